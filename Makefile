@@ -1,0 +1,44 @@
+# Everything here needs Python 3.11 or newer, git and make, and nothing else installed beforehand.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test lint types check lock clean
+
+demo: .venv/demo  ## run the real tap into the real target, between two sandbox instances
+	$(BIN)/marketo-sandbox demo
+
+test: .venv/dev  ## all tests
+	$(BIN)/python -m pytest -n 2 tests
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/dev
+	$(BIN)/mypy
+
+check: lint types test  ## what CI runs
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+
+.venv/demo: requirements/run.txt pyproject.toml | .venv/bin/python
+	$(INSTALL) --require-hashes -r requirements/run.txt
+	$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/dev: requirements/dev.txt .venv/demo
+	$(INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-header --no-annotate --extra sandbox pyproject.toml
+
+lock:  ## pin anew (needs uv)
+	$(LOCK) requirements/build.in --group dev -o requirements/dev.txt
+	$(LOCK) requirements/build.in -c requirements/dev.txt -o requirements/run.txt
+
+clean:
+	rm -rf .venv

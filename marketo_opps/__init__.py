@@ -1,0 +1,3 @@
+"""The Marketo opportunities API: finding, pacing, reading and writing, told of no Singer."""
+
+from __future__ import annotations

@@ -1,0 +1,247 @@
+"""Everything that can go wrong with Marketo, grouped by what the caller can do about it.
+
+    MarketoError
+    ├── SettingsError              a setting cannot be right; no call was made
+    ├── StoppedError               this process was asked to stop
+    ├── CredentialsError           identity refused client_id or client_secret
+    ├── UnexpectedAnswerError      not Marketo's envelope: a proxy's HTML page, say
+    ├── ConnectionLostError        no answer at all, or half of one               RETRY
+    ├── ServerError                HTTP 5xx                                       RETRY
+    └── ResponseError              Marketo said `success: false`, with a code
+        ├── TransientError         500 502 604 608 611 614 713                    RETRY
+        ├── RateLimitError         606: over 100 calls in 20 seconds              RETRY
+        ├── ConcurrencyLimitError  615: over 10 calls at once                     RETRY
+        ├── TokenRefusedError      601 602                                        REAUTHENTICATE
+        ├── TooLargeError          413 414                                        RESHAPE
+        ├── DataError              718, and 1001 to 1036 for a whole call         RESHAPE
+        ├── PageTokenError         a next page token that Marketo no longer takes RESHAPE
+        ├── NoDataError            702: an empty result, for a query              RESHAPE
+        ├── DailyQuotaError        607                                            FATAL
+        ├── AccessDeniedError      603                                            FATAL
+        ├── CrmManagedError        1018 for a whole call: a native CRM sync       FATAL
+        └── RequestRefusedError    605 609 610 612 616 701 703 704 709, unlisted  FATAL
+
+What a single record of a successful call met is no error but data: see `RecordResult`.
+"""
+
+from __future__ import annotations
+
+import enum
+import typing as t
+
+if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from marketo_opps.models import Reason
+
+
+class Recovery(enum.Enum):
+    """What can be done about an error; the retry loop reads nothing else."""
+
+    RETRY = "wait, then the same call again"
+    REAUTHENTICATE = "a new token, then the same call again"
+    RESHAPE = "another call: smaller, or with other data"
+    FATAL = "never again as it is"
+
+
+class MarketoError(Exception):
+    """Anything that went wrong on the way to Marketo or there; its text is one sentence for users."""
+
+    recovery: t.ClassVar[Recovery] = Recovery.FATAL
+    ambiguous: t.ClassVar[bool] = False
+    """Whether a write that ended so may have been executed all the same."""
+
+
+class SettingsError(MarketoError):
+    """A setting cannot be right; no call was made."""
+
+
+class StoppedError(MarketoError):
+    """This process was asked to stop: no new calls and no more retries."""
+
+
+class CredentialsError(MarketoError):
+    """Identity refused `client_id` or `client_secret`."""
+
+
+class UnexpectedAnswerError(MarketoError):
+    """The answer is not Marketo's envelope: a proxy's HTML page, say."""
+
+    ambiguous = True
+
+
+class ConnectionLostError(MarketoError):
+    """There was no answer, or half of one."""
+
+    recovery = Recovery.RETRY
+    ambiguous = True
+
+
+class ServerError(MarketoError):
+    """The answer was an HTTP 5xx."""
+
+    recovery = Recovery.RETRY
+    ambiguous = True
+
+
+class ResponseError(MarketoError):
+    """Marketo answered `success: false`, or with an HTTP error of its own.
+
+    Attributes:
+        reasons: every entry of Marketo's `errors`, the first of which decided the class.
+        request_id: what Marketo's support asks for; None where the answer had none.
+        call: what was called, such as `POST /v1/opportunities.json`.
+    """
+
+    codes: t.ClassVar[frozenset[str]] = frozenset()
+    remedy: t.ClassVar[str] = ""
+    """What the user can do, as one sentence; empty where there is nothing general to say."""
+
+    def __init__(self, call: str, reasons: Sequence[Reason], request_id: str | None) -> None:
+        self.call = call
+        self.reasons = tuple(reasons)
+        self.request_id = request_id
+        super().__init__(self._sentence())
+
+    def _sentence(self) -> str:
+        said = "; ".join(str(reason) for reason in self.reasons)
+        quoted = f" (requestId {self.request_id})" if self.request_id else ""
+        return f"Marketo refused {self.call}: {said}{quoted}. {self.remedy}".rstrip()
+
+    @property
+    def code(self) -> str:
+        """Marketo's first code, verbatim."""
+        return self.reasons[0].code
+
+
+class TransientError(ResponseError):
+    """Marketo could not just then; a write may have been done all the same."""
+
+    codes = frozenset({"500", "502", "604", "608", "611", "614", "713"})
+    recovery = Recovery.RETRY
+    ambiguous = True
+    remedy = "Marketo did not recover in time: run again later, or raise max_retry_seconds."
+
+
+class RateLimitError(ResponseError):
+    """Over 100 calls in 20 seconds, by all who use the instance. Nothing was executed."""
+
+    codes = frozenset({"606"})
+    recovery = Recovery.RETRY
+    remedy = "Lower calls_per_20_seconds: other tools use the instance's rate limit too."
+
+
+class ConcurrencyLimitError(ResponseError):
+    """Over 10 calls at once, by all who use the instance. Nothing was executed."""
+
+    codes = frozenset({"615"})
+    recovery = Recovery.RETRY
+    remedy = "Lower max_concurrent_calls: other tools use the instance's concurrency limit too."
+
+
+class TokenRefusedError(ResponseError):
+    """The access token is invalid or has expired. Nothing was executed."""
+
+    codes = frozenset({"601", "602"})
+    recovery = Recovery.REAUTHENTICATE
+    remedy = "Identity handed out a token that the REST API does not take: check that endpoint is the API user's own instance."
+
+
+class TooLargeError(ResponseError):
+    """The body is over 1 MB, or the URI over 8 KB."""
+
+    codes = frozenset({"413", "414"})
+    recovery = Recovery.RESHAPE
+    remedy = "The call holds too much data for one request."
+
+
+class DataError(ResponseError):
+    """Single records made Marketo refuse the whole call."""
+
+    codes = frozenset(
+        {"718", "1001", "1002", "1003", "1004", "1005", "1006", "1007", "1008", "1011", "1013"}
+        | {"1017", "1022", "1036"},
+    )
+    recovery = Recovery.RESHAPE
+    remedy = "Correct the values that Marketo names."
+
+
+class PageTokenError(ResponseError):
+    """A next page token that Marketo no longer takes: start that read again without it."""
+
+    recovery = Recovery.RESHAPE
+    remedy = "The paging token has expired: start the read again."
+
+
+class NoDataError(ResponseError):
+    """Nothing was found; the client turns it into an empty page for a query."""
+
+    codes = frozenset({"702"})
+    recovery = Recovery.RESHAPE
+
+
+class DailyQuotaError(ResponseError):
+    """The instance's calls of the day are used up."""
+
+    codes = frozenset({"607"})
+    remedy = (
+        "The instance's calls of the day are used up: the quota is reset at midnight US Central "
+        "time (06:00 UTC, perhaps 05:00 in summer). Run again after that; nothing is lost."
+    )
+
+
+class AccessDeniedError(ResponseError):
+    """A permission is missing, or this address is not on the IP allowlist."""
+
+    codes = frozenset({"603"})
+
+    def __init__(
+        self,
+        call: str,
+        reasons: Sequence[Reason],
+        request_id: str | None,
+        permission: str | None = None,
+    ) -> None:
+        self.permission = permission
+        super().__init__(call, reasons, request_id)
+
+    def _sentence(self) -> str:
+        wanted = f"'{self.permission}'" if self.permission else "that this call needs"
+        return (
+            f"{super()._sentence()} Give the API user's role the permission {wanted} (Admin > Users "
+            "& Roles > Roles > Access API), or add this machine's address to the allowlist (Admin > "
+            "Login Settings > Restrict API access)."
+        )
+
+
+class CrmManagedError(ResponseError):
+    """A native Salesforce or Dynamics sync owns this object."""
+
+    codes = frozenset({"1018"})
+    remedy = (
+        "The instance has a native CRM sync that manages opportunities: they cannot be written by "
+        "API, and roles cannot be read either. Change them in the CRM."
+    )
+
+
+class RequestRefusedError(ResponseError):
+    """Marketo will not take this call, now or later; unlisted codes are shown verbatim."""
+
+    codes = frozenset({"605", "609", "610", "612", "616", "701", "703", "704", "709"})
+
+
+def response_error_class(code: str) -> type[ResponseError]:
+    """The class of error that a response-level code stands for.
+
+    Args:
+        code: Marketo's code, a string of digits (an HTTP status for 413 and 414).
+
+    Returns:
+        The class that lists the code, or `RequestRefusedError` for one that nobody lists.
+    """
+    return _CLASS_BY_CODE.get(code, RequestRefusedError)
+
+
+_CLASS_BY_CODE = {
+    code: error_class for error_class in ResponseError.__subclasses__() for code in error_class.codes
+}

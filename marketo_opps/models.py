@@ -1,0 +1,163 @@
+"""What Marketo's answers mean, as plain immutable values."""
+
+from __future__ import annotations
+
+import enum
+import typing as t
+from dataclasses import dataclass
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+Record = dict[str, t.Any]
+"""One record as Marketo sends or takes it: API field names to JSON values."""
+
+
+class MarketoObject(enum.StrEnum):
+    """The two objects of the opportunities API; the value is the name users type."""
+
+    OPPORTUNITIES = "opportunities"
+    OPPORTUNITY_ROLES = "opportunity_roles"
+
+    @property
+    def path(self) -> str:
+        """The path below `/rest`, without `.json`: `/v1/opportunities` or `/v1/opportunities/roles`."""
+        return _PATHS[self]
+
+
+_PATHS = {
+    MarketoObject.OPPORTUNITIES: "/v1/opportunities",
+    MarketoObject.OPPORTUNITY_ROLES: "/v1/opportunities/roles",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldDescription:
+    """One field of an object, as describe tells it."""
+
+    name: str
+    display_name: str
+    data_type: str
+    length: int | None = None
+    updateable: bool = True
+    crm_managed: bool = False
+
+    @classmethod
+    def from_json(cls, field: Mapping[str, t.Any]) -> FieldDescription:
+        """Read one member of describe's `fields`."""
+        return cls(
+            name=field["name"],
+            display_name=field.get("displayName", field["name"]),
+            data_type=field.get("dataType", "string"),
+            length=field.get("length"),
+            updateable=field.get("updateable", True),
+            crm_managed=field.get("crmManaged", False),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectDescription:
+    """An object's keys and fields, as describe tells them."""
+
+    name: str
+    display_name: str
+    id_field: str
+    dedupe_fields: tuple[str, ...]
+    searchable_fields: tuple[tuple[str, ...], ...]
+    fields: tuple[FieldDescription, ...]
+
+    @classmethod
+    def from_json(cls, result: Mapping[str, t.Any]) -> ObjectDescription:
+        """Read the one member of describe's `result`."""
+        return cls(
+            name=result["name"],
+            display_name=result.get("displayName", result["name"]),
+            id_field=result["idField"],
+            dedupe_fields=tuple(result["dedupeFields"]),
+            searchable_fields=tuple(tuple(names) for names in result["searchableFields"]),
+            fields=tuple(FieldDescription.from_json(field) for field in result["fields"]),
+        )
+
+    def field(self, name: str) -> FieldDescription | None:
+        """The field of exactly this API name, or None."""
+        return next((field for field in self.fields if field.name == name), None)
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """API names of all fields, in describe's order."""
+        return tuple(field.name for field in self.fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a read call.
+
+    `records` are as Marketo sent them, loosely typed, `seq` included. `more` is Marketo's
+    `moreResult`: a page may hold few or no records and still not be the last. `server_time` is
+    the answer's `Date` header.
+    """
+
+    records: list[Record]
+    next_page_token: str | None
+    more: bool
+    request_id: str | None
+    server_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a record or a call was refused: Marketo's code (a string) and its words."""
+
+    code: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordResult:
+    """What became of one input record of a sync or delete call.
+
+    `seq` is the index of the input record; `status` is created, updated, deleted or skipped.
+    """
+
+    seq: int
+    status: str
+    marketo_guid: str | None = None
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def accepted(self) -> bool:
+        """Whether Marketo did what was asked."""
+        return self.status != "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOutcome:
+    """What became of one sync or delete call.
+
+    `results` has exactly one entry for each input record, in the order of the input.
+    `ambiguous` says that an earlier attempt of this call was sent and may have been executed
+    (its answer was lost, timed out or transient); `first_sent_at` is when the first attempt
+    was sent, by Marketo's clock.
+    """
+
+    results: Sequence[RecordResult]
+    request_id: str | None
+    ambiguous: bool
+    first_sent_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CallCounts:
+    """Calls made by one client so far.
+
+    `calls` counts every request sent to `/rest` (retries included), `retries` those that repeated
+    a failed one, `token_fetches` requests to identity, which Marketo does not count.
+    """
+
+    calls: int = 0
+    retries: int = 0
+    token_fetches: int = 0

@@ -1,0 +1,1 @@
+"""A Marketo instance on loopback, for trying things out and for tests."""
