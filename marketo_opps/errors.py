@@ -243,5 +243,7 @@ def response_error_class(code: str) -> type[ResponseError]:
 
 
 _CLASS_BY_CODE = {
-    code: error_class for error_class in ResponseError.__subclasses__() for code in error_class.codes
+    code: error_class
+    for error_class in ResponseError.__subclasses__()
+    for code in error_class.codes
 }
