@@ -1,3 +1,78 @@
 """The Marketo opportunities API: finding, pacing, reading and writing, told of no Singer."""
 
 from __future__ import annotations
+
+from marketo_opps.client import MarketoClient, can_be_asked_for
+from marketo_opps.errors import (
+    AccessDeniedError,
+    CredentialsError,
+    CrmManagedError,
+    DailyLimitError,
+    DailyQuotaError,
+    DataError,
+    MarketoError,
+    PageTokenError,
+    Recovery,
+    RequestRefusedError,
+    ResponseError,
+    SettingsError,
+    StoppedError,
+    TooLargeError,
+    UnaskableValueError,
+)
+from marketo_opps.fields import FieldValueError
+from marketo_opps.models import (
+    BatchOutcome,
+    CallCounts,
+    FieldDescription,
+    MarketoObject,
+    ObjectDescription,
+    Page,
+    Reason,
+    Record,
+    RecordResult,
+)
+from marketo_opps.settings import ConnectionSettings
+from marketo_opps.wire import (
+    MAX_BATCH_RECORDS,
+    MAX_BODY_BYTES,
+    SYNC_ENVELOPE_BYTES,
+    encode_record,
+)
+from marketo_opps.workers import Workers
+
+__all__ = [
+    "MAX_BATCH_RECORDS",
+    "MAX_BODY_BYTES",
+    "SYNC_ENVELOPE_BYTES",
+    "AccessDeniedError",
+    "BatchOutcome",
+    "CallCounts",
+    "ConnectionSettings",
+    "CredentialsError",
+    "CrmManagedError",
+    "DailyLimitError",
+    "DailyQuotaError",
+    "DataError",
+    "FieldDescription",
+    "FieldValueError",
+    "MarketoClient",
+    "MarketoError",
+    "MarketoObject",
+    "ObjectDescription",
+    "Page",
+    "PageTokenError",
+    "Reason",
+    "Record",
+    "RecordResult",
+    "Recovery",
+    "RequestRefusedError",
+    "ResponseError",
+    "SettingsError",
+    "StoppedError",
+    "TooLargeError",
+    "UnaskableValueError",
+    "Workers",
+    "can_be_asked_for",
+    "encode_record",
+]

@@ -5,7 +5,10 @@
     ├── StoppedError               this process was asked to stop
     ├── CredentialsError           identity refused client_id or client_secret
     ├── UnexpectedAnswerError      not Marketo's envelope: a proxy's HTML page, say
+    ├── UnaskableValueError        a lookup value with a comma in it; no call was made
+    ├── DailyLimitError            daily_call_limit is reached; no call was made
     ├── ConnectionLostError        no answer at all, or half of one               RETRY
+    │   └── UnreachableError       not even a connection: nothing was sent        RETRY
     ├── ServerError                HTTP 5xx                                       RETRY
     └── ResponseError              Marketo said `success: false`, with a code
         ├── TransientError         500 502 604 608 611 614 713                    RETRY
@@ -45,7 +48,7 @@ class Recovery(enum.Enum):
 
 
 class MarketoError(Exception):
-    """Anything that went wrong on the way to Marketo or there; its text is one sentence for users."""
+    """Anything that went wrong on the way to Marketo or there; its text is made for users."""
 
     recovery: t.ClassVar[Recovery] = Recovery.FATAL
     ambiguous: t.ClassVar[bool] = False
@@ -70,11 +73,25 @@ class UnexpectedAnswerError(MarketoError):
     ambiguous = True
 
 
+class UnaskableValueError(MarketoError):
+    """A lookup value holds a comma, which separates values: Marketo cannot be asked for it."""
+
+
+class DailyLimitError(MarketoError):
+    """The next call would take the instance past `daily_call_limit`; it was not made."""
+
+
 class ConnectionLostError(MarketoError):
     """There was no answer, or half of one."""
 
     recovery = Recovery.RETRY
     ambiguous = True
+
+
+class UnreachableError(ConnectionLostError):
+    """There was no connection, so nothing was sent."""
+
+    ambiguous = False
 
 
 class ServerError(MarketoError):
@@ -144,7 +161,10 @@ class TokenRefusedError(ResponseError):
 
     codes = frozenset({"601", "602"})
     recovery = Recovery.REAUTHENTICATE
-    remedy = "Identity handed out a token that the REST API does not take: check that endpoint is the API user's own instance."
+    remedy = (
+        "Identity handed out a token that the REST API does not take: check that endpoint is the "
+        "instance of the LaunchPoint service."
+    )
 
 
 class TooLargeError(ResponseError):
@@ -208,9 +228,9 @@ class AccessDeniedError(ResponseError):
     def _sentence(self) -> str:
         wanted = f"'{self.permission}'" if self.permission else "that this call needs"
         return (
-            f"{super()._sentence()} Give the API user's role the permission {wanted} (Admin > Users "
-            "& Roles > Roles > Access API), or add this machine's address to the allowlist (Admin > "
-            "Login Settings > Restrict API access)."
+            f"{super()._sentence()} Give the API user's role the permission {wanted} (Admin > "
+            "Users & Roles > Roles > Access API), or add this machine's address to the allowlist "
+            "(Admin > Login Settings > API Access Restrictions)."
         )
 
 

@@ -22,7 +22,7 @@ class MarketoObject(enum.StrEnum):
 
     @property
     def path(self) -> str:
-        """The path below `/rest`, without `.json`: `/v1/opportunities` or `/v1/opportunities/roles`."""
+        """The path below `/rest`, without `.json`, such as `/v1/opportunities`."""
         return _PATHS[self]
 
 

@@ -1,0 +1,132 @@
+"""The access token: fetched once for all threads, and anew when it ends or is refused."""
+
+from __future__ import annotations
+
+import threading
+import typing as t
+from dataclasses import dataclass
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+from marketo_opps.errors import CredentialsError, ServerError, UnexpectedAnswerError
+from marketo_opps.redaction import REDACTOR
+from marketo_opps.wire import decode_answer
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from marketo_opps.transport import Answer
+
+_LONGEST_WAIT_FOR_EXPIRY_SECONDS = 60.0
+# Identity may hand out a token in its last second: one call is tried with it all the same.
+_SHORTEST_LIFE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token and the monotonic moment at which it ends."""
+
+    value: str
+    expires_at: float
+
+
+class TokenKeeper:
+    """Keeps the one token that all threads share.
+
+    Renewing early is pointless: until a token ends, identity answers with the same one.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[], Token],
+        *,
+        clock: Callable[[], float],
+        sleep: Callable[[float], None],
+    ) -> None:
+        """Start without a token.
+
+        Args:
+            fetch: asks identity.
+            clock: monotonic seconds, the same that `Token.expires_at` is told in.
+            sleep: waits for so many seconds.
+        """
+        self._fetch = fetch
+        self._clock = clock
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._token: Token | None = None
+
+    def token(self) -> str:
+        """The current token; fetched where there is none, or where it has ended."""
+        with self._lock:
+            if self._token is None or self._clock() >= self._token.expires_at:
+                self._token = self._fetch()
+            return self._token.value
+
+    def renew(self, refused: str) -> None:
+        """Get another token than the one just refused with 601 or 602.
+
+        A thread that comes late finds the work done. Where identity hands back the very token
+        that was refused, wait for what is left of its life: it cannot give another before that.
+        """
+        with self._lock:
+            if self._token is None or self._token.value != refused:
+                return
+            self._token = self._fetch()
+            if self._token.value == refused:
+                self._sleep(self._seconds_to_expiry(self._token))
+                self._token = self._fetch()
+
+    def _seconds_to_expiry(self, token: Token) -> float:
+        left = max(token.expires_at - self._clock(), 0.0)
+        return min(left, _LONGEST_WAIT_FOR_EXPIRY_SECONDS)
+
+
+def token_path(client_id: str, client_secret: str) -> str:
+    """Path and query of the request for a token."""
+    query = {
+        "grant_type": "client_credentials",
+        "client_id": client_id,
+        "client_secret": client_secret,
+    }
+    return f"/identity/oauth/token?{urlencode(query)}"
+
+
+def read_token(answer: Answer, *, now: float) -> Token:
+    """The token in identity's answer.
+
+    Args:
+        answer: the whole HTTP answer.
+        now: monotonic seconds at which the request was sent.
+
+    Raises:
+        CredentialsError: identity refused `client_id` or `client_secret`.
+        ServerError: an HTTP 5xx.
+        UnexpectedAnswerError: it is not identity's form of answer.
+    """
+    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise ServerError(f"Marketo's identity service answered HTTP {answer.status}.")
+    members = _members(answer)
+    if answer.status == HTTPStatus.OK and "access_token" in members:
+        REDACTOR.protect(str(members["access_token"]))
+        life_seconds = max(float(members.get("expires_in", 0)), _SHORTEST_LIFE_SECONDS)
+        return Token(str(members["access_token"]), now + life_seconds)
+    if "error" in members:
+        said = f"{members['error']}: {members.get('error_description', 'no description')}"
+        raise CredentialsError(
+            f"Marketo's identity service refused the credentials (HTTP {answer.status}, "
+            f"{REDACTOR.redact(said)}): check client_id and client_secret against "
+            "Admin > LaunchPoint > View Details of the custom service."
+        )
+    raise UnexpectedAnswerError(
+        f"Marketo's identity service answered HTTP {answer.status} with neither token nor error: "
+        "check that 'endpoint' is the instance's own address and that no proxy stands between."
+    )
+
+
+def _members(answer: Answer) -> dict[str, t.Any]:
+    try:
+        members = decode_answer(answer.body)
+    except ValueError:
+        members = None
+    return members if isinstance(members, dict) else {}

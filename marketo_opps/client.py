@@ -1,0 +1,360 @@
+"""Every call to Marketo's opportunities API that there is, as methods of one thread-safe client."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+import typing as t
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+import msgspec
+
+from marketo_opps import redaction
+from marketo_opps.calls import Call, Caller, Progress
+from marketo_opps.envelope import read_record_results
+from marketo_opps.errors import (
+    DataError,
+    NoDataError,
+    PageTokenError,
+    RequestRefusedError,
+    UnaskableValueError,
+    UnexpectedAnswerError,
+)
+from marketo_opps.models import BatchOutcome, CallCounts, MarketoObject, ObjectDescription, Page
+from marketo_opps.wire import MAX_BATCH_RECORDS, encode_batch
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
+
+    import requests
+
+    from marketo_opps.models import Record
+    from marketo_opps.pacing import Nap
+    from marketo_opps.settings import ConnectionSettings
+
+_READ_OPPORTUNITY = "Read-Only Opportunity"
+_WRITE_OPPORTUNITY = "Read-Write Opportunity"
+_READ_ACTIVITY = "Read-Only Activity"
+_SCHEMA_FIELD = "Read-Write Schema Standard Field (or Read-Write Schema Custom Field)"
+
+_JSON = "application/json"
+
+# Adobe's server-side timeouts, where they are not the usual 30 s.
+_WRITE_SECONDS = 60.0
+_PAGING_TOKEN_SECONDS = 300.0
+
+
+def can_be_asked_for(value: str) -> bool:
+    """Whether a value can be looked up: a comma separates values, and nothing escapes it."""
+    return "," not in value
+
+
+class MarketoClient:
+    """The opportunities API of one instance; all methods may be called from any thread.
+
+    Every method makes one call (paging is the caller's), waits for its place in the rate and
+    concurrency limits, and repeats what is transient for up to `max_retry_seconds`. It raises
+    `MarketoError`: see `marketo_opps.errors` for what can be done about which.
+    """
+
+    def __init__(
+        self,
+        settings: ConnectionSettings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        nap: Nap = threading.Condition.wait,
+        fraction: Callable[[], float] = random.random,
+        session: requests.Session | None = None,
+    ) -> None:
+        """Get ready; nothing is sent yet.
+
+        Args:
+            settings: the instance, the credentials, and our share of the limits.
+            clock: monotonic seconds.
+            nap: waits on a condition, at most for the given seconds.
+            fraction: random numbers from 0 to 1, for jitter.
+            session: a session of `requests` to use instead of one of our own.
+        """
+        redaction.install()
+        redaction.REDACTOR.protect(settings.client_secret)
+        self._caller = Caller(settings, clock=clock, nap=nap, fraction=fraction, session=session)
+
+    def __enter__(self) -> t.Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._caller.close()
+
+    def stop(self) -> None:
+        """No new calls and no more retries; only sets a flag, so a signal handler may call it.
+
+        Calls in flight go on; threads that wait, and all who call later, get a `StoppedError`.
+        """
+        self._caller.stop()
+
+    @property
+    def counts(self) -> CallCounts:
+        """Calls, retries and token fetches so far."""
+        return self._caller.counts
+
+    def server_now(self) -> datetime:
+        """Now, by Marketo's own clock (its last `Date` header, and the time since), aware.
+
+        Never later than Marketo's clock really is, and earlier by a second and the answer's travel
+        at the most. Where there was no answer yet, a token is fetched.
+        """
+        return self._caller.server_now()
+
+    # Opportunities and roles
+
+    def describe(self, obj: MarketoObject) -> ObjectDescription:
+        """Keys and fields of an object: `GET .../describe.json`."""
+        call = Call("GET", f"{obj.path}/describe.json", permission=_READ_OPPORTUNITY)
+        result = self._caller.make(call).result
+        if len(result) != 1:
+            raise UnexpectedAnswerError(f"Marketo answered {call.name} with {len(result)} objects.")
+        return ObjectDescription.from_json(result[0])
+
+    def query(
+        self,
+        obj: MarketoObject,
+        *,
+        filter_type: str,
+        filter_values: Sequence[str],
+        fields: Sequence[str],
+        batch_size: int = MAX_BATCH_RECORDS,
+        next_page_token: str | None = None,
+    ) -> Page:
+        """One page of the records whose field has one of the given values.
+
+        Args:
+            obj: opportunities or roles.
+            filter_type: a searchable field, or `dedupeFields` or `idField`.
+            filter_values: up to 300, none with a comma in it.
+            fields: API names; without them Marketo would leave most fields out.
+            batch_size: records a page, up to 300.
+            next_page_token: of the page before, with all else the same.
+
+        Raises:
+            UnaskableValueError: a value holds a comma.
+            PageTokenError: Marketo no longer takes `next_page_token`.
+        """
+        if not all(map(can_be_asked_for, filter_values)):
+            raise UnaskableValueError(
+                "A lookup value holds a comma: Marketo takes a comma for the end of a value, so "
+                "this record cannot be asked for."
+            )
+        query = [
+            ("filterType", filter_type),
+            ("filterValues", ",".join(filter_values)),
+            ("fields", ",".join(fields)),
+            ("batchSize", str(batch_size)),
+        ]
+        return self._read_page(f"{obj.path}.json", query, next_page_token, _READ_OPPORTUNITY)
+
+    def query_by_keys(
+        self,
+        obj: MarketoObject,
+        *,
+        keys: Sequence[Mapping[str, t.Any]],
+        fields: Sequence[str],
+        batch_size: int = MAX_BATCH_RECORDS,
+        next_page_token: str | None = None,
+    ) -> Page:
+        """One page of the records with the given dedupe keys, told as JSON; for compound keys.
+
+        Args:
+            obj: roles, whose key has three fields.
+            keys: up to 300, each with every dedupe field.
+            fields: API names.
+            batch_size: records a page, up to 300.
+            next_page_token: of the page before, with all else the same.
+
+        Raises:
+            PageTokenError: Marketo no longer takes `next_page_token`.
+        """
+        query: dict[str, t.Any] = {
+            "filterType": "dedupeFields",
+            "fields": list(fields),
+            "input": list(keys),
+            "batchSize": batch_size,
+        }
+        if next_page_token:
+            query["nextPageToken"] = next_page_token
+        call = Call(
+            "POST",
+            f"{obj.path}.json",
+            query=(("_method", "GET"),),
+            body=msgspec.json.encode(query),
+            content_type=_JSON,
+            permission=_READ_OPPORTUNITY,
+        )
+        return self._page(call, has_token=bool(next_page_token))
+
+    def sync(
+        self,
+        obj: MarketoObject,
+        records: Sequence[bytes],
+        *,
+        action: str,
+        dedupe_by: str | None = None,
+    ) -> BatchOutcome:
+        """Upsert a batch: `POST /v1/opportunities.json`.
+
+        Args:
+            obj: opportunities or roles.
+            records: up to 300, each encoded by `encode_record`, under 1 MB together.
+            action: `createOrUpdate`, `createOnly` or `updateOnly`.
+            dedupe_by: `dedupeFields` or `idField`; Marketo heeds it with `updateOnly` alone.
+        """
+        body = encode_batch(records, action=action, dedupeBy=dedupe_by)
+        return self._write(f"{obj.path}.json", body, len(records))
+
+    def delete(
+        self,
+        obj: MarketoObject,
+        keys: Sequence[bytes],
+        *,
+        delete_by: str = "dedupeFields",
+    ) -> BatchOutcome:
+        """Delete a batch: `POST .../delete.json`; one that is gone already comes back as 1013.
+
+        Args:
+            obj: opportunities or roles.
+            keys: up to 300, each the key alone, encoded by `encode_record`.
+            delete_by: `dedupeFields` or `idField`.
+        """
+        body = encode_batch(keys, deleteBy=delete_by)
+        return self._write(f"{obj.path}/delete.json", body, len(keys))
+
+    # Field metadata
+
+    def browse_fields(
+        self,
+        *,
+        batch_size: int = MAX_BATCH_RECORDS,
+        next_page_token: str | None = None,
+    ) -> Page:
+        """One page of the opportunity's fields: `GET /v1/opportunities/schema/fields.json`."""
+        path = "/v1/opportunities/schema/fields.json"
+        query = [("batchSize", str(batch_size))]
+        return self._read_page(path, query, next_page_token, _SCHEMA_FIELD)
+
+    def field(self, name: str) -> Record | None:
+        """One of the opportunity's fields by its API name, or None where there is none such."""
+        path = f"/v1/opportunities/schema/fields/{quote(name, safe='')}.json"
+        try:
+            envelope = self._caller.make(Call("GET", path, permission=_SCHEMA_FIELD))
+        except (NoDataError, DataError):
+            return None
+        return envelope.result[0] if envelope.result else None
+
+    # The activity log
+
+    def activity_types(self) -> dict[str, int]:
+        """Names of all activity types, with their ids on this instance."""
+        envelope = self._caller.make(
+            Call("GET", "/v1/activities/types.json", permission=_READ_ACTIVITY)
+        )
+        return {kind["name"]: int(kind["id"]) for kind in envelope.result}
+
+    def paging_token(self, since: datetime) -> str:
+        """Where in the activity log to start reading: at an aware moment, to the second."""
+        since_text = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        call = Call(
+            "GET",
+            "/v1/activities/pagingtoken.json",
+            query=(("sinceDatetime", since_text),),
+            server_timeout_seconds=_PAGING_TOKEN_SECONDS,
+            permission=_READ_ACTIVITY,
+        )
+        token = self._caller.make(call).next_page_token
+        if not token:
+            raise UnexpectedAnswerError(f"Marketo answered {call.name} without a paging token.")
+        return token
+
+    def activities(
+        self,
+        *,
+        next_page_token: str,
+        activity_type_ids: Sequence[int],
+        batch_size: int = MAX_BATCH_RECORDS,
+    ) -> Page:
+        """One page of the activity log; it may be short or empty while `more` is true.
+
+        Args:
+            next_page_token: from `paging_token` or the page before.
+            activity_type_ids: up to 10.
+            batch_size: activities a page, up to 300.
+
+        Raises:
+            PageTokenError: Marketo no longer takes `next_page_token`.
+        """
+        query = [
+            ("activityTypeIds", ",".join(map(str, activity_type_ids))),
+            ("batchSize", str(batch_size)),
+        ]
+        return self._read_page("/v1/activities.json", query, next_page_token, _READ_ACTIVITY)
+
+    # Usage
+
+    def calls_today(self) -> int:
+        """Calls that the instance has counted today, by all who use it; may lag."""
+        return self._caller.calls_today()
+
+    # The two forms that calls come in
+
+    def _read_page(
+        self,
+        path: str,
+        query: list[tuple[str, str]],
+        next_page_token: str | None,
+        permission: str,
+    ) -> Page:
+        if next_page_token:
+            query.append(("nextPageToken", next_page_token))
+        call = Call("GET", path, query=tuple(query), permission=permission)
+        return self._page(call.as_post_if_long(), has_token=bool(next_page_token))
+
+    def _page(self, call: Call, *, has_token: bool) -> Page:
+        try:
+            return self._caller.make(call).page()
+        except NoDataError as error:
+            return Page(
+                [], None, more=False, request_id=error.request_id, server_time=self.server_now()
+            )
+        except (DataError, RequestRefusedError) as error:
+            # All else in the call is as it was for the page before.
+            if has_token:
+                raise PageTokenError(error.call, error.reasons, error.request_id) from error
+            raise
+
+    def _write(self, path: str, body: bytes, records: int) -> BatchOutcome:
+        call = Call(
+            "POST",
+            path,
+            body=body,
+            content_type=_JSON,
+            server_timeout_seconds=_WRITE_SECONDS,
+            permission=_WRITE_OPPORTUNITY,
+        )
+        progress = Progress()
+        envelope = self._caller.make(call, progress)
+        return BatchOutcome(
+            results=read_record_results(call.name, envelope, records),
+            request_id=envelope.request_id,
+            ambiguous=progress.ambiguous,
+            first_sent_at=progress.first_sent_at or envelope.server_time,
+        )

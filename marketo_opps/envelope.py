@@ -1,0 +1,178 @@
+"""An HTTP answer in, its result or the right error out; pure."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from marketo_opps.errors import (
+    AccessDeniedError,
+    ConnectionLostError,
+    ServerError,
+    TooLargeError,
+    UnexpectedAnswerError,
+    response_error_class,
+)
+from marketo_opps.models import Page, Reason, RecordResult
+from marketo_opps.wire import decode_answer
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from marketo_opps.errors import MarketoError, ResponseError
+    from marketo_opps.transport import Answer
+
+_QUOTED_CHARACTERS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A successful answer: Marketo's envelope, with absent members filled in."""
+
+    result: list[t.Any]
+    request_id: str | None
+    more: bool
+    next_page_token: str | None
+    warnings: tuple[str, ...]
+    server_time: datetime
+
+    def page(self) -> Page:
+        """The same as a page of records."""
+        return Page(
+            records=self.result,
+            next_page_token=self.next_page_token,
+            more=self.more,
+            request_id=self.request_id,
+            server_time=self.server_time,
+        )
+
+
+def read_answer(call: str, answer: Answer, *, permission: str | None = None) -> Envelope:
+    """The envelope of an answer to a REST call.
+
+    Args:
+        call: what was called, such as `POST /v1/opportunities.json`; for error texts.
+        answer: the whole HTTP answer.
+        permission: what the call needs, should Marketo say that access is denied.
+
+    Raises:
+        ResponseError: Marketo said `success: false`; the subclass tells the recovery.
+        ServerError: an HTTP 5xx.
+        ConnectionLostError: the JSON breaks off.
+        UnexpectedAnswerError: it is no envelope.
+    """
+    _raise_for_status(call, answer)
+    members = _members(call, answer)
+    if not members["success"]:
+        raise _response_error(call, members, permission)
+    return Envelope(
+        result=members.get("result") or [],
+        request_id=members.get("requestId"),
+        more=bool(members.get("moreResult")),
+        next_page_token=members.get("nextPageToken"),
+        warnings=tuple(str(warning) for warning in members.get("warnings") or ()),
+        server_time=answer.server_time,
+    )
+
+
+def _raise_for_status(call: str, answer: Answer) -> None:
+    if answer.status == HTTPStatus.OK:
+        return
+    phrase = _phrase(answer.status)
+    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise ServerError(f"The answer to {call} was HTTP {phrase}.")
+    if str(answer.status) in TooLargeError.codes:
+        raise TooLargeError(call, [Reason(str(answer.status), phrase)], None)
+    raise UnexpectedAnswerError(
+        f"The answer to {call} was HTTP {phrase}, which Marketo's REST API does not send: check "
+        "that 'endpoint' is the instance's own address and that no proxy stands between."
+    )
+
+
+def _phrase(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+def _members(call: str, answer: Answer) -> dict[str, t.Any]:
+    try:
+        members = decode_answer(answer.body)
+    except ValueError:
+        raise _no_json(call, answer) from None
+    if isinstance(members, dict) and isinstance(members.get("success"), bool):
+        return members
+    raise UnexpectedAnswerError(
+        f"The answer to {call} is JSON, but not Marketo's: check that 'endpoint' is the "
+        "instance's own address."
+    )
+
+
+def _no_json(call: str, answer: Answer) -> MarketoError:
+    text = answer.body.decode("utf-8", errors="replace").strip()
+    if text.startswith("{"):
+        return ConnectionLostError(
+            f"The answer to {call} breaks off after {len(answer.body)} bytes."
+        )
+    kind = "HTML" if text.startswith("<") else answer.content_type or "something"
+    quoted = " ".join(text[:_QUOTED_CHARACTERS].split())
+    return UnexpectedAnswerError(
+        f"The answer to {call} is {kind} instead of JSON ({quoted!r}): check that 'endpoint' is "
+        "the instance's own address and that no proxy or login page stands between."
+    )
+
+
+def _response_error(
+    call: str,
+    members: Mapping[str, t.Any],
+    permission: str | None,
+) -> ResponseError:
+    reasons = _reasons(members.get("errors")) or (Reason("none", "no reason was given"),)
+    error_class = response_error_class(reasons[0].code)
+    request_id = members.get("requestId")
+    if error_class is AccessDeniedError:
+        return AccessDeniedError(call, reasons, request_id, permission)
+    return error_class(call, reasons, request_id)
+
+
+def _reasons(entries: t.Any) -> tuple[Reason, ...]:
+    return tuple(
+        Reason(str(entry.get("code", "none")), str(entry.get("message", "no message")))
+        for entry in entries or ()
+    )
+
+
+def read_record_results(call: str, envelope: Envelope, sent: int) -> Sequence[RecordResult]:
+    """What became of each input record, in the order of the input.
+
+    Args:
+        call: what was called; for error texts.
+        envelope: the answer to a sync or delete call.
+        sent: how many input records the call had.
+
+    Raises:
+        UnexpectedAnswerError: there is not exactly one result for each input record.
+    """
+    results = sorted(
+        (_record_result(index, item) for index, item in enumerate(envelope.result)),
+        key=lambda result: result.seq,
+    )
+    if [result.seq for result in results] != list(range(sent)):
+        raise UnexpectedAnswerError(
+            f"Marketo answered {call} of {sent} records with {len(results)} results that do not "
+            f"match them one by one (requestId {envelope.request_id}): what was delivered cannot "
+            "be told. Run again; upserts can be repeated without harm."
+        )
+    return results
+
+
+def _record_result(index: int, item: Mapping[str, t.Any]) -> RecordResult:
+    return RecordResult(
+        seq=int(item.get("seq", index)),
+        status=str(item["status"]),
+        marketo_guid=(item.get("marketoGUID") or "").rstrip() or None,
+        reasons=_reasons(item.get("reasons")),
+    )

@@ -1,0 +1,384 @@
+"""What describe says of a field, as JSON Schema and as conversions both ways; pure.
+
+Marketo's values are loosely typed (`"amount": "1604.47"`), Singer's come in the many forms that
+taps emit. A *reader* takes a value of Marketo's to the type that the schema promises, a *writer*
+takes a value of Singer's to what Marketo stores.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+
+from marketo_opps.models import Reason
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from marketo_opps.models import FieldDescription, ObjectDescription, Record
+
+MARKETO_GUID = "marketoGUID"
+CREATED_AT = "createdAt"
+UPDATED_AT = "updatedAt"
+
+Reader = t.Callable[[t.Any], t.Any]
+Writer = t.Callable[[t.Any], t.Any]
+
+# describe gives long text no length; Adobe's page of data types does.
+_TEXT_MAX_BYTES = 30_000
+_INTEGER_LIMIT = 2**63
+_INTEGER = re.compile(r"[+-]?\d{1,40}")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?")
+_UTC_SECONDS = "%Y-%m-%dT%H:%M:%SZ"
+_UTC_LENGTH = len("2015-02-03T22:36:23Z")
+_DATE_LENGTH = len("2015-02-03")
+
+_WRONG_TYPE = "1001"
+_INVALID_DATA = "1003"
+
+
+class FieldValueError(ValueError):
+    """A value that its field cannot take, with a reason of the form that Marketo gives."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = Reason(code, message)
+
+
+# JSON Schema
+
+
+def object_schema(
+    description: ObjectDescription,
+    field_names: Sequence[str] | None = None,
+) -> dict[str, t.Any]:
+    """The JSON Schema of an object's records.
+
+    Args:
+        description: what describe told.
+        field_names: only these, in this order; default all.
+
+    Returns:
+        An object schema; every property but the id may be null.
+    """
+    names = field_names or description.field_names
+    fields = {field.name: field for field in description.fields}
+    properties = {name: json_schema(fields[name]) for name in names}
+    if description.id_field in properties:
+        properties[description.id_field]["type"] = "string"
+    return {"type": "object", "properties": properties}
+
+
+def json_schema(field: FieldDescription) -> dict[str, t.Any]:
+    """The JSON Schema of one field's values, null among them; an unknown type is a string.
+
+    No `format` is promised for email, phone and url: Marketo does not check what is typed there,
+    and a loader that does would refuse the record.
+    """
+    kind = _kind(field)
+    schema: dict[str, t.Any] = {"type": [kind.json_type, "null"]}
+    if kind.format:
+        schema["format"] = kind.format
+    if field.length and kind.json_type == "string" and not kind.format:
+        schema["maxLength"] = field.length
+    if field.display_name:
+        schema["description"] = field.display_name
+    return schema
+
+
+def is_known_type(data_type: str) -> bool:
+    """Whether describe's `dataType` is one that Adobe documents."""
+    return data_type in _KINDS
+
+
+# Whole records, as read
+
+
+def record_reader(
+    description: ObjectDescription,
+    field_names: Sequence[str],
+    on_misfit: Callable[[str, str], None],
+) -> Callable[[Record], Record]:
+    """A function from a record as Marketo sends it to one typed as `object_schema` says.
+
+    Args:
+        description: what describe told.
+        field_names: the fields that were asked for, in the order of the result.
+        on_misfit: told field and GUID of every value that does not fit its type.
+
+    Returns:
+        A function; in its result an absent field is null, and so is a value that does not fit.
+    """
+    fields = {field.name: field for field in description.fields}
+    plan = [(name, reader(fields[name])) for name in field_names]
+
+    def read(record: Record) -> Record:
+        get = record.get
+        try:
+            return {
+                name: None if (value := get(name)) is None else convert(value)
+                for name, convert in plan
+            }
+        except ValueError:
+            return _read_leniently(record, plan, on_misfit)
+
+    return read
+
+
+def _read_leniently(
+    record: Record,
+    plan: Sequence[tuple[str, Reader]],
+    on_misfit: Callable[[str, str], None],
+) -> Record:
+    typed: Record = {}
+    for name, convert in plan:
+        value = record.get(name)
+        try:
+            typed[name] = None if value is None else convert(value)
+        except ValueError:
+            typed[name] = None
+            on_misfit(name, str(record.get(MARKETO_GUID, "")).rstrip())
+    return typed
+
+
+def reader(field: FieldDescription) -> Reader:
+    """A function from any value but null, as Marketo sends it, to a value of the field's type.
+
+    It raises `ValueError` for a value that does not fit; dates come as `2010-05-07`, date-times in
+    UTC as `2015-02-03T22:36:23Z`, numbers with a fraction as `Decimal`.
+    """
+    if field.name == MARKETO_GUID:
+        return _read_guid
+    return _kind(field).read
+
+
+def _read_guid(value: t.Any) -> str:
+    return str(value).rstrip()
+
+
+def _read_string(value: t.Any) -> str:
+    if value.__class__ is str:
+        return value
+    if isinstance(value, bool | list | dict):
+        return json.dumps(value, default=str)
+    return str(value)
+
+
+def _read_integer(value: t.Any) -> int | None:
+    if value.__class__ is int:
+        return value
+    return None if _is_blank(value) else _exact_integer(value)
+
+
+def _read_number(value: t.Any) -> int | Decimal | None:
+    return None if _is_blank(value) else _exact_number(value)
+
+
+def _read_boolean(value: t.Any) -> bool | None:
+    if value.__class__ is bool:
+        return value
+    return None if _is_blank(value) else _plain_boolean(value)
+
+
+def _read_date(value: t.Any) -> str | None:
+    return None if _is_blank(value) else _iso_date(value)
+
+
+def _read_datetime(value: t.Any) -> str | None:
+    return None if _is_blank(value) else _iso_datetime(value)
+
+
+def _is_blank(value: t.Any) -> bool:
+    return isinstance(value, str) and not value.strip()
+
+
+# Forms that reading and writing have in common
+
+
+def _exact_integer(value: t.Any) -> int:
+    if isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
+        return int(value)
+    number = _exact_number(value)
+    if number != number // 1:
+        raise ValueError("it has a fraction")
+    return int(number)
+
+
+def _exact_number(value: t.Any) -> int | Decimal:
+    if isinstance(value, bool):
+        raise ValueError("it is a boolean")  # noqa: TRY004 - a value that does not fit, as others
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
+        raise ValueError("it is no number")
+    number = _decimal(value)
+    if not number.is_finite():
+        raise ValueError("it is no finite number")
+    return number
+
+
+def _decimal(value: t.Any) -> Decimal:
+    try:
+        return Decimal(value.strip() if isinstance(value, str) else str(value))
+    except InvalidOperation:
+        raise ValueError("it is no number") from None
+
+
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+
+
+def _plain_boolean(value: t.Any) -> bool:
+    try:
+        return _BOOLEANS[str(value).strip().lower()]
+    except KeyError:
+        raise ValueError("it is neither true nor false") from None
+
+
+def _iso_date(value: t.Any) -> str:
+    """The calendar day as it is written, whatever offset is written with it."""
+    text = _text(value)
+    if len(text) == _DATE_LENGTH:
+        return date.fromisoformat(text).isoformat()
+    return datetime.fromisoformat(text).date().isoformat()
+
+
+def _iso_datetime(value: t.Any) -> str:
+    text = _text(value)
+    moment = datetime.fromisoformat(text)
+    if len(text) == _UTC_LENGTH and text[-1] == "Z" and text[10] == "T":
+        return text
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC).strftime(_UTC_SECONDS).zfill(_UTC_LENGTH)
+    except OverflowError:
+        raise ValueError("it lies outside of the calendar") from None
+
+
+def _text(value: t.Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("it is no text")  # noqa: TRY004 - a value that does not fit, as others
+    return value.strip()
+
+
+# Values, as written
+
+
+def writer(field: FieldDescription, *, truncate_strings: bool = False) -> Writer:
+    """A function from any value but null, as Singer taps emit it, to what Marketo stores.
+
+    Args:
+        field: what describe told.
+        truncate_strings: cut what is too long instead of refusing it.
+
+    Returns:
+        A function that raises `FieldValueError` for a value that the field cannot take. Date-times
+        are written in UTC to the second; naive ones are taken for UTC.
+    """
+    kind = _kind(field)
+    if kind.json_type == "string" and not kind.format:
+        return _string_writer(field, truncate_strings=truncate_strings)
+    read = kind.read
+
+    def write(value: t.Any) -> t.Any:
+        try:
+            written = read(value)
+        except (ValueError, TypeError):
+            raise _wrong_type(field, kind) from None
+        if kind.json_type == "integer" and written is not None:
+            _check_integer_range(field, written)
+        return written
+
+    return write
+
+
+def _check_integer_range(field: FieldDescription, value: int) -> None:
+    if not -_INTEGER_LIMIT <= value < _INTEGER_LIMIT:
+        raise FieldValueError(_INVALID_DATA, f"Field '{field.name}' is an integer beyond 64 bits")
+
+
+def _wrong_type(field: FieldDescription, kind: _Kind) -> FieldValueError:
+    return FieldValueError(_WRONG_TYPE, f"Field '{field.name}' is not {kind.article}")
+
+
+def _string_writer(field: FieldDescription, *, truncate_strings: bool) -> Writer:
+    most_characters = field.length
+    most_bytes = None if field.length else _TEXT_MAX_BYTES
+
+    def write(value: t.Any) -> str:
+        text = _written_text(field, value)
+        if most_characters and len(text) > most_characters:
+            if not truncate_strings:
+                raise _too_long(field, f"{most_characters} characters")
+            return text[:most_characters]
+        if most_bytes and len(text.encode()) > most_bytes:
+            if not truncate_strings:
+                raise _too_long(field, f"{most_bytes} bytes")
+            return text.encode()[:most_bytes].decode(errors="ignore")
+        return text
+
+    return write
+
+
+def _written_text(field: FieldDescription, value: t.Any) -> str:
+    if value.__class__ is not str:
+        if isinstance(value, list | dict):
+            raise FieldValueError(_WRONG_TYPE, f"Field '{field.name}' is not a string")
+        value = str(value).lower() if isinstance(value, bool) else str(value)
+    if not value.isascii():
+        _check_encodable(field, value)
+    return t.cast("str", value)
+
+
+def _check_encodable(field: FieldDescription, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise FieldValueError(
+            _INVALID_DATA,
+            f"Field '{field.name}' holds half of a surrogate pair, which is no character",
+        ) from None
+
+
+def _too_long(field: FieldDescription, most: str) -> FieldValueError:
+    return FieldValueError(_INVALID_DATA, f"Field '{field.name}' is longer than {most}")
+
+
+# Data types
+
+
+class _Kind(t.NamedTuple):
+    """How one of Marketo's data types looks in JSON."""
+
+    json_type: str
+    read: Reader
+    article: str
+    format: str | None = None
+
+
+_STRING = _Kind("string", _read_string, "a string")
+_WHOLE = _Kind("integer", _read_integer, "a whole number")
+_DECIMAL = _Kind("number", _read_number, "a number")
+_KINDS = {
+    "string": _STRING,
+    "text": _STRING,
+    "email": _STRING,
+    "phone": _STRING,
+    "url": _STRING,
+    "reference": _STRING,
+    "integer": _WHOLE,
+    "score": _WHOLE,
+    "percent": _WHOLE,
+    "float": _DECIMAL,
+    "currency": _DECIMAL,
+    "boolean": _Kind("boolean", _read_boolean, "a boolean"),
+    "date": _Kind("string", _read_date, "a date", "date"),
+    "datetime": _Kind("string", _read_datetime, "a date and time", "date-time"),
+}
+
+
+def _kind(field: FieldDescription) -> _Kind:
+    return _KINDS.get(field.data_type, _STRING)

@@ -1,0 +1,149 @@
+"""Marketo's two running limits: calls in any 20 seconds, and calls at once."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+import typing as t
+from collections import deque
+
+from marketo_opps.errors import StoppedError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Nap = t.Callable[[threading.Condition, float], object]
+"""Waits on a condition, at most for the given seconds; tests move their clock in it."""
+
+WINDOW_SECONDS = 20.0
+# We count from when a call is sent, Marketo from when it arrives: one that travels slowly
+# followed by one that travels fast lie closer together there than here.
+_TRAVEL_SECONDS = 0.25
+_LONGEST_NAP_SECONDS = 0.2
+"""How soon a thread that waits here sees `stop`, which may only set a flag (a signal handler)."""
+
+
+class SlidingWindow:
+    """At most `limit` events in any window of `window_seconds`; pure but for what it remembers."""
+
+    def __init__(self, limit: int, window_seconds: float) -> None:
+        self._window_seconds = window_seconds
+        self._times: deque[float] = deque(maxlen=limit)
+
+    def seconds_until_free(self, now: float) -> float:
+        """0 where an event may happen now, otherwise how long it has to wait."""
+        if len(self._times) < (self._times.maxlen or 0):
+            return 0.0
+        return max(0.0, self._times[0] + self._window_seconds - now)
+
+    def add(self, now: float) -> None:
+        """An event happens now."""
+        self._times.append(now)
+
+
+class Pacer:
+    """Lets calls go, one by one, as soon as the limits allow; shared by all threads of a client.
+
+    After 606 or 615 everyone waits, and then a single call goes ahead to find out whether it is
+    over: five threads asking at once would spend five calls on one answer.
+    """
+
+    def __init__(
+        self,
+        calls_per_20_seconds: int,
+        max_concurrent_calls: int,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        nap: Nap = threading.Condition.wait,
+    ) -> None:
+        """Start with nothing sent.
+
+        Args:
+            calls_per_20_seconds: the most calls sent in any 20 seconds.
+            max_concurrent_calls: the most calls in flight at any moment.
+            clock: monotonic seconds.
+            nap: waits on a condition, at most for the given seconds.
+        """
+        self._window = SlidingWindow(calls_per_20_seconds, WINDOW_SECONDS + _TRAVEL_SECONDS)
+        self._max_concurrent_calls = max_concurrent_calls
+        self._clock = clock
+        self._nap = nap
+        self._condition = threading.Condition()
+        self._in_flight = 0
+        self._paused_until = clock()
+        self._probing = False
+        self._stopped = False
+
+    @contextlib.contextmanager
+    def slot(self) -> Iterator[None]:
+        """One call's place in the limits: waits for it, and gives it back when the call is over.
+
+        Raises:
+            StoppedError: `stop` was called before there was a place.
+        """
+        self._acquire()
+        try:
+            yield
+        finally:
+            self._release()
+
+    def pause(self, seconds: float) -> None:
+        """Nobody starts a call for so long, and then one goes ahead alone."""
+        with self._condition:
+            self._paused_until = max(self._paused_until, self._clock() + seconds)
+            self._probing = True
+
+    def succeeded(self) -> None:
+        """A call was answered within the limits: whatever made everyone wait is over."""
+        if self._probing:
+            with self._condition:
+                self._probing = False
+                self._condition.notify_all()
+
+    def stop(self) -> None:
+        """No call starts any more; only sets a flag, so that a signal handler may call it."""
+        self._stopped = True
+
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopped
+
+    def sleep(self, seconds: float) -> None:
+        """Wait outside of any limit.
+
+        Raises:
+            StoppedError: `stop` was called meanwhile.
+        """
+        until = self._clock() + seconds
+        with self._condition:
+            while (left := until - self._clock()) > 0:
+                self._wait(left)
+
+    def _acquire(self) -> None:
+        with self._condition:
+            while (seconds := self._seconds_until_free()) > 0:
+                self._wait(seconds)
+            self._raise_if_stopped()
+            self._in_flight += 1
+            self._window.add(self._clock())
+
+    def _release(self) -> None:
+        with self._condition:
+            self._in_flight -= 1
+            self._condition.notify_all()
+
+    def _seconds_until_free(self) -> float:
+        if self._in_flight >= (1 if self._probing else self._max_concurrent_calls):
+            return _LONGEST_NAP_SECONDS
+        now = self._clock()
+        return max(self._window.seconds_until_free(now), self._paused_until - now)
+
+    def _wait(self, seconds: float) -> None:
+        self._raise_if_stopped()
+        self._nap(self._condition, min(seconds, _LONGEST_NAP_SECONDS))
+
+    def _raise_if_stopped(self) -> None:
+        if self._stopped:
+            raise StoppedError("Stopped on request: no new calls are made.")

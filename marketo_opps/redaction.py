@@ -1,0 +1,92 @@
+"""No secret in any log line or error text, whoever writes it.
+
+A token is fetched by a URL that holds the client secret, and both urllib3 (at DEBUG) and the
+texts of requests' exceptions print URLs. So the rule sits where every log record is made, below
+all handlers and formatters, and not in our own log calls alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import traceback
+import typing as t
+from urllib.parse import quote, quote_plus
+
+REDACTED = "[redacted]"
+
+_SECRET_PARAMETER = re.compile(r"(?i)(client_secret|access_token)(\W{1,5})[^\s&\"',;)}]+")
+_BEARER = re.compile(r"(?i)\b(bearer)\s+[\w.~+/:-]{8,}=*")
+# The values of a query are customers' keys, and identity's query is the secret itself.
+_QUERY = re.compile(r"(/(?:rest|identity)/[^\s?\"']*)\?[^\s\"')>]+")
+_SHORTEST_SECRET = 4
+
+
+class Redactor:
+    """Replaces secrets in texts: by pattern, and by value once `protect` has been told it."""
+
+    def __init__(self) -> None:
+        self._secrets: tuple[str, ...] = ()
+
+    def protect(self, secret: str) -> None:
+        """Never let this value through again, in plain or URL-encoded form.
+
+        Values of fewer than four characters are left alone: they would blank out half of a text.
+        """
+        if len(secret) < _SHORTEST_SECRET or secret in self._secrets:
+            return
+        forms = {secret, quote(secret, safe=""), quote_plus(secret)}
+        self._secrets = tuple(sorted({*self._secrets, *forms}, key=len, reverse=True))
+
+    def redact(self, text: str) -> str:
+        """The text with every secret in it replaced by `[redacted]`."""
+        for secret in self._secrets:
+            text = text.replace(secret, REDACTED)
+        text = _QUERY.sub(rf"\1?{REDACTED}", text)
+        text = _SECRET_PARAMETER.sub(rf"\1\2{REDACTED}", text)
+        return _BEARER.sub(rf"\1 {REDACTED}", text)
+
+
+REDACTOR = Redactor()
+"""The process's one redactor: what is secret to one client must not be logged by another."""
+
+
+def install() -> None:
+    """Redact every log record of this process from now on; installing twice is harmless."""
+    if not isinstance(logging.getLogRecordFactory(), _RedactingFactory):
+        logging.setLogRecordFactory(_RedactingFactory(logging.getLogRecordFactory()))
+
+
+class _RedactingFactory:
+    """Makes log records as the factory before it did, then takes the secrets out."""
+
+    def __init__(self, make: t.Callable[..., logging.LogRecord]) -> None:
+        self._make = make
+
+    def __call__(self, *args: t.Any, **kwargs: t.Any) -> logging.LogRecord:
+        record = self._make(*args, **kwargs)
+        _redact_message(record)
+        _redact_traceback(record)
+        return record
+
+
+def _redact_message(record: logging.LogRecord) -> None:
+    try:
+        message = record.getMessage()
+    except (TypeError, ValueError):
+        # Arguments that do not fit the message: the handler reports it, without them.
+        message, record.args = str(record.msg), ()
+    redacted = REDACTOR.redact(message)
+    if redacted != message:
+        record.msg, record.args = redacted, ()
+
+
+def _redact_traceback(record: logging.LogRecord) -> None:
+    if not record.exc_info or record.exc_info[0] is None:
+        return
+    text = "".join(traceback.format_exception(*record.exc_info))
+    redacted = REDACTOR.redact(text)
+    if redacted != text:
+        # Formatters that read exc_info themselves would print the secret: leave them only text.
+        record.msg, record.args = f"{record.getMessage()}\n{redacted}", ()
+        record.exc_info = record.exc_text = None

@@ -1,0 +1,212 @@
+"""The settings that tap and target share, and how they are told wrong from right."""
+
+from __future__ import annotations
+
+import ipaddress
+import typing as t
+from dataclasses import dataclass, field
+from importlib import metadata
+from urllib.parse import urlsplit
+
+import jsonschema
+
+from marketo_opps.errors import SettingsError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+PACKAGE_NAME = "marketo-opps"
+
+REQUIRED_SETTINGS = ("endpoint", "client_id", "client_secret")
+
+SHARED_SETTINGS: dict[str, dict[str, t.Any]] = {
+    "endpoint": {
+        "type": "string",
+        "title": "Endpoint",
+        "description": (
+            "REST endpoint as Marketo's admin page shows it (Admin > Web Services), with or "
+            "without a trailing /rest. Plain http only to a loopback address."
+        ),
+    },
+    "client_id": {
+        "type": "string",
+        "title": "Client ID",
+        "description": "Client ID of the LaunchPoint custom service",
+        "secret": True,
+    },
+    "client_secret": {
+        "type": "string",
+        "title": "Client secret",
+        "description": "Client secret of the LaunchPoint custom service",
+        "secret": True,
+    },
+    "calls_per_20_seconds": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 100,
+        "default": 50,
+        "title": "Calls per 20 seconds",
+        "description": "Share of the instance's rate limit (100) that this process may use",
+    },
+    "max_concurrent_calls": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 10,
+        "default": 5,
+        "title": "Calls at once",
+        "description": "Share of the instance's concurrency limit (10) that this process may use",
+    },
+    "daily_call_limit": {
+        "type": ["integer", "null"],
+        "minimum": 1,
+        "title": "Daily call limit",
+        "description": (
+            "Stop, non-zero and resumable, before the instance's calls of the day, by all who use "
+            "it, would pass this"
+        ),
+    },
+    "max_retry_seconds": {
+        "type": "integer",
+        "minimum": 0,
+        "default": 300,
+        "title": "Longest retrying",
+        "description": "How long one call may go on being retried on transient errors, in seconds",
+    },
+    "user_agent": {
+        "type": ["string", "null"],
+        "title": "User agent",
+        "description": "User-Agent header of every call; default: name/version of this package",
+    },
+}
+
+
+def default_user_agent() -> str:
+    """`marketo-opps/<version>`."""
+    return f"{PACKAGE_NAME}/{metadata.version(PACKAGE_NAME)}"
+
+
+@dataclass(frozen=True)
+class ConnectionSettings:
+    """Where the instance is, who we are, and what share of its limits is ours.
+
+    `endpoint` is scheme and host alone, such as `https://123-ABC-456.mktorest.com`. The secrets
+    are kept out of `repr`.
+    """
+
+    endpoint: str
+    client_id: str = field(repr=False)
+    client_secret: str = field(repr=False)
+    calls_per_20_seconds: int = 50
+    max_concurrent_calls: int = 5
+    daily_call_limit: int | None = None
+    max_retry_seconds: float = 300
+    user_agent: str = field(default_factory=default_user_agent)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, t.Any]) -> ConnectionSettings:
+        """Take the shared settings out of a plugin's configuration.
+
+        Args:
+            config: setting names to values; others than the shared ones are passed over.
+
+        Raises:
+            SettingsError: a required one is missing or empty, or the endpoint cannot be right.
+        """
+        for name in REQUIRED_SETTINGS:
+            if not str(config.get(name) or "").strip():
+                raise SettingsError(f"Setting '{name}' is missing or empty.")
+        given = {name: config[name] for name in SHARED_SETTINGS if config.get(name) is not None}
+        given["endpoint"] = instance_address(given["endpoint"])
+        given["client_id"] = given["client_id"].strip()
+        given["client_secret"] = given["client_secret"].strip()
+        return cls(**given)
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the instance is on this machine."""
+        return _is_loopback(urlsplit(self.endpoint).hostname or "")
+
+
+def instance_address(endpoint: str) -> str:
+    """Scheme and host of the instance, from any form of endpoint that Marketo's pages show.
+
+    Args:
+        endpoint: with or without a trailing `/`, `/rest` or `/identity`.
+
+    Raises:
+        SettingsError: it is no URL, or plain http to a host that is not loopback.
+    """
+    text = endpoint.strip()
+    try:
+        url = urlsplit(text)
+        host, _ = url.hostname, url.port
+    except ValueError:
+        host = None
+    if not host or url.scheme not in {"http", "https"}:
+        raise SettingsError(
+            "Setting 'endpoint' is no URL: it should look like "
+            "https://123-ABC-456.mktorest.com/rest (in Marketo: Admin > Web Services > REST API)."
+        )
+    if url.path.strip("/") not in {"", "rest", "identity"} or url.query or url.username:
+        raise SettingsError(
+            "Setting 'endpoint' must be the instance's address alone, such as "
+            "https://123-ABC-456.mktorest.com/rest, without further path, query or user."
+        )
+    if url.scheme == "http" and not _is_loopback(host):
+        raise SettingsError(
+            f"Setting 'endpoint' is plain http to {host}: the client secret would cross the "
+            "network unencrypted. Use https; plain http is for loopback addresses only."
+        )
+    return f"{url.scheme}://{url.netloc}"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def setting_errors(config: Mapping[str, t.Any], schema: Mapping[str, t.Any]) -> list[str]:
+    """What is wrong with a plugin's configuration, one sentence each, never quoting a secret.
+
+    Args:
+        config: setting names to values.
+        schema: the plugin's JSON schema; a property with `secret` true is not quoted.
+
+    Returns:
+        No sentence where the configuration can be right as far as it can be told without a call.
+    """
+    errors = sorted(
+        jsonschema.Draft7Validator(schema).iter_errors(config),
+        key=lambda error: [str(step) for step in error.absolute_path],
+    )
+    sentences = [sentence for error in errors for sentence in _sentences(error, schema, config)]
+    if sentences:
+        return sentences
+    try:
+        ConnectionSettings.from_config(config)
+    except SettingsError as error:
+        return [str(error)]
+    return []
+
+
+def _sentences(
+    error: jsonschema.ValidationError,
+    schema: Mapping[str, t.Any],
+    config: Mapping[str, t.Any],
+) -> Iterator[str]:
+    if error.validator == "required" and not error.absolute_path:
+        yield from (
+            f"Setting '{name}' is missing." for name in schema["required"] if name not in config
+        )
+        return
+    name = str(error.absolute_path[0]) if error.absolute_path else "the configuration"
+    secret = schema.get("properties", {}).get(name, {}).get("secret", False)
+    if secret:
+        yield f"Setting '{name}' must be a non-empty {error.validator_value}."
+        return
+    where = "".join(f"[{step!r}]" for step in list(error.absolute_path)[1:])
+    yield f"Setting '{name}'{where} cannot be right: {error.message}."

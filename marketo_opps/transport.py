@@ -1,0 +1,183 @@
+"""One HTTP exchange over `requests`, and the error that stands for each way it can be cut short."""
+
+from __future__ import annotations
+
+import ssl
+import time
+import typing as t
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from marketo_opps.errors import ConnectionLostError, MarketoError, SettingsError, UnreachableError
+from marketo_opps.redaction import REDACTOR
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from marketo_opps.settings import ConnectionSettings
+
+_CONNECT_TIMEOUT_SECONDS = 10.0
+# Marketo gives a call up by itself after the documented time; giving up at the same moment would
+# leave a write that lands after its failure was reported here.
+_PATIENCE_SECONDS = 10.0
+_CHUNK_BYTES = 1 << 16
+_MOST_CONNECTIONS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: HTTP status, Marketo's `Date` (aware), and the whole body, decompressed."""
+
+    status: int
+    server_time: datetime
+    body: bytes
+    content_type: str
+
+
+class Transport:
+    """Sends requests to one instance; thread-safe, keeps connections alive."""
+
+    def __init__(
+        self,
+        settings: ConnectionSettings,
+        *,
+        session: requests.Session | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._base = settings.endpoint
+        self._clock = clock
+        self._session = session or requests.Session()
+        if session is None:
+            self._session.mount(self._base, HTTPAdapter(pool_maxsize=_MOST_CONNECTIONS))
+        _read_environment_once(self._session, settings)
+        self._session.headers["User-Agent"] = settings.user_agent
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        server_timeout_seconds: float,
+        headers: dict[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Answer:
+        """Make one request and read its whole answer.
+
+        Args:
+            method: GET or POST.
+            path: from the root of the host, with the query string.
+            server_timeout_seconds: when Marketo itself gives the request up, as documented.
+            headers: besides the session's own.
+            body: sent as it is.
+
+        Raises:
+            UnreachableError: nothing was sent.
+            ConnectionLostError: it may have been sent, and no whole answer came back.
+            SettingsError: the host's certificate cannot be verified.
+        """
+        deadline = self._clock() + _CONNECT_TIMEOUT_SECONDS + server_timeout_seconds
+        deadline += _PATIENCE_SECONDS
+        failure: MarketoError
+        try:
+            response = self._session.request(
+                method,
+                self._base + path,
+                data=body,
+                headers=headers,
+                timeout=(_CONNECT_TIMEOUT_SECONDS, server_timeout_seconds + _PATIENCE_SECONDS),
+                allow_redirects=False,
+                stream=True,
+            )
+            with response:
+                return self._read(response, deadline)
+        except requests.RequestException as error:
+            failure = _failure(error, self._base)
+        # Raised outside of the handler: the exception just caught quotes the URL, secret and all,
+        # and must not travel along as the context of ours.
+        raise failure
+
+    def _read(self, response: requests.Response, deadline: float) -> Answer:
+        chunks = []
+        for chunk in response.iter_content(_CHUNK_BYTES):
+            chunks.append(chunk)
+            if self._clock() > deadline:
+                raise ConnectionLostError(
+                    f"The answer of {self._base} came so slowly that it was given up."
+                )
+        return Answer(
+            status=response.status_code,
+            server_time=_server_time(response.headers.get("Date")),
+            body=b"".join(chunks),
+            content_type=response.headers.get("Content-Type", ""),
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._session.close()
+
+
+def _read_environment_once(session: requests.Session, settings: ConnectionSettings) -> None:
+    """Take proxies and certificates from the environment now, not anew on every call.
+
+    A proxy cannot reach this machine's loopback, and with `trust_env` off a .netrc entry cannot
+    replace the token.
+    """
+    if not settings.is_loopback:
+        merged = session.merge_environment_settings(settings.endpoint, {}, None, None, None)
+        session.proxies.update(merged["proxies"])
+        session.verify, session.cert = merged["verify"], merged["cert"]
+    session.trust_env = False
+
+
+def _server_time(date: str | None) -> datetime:
+    try:
+        return parsedate_to_datetime(date or "").astimezone(UTC)
+    except ValueError:
+        return datetime.now(UTC)
+
+
+def _failure(error: requests.RequestException, base: str) -> MarketoError:
+    cause = _root_cause(error)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return SettingsError(
+            f"The certificate of {base} cannot be verified ({cause.verify_message}): check "
+            "'endpoint', or name your company's certificates in REQUESTS_CA_BUNDLE."
+        )
+    said = REDACTOR.redact(_short(cause))
+    if _never_sent(error, cause):
+        return UnreachableError(
+            f"{base} cannot be reached ({said}): check 'endpoint' and the network."
+        )
+    return ConnectionLostError(f"The connection to {base} was lost before the answer was ({said}).")
+
+
+def _root_cause(error: BaseException) -> BaseException:
+    """The innermost exception that urllib3 and requests have wrapped."""
+    while True:
+        inner = getattr(error, "reason", None) or (error.args[0] if error.args else None)
+        if isinstance(inner, BaseException):
+            error = inner
+        elif isinstance(error.__cause__, OSError):
+            error = error.__cause__
+        else:
+            return error
+
+
+def _short(cause: BaseException) -> str:
+    text = str(cause).rsplit(": ", maxsplit=1)[-1] or type(cause).__name__
+    return text.strip("()' ")
+
+
+def _never_sent(error: requests.RequestException, cause: BaseException) -> bool:
+    """Whether the connection was not even made, so that no write can have been done."""
+    return isinstance(
+        error, requests.ConnectTimeout | requests.exceptions.ProxyError
+    ) or isinstance(
+        cause,
+        urllib3.exceptions.NewConnectionError | ConnectionRefusedError,
+    )
