@@ -141,7 +141,7 @@ class Caller:
     def server_now(self) -> datetime:
         """Now, by Marketo's own clock; a token is fetched where there was no answer yet."""
         if self._heard is None:
-            self._repeat(self._tokens.token, "the identity service", Progress())
+            self._repeat(self._tokens.token, Progress())
         assert self._heard is not None
         server_time, heard_at = self._heard
         return server_time + timedelta(seconds=self._clock() - heard_at)
@@ -170,9 +170,9 @@ class Caller:
             MarketoError: the last attempt's.
         """
         progress = progress or Progress()
-        return self._repeat(lambda: self._attempt(call, progress), call.name, progress)
+        return self._repeat(lambda: self._attempt(call, progress), progress)
 
-    def _repeat(self, attempt: Callable[[], _T], name: str, progress: Progress) -> _T:
+    def _repeat(self, attempt: Callable[[], _T], progress: Progress) -> _T:
         def try_once() -> _T:
             try:
                 return attempt()
@@ -186,7 +186,7 @@ class Caller:
             interval=0,  # the wait is `_wait`'s: backoff's own, time.sleep, could not be stopped
             jitter=None,
             giveup=lambda _: progress.delay_seconds is None,
-            on_backoff=lambda tried: self._wait(name, tried["exception"], progress),
+            on_backoff=lambda tried: self._wait(tried["exception"], progress),
             logger=None,
         )(try_once)
         return repeated()
@@ -243,9 +243,12 @@ class Caller:
             fraction=self._fraction(),
         )
 
-    def _wait(self, name: str, error: BaseException, progress: Progress) -> None:
+    def _wait(self, error: MarketoError, progress: Progress) -> None:
         seconds = progress.delay_seconds or 0.0
-        _LOGGER.warning("%s Trying %s again in %.1f s.", error, name, seconds)
+        if error.recovery is Recovery.REAUTHENTICATE:
+            _LOGGER.info("%s Fetching a new token.", error.summary)
+        else:
+            _LOGGER.warning("%s Trying again in %.1f s.", error.summary, seconds)
         if concerns_all(error):
             self._pacer.pause(seconds)
         else:

@@ -54,6 +54,11 @@ class MarketoError(Exception):
     ambiguous: t.ClassVar[bool] = False
     """Whether a write that ended so may have been executed all the same."""
 
+    @property
+    def summary(self) -> str:
+        """What went wrong, for the line that says that it is tried again."""
+        return str(self)
+
 
 class SettingsError(MarketoError):
     """A setting cannot be right; no call was made."""
@@ -118,12 +123,18 @@ class ResponseError(MarketoError):
         self.call = call
         self.reasons = tuple(reasons)
         self.request_id = request_id
-        super().__init__(self._sentence())
+        super().__init__(f"{self.summary} {self.advice()}".rstrip())
 
-    def _sentence(self) -> str:
+    @property
+    def summary(self) -> str:
+        """What Marketo refused and why, without what to do about it."""
         said = "; ".join(str(reason) for reason in self.reasons)
         quoted = f" (requestId {self.request_id})" if self.request_id else ""
-        return f"Marketo refused {self.call}: {said}{quoted}. {self.remedy}".rstrip()
+        return f"Marketo refused {self.call}: {said}{quoted}."
+
+    def advice(self) -> str:
+        """What the user can do about it."""
+        return self.remedy
 
     @property
     def code(self) -> str:
@@ -225,10 +236,11 @@ class AccessDeniedError(ResponseError):
         self.permission = permission
         super().__init__(call, reasons, request_id)
 
-    def _sentence(self) -> str:
+    def advice(self) -> str:
+        """Which permission to give, or where to allow this address."""
         wanted = f"'{self.permission}'" if self.permission else "that this call needs"
         return (
-            f"{super()._sentence()} Give the API user's role the permission {wanted} (Admin > "
+            f"Give the API user's role the permission {wanted} (Admin > "
             "Users & Roles > Roles > Access API), or add this machine's address to the allowlist "
             "(Admin > Login Settings > API Access Restrictions)."
         )
