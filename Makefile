@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint types check lock clean
+.PHONY: demo test lint types check docs lock clean
 
 demo: .venv/demo  ## run the real tap into the real target, between two sandbox instances
 	$(BIN)/marketo-sandbox demo
@@ -17,6 +17,9 @@ lint: .venv/dev
 
 types: .venv/dev
 	$(BIN)/mypy
+
+docs: .venv/dev  ## write the generated tables anew
+	$(BIN)/python -m cogapp -r -I docs README.md meltano.yml
 
 check: lint types test  ## what CI runs
 

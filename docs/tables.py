@@ -1,0 +1,114 @@
+"""The generated parts of README.md and meltano.yml; `make docs` writes them, a test compares."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+from marketo_opps import errors
+from tap_marketo_opps.tap import TapMarketoOpps
+from target_marketo_opps.target import TargetMarketoOpps
+
+PLUGINS: dict[str, t.Any] = {"tap": TapMarketoOpps, "target": TargetMarketoOpps}
+# What the SDK adds by itself is described by the SDK, and listed by --about.
+_SDK_SETTINGS = frozenset(
+    {"stream_maps", "stream_map_config", "faker_config", "flattening_enabled"}
+    | {"flattening_max_depth", "flattening_max_key_length"}
+)
+_MELTANO_KINDS = {
+    "array": "array",
+    "boolean": "boolean",
+    "integer": "integer",
+    "number": "decimal",
+    "object": "object",
+    "string": "string",
+}
+
+
+def settings(kind: str) -> dict[str, dict[str, t.Any]]:
+    """The plugin's own settings, those of the SDK left out."""
+    properties = PLUGINS[kind].config_jsonschema["properties"]
+    return {name: schema for name, schema in properties.items() if name not in _SDK_SETTINGS}
+
+
+def settings_table(kind: str) -> str:
+    """The settings of tap or target as a Markdown table."""
+    required = PLUGINS[kind].config_jsonschema.get("required", ())
+    rows = [
+        f"| `{name}` | {_type(schema)} | {_default(schema, required=name in required)} "
+        f"| {_cell(schema['description'])} |"
+        for name, schema in settings(kind).items()
+    ]
+    return "\n".join(["| setting | type | default | meaning |", "| --- | --- | --- | --- |", *rows])
+
+
+def errors_table() -> str:
+    """Marketo's response-level codes as a Markdown table: what is done, what the user can do."""
+    rows = [
+        f"| {', '.join(sorted(error.codes))} | {_cell(_first_line(error))} "
+        f"| {error.recovery.value} | {_cell(error.remedy)} |"
+        for error in errors.ResponseError.__subclasses__()
+        if error.codes
+    ]
+    head = ["| codes | meaning | what the plugins do | what you can do |", "| --- " * 4 + "|"]
+    return "\n".join([*head, *rows])
+
+
+def meltano_settings(kind: str) -> str:
+    """The settings of tap or target as Meltano's plugin definition has them."""
+    return "\n".join(
+        line for name, schema in settings(kind).items() for line in _meltano(name, schema)
+    )
+
+
+def _meltano(name: str, schema: dict[str, t.Any]) -> list[str]:
+    lines = [f"- name: {name}", f"  label: {schema['title']}"]
+    lines.append(f"  kind: {_meltano_kind(schema)}")
+    if schema.get("secret"):
+        lines.append("  sensitive: true")
+    if "default" in schema:
+        lines.append(f"  value: {json.dumps(schema['default'])}")
+    lines.append(f"  description: {json.dumps(schema['description'])}")
+    if "enum" in schema:
+        lines.append("  options:")
+        for option in schema["enum"]:
+            lines += [f"  - label: {option}", f"    value: {option}"]
+    return lines
+
+
+def _meltano_kind(schema: dict[str, t.Any]) -> str:
+    if "enum" in schema:
+        return "options"
+    if schema.get("format") == "date-time":
+        return "date_iso8601"
+    return _MELTANO_KINDS[_json_type(schema)]
+
+
+def _json_type(schema: dict[str, t.Any]) -> str:
+    kinds = schema["type"]
+    return kinds if isinstance(kinds, str) else next(kind for kind in kinds if kind != "null")
+
+
+def _type(schema: dict[str, t.Any]) -> str:
+    if "enum" in schema:
+        return " / ".join(f"`{option}`" for option in schema["enum"])
+    text = {"array": "array of strings"}.get(_json_type(schema), _json_type(schema))
+    if schema.get("format") == "date-time":
+        text = "date-time"
+    if "minimum" in schema and "maximum" in schema:
+        text += f" {schema['minimum']}\u2013{schema['maximum']}"
+    return text + (", secret" if schema.get("secret") else "")
+
+
+def _default(schema: dict[str, t.Any], *, required: bool) -> str:
+    if required:
+        return "required"
+    return f"`{json.dumps(schema['default'])}`" if "default" in schema else ""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _first_line(error: type[errors.ResponseError]) -> str:
+    return (error.__doc__ or "").split("\n")[0]
