@@ -1,0 +1,151 @@
+"""``marketo-sandbox``: an instance to try things on, and the demonstration."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from marketo_opps.sandbox.faults import Fault
+from marketo_opps.sandbox.options import ALL_PERMISSIONS, LimitOptions, SandboxOptions
+from marketo_opps.sandbox.server import SandboxServer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DEMO_OPPORTUNITIES = 1200
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a subcommand; returns the exit status."""
+    asked = _parser().parse_args(arguments)
+    if asked.command == "demo":
+        from marketo_opps.sandbox.demo import run_demo  # noqa: PLC0415 - wants both plugins
+
+        return int(run_demo(opportunities=asked.opportunities))
+    return serve(_options(asked))
+
+
+def serve(options: SandboxOptions) -> int:
+    """Serve an instance until SIGTERM or SIGINT."""
+    over = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: over.set())
+    server = SandboxServer(options)
+    try:
+        server.start()
+    except OSError as error:
+        print(f"marketo-sandbox: cannot listen on port {options.port}: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(server.credentials), flush=True)
+    over.wait()
+    server.stop()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="marketo-sandbox", description="A Marketo instance on loopback."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    _add_serve(commands.add_parser("serve", help="serve an instance until told to stop"))
+    demo = commands.add_parser(
+        "demo", help="run the tap into the target, from one instance to another"
+    )
+    demo.add_argument("--opportunities", type=_count, default=DEMO_OPPORTUNITIES, metavar="N")
+    return parser
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", type=int, default=0, metavar="P", help="by default a free one")
+    parser.add_argument(
+        "--opportunities", type=_count, default=0, metavar="N", help="how many to begin with"
+    )
+    parser.add_argument(
+        "--leads", type=_count, metavar="N", help="by default half as many as opportunities"
+    )
+    parser.add_argument("--database", metavar="FILE", help="keep the instance in this file")
+    parser.add_argument(
+        "--latency-ms", type=float, default=0.0, metavar="MS", help="least duration of a call"
+    )
+    parser.add_argument(
+        "--fault",
+        type=_fault,
+        action="append",
+        default=[],
+        metavar="CODE=PROBABILITY",
+        help="a Marketo code or another fault's name, such as 606=0.1 or cut_before=0.02",
+    )
+    parser.add_argument(
+        "--crm-sync",
+        nargs="?",
+        const="read-only",
+        choices=["read-only", "disabled"],
+        help="a native CRM sync owns the opportunities",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of records and faults")
+    _add_more(parser)
+
+
+def _add_more(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--client-id", metavar="ID")
+    parser.add_argument("--client-secret", metavar="SECRET")
+    parser.add_argument(
+        "--token-seconds", type=_count, default=3600, metavar="N", help="life of an access token"
+    )
+    parser.add_argument("--clock", metavar="MOMENT", help="where its clock begins (ISO 8601)")
+    parser.add_argument(
+        "--deny", action="append", default=[], choices=sorted(ALL_PERMISSIONS), metavar="PERMISSION"
+    )
+    parser.add_argument("--no-limits", action="store_true", help="enforce none of the limits")
+    parser.add_argument("--calls-per-window", type=_count, default=100, metavar="N")
+    parser.add_argument("--concurrent-calls", type=_count, default=10, metavar="N")
+    parser.add_argument("--daily-calls", type=_count, default=50_000, metavar="N")
+
+
+def _options(asked: argparse.Namespace) -> SandboxOptions:
+    return SandboxOptions(
+        opportunities=asked.opportunities,
+        leads=asked.leads,
+        seed=asked.seed,
+        database=asked.database,
+        port=asked.port,
+        latency_ms=asked.latency_ms,
+        faults=asked.fault,
+        crm_sync=asked.crm_sync,
+        client_id=asked.client_id,
+        client_secret=asked.client_secret,
+        token_seconds=asked.token_seconds,
+        clock=asked.clock,
+        permissions=ALL_PERMISSIONS - frozenset(asked.deny),
+        limits=LimitOptions(
+            enforced=not asked.no_limits,
+            calls_per_window=asked.calls_per_window,
+            concurrent_calls=asked.concurrent_calls,
+            daily_calls=asked.daily_calls,
+        ),
+    )
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError("must not be negative")
+    return number
+
+
+def _fault(text: str) -> dict[str, Any]:
+    name, _, probability = text.partition("=")
+    try:
+        rule = {"fault": name, "probability": float(probability or 1)}
+        Fault.from_mapping(rule)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return rule
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,235 @@
+"""The sandbox's own endpoints under ``/sandbox``: no token, no limit, loopback only."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from marketo_opps.sandbox.describe import OPPORTUNITY, ROLE
+from marketo_opps.sandbox.options import LimitOptions
+from marketo_opps.sandbox.page import start_page
+from marketo_opps.sandbox.refusals import RecordRefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+
+    from marketo_opps.sandbox.responses import Api
+
+    Handler = Callable[[dict[str, Any]], Any]
+
+BAD_REQUEST = 400
+CHANGEABLE = frozenset(
+    {
+        "latency_ms",
+        "crm_sync",
+        "permissions",
+        "sales_persons",
+        "activity_delay_seconds",
+        "activity_scan",
+        "short_pages",
+        "refuse_delete_in_use",
+    }
+)
+RECENT_CALLS = 200
+
+
+class Control:
+    """What the owner of a sandbox in another process may ask and do.
+
+    Args:
+        api: the application that it is about.
+    """
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._instance = api.instance
+
+    def status(self, _asked: dict[str, Any]) -> dict[str, Any]:
+        """What the instance holds, its clock, its limits in use, its faults, its calls in figures."""
+        instance, limits = self._instance, self._instance.limits
+        return {
+            "counts": instance.counts(),
+            "clock": self.clock({}),
+            "limits": {
+                "enforced": limits.options.enforced,
+                "in_window": limits.in_window(),
+                "calls_per_window": limits.options.calls_per_window,
+                "window_seconds": limits.options.window_seconds,
+                "in_flight": limits.in_flight,
+                "concurrent_calls": limits.options.concurrent_calls,
+                "today": limits.calls_today(),
+                "daily_calls": limits.options.daily_calls,
+                "most_in_flight": limits.most_in_flight,
+                "most_in_window": limits.most_in_window,
+            },
+            "token_seconds_left": max(0, int(instance.access.seconds_left())),
+            "faults": self._api.faults.listed(),
+            "calls": self._api.journal.calls,
+            "outcomes": dict(self._api.journal.outcomes),
+            "operations": dict(self._api.journal.operations),
+            "problems": list(self._api.problems),
+            "crm_sync": instance.options.crm_sync,
+            "latency_ms": instance.options.latency_ms,
+        }
+
+    def journal(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Calls after ``since``, at most the last ``limit``."""
+        entries = self._api.journal.entries(int(asked.get("since", 0)))
+        limit = int(asked.get("limit", len(entries)))
+        return {"calls": [entry.told() for entry in entries[max(0, len(entries) - limit) :]]}
+
+    def reset(self, _asked: dict[str, Any]) -> dict[str, Any]:
+        """Empty the instance, forget the calls, take the faults back."""
+        self._instance.reset()
+        self._api.journal.clear()
+        self._api.faults.clear()
+        self._api.problems.clear()
+        return self._instance.counts()
+
+    def seed(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Add records: ``opportunities``, ``leads``, and what else the seeder takes."""
+        self._instance.seed(asked.pop("opportunities", 0), **asked)
+        return self._instance.counts()
+
+    def leads(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Make the leads of ``ids`` known."""
+        self._instance.add_leads(asked["ids"])
+        return self._instance.counts()
+
+    def clock(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """The clock; ``now`` sets it (``frozen`` stops it), ``advance`` moves it."""
+        clock = self._instance.clock
+        if "now" in asked:
+            clock.set(datetime.fromisoformat(asked["now"]), frozen=asked.get("frozen", False))
+        clock.advance(asked.get("advance", 0))
+        return {"now": clock.now().isoformat(), "frozen": clock.frozen, "day": clock.day()}
+
+    def faults(self, asked: Any) -> list[dict[str, Any]]:
+        """The rules in force; one rule or a list of them is added."""
+        for rule in asked if isinstance(asked, list) else [asked] if asked else []:
+            self._api.faults.order(**rule)
+        return self._api.faults.listed()
+
+    def clear_faults(self, _asked: dict[str, Any]) -> list[dict[str, Any]]:
+        """Take every rule back."""
+        self._api.faults.clear()
+        return []
+
+    def options(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Change options while calls run; members of ``limits`` by their own names."""
+        unknown = set(asked) - CHANGEABLE - {"limits"}
+        if unknown:
+            raise ValueError(f"cannot be changed: {sorted(unknown)}")
+        options = self._instance.options
+        self._change_limits(asked.pop("limits", {}))
+        for name, value in asked.items():
+            setattr(options, name, frozenset(value) if isinstance(value, list) else value)
+        return {name: _told(getattr(options, name)) for name in sorted(CHANGEABLE)}
+
+    def _change_limits(self, changed: dict[str, Any]) -> None:
+        limits = self._instance.options.limits
+        replace(limits, **changed)
+        for each in fields(LimitOptions):
+            if each.name in changed:
+                setattr(limits, each.name, changed[each.name])
+
+    def ids(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """The externalOpportunityIds, which the API cannot list."""
+        offset, limit = int(asked.get("offset", 0)), int(asked.get("limit", -1))
+        ids = self._instance.opportunity_ids(offset, limit)
+        return {"ids": ids, "total": self._instance.counts()["opportunities"]}
+
+    def opportunities(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """The opportunities as they are stored."""
+        return self._records(OPPORTUNITY, asked)
+
+    def roles(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """The roles as they are stored."""
+        return self._records(ROLE, asked)
+
+    def _records(self, obj: Any, asked: dict[str, Any]) -> dict[str, Any]:
+        after, limit = int(asked.get("after", 0)), int(asked.get("limit", -1))
+        return {"records": self._instance.records(obj, after, limit)}
+
+    def change(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Change the opportunities of ``ids`` to ``fields``, as a user of Marketo would."""
+        return {"changed": self._instance.change(asked["ids"], asked["fields"])}
+
+    def expire_tokens(self, _asked: dict[str, Any]) -> dict[str, Any]:
+        """End the access token in force."""
+        self._instance.expire_tokens()
+        return {}
+
+    def expire_page_tokens(self, _asked: dict[str, Any]) -> dict[str, Any]:
+        """Refuse every page token handed out so far."""
+        self._instance.expire_page_tokens()
+        return {}
+
+    def problems(self, _asked: dict[str, Any]) -> dict[str, Any]:
+        """Unknown routes asked for, and exceptions in the sandbox itself."""
+        return {"problems": list(self._api.problems)}
+
+    def acknowledge(self, _asked: dict[str, Any]) -> dict[str, Any]:
+        """The problems so far, which are then forgotten."""
+        found = self.problems({})
+        self._api.problems.clear()
+        return found
+
+
+def _told(value: Any) -> Any:
+    return sorted(value) if isinstance(value, frozenset) else value
+
+
+def control_routes(api: Api) -> list[Route]:
+    """Every route under ``/sandbox``, and the start page."""
+    control = Control(api)
+    table: list[tuple[str, str, Handler]] = [
+        ("GET", "status", control.status),
+        ("GET", "journal", control.journal),
+        ("POST", "reset", control.reset),
+        ("POST", "seed", control.seed),
+        ("POST", "leads", control.leads),
+        ("GET", "clock", control.clock),
+        ("POST", "clock", control.clock),
+        ("GET", "faults", control.faults),
+        ("POST", "faults", control.faults),
+        ("DELETE", "faults", control.clear_faults),
+        ("POST", "options", control.options),
+        ("GET", "opportunities/ids", control.ids),
+        ("GET", "opportunities", control.opportunities),
+        ("GET", "roles", control.roles),
+        ("POST", "change", control.change),
+        ("POST", "expire_tokens", control.expire_tokens),
+        ("POST", "expire_page_tokens", control.expire_page_tokens),
+        ("GET", "problems", control.problems),
+        ("DELETE", "problems", control.acknowledge),
+    ]
+    routes = [
+        Route(f"/sandbox/{path}", _endpoint(handler), methods=[method])
+        for method, path, handler in table
+    ]
+    return [Route("/", _page, methods=["GET"]), *routes]
+
+
+async def _page(_request: Request) -> Response:
+    return HTMLResponse(start_page())
+
+
+def _endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        body = await request.body()
+        asked = msgspec.json.decode(body) if body else dict(request.query_params)
+        try:
+            told = handler(asked)
+        except (ValueError, KeyError, TypeError, RecordRefusedError) as error:
+            return PlainTextResponse(f"{type(error).__name__}: {error}\n", BAD_REQUEST)
+        return Response(msgspec.json.encode(told), media_type="application/json")
+
+    return endpoint

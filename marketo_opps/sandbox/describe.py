@@ -1,0 +1,196 @@
+"""What the instance says of its two objects: fields, keys and what can be searched by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+SEARCHABLE_CUSTOM_TYPES = frozenset({"string", "integer"})
+MANAGED = frozenset({"marketoGUID", "createdAt", "updatedAt"})
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of an object, as describe and the schema endpoint tell it."""
+
+    name: str
+    display_name: str
+    data_type: str
+    length: int | None = None
+    updateable: bool = True
+    custom: bool = False
+    crm_managed: bool = False
+
+    def described(self) -> dict[str, Any]:
+        """The entry in ``fields`` of a describe answer."""
+        entry: dict[str, Any] = {
+            "name": self.name,
+            "displayName": self.display_name,
+            "dataType": self.data_type,
+        }
+        if self.length is not None:
+            entry["length"] = self.length
+        entry["updateable"] = self.updateable
+        if self.crm_managed:
+            entry["crmManaged"] = True
+        return entry
+
+    def schema(self) -> dict[str, Any]:
+        """The answer of the schema endpoint, which tells more and in another order."""
+        entry: dict[str, Any] = {
+            "displayName": self.display_name,
+            "name": self.name,
+            "description": None,
+            "dataType": self.data_type,
+        }
+        if self.length is not None:
+            entry["length"] = self.length
+        return entry | {
+            "isHidden": False,
+            "isHtmlEncodingInEmail": True,
+            "isSensitive": False,
+            "isCustom": self.custom,
+            "isApiCreated": self.custom,
+        }
+
+
+@dataclass(frozen=True)
+class ObjectType:
+    """An object: its names, its keys and its fields."""
+
+    name: str
+    display_name: str
+    table: str
+    dedupe_fields: tuple[str, ...]
+    searchable_alone: tuple[str, ...]
+    fields: tuple[Field, ...]
+    id_field: str = "marketoGUID"
+    by_name: dict[str, Field] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_name", {each.name: each for each in self.fields})
+
+    def searchable(self) -> list[list[str]]:
+        """``searchableFields``: a list of lists, since a key may be compound."""
+        compound = [list(self.dedupe_fields)] if len(self.dedupe_fields) > 1 else []
+        return compound + [[name] for name in self.searchable_alone]
+
+    def default_fields(self, filter_field: str | None) -> list[str]:
+        """What comes back when the caller names no fields."""
+        names = [self.id_field, *self.dedupe_fields, "createdAt", "updatedAt"]
+        if filter_field is not None and filter_field not in names:
+            names.append(filter_field)
+        return names
+
+    def described(self, since: str) -> dict[str, Any]:
+        """The one entry of a describe answer; ``since`` is when the object was made."""
+        return {
+            "name": self.name,
+            "displayName": self.display_name,
+            "createdAt": since,
+            "updatedAt": since,
+            "idField": self.id_field,
+            "dedupeFields": list(self.dedupe_fields),
+            "searchableFields": self.searchable(),
+            "fields": [each.described() for each in self.fields],
+        }
+
+
+def _managed(name: str, display_name: str) -> Field:
+    return Field(name, display_name, "datetime", updateable=False)
+
+
+_GUID = Field("marketoGUID", "Marketo GUID", "string", 36, updateable=False)
+_CREATED = _managed("createdAt", "Created At")
+_UPDATED = _managed("updatedAt", "Updated At")
+_EXTERNAL_ID = Field(
+    "externalOpportunityId", "External Opportunity Id", "string", 50, updateable=False
+)
+
+STANDARD_FIELDS = (
+    _GUID,
+    _EXTERNAL_ID,
+    _CREATED,
+    _UPDATED,
+    Field("name", "Name", "string", 255),
+    Field("description", "Description", "string", 2000),
+    Field("type", "Type", "string", 255),
+    Field("stage", "Stage", "string", 255),
+    Field("amount", "Amount", "currency"),
+    Field("expectedRevenue", "Expected Revenue", "currency"),
+    Field("quantity", "Quantity", "float"),
+    Field("probability", "Probability", "integer"),
+    Field("closeDate", "Close Date", "date"),
+    Field("externalCreatedDate", "External Created Date", "datetime"),
+    Field("fiscal", "Fiscal", "string", 50),
+    Field("fiscalQuarter", "Fiscal Quarter", "string", 50),
+    Field("fiscalYear", "Fiscal Year", "string", 50),
+    Field("forecastCategory", "Forecast Category", "string", 255),
+    Field("isClosed", "Is Closed", "boolean"),
+    Field("isWon", "Is Won", "boolean"),
+    Field("lastActivityDate", "Last Activity Date", "date"),
+    Field("nextStep", "Next Step", "string", 255),
+    Field("source", "Source", "string", 255),
+    Field("externalSalesPersonId", "External Sales Person Id", "string", 50),
+    Field("externalCompanyId", "External Company Id", "string", 50),
+)
+
+
+def _custom(name: str, display_name: str, data_type: str, length: int | None = None) -> Field:
+    return Field(name, display_name, data_type, length, custom=True)
+
+
+CUSTOM_FIELDS = (
+    _custom("region", "Region", "string", 100),
+    _custom("legacyNumber", "Legacy Number", "integer"),
+    _custom("hasRenewal", "Has Renewal", "boolean"),
+    _custom("renewalDate", "Renewal Date", "date"),
+    _custom("lastTouchedAt", "Last Touched At", "datetime"),
+    _custom("discountValue", "Discount Value", "currency"),
+    _custom("margin", "Margin", "float"),
+    _custom("discountPercent", "Discount Percent", "percent"),
+    _custom("fitScore", "Fit Score", "score"),
+    _custom("notes", "Notes", "text"),
+    _custom("contactEmail", "Contact Email", "email", 255),
+    _custom("contactPhone", "Contact Phone", "phone", 255),
+    _custom("dealRoom", "Deal Room", "url", 255),
+    _custom("parentDeal", "Parent Deal", "reference", 255),
+    # A type that no page of Adobe's lists: clients meet such ones and must not fall over.
+    _custom("territory", "Territory", "geohash", 64),
+    replace(_custom("crmOwner", "CRM Owner", "string", 255), updateable=False, crm_managed=True),
+)
+
+
+def _searchable(fields: tuple[Field, ...]) -> tuple[str, ...]:
+    custom = [each.name for each in fields if each.custom]
+    types = {each.name: each.data_type for each in fields}
+    found = [name for name in custom if types[name] in SEARCHABLE_CUSTOM_TYPES]
+    return ("externalOpportunityId", "marketoGUID", *found)
+
+
+OPPORTUNITY = ObjectType(
+    name="opportunity",
+    display_name="Opportunity",
+    table="opportunity",
+    dedupe_fields=("externalOpportunityId",),
+    searchable_alone=_searchable(STANDARD_FIELDS + CUSTOM_FIELDS),
+    fields=STANDARD_FIELDS + CUSTOM_FIELDS,
+)
+
+ROLE = ObjectType(
+    name="opportunityRole",
+    display_name="Opportunity Role",
+    table="role",
+    dedupe_fields=("externalOpportunityId", "leadId", "role"),
+    searchable_alone=("marketoGUID", "leadId", "externalOpportunityId"),
+    fields=(
+        _GUID,
+        _CREATED,
+        _UPDATED,
+        _EXTERNAL_ID,
+        Field("leadId", "Lead Id", "integer", updateable=False),
+        Field("role", "Role", "string", 50, updateable=False),
+        Field("isPrimary", "Is Primary", "boolean"),
+        Field("externalCreatedDate", "External Created Date", "datetime"),
+    ),
+)

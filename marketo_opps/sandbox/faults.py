@@ -1,0 +1,153 @@
+"""Faults on order: what goes wrong, on which calls, how often; the same again from the same seed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Mapping
+
+HTTP_FAULTS = {"http_500": 500, "http_502": 502, "http_503": 503, "http_504": 504}
+OTHER_FAULTS = frozenset(
+    {
+        "html",
+        "truncated_body",
+        "cut_before",
+        "cut_after_write",
+        "drop_keep_alive",
+        "slow",
+        "expire_tokens",
+        "expire_page_tokens",
+    }
+)
+MESSAGES = {
+    "500": "Internal Server error",
+    "502": "Bad Gateway",
+    "601": "Access token invalid",
+    "602": "Access token expired",
+    "603": "Access denied",
+    "604": "Request time-out",
+    "605": "HTTP Method not supported",
+    "606": "Max rate limit '100' exceeded with in '20' secs",
+    "607": "Daily quota reached",
+    "608": "API Temporarily Unavailable",
+    "609": "Invalid JSON",
+    "610": "Requested resource not found",
+    "611": "System error",
+    "612": "Invalid Content Type",
+    "614": "Invalid Subscription",
+    "615": "Concurrent access limit reached",
+    "616": "Invalid subscription type",
+    "702": "No data found for a given search scenario",
+    "703": "The feature is not enabled for the subscription",
+    "709": "Business Rule Violation",
+    "713": "Transient Error",
+    "1018": "CRM Enabled",
+}
+
+
+@dataclass
+class Fault:
+    """One rule.
+
+    Attributes:
+        fault: a Marketo code, ``http_500`` and the like, or one of ``OTHER_FAULTS``.
+        path: calls whose path matches this pattern (``*`` stands for anything).
+        method: only this method; ``GET`` matches a ``POST`` with ``_method=GET`` too.
+        probability: how likely a matching call is struck.
+        times: how many calls at most; None for no end.
+        skip: so many matching calls pass first.
+        seconds: for ``slow``, how long the call takes in addition.
+        after: the work is done before the fault strikes.
+        status: for ``html``, the HTTP status.
+        message: with a code, another message than the usual one.
+    """
+
+    fault: str
+    path: str = "/rest/*"
+    method: str | None = None
+    probability: float = 1.0
+    times: int | None = None
+    skip: int = 0
+    seconds: float = 1.0
+    after: bool = False
+    status: int = 502
+    message: str | None = None
+    struck: int = 0
+
+    def __post_init__(self) -> None:
+        self.fault = str(self.fault)
+        known = self.fault.isdecimal() or self.fault in HTTP_FAULTS or self.fault in OTHER_FAULTS
+        if not known:
+            names = ", ".join(sorted({*HTTP_FAULTS, *OTHER_FAULTS}))
+            raise ValueError(f"unknown fault '{self.fault}': a Marketo code, or one of {names}")
+        if not 0 <= self.probability <= 1:
+            raise ValueError(f"probability {self.probability} is not between 0 and 1")
+        self.after = self.after or self.fault in {"cut_after_write", "truncated_body"}
+
+    @classmethod
+    def from_mapping(cls, rule: Mapping[str, Any]) -> Fault:
+        """A rule as the control endpoint takes it.
+
+        Raises:
+            ValueError: for a member that no rule has, or a value that none may have.
+        """
+        unknown = set(rule) - {each.name for each in fields(cls)}
+        if unknown or "fault" not in rule:
+            raise ValueError(f"not a fault rule: {sorted(unknown) or 'no member fault'}")
+        return cls(**rule)
+
+    @property
+    def error_message(self) -> str:
+        """What the envelope says beside the code."""
+        return self.message or MESSAGES.get(self.fault, "Fault on order")
+
+    @property
+    def spent(self) -> bool:
+        """Whether it has struck as often as it may."""
+        return self.times is not None and self.struck >= self.times
+
+    def matches(self, methods: frozenset[str], path: str) -> bool:
+        """Whether a call is one of those that this rule is for."""
+        return (self.method is None or self.method in methods) and fnmatchcase(path, self.path)
+
+
+class Faults:
+    """The rules in force; the first that matches and strikes decides.
+
+    Args:
+        source: for the probabilities.
+    """
+
+    def __init__(self, source: random.Random) -> None:
+        self._source = source
+        self._rules: list[Fault] = []
+
+    def order(self, **rule: Any) -> Fault:
+        """Add a rule; see ``Fault`` for its members."""
+        fault = Fault.from_mapping(rule)
+        self._rules.append(fault)
+        return fault
+
+    def clear(self) -> None:
+        """Take every rule back."""
+        self._rules.clear()
+
+    def strike(self, methods: frozenset[str], path: str) -> Fault | None:
+        """The fault that hits this call, if any."""
+        for rule in list(self._rules):
+            if rule.spent or not rule.matches(methods, path):
+                continue
+            if rule.skip > 0:
+                rule.skip -= 1
+            elif self._source.random() < rule.probability:
+                rule.struck += 1
+                return rule
+        return None
+
+    def listed(self) -> list[dict[str, Any]]:
+        """The rules, for the control endpoint and the start page."""
+        return [asdict(rule) for rule in self._rules]

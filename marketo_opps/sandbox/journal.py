@@ -1,0 +1,132 @@
+"""The journal: every call, when, what it asked and what became of it."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import Any
+
+MAX_PARAMETER_CHARACTERS = 2_000
+SECRETS = frozenset({"client_secret", "access_token", "nextPageToken"})
+
+
+@dataclass(slots=True)
+class Entry:
+    """One call.
+
+    Attributes:
+        seq: the number of the call, from 1.
+        started, ended: real seconds on a monotonic clock; ``ended`` is None while in flight.
+        started_at, ended_at: seconds since 1970.
+        clock: the instance's own clock when the call came, seconds since 1970.
+        method: as sent.
+        path: without the query.
+        operation: what the path stands for, or None.
+        parameters: of query and form, and the scalar members of a JSON body; no secrets.
+        asked: values looked up, or records sent.
+        keys: the dedupe keys or ids of the records sent, one a line.
+        answered: records in ``result``.
+        statuses: how many results have each status, of a write.
+        reasons: how many record-level reasons have each code.
+        http_status: None when the connection was cut.
+        codes: of a response-level error.
+        in_flight: calls being worked on when this one came, itself included.
+        fault: what was done to it on order.
+        request_bytes, response_bytes: of the bodies.
+        request_id: of the answer.
+        user_agent: of the caller.
+    """
+
+    seq: int
+    started: float
+    started_at: float
+    clock: float
+    method: str
+    path: str
+    operation: str | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+    asked: int = 0
+    keys: str = ""
+    answered: int = 0
+    statuses: dict[str, int] = field(default_factory=dict)
+    reasons: dict[str, int] = field(default_factory=dict)
+    http_status: int | None = None
+    codes: list[str] = field(default_factory=list)
+    in_flight: int = 0
+    fault: str | None = None
+    request_bytes: int = 0
+    response_bytes: int = 0
+    request_id: str | None = None
+    user_agent: str = ""
+    ended: float | None = None
+    ended_at: float | None = None
+
+    @property
+    def outcome(self) -> str:
+        """In a word: ``ok``, the codes, the HTTP status, or what cut it short."""
+        if self.ended is None:
+            return "in flight"
+        if self.http_status is None:
+            return "cut"
+        if self.codes:
+            return ",".join(self.codes)
+        return "ok" if self.http_status == 200 else f"HTTP {self.http_status}"  # noqa: PLR2004 - says itself
+
+    def told(self) -> dict[str, Any]:
+        """As JSON for the control endpoint."""
+        members = {name: getattr(self, name) for name in self.__slots__}
+        keys = members.pop("keys")
+        return {**members, "keys": keys.split("\n") if keys else [], "outcome": self.outcome}
+
+
+class Journal:
+    """The last calls, and counts of all of them.
+
+    Args:
+        size: how many calls are kept.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._entries: deque[Entry] = deque(maxlen=size)
+        self._seq = 0
+        self.outcomes: Counter[str] = Counter()
+        self.operations: Counter[str] = Counter()
+
+    def begin(self, **members: Any) -> Entry:
+        """Note that a call has come."""
+        self._seq += 1
+        entry = Entry(seq=self._seq, **members)
+        self._entries.append(entry)
+        return entry
+
+    def end(self, entry: Entry, monotonic: float, real: float) -> None:
+        """Note that it is over."""
+        entry.ended, entry.ended_at = monotonic, real
+        self.outcomes[entry.outcome] += 1
+        self.operations[entry.operation or entry.path] += 1
+
+    def entries(self, since: int = 0) -> list[Entry]:
+        """The calls kept whose number is greater than ``since``, oldest first."""
+        return [entry for entry in self._entries if entry.seq > since]
+
+    def clear(self) -> None:
+        """Forget the calls; numbers go on."""
+        self._entries.clear()
+        self.outcomes.clear()
+        self.operations.clear()
+
+    @property
+    def calls(self) -> int:
+        """How many calls have ever come."""
+        return self._seq
+
+
+def told_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Parameters without secrets and without bulk."""
+    told = {}
+    for name, value in parameters.items():
+        if name in SECRETS:
+            told[name] = "..."
+        elif isinstance(value, str | int | float | bool) or name == "fields":
+            told[name] = value[:MAX_PARAMETER_CHARACTERS] if isinstance(value, str) else value
+    return told

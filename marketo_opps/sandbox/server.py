@@ -1,0 +1,202 @@
+"""An instance behind a socket on loopback, in a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from marketo_opps.sandbox.control import control_routes
+from marketo_opps.sandbox.instance import Instance
+from marketo_opps.sandbox.options import SandboxOptions
+from marketo_opps.sandbox.responses import TRANSPORT, Api
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from types import TracebackType
+
+    from marketo_opps.sandbox.faults import Fault
+
+LOOPBACK = "127.0.0.1"
+START_SECONDS = 10.0
+STOP_SECONDS = 10.0
+# Longer than any client keeps an idle connection that it means to use again.
+KEEP_ALIVE_SECONDS = 120
+
+
+class _Protocol(HttpToolsProtocol):
+    """Lets the application reach the connection, so that it can cut it."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope[TRANSPORT] = self.transport  # type: ignore[typeddict-unknown-key]
+
+
+class SandboxServer:
+    """A sandbox in this process: ``with SandboxServer() as sandbox: ... sandbox.endpoint``.
+
+    Args:
+        instance: an instance, or options to make one of; by default an empty one.
+    """
+
+    def __init__(self, instance: Instance | SandboxOptions | None = None) -> None:
+        if not isinstance(instance, Instance):
+            instance = Instance(instance)
+        self.instance = instance
+        self.api = Api(instance)
+        self.port = instance.options.port
+        routes = [*control_routes(self.api), Mount("/", app=self.api)]
+        self._application = Starlette(routes=routes)
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """The base URL."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    @property
+    def client_id(self) -> str:
+        """Of the custom service."""
+        return self.instance.client_id
+
+    @property
+    def client_secret(self) -> str:
+        """Of the custom service."""
+        return self.instance.client_secret
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """``endpoint``, ``client_id`` and ``client_secret``, as both plugins take them."""
+        return {
+            "endpoint": self.endpoint,
+            "client_id": self.client_id,
+            "client_secret": self.client_secret,
+        }
+
+    def start(self) -> Self:
+        """Listen; returns when calls are answered.
+
+        Raises:
+            OSError: when the port is taken.
+        """
+        listener = _listen(self.port)
+        self.port = listener.getsockname()[1]
+        self._server = uvicorn.Server(_config(self._application))
+        self._thread = threading.Thread(
+            target=self._server.run, args=([listener],), name="marketo-sandbox", daemon=True
+        )
+        self._thread.start()
+        self._await_start()
+        return self
+
+    def stop(self, *, close: bool = True) -> None:
+        """Stop listening; calls in flight are answered first.
+
+        Args:
+            close: let the instance's storage go too; without it the server may start again.
+        """
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join(STOP_SECONDS)
+        self._server = self._thread = None
+        if close:
+            self.instance.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    # What a test may ask and do; the same as under /sandbox over HTTP.
+
+    def journal(self, since: int = 0, operation: str | None = None) -> list[dict[str, Any]]:
+        """The calls so far, oldest first: those after a number, those of one operation."""
+        told = [entry.told() for entry in self.api.journal.entries(since)]
+        return [each for each in told if operation in (None, each["operation"])]
+
+    def fault(self, fault: str | int, **rule: Any) -> Fault:
+        """Order a fault; see ``faults.Fault`` for what a rule may say."""
+        return self.api.faults.order(fault=str(fault), **rule)
+
+    def clear_faults(self) -> None:
+        """Take every order back."""
+        self.api.faults.clear()
+
+    def set_clock(self, moment: datetime, *, frozen: bool = False) -> None:
+        """Set the instance's clock."""
+        self.instance.clock.set(moment, frozen=frozen)
+
+    def advance(self, seconds: float) -> None:
+        """Move the instance's clock."""
+        self.instance.clock.advance(seconds)
+
+    def seed(self, opportunities: int, **more: Any) -> None:
+        """Add records; see ``seed.Seeder.run``."""
+        self.instance.seed(opportunities, **more)
+
+    def reset(self) -> None:
+        """Empty the instance, forget the calls and take the faults back."""
+        self.instance.reset()
+        self.api.journal.clear()
+        self.api.faults.clear()
+        self.api.problems.clear()
+
+    @property
+    def problems(self) -> list[str]:
+        """Unknown routes asked for, and exceptions in the sandbox itself."""
+        return self.api.problems
+
+    def acknowledge_problems(self) -> list[str]:
+        """The problems so far, which then no longer fail the test."""
+        found = list(self.api.problems)
+        self.api.problems.clear()
+        return found
+
+    def _await_start(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while self._server is not None and not self._server.started:
+            if time.monotonic() > deadline:
+                raise OSError("the sandbox did not start")
+            time.sleep(0.002)
+
+
+def _listen(port: int) -> socket.socket:
+    # With the protocol named, asyncio switches Nagle's algorithm off: 40 ms an answer otherwise.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((LOOPBACK, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _config(application: Starlette) -> uvicorn.Config:
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    return uvicorn.Config(
+        application,
+        http=_Protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        date_header=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=int(STOP_SECONDS) - 2,
+    )

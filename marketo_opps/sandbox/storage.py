@@ -1,0 +1,194 @@
+"""The records, the leads and the log in SQLite: in a file, or in a scratch file of SQLite's own."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+# An empty name is a temporary database: it lives in memory and spills to disk when it grows.
+SCRATCH = ""
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS {name} (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  guid TEXT NOT NULL, key TEXT NOT NULL, parent TEXT, lead INTEGER,
+  body TEXT NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS {name}_guid ON {name} (guid);
+CREATE INDEX IF NOT EXISTS {name}_key ON {name} (key);
+"""
+_SCHEMA = (
+    _TABLE.format(name="opportunity")
+    + _TABLE.format(name="role")
+    + """
+CREATE INDEX IF NOT EXISTS role_parent ON role (parent);
+CREATE INDEX IF NOT EXISTS role_lead ON role (lead);
+CREATE TABLE IF NOT EXISTS lead (id INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS activity (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, date INTEGER NOT NULL, visible REAL NOT NULL,
+  lead INTEGER NOT NULL, type INTEGER NOT NULL, asset INTEGER, label TEXT, attributes TEXT
+);
+CREATE INDEX IF NOT EXISTS activity_date ON activity (date, id);
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+)
+_COLUMNS = "id, guid, key, parent, lead, body, created, updated"
+TABLES = ("opportunity", "role", "lead", "activity")
+
+
+class Row(NamedTuple):
+    """A stored record: its keys, and its body as JSON."""
+
+    id: int
+    guid: str
+    key: str
+    parent: str | None
+    lead: int | None
+    body: str
+    created: int
+    updated: int
+
+
+class Storage:
+    """SQL and nothing else: what the rows mean is the instance's business.
+
+    Args:
+        path: a file, or ``SCRATCH``.
+    """
+
+    def __init__(self, path: str) -> None:
+        # One lock of the instance guards every use, whatever thread it comes from.
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        # A kill of the process loses nothing with this; only a power cut could.
+        self._db.execute("PRAGMA synchronous = OFF")
+        if path != SCRATCH:
+            self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.executescript(_SCHEMA)
+        self._searched: set[str] = set()
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of what happens within, or nothing of it."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def clear(self) -> None:
+        """Forget every record, lead and activity."""
+        for table in TABLES:
+            self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - a name of our own
+        self._db.execute("DELETE FROM sqlite_sequence")
+
+    def meta(self, name: str) -> str | None:
+        """A value kept beside the records."""
+        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_meta(self, name: str, value: str) -> None:
+        """Keep a value beside the records."""
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+    def next_id(self, table: str) -> int:
+        """The id that comes after every id ever given."""
+        sql = "SELECT seq FROM sqlite_sequence WHERE name = ?"
+        row = self._db.execute(sql, (table,)).fetchone()
+        return 1 if row is None else int(row[0]) + 1
+
+    def count(self, table: str) -> int:
+        """How many rows a table holds."""
+        sql = f"SELECT COUNT(*) FROM {table}"  # noqa: S608 - a name of our own
+        return int(self._db.execute(sql).fetchone()[0])
+
+    def insert(self, table: str, rows: Iterable[Row]) -> None:
+        """Add records, ids and all."""
+        sql = f"INSERT INTO {table} ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - a name of our own
+        self._db.executemany(sql, rows)
+
+    def update(self, table: str, row: Row) -> None:
+        """Write a record's body and date anew."""
+        sql = f"UPDATE {table} SET body = ?, updated = ? WHERE id = ?"  # noqa: S608 - a name of our own
+        self._db.execute(sql, (row.body, row.updated, row.id))
+
+    def delete(self, table: str, ids: Iterable[int]) -> None:
+        """Remove records by id."""
+        sql = f"DELETE FROM {table} WHERE id = ?"  # noqa: S608 - a name of our own
+        self._db.executemany(sql, [(each,) for each in ids])
+
+    def find(
+        self, table: str, column: str, values: Sequence[Any], after: int = 0, limit: int = -1
+    ) -> list[Row]:
+        """Records whose column has one of the values, by id, from past ``after`` on.
+
+        Args:
+            table: the object's table.
+            column: a column, or an expression from ``searched``.
+            values: what to look for.
+            after: an id; only greater ones are returned.
+            limit: at most so many; -1 for all.
+        """
+        marks = ",".join("?" * len(values))
+        # The plus keeps SQLite from walking the table by id instead of using the column's index.
+        sql = (
+            f"SELECT {_COLUMNS} FROM {table} WHERE {column} IN ({marks})"  # noqa: S608 - names of our own
+            " AND +id > ? ORDER BY +id LIMIT ?"
+        )
+        cursor = self._db.execute(sql, (*values, after, limit))
+        return [Row._make(row) for row in cursor]
+
+    def searched(self, table: str, field: str) -> str:
+        """The expression that searches a field of the body; the first search makes its index."""
+        expression = f"CAST(json_extract(body, '$.\"{field}\"') AS TEXT) COLLATE NOCASE"
+        name = f"{table}_by_{field}"
+        if name not in self._searched:
+            self._db.execute(f'CREATE INDEX IF NOT EXISTS "{name}" ON {table} ({expression})')
+            self._searched.add(name)
+        return expression
+
+    def scan(self, table: str, after: int = 0, limit: int = -1) -> Iterator[Row]:
+        """All records by id."""
+        sql = f"SELECT {_COLUMNS} FROM {table} WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608 - a name of our own
+        return (Row._make(row) for row in self._db.execute(sql, (after, limit)))
+
+    def add_leads(self, ids: Iterable[int]) -> None:
+        """Make leads known; those known already stay."""
+        self._db.executemany("INSERT OR IGNORE INTO lead VALUES (?)", ((each,) for each in ids))
+
+    def known_leads(self, ids: Sequence[int]) -> set[int]:
+        """Which of the leads exist."""
+        marks = ",".join("?" * len(ids))
+        sql = f"SELECT id FROM lead WHERE id IN ({marks})"  # noqa: S608 - question marks
+        return {int(row[0]) for row in self._db.execute(sql, list(ids))}
+
+    def lead_ids(self) -> list[int]:
+        """Every lead."""
+        return [int(row[0]) for row in self._db.execute("SELECT id FROM lead ORDER BY id")]
+
+    def add_activities(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Add to the log: date, visible, lead, type, asset, label, attributes."""
+        sql = (
+            "INSERT INTO activity (date, visible, lead, type, asset, label, attributes)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)"
+        )
+        self._db.executemany(sql, rows)
+
+    def activities(
+        self, position: tuple[int, int], visible: float, limit: int
+    ) -> list[tuple[Any, ...]]:
+        """The log from past a date and id on, in its order, as far as it is visible."""
+        sql = (
+            "SELECT id, date, lead, type, asset, label, attributes FROM activity"
+            " WHERE (date, id) > (?, ?) AND visible <= ? ORDER BY date, id LIMIT ?"
+        )
+        return self._db.execute(sql, (*position, visible, limit)).fetchall()
