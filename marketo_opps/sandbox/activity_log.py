@@ -1,4 +1,4 @@
-"""The activity log: what happens to opportunities and roles, as activities of the leads concerned."""
+"""The activity log: what happens to opportunities and roles, by the leads concerned."""
 
 from __future__ import annotations
 

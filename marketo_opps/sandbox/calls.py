@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -14,6 +14,10 @@ from marketo_opps.sandbox.refusals import CallRefusedError
 if TYPE_CHECKING:
     import asyncio
 
+    from starlette.types import Receive, Scope
+
+MAX_READ_BYTES = 64_000_000
+TRANSPORT = "marketo_opps.sandbox.transport"
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 
@@ -42,12 +46,23 @@ class Call:
     headers: dict[str, str]
     body: bytes
     transport: asyncio.Transport
-    parameters: dict[str, Any] = field(default_factory=dict)
 
     @property
     def query_parameters(self) -> dict[str, Any]:
         """Of the query string; a name given several times counts as a list."""
         return _joined(self.query)
+
+    @property
+    def form_parameters(self) -> dict[str, Any]:
+        """Of a form in the body."""
+        if self.content_type != FORM:
+            return {}
+        return _joined(self.body.decode("utf-8", "replace"))
+
+    @property
+    def uri_bytes(self) -> int:
+        """The length of path and query as sent."""
+        return len(self.raw_path) + len(self.query) + bool(self.query)
 
     @property
     def effective_method(self) -> str:
@@ -81,7 +96,7 @@ class Call:
 
     def _body_parameters(self) -> dict[str, Any]:
         if self.effective_method == "GET" and self.content_type == FORM:
-            return _joined(self.body.decode("utf-8", "replace"))
+            return self.form_parameters
         if self.content_type != JSON:
             raise CallRefusedError("612", "Invalid Content Type")
         try:
@@ -91,6 +106,26 @@ class Call:
         if not isinstance(body, dict):
             raise CallRefusedError("609", "Invalid JSON")
         return body
+
+
+async def read_call(scope: Scope, receive: Receive) -> Call:
+    """A request, body and all; what is far past any limit is read and dropped."""
+    body = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        if len(body) < MAX_READ_BYTES:
+            body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return Call(
+        method=scope["method"],
+        raw_path=scope["raw_path"].decode("latin-1"),
+        path=scope["path"],
+        query=scope["query_string"].decode("latin-1"),
+        headers={name.decode(): value.decode("latin-1") for name, value in scope["headers"]},
+        body=bytes(body),
+        transport=scope["extensions"][TRANSPORT]["transport"],
+    )
 
 
 def _joined(query: str) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class Control:
         self._instance = api.instance
 
     def status(self, _asked: dict[str, Any]) -> dict[str, Any]:
-        """What the instance holds, its clock, its limits in use, its faults, its calls in figures."""
+        """What the instance holds, its clock, limits in use, faults, and its calls in figures."""
         instance, limits = self._instance, self._instance.limits
         return {
             "counts": instance.counts(),

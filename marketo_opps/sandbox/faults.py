@@ -1,4 +1,4 @@
-"""Faults on order: what goes wrong, on which calls, how often; the same again from the same seed."""
+"""Faults on order: what goes wrong, on which calls, how often; repeatable from its seed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HTTP_FAULTS = {"http_500": 500, "http_502": 502, "http_503": 503, "http_504": 504}
-OTHER_FAULTS = frozenset(
+CUTS = frozenset({"cut_before", "cut_after_write"})
+OTHER_FAULTS = CUTS | frozenset(
     {
         "html",
         "truncated_body",
-        "cut_before",
-        "cut_after_write",
         "drop_keep_alive",
         "slow",
         "expire_tokens",
@@ -56,7 +55,8 @@ class Fault:
     Attributes:
         fault: a Marketo code, ``http_500`` and the like, or one of ``OTHER_FAULTS``.
         path: calls whose path matches this pattern (``*`` stands for anything).
-        method: only this method; ``GET`` matches a ``POST`` with ``_method=GET`` too.
+        method: only this method; a ``POST`` with ``_method=GET`` is a ``GET``.
+        operation: only this operation, by its name in the journal.
         probability: how likely a matching call is struck.
         times: how many calls at most; None for no end.
         skip: so many matching calls pass first.
@@ -69,6 +69,7 @@ class Fault:
     fault: str
     path: str = "/rest/*"
     method: str | None = None
+    operation: str | None = None
     probability: float = 1.0
     times: int | None = None
     skip: int = 0
@@ -110,9 +111,13 @@ class Fault:
         """Whether it has struck as often as it may."""
         return self.times is not None and self.struck >= self.times
 
-    def matches(self, methods: frozenset[str], path: str) -> bool:
+    def matches(self, method: str, path: str, operation: str | None) -> bool:
         """Whether a call is one of those that this rule is for."""
-        return (self.method is None or self.method in methods) and fnmatchcase(path, self.path)
+        return (
+            self.method in {None, method}
+            and self.operation in {None, operation}
+            and fnmatchcase(path, self.path)
+        )
 
 
 class Faults:
@@ -136,10 +141,10 @@ class Faults:
         """Take every rule back."""
         self._rules.clear()
 
-    def strike(self, methods: frozenset[str], path: str) -> Fault | None:
+    def strike(self, method: str, path: str, operation: str | None) -> Fault | None:
         """The fault that hits this call, if any."""
         for rule in list(self._rules):
-            if rule.spent or not rule.matches(methods, path):
+            if rule.spent or not rule.matches(method, path, operation):
                 continue
             if rule.skip > 0:
                 rule.skip -= 1

@@ -6,12 +6,14 @@ import random
 import secrets
 import threading
 import time
+from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from marketo_opps.sandbox import requests
 from marketo_opps.sandbox.access import API_USER, AccessTokens
 from marketo_opps.sandbox.activity_log import ACTIVITY_TYPES, ActivityLog
+from marketo_opps.sandbox.books import Books
 from marketo_opps.sandbox.clock import Clock
 from marketo_opps.sandbox.describe import OPPORTUNITY, ROLE, ObjectType
 from marketo_opps.sandbox.limits import DAYS_KEPT, Limits
@@ -25,7 +27,7 @@ from marketo_opps.sandbox.values import parse_datetime
 from marketo_opps.sandbox.writing import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 DESCRIBED_SINCE = "2015-02-03T22:36:23Z"
 
@@ -60,6 +62,7 @@ class Instance:
             self.clock.set(datetime.fromisoformat(self.options.clock))
         self.limits = Limits(self.options.limits, self.clock, monotonic)
         self.log = ActivityLog(self.storage, self.clock, self.options)
+        self._books = Books(self.storage, self.log, self.clock, self.options)
         self.client_id = self._kept("client_id", self.options.client_id, secrets.token_hex(16))
         self.client_secret = self._kept(
             "client_secret", self.options.client_secret, secrets.token_urlsafe(24)
@@ -203,9 +206,7 @@ class Instance:
     def seed(self, opportunities: int, *, leads: int | None = None, **more: Any) -> None:
         """Add records drawn from the seed; see ``Seeder.run``."""
         with self.lock, self.storage.transaction():
-            Seeder(self.storage, self.log, self.clock, self.options).run(
-                opportunities, leads=leads, **more
-            )
+            Seeder(self._books).run(opportunities, leads=leads, **more)
             self.storage.set_meta("seeded", "yes")
 
     def reset(self) -> None:
@@ -296,7 +297,7 @@ class Instance:
         return value
 
     def _writer(self, obj: ObjectType) -> Writer:
-        return Writer(obj, self.storage, self.log, self.clock, self.options, self.options.seed)
+        return Writer(obj, self._books)
 
     def _position(self, token: str | None, checksum: str) -> int:
         return self.page_tokens.read(token, checksum)[0] if token else 0
@@ -332,7 +333,7 @@ class Instance:
             raise CallRefusedError(refusal.code, refusal.message) from refusal
 
     def _usage_of(self, day: str) -> Answer:
-        users = self.limits.by_day.get(day, {})
+        users = self.limits.by_day.get(day, Counter[str]())
         return {
             "date": day,
             "total": sum(users.values()),
@@ -340,7 +341,7 @@ class Instance:
         }
 
     def _errors_of(self, day: str) -> Answer:
-        codes = self.limits.errors_by_day.get(day, {})
+        codes = self.limits.errors_by_day.get(day, Counter[str]())
         return {
             "date": day,
             "total": sum(codes.values()),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 MAX_PARAMETER_CHARACTERS = 2_000
 SECRETS = frozenset({"client_secret", "access_token", "nextPageToken"})
@@ -61,6 +64,26 @@ class Entry:
     ended: float | None = None
     ended_at: float | None = None
 
+    def note_request(
+        self, told: dict[str, Any], parameters: Mapping[str, Any], *, writes: bool
+    ) -> None:
+        """What the call asks, once its parameters are read."""
+        self.parameters = told
+        records = parameters.get("input")
+        if isinstance(records, list):
+            self.asked = len(records)
+            self.keys = "\n".join(_key(record) for record in records) if writes else ""
+        elif "filterValues" in parameters:
+            self.asked = parameters["filterValues"].count(",") + 1
+
+    def note_result(self, result: Sequence[Mapping[str, Any]], *, writes: bool) -> None:
+        """What came of it."""
+        self.answered = len(result)
+        if writes:
+            self.statuses = dict(Counter(each["status"] for each in result))
+            reasons = (reason["code"] for each in result for reason in each.get("reasons", ()))
+            self.reasons = dict(Counter(reasons))
+
     @property
     def outcome(self) -> str:
         """In a word: ``ok``, the codes, the HTTP status, or what cut it short."""
@@ -70,7 +93,7 @@ class Entry:
             return "cut"
         if self.codes:
             return ",".join(self.codes)
-        return "ok" if self.http_status == 200 else f"HTTP {self.http_status}"  # noqa: PLR2004 - says itself
+        return "ok" if self.http_status == 200 else f"HTTP {self.http_status}"  # noqa: PLR2004 - HTTP's own
 
     def told(self) -> dict[str, Any]:
         """As JSON for the control endpoint."""
@@ -130,3 +153,11 @@ def told_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
         elif isinstance(value, str | int | float | bool) or name == "fields":
             told[name] = value[:MAX_PARAMETER_CHARACTERS] if isinstance(value, str) else value
     return told
+
+
+def _key(record: Any) -> str:
+    if not isinstance(record, dict):
+        return ""
+    names = ("externalOpportunityId", "leadId", "role")
+    members = [str(record[name]) for name in names if name in record]
+    return "|".join(members) or str(record.get("marketoGUID", ""))

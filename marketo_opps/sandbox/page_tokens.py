@@ -1,4 +1,4 @@
-"""Page tokens: opaque to the caller, bound to their query, and worth nothing once declared expired."""
+"""Page tokens: opaque, bound to their query, and worth nothing once declared expired."""
 
 from __future__ import annotations
 

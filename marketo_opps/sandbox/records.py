@@ -9,11 +9,12 @@ import msgspec
 
 from marketo_opps.sandbox.describe import ROLE, Field, ObjectType
 from marketo_opps.sandbox.refusals import RecordRefusedError
-from marketo_opps.sandbox.storage import Row
 from marketo_opps.sandbox.values import format_datetime, stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from marketo_opps.sandbox.storage import Row
 
 BLANK_AFTER_GUID_EVERY = 8
 KEY_SEPARATOR = "\x1f"

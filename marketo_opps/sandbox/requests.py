@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from marketo_opps.sandbox.describe import ObjectType
 from marketo_opps.sandbox.records import field_names
 from marketo_opps.sandbox.refusals import CallRefusedError, blank, invalid, missing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from marketo_opps.sandbox.describe import ObjectType
 
 MAX_RECORDS = 300
 MAX_ACTIVITY_TYPES = 10

@@ -64,11 +64,11 @@ def _objects() -> list[Route]:
 
 
 def _on(verb: str, obj: Any) -> Operation:
-    return lambda instance, parameters: getattr(instance, verb)(obj, parameters)  # type: ignore[no-any-return]
+    return lambda instance, parameters: getattr(instance, verb)(obj, parameters)
 
 
 def _plain(name: str) -> Operation:
-    return lambda instance, parameters: getattr(instance, name)(parameters)  # type: ignore[no-any-return]
+    return lambda instance, parameters: getattr(instance, name)(parameters)
 
 
 _FIELDS = "/rest/v1/opportunities/schema/fields"
@@ -135,3 +135,11 @@ def find(method: str, path: str) -> tuple[Route | None, dict[str, str], bool]:
             if route.method == method:
                 return route, match.groupdict(), True
     return None, {}, known
+
+
+def operation_name(method: str, path: str) -> str | None:
+    """The name of what a call is for, or None when there is no such thing."""
+    if path == IDENTITY_PATH:
+        return "identity"
+    route, _, _ = find(method, path)
+    return route.name if route else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from marketo_opps.sandbox.activity_log import ADDED, UPDATED, ActivityLog, Event
+from marketo_opps.sandbox.activity_log import ADDED, UPDATED, Event
 from marketo_opps.sandbox.describe import OPPORTUNITY, ROLE
 from marketo_opps.sandbox.records import KEY_SEPARATOR, Keys, encode, mix, new_guid
 from marketo_opps.sandbox.storage import Row
@@ -14,9 +14,7 @@ from marketo_opps.sandbox.values import AS_NUMBER_EVERY, AS_STRING_EVERY, format
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from marketo_opps.sandbox.clock import Clock
-    from marketo_opps.sandbox.options import SandboxOptions
-    from marketo_opps.sandbox.storage import Storage
+    from marketo_opps.sandbox.books import Books
 
 DAY_SECONDS = 86_400
 HISTORY_DAYS = 1_100
@@ -48,22 +46,18 @@ class Seeder:
     """Fills a storage with leads, opportunities, roles and the log of what happened to them.
 
     Args:
-        storage: where to.
-        log: for what happened within its retention.
-        clock: the past ends now.
-        options: the seed, and how keys are compared.
+        books: what is filled; the past ends now.
     """
 
-    def __init__(
-        self, storage: Storage, log: ActivityLog, clock: Clock, options: SandboxOptions
-    ) -> None:
-        self._storage = storage
-        self._log = log
-        self._now = int(clock.seconds())
+    def __init__(self, books: Books) -> None:
+        options = books.options
+        self._storage = books.storage
+        self._log = books.log
+        self._now = int(books.clock.seconds())
         self._seed = options.seed
         self._log_begins = self._now - options.activity_retention_days * DAY_SECONDS
         self._keys = Keys(exact=options.exact_keys)
-        self._days = _Days(self._now)
+        self._days = _Days()
 
     def run(
         self,
@@ -207,7 +201,7 @@ class Seeder:
 class _Days:
     """Days as text, made once each: a million records need only a few thousand."""
 
-    def __init__(self, now: int) -> None:
+    def __init__(self) -> None:
         self._texts: dict[int, str] = {}
         self._epoch = datetime.fromtimestamp(0, UTC).date()
 

@@ -13,16 +13,17 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from marketo_opps.sandbox.calls import TRANSPORT
 from marketo_opps.sandbox.control import control_routes
 from marketo_opps.sandbox.instance import Instance
-from marketo_opps.sandbox.options import SandboxOptions
-from marketo_opps.sandbox.responses import TRANSPORT, Api
+from marketo_opps.sandbox.responses import Api
 
 if TYPE_CHECKING:
     from datetime import datetime
     from types import TracebackType
 
     from marketo_opps.sandbox.faults import Fault
+    from marketo_opps.sandbox.options import SandboxOptions
 
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 10.0
@@ -36,7 +37,7 @@ class _Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope[TRANSPORT] = self.transport  # type: ignore[typeddict-unknown-key]
+        self.scope.setdefault("extensions", {})[TRANSPORT] = {"transport": self.transport}
 
 
 class SandboxServer:

@@ -1,7 +1,7 @@
 """Values on their way in: what each data type takes, and the loose form in which it comes out.
 
-Marketo is strict about what it stores and careless about how it shows it: a currency comes back as a
-string, a datetime sometimes ends in ``+0000``. Both are decided once, when the value is written.
+Marketo is strict about what it stores and careless about how it shows it: a currency comes back as
+a string, a datetime sometimes ends in ``+0000``. Both are decided once, when the value is written.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from marketo_opps.sandbox.refusals import RecordRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import tzinfo
 
     from marketo_opps.sandbox.describe import Field
 
@@ -128,7 +129,13 @@ def parse_datetime(value: str) -> datetime | None:
         moment = datetime.fromisoformat(f"{day}T{minute or '00:00'}{second or ':00'}")
     except ValueError:
         return None
-    return moment.replace(tzinfo=datetime.strptime(offset or "Z", "%z").tzinfo or UTC)
+    return moment.replace(tzinfo=_zone(offset))
+
+
+def _zone(offset: str | None) -> tzinfo:
+    if offset in {None, "Z"}:
+        return UTC
+    return datetime.strptime(str(offset), "%z").tzinfo or UTC
 
 
 def format_datetime(seconds: int, variant: int = 1) -> str:
@@ -163,4 +170,5 @@ def stored(value: Any, field: Field, variant: int) -> Any:
     """
     if value is None or value == "":
         return None
-    return _READERS.get(field.data_type, _string)(value, field, variant)
+    reader = _READERS.get(field.data_type, _string)
+    return reader(value, field, variant)

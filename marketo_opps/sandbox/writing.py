@@ -22,11 +22,8 @@ from marketo_opps.sandbox.values import stored
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from marketo_opps.sandbox.activity_log import ActivityLog
-    from marketo_opps.sandbox.clock import Clock
-    from marketo_opps.sandbox.options import SandboxOptions
+    from marketo_opps.sandbox.books import Books
     from marketo_opps.sandbox.requests import Write
-    from marketo_opps.sandbox.storage import Storage
 
 Record = dict[str, Any]
 Result = dict[str, Any]
@@ -37,30 +34,17 @@ class Writer:
 
     Args:
         obj: what is written.
-        storage: where to.
-        log: told of everything that happens to a lead's opportunities.
-        clock: dates the records.
-        options: the rules that an instance may set otherwise.
-        seed: what new GUIDs are derived from.
+        books: where to, by what rules, and the log that is told of it.
     """
 
-    def __init__(
-        self,
-        obj: ObjectType,
-        storage: Storage,
-        log: ActivityLog,
-        clock: Clock,
-        options: SandboxOptions,
-        seed: int,
-    ) -> None:
+    def __init__(self, obj: ObjectType, books: Books) -> None:
         self._obj = obj
-        self._storage = storage
-        self._log = log
-        self._now = int(clock.seconds())
-        self._options = options
-        self._seed = seed
-        self._keys = Keys(exact=options.exact_keys)
-        self._next_id = storage.next_id(obj.table)
+        self._storage = books.storage
+        self._log = books.log
+        self._now = int(books.clock.seconds())
+        self._options = books.options
+        self._keys = Keys(exact=books.options.exact_keys)
+        self._next_id = books.storage.next_id(obj.table)
         self._taken: set[str] = set()
         self._existing: dict[str, list[Row]] = {}
         self._parents: dict[str, Row] = {}
@@ -189,7 +173,7 @@ class Writer:
         if self._obj is OPPORTUNITY and body.get("name") is None:
             raise missing_value("name")
         parent, lead = self._relations(body)
-        guid = new_guid(self._obj, number, self._seed)
+        guid = new_guid(self._obj, number, self._options.seed)
         now = self._now
         self._created.append(Row(number, guid, key, parent, lead, merged(body, {}), now, now))
         self._next_id += 1
