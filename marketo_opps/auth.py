@@ -13,7 +13,7 @@ from marketo_opps.redaction import REDACTOR
 from marketo_opps.wire import decode_answer
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from marketo_opps.transport import Answer
 
@@ -22,9 +22,12 @@ _LONGEST_WAIT_FOR_EXPIRY_SECONDS = 60.0
 _SHORTEST_LIFE_SECONDS = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Token:
-    """An access token and the monotonic moment at which it ends."""
+    """An access token and the monotonic moment at which it ends.
+
+    Tokens are told apart by identity, not by value: the same value fetched again is a new try.
+    """
 
     value: str
     expires_at: float
@@ -56,26 +59,27 @@ class TokenKeeper:
         self._lock = threading.Lock()
         self._token: Token | None = None
 
-    def token(self) -> str:
+    def token(self) -> Token:
         """The current token; fetched where there is none, or where it has ended."""
         with self._lock:
             if self._token is None or self._clock() >= self._token.expires_at:
                 self._token = self._fetch()
-            return self._token.value
+            return self._token
 
-    def renew(self, refused: str) -> None:
+    def renew(self, refused: Token) -> None:
         """Get another token than the one just refused with 601 or 602.
 
-        A thread that comes late finds the work done. Where identity hands back the very token
+        A thread that comes late finds the work done. Where identity hands back the very value
         that was refused, wait for what is left of its life: it cannot give another before that.
         """
         with self._lock:
-            if self._token is None or self._token.value != refused:
+            if self._token is not refused:
                 return
-            self._token = self._fetch()
-            if self._token.value == refused:
-                self._sleep(self._seconds_to_expiry(self._token))
-                self._token = self._fetch()
+            fetched = self._fetch()
+            if fetched.value == refused.value:
+                self._sleep(self._seconds_to_expiry(fetched))
+                fetched = self._fetch()
+            self._token = fetched
 
     def _seconds_to_expiry(self, token: Token) -> float:
         left = max(token.expires_at - self._clock(), 0.0)
@@ -107,10 +111,10 @@ def read_token(answer: Answer, *, now: float) -> Token:
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise ServerError(f"Marketo's identity service answered HTTP {answer.status}.")
     members = _members(answer)
-    if answer.status == HTTPStatus.OK and "access_token" in members:
-        REDACTOR.protect(str(members["access_token"]))
-        life_seconds = max(float(members.get("expires_in", 0)), _SHORTEST_LIFE_SECONDS)
-        return Token(str(members["access_token"]), now + life_seconds)
+    value = members.get("access_token")
+    if answer.status == HTTPStatus.OK and isinstance(value, str):
+        REDACTOR.protect(value)
+        return Token(value, now + max(_life_seconds(members), _SHORTEST_LIFE_SECONDS))
     if "error" in members:
         said = f"{members['error']}: {members.get('error_description', 'no description')}"
         raise CredentialsError(
@@ -122,6 +126,13 @@ def read_token(answer: Answer, *, now: float) -> Token:
         f"Marketo's identity service answered HTTP {answer.status} with neither token nor error: "
         "check that 'endpoint' is the instance's own address and that no proxy stands between."
     )
+
+
+def _life_seconds(members: Mapping[str, t.Any]) -> float:
+    try:
+        return float(members["expires_in"])
+    except (KeyError, TypeError, ValueError):
+        return 0.0
 
 
 def _members(answer: Answer) -> dict[str, t.Any]:

@@ -96,8 +96,9 @@ class Progress:
         self.ambiguous = False
         self.first_sent_at: datetime | None = None
         self.sent = False
-        self.token = ""
-        self.refused_token: str | None = None
+        self.turn: int | None = None
+        self.token: Token | None = None
+        self.refused_token: Token | None = None
         self.failures: Counter[Recovery] = Counter()
         self.first_failed_at = 0.0
         self.delay_seconds: float | None = None
@@ -179,6 +180,9 @@ class Caller:
             except MarketoError as error:
                 self._note_failure(error, progress)
                 raise
+            finally:
+                if progress.turn is not None:
+                    self._pacer.settled(progress.turn)
 
         repeated = backoff.on_exception(
             backoff.constant,
@@ -192,25 +196,25 @@ class Caller:
         return repeated()
 
     def _attempt(self, call: Call, progress: Progress) -> Envelope:
-        progress.sent = False
-        self._sign(progress)
-        if self._daily_limit and call.heeds_daily_limit:
-            self._daily_limit.take()
-        with self._pacer.slot():
-            answer = self._exchange(call, progress)
+        progress.sent, progress.turn = False, None
+        token = self._sign(progress)
+        if self._daily_limit:
+            self._daily_limit.take(heeds=call.heeds_daily_limit)
+        with self._pacer.slot() as progress.turn:
+            answer = self._exchange(call, token, progress)
         envelope = read_answer(call.name, answer, permission=call.permission)
-        self._pacer.succeeded()
         for warning in envelope.warnings:
             _LOGGER.warning("Marketo warns about %s: %s", call.name, warning)
         return envelope
 
-    def _sign(self, progress: Progress) -> None:
+    def _sign(self, progress: Progress) -> Token:
         if progress.refused_token:
             self._tokens.renew(progress.refused_token)
             progress.refused_token = None
         progress.token = self._tokens.token()
+        return progress.token
 
-    def _exchange(self, call: Call, progress: Progress) -> Answer:
+    def _exchange(self, call: Call, token: Token, progress: Progress) -> Answer:
         self._count(calls=1, retries=int(progress.first_sent_at is not None))
         progress.sent = True
         progress.first_sent_at = progress.first_sent_at or self.server_now()
@@ -219,7 +223,7 @@ class Caller:
             call.method,
             call.target,
             body=call.body,
-            headers={**call.headers, "Authorization": f"Bearer {progress.token}"},
+            headers={**call.headers, "Authorization": f"Bearer {token.value}"},
             server_timeout_seconds=call.server_timeout_seconds,
         )
         self._hear(answer)
@@ -242,6 +246,8 @@ class Caller:
             max_retry_seconds=self._settings.max_retry_seconds,
             fraction=self._fraction(),
         )
+        if concerns_all(error):
+            self._pacer.pause(progress.delay_seconds or 0.0)
 
     def _wait(self, error: MarketoError, progress: Progress) -> None:
         seconds = progress.delay_seconds or 0.0
@@ -249,10 +255,8 @@ class Caller:
             _LOGGER.info("%s Fetching a new token.", error.summary)
         else:
             _LOGGER.warning("%s Trying again in %.1f s.", error.summary, seconds)
-        if concerns_all(error):
-            self._pacer.pause(seconds)
-        else:
-            self._pacer.succeeded()
+        # A pause of all threads is waited for with them, at the next attempt.
+        if not concerns_all(error):
             self._pacer.sleep(seconds)
 
     def _fetch_token(self) -> Token:

@@ -9,8 +9,6 @@ import typing as t
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-import msgspec
-
 from marketo_opps import redaction
 from marketo_opps.calls import Call, Caller, Progress
 from marketo_opps.envelope import read_record_results
@@ -23,7 +21,7 @@ from marketo_opps.errors import (
     UnexpectedAnswerError,
 )
 from marketo_opps.models import BatchOutcome, CallCounts, MarketoObject, ObjectDescription, Page
-from marketo_opps.wire import MAX_BATCH_RECORDS, encode_batch
+from marketo_opps.wire import MAX_BATCH_RECORDS, encode_batch, encode_record
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,6 +39,7 @@ _READ_ACTIVITY = "Read-Only Activity"
 _SCHEMA_FIELD = "Read-Write Schema Standard Field (or Read-Write Schema Custom Field)"
 
 _JSON = "application/json"
+_NO_SUCH_RESOURCE = "610"
 
 # Adobe's server-side timeouts, where they are not the usual 30 s.
 _WRITE_SECONDS = 60.0
@@ -197,7 +196,7 @@ class MarketoClient:
             "POST",
             f"{obj.path}.json",
             query=(("_method", "GET"),),
-            body=msgspec.json.encode(query),
+            body=encode_record(query),
             content_type=_JSON,
             permission=_READ_OPPORTUNITY,
         )
@@ -259,6 +258,12 @@ class MarketoClient:
             envelope = self._caller.make(Call("GET", path, permission=_SCHEMA_FIELD))
         except (NoDataError, DataError):
             return None
+        except RequestRefusedError as error:
+            # What Marketo says to an unknown name is not documented; 610 is what it says to an
+            # unknown path, and here the name is in the path.
+            if error.code == _NO_SUCH_RESOURCE:
+                return None
+            raise
         return envelope.result[0] if envelope.result else None
 
     # The activity log

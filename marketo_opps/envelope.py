@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from marketo_opps.errors import (
@@ -68,13 +68,17 @@ def read_answer(call: str, answer: Answer, *, permission: str | None = None) -> 
     if not members["success"]:
         raise _response_error(call, members, permission)
     return Envelope(
-        result=members.get("result") or [],
+        result=_list(members.get("result")),
         request_id=members.get("requestId"),
         more=bool(members.get("moreResult")),
         next_page_token=members.get("nextPageToken"),
-        warnings=tuple(str(warning) for warning in members.get("warnings") or ()),
+        warnings=tuple(str(warning) for warning in _list(members.get("warnings"))),
         server_time=answer.server_time,
     )
+
+
+def _list(member: t.Any) -> list[t.Any]:
+    return member if isinstance(member, list) else []
 
 
 def _raise_for_status(call: str, answer: Answer) -> None:
@@ -113,7 +117,7 @@ def _members(call: str, answer: Answer) -> dict[str, t.Any]:
 
 def _no_json(call: str, answer: Answer) -> MarketoError:
     text = answer.body.decode("utf-8", errors="replace").strip()
-    if text.startswith("{"):
+    if not text or text.startswith("{"):
         return ConnectionLostError(
             f"The answer to {call} breaks off after {len(answer.body)} bytes."
         )
@@ -141,7 +145,8 @@ def _response_error(
 def _reasons(entries: t.Any) -> tuple[Reason, ...]:
     return tuple(
         Reason(str(entry.get("code", "none")), str(entry.get("message", "no message")))
-        for entry in entries or ()
+        for entry in _list(entries)
+        if isinstance(entry, dict)
     )
 
 
@@ -156,8 +161,9 @@ def read_record_results(call: str, envelope: Envelope, sent: int) -> Sequence[Re
     Raises:
         UnexpectedAnswerError: there is not exactly one result for each input record.
     """
+    items = [item for item in envelope.result if isinstance(item, dict) and "status" in item]
     results = sorted(
-        (_record_result(index, item) for index, item in enumerate(envelope.result)),
+        (_record_result(index, item) for index, item in enumerate(items)),
         key=lambda result: result.seq,
     )
     if [result.seq for result in results] != list(range(sent)):
@@ -170,9 +176,12 @@ def read_record_results(call: str, envelope: Envelope, sent: int) -> Sequence[Re
 
 
 def _record_result(index: int, item: Mapping[str, t.Any]) -> RecordResult:
-    return RecordResult(
+    result = RecordResult(
         seq=int(item.get("seq", index)),
         status=str(item["status"]),
         marketo_guid=(item.get("marketoGUID") or "").rstrip() or None,
         reasons=_reasons(item.get("reasons")),
     )
+    if result.accepted or result.reasons:
+        return result
+    return replace(result, reasons=(Reason("none", f"{result.status}, and no reason was given"),))

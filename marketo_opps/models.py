@@ -116,11 +116,16 @@ class Reason:
         return f"{self.code} {self.message}"
 
 
+# A status that nobody documents is no success.
+_ACCEPTED = frozenset({"created", "updated", "deleted"})
+
+
 @dataclass(frozen=True, slots=True)
 class RecordResult:
     """What became of one input record of a sync or delete call.
 
-    `seq` is the index of the input record; `status` is created, updated, deleted or skipped.
+    `seq` is the index of the input record; `status` is created, updated, deleted or skipped. One
+    that was not accepted has at least one reason.
     """
 
     seq: int
@@ -131,7 +136,7 @@ class RecordResult:
     @property
     def accepted(self) -> bool:
         """Whether Marketo did what was asked."""
-        return self.status != "skipped"
+        return self.status in _ACCEPTED
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,19 +72,24 @@ class Pacer:
         self._condition = threading.Condition()
         self._in_flight = 0
         self._paused_until = clock()
+        self._pauses = 0
         self._probing = False
+        self._probe_is_out = False
         self._stopped = False
 
     @contextlib.contextmanager
-    def slot(self) -> Iterator[None]:
+    def slot(self) -> Iterator[int]:
         """One call's place in the limits: waits for it, and gives it back when the call is over.
+
+        Yields:
+            What `settled` wants to be told of this call.
 
         Raises:
             StoppedError: `stop` was called before there was a place.
         """
-        self._acquire()
+        turn = self._acquire()
         try:
-            yield
+            yield turn
         finally:
             self._release()
 
@@ -92,13 +97,19 @@ class Pacer:
         """Nobody starts a call for so long, and then one goes ahead alone."""
         with self._condition:
             self._paused_until = max(self._paused_until, self._clock() + seconds)
+            self._pauses += 1
             self._probing = True
+            self._probe_is_out = False
 
-    def succeeded(self) -> None:
-        """A call was answered within the limits: whatever made everyone wait is over."""
-        if self._probing:
-            with self._condition:
-                self._probing = False
+    def settled(self, turn: int) -> None:
+        """What became of a call is known; if it asked for a pause, `pause` was called before.
+
+        The first call let go after a pause ends what made everyone wait. One that was under way
+        when the pause began tells nothing.
+        """
+        with self._condition:
+            if self._probing and turn == self._pauses:
+                self._probing = self._probe_is_out = False
                 self._condition.notify_all()
 
     def stop(self) -> None:
@@ -116,18 +127,21 @@ class Pacer:
         Raises:
             StoppedError: `stop` was called meanwhile.
         """
+        self._raise_if_stopped()
         until = self._clock() + seconds
         with self._condition:
             while (left := until - self._clock()) > 0:
                 self._wait(left)
 
-    def _acquire(self) -> None:
+    def _acquire(self) -> int:
         with self._condition:
             while (seconds := self._seconds_until_free()) > 0:
                 self._wait(seconds)
             self._raise_if_stopped()
             self._in_flight += 1
             self._window.add(self._clock())
+            self._probe_is_out = self._probing
+            return self._pauses
 
     def _release(self) -> None:
         with self._condition:
@@ -135,7 +149,7 @@ class Pacer:
             self._condition.notify_all()
 
     def _seconds_until_free(self) -> float:
-        if self._in_flight >= (1 if self._probing else self._max_concurrent_calls):
+        if self._probe_is_out or self._in_flight >= self._max_concurrent_calls:
             return _LONGEST_NAP_SECONDS
         now = self._clock()
         return max(self._window.seconds_until_free(now), self._paused_until - now)

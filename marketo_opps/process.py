@@ -10,14 +10,14 @@ import sys
 import time
 import traceback
 import typing as t
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures import wait
 
 from marketo_opps import redaction
 from marketo_opps.errors import MarketoError, StoppedError
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
     from types import FrameType
 
 _LOGGER = logging.getLogger("marketo_opps")
@@ -73,13 +73,9 @@ class Termination:
         Raises:
             StoppedError: the process was asked to end and the call took too long.
         """
-        while True:
-            try:
-                return future.result(timeout=_POLL_SECONDS)
-            except FutureTimeoutError:
-                if future.done():
-                    raise
-                self.raise_if_out_of_time()
+        while not wait([future], timeout=_POLL_SECONDS).done:
+            self.raise_if_out_of_time()
+        return future.result()
 
     def raise_if_out_of_time(self) -> None:
         """End the waiting where the process was asked to end and its grace is used up.
@@ -122,7 +118,9 @@ def run(
     """
     redaction.install()
     termination.install()
-    code = _exit_code(main, (MarketoError, *foreseeable), termination)
+    code = _exit_code(main, (MarketoError, *foreseeable))
+    if termination.requested:
+        code = termination.exit_code
     # Not sys.exit: a thread still waiting for Marketo could hold a lock that the interpreter's
     # own ending needs. What was written is flushed; nothing else is left to do.
     os._exit(_flush(code))
@@ -131,7 +129,6 @@ def run(
 def _exit_code(
     main: Callable[[], object],
     foreseeable: tuple[type[Exception], ...],
-    termination: Termination,
 ) -> int:
     try:
         main()
@@ -139,9 +136,6 @@ def _exit_code(
         return _system_exit_code(end)
     except BrokenPipeError:
         return 1
-    except StoppedError as error:
-        _LOGGER.error("%s", error)
-        return termination.exit_code
     except foreseeable as error:
         _LOGGER.error("%s", error)
         return 1
@@ -153,9 +147,10 @@ def _exit_code(
 
 
 def _system_exit_code(end: SystemExit) -> int:
-    if isinstance(end.code, int):
-        return end.code
-    return 0 if end.code is None else 1
+    if end.code is None or isinstance(end.code, int):
+        return end.code or 0
+    _LOGGER.error("%s", end.code)
+    return 1
 
 
 def _flush(code: int) -> int:

@@ -33,43 +33,55 @@ class DailyCallLimit:
 
         Args:
             limit: the most calls a day.
-            ask: the instance's calls of the day so far, all who use it taken together.
+            ask: the instance's calls of the day so far, all who use it taken together. The calls
+                that it makes for this are told to `take`, too, as heeding no limit.
             clock: monotonic seconds.
         """
         self._limit = limit
         self._ask = ask
         self._clock = clock
-        self._lock = threading.Lock()
+        # Taken again by the call that asks, on the same thread.
+        self._lock = threading.RLock()
         self._used = 0
-        self._calls_before_asking = 0
-        self._ask_at = clock()
+        self._reported = 0
+        self._ask_again_at_use = 0
+        self._ask_again_at = clock()
 
-    def take(self) -> None:
+    def take(self, *, heeds: bool = True) -> None:
         """Count one call that is about to be made.
+
+        Args:
+            heeds: false for a call that is made whatever the limit.
 
         Raises:
             DailyLimitError: it would pass the limit.
         """
         with self._lock:
-            if self._calls_before_asking <= 0 or self._clock() >= self._ask_at:
-                self._ask_anew()
-            self._raise_if_used_up()
+            if heeds:
+                self._ask_if_due()
+                self._raise_if_used_up()
             self._used += 1
-            self._calls_before_asking -= 1
+
+    def _ask_if_due(self) -> None:
+        is_due = self._used >= self._ask_again_at_use or self._clock() >= self._ask_again_at
+        # The last call that the limit leaves is not spent on asking how many are left.
+        if is_due and (self._used == 0 or self._used < self._limit - 1):
+            self._ask_anew()
 
     def _ask_anew(self) -> None:
         reported = self._ask()
-        # The answer may lag behind the calls just made, our own among them; but a drop to less
-        # than half is the reset at midnight.
-        started_anew = reported < self._used // 2
-        # And it may not count the call that asked.
-        self._used = 1 + (reported if started_anew else max(reported, self._used))
-        left = self._limit - self._used
-        self._calls_before_asking = min(
-            max(left // 10, _FEWEST_CALLS_BETWEEN_ASKING),
+        # The day's total falls at midnight alone. Otherwise it may lag behind the calls just made.
+        if reported < self._reported // 2:
+            self._used = 0
+        self._reported = reported
+        # It may not hold the call that asked.
+        self._used = max(self._used, reported + 1)
+        tenth_of_what_is_left = (self._limit - self._used) // 10
+        self._ask_again_at_use = self._used + min(
+            max(tenth_of_what_is_left, _FEWEST_CALLS_BETWEEN_ASKING),
             _MOST_CALLS_BETWEEN_ASKING,
         )
-        self._ask_at = self._clock() + _ASK_AGAIN_AFTER_SECONDS
+        self._ask_again_at = self._clock() + _ASK_AGAIN_AFTER_SECONDS
 
     def _raise_if_used_up(self) -> None:
         if self._used >= self._limit:

@@ -7,15 +7,19 @@ all handlers and formatters, and not in our own log calls alone.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
+import threading
 import traceback
 import typing as t
 from urllib.parse import quote, quote_plus
 
 REDACTED = "[redacted]"
 
-_SECRET_PARAMETER = re.compile(r"(?i)(client_secret|access_token)(\W{1,5})[^\s&\"',;)}]+")
+_SECRET_PARAMETER = re.compile(
+    r"(?i)\b(client_secret|access_token)([\"'\\]*\s*(?:=|:|%3D)\s*[\"'\\]*)[^\s&\"',;)}\\]+"
+)
 _BEARER = re.compile(r"(?i)\b(bearer)\s+[\w.~+/:-]{8,}=*")
 # The values of a query are customers' keys, and identity's query is the secret itself.
 _QUERY = re.compile(r"(/(?:rest|identity)/[^\s?\"']*)\?[^\s\"')>]+")
@@ -27,16 +31,18 @@ class Redactor:
 
     def __init__(self) -> None:
         self._secrets: tuple[str, ...] = ()
+        self._lock = threading.Lock()
 
     def protect(self, secret: str) -> None:
-        """Never let this value through again, in plain or URL-encoded form.
+        """Never let this value through again: plain, URL-encoded, or quoted by Python or JSON.
 
         Values of fewer than four characters are left alone: they would blank out half of a text.
         """
         if len(secret) < _SHORTEST_SECRET or secret in self._secrets:
             return
-        forms = {secret, quote(secret, safe=""), quote_plus(secret)}
-        self._secrets = tuple(sorted({*self._secrets, *forms}, key=len, reverse=True))
+        with self._lock:
+            forms = {*self._secrets, *_forms(secret)}
+            self._secrets = tuple(sorted(forms, key=len, reverse=True))
 
     def redact(self, text: str) -> str:
         """The text with every secret in it replaced by `[redacted]`."""
@@ -45,6 +51,18 @@ class Redactor:
         text = _QUERY.sub(rf"\1?{REDACTED}", text)
         text = _SECRET_PARAMETER.sub(rf"\1\2{REDACTED}", text)
         return _BEARER.sub(rf"\1 {REDACTED}", text)
+
+
+def _forms(secret: str) -> set[str]:
+    return {
+        secret,
+        quote(secret),
+        quote(secret, safe=""),
+        quote_plus(secret),
+        repr(secret)[1:-1],
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+    }
 
 
 REDACTOR = Redactor()
@@ -73,8 +91,8 @@ class _RedactingFactory:
 def _redact_message(record: logging.LogRecord) -> None:
     try:
         message = record.getMessage()
-    except (TypeError, ValueError):
-        # Arguments that do not fit the message: the handler reports it, without them.
+    except Exception:  # noqa: BLE001 - arguments that do not fit may raise anything
+        # The handler would report it together with the arguments, whatever they are.
         message, record.args = str(record.msg), ()
     redacted = REDACTOR.redact(message)
     if redacted != message:

@@ -17,7 +17,7 @@ from marketo_opps.errors import ConnectionLostError, MarketoError, SettingsError
 from marketo_opps.redaction import REDACTOR
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from marketo_opps.settings import ConnectionSettings
 
@@ -26,7 +26,8 @@ _CONNECT_TIMEOUT_SECONDS = 10.0
 # leave a write that lands after its failure was reported here.
 _PATIENCE_SECONDS = 10.0
 _CHUNK_BYTES = 1 << 16
-_MOST_CONNECTIONS = 10
+# Ten calls at once are the most that Marketo takes; an eleventh connection may ask for a token.
+_MOST_CONNECTIONS = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class Transport:
             )
             with response:
                 return self._read(response, deadline)
-        except requests.RequestException as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             failure = _failure(error, self._base)
         # Raised outside of the handler: the exception just caught quotes the URL, secret and all,
         # and must not travel along as the context of ours.
@@ -103,7 +104,8 @@ class Transport:
 
     def _read(self, response: requests.Response, deadline: float) -> Answer:
         chunks = []
-        for chunk in response.iter_content(_CHUNK_BYTES):
+        # Not `iter_content`: it waits until a chunk is full, however slowly the bytes drip in.
+        while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
             chunks.append(chunk)
             if self._clock() > deadline:
                 raise ConnectionLostError(
@@ -141,43 +143,40 @@ def _server_time(date: str | None) -> datetime:
         return datetime.now(UTC)
 
 
-def _failure(error: requests.RequestException, base: str) -> MarketoError:
-    cause = _root_cause(error)
+def _failure(error: Exception, base: str) -> MarketoError:
+    causes = list(_causes(error))
+    cause = causes[-1]
     if isinstance(cause, ssl.SSLCertVerificationError):
         return SettingsError(
             f"The certificate of {base} cannot be verified ({cause.verify_message}): check "
             "'endpoint', or name your company's certificates in REQUESTS_CA_BUNDLE."
         )
     said = REDACTOR.redact(_short(cause))
-    if _never_sent(error, cause):
+    if any(isinstance(each, _NEVER_SENT) for each in causes):
         return UnreachableError(
             f"{base} cannot be reached ({said}): check 'endpoint' and the network."
         )
     return ConnectionLostError(f"The connection to {base} was lost before the answer was ({said}).")
 
 
-def _root_cause(error: BaseException) -> BaseException:
-    """The innermost exception that urllib3 and requests have wrapped."""
-    while True:
-        inner = getattr(error, "reason", None) or (error.args[0] if error.args else None)
-        if isinstance(inner, BaseException):
-            error = inner
-        elif isinstance(error.__cause__, OSError):
-            error = error.__cause__
-        else:
-            return error
+# The connection was not even made, so no write can have been done.
+_NEVER_SENT = (
+    requests.ConnectTimeout,
+    requests.exceptions.ProxyError,
+    urllib3.exceptions.NewConnectionError,
+)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An exception of requests, and all that it and urllib3 have wrapped, innermost last."""
+    cause: t.Any = error
+    while isinstance(cause, BaseException):
+        yield cause
+        inner = next((arg for arg in cause.args if isinstance(arg, Exception)), None)
+        cause = getattr(cause, "reason", None) or inner or cause.__cause__
 
 
 def _short(cause: BaseException) -> str:
-    text = str(cause).rsplit(": ", maxsplit=1)[-1] or type(cause).__name__
-    return text.strip("()' ")
-
-
-def _never_sent(error: requests.RequestException, cause: BaseException) -> bool:
-    """Whether the connection was not even made, so that no write can have been done."""
-    return isinstance(
-        error, requests.ConnectTimeout | requests.exceptions.ProxyError
-    ) or isinstance(
-        cause,
-        urllib3.exceptions.NewConnectionError | ConnectionRefusedError,
-    )
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
+    return str(cause).rsplit(": ", maxsplit=1)[-1] or type(cause).__name__
