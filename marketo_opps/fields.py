@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import typing as t
-from datetime import UTC, date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
 from marketo_opps.models import Reason
@@ -30,10 +30,12 @@ Writer = t.Callable[[t.Any], t.Any]
 # describe gives long text no length; Adobe's page of data types does.
 _TEXT_MAX_BYTES = 30_000
 _INTEGER_LIMIT = 2**63
-_INTEGER = re.compile(r"[+-]?\d{1,40}")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?")
-_UTC_SECONDS = "%Y-%m-%dT%H:%M:%SZ"
-_UTC_LENGTH = len("2015-02-03T22:36:23Z")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,40}")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
+# Whoever reads JSON numbers as floating point would take a larger one for infinite.
+_LARGEST_EXPONENT = 307
+_UTC_MARKS = "2015-02-03T22:36:23Z"[4::3]
+_NO_OFFSET = timedelta()
 _DATE_LENGTH = len("2015-02-03")
 
 _WRONG_TYPE = "1001"
@@ -113,14 +115,17 @@ def record_reader(
         A function; in its result an absent field is null, and so is a value that does not fit.
     """
     fields = {field.name: field for field in description.fields}
-    plan = [(name, reader(fields[name])) for name in field_names]
+    plan = [(name, _class_as_is(fields[name]), reader(fields[name])) for name in field_names]
 
     def read(record: Record) -> Record:
         get = record.get
         try:
+            # Most values fit as they are, and a call of a function costs more than all else here.
             return {
-                name: None if (value := get(name)) is None else convert(value)
-                for name, convert in plan
+                name: value
+                if (value := get(name)) is None or value.__class__ is as_is
+                else convert(value)
+                for name, as_is, convert in plan
             }
         except ValueError:
             return _read_leniently(record, plan, on_misfit)
@@ -130,11 +135,11 @@ def record_reader(
 
 def _read_leniently(
     record: Record,
-    plan: Sequence[tuple[str, Reader]],
+    plan: Sequence[tuple[str, type | None, Reader]],
     on_misfit: Callable[[str, str], None],
 ) -> Record:
     typed: Record = {}
-    for name, convert in plan:
+    for name, _, convert in plan:
         value = record.get(name)
         try:
             typed[name] = None if value is None else convert(value)
@@ -142,6 +147,10 @@ def _read_leniently(
             typed[name] = None
             on_misfit(name, str(record.get(MARKETO_GUID, "")).rstrip())
     return typed
+
+
+def _class_as_is(field: FieldDescription) -> type | None:
+    return None if field.name == MARKETO_GUID else _kind(field).as_is
 
 
 def reader(field: FieldDescription) -> Reader:
@@ -160,16 +169,12 @@ def _read_guid(value: t.Any) -> str:
 
 
 def _read_string(value: t.Any) -> str:
-    if value.__class__ is str:
-        return value
     if isinstance(value, bool | list | dict):
         return json.dumps(value, default=str)
     return str(value)
 
 
 def _read_integer(value: t.Any) -> int | None:
-    if value.__class__ is int:
-        return value
     return None if _is_blank(value) else _exact_integer(value)
 
 
@@ -178,8 +183,6 @@ def _read_number(value: t.Any) -> int | Decimal | None:
 
 
 def _read_boolean(value: t.Any) -> bool | None:
-    if value.__class__ is bool:
-        return value
     return None if _is_blank(value) else _plain_boolean(value)
 
 
@@ -202,7 +205,8 @@ def _exact_integer(value: t.Any) -> int:
     if isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
         return int(value)
     number = _exact_number(value)
-    if number != number // 1:
+    # Not by division, which is limited to the digits of the decimal context.
+    if isinstance(number, Decimal) and number != number.to_integral_value():
         raise ValueError("it has a fraction")
     return int(number)
 
@@ -215,7 +219,7 @@ def _exact_number(value: t.Any) -> int | Decimal:
     if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
         raise ValueError("it is no number")
     number = _decimal(value)
-    if not number.is_finite():
+    if not number.is_finite() or number.adjusted() > _LARGEST_EXPONENT:
         raise ValueError("it is no finite number")
     return number
 
@@ -248,17 +252,18 @@ def _iso_date(value: t.Any) -> str:
 def _iso_datetime(value: t.Any) -> str:
     text = _text(value)
     moment = datetime.fromisoformat(text)
-    if len(text) == _UTC_LENGTH and text[-1] == "Z" and text[10] == "T":
+    if text[4::3] == _UTC_MARKS:
         return text
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
     try:
-        return moment.astimezone(UTC).strftime(_UTC_SECONDS).zfill(_UTC_LENGTH)
+        utc = moment.replace(tzinfo=None) - (moment.utcoffset() or _NO_OFFSET)
     except OverflowError:
         raise ValueError("it lies outside of the calendar") from None
+    return utc.isoformat(timespec="seconds") + "Z"
 
 
 def _text(value: t.Any) -> str:
+    if isinstance(value, date):  # or datetime: what a Singer library may have made of the text
+        return value.isoformat()
     if not isinstance(value, str):
         raise ValueError("it is no text")  # noqa: TRY004 - a value that does not fit, as others
     return value.strip()
@@ -357,10 +362,12 @@ class _Kind(t.NamedTuple):
     read: Reader
     article: str
     format: str | None = None
+    as_is: type | None = None
+    """Values of this class are what they should be."""
 
 
-_STRING = _Kind("string", _read_string, "a string")
-_WHOLE = _Kind("integer", _read_integer, "a whole number")
+_STRING = _Kind("string", _read_string, "a string", as_is=str)
+_WHOLE = _Kind("integer", _read_integer, "a whole number", as_is=int)
 _DECIMAL = _Kind("number", _read_number, "a number")
 _KINDS = {
     "string": _STRING,
@@ -374,7 +381,7 @@ _KINDS = {
     "percent": _WHOLE,
     "float": _DECIMAL,
     "currency": _DECIMAL,
-    "boolean": _Kind("boolean", _read_boolean, "a boolean"),
+    "boolean": _Kind("boolean", _read_boolean, "a boolean", as_is=bool),
     "date": _Kind("string", _read_date, "a date", "date"),
     "datetime": _Kind("string", _read_datetime, "a date and time", "date-time"),
 }

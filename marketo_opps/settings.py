@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import typing as t
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -16,6 +17,9 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PACKAGE_NAME = "marketo-opps"
+
+_HEADER_VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
+_HOST = re.compile(r"(?!.{254})[\w-]{1,63}(\.[\w-]{1,63})*\.?")
 
 REQUIRED_SETTINGS = ("endpoint", "client_id", "client_secret")
 
@@ -119,6 +123,8 @@ class ConnectionSettings:
         given["endpoint"] = instance_address(given["endpoint"])
         given["client_id"] = given["client_id"].strip()
         given["client_secret"] = given["client_secret"].strip()
+        if not _HEADER_VALUE.fullmatch(given.get("user_agent", "-")):
+            raise SettingsError("Setting 'user_agent' must be printable ASCII, as HTTP wants it.")
         return cls(**given)
 
     @property
@@ -142,7 +148,7 @@ def instance_address(endpoint: str) -> str:
         host, _ = url.hostname, url.port
     except ValueError:
         host = None
-    if not host or url.scheme not in {"http", "https"}:
+    if not host or url.scheme not in {"http", "https"} or not _can_be_host(host):
         raise SettingsError(
             "Setting 'endpoint' is no URL: it should look like "
             "https://123-ABC-456.mktorest.com/rest (in Marketo: Admin > Web Services > REST API)."
@@ -160,13 +166,20 @@ def instance_address(endpoint: str) -> str:
     return f"{url.scheme}://{url.netloc}"
 
 
+def _can_be_host(host: str) -> bool:
+    return bool(_HOST.fullmatch(host) or _ip_address(host))
+
+
 def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
+    address = _ip_address(host)
+    return host == "localhost" or (address is not None and address.is_loopback)
+
+
+def _ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host)
     except ValueError:
-        return False
+        return None
 
 
 def setting_errors(config: Mapping[str, t.Any], schema: Mapping[str, t.Any]) -> list[str]:
@@ -183,9 +196,11 @@ def setting_errors(config: Mapping[str, t.Any], schema: Mapping[str, t.Any]) -> 
         jsonschema.Draft7Validator(schema).iter_errors(config),
         key=lambda error: [str(step) for step in error.absolute_path],
     )
-    sentences = [sentence for error in errors for sentence in _sentences(error, schema, config)]
+    sentences = dict.fromkeys(
+        sentence for error in errors for sentence in _sentences(error, schema, config)
+    )
     if sentences:
-        return sentences
+        return list(sentences)
     try:
         ConnectionSettings.from_config(config)
     except SettingsError as error:
@@ -206,7 +221,7 @@ def _sentences(
     name = str(error.absolute_path[0]) if error.absolute_path else "the configuration"
     secret = schema.get("properties", {}).get(name, {}).get("secret", False)
     if secret:
-        yield f"Setting '{name}' must be a non-empty {error.validator_value}."
+        yield f"Setting '{name}' cannot be right: it must be a non-empty string."
         return
     where = "".join(f"[{step!r}]" for step in list(error.absolute_path)[1:])
     yield f"Setting '{name}'{where} cannot be right: {error.message}."
