@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from marketo_opps.sandbox.activity_log import ADDED, UPDATED, Event
@@ -160,7 +161,7 @@ class Seeder:
                 number += 1
                 events += self._events(opportunity, lead, name)
         self._storage.insert("role", rows)
-        self._log.write_past(sorted(events))
+        self._log.write_past(sorted(events, key=itemgetter(0)))
 
     def _role(self, number: int, opportunity: Row, lead: int, name: str) -> Row:
         external_id = external_id_of(opportunity)
@@ -226,13 +227,14 @@ def external_id_of(opportunity: Row) -> str:
     return external_opportunity_id(opportunity.id, comma="," in opportunity.key)
 
 
-def _parts(number: int, lead_count: int) -> set[tuple[int, str]]:
+def _parts(number: int, lead_count: int) -> list[tuple[int, str]]:
     """One to three leads of an opportunity; a lead turns up in several of them."""
     dice = mix(number * 7)
-    return {
+    parts = (
         (1 + (dice >> shift) % lead_count, ROLE_NAMES[(dice >> shift) % len(ROLE_NAMES)])
         for shift in range(0, 8 * (1 + dice % 3), 8)
-    }
+    )
+    return list(dict.fromkeys(parts))
 
 
 def _money(dice: int, number: int) -> Any:

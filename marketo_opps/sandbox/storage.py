@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 # An empty name is a temporary database: it lives in memory and spills to disk when it grows.
 SCRATCH = ""
+CACHE_KIB = 65_536
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS {name} (
@@ -65,6 +66,7 @@ class Storage:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         # A kill of the process loses nothing with this; only a power cut could.
         self._db.execute("PRAGMA synchronous = OFF")
+        self._db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         if path != SCRATCH:
             self._db.execute("PRAGMA journal_mode = WAL")
         self._db.executescript(_SCHEMA)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from marketo_opps.sandbox.describe import Field
 
+    Reader = Callable[[Any, Field, int], Any]
+
 MAX_TEXT_BYTES = 30_000
 MAX_INTEGER = 2**63 - 1
 # A float in JSON keeps fifteen digits for certain; longer numbers are shown as strings only.
@@ -144,7 +146,7 @@ def format_datetime(seconds: int, variant: int = 1) -> str:
     return text + ("+0000" if variant % WITH_OFFSET_EVERY == 0 else "Z")
 
 
-_READERS: dict[str, Callable[[Any, Field, int], Any]] = {
+_READERS: dict[str, Reader] = {
     "text": _text,
     "integer": _integer,
     "score": _integer,
@@ -170,5 +172,5 @@ def stored(value: Any, field: Field, variant: int) -> Any:
     """
     if value is None or value == "":
         return None
-    reader = _READERS.get(field.data_type, _string)
+    reader: Reader = _READERS.get(field.data_type, _string)
     return reader(value, field, variant)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import pytest
+
+
+def test_the_same_token_comes_back_until_it_ends_with_its_remaining_life(api, sandbox):
+    sandbox.set_clock(sandbox.instance.clock.now(), frozen=True)
+    sandbox.instance.expire_tokens()
+    first = api.token()
+    sandbox.advance(600)
+    again = api.token()
+    assert first["expires_in"] == 3600
+    assert again == {**first, "expires_in": 3000}
+
+
+def test_a_new_token_is_given_once_the_old_one_has_ended(api, sandbox):
+    first = api.token()
+    sandbox.advance(3601)
+    second = api.token()
+    assert second["access_token"] != first["access_token"]
+    assert second["expires_in"] == pytest.approx(3600, abs=2)
+
+
+def test_a_token_that_has_ended_is_refused_with_602(api, sandbox):
+    sandbox.advance(3601)
+    assert api.get("/rest/v1/stats/usage.json")["errors"][0]["code"] == "602"
+    api.token()
+    assert api.get("/rest/v1/stats/usage.json")["errors"][0]["code"] == "602"
+    api.authenticate()
+    assert api.get("/rest/v1/stats/usage.json")["success"]
+
+
+def test_an_unknown_token_and_none_at_all_are_refused_with_601(api):
+    api.session.headers["Authorization"] = "Bearer nobody:int"
+    assert api.get("/rest/v1/stats/usage.json")["errors"][0]["code"] == "601"
+    del api.session.headers["Authorization"]
+    assert api.get("/rest/v1/stats/usage.json")["errors"][0]["code"] == "601"
+
+
+def test_a_token_in_the_query_is_refused_though_the_header_is_right(api):
+    token = api.token()["access_token"]
+    assert api.get("/rest/v1/stats/usage.json", access_token=token)["errors"][0]["code"] == "601"
+
+
+@pytest.mark.parametrize("wrong", [{"client_id": "no"}, {"client_secret": "no"}])
+def test_wrong_credentials_are_401_with_an_oauth_error(api, sandbox, wrong):
+    parameters = {
+        "grant_type": "client_credentials",
+        **sandbox.credentials,
+        **wrong,
+    }
+    answer = api.send("GET", "/identity/oauth/token", params=parameters)
+    assert answer.status_code == 401
+    assert answer.json()["error"] == "unauthorized"
+    assert answer.json()["error_description"]
+
+
+def test_credentials_may_come_in_a_posted_form(api, sandbox):
+    form = {"grant_type": "client_credentials", **sandbox.credentials}
+    answer = api.send("POST", "/identity/oauth/token", data=form)
+    assert answer.json()["access_token"] == api.token()["access_token"]
+
+
+def test_another_grant_type_is_refused(api):
+    assert api.token(grant_type="password")["error"] == "unsupported_grant_type"
+
+
+def test_identity_calls_count_against_no_limit(start, caller_of):
+    sandbox = start(limits={"calls_per_window": 1, "daily_calls": 1})
+    caller = caller_of(sandbox)
+    for _ in range(5):
+        caller.authenticate()
+    assert caller.get("/rest/v1/stats/usage.json")["success"]
+
+
+def test_no_credential_is_in_the_journal(api, sandbox):
+    api.get("/rest/v1/stats/usage.json", access_token="seen")
+    told = str(sandbox.journal())
+    assert sandbox.client_secret not in told
+    assert api.token()["access_token"] not in told
+    assert "seen" not in told

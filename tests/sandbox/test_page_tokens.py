@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import pytest
+
+PATH = "/rest/v1/opportunities.json"
+
+
+def refusal(answer):
+    return [(error["code"], error["message"]) for error in answer["errors"]]
+
+
+REFUSED = [("1003", "Invalid next page token")]
+IDS = ["OPP-0000001", "OPP-0000002", "OPP-0000003"]
+
+
+@pytest.fixture
+def sandbox(start):
+    return start(opportunities=10, leads=5)
+
+
+def first_page(api, **more):
+    return api.find(IDS, batchSize="1", **more)["nextPageToken"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"fields": "name"},
+        {"batchSize": "2"},
+        {"filterValues": "OPP-0000001,OPP-0000002"},
+        {"filterType": "idField"},
+    ],
+)
+def test_a_token_belongs_to_its_query(api, changed):
+    token = first_page(api)
+    same = {"filterType": "dedupeFields", "filterValues": ",".join(IDS), "batchSize": "1"}
+    assert refusal(api.get(PATH, **(same | changed), nextPageToken=token)) == REFUSED
+    assert api.get(PATH, **same, nextPageToken=token)["success"]
+
+
+def test_a_token_of_one_object_is_refused_by_the_other(api):
+    token = first_page(api)
+    path = "/rest/v1/opportunities/roles.json"
+    asked = {"filterType": "externalOpportunityId", "filterValues": ",".join(IDS)}
+    assert refusal(api.get(path, **asked, batchSize="1", nextPageToken=token)) == REFUSED
+
+
+@pytest.mark.parametrize("token", ["nonsense", "GIYDAOBNGEYS2MBW", "A" * 48, "é"])
+def test_an_unknown_token_is_refused(api, token):
+    assert refusal(api.find(IDS, batchSize="1", nextPageToken=token)) == REFUSED
+    activities = api.get("/rest/v1/activities.json", activityTypeIds="34", nextPageToken=token)
+    assert refusal(activities) == REFUSED
+
+
+def test_tokens_expire_on_demand(api, sandbox):
+    token = first_page(api)
+    since = "2020-01-01T00:00:00Z"
+    dated = api.get("/rest/v1/activities/pagingtoken.json", sinceDatetime=since)["nextPageToken"]
+    sandbox.instance.expire_page_tokens()
+    assert refusal(api.find(IDS, batchSize="1", nextPageToken=token)) == REFUSED
+    answer = api.get("/rest/v1/activities.json", activityTypeIds="34", nextPageToken=dated)
+    assert refusal(answer) == REFUSED
+    assert api.find(IDS, batchSize="1", nextPageToken=first_page(api))["success"]
+
+
+def test_a_token_of_another_instance_is_unknown(api, start, caller_of):
+    other = caller_of(start(opportunities=10))
+    assert refusal(other.find(IDS, batchSize="1", nextPageToken=first_page(api))) == REFUSED
+
+
+def test_tokens_are_opaque(api):
+    token = first_page(api)
+    assert token.strip("=").isalnum()
+    assert token.isupper()
