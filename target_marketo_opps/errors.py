@@ -1,0 +1,40 @@
+"""What ends a run of the target, besides what Marketo itself reports.
+
+MarketoError
+├── InputError              a line that cannot be used
+│   └── NoSchemaError       a record before its schema
+├── StreamError             a stream that cannot be written as it is described
+├── RejectLimitError        more rejected records than max_rejects
+├── RejectsFileError        rejects_path cannot be opened or written
+└── OutputError             stdout takes no more STATE
+"""
+
+from __future__ import annotations
+
+from singer_sdk.exceptions import RecordsWithoutSchemaException
+
+from marketo_opps import MarketoError
+
+
+class InputError(MarketoError):
+    """A line of the input that cannot be used; says which, and never what was in it."""
+
+
+class NoSchemaError(InputError, RecordsWithoutSchemaException):
+    """A record came before the schema of its stream."""
+
+
+class StreamError(MarketoError):
+    """A stream that cannot be written as its SCHEMA describes it."""
+
+
+class RejectLimitError(MarketoError):
+    """More records were rejected than `max_rejects` allows."""
+
+
+class RejectsFileError(MarketoError):
+    """The file at `rejects_path` cannot be opened or written."""
+
+
+class OutputError(MarketoError):
+    """Standard output takes no more STATE."""

@@ -1,0 +1,97 @@
+"""Which STATE may go out: pure book-keeping, no I/O, no threads."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import deque
+
+if t.TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator
+
+
+class _Checkpoint:
+    """A STATE and what it still waits for, besides what the checkpoints before it wait for."""
+
+    __slots__ = ("arrived_at", "blockers", "number", "value")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.value: t.Any = None
+        self.arrived_at = 0.0
+        self.blockers: set[Hashable] = set()
+
+
+class Ledger:
+    """Holds every STATE until whatever was accepted before it has been settled.
+
+    A token stands for something unsettled: a batch, or a record that waits for its turn. Each
+    token blocks the first STATE that came after it, and through that all later ones: STATEs go
+    out in order. A token that is never settled holds every later STATE for ever.
+    """
+
+    def __init__(self) -> None:
+        self._held: deque[_Checkpoint] = deque()
+        self._next = _Checkpoint(0)
+        self._blocked_by: dict[Hashable, _Checkpoint] = {}
+
+    def hold(self, token: Hashable) -> None:
+        """Let every STATE from now on wait for `token`."""
+        if token not in self._blocked_by:
+            self._block(self._next, token)
+
+    def move(self, token: Hashable, onto: Hashable) -> None:
+        """Let whatever waited for `token` wait for `onto` instead: a record has found its batch."""
+        home = self._unblock(token)
+        other = self._blocked_by.get(onto)
+        if other is not None and other.number <= home.number:
+            return
+        if other is not None:
+            self._unblock(onto)
+        self._block(home, onto)
+
+    def settle(self, token: Hashable) -> None:
+        """Nothing waits for `token` any longer."""
+        self._unblock(token)
+
+    def state(self, value: t.Any, *, now: float) -> None:
+        """Take in a STATE; one that waits for nothing more than the one before takes its place.
+
+        Args:
+            value: the message's value.
+            now: seconds, by any steady clock; see `overdue`.
+        """
+        if self._held and not self._next.blockers:
+            self._held[-1].value = value
+            return
+        self._next.value, self._next.arrived_at = value, now
+        self._held.append(self._next)
+        self._next = _Checkpoint(self._next.number + 1)
+
+    def due(self) -> Iterator[t.Any]:
+        """Give out, in order, the values of all STATEs that wait for nothing any longer."""
+        while self._held and not self._held[0].blockers:
+            yield self._held.popleft().value
+
+    @property
+    def has_due(self) -> bool:
+        """Whether a STATE may go out."""
+        return bool(self._held) and not self._held[0].blockers
+
+    @property
+    def oldest_arrived_at(self) -> float | None:
+        """When the STATE that has waited longest arrived, or None."""
+        return self._held[0].arrived_at if self._held else None
+
+    def overdue(self, *, arrived_until: float) -> list[Hashable]:
+        """Whatever blocks a STATE that arrived at or before that moment."""
+        late = (point for point in self._held if point.arrived_at <= arrived_until)
+        return [token for point in late for token in point.blockers]
+
+    def _block(self, point: _Checkpoint, token: Hashable) -> None:
+        point.blockers.add(token)
+        self._blocked_by[token] = point
+
+    def _unblock(self, token: Hashable) -> _Checkpoint:
+        point = self._blocked_by.pop(token)
+        point.blockers.discard(token)
+        return point

@@ -1,0 +1,280 @@
+"""A Singer record becomes a Marketo record: names, types, nulls and lengths, checked for free."""
+
+from __future__ import annotations
+
+import typing as t
+
+from marketo_opps import FieldValueError, Reason, encode_record
+from marketo_opps.fields import CREATED_AT, MARKETO_GUID, UPDATED_AT, writer
+from target_marketo_opps.batching import MAX_RECORD_BYTES
+from target_marketo_opps.destinations import loose
+from target_marketo_opps.errors import StreamError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable
+
+    from marketo_opps import FieldDescription, ObjectDescription
+    from marketo_opps.models import Record
+    from target_marketo_opps.settings import TargetSettings
+
+DELETED_AT = "_sdc_deleted_at"
+
+MISSING_VALUE = "1002"
+INVALID_DATA = "1003"
+UNKNOWN_FIELD = "1006"
+TOO_LARGE = "413"
+
+_MANAGED_FIELDS = frozenset({CREATED_AT, UPDATED_AT, MARKETO_GUID})
+_LOOSE_MANAGED_FIELDS = frozenset(map(loose, _MANAGED_FIELDS))
+
+OPPORTUNITY_ID = "externalOpportunityId"
+_NAME = "name"
+
+_Writer = t.Callable[[t.Any], t.Any]
+
+
+class RecordError(Exception):
+    """A record that cannot be right; an outcome of the record, not of the run."""
+
+    def __init__(self, reasons: Iterable[Reason]) -> None:
+        self.reasons = tuple(reasons)
+        super().__init__()
+
+
+class Mapped(t.NamedTuple):
+    """A record as Marketo takes it, and what tells it from others.
+
+    Attributes:
+        key: in the form in which keys are compared.
+        locks: what must not be overtaken by another record that shares it.
+        body: compact UTF-8 JSON.
+    """
+
+    key: Hashable
+    locks: tuple[Hashable, ...]
+    body: bytes
+
+
+class Mapping:
+    """How the records of one stream, under one schema, are mapped to an object.
+
+    Properties that a record has and its schema lacks are looked up when they first appear.
+
+    Args:
+        stream: its name, for error texts.
+        properties: the names of the schema's properties.
+        description: describe's answer for the object that the stream is written to.
+        settings: the target's settings.
+        tell: takes one sentence about properties that are left out.
+
+    Raises:
+        StreamError: two properties meet in one field, or none is the key.
+    """
+
+    def __init__(
+        self,
+        stream: str,
+        properties: Iterable[str],
+        *,
+        description: ObjectDescription,
+        settings: TargetSettings,
+        tell: Callable[[str], None],
+    ) -> None:
+        self._stream = stream
+        self._settings = settings
+        self._tell = tell
+        self._key_fields = key_fields(description, settings.dedupe_by)
+        self._fields = description.fields
+        self._unknown: list[str] = []
+        self._unwritable: list[str] = []
+        self._steps: dict[str, tuple[str, _Writer] | None] = {}
+        self._property_of: dict[str, str] = {}
+        self._opportunity_at = (
+            self._key_fields.index(OPPORTUNITY_ID) if OPPORTUNITY_ID in self._key_fields else None
+        )
+        self._sends_nulls = settings.nulls == "send"
+        # A role has no name; of an opportunity it must not be cleared.
+        self._name_required = self._sends_nulls and description.field(_NAME) is not None
+        for name in properties:
+            self._learn(name)
+        self._check_key()
+        self._tell_left_out(self._unknown, self._unwritable)
+
+    def map(self, record: Record) -> Mapped:
+        """The record as Marketo takes it.
+
+        Raises:
+            RecordError: it cannot be right.
+        """
+        mapped = self._written(record)
+        if self._name_required and mapped.get(_NAME, "") is None:
+            raise RecordError(
+                [Reason(MISSING_VALUE, f"Missing value for required field '{_NAME}'")],
+            )
+        key, locks = self._identity(mapped, record)
+        return Mapped(key, locks, _encoded(mapped))
+
+    def map_key(self, record: Record) -> Mapped:
+        """The record's key alone, as a delete takes it.
+
+        Raises:
+            RecordError: it has no key.
+        """
+        properties = [self._property_of[field] for field in self._key_fields]
+        mapped = self._written({name: record[name] for name in properties if name in record})
+        key, locks = self._identity(mapped, record)
+        return Mapped(key, locks, _encoded(mapped))
+
+    def shown_key(self, record: Record) -> str:
+        """The record's key as it arrived, for the closing message."""
+        properties = [self._property_of[field] for field in self._key_fields]
+        return "/".join(str(record.get(name)) for name in properties)
+
+    def _written(self, record: Record) -> Record:
+        """Field names to Marketo values."""
+        mapped: Record = {}
+        reasons: list[Reason] = []
+        steps = self._steps
+        for name, value in record.items():
+            step = steps[name] if name in steps else self._learn_late(name)
+            if step is None:
+                continue
+            field, write = step
+            if value is None or value == "":
+                if self._sends_nulls:
+                    mapped[field] = None
+                continue
+            try:
+                mapped[field] = write(value)
+            except FieldValueError as error:
+                reasons.append(error.reason)
+        if self._unknown and self._settings.unknown_fields == "fail":
+            reasons += _unknown_in(record, self._unknown)
+        if reasons:
+            raise RecordError(reasons)
+        return mapped
+
+    def _identity(self, mapped: Record, record: Record) -> tuple[Hashable, tuple[Hashable, ...]]:
+        """The record's key and locks; the opportunity's id is a lock, whatever the object."""
+        parts = tuple([comparable(mapped.get(field)) for field in self._key_fields])
+        if None in parts:
+            missing = self._key_fields[parts.index(None)]
+            raise RecordError([Reason(MISSING_VALUE, f"Missing value for key field '{missing}'")])
+        if self._opportunity_at is not None:
+            return parts, (parts[self._opportunity_at],)
+        opportunity = comparable(record.get(self._property_of.get(OPPORTUNITY_ID, "")))
+        return parts, (parts,) if opportunity is None else (parts, opportunity)
+
+    # Learning what becomes of a property
+
+    def _learn(self, name: str) -> tuple[str, _Writer] | None:
+        """What becomes of a property: field and writer, or None when it is left out."""
+        field = None if name.startswith("_sdc_") or name == "seq" else self._field(name)
+        step = self._step(name, field) if field is not None else None
+        self._steps[name] = step
+        return step
+
+    def _learn_late(self, name: str) -> tuple[str, _Writer] | None:
+        """The same for a property that the schema does not have."""
+        unknown, unwritable = len(self._unknown), len(self._unwritable)
+        step = self._learn(name)
+        self._tell_left_out(self._unknown[unknown:], self._unwritable[unwritable:])
+        return step
+
+    def _step(self, name: str, field: FieldDescription) -> tuple[str, _Writer] | None:
+        is_key = field.name in self._key_fields
+        if field.name == OPPORTUNITY_ID or is_key or _is_writable(field):
+            self._claim(name, field)
+        if is_key:
+            # Two long keys cut to one length could become the same.
+            return field.name, writer(field, truncate_strings=False)
+        if _is_writable(field):
+            return field.name, writer(field, truncate_strings=self._settings.truncate_strings)
+        if field.name not in _MANAGED_FIELDS:
+            self._unwritable.append(name)
+        return None
+
+    def _claim(self, name: str, field: FieldDescription) -> None:
+        other = self._property_of.setdefault(field.name, name)
+        if other != name:
+            raise StreamError(
+                f"Stream '{self._stream}': the properties '{other}' and '{name}' are both "
+                f"Marketo's field {field.name}. Leave one of them out, by stream_maps for example.",
+            )
+
+    def _field(self, name: str) -> FieldDescription | None:
+        """The field of that name: exactly, or ignoring case and underscores."""
+        matches = [field for field in self._fields if field.name == name]
+        matches = matches or [field for field in self._fields if loose(field.name) == loose(name)]
+        if len(matches) > 1:
+            raise StreamError(
+                f"Stream '{self._stream}': the property '{name}' may be Marketo's field "
+                f"{' or '.join(field.name for field in matches)}. Name it exactly, by stream_maps "
+                "for example.",
+            )
+        if not matches and loose(name) not in _LOOSE_MANAGED_FIELDS:
+            self._unknown.append(name)
+        return matches[0] if matches else None
+
+    def _check_key(self) -> None:
+        missing = [field for field in self._key_fields if field not in self._property_of]
+        if missing:
+            raise StreamError(
+                f"Stream '{self._stream}' has no property for {' and '.join(missing)}, so its "
+                "records cannot be told apart in Marketo. Add it, by stream_maps for example, or "
+                "set the stream to 'ignore' in stream_objects.",
+            )
+
+    def _tell_left_out(self, unknown: list[str], unwritable: list[str]) -> None:
+        if unknown and self._settings.unknown_fields == "warn":
+            self._tell(
+                f"Stream '{self._stream}': the instance has no field for {_listed(unknown)}; left "
+                "out. See the setting unknown_fields.",
+            )
+        if unwritable:
+            self._tell(
+                f"Stream '{self._stream}': Marketo says that {_listed(unwritable)} cannot be "
+                "updated; left out.",
+            )
+
+
+def key_fields(description: ObjectDescription, dedupe_by: str) -> tuple[str, ...]:
+    """The fields that tell the object's records apart, by the setting `dedupe_by`."""
+    return (description.id_field,) if dedupe_by == "idField" else description.dedupe_fields
+
+
+def comparable(value: t.Any) -> Hashable | None:
+    """A key's value in the form in which keys are compared; None when it is blank.
+
+    Whether Marketo tells keys apart by case or trailing blanks is not documented: two that might
+    be one are treated as one.
+    """
+    if isinstance(value, str):
+        return value.rstrip().casefold() or None
+    return t.cast("Hashable", value)
+
+
+def _is_writable(field: FieldDescription) -> bool:
+    return field.updateable and field.name not in _MANAGED_FIELDS
+
+
+def _unknown_in(record: Record, unknown: list[str]) -> list[Reason]:
+    return [
+        Reason(UNKNOWN_FIELD, f"Field '{name}' not found") for name in unknown if name in record
+    ]
+
+
+def _encoded(mapped: Record) -> bytes:
+    try:
+        body = encode_record(mapped)
+    except UnicodeEncodeError:
+        message = "A value holds half of a surrogate pair, which is no character"
+        raise RecordError([Reason(INVALID_DATA, message)]) from None
+    if len(body) >= MAX_RECORD_BYTES:
+        message = f"The record takes {len(body):,} bytes, and a call must stay under 1,000,000"
+        raise RecordError([Reason(TOO_LARGE, message)])
+    return body
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)

@@ -1,0 +1,184 @@
+"""Bytes in, Singer messages out: fast, and telling where a line is wrong but not what is in it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import sys
+import typing as t
+from collections import Counter
+from decimal import Decimal
+
+import msgspec
+from singer_sdk.singerlib.encoding import GenericSingerReader
+
+from target_marketo_opps.errors import InputError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_CHUNK_BYTES = 1 << 18
+
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)
+
+
+class MessageReader(GenericSingerReader[bytes]):
+    """Reads Singer messages in chunks of bytes, and lets the target work between chunks.
+
+    Attributes:
+        before_read: called before each read with the descriptor that is about to be read, or None
+            if the input has none; it returns once something can be read.
+        guard: what to read and process within.
+        line_number: of the line being processed, from 1.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before_read: Callable[[int | None], None] = lambda _descriptor: None
+        self.guard: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
+        self.line_number = 0
+
+    @property
+    def default_input(self) -> t.IO[bytes]:
+        """Standard input, as bytes."""
+        return sys.stdin.buffer
+
+    def process_lines(
+        self,
+        file_input: t.IO[t.Any] | None,
+        callbacks: dict[str, Callable[[dict[str, t.Any]], None]],
+    ) -> Counter[str]:
+        """Hand every message to the callback of its type.
+
+        Args:
+            file_input: text or bytes; default standard input.
+            callbacks: message type to what takes it.
+
+        Returns:
+            How many messages of each type there were.
+
+        Raises:
+            InputError: a line is no message.
+        """
+        with self.guard():
+            return self._process(file_input or self.default_input, callbacks)
+
+    def deserialize_json(self, line: bytes) -> dict[str, t.Any]:
+        """The message on a line; numbers with a fraction come as `Decimal`.
+
+        Raises:
+            InputError: it is no JSON.
+        """
+        try:
+            return t.cast("dict[str, t.Any]", decode(line))
+        except ValueError as error:
+            raise self.error(str(error)) from None
+
+    def assert_line_requires(self, line_dict: dict[str, t.Any], requires: set[str]) -> None:  # type: ignore[override]
+        """Check that a message has its members; unlike the SDK's, the error tells no content."""
+        missing = requires - line_dict.keys()
+        if missing:
+            raise self.error(f"it has no {' and no '.join(repr(name) for name in sorted(missing))}")
+
+    def error(self, what: str) -> InputError:
+        """An error that names the current line."""
+        return InputError(f"Line {self.line_number} of the input cannot be used: {what}.")
+
+    def _process(
+        self,
+        source: t.IO[t.Any],
+        callbacks: dict[str, Callable[[dict[str, t.Any]], None]],
+    ) -> Counter[str]:
+        counts = dict.fromkeys(callbacks, 0)
+        for line in self._lines(source):
+            self.line_number += 1
+            if not line or line.isspace():
+                continue
+            message = self.deserialize_json(line)
+            try:
+                kind = message["type"]
+                callback = callbacks[kind]
+            except (KeyError, TypeError):
+                raise self._no_message(message) from None
+            callback(message)
+            counts[kind] += 1
+        # The SDK's enumeration and plain strings are equal as keys of a Counter.
+        return Counter(counts)
+
+    def _no_message(self, message: t.Any) -> InputError:
+        if not isinstance(message, dict):
+            return self.error("it is JSON, but no object")
+        if "type" not in message:
+            return self.error("it has no 'type', so it is no Singer message")
+        return self.error("its 'type' is none of RECORD, SCHEMA, STATE, BATCH, ACTIVATE_VERSION")
+
+    def _lines(self, source: t.IO[t.Any]) -> Iterator[bytes]:
+        rest: list[bytes] = []
+        for chunk in self._chunks(source):
+            head, newline, tail = chunk.partition(b"\n")
+            rest.append(head)
+            if not newline:
+                continue
+            yield b"".join(rest)
+            *lines, last = tail.split(b"\n")
+            yield from lines
+            rest = [last]
+        if any(rest):
+            yield b"".join(rest)
+
+    def _chunks(self, source: t.IO[t.Any]) -> Iterator[bytes]:
+        descriptor = _descriptor(source)
+        if descriptor is None:
+            yield from self._undescribed_chunks(source)
+            return
+        self.before_read(descriptor)
+        while chunk := os.read(descriptor, _CHUNK_BYTES):
+            yield chunk
+            self.before_read(descriptor)
+
+    def _undescribed_chunks(self, source: t.IO[t.Any]) -> Iterator[bytes]:
+        for line in source:
+            self.before_read(None)
+            yield line.encode("utf-8", "surrogatepass") if isinstance(line, str) else line
+
+
+def _descriptor(source: t.IO[t.Any]) -> int | None:
+    try:
+        return source.fileno()
+    except (AttributeError, io.UnsupportedOperation):
+        return None
+
+
+def decode(line: bytes) -> t.Any:
+    """What a line of JSON says; numbers with a fraction come as `Decimal`.
+
+    What msgspec refuses and other taps emit is taken too: lone surrogates, and NaN as text.
+
+    Raises:
+        ValueError: it is no JSON; the error tells where, and nothing of the line.
+    """
+    try:
+        return _DECODER.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _decode_leniently(line)
+
+
+def _decode_leniently(line: bytes) -> t.Any:
+    try:
+        return json.loads(line.decode("utf-8"), parse_float=Decimal, parse_constant=str)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"invalid UTF-8 at byte {error.start + 1}") from None
+    except json.JSONDecodeError as error:
+        where = f"it is not JSON at column {error.colno} ({error.msg})"
+        raise ValueError(where + _hint(line)) from None
+    except (ValueError, RecursionError):
+        raise ValueError("it holds a number or a nesting beyond all measure") from None
+
+
+def _hint(line: bytes) -> str:
+    """What a line that begins as a message and does not end as one most likely is."""
+    if line.startswith(b"{") and not line.rstrip().endswith(b"}"):
+        return ": it is cut short, as by a tap that died"
+    return ""

@@ -1,0 +1,127 @@
+"""Records that were not taken: why, and the file that keeps them."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import typing as t
+from dataclasses import dataclass
+from decimal import Decimal
+
+import msgspec
+
+from target_marketo_opps.errors import RejectsFileError
+
+if t.TYPE_CHECKING:
+    from marketo_opps import MarketoObject, Reason
+    from marketo_opps.models import Record
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A record that was not taken.
+
+    Attributes:
+        stream: the stream as it arrived, before `stream_maps`.
+        obj: the object it was meant for.
+        record: the record as it arrived.
+        reasons: Marketo's, or ours in Marketo's form.
+        request_id: of the call that refused it; None if it was rejected before any call.
+    """
+
+    stream: str
+    obj: MarketoObject
+    record: Record
+    reasons: tuple[Reason, ...]
+    request_id: str | None = None
+
+    def line(self) -> bytes:
+        """The reject as one line of JSON."""
+        members = {
+            "stream": self.stream,
+            "object": self.obj.value,
+            "record": self.record,
+            "reasons": [{"code": why.code, "message": why.message} for why in self.reasons],
+            "request_id": self.request_id,
+        }
+        return _encode(members) + b"\n"
+
+
+class RejectsFile:
+    """The JSON Lines file at `rejects_path`, appended to.
+
+    Args:
+        path: where it is; it is opened at once, so that a wrong path costs no call.
+
+    Raises:
+        RejectsFileError: it cannot be opened, or (later) not written.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._dirty = False
+        try:
+            self._file = open(path, "ab")  # noqa: SIM115, PTH123 - stays open; a str, as given
+        except OSError as error:
+            raise RejectsFileError(
+                f"rejects_path '{path}' cannot be opened: {error.strerror}.",
+            ) from None
+
+    def write(self, reject: Reject) -> None:
+        """Take a reject; it is on disk only after `flush`."""
+        self._dirty = True
+        self._attempt(lambda: self._file.write(reject.line()))
+
+    def flush(self) -> None:
+        """Have everything on disk: called before a STATE passes a reject."""
+        if self._dirty:
+            self._attempt(self._sync)
+            self._dirty = False
+
+    def close(self) -> None:
+        """Flush and close."""
+        self._attempt(self._file.close)
+
+    def _sync(self) -> None:
+        self._file.flush()
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            if not _is_unsyncable(error):
+                raise
+
+    def _attempt(self, action: t.Callable[[], object]) -> None:
+        try:
+            action()
+        except OSError as error:
+            raise RejectsFileError(
+                f"rejects_path '{self._path}' cannot be written: {error.strerror}. No STATE went "
+                "out past a reject that is not in the file: make room and run again.",
+            ) from None
+
+
+def _is_unsyncable(error: OSError) -> bool:
+    """Whether it is a pipe or a device, which has nothing to sync."""
+    return error.errno in {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
+
+
+def _encode(value: t.Any) -> bytes:
+    try:
+        return _ENCODER.encode(value)
+    except UnicodeEncodeError:
+        return _escaped(value).encode("ascii")
+
+
+def _escaped(value: t.Any) -> str:
+    """JSON in ASCII, in which a lone surrogate is an escape like any other."""
+    if isinstance(value, dict):
+        members = (f"{json.dumps(str(key))}:{_escaped(member)}" for key, member in value.items())
+        return "{" + ",".join(members) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(_escaped(member) for member in value) + "]"
+    if isinstance(value, Decimal):
+        return str(value)
+    return json.dumps(value, default=str)

@@ -1,0 +1,150 @@
+"""The target's own settings: their schema, and their values once checked."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from marketo_opps.settings import REQUIRED_SETTINGS, SHARED_SETTINGS
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
+    "action": {
+        "type": "string",
+        "enum": ["createOrUpdate", "createOnly", "updateOnly"],
+        "default": "createOrUpdate",
+        "title": "Action",
+        "description": "What Marketo does with a record whose key it knows, or does not know.",
+    },
+    "dedupe_by": {
+        "type": "string",
+        "enum": ["dedupeFields", "idField"],
+        "default": "dedupeFields",
+        "title": "Dedupe by",
+        "description": (
+            "What identifies a record: `dedupeFields` (externalOpportunityId), or `idField` "
+            "(marketoGUID), which only `updateOnly` can use."
+        ),
+    },
+    "stream_objects": {
+        "type": "object",
+        "additionalProperties": {
+            "type": "string",
+            "enum": ["opportunities", "opportunity_roles", "ignore"],
+        },
+        "default": {},
+        "title": "Stream objects",
+        "description": (
+            "Stream name to `opportunities`, `opportunity_roles` or `ignore`. Without an entry, "
+            "`opportunities` and any stream with a property for the key field are opportunities."
+        ),
+    },
+    "unknown_fields": {
+        "type": "string",
+        "enum": ["warn", "ignore", "fail"],
+        "default": "warn",
+        "title": "Unknown fields",
+        "description": (
+            "Properties that the instance has no field for: left out with one log line (`warn`), "
+            "left out (`ignore`), or the record is rejected (`fail`)."
+        ),
+    },
+    "nulls": {
+        "type": "string",
+        "enum": ["send", "skip"],
+        "default": "send",
+        "title": "Nulls",
+        "description": (
+            "A null or empty property clears the field in Marketo (`send`), or is left out of the "
+            "call (`skip`)."
+        ),
+    },
+    "skip_unchanged": {
+        "type": "boolean",
+        "default": False,
+        "title": "Skip unchanged",
+        "description": (
+            "Look the keys up first (a read call for each 300) and write only what differs, so "
+            "that no 'Opportunity is Updated' trigger fires for nothing."
+        ),
+    },
+    "truncate_strings": {
+        "type": "boolean",
+        "default": False,
+        "title": "Truncate strings",
+        "description": "Cut over-long strings instead of rejecting the record.",
+    },
+    "hard_delete": {
+        "type": "boolean",
+        "default": False,
+        "title": "Hard delete",
+        "description": (
+            "Records with `_sdc_deleted_at` are deleted in Marketo; otherwise they are left alone "
+            "and counted."
+        ),
+    },
+    "rejects_path": {
+        "type": "string",
+        "minLength": 1,
+        "title": "Rejects path",
+        "description": "JSON Lines file, appended to, that takes every rejected record.",
+    },
+    "max_rejects": {
+        "type": "integer",
+        "minimum": -1,
+        "default": 0,
+        "title": "Max rejects",
+        "description": "Past this many rejected records the run fails; -1 means no limit.",
+    },
+    "dry_run": {
+        "type": "boolean",
+        "default": False,
+        "title": "Dry run",
+        "description": (
+            "Do everything but write: describe, map, check, look up and count. No STATE goes out."
+        ),
+    },
+}
+
+CONFIG_SCHEMA: dict[str, t.Any] = {
+    "type": "object",
+    "properties": {**SHARED_SETTINGS, **_OWN_SETTINGS},
+    "required": list(REQUIRED_SETTINGS),
+}
+"""JSON schema of the target's settings, without those that the SDK adds."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSettings:
+    """The settings that are the target's own; the contract of each is in its description."""
+
+    action: str = "createOrUpdate"
+    dedupe_by: str = "dedupeFields"
+    stream_objects: Mapping[str, str] = field(default_factory=dict)
+    unknown_fields: str = "warn"
+    nulls: str = "send"
+    skip_unchanged: bool = False
+    truncate_strings: bool = False
+    hard_delete: bool = False
+    rejects_path: str | None = None
+    max_rejects: int = 0
+    dry_run: bool = False
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, t.Any]) -> TargetSettings:
+        """Pick the target's settings from a config that has been validated."""
+        chosen = {name: config.get(name) for name in _OWN_SETTINGS}
+        return cls(**{name: value for name, value in chosen.items() if value is not None})
+
+    def exceeded_by(self, rejected: int) -> bool:
+        """Whether so many rejected records are more than the run may have."""
+        return self.max_rejects >= 0 and rejected > self.max_rejects
+
+
+def combination_errors(config: Mapping[str, t.Any]) -> list[str]:
+    """What is wrong with settings that are each right by itself, as one sentence each."""
+    if config.get("dedupe_by") == "idField" and config.get("action") != "updateOnly":
+        return ["dedupe_by 'idField' needs action 'updateOnly': a marketoGUID cannot be created."]
+    return []

@@ -1,0 +1,231 @@
+"""The plugin: what the SDK asks of a target, and how a run begins and ends."""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+from datetime import date
+from functools import cached_property, partial
+
+from singer_sdk import Target
+from singer_sdk.exceptions import (
+    ConfigValidationError,
+    MapExpressionError,
+    StreamMapConfigError,
+)
+from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
+from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
+
+from marketo_opps import MarketoObject
+from marketo_opps.process import TERMINATION, run
+from marketo_opps.settings import PACKAGE_NAME, setting_errors
+from target_marketo_opps.batch_files import batch_records
+from target_marketo_opps.errors import InputError, NoSchemaError, RejectLimitError, StreamError
+from target_marketo_opps.mapping import key_fields
+from target_marketo_opps.reader import MessageReader
+from target_marketo_opps.settings import CONFIG_SCHEMA, TargetSettings, combination_errors
+from target_marketo_opps.sinks import ObjectSink
+from target_marketo_opps.work import Work
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from singer_sdk.helpers.capabilities import CapabilitiesEnum
+    from singer_sdk.mapper import StreamMap
+    from singer_sdk.sinks import Sink
+
+    from marketo_opps import ObjectDescription, Record
+
+_Message = dict[str, t.Any]
+
+FORESEEABLE = (ConfigValidationError, FileNotFoundError, MapExpressionError, StreamMapConfigError)
+
+
+class TargetMarketoOpps(Target):
+    """Singer target for the opportunities of Adobe Marketo Engage."""
+
+    name = "target-marketo-opps"
+    package_name = PACKAGE_NAME
+    config_jsonschema = CONFIG_SCHEMA
+    default_sink_class = ObjectSink
+    message_reader_class = MessageReader
+    capabilities: t.ClassVar[list[CapabilitiesEnum]] = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.BATCH,
+        PluginCapabilities.STRUCTURED_LOGGING,
+        TargetCapabilities.HARD_DELETE,
+    ]
+    termination = TERMINATION
+    message_reader: MessageReader
+
+    def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.settings = TargetSettings.from_config(self.config)
+        self.message_reader.before_read = self._before_read
+        self.message_reader.guard = self._accounting
+        self._descriptions: dict[MarketoObject, ObjectDescription] = {}
+        self._routes: dict[str, Callable[[Record], None]] = {}
+        self._versions_explained = False
+
+    @cached_property
+    def work(self) -> Work:
+        """What a run needs besides the plugin; made when the first message is about to be read."""
+        return Work(
+            self.config, self.settings, describe=self.describe, termination=self.termination
+        )
+
+    def describe(self, obj: MarketoObject) -> ObjectDescription:
+        """An object's description, asked for once."""
+        if obj not in self._descriptions:
+            self._descriptions[obj] = self.work.client.describe(obj)
+        return self._descriptions[obj]
+
+    def opportunity_key_fields(self) -> tuple[str, ...]:
+        """What tells opportunities apart."""
+        return key_fields(self.describe(MarketoObject.OPPORTUNITIES), self.settings.dedupe_by)
+
+    def is_excluded(self, stream: str) -> bool:
+        """Whether `stream_maps` removes the stream."""
+        maps = (one for maps in self.mapper.stream_maps.values() for one in maps)
+        return any(
+            isinstance(one, RemoveRecordTransform) and one.stream_alias == stream for one in maps
+        )
+
+    # Settings
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Check the settings; unlike the SDK's errors, ours never quote a secret."""
+        self.append_builtin_config(self.config_jsonschema)
+        errors = setting_errors(self._config, self.config_jsonschema)
+        errors += combination_errors(self._config)
+        if errors and raise_errors:
+            raise ConfigValidationError("Settings cannot be right", errors=errors, schema={})
+        return errors
+
+    @classmethod
+    def append_builtin_config(cls, config_jsonschema: dict[str, t.Any]) -> None:
+        """Offer stream maps and flattening; the SDK's other settings of targets mean nothing here.
+
+        A load method, a batch size, record metadata or JSON Schema validation would not be
+        honoured, and BATCH messages say themselves where their files are.
+        """
+        super(Target, cls).append_builtin_config(config_jsonschema)
+
+    # How a run begins and ends
+
+    def _setup_signal_handlers(self) -> None:
+        """Leave them to `process.run`: the SDK's would write STATE for what is undelivered."""
+
+    def _before_read(self, descriptor: int | None) -> None:
+        self.work.dispatcher.before_read(descriptor)
+
+    @contextlib.contextmanager
+    def _accounting(self) -> Iterator[None]:
+        """Whatever ends the run, settle what can be settled and say what was done."""
+        try:
+            yield
+        except BaseException as error:
+            is_input_error = isinstance(error, InputError | StreamError | RejectLimitError)
+            self.work.end(deliver_rest=is_input_error)
+            raise
+
+    def process_endofpipe(self) -> None:
+        """Deliver what is left, and say what was done."""
+        with self._accounting():
+            self.work.dispatcher.finish()
+            super().process_endofpipe()
+        self.work.end(deliver_rest=False)
+
+    def _drain_all(self, sink_list: Iterable[Sink], parallelism: int) -> None:
+        """Nothing: the sinks hold nothing."""
+
+    # Messages
+
+    def _process_schema_message(self, message_dict: _Message) -> None:
+        self._check_schema(message_dict)
+        super()._process_schema_message(message_dict)
+        stream = message_dict["stream"]
+        self._routes[stream] = self._route(stream)
+
+    def _check_schema(self, message: _Message) -> None:
+        self._assert_line_requires(message, requires={"stream", "schema"})
+        schema = message["schema"]
+        if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
+            raise self.message_reader.error(
+                f"the schema of stream '{message['stream']}' has no properties",
+            )
+
+    def _route(self, stream: str) -> Callable[[Record], None]:
+        """What takes the stream's records: the sink itself where no map comes between."""
+        maps = self.mapper.stream_maps[stream]
+        only = maps[0]
+        if len(maps) == 1 and type(only) is SameRecordTransform and not only.flattening_enabled:
+            sink = t.cast("ObjectSink", self.get_sink(only.stream_alias))
+            return lambda record: sink.take(record, stream, record)
+        return partial(self._take_mapped, stream, maps)
+
+    def _take_mapped(self, stream: str, maps: Iterable[StreamMap], record: Record) -> None:
+        for stream_map in maps:
+            try:
+                transformed = stream_map.transform(dict(record))
+            except Exception as error:
+                # Expressions are the user's, so any exception may come of them.
+                raise self.message_reader.error(
+                    f"stream_maps fails on stream '{stream}' with {type(error).__name__}",
+                ) from error
+            if transformed is not None:
+                sink = t.cast("ObjectSink", self.get_sink(stream_map.stream_alias))
+                sink.take(_plain(transformed), stream, record)
+
+    def _process_record_message(self, message_dict: _Message) -> None:
+        try:
+            take = self._routes[message_dict["stream"]]
+            record = message_dict["record"]
+        except (KeyError, TypeError):
+            raise self._unusable_record(message_dict) from None
+        if record.__class__ is not dict:
+            raise self.message_reader.error("its record is no object")
+        take(record)
+
+    def _unusable_record(self, message: _Message) -> InputError:
+        self._assert_line_requires(message, requires={"stream", "record"})
+        return NoSchemaError(
+            f"Line {self.message_reader.line_number} of the input cannot be used: it is a record "
+            f"of stream '{message['stream']}', of which no SCHEMA has come yet.",
+        )
+
+    def _process_state_message(self, message_dict: _Message) -> None:
+        self._assert_line_requires(message_dict, requires={"value"})
+        self.work.dispatcher.checkpoint(message_dict["value"])
+
+    def _process_activate_version_message(self, message_dict: _Message) -> None:  # noqa: ARG002 - the SDK's signature
+        if not self._versions_explained:
+            self._versions_explained = True
+            self.logger.info(
+                "ACTIVATE_VERSION is accepted and has no effect: Marketo keeps no versions of its "
+                "opportunities, and what a tap no longer sends is not deleted.",
+            )
+
+    def _process_batch_message(self, message_dict: _Message) -> None:
+        self._assert_line_requires(message_dict, requires={"stream", "encoding", "manifest"})
+        stream = message_dict["stream"]
+        for record in batch_records(message_dict["encoding"], message_dict["manifest"]):
+            self._process_record_message({"stream": stream, "record": record})
+
+
+def _plain(record: dict[str, t.Any]) -> Record:
+    """A record in the types that JSON has: expressions of stream maps may yield others."""
+    return {name: _plain_value(value) for name, value in record.items()}
+
+
+def _plain_value(value: t.Any) -> t.Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value) if isinstance(value, float) else value
+
+
+def main() -> t.NoReturn:
+    """The console script."""
+    run(TargetMarketoOpps.cli, foreseeable=FORESEEABLE)

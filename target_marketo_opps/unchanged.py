@@ -1,0 +1,48 @@
+"""Whether a record would change anything in Marketo: pure."""
+
+from __future__ import annotations
+
+import typing as t
+
+from marketo_opps.fields import reader
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from marketo_opps import ObjectDescription, Record
+
+
+class Comparison:
+    """Compares values as Marketo stores them.
+
+    Numbers count by their value, date-times to the second and by their moment, strings without
+    trailing blanks; null, absent and empty are one.
+
+    Args:
+        description: describe's answer for the object.
+        key_fields: not compared: they are what the record was found by.
+    """
+
+    def __init__(self, description: ObjectDescription, key_fields: Sequence[str]) -> None:
+        self._readers: dict[str, Callable[[t.Any], t.Any]] = {
+            field.name: reader(field)
+            for field in description.fields
+            if field.name not in key_fields
+        }
+
+    def unchanged(self, ours: Record, theirs: Mapping[str, t.Any]) -> bool:
+        """Whether writing `ours` over `theirs` would change nothing."""
+        return all(
+            name not in self._readers
+            or self._stored(name, value) == self._stored(name, theirs.get(name))
+            for name, value in ours.items()
+        )
+
+    def _stored(self, name: str, value: t.Any) -> t.Any:
+        if value is None:
+            return None
+        try:
+            stored = self._readers[name](value)
+        except ValueError:
+            return value
+        return (stored.rstrip() or None) if isinstance(stored, str) else stored
