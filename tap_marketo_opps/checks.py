@@ -1,0 +1,90 @@
+"""`--test`: what this user may do, a line for each thing that the selected streams need."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from marketo_opps import MarketoError, MarketoObject
+from tap_marketo_opps.finders import OPPORTUNITIES, ROLES
+from tap_marketo_opps.log_walk import ACTIVITIES
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from marketo_opps import MarketoClient
+
+FIELDS = "opportunity_fields"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Something to try, and what for."""
+
+    what: str
+    needed_by: str
+    attempt: Callable[[], object]
+
+    def outcome(self) -> tuple[bool, str]:
+        """Whether it went well, and the line to print."""
+        try:
+            self.attempt()
+        except MarketoError as error:
+            return False, f"FAILED  {self.what} (for {self.needed_by}): {error}"
+        return True, f"ok      {self.what}"
+
+
+def checks_for(
+    client: MarketoClient,
+    *,
+    streams: Collection[str],
+    by_leads: bool,
+    by_log: bool,
+) -> Iterator[Check]:
+    """What the selected streams need; the credentials come first, for all else needs them.
+
+    Args:
+        client: to try it with.
+        streams: names of those that are selected.
+        by_leads: whether opportunities are found through leads.
+        by_log: whether leads are found through the activity log.
+    """
+    wanted = sorted(streams)
+    yield Check("credentials", "everything", client.server_now)
+    pair = [name for name in wanted if name in {OPPORTUNITIES, ROLES}]
+    if pair:
+        describe = MarketoObject.OPPORTUNITIES
+        yield Check("reading opportunities", " and ".join(pair), lambda: client.describe(describe))
+    if ROLES in wanted or (pair and by_leads):
+        needed_by = ROLES if ROLES in wanted else "finding opportunities by leads"
+        roles = MarketoObject.OPPORTUNITY_ROLES
+        yield Check("reading roles", needed_by, lambda: client.describe(roles))
+    if ACTIVITIES in wanted or (pair and by_log):
+        needed_by = ACTIVITIES if ACTIVITIES in wanted else "find_by activities"
+        yield Check("reading the activity log", needed_by, client.activity_types)
+    if FIELDS in wanted:
+        yield Check("reading field metadata", FIELDS, lambda: client.browse_fields(batch_size=1))
+
+
+def report(checks: Iterator[Check], tell: Callable[[str], object]) -> bool:
+    """Try one after the other; without credentials, nothing else.
+
+    Returns:
+        Whether all went well.
+    """
+    all_well = True
+    for number, check in enumerate(checks):
+        is_well, line = check.outcome()
+        tell(line)
+        all_well &= is_well
+        if number == 0 and not is_well:
+            break
+    return all_well
+
+
+def without_roles(error: MarketoError) -> str:
+    """What an instance without roles is good for."""
+    return (
+        f"{error} Without roles, opportunities can be found by find_by filter only; the streams "
+        "opportunity_fields and opportunity_activities work as ever, opportunity_roles does not."
+    )

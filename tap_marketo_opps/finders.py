@@ -1,0 +1,230 @@
+"""How opportunities are found, for Marketo's API cannot list them: one class a `find_by`."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from marketo_opps import FieldDescription, MarketoClient, MarketoObject
+from marketo_opps.fields import UPDATED_AT, reader
+from tap_marketo_opps.bookmarks import lead_range
+from tap_marketo_opps.log_walk import LogWalk, activity_date
+from tap_marketo_opps.stages import Lookup, Query, Sweep, never
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from marketo_opps import ObjectDescription, Record
+    from tap_marketo_opps.bookmarks import Position
+    from tap_marketo_opps.keys import KeySource
+    from tap_marketo_opps.stages import Key, Step
+
+OPPORTUNITIES = str(MarketoObject.OPPORTUNITIES)
+ROLES = str(MarketoObject.OPPORTUNITY_ROLES)
+EXTERNAL_ID = "externalOpportunityId"
+LEAD_ID = "leadId"
+
+_ALIASES = {"dedupeFields": EXTERNAL_ID, "idField": "marketoGUID"}
+
+_read_moment = reader(FieldDescription(UPDATED_AT, "", "datetime"))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one run is to find.
+
+    Attributes:
+        fields: stream names to the fields to ask for; a stream that is missing is not wanted.
+        since: stream names to the moment from which on changes are emitted; None for all.
+        cursor: up to when the activity log was known before; None where it was not.
+        log_from: where reading it begins.
+        began: where it ends.
+        at: where an interrupted run stood.
+    """
+
+    fields: dict[str, tuple[str, ...]]
+    since: dict[str, str | None]
+    began: str
+    cursor: str | None = None
+    log_from: str | None = None
+    at: Position | None = None
+
+    def asked(self, stream: str, *needed: str) -> tuple[str, ...]:
+        """The fields to ask for: the selected ones, and those that finding itself needs."""
+        return tuple(dict.fromkeys((*self.fields.get(stream, ()), *needed)))
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """What a run is made of; the source tells how far it is."""
+
+    source: Sweep | LogWalk
+    lookups: Sequence[Lookup]
+
+
+class Finder(t.Protocol):
+    """One way to find opportunities.
+
+    `found_by` names it together with what it looks up: bookmarks of other keys say nothing.
+    """
+
+    found_by: str
+
+    def stages(self, client: MarketoClient, batch_size: int, wanted: Wanted) -> Stages:
+        """The stages of a run."""
+
+
+class FilterFinder:
+    """`filter`: values of a searchable field are given."""
+
+    def __init__(self, filter_type: str, source: KeySource) -> None:
+        self._filter_type = filter_type
+        self._source = source
+        self.found_by = f"filter {filter_type} {source.digest}"
+
+    def stages(self, client: MarketoClient, batch_size: int, wanted: Wanted) -> Stages:
+        """Opportunities by the values, roles by their opportunities."""
+        key_field = _ALIASES.get(self._filter_type, self._filter_type)
+        if OPPORTUNITIES not in wanted.fields and key_field == EXTERNAL_ID:
+            query = _roles_by(EXTERNAL_ID, client, batch_size, wanted)
+            return Stages(Sweep(query, ROLES, self._source, at=wanted.at), ())
+        has_roles = ROLES in wanted.fields
+        needed = (key_field, EXTERNAL_ID) if has_roles else (key_field,)
+        query = Query(
+            client,
+            MarketoObject.OPPORTUNITIES,
+            self._filter_type,
+            key_field,
+            wanted.asked(OPPORTUNITIES, *needed),
+            batch_size,
+        )
+        source = Sweep(query, OPPORTUNITIES, self._source, at=wanted.at)
+        if not has_roles:
+            return Stages(source, ())
+        by_opportunity = _roles_by(EXTERNAL_ID, client, batch_size, wanted)
+        return Stages(
+            source,
+            [Lookup(by_opportunity, ROLES, _opportunities_found, holds_records=False)],
+        )
+
+
+class LeadFinder:
+    """`lead_ids`: the roles of given leads, and the opportunities that they lead to."""
+
+    def __init__(self, source: KeySource, swept_before: str | None = None) -> None:
+        """Get ready.
+
+        Args:
+            source: lead ids.
+            swept_before: what the bookmark's own run was found by; leads beyond its range are
+                new to us, so what they lead to is emitted however old it is.
+        """
+        self._source = source
+        self.found_by = f"lead_ids {source.digest}"
+        self._known = range(0) if swept_before == self.found_by else lead_range(swept_before)
+
+    def stages(self, client: MarketoClient, batch_size: int, wanted: Wanted) -> Stages:
+        """Roles by lead, opportunities by role."""
+        source = Sweep(
+            _roles_by(LEAD_ID, client, batch_size, wanted),
+            ROLES,
+            self._source,
+            always=self._is_of_new_lead if self._known else never,
+            at=wanted.at,
+        )
+        return Stages(source, _opportunities_by_role(client, batch_size, wanted))
+
+    def _is_of_new_lead(self, role: Record) -> bool:
+        return int(role[LEAD_ID]) not in self._known
+
+
+class ActivityFinder:
+    """`activities`: the roles of leads that the activity log tells of, and their opportunities."""
+
+    found_by = "activities"
+
+    def __init__(self, type_ids: Iterable[int]) -> None:
+        self._type_ids = type_ids
+
+    def stages(self, client: MarketoClient, batch_size: int, wanted: Wanted) -> Stages:
+        """The log, roles by lead, opportunities by role."""
+        walk = LogWalk(
+            client,
+            self._type_ids,
+            since=wanted.log_from or wanted.began,
+            until=wanted.began,
+            batch_size=batch_size,
+            at=wanted.at,
+        )
+        if OPPORTUNITIES not in wanted.fields and ROLES not in wanted.fields:
+            return Stages(walk, ())
+        roles = Lookup(
+            _roles_by(LEAD_ID, client, batch_size, wanted),
+            ROLES,
+            lambda step: _leads_touched(step, wanted.cursor),
+            holds_records=False,
+        )
+        return Stages(walk, [roles, *_opportunities_by_role(client, batch_size, wanted)])
+
+
+def searchable(description: ObjectDescription) -> list[str]:
+    """What `filter_type` may be: each field that is searchable by itself, and the two aliases."""
+    alone = [names[0] for names in description.searchable_fields if len(names) == 1]
+    return [*_ALIASES, *alone]
+
+
+def is_new_since(since: str | None) -> Callable[[Record], bool]:
+    """Whether a record changed at or after a moment; one that does not tell is new."""
+
+    def is_new(record: Record) -> bool:
+        try:
+            return since is None or str(_read_moment(record[UPDATED_AT])) >= since
+        except (KeyError, ValueError):
+            return True
+
+    return is_new
+
+
+def _roles_by(key_field: str, client: MarketoClient, batch_size: int, wanted: Wanted) -> Query:
+    fields = wanted.asked(ROLES, EXTERNAL_ID, LEAD_ID, UPDATED_AT)
+    obj = MarketoObject.OPPORTUNITY_ROLES
+    return Query(client, obj, key_field, key_field, fields, batch_size)
+
+
+def _opportunities_by_role(
+    client: MarketoClient, batch_size: int, wanted: Wanted
+) -> Sequence[Lookup]:
+    if OPPORTUNITIES not in wanted.fields:
+        return ()
+    fields = wanted.asked(OPPORTUNITIES, EXTERNAL_ID)
+    obj = MarketoObject.OPPORTUNITIES
+    query = Query(client, obj, "dedupeFields", EXTERNAL_ID, fields, batch_size)
+    is_new = is_new_since(wanted.since[OPPORTUNITIES])
+    return [
+        Lookup(
+            query,
+            OPPORTUNITIES,
+            lambda step: _opportunities_of_roles(step, is_new),
+            holds_records=True,
+            is_new=is_new,
+        )
+    ]
+
+
+def _opportunities_found(step: Step) -> Iterator[Key]:
+    if step.stream == OPPORTUNITIES:
+        for opportunity in step.records:
+            if external_id := opportunity.get(EXTERNAL_ID):
+                yield str(external_id), True
+
+
+def _opportunities_of_roles(step: Step, is_new: Callable[[Record], bool]) -> Iterator[Key]:
+    if step.stream == ROLES:
+        for role in step.records:
+            if external_id := role.get(EXTERNAL_ID):
+                yield str(external_id), is_new(role) or step.always(role)
+
+
+def _leads_touched(step: Step, cursor: str | None) -> Iterator[Key]:
+    for activity in step.records:
+        yield str(activity[LEAD_ID]), cursor is None or activity_date(activity) >= cursor

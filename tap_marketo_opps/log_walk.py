@@ -1,0 +1,145 @@
+"""The first stage where nothing is given: the log of what leads did, and was done to them."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import typing as t
+from datetime import timedelta
+
+from marketo_opps import FieldDescription, MarketoError, PageTokenError
+from marketo_opps.fields import reader
+from tap_marketo_opps.bookmarks import latest, parsed
+from tap_marketo_opps.stages import Reading, Step
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from marketo_opps import MarketoClient, Page, Record
+    from tap_marketo_opps.bookmarks import Position
+
+_LOGGER = logging.getLogger("tap-marketo-opps")
+
+ACTIVITIES = "opportunity_activities"
+ACTIVITY_NAMES = ("Add to Opportunity", "Remove from Opportunity", "Update Opportunity")
+ACTIVITY_DATE = "activityDate"
+
+# Adobe tells both ways whether the moment itself is included.
+_INCLUSIVE = timedelta(seconds=1)
+
+_read_date = reader(FieldDescription(ACTIVITY_DATE, "", "datetime"))
+
+
+class NoActivityTypesError(MarketoError):
+    """The instance logs nothing about opportunities."""
+
+
+def activity_types(client: MarketoClient) -> dict[int, str]:
+    """Ids on this instance and names of the activities that tell of opportunities.
+
+    Raises:
+        NoActivityTypesError: there is none of them.
+    """
+    ids = client.activity_types()
+    found = {ids[name]: name for name in ACTIVITY_NAMES if name in ids}
+    if not found:
+        raise NoActivityTypesError(
+            f"This instance has none of the activity types {', '.join(ACTIVITY_NAMES)}, so nothing "
+            "can be found through its activity log: use find_by filter or lead_ids."
+        )
+    return found
+
+
+def activity_date(activity: Record) -> str:
+    """When it happened, as a moment."""
+    return t.cast("str", _read_date(activity[ACTIVITY_DATE]))
+
+
+class LogWalk:
+    """The activity log from one moment to another, page after page.
+
+    Pages may be short or empty while there is more. The page token goes on where an interrupted
+    run stood; should Marketo no longer know it, the moment of the last activity does.
+    """
+
+    keys_done = 0
+    unmatched = 0
+    total = None
+
+    def __init__(
+        self,
+        client: MarketoClient,
+        type_ids: Iterable[int],
+        *,
+        since: str,
+        until: str,
+        batch_size: int,
+        at: Position | None = None,
+    ) -> None:
+        """Get ready to walk.
+
+        Args:
+            client: to read with.
+            type_ids: of the activities wanted.
+            since: the first moment of interest.
+            until: the last one.
+            batch_size: activities a page.
+            at: where an earlier run stood.
+        """
+        at = at or {"token": None, "reached": since}
+        self._client = client
+        self._type_ids = tuple(type_ids)
+        self._since = since
+        self._until = until
+        self._batch_size = batch_size
+        self.reached: str = at["reached"]
+        self._reading: Reading | None = Reading(0, {}, token=at["token"])
+        self._walked = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether the walk is over."""
+        return self._walked
+
+    def next_reading(self) -> Reading | None:
+        """The walk, once."""
+        reading, self._reading = self._reading, None
+        return reading
+
+    def call(self, reading: Reading) -> Callable[[], Page]:
+        """The call for the next page; before the first one goes another, for a page token."""
+        return functools.partial(self._page, reading.token, self.reached)
+
+    def restart(self, reading: Reading, error: PageTokenError) -> None:
+        """Go on from the moment of the last activity, without the refused token."""
+        if reading.token is None:
+            raise error
+        _LOGGER.info(
+            "Marketo no longer knows the page token of the activity log; reading on from %s.",
+            self.reached,
+        )
+        reading.token = None
+
+    def read(self, reading: Reading, page: Page) -> list[Step]:
+        """The page's activities within the walk, and the position after them."""
+        dates = [activity_date(activity) for activity in page.records]
+        wanted = [
+            activity
+            for activity, date in zip(page.records, dates, strict=True)
+            if self._since <= date <= self._until
+        ]
+        past_the_end = bool(dates) and min(dates) > self._until
+        reading.token = page.next_page_token
+        reading.done = self._walked = past_the_end or not page.more
+        self.reached = min(latest(self.reached, *dates) or self.reached, self._until)
+        position = {"token": reading.token, "reached": self.reached}
+        return [Step(ACTIVITIES, wanted, position=position)]
+
+    def _page(self, token: str | None, reached: str) -> Page:
+        if token is None:
+            token = self._client.paging_token(parsed(reached) - _INCLUSIVE)
+        return self._client.activities(
+            next_page_token=token,
+            activity_type_ids=self._type_ids,
+            batch_size=self._batch_size,
+        )

@@ -1,0 +1,238 @@
+"""One run of a finder, on behalf of all streams that it finds records for."""
+
+from __future__ import annotations
+
+import logging
+import time
+import typing as t
+from dataclasses import dataclass, replace
+
+from marketo_opps import MarketoError, StoppedError, Workers
+from marketo_opps.process import TERMINATION
+from tap_marketo_opps.finders import ActivityFinder, LeadFinder
+from tap_marketo_opps.pipeline import Pipeline
+from tap_marketo_opps.progress import Advance, Pulse
+from tap_marketo_opps.readahead import Line
+from tap_marketo_opps.writer import encode_state
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from marketo_opps import MarketoClient, Record
+    from tap_marketo_opps.bookmarks import Bookmark, Position, Resume
+    from tap_marketo_opps.finders import Finder, Stages
+    from tap_marketo_opps.plans import Plan
+    from tap_marketo_opps.stages import Lookup, Reading, Stage, Step
+    from tap_marketo_opps.streams import FoundStream
+    from tap_marketo_opps.writer import MessageWriter
+
+_LOGGER = logging.getLogger("tap-marketo-opps")
+
+
+class Outlet:
+    """One stream's records on their way out: typed, and only those that are to be emitted."""
+
+    def __init__(self, stream: FoundStream, resume: Resume) -> None:
+        self.stream = stream
+        self._resume = resume
+        self._key = str(stream.own_replication_key)
+        self._seen = resume.seen or ""
+
+    def emitted(self, step: Step) -> list[Record]:
+        """What is to be emitted of a page."""
+        to_typed, key, since = self.stream.to_typed, self._key, self._resume.since
+        typed = [(record, to_typed(record)) for record in step.records]
+        moments = [each[key] for _, each in typed if each[key]]
+        self._seen = max(self._seen, *moments) if moments else self._seen
+        if since is None:
+            return self._limited([each for _, each in typed])
+        always = step.always
+        return self._limited(
+            [
+                each
+                for record, each in typed
+                if (changed := each[key]) is None or changed >= since or always(record)
+            ]
+        )
+
+    def resume(self, at: Position | None) -> Resume:
+        """How to go on from a position."""
+        return replace(self._resume, seen=self._seen or None, at=at)
+
+    def _limited(self, records: list[Record]) -> list[Record]:
+        left = self.stream.record_limit - self.stream.emitted
+        return records if len(records) <= left else records[: int(left)]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run: reads, writes each page and a STATE after it, and leaves the bookmarks.
+
+    Attributes:
+        client: to read with.
+        writer: of messages.
+        streams: those that take part, by name; the first leads.
+        bookmarks: theirs, as the run found them.
+        finder: how records are found.
+        plan: where to begin.
+        stages: what is read.
+        max_concurrent_calls: how many pages are fetched ahead.
+        state: the tap's, written to.
+    """
+
+    client: MarketoClient
+    writer: MessageWriter
+    streams: Mapping[str, FoundStream]
+    bookmarks: Mapping[str, Bookmark]
+    finder: Finder
+    plan: Plan
+    stages: Stages
+    max_concurrent_calls: int
+    state: dict[str, t.Any]
+
+    def pages(self) -> Iterator[tuple[FoundStream, list[Record]]]:
+        """Write all there is; yields what was written, by stream."""
+        for note in self.plan.notes:
+            _LOGGER.info("%s", note)
+        for stream in self.streams.values():
+            stream.write_schema()
+        account = _Account(self)
+        workers = Workers(self.max_concurrent_calls, "marketo-read")
+        try:
+            yield from self._read(workers, account)
+        except StoppedError:
+            account.tell_how_far("Stopped")
+            raise
+        except MarketoError:
+            account.tell_how_far("Failed")
+            raise
+        finally:
+            workers.close()
+        account.close()
+
+    def _read(
+        self, workers: Workers, account: _Account
+    ) -> Iterator[tuple[FoundStream, list[Record]]]:
+        line: Line[tuple[Stage, Reading]] = Line(workers, self.max_concurrent_calls, TERMINATION)
+        pipeline = Pipeline(self.stages.source, self.stages.lookups, line)
+        outlets = {
+            name: Outlet(stream, self.plan.resumes[name]) for name, stream in self.streams.items()
+        }
+        at = self.plan.any_resume.at
+        for step in pipeline.steps():
+            at = step.position or at
+            outlet = outlets.get(step.stream)
+            records = outlet.emitted(step) if outlet else []
+            lines = outlet.stream.lines(records) if outlet else b""
+            self.writer.write(lines + self._paused_state(outlets, at))
+            account.tell_now_and_then()
+            if outlet:
+                yield outlet.stream, records
+        self.writer.write(self._finished_state(outlets, at))
+
+    def _paused_state(self, outlets: Mapping[str, Outlet], at: Position | None) -> bytes:
+        return self._state_with(
+            {
+                name: self.bookmarks[name].paused(outlet.resume(at))
+                for name, outlet in outlets.items()
+            }
+        )
+
+    def _finished_state(self, outlets: Mapping[str, Outlet], at: Position | None) -> bytes:
+        return self._state_with(
+            {name: self._finished(name, outlet.resume(at)) for name, outlet in outlets.items()}
+        )
+
+    def _finished(self, name: str, resume: Resume) -> Bookmark:
+        bookmark = self.bookmarks[name].finished(resume, self.finder.found_by)
+        if isinstance(self.finder, ActivityFinder):
+            return bookmark.after_log(resume.began)
+        if isinstance(self.finder, LeadFinder):
+            return bookmark.after_sweep(resume.began, self.finder.found_by)
+        return bookmark
+
+    def _state_with(self, bookmarks: Mapping[str, Bookmark]) -> bytes:
+        for name, bookmark in bookmarks.items():
+            stream = self.streams[name]
+            key = stream.replication_key if stream.is_incremental else None
+            stream.stream_state.update(bookmark.to_state(key))
+        return encode_state(self.state)
+
+
+class _Account:
+    """What a run tells its users."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._began = time.monotonic()
+        self._counts = run.client.counts
+        self._done_before = run.stages.source.keys_done
+        self._pulse = Pulse(time.monotonic)
+
+    def tell_now_and_then(self) -> None:
+        if self._pulse.is_due:
+            _LOGGER.info("%s: %s", self._names, self._advance().line())
+
+    def tell_how_far(self, how: str) -> None:
+        _LOGGER.info(
+            "%s at %s. Start again with the last STATE to go on from there.",
+            how,
+            self._advance().line(),
+        )
+
+    def close(self) -> None:
+        """Tell what was done, a line for each stream."""
+        leader, *others = self._run.streams.values()
+        _LOGGER.info("%s", "; ".join([self._leaders_line(leader), *self._oddities(leader)]))
+        for stream in others:
+            found = f"{stream.name}: {stream.emitted:,} records, found together with {leader.name}"
+            _LOGGER.info("%s", "; ".join([found, *_misfits(stream)]))
+
+    @property
+    def _names(self) -> str:
+        return " and ".join(self._run.streams)
+
+    def _leaders_line(self, leader: FoundStream) -> str:
+        counts = self._run.client.counts
+        calls, retries = counts.calls - self._counts.calls, counts.retries - self._counts.retries
+        seconds = time.monotonic() - self._began
+        return (
+            f"{leader.name}: {leader.emitted:,} records, {calls:,} calls, {retries:,} retries, "
+            f"{seconds:.1f} seconds"
+        )
+
+    def _oddities(self, leader: FoundStream) -> list[str]:
+        oddities = _misfits(leader)
+        if unmatched := self._run.stages.source.unmatched:
+            oddities.append(f"{unmatched:,} values matched nothing")
+        for lookup in self._run.stages.lookups:
+            oddities += _not_looked_up(lookup)
+        return oddities
+
+    def _advance(self) -> Advance:
+        source = self._run.stages.source
+        return Advance(
+            done=source.keys_done,
+            done_before=self._done_before,
+            total=source.total,
+            reached=getattr(source, "reached", None),
+            records=sum(stream.emitted for stream in self._run.streams.values()),
+            calls=self._run.client.counts.calls - self._counts.calls,
+            seconds=time.monotonic() - self._began,
+        )
+
+
+def _misfits(stream: FoundStream) -> list[str]:
+    if not stream.misfits:
+        return []
+    return [f"{stream.misfits:,} values did not fit their type and are null"]
+
+
+def _not_looked_up(lookup: Lookup) -> list[str]:
+    if not lookup.unaskable:
+        return []
+    named = ", ".join(map(repr, lookup.unaskable_names))
+    return [
+        f"{lookup.unaskable:,} external ids hold a comma, so Marketo cannot be asked for them: "
+        f"{named}" + (", ..." if lookup.unaskable > len(lookup.unaskable_names) else "")
+    ]

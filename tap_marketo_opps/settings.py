@@ -1,0 +1,197 @@
+"""The tap's settings, besides those it shares with the target."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import UTC, datetime
+
+from marketo_opps import SettingsError
+from marketo_opps.settings import REQUIRED_SETTINGS, SHARED_SETTINGS
+from tap_marketo_opps.bookmarks import moment
+from tap_marketo_opps.keys import FileKeys, LeadRange, ListedKeys, is_no_lead_id
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tap_marketo_opps.keys import KeySource
+
+FILTER = "filter"
+ACTIVITIES = "activities"
+LEAD_IDS = "lead_ids"
+
+TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
+    "find_by": {
+        "type": ["string", "null"],
+        "enum": [FILTER, ACTIVITIES, LEAD_IDS, None],
+        "title": "Find by",
+        "description": (
+            "How opportunities are found, for Marketo cannot list them: filter (values of a field "
+            "are given), activities (the activity log), lead_ids (a sweep of leads); default: "
+            "filter if filter values are given, else activities"
+        ),
+    },
+    "filter_type": {
+        "type": "string",
+        "default": "dedupeFields",
+        "title": "Filter type",
+        "description": (
+            "For filter: a searchable field of the opportunity, or dedupeFields "
+            "(externalOpportunityId) or idField (marketoGUID)"
+        ),
+    },
+    "filter_values": {
+        "type": ["array", "null"],
+        "items": {"type": ["string", "integer"]},
+        "title": "Filter values",
+        "description": "For filter: the values to look up; none may hold a comma",
+    },
+    "filter_values_path": {
+        "type": ["string", "null"],
+        "title": "Filter values file",
+        "description": "For filter: a text file with one value a line; it may hold millions",
+    },
+    "lead_id_from": {
+        "type": ["integer", "null"],
+        "minimum": 1,
+        "title": "First lead id",
+        "description": "For lead_ids: where the range of lead ids to sweep begins, itself included",
+    },
+    "lead_id_to": {
+        "type": ["integer", "null"],
+        "minimum": 1,
+        "title": "Last lead id",
+        "description": "For lead_ids: where the range ends, itself included",
+    },
+    "lead_ids_path": {
+        "type": ["string", "null"],
+        "title": "Lead ids file",
+        "description": (
+            "For lead_ids: a text file with one lead id a line instead (a Smart List export, say)"
+        ),
+    },
+    "start_date": {
+        "type": ["string", "null"],
+        "format": "date-time",
+        "title": "Start date",
+        "description": (
+            "Only what changed at or after it; needed for activities, and for the stream "
+            "opportunity_activities"
+        ),
+    },
+    "activity_overlap_seconds": {
+        "type": "integer",
+        "minimum": 0,
+        "default": 600,
+        "title": "Activity overlap",
+        "description": (
+            "How much of the activity log's tail is read again, in seconds, since an activity may "
+            "become visible late"
+        ),
+    },
+    "batch_size": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 300,
+        "default": 300,
+        "title": "Batch size",
+        "description": "Records a page",
+    },
+    "field_names": {
+        "type": ["array", "null"],
+        "items": {"type": "string"},
+        "title": "Field names",
+        "description": "For opportunity_fields: only these, each by name; default: all",
+    },
+}
+
+CONFIG_SCHEMA: dict[str, t.Any] = {
+    "type": "object",
+    "properties": {**SHARED_SETTINGS, **TAP_SETTINGS},
+    "required": list(REQUIRED_SETTINGS),
+}
+
+
+def find_by(config: Mapping[str, t.Any]) -> str:
+    """Which way of finding is asked for."""
+    if chosen := config.get("find_by"):
+        return str(chosen)
+    has_values = config.get("filter_values") is not None or config.get("filter_values_path")
+    return FILTER if has_values else ACTIVITIES
+
+
+def start_date(config: Mapping[str, t.Any]) -> str | None:
+    """`start_date` as a moment.
+
+    Raises:
+        SettingsError: it is no date-time.
+    """
+    given = config.get("start_date")
+    if not given:
+        return None
+    try:
+        time = datetime.fromisoformat(str(given))
+    except ValueError:
+        raise SettingsError(
+            f"Setting 'start_date' is no date-time: {given!r}; write it as 2026-01-31T00:00:00Z."
+        ) from None
+    return moment(time if time.tzinfo else time.replace(tzinfo=UTC))
+
+
+def setting_conflicts(config: Mapping[str, t.Any]) -> list[str]:
+    """What is wrong with the tap's own settings taken together, one sentence each."""
+    rules = {FILTER: _filter_conflicts, LEAD_IDS: _lead_conflicts}.get(find_by(config))
+    conflicts = rules(config) if rules else []
+    try:
+        start_date(config)
+    except SettingsError as error:
+        conflicts.append(str(error))
+    return conflicts
+
+
+def _filter_conflicts(config: Mapping[str, t.Any]) -> list[str]:
+    given = [
+        name
+        for name in ("filter_values", "filter_values_path")
+        if config.get(name) is not None and config.get(name) != ""
+    ]
+    if len(given) == 1:
+        return []
+    return [
+        "find_by filter needs the values to look up: give filter_values or filter_values_path"
+        + (", not both." if given else ".")
+    ]
+
+
+def _lead_conflicts(config: Mapping[str, t.Any]) -> list[str]:
+    first, last = config.get("lead_id_from"), config.get("lead_id_to")
+    if config.get("lead_ids_path"):
+        if first is None and last is None:
+            return []
+        return ["Give lead_ids_path, or lead_id_from and lead_id_to, not both."]
+    if first is None or last is None:
+        return ["find_by lead_ids needs lead_id_from and lead_id_to, or lead_ids_path."]
+    return [] if first <= last else ["lead_id_from must not be greater than lead_id_to."]
+
+
+def filter_source(config: Mapping[str, t.Any]) -> KeySource:
+    """The values to look up, counted and checked.
+
+    Raises:
+        SettingsError: there are none, they cannot be read, or one cannot be looked up.
+    """
+    if path := config.get("filter_values_path"):
+        return FileKeys("filter_values_path", path)
+    return ListedKeys("filter_values", config["filter_values"])
+
+
+def lead_source(config: Mapping[str, t.Any]) -> KeySource:
+    """The lead ids to sweep.
+
+    Raises:
+        SettingsError: their file holds none, cannot be read, or holds something else.
+    """
+    if path := config.get("lead_ids_path"):
+        return FileKeys(
+            "lead_ids_path", path, unfit=is_no_lead_id, rule="a lead id is a whole number"
+        )
+    return LeadRange(config["lead_id_from"], config["lead_id_to"])

@@ -1,0 +1,81 @@
+"""Singer messages to stdout: a page in one write."""
+
+from __future__ import annotations
+
+import sys
+import typing as t
+from datetime import datetime  # noqa: TC003 - msgspec reads the annotation
+
+import msgspec
+from singer_sdk.singerlib.encoding.base import GenericSingerWriter
+from singer_sdk.singerlib.encoding.simple import Message
+from singer_sdk.singerlib.json import serialize_json
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class _RecordMessage(msgspec.Struct, tag_field="type", tag="RECORD"):
+    stream: str
+    record: dict[str, t.Any]
+    time_extracted: datetime
+
+
+class _StateMessage(msgspec.Struct, tag_field="type", tag="STATE"):
+    value: Mapping[str, t.Any]
+
+
+# "1234567890123456.78" comes out as that JSON number, with every digit.
+_ENCODER = msgspec.json.Encoder(enc_hook=str, decimal_format="number")
+
+
+def encode_records(
+    stream: str,
+    records: Iterable[dict[str, t.Any]],
+    time_extracted: datetime,
+) -> bytes:
+    """RECORD messages, a line each."""
+    messages = [_RecordMessage(stream, record, time_extracted) for record in records]
+    try:
+        return _ENCODER.encode_lines(messages)
+    except UnicodeEncodeError:
+        return b"".join(map(_encode_escaped, messages))
+
+
+def encode_state(state: Mapping[str, t.Any]) -> bytes:
+    """A STATE message, as a line."""
+    return _ENCODER.encode(_StateMessage(state)) + b"\n"
+
+
+def encode_message(message: Mapping[str, t.Any]) -> bytes:
+    """Any message, as a line."""
+    try:
+        return _ENCODER.encode(message) + b"\n"
+    except UnicodeEncodeError:
+        return f"{serialize_json(message)}\n".encode()
+
+
+def _encode_escaped(message: _RecordMessage) -> bytes:
+    """A record that may hold half of a surrogate pair: JSON can tell of it, UTF-8 cannot."""
+    return f"{serialize_json({'type': 'RECORD', **msgspec.structs.asdict(message)})}\n".encode()
+
+
+class MessageWriter(GenericSingerWriter[bytes, Message]):
+    """Writes messages to stdout and keeps nothing back."""
+
+    def serialize_message(self, message: Message) -> bytes:
+        """One message as a line."""
+        return encode_message(message.to_dict())
+
+    def write_message(self, message: Message) -> None:
+        """Write one message."""
+        self.write(self.format_message(message))
+
+    def write(self, lines: bytes) -> None:
+        """Write whole lines.
+
+        Raises:
+            BrokenPipeError: whoever read them is gone.
+        """
+        sys.stdout.buffer.write(lines)
+        sys.stdout.buffer.flush()
