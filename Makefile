@@ -3,13 +3,20 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint types check docs lock clean
+# Seconds and seed of `make soak SECONDS=3600 SEED=7`; without a seed it draws one and prints it.
+SECONDS ?= 600
+SEED ?=
+
+.PHONY: demo test soak lint types check docs lock clean
 
 demo: .venv/demo  ## run the real tap into the real target, between two sandbox instances
 	$(BIN)/marketo-sandbox demo
 
 test: .venv/dev  ## all tests
 	$(BIN)/python -m pytest -n 2 tests
+
+soak: .venv/dev  ## the pair for as long as you like, with all that can go wrong
+	$(BIN)/python -m tests.soak --seconds $(SECONDS) $(addprefix --seed ,$(SEED))
 
 lint: .venv/dev
 	$(BIN)/ruff check .

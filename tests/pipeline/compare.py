@@ -1,0 +1,59 @@
+"""What two instances hold, compared by value; none of the client's own reading is used."""
+
+from __future__ import annotations
+
+import typing as t
+from decimal import Decimal
+
+from marketo_opps.sandbox.describe import OPPORTUNITY
+from marketo_opps.sandbox.values import parse_datetime
+
+Record = dict[str, t.Any]
+
+KEY = "externalOpportunityId"
+_NUMBERS = {"integer", "score", "percent", "float", "currency"}
+# What one instance may tell another: not its GUID, its dates, nor what a CRM manages there.
+_TOLD = {each.name: each for each in OPPORTUNITY.fields if each.updateable or each.name == KEY}
+
+
+def values(record: Record) -> Record:
+    """A stored record's own values, each in the one form of its type; cleared fields left out."""
+    return {
+        name: _value(record[name], field.data_type)
+        for name, field in _TOLD.items()
+        if record.get(name) not in {None, ""}
+    }
+
+
+def by_key(records: t.Iterable[Record]) -> dict[str, Record]:
+    """Records by their external id, each as its own values."""
+    return {record[KEY]: values(record) for record in records}
+
+
+def differences(source: t.Mapping[str, Record], destination: t.Mapping[str, Record]) -> list[str]:
+    """What a copy lacks, has too much, or has otherwise; one line for each record."""
+    lacking = [f"{key} has not arrived" for key in source.keys() - destination.keys()]
+    extra = [f"{key} came from nowhere" for key in destination.keys() - source.keys()]
+    other = [
+        f"{key} differs in {', '.join(_differing(source[key], destination[key]))}"
+        for key in source.keys() & destination.keys()
+        if source[key] != destination[key]
+    ]
+    return sorted(lacking + extra + other)
+
+
+def _differing(one: Record, other: Record) -> list[str]:
+    names = sorted(one.keys() | other.keys())
+    return [
+        f"{name} ({one.get(name)!r} became {other.get(name)!r})"
+        for name in names
+        if one.get(name) != other.get(name)
+    ]
+
+
+def _value(value: t.Any, data_type: str) -> t.Any:
+    if data_type in _NUMBERS:
+        return Decimal(str(value))
+    if data_type == "datetime":
+        return parse_datetime(value)
+    return value

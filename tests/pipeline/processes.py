@@ -1,0 +1,279 @@
+"""The programs as their users start them: plugins and sandbox instances as processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import typing as t
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import requests
+
+BIN = Path(sys.executable).parent
+READY_SECONDS = 30.0
+# A plugin may take 10 s to end after a signal; a machine busy with other tests gets some more.
+END_SECONDS = 60.0
+
+
+class Plugin:
+    """One run of a tap or target; its stderr goes to a file, its peak memory is measured.
+
+    Args:
+        name: the console script.
+        config: its settings.
+        directory: for config and stderr.
+        arguments: after `--config FILE`.
+        environment: on top of this process's own.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: t.Mapping[str, t.Any],
+        directory: Path,
+        *arguments: str | Path,
+        stdin: t.Any = subprocess.DEVNULL,
+        stdout: t.Any = subprocess.DEVNULL,
+        environment: t.Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self.code: int | None = None
+        self.peak_kilobytes = 0
+        self._stderr_path = directory / f"{name}.stderr"
+        config_path = directory / f"{name}.json"
+        config_path.write_text(json.dumps(config))
+        with self._stderr_path.open("ab") as stderr:
+            self._process = subprocess.Popen(
+                [BIN / name, "--config", config_path, *arguments],
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                cwd=directory,
+                env={**os.environ, **(environment or {})},
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def stdin(self) -> t.IO[bytes]:
+        assert self._process.stdin is not None
+        return self._process.stdin
+
+    @property
+    def stdout(self) -> t.IO[bytes]:
+        assert self._process.stdout is not None
+        return self._process.stdout
+
+    @property
+    def stderr(self) -> str:
+        """What it has said so far."""
+        return self._stderr_path.read_text(errors="replace")
+
+    def running(self) -> bool:
+        return self.code is None and not self._ended(os.WNOHANG)
+
+    def kill(self, signum: int = signal.SIGKILL) -> None:
+        if self.running():
+            os.kill(self.pid, signum)
+
+    def wait(self, timeout_seconds: float = END_SECONDS) -> int:
+        """Its exit code; negative for the signal that ended it."""
+        deadline = time.monotonic() + timeout_seconds
+        while self.running():
+            if time.monotonic() > deadline:
+                self.kill()
+                self._ended(0)
+                raise TimeoutError(f"{self.name} did not end:\n{self.stderr[-2000:]}")
+            time.sleep(0.01)
+        assert self.code is not None
+        return self.code
+
+    def _ended(self, options: int) -> bool:
+        pid, status, usage = os.wait4(self.pid, options)
+        if pid:
+            # The process is collected here, for its peak memory: Popen must not wait for it again.
+            self.code = self._process.returncode = os.waitstatus_to_exitcode(status)
+            self.peak_kilobytes = usage.ru_maxrss
+        return bool(pid)
+
+
+@dataclass
+class Pair:
+    """`tap | target > states`, as a shell would start it.
+
+    Attributes:
+        tap, target: settings of each.
+        directory: where configs, state, catalog and what both print are kept from run to run.
+        environment: for both.
+        tap_arguments: besides config and state.
+    """
+
+    tap: dict[str, t.Any]
+    target: dict[str, t.Any]
+    directory: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    tap_arguments: tuple[str | Path, ...] = ()
+
+    @property
+    def state_path(self) -> Path:
+        return self.directory / "state.json"
+
+    @property
+    def state(self) -> dict[str, t.Any] | None:
+        """The last STATE that a target has let out, of whatever run."""
+        return json.loads(self.state_path.read_text()) if self.state_path.exists() else None
+
+    def start(self) -> RunningPair:
+        """Start both, with the last state if there is one."""
+        arguments = list(self.tap_arguments)
+        if self.state_path.exists():
+            arguments += ["--state", self.state_path]
+        states_path = self.directory / "states.jsonl"
+        read_end, write_end = os.pipe()
+        try:
+            with states_path.open("wb") as states:
+                tap = Plugin(
+                    "tap-marketo-opps",
+                    self.tap,
+                    self.directory,
+                    *arguments,
+                    stdout=write_end,
+                    environment=self.environment,
+                )
+                target = Plugin(
+                    "target-marketo-opps",
+                    self.target,
+                    self.directory,
+                    stdin=read_end,
+                    stdout=states,
+                    environment=self.environment,
+                )
+        finally:
+            # Only the two hold the pipe now, so each notices when the other is gone.
+            os.close(read_end)
+            os.close(write_end)
+        return RunningPair(tap, target, states_path, self.state_path)
+
+    def run(self) -> tuple[int, int]:
+        """Run both to their end; exit codes of tap and target."""
+        return self.start().wait()
+
+
+@dataclass
+class RunningPair:
+    """A tap and a target at work."""
+
+    tap: Plugin
+    target: Plugin
+    states_path: Path
+    state_path: Path
+
+    def running(self) -> bool:
+        tap, target = self.tap.running(), self.target.running()
+        return tap or target
+
+    def wait(self) -> tuple[int, int]:
+        """Exit codes of tap and target; the last STATE is kept for the next run."""
+        codes = self.tap.wait(), self.target.wait()
+        states = self.states()
+        if states:
+            self.state_path.write_text(json.dumps(states[-1]))
+        return codes
+
+    def states(self) -> list[dict[str, t.Any]]:
+        """Every STATE that went out; a line that a kill cut in two does not count."""
+        lines = self.states_path.read_bytes().split(b"\n")[:-1]
+        return [json.loads(line) for line in lines]
+
+
+class SandboxProcess:
+    """`marketo-sandbox serve` as a process that can go away and come back.
+
+    Args:
+        directory: for its database and what it prints.
+        name: which instance it is, for its files.
+        options: of `marketo-sandbox serve`.
+    """
+
+    def __init__(self, directory: Path, name: str, *options: str) -> None:
+        self.name = name
+        self.database = directory / f"{name}.sqlite"
+        self._stderr_path = directory / f"{name}.stderr"
+        self._options = ["--database", str(self.database), *options]
+        self._http = requests.Session()
+        self._http.trust_env = False
+        self.port = 0
+        self.start()
+
+    def start(self, clock: str | None = None) -> None:
+        """Serve; where it served before, at the same port, so that clients find it again."""
+        options = [*self._options, "--port", str(self.port)]
+        if clock is not None:
+            options += ["--clock", clock]
+        with self._stderr_path.open("ab") as stderr:
+            self._process = subprocess.Popen(
+                [BIN / "marketo-sandbox", "serve", *options],
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+            )
+        self.credentials: dict[str, str] = json.loads(self._first_line())
+        self.port = int(self.credentials["endpoint"].rsplit(":", 1)[1])
+
+    def stop(self, signum: int = signal.SIGTERM) -> int:
+        """End the process; what it holds stays in its database."""
+        self._process.send_signal(signum)
+        code = self._process.wait(READY_SECONDS)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        return code
+
+    def close(self) -> None:
+        """End the process and every connection to it."""
+        if self._process.returncode is None:
+            self.stop()
+        self._http.close()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def stderr(self) -> str:
+        return self._stderr_path.read_text()
+
+    def ask(self, path: str, **parameters: t.Any) -> t.Any:
+        """GET from the control endpoint."""
+        return self._told("GET", path, params=parameters)
+
+    def tell(self, path: str, body: t.Any = None) -> t.Any:
+        """POST to the control endpoint."""
+        return self._told("POST", path, json=body or {})
+
+    def clear_faults(self) -> None:
+        self._told("DELETE", "faults")
+
+    def _told(self, method: str, path: str, **more: t.Any) -> t.Any:
+        url = f"{self.credentials['endpoint']}/sandbox/{path}"
+        answer = self._http.request(method, url, timeout=READY_SECONDS, **more)
+        if not answer.ok:
+            raise AssertionError(f"{self.name} refused {method} {path}: {answer.text}")
+        return answer.json()
+
+    def _first_line(self) -> bytes:
+        stdout = self._process.stdout
+        assert stdout is not None
+        alarm = threading.Timer(READY_SECONDS, self._process.kill)
+        alarm.start()
+        line = stdout.readline()
+        alarm.cancel()
+        if not line:
+            raise AssertionError(f"{self.name} did not start:\n{self.stderr}")
+        return line

@@ -1,0 +1,62 @@
+"""`make soak SECONDS=3600 SEED=7`: the pair in the long run, and what came of it."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.soak.soak import Soak
+from tests.soak.summary import summary
+
+LONG_SECONDS = 120
+
+
+def main() -> int:
+    """Run it; 1 where anything was not as it should be."""
+    asked = _arguments()
+    seed = random.randrange(10**6) if asked.seed is None else asked.seed
+    again = f"make soak SECONDS={asked.seconds:.0f} SEED={seed}"
+    _say(f"soak         seed {seed}; the same plan again with: {again}")
+    directory = Path(tempfile.mkdtemp(prefix="marketo-soak-"))
+    size = asked.opportunities or (3_000 if asked.seconds >= LONG_SECONDS else 400)
+    began = time.monotonic()
+    soak = Soak(seed, directory, size)
+    try:
+        soak.run(asked.seconds)
+        _say(*summary(soak, time.monotonic() - began))
+    finally:
+        soak.close()
+    return _verdict(soak.tally.findings, directory)
+
+
+def _verdict(findings: list[str], directory: Path) -> int:
+    _say(*(f"FINDING      {finding}" for finding in findings))
+    if findings:
+        _say(f"result       {len(findings)} findings; databases, state and output: {directory}")
+        return 1
+    shutil.rmtree(directory)
+    _say("result       nothing lost, nothing silent")
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tests.soak", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=600, help="how long, a last run aside")
+    parser.add_argument("--seed", type=int, help="by default a new one, which is printed")
+    parser.add_argument("--opportunities", type=int, help="how many the source begins with")
+    return parser.parse_args()
+
+
+def _say(*lines: str) -> None:
+    for line in lines:
+        sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""Whether all is accounted for: records, rejects, secrets."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import typing as t
+from decimal import Decimal
+
+from tests.pipeline import compare
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.pipeline.processes import SandboxProcess
+
+SHOWN_AT_MOST = 5
+# Parts of seeded names and addresses: customers' data, which no log line may hold.
+CUSTOMERS_DATA = ("Big Dog", "Zażółć", "buyer1")
+
+
+class Account(t.NamedTuple):
+    """Where the records of the source are.
+
+    Attributes:
+        due: how many should have arrived.
+        equal: how many are in the destination as they are in the source.
+        rejected: how many others the rejects file holds as they are in the source.
+        lost: one line for each that is neither.
+    """
+
+    due: int
+    equal: int
+    rejected: int
+    lost: list[str]
+
+
+def account(
+    source: SandboxProcess, destination: SandboxProcess, rejects: Path, until: float
+) -> Account:
+    """Compare the instances.
+
+    Args:
+        source: whose opportunities should have been copied, as far as a lead has a role in them.
+        destination: where to.
+        rejects: the target's file of them.
+        until: seconds since 1970: what changed later need not have arrived.
+    """
+    arrived = compare.by_key(destination.ask("opportunities")["records"])
+    there = source.ask("opportunities")["records"]
+    due = compare.by_key(_due(source, there, until))
+    equal = {key for key in due if arrived.get(key) == due[key]}
+    refused = _rejected(rejects)
+    rejected = {key for key in due.keys() - equal if refused.get(key) == due[key]}
+    unaccounted = due.keys() - equal - rejected
+    lost = compare.differences(
+        {key: due[key] for key in unaccounted},
+        {key: arrived[key] for key in unaccounted & arrived.keys()},
+    )
+    lost += [
+        f"{key} came from nowhere"
+        for key in arrived.keys() - {record[compare.KEY] for record in there}
+    ]
+    return Account(len(due), len(equal), len(rejected), lost)
+
+
+def _due(
+    source: SandboxProcess, records: list[compare.Record], until: float
+) -> list[compare.Record]:
+    first_role: dict[str, float] = {}
+    for role in source.ask("roles")["records"]:
+        key = role[compare.KEY]
+        first_role[key] = min(role["createdAt"], first_role.get(key, role["createdAt"]))
+    return [
+        record
+        for record in records
+        if record["updatedAt"] <= until and first_role.get(record[compare.KEY], until + 1) <= until
+    ]
+
+
+def _rejected(rejects: Path) -> dict[str, compare.Record]:
+    """The last version of each record that was rejected."""
+    if not rejects.exists():
+        return {}
+    lines = rejects.read_text().splitlines()
+    return compare.by_key(json.loads(line, parse_float=Decimal)["record"] for line in lines)
+
+
+def leaks(directory: Path, instances: t.Iterable[SandboxProcess]) -> tuple[int, list[str]]:
+    """How many lines the plugins printed, and which of them hold what must not be told."""
+    secrets = [secret for each in instances for secret in _secrets(each)]
+    printed = sorted({*directory.glob("*marketo-opps.stderr"), *directory.glob("state*.json*")})
+    lines, found = 0, []
+    for path in printed:
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+            lines += 1
+            if any(secret in line for secret in (*secrets, *CUSTOMERS_DATA)):
+                found.append(f"{path.name}:{number} tells a secret or a customer's data")
+    return lines, found
+
+
+def _secrets(instance: SandboxProcess) -> list[str]:
+    """The client secret, and every token that the instance has ever given out."""
+    with sqlite3.connect(instance.database) as database:
+        kept = dict(database.execute("SELECT name, value FROM meta").fetchall())
+    database.close()
+    tokens = [kept.get("token", ""), *kept.get("tokens_expired", "").split()]
+    # Without the colon, which a URL would hold in another form.
+    return [kept["client_secret"], *(token.partition(":")[0] for token in tokens if token)]
+
+
+def tracebacks(texts: t.Iterable[tuple[str, str]]) -> list[str]:
+    """Which plugins printed a traceback."""
+    return [f"{name} printed a traceback" for name, text in texts if "Traceback" in text]

@@ -1,0 +1,100 @@
+"""An instance's own account of the calls it took, kept over its restarts."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import Counter
+from dataclasses import dataclass, field
+
+if t.TYPE_CHECKING:
+    from tests.pipeline.processes import SandboxProcess
+
+WINDOW_SECONDS = 20.0
+IDENTITY = "identity"
+LIMIT_CODES = {"606", "615", "607"}
+
+Entry = dict[str, t.Any]
+
+
+@dataclass
+class Watch:
+    """Reads the journal of one instance, again and again.
+
+    Attributes:
+        instance: whose.
+        entries: every call seen, by the instance's life and the call's number in it.
+        problems: what the sandbox itself got wrong, or was asked that Marketo does not have.
+        most_in_window, most_in_flight: the highest counts of the instance's own limits.
+    """
+
+    instance: SandboxProcess
+    entries: dict[tuple[int, int], Entry] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    most_in_window: int = 0
+    most_in_flight: int = 0
+    _life: int = 0
+    _finished: int = 0
+
+    def look(self) -> None:
+        """Read what is new, and what was still in flight."""
+        for entry in self.instance.ask("journal", since=self._finished)["calls"]:
+            self.entries[self._life, entry["seq"]] = entry
+        while self.entries.get((self._life, self._finished + 1), {}).get("ended") is not None:
+            self._finished += 1
+
+    def take_stock(self) -> None:
+        """Read what the instance counts itself; to be done before it goes away."""
+        self.look()
+        status = self.instance.ask("status")
+        self.problems += status["problems"]
+        limits = status["limits"]
+        self.most_in_window = max(self.most_in_window, limits["most_in_window"])
+        self.most_in_flight = max(self.most_in_flight, limits["most_in_flight"])
+
+    def restarted(self) -> None:
+        """The instance counts from the beginning again."""
+        self._life += 1
+        self._finished = 0
+
+    def calls_of(self, agent: str) -> int:
+        """How many calls a program has made, tokens aside."""
+        return sum(1 for entry in self._calls() if entry["user_agent"] == agent)
+
+    def busiest(self, prefix: str) -> tuple[int, int]:
+        """The most calls of any one process in 20 s, and at once; of those so named."""
+        starts: dict[str, list[float]] = {}
+        at_once = 0
+        for entry in self._calls():
+            if entry["user_agent"].startswith(prefix):
+                starts.setdefault(entry["user_agent"], []).append(entry["started"])
+                at_once = max(at_once, entry["in_flight"])
+        return max(map(_most_in_window, starts.values()), default=0), at_once
+
+    def faults(self) -> Counter[str]:
+        """Faults that struck, by name."""
+        return Counter(entry["fault"] for entry in self.entries.values() if entry["fault"])
+
+    def calls(self) -> int:
+        """All calls, tokens aside."""
+        return sum(1 for _ in self._calls())
+
+    def exceeded(self) -> list[str]:
+        """Refusals for a limit that nobody had ordered."""
+        return [
+            f"{self.instance.name} answered {', '.join(entry['codes'])} to {entry['path']}"
+            for entry in self._calls()
+            if not entry["fault"] and LIMIT_CODES.intersection(entry["codes"])
+        ]
+
+    def _calls(self) -> t.Iterator[Entry]:
+        return (entry for entry in self.entries.values() if entry["operation"] != IDENTITY)
+
+
+def _most_in_window(starts: list[float]) -> int:
+    starts.sort()
+    first = most = 0
+    for index, start in enumerate(starts):
+        while start - starts[first] >= WINDOW_SECONDS:
+            first += 1
+        most = max(most, index - first + 1)
+    return most
