@@ -1,0 +1,328 @@
+"""What README, CONTRIBUTING and meltano.yml say is so."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+import typing as t
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import jsonschema
+import pytest
+import yaml
+
+from marketo_opps import errors
+from marketo_opps.sandbox.options import SandboxOptions
+from marketo_opps.sandbox.server import SandboxServer
+from tap_marketo_opps.tap import TapMarketoOpps
+from target_marketo_opps.target import TargetMarketoOpps
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+README = (ROOT / "README.md").read_text()
+MELTANO = yaml.safe_load((ROOT / "meltano.yml").read_text())
+MAKE_TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+PROSE = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+PROSE += sorted((ROOT / "docs").glob("*.md"))
+
+PLUGINS = {"tap-marketo-opps": TapMarketoOpps, "target-marketo-opps": TargetMarketoOpps}
+KINDS = {"array", "boolean", "integer", "object", "string"}
+README_ENDPOINT = "https://123-ABC-456.mktorest.com/rest"
+# Where a reader is sent, or what stands for the reader's own instance.
+HOSTS = {"hub.meltano.com", "meltano.com", "sdk.meltano.com", "123-ABC-456.mktorest.com"}
+# What README's examples use besides this project's own programs.
+OTHER_COMMANDS = {"cat", "tail", "target-jsonl", "tap-of-your-crm", "meltano"}
+
+
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[list[str]]:
+    """Every command of README's shell blocks, split into words; heredocs left out."""
+    found = []
+    for block in blocks("sh"):
+        text = re.sub(r"<<'(\w+)'\n.*?^\1$", "", block, flags=re.MULTILINE | re.DOTALL)
+        for line in text.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            found += [list(part) for part in _pipeline(words)]
+    return found
+
+
+def _pipeline(words: list[str]) -> t.Iterator[list[str]]:
+    while words:
+        end = words.index("|") if "|" in words else len(words)
+        yield words[:end]
+        words = words[end + 1 :]
+
+
+def program(command: list[str]) -> str:
+    return next(word for word in command if "=" not in word)
+
+
+def own_properties(plugin: type[TapMarketoOpps | TargetMarketoOpps]) -> dict[str, t.Any]:
+    """A plugin's settings without those that the SDK adds, and describes, itself."""
+    added: dict[str, t.Any] = {"properties": {}}
+    plugin.append_builtin_config(added)
+    properties = plugin.config_jsonschema["properties"]
+    return {name: properties[name] for name in properties if name not in added["properties"]}
+
+
+def meltano_plugin(name: str) -> dict[str, t.Any]:
+    everything = MELTANO["plugins"]["extractors"] + MELTANO["plugins"]["loaders"]
+    return next(plugin for plugin in everything if plugin["name"] == name)
+
+
+def test_generated_parts_are_current():
+    check = subprocess.run(
+        [sys.executable, "-m", "cogapp", "--check", "-I", "docs", "README.md", "meltano.yml"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert check.returncode == 0, f"run `make docs`:\n{check.stdout}{check.stderr}"
+
+
+@pytest.mark.parametrize("name", PLUGINS)
+def test_meltano_yml_has_every_setting_and_no_other(name):
+    told = {setting["name"]: setting for setting in meltano_plugin(name)["settings"]}
+
+    assert told.keys() == own_properties(PLUGINS[name]).keys()
+
+
+@pytest.mark.parametrize("name", PLUGINS)
+def test_meltano_yml_says_of_each_setting_what_the_plugin_says(name):
+    told = {setting["name"]: setting for setting in meltano_plugin(name)["settings"]}
+
+    for setting, schema in own_properties(PLUGINS[name]).items():
+        assert told[setting]["description"] == schema["description"], setting
+        assert told[setting].get("sensitive", False) == schema.get("secret", False), setting
+        assert told[setting].get("value") == schema.get("default"), setting
+        assert told[setting]["kind"] in _kinds(schema), setting
+
+
+def _kinds(schema: dict[str, t.Any]) -> set[str]:
+    if "enum" in schema:
+        return {"options"}
+    if schema.get("format") == "date-time":
+        return {"date_iso8601"}
+    types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    return KINDS.intersection(types)
+
+
+@pytest.mark.parametrize("name", PLUGINS)
+def test_meltano_yml_has_the_capabilities_that_the_plugin_offers(name):
+    offered = {capability.value for capability in PLUGINS[name].capabilities}
+
+    assert set(meltano_plugin(name)["capabilities"]) == offered
+
+
+def test_meltano_yml_gives_only_settings_that_exist():
+    for environment in MELTANO["environments"]:
+        for kind in environment["config"]["plugins"].values():
+            for plugin in kind:
+                known = own_properties(PLUGINS[plugin["name"]])
+                assert plugin["config"].keys() <= known.keys()
+
+
+@pytest.mark.parametrize("name", PLUGINS)
+def test_readme_tells_every_setting(name):
+    for setting, schema in own_properties(PLUGINS[name]).items():
+        row = re.search(rf"^\| `{setting}` \|.*\|$", README, re.MULTILINE)
+        assert row, f"{setting} has no row"
+        assert schema["description"].replace("|", "\\|") in row.group()
+
+
+def test_readme_tells_every_code_that_the_client_knows():
+    rows = "\n".join(re.findall(r"^\| \d.*\|$", README, re.MULTILINE))
+    told = set(re.findall(r"\b\d{3,4}\b", rows))
+    known = {code for error in _all_errors(errors.ResponseError) for code in error.codes}
+
+    assert known
+    assert known <= told
+
+
+def _all_errors(error: type[errors.ResponseError]) -> t.Iterator[type[errors.ResponseError]]:
+    yield error
+    for each in error.__subclasses__():
+        yield from _all_errors(each)
+
+
+def test_readme_names_only_programs_that_exist():
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    known = OTHER_COMMANDS | scripts.keys() | {"make", "python3"}
+
+    assert {program(command) for command in commands()} <= known
+
+
+def test_readme_and_contributing_name_only_make_targets_that_exist():
+    told = {command[1] for command in commands() if program(command) == "make"}
+    for path in PROSE:
+        told |= set(re.findall(r"`make ([a-z]+)\b", path.read_text()))
+
+    assert {"demo", "test"} <= told
+    assert told <= MAKE_TARGETS
+
+
+def test_readme_uses_only_options_that_exist():
+    used: dict[tuple[str, ...], set[str]] = {}
+    for command in commands():
+        if (BIN / program(command)).exists() and program(command) != "meltano":
+            words = command[command.index(program(command)) :]
+            called = tuple(words[: 2 if words[0] == "marketo-sandbox" else 1])
+            options = {word.partition("=")[0] for word in words if word.startswith("--")}
+            used.setdefault(called, set()).update(options)
+
+    assert used
+    for called, options in used.items():
+        told = subprocess.run(
+            [BIN / called[0], *called[1:], "--help"], capture_output=True, text=True, check=True
+        ).stdout
+        assert not [option for option in options if not re.search(rf"{option}\b", told)]
+
+
+def test_readme_sets_only_settings_that_exist():
+    words = {(plugin, setting) for plugin in PLUGINS for setting in _set_in_readme(plugin)}
+
+    assert words
+    for plugin, setting in words:
+        assert setting in own_properties(PLUGINS[plugin]), f"{plugin} has no {setting}"
+
+
+def _set_in_readme(plugin: str) -> set[str]:
+    prefix = plugin.upper().replace("-", "_")
+    variables = re.findall(rf"\b{prefix}_([A-Z0-9_]*[A-Z0-9])\b", README)
+    by_meltano = re.findall(rf"meltano config set {plugin} (\w+)", README)
+    return {name.lower() for name in variables} | set(by_meltano)
+
+
+def test_readme_installs_only_extras_that_exist():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+
+    assert set(re.findall(r"'\.\[(\w+)\]'", README)) == extras.keys()
+
+
+def configurations() -> dict[str, dict[str, t.Any]]:
+    """README's two configurations: the tap's in a heredoc, the target's as JSON."""
+    (tap,) = re.findall(r"cat > tap\.json <<'JSON'\n(.*?)\nJSON\n", README, re.DOTALL)
+    (target,) = blocks("json")
+    return {"tap-marketo-opps": json.loads(tap), "target-marketo-opps": json.loads(target)}
+
+
+@pytest.mark.parametrize("name", PLUGINS)
+def test_readme_configurations_are_valid(name):
+    configuration = configurations()[name]
+
+    jsonschema.validate(configuration, PLUGINS[name].config_jsonschema)
+    assert configuration.keys() <= own_properties(PLUGINS[name]).keys()
+
+
+@pytest.fixture
+def sandbox() -> t.Iterator[SandboxServer]:
+    with SandboxServer(SandboxOptions(opportunities=40, leads=20)) as server:
+        yield server
+
+
+def test_readme_commands_do_what_they_say(sandbox, tmp_path):
+    """Its shell blocks for a real instance, run as they stand but for endpoint and credentials."""
+    script = "set -euo pipefail\n" + "".join(filter(_speaks_to_marketo, blocks("sh")))
+    # A year that the sandbox's log still holds.
+    script = script.replace("2026-01-01T00:00:00Z", "2020-01-01T00:00:00Z")
+    (tmp_path / "target.json").write_text(json.dumps(configurations()["target-marketo-opps"]))
+    (tmp_path / "crm.json").write_text("{}")
+    for path in (tmp_path / "target.json", tmp_path / "script.sh"):
+        text = path.read_text() if path.exists() else script
+        path.write_text(_for(sandbox, text))
+    _stand_ins(tmp_path)
+    catalog, state = tmp_path / "catalog.json", tmp_path / "state.json"
+
+    ended = subprocess.run(
+        ["bash", "script.sh"],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{tmp_path}:{BIN}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    assert len(json.loads(catalog.read_text())["streams"]) == 4
+    assert "opportunities" in json.loads(state.read_text())["bookmarks"]
+    assert "DEAL-1" in sandbox.instance.opportunity_ids()
+
+
+def _speaks_to_marketo(block: str) -> bool:
+    return "-marketo-opps --config" in block and "serve" not in block
+
+
+def _for(sandbox: t.Any, text: str) -> str:
+    text = text.replace(README_ENDPOINT, sandbox.endpoint)
+    for name in ("client_id", "client_secret"):
+        text = text.replace(f'"{name}": "..."', f'"{name}": "{sandbox.credentials[name]}"')
+    return text
+
+
+def _stand_ins(directory: Path) -> None:
+    """Programs of other people that README's examples go through."""
+    schema = {"type": "object", "properties": {"external_opportunity_id": {}, "name": {}}}
+    messages = [
+        {"type": "SCHEMA", "stream": "deals", "schema": schema, "key_properties": []},
+        {
+            "type": "RECORD",
+            "stream": "deals",
+            "record": {"external_opportunity_id": "DEAL-1", "name": "A deal"},
+        },
+    ]
+    (directory / "deals.singer").write_text("".join(json.dumps(each) + "\n" for each in messages))
+    programs = {
+        "tap-of-your-crm": "cat deals.singer",
+        "target-jsonl": r"""sed -n 's/^{"type": *"STATE", *"value": *\(.*\)}$/\1/p'""",
+    }
+    for name, command in programs.items():
+        (directory / name).write_text(f"#!/bin/sh\n{command}\n")
+        (directory / name).chmod(0o755)
+
+
+@pytest.mark.parametrize("path", PROSE, ids=lambda path: path.name)
+def test_links_lead_to_files_that_exist_or_to_known_hosts(path):
+    for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+        if "://" not in link:
+            assert (path.parent / link.partition("#")[0]).exists(), link
+    for url in re.findall(r"https?://[^\s)`\"'>]+", path.read_text()):
+        host = urlsplit(url).hostname or ""
+        assert host.casefold() in {each.casefold() for each in HOSTS} or host == "127.0.0.1", url
+
+
+@pytest.mark.parametrize("path", PROSE, ids=lambda path: path.name)
+def test_files_named_in_prose_exist(path):
+    names = re.findall(r"`((?:[\w.-]+/)*[\w.-]+\.(?:py|md|yml|toml|txt))`", path.read_text())
+    known = {each.name for each in ROOT.rglob("*.*") if ".venv" not in each.parts}
+
+    for name in names:
+        assert (ROOT / name).exists() or ("/" not in name and name in known), name
+
+
+def test_the_house_in_contributing_is_the_house():
+    (house,) = blocks("", (ROOT / "CONTRIBUTING.md").read_text())
+    rooms = [line.split()[0] for line in house.splitlines() if not line.startswith(" ")]
+
+    assert rooms
+    assert not [room for room in rooms if not (ROOT / room).is_dir()]
+
+
+@pytest.mark.parametrize("path", PROSE, ids=lambda path: path.name)
+def test_prose_names_no_path_of_a_machine_and_no_ticket(path):
+    text = path.read_text()
+
+    assert not re.findall(r"(?<![\w.>:])/(?:home|root|work|tmp|Users)/\S*", text)
+    assert not re.findall(r"(?i)\bissues? ?#?\d+|(?<!\w)#\d+", text)
