@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from marketo_opps.sandbox.calls import Call
     from marketo_opps.sandbox.clock import Clock
     from marketo_opps.sandbox.faults import Fault
-    from marketo_opps.sandbox.journal import Entry
+    from marketo_opps.sandbox.journal import Entry, Journal
 
 GZIP_FROM_BYTES = 1024
 
@@ -34,18 +34,24 @@ class Exchange:
 
     call: Call
     entry: Entry
+    journal: Journal
     fault: Fault | None
     receive: Receive
     send: Send
 
     async def deliver(self, answer: Answer | None, clock: Clock) -> None:
-        """Send an answer, or none: then the connection is closed."""
+        """Send an answer, or none: then the connection is closed.
+
+        The journal is closed first, so that whoever has the answer finds the call complete there.
+        """
         if answer is None:
+            self.journal.end(self.entry)
             await self._cut()
             return
-        self.entry.http_status = answer.status
         body = self._compressed(answer)
+        self.entry.http_status = answer.status
         self.entry.response_bytes = len(body)
+        self.journal.end(self.entry)
         await self.send(_start(answer, len(body), clock))
         if self._struck_by("truncated_body"):
             await self._send_body(body[: len(body) // 2], more=True)

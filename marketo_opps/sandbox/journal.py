@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -118,13 +119,13 @@ class Journal:
     def begin(self, **members: Any) -> Entry:
         """Note that a call has come."""
         self._seq += 1
-        entry = Entry(seq=self._seq, **members)
+        entry = Entry(seq=self._seq, started=time.monotonic(), started_at=time.time(), **members)
         self._entries.append(entry)
         return entry
 
-    def end(self, entry: Entry, monotonic: float, real: float) -> None:
+    def end(self, entry: Entry) -> None:
         """Note that it is over."""
-        entry.ended, entry.ended_at = monotonic, real
+        entry.ended, entry.ended_at = time.monotonic(), time.time()
         self.outcomes[entry.outcome] += 1
         self.operations[entry.operation or entry.path] += 1
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
-import time
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -57,17 +56,12 @@ class Api:
         entry = self._begin(call)
         fault = self.faults.strike(call.effective_method, call.path, entry.operation)
         entry.fault = fault.fault if fault else None
-        exchange = Exchange(call, entry, fault, receive, send)
-        try:
-            answer = await self._answer(call, entry, fault)
-            await exchange.deliver(answer, self.instance.clock)
-        finally:
-            self.journal.end(entry, time.monotonic(), time.time())
+        exchange = Exchange(call, entry, self.journal, fault, receive, send)
+        answer = await self._answer(call, entry, fault)
+        await exchange.deliver(answer, self.instance.clock)
 
     def _begin(self, call: Call) -> Entry:
         return self.journal.begin(
-            started=time.monotonic(),
-            started_at=time.time(),
             clock=self.instance.clock.seconds(),
             method=call.method,
             path=call.path,

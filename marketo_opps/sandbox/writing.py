@@ -99,12 +99,18 @@ class Writer:
 
     def _key_of(self, record: Record, *, by_id: bool) -> str | RecordRefusedError:
         try:
-            if not by_id:
-                return self._keys.of(self._obj, record)
-            guid = stored(record.get("marketoGUID"), self._obj.by_name["marketoGUID"], 1)
-            return fold_guid(guid) if guid else missing_value("marketoGUID")
+            return self._guid_in(record) if by_id else self._keys.of(self._obj, record)
         except RecordRefusedError as refusal:
             return refusal
+
+    def _guid_in(self, record: Record) -> str:
+        guid = record.get("marketoGUID")
+        if isinstance(guid, str):
+            guid = fold_guid(guid)
+        found = stored(guid, self._obj.by_name["marketoGUID"], 1)
+        if found is None:
+            raise missing_value("marketoGUID")
+        return str(found)
 
     def _look_up(self, keys: list[str], *, by_id: bool) -> None:
         column = "guid" if by_id else "key"

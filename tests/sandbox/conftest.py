@@ -1,4 +1,4 @@
-"""A plain HTTP caller: what these tests hold against the sandbox is not the project's own client."""
+"""A plain HTTP caller: these tests do not hold the project's own client against the sandbox."""
 
 from __future__ import annotations
 
@@ -36,9 +36,7 @@ class Caller:
         return self.send("GET", "/identity/oauth/token", params=parameters).json()
 
     def send(self, method, path, **more):
-        return self.session.request(
-            method, self.sandbox.endpoint + path, timeout=30, **more
-        )
+        return self.session.request(method, self.sandbox.endpoint + path, timeout=30, **more)
 
     def get(self, path, **parameters):
         return self.send("GET", path, params=parameters).json()

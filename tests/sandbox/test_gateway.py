@@ -90,9 +90,7 @@ def test_answers_over_a_kilobyte_are_compressed_for_those_who_take_it(api):
     assert json.loads(gzip.decompress(packed.raw.read()))["success"]
     plain = api.send("GET", path, headers={"Accept-Encoding": "identity"})
     assert "Content-Encoding" not in plain.headers
-    short = api.send(
-        "GET", "/rest/v1/stats/usage.json", headers={"Accept-Encoding": "gzip"}
-    )
+    short = api.send("GET", "/rest/v1/stats/usage.json", headers={"Accept-Encoding": "gzip"})
     assert "Content-Encoding" not in short.headers
 
 

@@ -152,9 +152,12 @@ def test_keys_are_compared_without_case_and_trailing_blanks(api, sent):
 
 def test_an_instance_may_tell_keys_apart_exactly(start, caller_of):
     api = caller_of(start(exact_keys=True))
-    assert api.sync([{"externalOpportunityId": each, "name": "n"} for each in ("a", "A")])[
-        "result"
-    ][1]["status"] == "created"
+    assert (
+        api.sync([{"externalOpportunityId": each, "name": "n"} for each in ("a", "A")])["result"][
+            1
+        ]["status"]
+        == "created"
+    )
     assert len(api.find(["a"])["result"]) == 1
 
 
@@ -173,7 +176,10 @@ def test_values_come_loosely_typed(api, seeded):
 
 def test_a_long_get_by_json_takes_simple_filters_too(api):
     body = {"filterType": "dedupeFields", "filterValues": "OPP-0000005", "fields": ["name"]}
-    answer = api.send("POST", f"{PATH}?_method=GET", data=json.dumps(body), headers={
-        "Content-Type": "application/json"
-    }).json()
+    answer = api.send(
+        "POST",
+        f"{PATH}?_method=GET",
+        data=json.dumps(body),
+        headers={"Content-Type": "application/json"},
+    ).json()
     assert "name" in answer["result"][0]

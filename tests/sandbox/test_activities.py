@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+PATH = "/rest/v1/activities.json"
+TOKEN = "/rest/v1/activities/pagingtoken.json"
+NAMES = {34: "Add to Opportunity", 35: "Remove from Opportunity", 36: "Update Opportunity"}
+NOON = datetime(2026, 6, 1, 12, 0, 0, tzinfo=UTC)
+
+
+def told(activities):
+    return [
+        (NAMES[each["activityTypeId"]], each["leadId"], each["primaryAttributeValue"])
+        for each in activities
+    ]
+
+
+def token(api, moment=NOON - timedelta(seconds=1)):
+    return api.get(TOKEN, sinceDatetime=moment.isoformat())["nextPageToken"]
+
+
+@pytest.fixture
+def sandbox(start):
+    return start(clock=NOON.isoformat(), activity_scan=5)
+
+
+@pytest.fixture
+def api(sandbox, caller_of):
+    sandbox.set_clock(NOON, frozen=True)
+    caller = caller_of(sandbox)
+    sandbox.instance.add_leads(range(1, 10))
+    caller.sync([{"externalOpportunityId": each, "name": "n"} for each in ("a", "b")])
+    return caller
+
+
+def role(lead, external_id="a"):
+    return {"externalOpportunityId": external_id, "leadId": lead, "role": "Captain"}
+
+
+def test_the_types_are_told_by_their_standard_names(api):
+    types = {
+        each["id"]: each["name"] for each in api.get("/rest/v1/activities/types.json")["result"]
+    }
+    assert NAMES.items() <= types.items()
+
+
+def test_a_new_role_is_logged_for_its_lead(api):
+    api.sync_roles([role(1), role(2)])
+    assert told(api.log()) == [("Add to Opportunity", 1, "a"), ("Add to Opportunity", 2, "a")]
+
+
+def test_a_changed_opportunity_is_logged_for_each_of_its_leads(api):
+    api.sync_roles([role(1), role(2), role(3, "b")])
+    before = len(api.log())
+    api.sync([{"externalOpportunityId": "a", "stage": "Won"}])
+    assert told(api.log()[before:]) == [
+        ("Update Opportunity", 1, "a"),
+        ("Update Opportunity", 2, "a"),
+    ]
+
+
+def test_a_changed_role_is_logged(api):
+    api.sync_roles([role(1)])
+    api.sync_roles([role(1) | {"isPrimary": True}])
+    assert told(api.log())[1:] == [("Update Opportunity", 1, "a")]
+
+
+def test_removed_roles_and_deleted_opportunities_are_logged(api):
+    api.sync_roles([role(1), role(2), role(3)])
+    api.delete([role(1)], "/rest/v1/opportunities/roles/delete.json")
+    api.delete([{"externalOpportunityId": "a"}])
+    assert told(api.log())[3:] == [
+        ("Remove from Opportunity", 1, "a"),
+        ("Remove from Opportunity", 2, "a"),
+        ("Remove from Opportunity", 3, "a"),
+    ]
+
+
+def test_an_opportunity_without_roles_leaves_no_trace(api):
+    api.sync([{"externalOpportunityId": "a", "stage": "Won"}])
+    assert api.log() == []
+
+
+def test_a_record_that_was_skipped_leaves_no_trace(api):
+    api.sync_roles([role(1), role(99)])
+    api.sync([{"externalOpportunityId": "a", "probability": "many"}])
+    assert told(api.log()) == [("Add to Opportunity", 1, "a")]
+
+
+def test_an_activity_has_the_documented_members(api):
+    api.sync_roles([role(1)])
+    (activity,) = api.log()
+    assert activity["activityDate"] == "2026-06-01T12:00:00Z"
+    assert activity["marketoGUID"] == str(activity["id"])
+    assert activity["attributes"] == [{"name": "Role", "value": "Captain"}]
+    assert set(activity) == {
+        "id",
+        "marketoGUID",
+        "leadId",
+        "activityDate",
+        "activityTypeId",
+        "primaryAttributeValueId",
+        "primaryAttributeValue",
+        "attributes",
+    }
+
+
+def test_only_the_types_asked_for_come_back(api):
+    api.sync_roles([role(1)])
+    api.sync([{"externalOpportunityId": "a", "stage": "Won"}])
+    assert told(api.log(types="36")) == [("Update Opportunity", 1, "a")]
+
+
+def test_only_the_leads_asked_for_come_back(api):
+    api.sync_roles([role(1), role(2)])
+    answer = api.get(PATH, nextPageToken=token(api), activityTypeIds="34", leadIds="2,3")
+    assert [each["leadId"] for each in answer["result"]] == [2]
+
+
+def test_a_type_may_be_given_several_times_as_adobe_prints_it(api):
+    api.sync_roles([role(1)])
+    api.sync([{"externalOpportunityId": "a", "stage": "Won"}])
+    parameters = [("activityTypeIds", "34"), ("activityTypeIds", "36")]
+    parameters.append(("nextPageToken", token(api)))
+    answer = api.send("GET", PATH, params=parameters).json()
+    assert len(answer["result"]) == 2
+
+
+def test_pages_are_short_or_empty_while_more_follows(api):
+    api.sync_roles([role(lead) for lead in range(1, 9)])
+    api.sync([{"externalOpportunityId": "a", "stage": "Won"}])
+    sizes, answer = [], {"nextPageToken": token(api), "moreResult": True}
+    while answer["moreResult"]:
+        answer = api.get(PATH, nextPageToken=answer["nextPageToken"], activityTypeIds="36")
+        sizes.append(len(answer.get("result", [])))
+    assert sizes == [0, 2, 5, 1]
+
+
+def test_a_batch_size_holds_and_nothing_is_lost_by_it(api):
+    api.sync_roles([role(lead) for lead in range(1, 9)])
+    leads, answer = [], {"nextPageToken": token(api), "moreResult": True}
+    while answer["moreResult"]:
+        answer = api.get(
+            PATH, nextPageToken=answer["nextPageToken"], activityTypeIds="34", batchSize="3"
+        )
+        found = answer.get("result", [])
+        assert len(found) <= 3
+        leads += [each["leadId"] for each in found]
+    assert leads == list(range(1, 9))
+
+
+def test_the_last_token_leads_on_to_what_happens_later(api):
+    api.sync_roles([role(1)])
+    last = api.get(PATH, nextPageToken=token(api), activityTypeIds="34")
+    assert last["moreResult"] is False
+    again = api.get(PATH, nextPageToken=last["nextPageToken"], activityTypeIds="34")
+    assert "result" not in again
+    api.sync_roles([role(2)])
+    later = api.get(PATH, nextPageToken=again["nextPageToken"], activityTypeIds="34")
+    assert [each["leadId"] for each in later["result"]] == [2]
+
+
+def test_the_moment_itself_is_left_out(api):
+    api.sync_roles([role(1)])
+    at = api.get(PATH, nextPageToken=token(api, NOON), activityTypeIds="34")
+    before = api.get(PATH, nextPageToken=token(api), activityTypeIds="34")
+    assert "result" not in at
+    assert len(before["result"]) == 1
+
+
+def test_an_activity_may_become_visible_late_and_is_then_behind_the_reader(api, sandbox):
+    sandbox.instance.options.activity_delay_seconds = 60
+    api.sync_roles([role(1)])
+    sandbox.instance.options.activity_delay_seconds = 0
+    sandbox.advance(30)
+    api.sync_roles([role(2)])
+    answer = api.get(PATH, nextPageToken=token(api), activityTypeIds="34")
+    assert [each["leadId"] for each in answer["result"]] == [2]
+    sandbox.advance(31)
+    onward = api.get(PATH, nextPageToken=answer["nextPageToken"], activityTypeIds="34")
+    anew = api.get(PATH, nextPageToken=token(api), activityTypeIds="34")
+    assert "result" not in onward
+    assert [each["leadId"] for each in anew["result"]] == [1, 2]
+
+
+def test_the_log_goes_back_only_so_far(api, sandbox):
+    api.sync_roles([role(1)])
+    sandbox.advance(91 * 86_400)
+    api.authenticate()
+    api.sync_roles([role(2)])
+    assert [each["leadId"] for each in api.log()] == [2]
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"activityTypeIds": None}, "1002"),
+        ({"activityTypeIds": ""}, "701"),
+        ({"activityTypeIds": "all"}, "1001"),
+        ({"activityTypeIds": "1,2,3,4,5,6,7,8,9,10,11"}, "1003"),
+        ({"leadIds": ",".join(str(lead) for lead in range(31))}, "1003"),
+        ({"nextPageToken": None}, "1002"),
+        ({"batchSize": "301"}, "1003"),
+    ],
+)
+def test_what_is_missing_or_too_much_is_refused(api, changed, code):
+    parameters = {"nextPageToken": token(api), "activityTypeIds": "34"} | changed
+    assert api.get(PATH, **parameters)["errors"][0]["code"] == code
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "2014-10-06T13:22:17-08:00",
+        "2016-09-15T10:53:00Z",
+        "2016-09-15T15:53:00+05:00",
+        "2016-09-15",
+    ],
+)
+def test_a_token_is_given_for_every_form_of_datetime_that_adobe_prints(api, moment):
+    assert set(api.get(TOKEN, sinceDatetime=moment)) == {"requestId", "success", "nextPageToken"}
+
+
+@pytest.mark.parametrize(
+    ("moment", "code"), [("yesterday", "704"), ("2016-13-15", "704"), (None, "1002"), ("", "701")]
+)
+def test_no_token_is_given_for_what_is_no_datetime(api, moment, code):
+    assert api.get(TOKEN, sinceDatetime=moment)["errors"][0]["code"] == code
+
+
+def test_a_seeded_instance_has_a_log_of_its_recent_past(start, caller_of):
+    sandbox = start(opportunities=300, leads=40, seed=1)
+    activities = caller_of(sandbox).log()
+    roles = {(each["leadId"], each["externalOpportunityId"]) for each in sandbox.instance.roles()}
+    assert {each["activityTypeId"] for each in activities} == {34, 36}
+    assert {(each["leadId"], each["primaryAttributeValue"]) for each in activities} <= roles
+    dates = [each["activityDate"][:19] for each in activities]
+    assert dates == sorted(dates)

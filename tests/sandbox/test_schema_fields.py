@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+PATH = "/rest/v1/opportunities/schema/fields"
+
+
+def browse(api, size):
+    token, more, pages = "", True, []
+    while more:
+        answer = api.get(f"{PATH}.json", batchSize=str(size), nextPageToken=token)
+        pages.append(answer["result"])
+        token, more = answer.get("nextPageToken"), answer.get("moreResult", False)
+    return pages
+
+
+def test_fields_are_browsed_page_by_page(api):
+    pages = browse(api, 7)
+    (whole,) = browse(api, 300)
+    assert [len(page) for page in pages[:-1]] == [7] * (len(pages) - 1)
+    assert [field for page in pages for field in page] == whole
+
+
+def test_every_updateable_field_of_describe_can_be_browsed(api):
+    (described,) = api.get("/rest/v1/opportunities/describe.json")["result"]
+    (whole,) = browse(api, 300)
+    told = {field["name"]: field for field in whole}
+    for field in described["fields"]:
+        if field["updateable"]:
+            assert told[field["name"]]["dataType"] == field["dataType"]
+            assert told[field["name"]].get("length") == field.get("length")
+
+
+def test_custom_fields_are_told_apart(api):
+    (whole,) = browse(api, 300)
+    custom = {field["name"] for field in whole if field["isCustom"]}
+    assert "region" in custom
+    assert "name" not in custom
+
+
+def test_a_field_is_found_by_its_api_name_only(api):
+    assert api.get(f"{PATH}/region.json")["result"][0]["displayName"] == "Region"
+    for unknown in ("Region", "nonsense"):
+        assert api.get(f"{PATH}/{unknown}.json")["errors"][0]["code"] == "1006"
+
+
+def test_an_empty_and_a_seeded_instance_know_the_same_fields(start, caller_of):
+    empty, seeded = caller_of(start()), caller_of(start(opportunities=5, seed=9))
+    path = "/rest/v1/opportunities/describe.json"
+    assert empty.get(path)["result"] == seeded.get(path)["result"]
+
+
+def test_describe_shows_every_data_type_and_one_that_nobody_knows(api):
+    (described,) = api.get("/rest/v1/opportunities/describe.json")["result"]
+    types = {field["dataType"] for field in described["fields"]}
+    documented = {
+        "string",
+        "text",
+        "email",
+        "phone",
+        "url",
+        "reference",
+        "integer",
+        "score",
+        "percent",
+        "float",
+        "currency",
+        "boolean",
+        "date",
+        "datetime",
+    }
+    assert types - documented == {"geohash"}
+    assert documented <= types
+
+
+def test_only_custom_strings_and_integers_are_searchable(api):
+    (described,) = api.get("/rest/v1/opportunities/describe.json")["result"]
+    alone = {names[0] for names in described["searchableFields"]}
+    assert alone == {"externalOpportunityId", "marketoGUID", "region", "legacyNumber", "crmOwner"}
+
+
+def test_the_crm_manages_a_field_that_cannot_be_updated(api):
+    (described,) = api.get("/rest/v1/opportunities/describe.json")["result"]
+    managed = [field for field in described["fields"] if field.get("crmManaged")]
+    assert [(field["name"], field["updateable"]) for field in managed] == [("crmOwner", False)]

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+NOON = datetime(2026, 3, 10, 18, 0, tzinfo=UTC)
+USER = "opportunities@sandbox.example"
+
+
+@pytest.fixture
+def sandbox(start):
+    return start(clock=NOON.isoformat())
+
+
+def test_usage_tells_the_calls_of_the_day_by_user(api):
+    for _ in range(3):
+        answer = api.get("/rest/v1/stats/usage.json")
+    assert answer["result"] == [
+        {"date": "2026-03-10", "total": 3, "users": [{"userId": USER, "count": 3}]}
+    ]
+
+
+def test_errors_tells_the_codes_of_the_day(api, sandbox):
+    sandbox.fault("604", times=1)
+    sandbox.fault("610", times=2)
+    for _ in range(3):
+        api.get("/rest/v1/stats/usage.json")
+    answer = api.get("/rest/v1/stats/errors.json")
+    assert answer["result"] == [
+        {
+            "date": "2026-03-10",
+            "total": 3,
+            "errors": [{"errorCode": "604", "count": 1}, {"errorCode": "610", "count": 2}],
+        }
+    ]
+
+
+def test_the_last_seven_days_are_told_one_by_one(api, sandbox):
+    api.get("/rest/v1/stats/usage.json")
+    api.get("/rest/v1/opportunities.json")
+    for _ in range(2):
+        sandbox.advance(86_400)
+    api.authenticate()
+    usage = api.get("/rest/v1/stats/usage/last7days.json")["result"]
+    errors = api.get("/rest/v1/stats/errors/last7days.json")["result"]
+    assert [(day["date"], day["total"]) for day in usage] == [
+        ("2026-03-12", 1),
+        ("2026-03-11", 0),
+        ("2026-03-10", 2),
+        ("2026-03-09", 0),
+        ("2026-03-08", 0),
+        ("2026-03-07", 0),
+        ("2026-03-06", 0),
+    ]
+    assert [day["total"] for day in errors] == [0, 0, 1, 0, 0, 0, 0]
+
+
+def test_the_day_ends_at_midnight_us_central(api, sandbox):
+    api.get("/rest/v1/stats/usage.json")
+    sandbox.set_clock(datetime(2026, 3, 11, 4, 59, tzinfo=UTC))
+    api.authenticate()
+    assert api.get("/rest/v1/stats/usage.json")["result"][0]["total"] == 2
+    sandbox.set_clock(datetime(2026, 3, 11, 5, 1, tzinfo=UTC))
+    assert api.get("/rest/v1/stats/usage.json")["result"][0]["date"] == "2026-03-11"
