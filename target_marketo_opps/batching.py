@@ -20,7 +20,7 @@ MAX_RECORD_BYTES = MAX_BODY_BYTES - SYNC_ENVELOPE_BYTES
 """What the records of one call and the commas between them must stay under."""
 
 _MAX_OPEN_BATCHES = 3
-"""Batches of a lane filled at a time: what is too long for one may leave room for something else."""
+"""Batches of a lane filled at a time: what is too long for one leaves room for something else."""
 
 _TOO_FULL_BYTES = MAX_RECORD_BYTES - 2_000
 """A batch that has come so far is sent: hardly a record would still fit."""

@@ -91,6 +91,7 @@ class Dispatcher:
         self._told_at = self._began_at
         self._in_flight = 0
         self._has_failed = False
+        self._last_reject: Reject | None = None
         self._done: deque[Future[Delivery]] = deque()
 
     # Called by the sinks and the target
@@ -111,8 +112,19 @@ class Dispatcher:
         self._tally.reject(stream, key, reject.reasons)
         if self._rejects is not None:
             self._rejects.write(reject)
-        if self._settings.exceeded_by(self._tally.rejected):
-            raise RejectLimitError(self._limit_sentence(reject))
+        self._last_reject = reject
+        # A dry run is there to find them all; it fails at its end.
+        if not self._settings.dry_run:
+            self.check_limit()
+
+    def check_limit(self) -> None:
+        """See that no more records have been rejected than may be.
+
+        Raises:
+            RejectLimitError: there have.
+        """
+        if self._last_reject and self._settings.exceeded_by(self._tally.rejected):
+            raise RejectLimitError(self._limit_sentence(self._last_reject))
 
     def checkpoint(self, value: t.Any) -> None:
         """Take a STATE."""
@@ -299,7 +311,7 @@ class Dispatcher:
         last = reject.reasons[0] if reject.reasons else "no reason given"
         quoted = f", requestId {reject.request_id}" if reject.request_id else ""
         return (
-            f"{self._tally.rejected:,} records were rejected and max_rejects is "
+            f"Rejected records: {self._tally.rejected:,}, and max_rejects is "
             f"{self._settings.max_rejects:,}; the last reason: {last}{quoted}. Correct the "
             "records, or raise max_rejects (-1: no limit) and set rejects_path to keep them."
         )

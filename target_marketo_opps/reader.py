@@ -161,7 +161,7 @@ def decode(line: bytes) -> t.Any:
     """
     try:
         return _DECODER.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _decode_leniently(line)
 
 

@@ -47,7 +47,7 @@ class Reject:
             "reasons": [{"code": why.code, "message": why.message} for why in self.reasons],
             "request_id": self.request_id,
         }
-        return _encode(members) + b"\n"
+        return encoded(members) + b"\n"
 
 
 class RejectsFile:
@@ -108,7 +108,8 @@ def _is_unsyncable(error: OSError) -> bool:
     return error.errno in {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
-def _encode(value: t.Any) -> bytes:
+def encoded(value: t.Any) -> bytes:
+    """JSON of whatever arrived, digit for digit; a lone surrogate stays an escape."""
     try:
         return _ENCODER.encode(value)
     except UnicodeEncodeError:

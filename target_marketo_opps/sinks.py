@@ -54,7 +54,7 @@ class ObjectSink(Sink):
         self._obj = None if target.is_excluded(self.stream_name) else self._destination()
         if self._obj is None:
             return
-        description = target.describe(self._obj)
+        description = target.work.describe(self._obj)
         self._mapping = Mapping(
             self.stream_name,
             self.schema["properties"],

@@ -34,7 +34,7 @@ if t.TYPE_CHECKING:
     from singer_sdk.mapper import StreamMap
     from singer_sdk.sinks import Sink
 
-    from marketo_opps import ObjectDescription, Record
+    from marketo_opps import Record
 
 _Message = dict[str, t.Any]
 
@@ -65,26 +65,17 @@ class TargetMarketoOpps(Target):
         self.settings = TargetSettings.from_config(self.config)
         self.message_reader.before_read = self._before_read
         self.message_reader.guard = self._accounting
-        self._descriptions: dict[MarketoObject, ObjectDescription] = {}
         self._routes: dict[str, Callable[[Record], None]] = {}
         self._versions_explained = False
 
     @cached_property
     def work(self) -> Work:
         """What a run needs besides the plugin; made when the first message is about to be read."""
-        return Work(
-            self.config, self.settings, describe=self.describe, termination=self.termination
-        )
-
-    def describe(self, obj: MarketoObject) -> ObjectDescription:
-        """An object's description, asked for once."""
-        if obj not in self._descriptions:
-            self._descriptions[obj] = self.work.client.describe(obj)
-        return self._descriptions[obj]
+        return Work(self.config, self.settings, termination=self.termination)
 
     def opportunity_key_fields(self) -> tuple[str, ...]:
         """What tells opportunities apart."""
-        return key_fields(self.describe(MarketoObject.OPPORTUNITIES), self.settings.dedupe_by)
+        return key_fields(self.work.describe(MarketoObject.OPPORTUNITIES), self.settings.dedupe_by)
 
     def is_excluded(self, stream: str) -> bool:
         """Whether `stream_maps` removes the stream."""
@@ -134,7 +125,7 @@ class TargetMarketoOpps(Target):
     def process_endofpipe(self) -> None:
         """Deliver what is left, and say what was done."""
         with self._accounting():
-            self.work.dispatcher.finish()
+            self.work.complete()
             super().process_endofpipe()
         self.work.end(deliver_rest=False)
 

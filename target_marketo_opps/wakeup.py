@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import select
+import socket
 import typing as t
 
 if t.TYPE_CHECKING:
@@ -12,22 +12,23 @@ if t.TYPE_CHECKING:
 
 
 class Wakeup:
-    """A pipe to oneself: `set` from any thread or signal handler ends the main thread's `wait`.
+    """A line to oneself: `set` from any thread or signal handler ends the main thread's `wait`.
 
     A read that a signal interrupts is resumed by Python, so the main thread never blocks in one:
     it waits here, and reads or writes what is ready.
     """
 
     def __init__(self) -> None:
-        self._reader, self._writer = os.pipe()
-        os.set_blocking(self._reader, False)
-        os.set_blocking(self._writer, False)
+        # Sockets rather than a pipe: one that is closed cannot be mistaken for a later descriptor.
+        self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self._writer.setblocking(False)
 
     def set(self) -> None:
         """End the current or the next wait. Takes no lock, so a signal handler may call it."""
-        # A full pipe is a set one, and after close nobody waits any longer.
+        # A full buffer is a set one, and after close nobody waits any longer.
         with contextlib.suppress(OSError):
-            os.write(self._writer, b"\0")
+            self._writer.send(b"\0")
 
     def wait(
         self,
@@ -42,14 +43,14 @@ class Wakeup:
             Whether one of the descriptors is ready.
         """
         timeout_seconds = None if timeout_seconds is None else max(0.0, timeout_seconds)
-        read, written, _ = select.select([*readable, self._reader], writable, [], timeout_seconds)
-        if self._reader in read:
-            read.remove(self._reader)
-            with contextlib.suppress(BlockingIOError):
-                os.read(self._reader, 4096)
+        own = self._reader.fileno()
+        read, written, _ = select.select([*readable, own], writable, [], timeout_seconds)
+        if own in read:
+            read.remove(own)
+            self._reader.recv(4096)
         return bool(read or written)
 
     def close(self) -> None:
         """Give the descriptors back."""
-        os.close(self._reader)
-        os.close(self._writer)
+        self._reader.close()
+        self._writer.close()

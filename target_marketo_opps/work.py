@@ -12,13 +12,14 @@ from target_marketo_opps.batching import Batcher
 from target_marketo_opps.courier import Courier
 from target_marketo_opps.dispatch import Dispatcher
 from target_marketo_opps.ledger import Ledger
+from target_marketo_opps.rehearsal import Rehearsal
 from target_marketo_opps.rejects import RejectsFile
 from target_marketo_opps.states import StateWriter
 from target_marketo_opps.tally import Tally
 from target_marketo_opps.wakeup import Wakeup
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from marketo_opps import MarketoObject, ObjectDescription
     from marketo_opps.process import Termination
@@ -36,7 +37,6 @@ class Work:
     Args:
         config: the plugin's settings, validated.
         settings: the target's own of them.
-        describe: tells an object's description.
         termination: tells when the process is asked to end.
     """
 
@@ -45,14 +45,14 @@ class Work:
         config: Mapping[str, t.Any],
         settings: TargetSettings,
         *,
-        describe: Callable[[MarketoObject], ObjectDescription],
         termination: Termination,
     ) -> None:
-        connection = ConnectionSettings.from_config(config)
+        self._connection = connection = ConnectionSettings.from_config(config)
         self.tally = Tally()
         self._rejects = RejectsFile(settings.rejects_path) if settings.rejects_path else None
         self.client = MarketoClient(connection)
         self._settings = settings
+        self._descriptions: dict[MarketoObject, ObjectDescription] = {}
         self._began_at = time.monotonic()
         self._ended = False
         self._wakeup = Wakeup()
@@ -63,14 +63,16 @@ class Work:
         courier = Courier(
             self.client,
             settings,
-            describe=describe,
+            describe=self.describe,
             rejected_so_far=lambda: self.tally.rejected,
         )
+        self._rehearsal = Rehearsal(self.client, settings, describe=self.describe)
+        deliver = self._rehearsal.deliver if settings.dry_run else courier.deliver
         self._workers = Workers(connection.max_concurrent_calls, "marketo")
         self.dispatcher = Dispatcher(
             batcher=self.batcher,
             ledger=ledger,
-            deliver=courier.deliver,
+            deliver=deliver,
             workers=self._workers,
             max_in_flight=connection.max_concurrent_calls,
             write_state=StateWriter(self._wakeup, lambda: termination.requested).write,
@@ -82,6 +84,19 @@ class Work:
             counts=lambda: self.client.counts,
             clock=time.monotonic,
         )
+
+    def describe(self, obj: MarketoObject) -> ObjectDescription:
+        """An object's description, asked for once."""
+        if obj not in self._descriptions:
+            self._descriptions[obj] = self.client.describe(obj)
+        return self._descriptions[obj]
+
+    def complete(self) -> None:
+        """Deliver whatever has been taken; all of the input has been read."""
+        self.dispatcher.finish()
+        if self._settings.dry_run:
+            self._say_what_it_would_cost()
+            self.dispatcher.check_limit()
 
     def end(self, *, deliver_rest: bool) -> None:
         """Settle what can be settled, say what was done, and close everything; once.
@@ -112,10 +127,25 @@ class Work:
         for remark in self.tally.remarks():
             _LOGGER.info("%s", remark)
         seconds = time.monotonic() - self._began_at
-        _LOGGER.info("%s", self.tally.closing(self.client.counts, seconds))
+        closing = self.tally.closing(self.client.counts, seconds)
+        would_be = "Would be, if Marketo accepts them: " if self._settings.dry_run else ""
+        _LOGGER.info("%s%s", would_be, closing)
+
+    def _say_what_it_would_cost(self) -> None:
+        used = self.client.calls_today()
+        limit = self._connection.daily_call_limit
+        left = "" if limit is None else f"; daily_call_limit leaves {max(0, limit - used):,}"
+        _LOGGER.info(
+            "Dry run: nothing was written. The run would cost about %s calls; %s calls have been "
+            "used today by all who use the instance%s.",
+            f"{self._rehearsal.calls + len(self._descriptions):,}",
+            f"{used:,}",
+            left,
+        )
 
     def _close(self) -> None:
         self._workers.close()
         self.client.close()
+        self._wakeup.close()
         if self._rejects is not None:
             self._rejects.close()

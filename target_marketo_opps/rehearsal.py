@@ -1,0 +1,111 @@
+"""A dry run's side of delivery: what would become of a batch, without writing it."""
+
+from __future__ import annotations
+
+import threading
+import typing as t
+
+from marketo_opps import MarketoError, Reason
+from target_marketo_opps import verdicts
+from target_marketo_opps.batching import Operation
+from target_marketo_opps.lookups import Lookup, decoded
+from target_marketo_opps.unchanged import Comparison
+from target_marketo_opps.verdicts import Delivery, Fate, Verdict
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from marketo_opps import MarketoClient, MarketoObject, ObjectDescription, Record
+    from target_marketo_opps.batching import Batch, Outgoing
+    from target_marketo_opps.lookups import Found
+    from target_marketo_opps.settings import TargetSettings
+
+_EXISTS = Verdict(Fate.REJECTED, (Reason("1005", "Record already exists"),))
+_NOT_FOUND = Verdict(Fate.REJECTED, (Reason("1013", "Record not found"),))
+
+
+class Rehearsal:
+    """Tells what a courier would bring about, as far as looking keys up can tell.
+
+    Args:
+        client: makes the look-ups.
+        settings: the target's settings.
+        describe: tells an object's description; it is known by the time a batch comes.
+
+    Attributes:
+        calls: what the real run would make of calls for these batches.
+    """
+
+    def __init__(
+        self,
+        client: MarketoClient,
+        settings: TargetSettings,
+        *,
+        describe: Callable[[MarketoObject], ObjectDescription],
+    ) -> None:
+        self.calls = 0
+        self._client = client
+        self._settings = settings
+        self._describe = describe
+        # What the run itself would have made of a key by now: a hash is small, a key is not.
+        self._made: dict[int, bool] = {}
+        self._lock = threading.Lock()
+
+    def deliver(self, batch: Batch) -> Delivery:
+        """Say what would become of a batch."""
+        delivery = Delivery(batch)
+        try:
+            self._foretell(delivery)
+        except MarketoError as error:
+            delivery.failure = error
+        return delivery
+
+    def _foretell(self, delivery: Delivery) -> None:
+        batch = delivery.batch
+        if batch.lane.operation is Operation.DELETE:
+            delivery.verdicts[:] = [verdicts.DELETED] * len(batch.records)
+            self._note(batch, exists=False)
+            self._count(delivery, lookups=0)
+            return
+        ours = [decoded(record.body) for record in batch.records]
+        found = self._find(batch, ours)
+        comparison = Comparison(self._describe(batch.lane.obj), batch.lane.key_fields)
+        for index, (record, fields) in enumerate(zip(batch.records, ours, strict=True)):
+            exists = self._exists(record, fields, found)
+            theirs = found.get(fields) if self._settings.skip_unchanged else None
+            unchanged = theirs is not None and comparison.unchanged(fields, theirs)
+            delivery.verdicts[index] = verdicts.UNCHANGED if unchanged else self._verdict(exists)
+        self._note(batch, exists=True)
+        self._count(delivery, lookups=int(self._settings.skip_unchanged))
+
+    def _find(self, batch: Batch, ours: list[Record]) -> Found:
+        lane = batch.lane
+        by_id = self._settings.dedupe_by == "idField"
+        fields = sorted({name for record in ours for name in record})
+        lookup = Lookup(self._client, lane.obj, lane.key_fields, by_id=by_id)
+        return lookup.find(ours, fields if self._settings.skip_unchanged else [])
+
+    def _exists(self, record: Outgoing, fields: Record, found: Found) -> bool:
+        made = self._made.get(_digest(record.lane.obj, record.key))
+        return found.holds(fields) if made is None else made
+
+    def _verdict(self, exists: bool) -> Verdict:  # noqa: FBT001 - the one thing it depends on
+        if exists:
+            return _EXISTS if self._settings.action == "createOnly" else verdicts.UPDATED
+        return _NOT_FOUND if self._settings.action == "updateOnly" else verdicts.CREATED
+
+    def _note(self, batch: Batch, *, exists: bool) -> None:
+        """Remember what the run would have made of these keys."""
+        if exists and self._settings.action == "updateOnly":
+            return
+        for record in batch.records:
+            self._made[_digest(batch.lane.obj, record.key)] = exists
+
+    def _count(self, delivery: Delivery, *, lookups: int) -> None:
+        written = any(verdict is not verdicts.UNCHANGED for verdict in delivery.verdicts)
+        with self._lock:
+            self.calls += lookups + written
+
+
+def _digest(obj: MarketoObject, key: Hashable) -> int:
+    return hash((obj.value, key))

@@ -1,0 +1,84 @@
+"""Rejects become Singer messages again.
+
+    python -m target_marketo_opps.replay rejects.jsonl | target-marketo-opps --config config.json
+
+Records come as they arrived, under the names that their streams arrived with, so the same
+settings (`stream_maps`, `stream_objects`) apply to them once more.
+"""
+
+from __future__ import annotations
+
+import sys
+import typing as t
+from pathlib import Path
+
+from marketo_opps import MarketoError
+from marketo_opps.process import run
+from target_marketo_opps.reader import decode
+from target_marketo_opps.rejects import encoded
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+class RejectsLineError(MarketoError):
+    """A line that this target has not written."""
+
+
+def messages(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Singer messages, one a line, for the lines of a rejects file.
+
+    A SCHEMA comes before the first record of a stream, and again before a record with properties
+    that the stream's records have not had so far.
+
+    Raises:
+        RejectsLineError: a line is no reject.
+    """
+    known: dict[str, dict[str, t.Any]] = {}
+    for number, line in enumerate(lines, start=1):
+        stream, record = _reject(number, line)
+        properties = known.setdefault(stream, {})
+        new = [name for name in record if name not in properties]
+        if new or not properties:
+            properties.update({name: {} for name in new})
+            yield encoded({"type": "SCHEMA", "stream": stream, **_schema(properties)}) + b"\n"
+        yield encoded({"type": "RECORD", "stream": stream, "record": record}) + b"\n"
+
+
+def _reject(number: int, line: bytes) -> tuple[str, dict[str, t.Any]]:
+    try:
+        reject = decode(line)
+        stream, record = reject["stream"], reject["record"]
+    except (ValueError, KeyError, TypeError):
+        raise RejectsLineError(
+            f"Line {number} is no reject as target-marketo-opps writes them.",
+        ) from None
+    return stream, record
+
+
+def _schema(properties: dict[str, t.Any]) -> dict[str, t.Any]:
+    return {"schema": {"type": "object", "properties": properties}, "key_properties": []}
+
+
+def main() -> t.NoReturn:
+    """Print the messages of the files named on the command line, or of standard input."""
+    run(_replay)
+
+
+def _replay() -> None:
+    paths = sys.argv[1:]
+    out = sys.stdout.buffer
+    if not paths:
+        out.writelines(messages(sys.stdin.buffer))
+    for path in paths:
+        try:
+            with Path(path).open("rb") as lines:
+                out.writelines(messages(lines))
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise RejectsLineError(f"'{path}' cannot be read: {error.strerror}.") from None
+
+
+if __name__ == "__main__":
+    main()

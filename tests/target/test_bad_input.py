@@ -1,0 +1,181 @@
+"""One `.singer` file for each way in which an input can be wrong, or only look so."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from marketo_opps import MarketoError
+
+SECRET = "secret-value-4711"
+
+
+def stored(sandbox):
+    return {one["externalOpportunityId"]: one for one in sandbox.instance.opportunities()}
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        (
+            "garbage",
+            "Line 4 of the input cannot be used: it is not JSON at column 1 (Expecting value).",
+        ),
+        ("json_but_no_message", "Line 4 of the input cannot be used: it is JSON, but no object."),
+        (
+            "message_without_type",
+            "Line 4 of the input cannot be used: it has no 'type', so it is no Singer message.",
+        ),
+        (
+            "message_of_unknown_type",
+            "Line 4 of the input cannot be used: its 'type' is none of RECORD, SCHEMA, STATE, BATCH, "
+            "ACTIVATE_VERSION.",
+        ),
+        ("record_without_record", "Line 4 of the input cannot be used: it has no 'record'."),
+        (
+            "record_that_is_no_object",
+            "Line 4 of the input cannot be used: its record is no object.",
+        ),
+        ("invalid_utf8", "Line 4 of the input cannot be used: invalid UTF-8 at byte 115."),
+        ("state_without_value", "Line 4 of the input cannot be used: it has no 'value'."),
+        (
+            "deep_nesting",
+            "Line 4 of the input cannot be used: it holds a number or a nesting beyond all measure.",
+        ),
+        (
+            "truncated_last_line",
+            "Line 4 of the input cannot be used: it is not JSON at column 96 (Unterminated string "
+            "starting at): it is cut short, as by a tap that died.",
+        ),
+    ],
+)
+def test_an_unusable_line_is_named_but_not_quoted_and_what_came_before_is_delivered(
+    marketo_sandbox,
+    singer,
+    name,
+    sentence,
+):
+    run = singer.run(marketo_sandbox, singer.data_file(name))
+    assert isinstance(run.error, MarketoError)
+    assert str(run.error) == sentence
+    assert run.states == ["before"]
+    assert set(stored(marketo_sandbox)) == {"A"}
+    assert SECRET not in " ".join(run.log)
+
+
+@pytest.mark.parametrize("name", ["last_line_without_newline", "blank_lines", "carriage_returns"])
+def test_lines_may_end_in_any_way(marketo_sandbox, singer, name):
+    run = singer.run(marketo_sandbox, singer.data_file(name)).succeeded()
+    assert run.states == ["end"]
+    assert set(stored(marketo_sandbox)) == {"A"}
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        (
+            "record_before_schema",
+            "Line 1 of the input cannot be used: it is a record of stream 'opportunities', of which "
+            "no SCHEMA has come yet.",
+        ),
+        (
+            "schema_without_properties",
+            "Line 1 of the input cannot be used: the schema of stream 'opportunities' has no "
+            "properties.",
+        ),
+        (
+            "schema_that_is_no_object",
+            "Line 1 of the input cannot be used: the schema of stream 'opportunities' has no "
+            "properties.",
+        ),
+        (
+            "schema_without_key_property",
+            "Stream 'opportunities' has no property for externalOpportunityId, so its records "
+            "cannot be told apart in Marketo. Add it, by stream_maps for example, or set the stream "
+            "to 'ignore' in stream_objects.",
+        ),
+        (
+            "two_properties_for_one_field",
+            "Stream 'opportunities': the properties 'close_date' and 'closeDate' are both Marketo's "
+            "field closeDate. Leave one of them out, by stream_maps for example.",
+        ),
+    ],
+)
+def test_an_unusable_stream_ends_the_run_with_one_sentence(marketo_sandbox, singer, name, sentence):
+    run = singer.run(marketo_sandbox, singer.data_file(name))
+    assert isinstance(run.error, MarketoError)
+    assert str(run.error) == sentence
+    assert run.states == []
+    assert stored(marketo_sandbox) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "message"),
+    [
+        ("nan", "1001", "Field 'amount' is not a number"),
+        ("infinity", "1001", "Field 'amount' is not a number"),
+        (
+            "lone_surrogate",
+            "1003",
+            "Field 'name' holds half of a surrogate pair, which is no character",
+        ),
+        ("blank_key", "1002", "Missing value for key field 'externalOpportunityId'"),
+        ("a_field_that_is_an_object", "1001", "Field 'description' is not a string"),
+    ],
+)
+def test_an_impossible_value_rejects_its_record_alone(
+    marketo_sandbox,
+    singer,
+    tmp_path,
+    name,
+    code,
+    message,
+):
+    path = tmp_path / "rejects.jsonl"
+    run = singer.run(
+        marketo_sandbox, singer.data_file(name), max_rejects=1, rejects_path=str(path)
+    ).succeeded()
+    assert run.states == ["end"]
+    assert set(stored(marketo_sandbox)) == {"A"}
+    (reject,) = map(json.loads, path.read_text().splitlines())
+    assert reject["reasons"] == [{"code": code, "message": message}]
+
+
+def test_an_integer_keeps_all_its_digits_or_is_rejected(marketo_sandbox, singer, tmp_path):
+    path = tmp_path / "rejects.jsonl"
+    data = singer.data_file("integers_beyond_64_bits")
+    singer.run(marketo_sandbox, data, max_rejects=1, rejects_path=str(path)).succeeded()
+    opportunities = stored(marketo_sandbox)
+    assert opportunities["A"]["description"] == "123456789012345678901234567890"
+    assert set(opportunities) == {"A", "C"}
+    (reject,) = map(json.loads, path.read_text().splitlines())
+    assert reject["record"]["probability"] == 123456789012345678901234567890
+    assert reject["reasons"][0]["code"] == "1003"
+
+
+def test_a_record_of_two_megabytes_is_rejected_before_any_call(marketo_sandbox, singer):
+    texts = {f"custom{n}": "x" * 29_000 for n in range(70)}
+    texts |= {"description": "x" * 2_000_000}
+    messages = [
+        singer.schema(),
+        singer.opportunity("A"),
+        singer.opportunity("B", **texts),
+        singer.state(1),
+    ]
+    run = singer.run(marketo_sandbox, messages, max_rejects=1, unknown_fields="ignore").succeeded()
+    assert run.states == [1]
+    assert set(stored(marketo_sandbox)) == {"A"}
+    assert any("1 rejected with 1003" in line for line in run.log)
+
+
+def test_properties_that_the_schema_lacks_are_matched_all_the_same(marketo_sandbox, singer):
+    data = singer.data_file("properties_the_schema_does_not_have")
+    singer.run(marketo_sandbox, data).succeeded()
+    assert stored(marketo_sandbox)["A"]["stage"] == "won"
+    assert float(stored(marketo_sandbox)["A"]["expectedRevenue"]) == 12.5
+
+
+def test_an_empty_file_is_a_clean_end(marketo_sandbox, singer):
+    run = singer.run(marketo_sandbox, singer.data_file("empty")).succeeded()
+    assert run.closing.startswith("No records; 0 calls")
