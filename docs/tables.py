@@ -71,7 +71,7 @@ def _meltano(name: str, schema: dict[str, t.Any]) -> list[str]:
     lines.append(f"  description: {json.dumps(schema['description'])}")
     if "enum" in schema:
         lines.append("  options:")
-        for option in schema["enum"]:
+        for option in _options(schema):
             lines += [f"  - label: {option}", f"    value: {option}"]
     return lines
 
@@ -91,13 +91,17 @@ def _json_type(schema: dict[str, t.Any]) -> str:
 
 def _type(schema: dict[str, t.Any]) -> str:
     if "enum" in schema:
-        return " / ".join(f"`{option}`" for option in schema["enum"])
+        return " / ".join(f"`{option}`" for option in _options(schema))
     text = {"array": "array of strings"}.get(_json_type(schema), _json_type(schema))
     if schema.get("format") == "date-time":
         text = "date-time"
     if "minimum" in schema and "maximum" in schema:
         text += f" {schema['minimum']}\u2013{schema['maximum']}"
     return text + (", secret" if schema.get("secret") else "")
+
+
+def _options(schema: dict[str, t.Any]) -> list[str]:
+    return [option for option in schema["enum"] if option is not None]
 
 
 def _default(schema: dict[str, t.Any], *, required: bool) -> str:

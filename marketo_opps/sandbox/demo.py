@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,8 @@ class Run:
 
     found: int
     statuses: Counter[str]
-    calls: int
+    source_calls: int
+    destination_calls: int
     seconds: float
 
 
@@ -115,7 +117,7 @@ class _Pair:
         if not states:
             raise DemoError("the target let no STATE out")
         self._tap = [*self._tap[:3], "--state", self._write("state.json", json.loads(states[-1]))]
-        return _run(self._calls(*marks), seconds)
+        return _run(_calls(self._source, marks[0]), _calls(self._destination, marks[1]), seconds)
 
     def _pipe(self) -> list[str]:
         log = self._folder / "log.txt"
@@ -136,11 +138,6 @@ class _Pair:
             )
         return target.stdout.decode().splitlines()
 
-    def _calls(self, source_mark: int, destination_mark: int) -> list[dict[str, Any]]:
-        reads = self._source.journal(since=source_mark)
-        writes = self._destination.journal(since=destination_mark)
-        return [call for call in (*reads, *writes) if call["operation"] != "identity"]
-
     def _write(self, name: str, content: object) -> str:
         path = self._folder / name
         path.write_text(json.dumps(content), encoding="utf-8")
@@ -160,22 +157,29 @@ def _last_call(server: SandboxServer) -> int:
     return max((call["seq"] for call in server.journal()), default=0)
 
 
-def _run(calls: list[dict[str, Any]], seconds: float) -> Run:
-    found = sum(call["answered"] for call in calls if call["operation"] == "query opportunity")
+def _calls(server: SandboxServer, since: int) -> list[dict[str, Any]]:
+    return [call for call in server.journal(since=since) if call["operation"] != "identity"]
+
+
+def _run(reads: list[dict[str, Any]], writes: list[dict[str, Any]], seconds: float) -> Run:
+    found = sum(call["answered"] for call in reads if call["operation"] == "query opportunity")
     statuses: Counter[str] = Counter()
-    for call in calls:
+    for call in writes:
         statuses.update(call["statuses"])
-    return Run(found=found, statuses=statuses, calls=len(calls), seconds=seconds)
+    return Run(found, statuses, len(reads), len(writes), seconds)
 
 
 def _report(run: Run, *, expect: Counter[str]) -> None:
     delivered = run.statuses["created"] + run.statuses["updated"]
-    print(f"  found        {run.found:,}")
+    print(f"  found        {run.found:,} opportunities")
     print(
         f"  delivered    {delivered:,} ({run.statuses['created']:,} created, "
         f"{run.statuses['updated']:,} updated), {run.statuses['skipped']:,} rejected"
     )
-    print(f"  cost         {run.calls} calls to Marketo, {run.seconds:.1f} s")
+    print(
+        f"  cost         {run.source_calls} calls to the source, {run.destination_calls} to the "
+        f"destination, {run.seconds:.1f} s"
+    )
     if run.statuses != expect:
         raise DemoError(f"{dict(expect)} was expected, {dict(run.statuses)} was found")
 
@@ -207,8 +211,10 @@ def _contents(server: SandboxServer) -> dict[str, dict[str, Any]]:
 
 
 def _plain(value: Any, described: Field) -> Any:
-    """The value of a number: an instance keeps 12.50 now as a number, now as a string."""
-    return Decimal(str(value)) if described.data_type in NUMBERS else value
+    """A value in one form: an instance keeps 12.50 now as a number, now as a string."""
+    if described.data_type in NUMBERS:
+        return Decimal(str(value))
+    return datetime.fromisoformat(value) if described.data_type == "datetime" else value
 
 
 def _change_latest(server: SandboxServer) -> int:
