@@ -1,0 +1,226 @@
+"""How the process ends: on signals, with a reader that is slow or gone, on a full disk."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+
+def wait_until(condition, timeout_seconds=15):
+    deadline = time.monotonic() + timeout_seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def syncs(sandbox):
+    return [call for call in sandbox.journal() if call["operation"] == "sync opportunity"]
+
+
+def stored(sandbox):
+    return {one["externalOpportunityId"] for one in sandbox.instance.opportunities()}
+
+
+def page(singer, number):
+    records = [singer.opportunity(f"P{number}-{n}") for n in range(300)]
+    return [*records, singer.state(number)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_waiting_for_input_ends_the_run_without_new_calls(
+    marketo_sandbox,
+    singer,
+    start_target,
+    number,
+):
+    process = start_target(marketo_sandbox)
+    process.send([singer.schema(), *page(singer, 1), singer.opportunity("open"), singer.state(2)])
+    wait_until(lambda: [call for call in syncs(marketo_sandbox) if call["outcome"] == "ok"])
+    time.sleep(0.3)
+    began = time.monotonic()
+    process.signal(number)
+    code, states, log = process.end()
+    assert code == 128 + number
+    assert time.monotonic() - began < 3
+    assert states == [1]
+    assert len(syncs(marketo_sandbox)) == 1
+    assert "Traceback" not in log
+    assert "300 created" in log
+
+
+def test_what_calls_in_flight_settle_after_a_signal_is_released(
+    marketo_sandbox_factory,
+    singer,
+    start_target,
+):
+    sandbox = marketo_sandbox_factory(latency_ms=2000)
+    process = start_target(sandbox)
+    process.send([singer.schema(), *page(singer, 1), singer.opportunity("open"), singer.state(2)])
+    wait_until(lambda: syncs(sandbox))
+    process.signal(signal.SIGTERM)
+    code, states, _ = process.end()
+    assert code == 143
+    assert states == [1]
+    assert len(stored(sandbox)) == 300
+
+
+def test_a_call_that_takes_longer_than_the_grace_is_not_waited_for(
+    marketo_sandbox_factory,
+    singer,
+    start_target,
+):
+    sandbox = marketo_sandbox_factory()
+    sandbox.fault("slow", seconds=40, operation="sync opportunity")
+    process = start_target(sandbox)
+    process.send([singer.schema(), *page(singer, 1)])
+    wait_until(lambda: syncs(sandbox))
+    began = time.monotonic()
+    process.signal(signal.SIGTERM)
+    code, states, _ = process.end()
+    assert code == 143
+    assert states == []
+    assert 9 < time.monotonic() - began < 14
+
+
+def test_a_second_signal_ends_the_process_at_once(marketo_sandbox_factory, singer, start_target):
+    sandbox = marketo_sandbox_factory()
+    sandbox.fault("slow", seconds=40, operation="sync opportunity")
+    process = start_target(sandbox)
+    process.send([singer.schema(), *page(singer, 1)])
+    wait_until(lambda: syncs(sandbox))
+    process.signal(signal.SIGTERM)
+    time.sleep(0.3)
+    began = time.monotonic()
+    process.signal(signal.SIGINT)
+    code, states, _ = process.end()
+    assert code == 130
+    assert states == []
+    assert time.monotonic() - began < 1
+
+
+def test_a_signal_ends_retries(marketo_sandbox, singer, start_target):
+    marketo_sandbox.fault("611", operation="sync opportunity")
+    process = start_target(marketo_sandbox)
+    process.send([singer.schema(), *page(singer, 1)])
+    wait_until(lambda: len(syncs(marketo_sandbox)) >= 2)
+    began = time.monotonic()
+    process.signal(signal.SIGTERM)
+    code, states, _ = process.end()
+    assert code == 143
+    assert states == []
+    assert time.monotonic() - began < 5
+
+
+def test_a_broken_stdout_ends_the_run_with_one_sentence(marketo_sandbox, singer, start_target):
+    reader, writer = os.pipe()
+    process = start_target(marketo_sandbox, stdout=writer)
+    os.close(writer)
+    os.close(reader)
+    process.send([singer.schema(), *page(singer, 1)])
+    code, _, log = process.end()
+    assert code == 1
+    assert "STATE cannot be written to standard output: Broken pipe." in log
+    assert "Traceback" not in log
+
+
+def test_a_full_stdout_ends_the_run_with_one_sentence(marketo_sandbox, singer, start_target):
+    with open("/dev/full", "wb") as full:
+        process = start_target(marketo_sandbox, stdout=full)
+    process.send([singer.schema(), *page(singer, 1)])
+    code, _, log = process.end()
+    assert code == 1
+    assert "No space left on device" in log
+    assert "Traceback" not in log
+
+
+def test_a_signal_is_heard_while_the_reader_of_stdout_takes_nothing(
+    marketo_sandbox,
+    singer,
+    start_target,
+):
+    reader, writer = os.pipe()
+    process = start_target(marketo_sandbox, stdout=writer)
+    os.close(writer)
+    try:
+        process.send([singer.schema(), singer.opportunity("a"), singer.state("x" * 300_000)])
+        process.popen.stdin.close()
+        wait_until(lambda: [call for call in syncs(marketo_sandbox) if call["outcome"] == "ok"])
+        time.sleep(0.5)
+        began = time.monotonic()
+        process.signal(signal.SIGTERM)
+        code = process.popen.wait(timeout=20)
+        assert code == 143
+        assert time.monotonic() - began < 14
+    finally:
+        os.close(reader)
+
+
+def test_a_slow_reader_of_stdout_gets_every_state_whole(marketo_sandbox, singer, start_target):
+    process = start_target(marketo_sandbox)
+    text = "x" * 500_000
+    process.send([singer.schema(), singer.opportunity("a"), singer.state(text)])
+    process.popen.stdin.close()
+    time.sleep(1)
+    process.popen.stdin = None
+    out, _ = process.popen.communicate(timeout=30)
+    assert out.decode() == f'"{text}"\n'
+    assert process.popen.returncode == 0
+
+
+def test_an_open_batch_is_not_sent_while_the_tap_is_silent_for_a_moment(
+    marketo_sandbox,
+    singer,
+    start_target,
+):
+    process = start_target(marketo_sandbox)
+    process.send([singer.schema(), singer.opportunity("a"), singer.state(1)])
+    time.sleep(1)
+    assert syncs(marketo_sandbox) == []
+    code, states, _ = process.finish()
+    assert (code, states) == (0, [1])
+
+
+def test_a_rejects_file_that_cannot_be_opened_costs_no_call(
+    marketo_sandbox,
+    singer,
+    start_target,
+    tmp_path,
+):
+    path = tmp_path / "missing" / "rejects.jsonl"
+    process = start_target(marketo_sandbox, rejects_path=str(path))
+    process.send([singer.schema(), *page(singer, 1)])
+    code, states, log = process.end()
+    assert (code, states) == (1, [])
+    assert f"rejects_path '{path}' cannot be opened: No such file or directory." in log
+    assert "Traceback" not in log
+    assert marketo_sandbox.journal() == []
+
+
+def test_a_full_disk_under_the_rejects_lets_no_state_pass(marketo_sandbox, singer, start_target):
+    process = start_target(marketo_sandbox, rejects_path="/dev/full", max_rejects=5)
+    messages = [singer.schema(), *page(singer, 1), singer.opportunity("bad", name="")]
+    process.send([*messages, *page(singer, 2)])
+    code, states, log = process.finish()
+    assert code == 1
+    assert 2 not in states
+    assert "rejects_path '/dev/full' cannot be written: No space left on device." in log
+    assert "Traceback" not in log
+
+
+def test_an_empty_stdin_is_a_clean_end(marketo_sandbox, start_target):
+    code, states, log = start_target(marketo_sandbox).finish()
+    assert (code, states) == (0, [])
+    assert "Traceback" not in log
+    assert marketo_sandbox.journal() == []
+
+
+def test_no_secret_is_quoted_when_a_setting_is_wrong(marketo_sandbox, start_target):
+    process = start_target(marketo_sandbox, client_secret=["hush-hush"])
+    code, _, log = process.finish()
+    assert code == 1
+    assert "client_secret" in log
+    assert "hush-hush" not in log
+    assert "Traceback" not in log
