@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import signal
+import sqlite3
 import sys
 import threading
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from marketo_opps.sandbox.faults import Fault
@@ -34,9 +36,11 @@ def serve(options: SandboxOptions) -> int:
     over = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: over.set())
-    server = SandboxServer(options)
     try:
-        server.start()
+        server = SandboxServer(options).start()
+    except sqlite3.Error as error:
+        print(f"marketo-sandbox: cannot use {options.database}: {error}", file=sys.stderr)
+        return 1
     except OSError as error:
         print(f"marketo-sandbox: cannot listen on port {options.port}: {error}", file=sys.stderr)
         return 1
@@ -96,7 +100,9 @@ def _add_more(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--token-seconds", type=_count, default=3600, metavar="N", help="life of an access token"
     )
-    parser.add_argument("--clock", metavar="MOMENT", help="where its clock begins (ISO 8601)")
+    parser.add_argument(
+        "--clock", type=_moment, metavar="MOMENT", help="where its clock begins (ISO 8601)"
+    )
     parser.add_argument(
         "--deny", action="append", default=[], choices=sorted(ALL_PERMISSIONS), metavar="PERMISSION"
     )
@@ -135,6 +141,10 @@ def _count(text: str) -> int:
     if number < 0:
         raise argparse.ArgumentTypeError("must not be negative")
     return number
+
+
+def _moment(text: str) -> str:
+    return datetime.fromisoformat(text).isoformat()
 
 
 def _fault(text: str) -> dict[str, Any]:

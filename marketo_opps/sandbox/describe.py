@@ -11,7 +11,12 @@ MANAGED = frozenset({"marketoGUID", "createdAt", "updatedAt"})
 
 @dataclass(frozen=True)
 class Field:
-    """One field of an object, as describe and the schema endpoint tell it."""
+    """One field of an object, as describe and the schema endpoint tell it.
+
+    Attributes:
+        schema_name: its display name at the schema endpoint, where Adobe prints another there.
+        told: whether describe lists it; all that is not listed can be asked for none the less.
+    """
 
     name: str
     display_name: str
@@ -20,6 +25,8 @@ class Field:
     updateable: bool = True
     custom: bool = False
     crm_managed: bool = False
+    schema_name: str | None = None
+    told: bool = True
 
     def described(self) -> dict[str, Any]:
         """The entry in ``fields`` of a describe answer."""
@@ -38,7 +45,7 @@ class Field:
     def schema(self) -> dict[str, Any]:
         """The answer of the schema endpoint, which tells more and in another order."""
         entry: dict[str, Any] = {
-            "displayName": self.display_name,
+            "displayName": self.schema_name or self.display_name,
             "name": self.name,
             "description": None,
             "dataType": self.data_type,
@@ -92,7 +99,7 @@ class ObjectType:
             "idField": self.id_field,
             "dedupeFields": list(self.dedupe_fields),
             "searchableFields": self.searchable(),
-            "fields": [each.described() for each in self.fields],
+            "fields": [each.described() for each in self.fields if each.told],
         }
 
 
@@ -104,14 +111,19 @@ _GUID = Field("marketoGUID", "Marketo GUID", "string", 36, updateable=False)
 _CREATED = _managed("createdAt", "Created At")
 _UPDATED = _managed("updatedAt", "Updated At")
 _EXTERNAL_ID = Field(
-    "externalOpportunityId", "External Opportunity Id", "string", 50, updateable=False
+    "externalOpportunityId",
+    "External Opportunity Id",
+    "string",
+    50,
+    updateable=False,
+    schema_name="SFDC Oppty Id",
 )
 
 STANDARD_FIELDS = (
     _GUID,
-    _EXTERNAL_ID,
     _CREATED,
     _UPDATED,
+    _EXTERNAL_ID,
     Field("name", "Name", "string", 255),
     Field("description", "Description", "string", 2000),
     Field("type", "Type", "string", 255),
@@ -185,8 +197,9 @@ ROLE = ObjectType(
     searchable_alone=("marketoGUID", "leadId", "externalOpportunityId"),
     fields=(
         _GUID,
-        _CREATED,
-        _UPDATED,
+        # Not among the fields that Adobe prints, and yet returned by default.
+        replace(_CREATED, told=False),
+        replace(_UPDATED, told=False),
         _EXTERNAL_ID,
         Field("leadId", "Lead Id", "integer", updateable=False),
         Field("role", "Role", "string", 50, updateable=False),

@@ -15,7 +15,7 @@ from marketo_opps.sandbox.access import API_USER, AccessTokens
 from marketo_opps.sandbox.activity_log import ACTIVITY_TYPES, ActivityLog
 from marketo_opps.sandbox.books import Books
 from marketo_opps.sandbox.clock import Clock
-from marketo_opps.sandbox.describe import OPPORTUNITY, ROLE, ObjectType
+from marketo_opps.sandbox.describe import MANAGED, OPPORTUNITY, ROLE, ObjectType
 from marketo_opps.sandbox.limits import DAYS_KEPT, Limits
 from marketo_opps.sandbox.options import SandboxOptions
 from marketo_opps.sandbox.page_tokens import PageTokens, query_checksum
@@ -55,12 +55,15 @@ class Instance:
     ) -> None:
         self.options = options or SandboxOptions()
         self.lock = threading.RLock()
+        self._closed = False
         self.random = random.Random(self.options.seed)
         self.storage = Storage(self.options.database or SCRATCH)
         self.clock = Clock(real)
+        self.clock.advance(float(self.storage.meta("clock_offset") or 0))
         if self.options.clock is not None:
             self.clock.set(datetime.fromisoformat(self.options.clock))
         self.limits = Limits(self.options.limits, self.clock, monotonic)
+        self.limits.load(self.storage.meta("usage"))
         self.log = ActivityLog(self.storage, self.clock, self.options)
         self._books = Books(self.storage, self.log, self.clock, self.options)
         self.client_id = self._kept("client_id", self.options.client_id, secrets.token_hex(16))
@@ -78,8 +81,13 @@ class Instance:
             self.seed(self.options.opportunities, leads=self.options.leads)
 
     def close(self) -> None:
-        """Let the storage go."""
+        """Let the storage go; what was counted and how the clock stood is kept with it."""
         with self.lock:
+            if self._closed:
+                return
+            self._closed = True
+            self.storage.set_meta("usage", self.limits.dumped())
+            self.storage.set_meta("clock_offset", repr(self.clock.offset_seconds))
             self.storage.close()
 
     # What the API's callers may do.
@@ -138,7 +146,7 @@ class Instance:
         size = requests.batch_size(parameters)
         checksum = query_checksum("fields", obj.name, size)
         begin = self._position(parameters.get("nextPageToken"), checksum)
-        known = [each for each in obj.fields if each.name not in {"createdAt", "updatedAt"}]
+        known = [each for each in obj.fields if each.name not in MANAGED]
         end = begin + size
         answer: Answer = {"result": [each.schema() for each in known[begin:end]]}
         if end < len(known):
@@ -150,7 +158,7 @@ class Instance:
         """One field, by its API name."""
         name = parameters["fieldApiName"]
         field = obj.by_name.get(name)
-        if field is None:
+        if field is None or name in MANAGED:
             raise CallRefusedError("1006", f"Field '{name}' not found")
         return {"result": [field.schema()]}
 

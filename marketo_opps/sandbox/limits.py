@@ -6,6 +6,7 @@ instance's own clock, so that a test can let midnight pass.
 
 from __future__ import annotations
 
+import json
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
@@ -100,6 +101,18 @@ class Limits:
     def record_error(self, code: str) -> None:
         """Note an error for the statistics."""
         self._today(self.errors_by_day)[code] += 1
+
+    def dumped(self) -> str:
+        """The counts of the last days, to be kept over a restart."""
+        return json.dumps([self.by_day, self.errors_by_day])
+
+    def load(self, dumped: str | None) -> None:
+        """Take up the counts that an earlier process has kept."""
+        if dumped is not None:
+            for days, kept in zip(
+                (self.by_day, self.errors_by_day), json.loads(dumped), strict=True
+            ):
+                days.update({day: Counter(counts) for day, counts in kept.items()})
 
     def forget(self) -> None:
         """Start counting anew, as a fresh subscription would."""

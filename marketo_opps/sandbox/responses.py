@@ -164,13 +164,15 @@ class Api:
         before_seconds = latency_seconds * self._latency.random()
         await asyncio.sleep(before_seconds)
         _strike(fault, after=False)
+        answer: Answer | CallRefusedError
         try:
             answer = work()
-        except CallRefusedError:
-            _strike(fault, after=True)
-            raise
+        except CallRefusedError as refusal:
+            answer = refusal
         await asyncio.sleep(latency_seconds - before_seconds)
         _strike(fault, after=True)
+        if isinstance(answer, CallRefusedError):
+            raise answer
         return answer
 
     def _identity(self, call: Call) -> Answer:

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import pytest
+import requests
+
+
+@pytest.fixture
+def control(sandbox):
+    session = requests.Session()
+    session.trust_env = False
+
+    def call(method, path, body=None, **parameters):
+        url = f"{sandbox.endpoint}/sandbox/{path}"
+        return session.request(method, url, json=body, params=parameters, timeout=30)
+
+    yield call
+    session.close()
+
+
+def test_nothing_under_the_prefix_wants_a_token_or_counts(control, sandbox):
+    assert control("GET", "status").json()["calls"] == 0
+    assert sandbox.instance.limits.calls_today() == 0
+
+
+def test_status_tells_contents_limits_clock_faults_and_calls(api, control, sandbox):
+    sandbox.seed(5, leads=2)
+    sandbox.fault("606", probability=0.5)
+    sandbox.fault("713", times=1)
+    api.get("/rest/v1/opportunities/describe.json")
+    told = control("GET", "status").json()
+    assert told["counts"]["opportunities"] == 5
+    assert told["limits"]["today"] == told["limits"]["in_window"] == 1
+    assert told["limits"]["daily_calls"] == 50_000
+    assert [rule["fault"] for rule in told["faults"]] == ["606", "713"]
+    assert told["calls"] == 2
+    assert told["operations"] == {"identity": 1, "describe opportunity": 1}
+    assert told["clock"]["frozen"] is False
+
+
+def test_the_journal_tells_every_call_and_what_became_of_it(api, control, sandbox):
+    sandbox.seed(3)
+    api.find(["OPP-0000001", "OPP-0000009"], fields="name")
+    api.sync([{"externalOpportunityId": "x", "name": "n"}, {"externalOpportunityId": "y"}])
+    calls = control("GET", "journal", since=1).json()["calls"]
+    query, sync = calls
+    assert [each["seq"] for each in calls] == [2, 3]
+    assert (query["operation"], query["asked"], query["answered"]) == ("query opportunity", 2, 1)
+    assert query["parameters"]["fields"] == "name"
+    assert query["outcome"] == "ok"
+    assert sync["keys"] == ["x", "y"]
+    assert sync["statuses"] == {"created": 1, "skipped": 1}
+    assert sync["reasons"] == {"1002": 1}
+    assert query["started"] <= query["ended"] <= sync["started"] <= sync["ended"]
+    assert query["ended_at"] - query["started_at"] < 5
+    assert sync["request_id"]
+    assert sync["user_agent"].startswith("python-requests")
+    assert control("GET", "journal", limit=1).json()["calls"] == calls[1:]
+
+
+def test_the_journal_is_bounded_and_its_counts_are_not(start, caller_of):
+    sandbox = start(journal_size=3)
+    caller = caller_of(sandbox)
+    for _ in range(5):
+        caller.get("/rest/v1/stats/usage.json")
+    assert [each["seq"] for each in sandbox.journal()] == [4, 5, 6]
+    assert sandbox.api.journal.calls == 6
+    assert sandbox.api.journal.outcomes == {"ok": 6}
+
+
+def test_seed_and_reset(control, sandbox):
+    told = control("POST", "seed", {"opportunities": 7, "leads": 3, "comma_ids": 1}).json()
+    assert told["opportunities"] == 7
+    ids = control("GET", "opportunities/ids", offset=5).json()
+    assert ids == {"ids": sandbox.instance.opportunity_ids()[5:], "total": 7}
+    assert control("POST", "reset").json() == {
+        "opportunities": 0,
+        "roles": 0,
+        "leads": 0,
+        "activities": 0,
+    }
+    assert sandbox.journal() == []
+
+
+def test_records_are_told_as_they_are_stored(control, sandbox):
+    sandbox.seed(6, leads=3)
+    assert control("GET", "opportunities").json()["records"] == sandbox.instance.opportunities()
+    assert control("GET", "roles").json()["records"] == sandbox.instance.roles()
+    assert len(control("GET", "opportunities", after=2, limit=3).json()["records"]) == 3
+
+
+def test_the_clock_is_set_frozen_and_moved(control):
+    told = control("POST", "clock", {"now": "2031-02-03T04:05:06+00:00", "frozen": True}).json()
+    assert told == {"now": "2031-02-03T04:05:06+00:00", "frozen": True, "day": "2031-02-02"}
+    assert control("POST", "clock", {"advance": 60}).json()["now"] == "2031-02-03T04:06:06+00:00"
+    assert control("GET", "clock").json()["now"] == "2031-02-03T04:06:06+00:00"
+
+
+def test_faults_are_ordered_listed_and_taken_back(api, control):
+    control("POST", "faults", {"fault": "713", "times": 1})
+    listed = control("POST", "faults", [{"fault": "606"}, {"fault": "html"}]).json()
+    assert [rule["fault"] for rule in listed] == ["713", "606", "html"]
+    assert api.get("/rest/v1/stats/usage.json")["errors"][0]["code"] == "713"
+    assert control("GET", "faults").json()[0]["struck"] == 1
+    assert control("DELETE", "faults").json() == []
+    assert api.get("/rest/v1/stats/usage.json")["success"]
+
+
+def test_options_change_while_calls_run(api, control, sandbox):
+    control("POST", "options", {"crm_sync": "disabled", "limits": {"daily_calls": 1}})
+    describe = "/rest/v1/opportunities/describe.json"
+    assert api.get(describe)["errors"][0]["code"] == "1018"
+    assert api.get(describe)["errors"][0]["code"] == "607"
+    control("POST", "options", {"crm_sync": None, "permissions": [], "limits": {"daily_calls": 9}})
+    assert api.get(describe)["errors"][0]["code"] == "603"
+
+
+def test_opportunities_are_changed_as_a_user_of_marketo_would(api, control, sandbox):
+    sandbox.seed(5, leads=2)
+    logged = len(api.log())
+    ids = ["OPP-0000001", "OPP-0000002"]
+    before = sandbox.instance.clock.seconds()
+    assert control("POST", "change", {"ids": ids, "fields": {"stage": "Lost"}}).json() == {
+        "changed": 2
+    }
+    changed = [each for each in sandbox.instance.opportunities() if each["stage"] == "Lost"]
+    assert [each["externalOpportunityId"] for each in changed] == ids
+    assert all(each["updatedAt"] >= int(before) for each in changed)
+    assert len(api.log()) > logged
+
+
+def test_leads_are_made_known(api, control):
+    api.sync([{"externalOpportunityId": "a", "name": "n"}])
+    role = {"externalOpportunityId": "a", "leadId": 77, "role": "Captain"}
+    assert api.sync_roles([role])["result"][0]["status"] == "skipped"
+    assert control("POST", "leads", {"ids": [77]}).json()["leads"] == 1
+    assert api.sync_roles([role])["result"][0]["status"] == "created"
+
+
+def test_tokens_and_page_tokens_are_ended(api, control, sandbox):
+    sandbox.seed(3)
+    ids = ["OPP-0000001", "OPP-0000002"]
+    token = api.find(ids, batchSize="1")["nextPageToken"]
+    control("POST", "expire_page_tokens")
+    answer = api.find(ids, batchSize="1", nextPageToken=token)
+    assert answer["errors"][0]["code"] == "1003"
+    control("POST", "expire_tokens")
+    assert api.find(ids)["errors"][0]["code"] == "602"
+
+
+def test_problems_are_told_and_acknowledged(api, control, sandbox):
+    api.get("/rest/v1/nowhere.json")
+    assert control("GET", "problems").json() == {
+        "problems": ["unknown route GET /rest/v1/nowhere.json"]
+    }
+    control("DELETE", "problems")
+    assert sandbox.problems == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("faults", {"fault": "explode"}),
+        ("options", {"seed": 5}),
+        ("options", {"limits": {"nonsense": 1}}),
+        ("change", {"ids": ["nobody"], "fields": {"stage": "x"}}),
+        ("clock", {"now": "noon"}),
+        ("seed", {"opportunities": 1, "nonsense": 2}),
+    ],
+)
+def test_an_order_that_means_nothing_is_refused_with_a_reason(control, path, body):
+    answer = control("POST", path, body)
+    assert answer.status_code == 400
+    assert answer.text.strip()
+
+
+def test_the_start_page_is_complete_in_itself(sandbox):
+    answer = requests.get(f"{sandbox.endpoint}/", timeout=10)
+    assert answer.headers["Content-Type"].startswith("text/html")
+    for outside in ("http://", "https://", "src=", "@import", "url("):
+        assert outside not in answer.text
+    assert "/sandbox/status" in answer.text

@@ -1,0 +1,112 @@
+"""Another client, written against the real Marketo, run against the sandbox."""
+
+from __future__ import annotations
+
+import pytest
+from marketorestpython.client import MarketoClient
+from marketorestpython.helper.http_lib import HttpLib
+
+
+@pytest.fixture
+def client(sandbox, monkeypatch):
+    # It sleeps a fifth of a second before each call; the closure's first cell holds that.
+    for verb in ("get", "post"):
+        limited = getattr(HttpLib, verb).__wrapped__
+        for cell in limited.__closure__:
+            if isinstance(cell.cell_contents, float):
+                cell.cell_contents = 0.0
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    made = MarketoClient("123-ABC-456", sandbox.client_id, sandbox.client_secret)
+    made.host = sandbox.endpoint
+    return made
+
+
+DEALS = [
+    {"externalOpportunityId": f"deal{number}", "name": f"Deal {number}", "amount": "12.50"}
+    for number in range(4)
+]
+
+
+def test_it_describes(client):
+    (opportunity,) = client.execute(method="describe_opportunity")
+    (role,) = client.execute(method="describe_opportunity_role")
+    assert opportunity["idField"] == role["idField"] == "marketoGUID"
+
+
+def test_it_creates_updates_reads_and_deletes_opportunities(client, sandbox):
+    created = client.execute(method="create_update_opportunities", input=DEALS)
+    assert [each["status"] for each in created] == ["created"] * 4
+    updated = client.execute(
+        method="create_update_opportunities",
+        input=[{"marketoGUID": created[0]["marketoGUID"], "stage": "Won"}],
+        action="updateOnly",
+        dedupeBy="idField",
+    )
+    assert updated[0]["status"] == "updated"
+    found = client.execute(
+        method="get_opportunities",
+        filterType="externalOpportunityId",
+        filterValues=["deal0", "deal1", "deal9"],
+        fields="name,stage",
+    )
+    assert [(each["name"], each.get("stage")) for each in found] == [
+        ("Deal 0", "Won"),
+        ("Deal 1", None),
+    ]
+    deleted = client.execute(
+        method="delete_opportunities",
+        input=[{"externalOpportunityId": "deal0"}, {"externalOpportunityId": "deal9"}],
+        deleteBy="dedupeFields",
+    )
+    assert [each["status"] for each in deleted] == ["deleted", "skipped"]
+    assert sandbox.instance.counts()["opportunities"] == 3
+
+
+def test_it_pages_through_opportunities(client):
+    client.execute(method="create_update_opportunities", input=DEALS)
+    found = client.execute(
+        method="get_opportunities",
+        filterType="dedupeFields",
+        filterValues=[each["externalOpportunityId"] for each in DEALS],
+        batchSize=3,
+    )
+    assert [each["externalOpportunityId"] for each in found] == [
+        each["externalOpportunityId"] for each in DEALS
+    ]
+
+
+def test_it_creates_reads_and_deletes_roles(client, sandbox):
+    sandbox.instance.add_leads([7, 8])
+    client.execute(method="create_update_opportunities", input=DEALS)
+    roles = [
+        {"externalOpportunityId": "deal1", "leadId": lead, "role": "Captain"} for lead in (7, 8)
+    ]
+    created = client.execute(method="create_update_opportunities_roles", input=roles)
+    assert [each["status"] for each in created] == ["created", "created"]
+    found = client.execute(
+        method="get_opportunity_roles", filterType="leadId", filterValues=["8", "9"]
+    )
+    assert [each["marketoGUID"].strip() for each in found] == [created[1]["marketoGUID"]]
+    deleted = client.execute(method="delete_opportunity_roles", input=roles)
+    assert [each["status"] for each in deleted] == ["deleted", "deleted"]
+
+
+def test_it_reads_usage_and_errors(client):
+    (today,) = client.execute(method="get_daily_usage")
+    assert today["total"] == 1
+    assert len(client.execute(method="get_last_7_days_usage")) == 7
+    (errors,) = client.execute(method="get_daily_errors")
+    assert errors["total"] == 0
+    assert len(client.execute(method="get_last_7_days_errors")) == 7
+
+
+def test_it_raises_marketos_code(client, sandbox):
+    sandbox.fault("603", times=1)
+    with pytest.raises(Exception, match="603"):
+        client.execute(method="describe_opportunity")
+
+
+def test_wrong_credentials_are_what_it_expects_of_marketo(client):
+    client.client_secret = "wrong"
+    with pytest.raises(Exception, match="Bad client credentials"):
+        client.execute(method="describe_opportunity")
