@@ -1,0 +1,242 @@
+"""One token for all threads."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import UTC, datetime
+
+import pytest
+
+from marketo_opps import CredentialsError, MarketoObject, redaction
+from marketo_opps.auth import Token, TokenKeeper, read_token, token_path
+from marketo_opps.errors import ServerError, TokenRefusedError, UnexpectedAnswerError
+from marketo_opps.transport import Answer
+
+OPPORTUNITIES = MarketoObject.OPPORTUNITIES
+
+
+class Identity:
+    """Hands out the given values, each with a life of an hour; the last for ever."""
+
+    def __init__(self, clock, *values, life_seconds=3600.0):
+        self.values = list(values)
+        self.clock = clock
+        self.life_seconds = life_seconds
+        self.fetches = 0
+
+    def __call__(self):
+        self.fetches += 1
+        value = self.values.pop(0) if len(self.values) > 1 else self.values[0]
+        return Token(value, self.clock() + self.life_seconds)
+
+
+@pytest.fixture
+def keep(fake_time):
+    def make(*values, life_seconds=3600.0):
+        identity = Identity(fake_time.clock, *values, life_seconds=life_seconds)
+        keeper = TokenKeeper(
+            identity, clock=fake_time.clock, sleep=lambda seconds: fake_time.nap(None, seconds)
+        )
+        return keeper, identity
+
+    return make
+
+
+class TestTokenKeeper:
+    def test_a_token_is_fetched_when_first_asked_for_and_then_kept(self, keep, fake_time):
+        keeper, identity = keep("one", "two")
+        assert identity.fetches == 0
+        assert keeper.token() is keeper.token()
+        fake_time.now += 3599
+        assert keeper.token().value == "one"
+        assert identity.fetches == 1
+
+    def test_a_token_that_has_ended_is_replaced(self, keep, fake_time):
+        keeper, identity = keep("one", "two")
+        keeper.token()
+        fake_time.now += 3600
+        assert keeper.token().value == "two"
+        assert identity.fetches == 2
+
+    def test_a_refused_token_is_replaced_and_nobody_waits(self, keep, fake_time):
+        keeper, _ = keep("one", "two")
+        keeper.renew(keeper.token())
+        assert keeper.token().value == "two"
+        assert fake_time.waited == 0
+
+    def test_a_thread_that_comes_late_finds_the_work_done(self, keep):
+        keeper, identity = keep("one", "two", "three")
+        refused = keeper.token()
+        keeper.renew(refused)
+        keeper.renew(refused)
+        assert (keeper.token().value, identity.fetches) == ("two", 2)
+
+    @pytest.mark.parametrize(("left", "waited"), [(7.5, 7.5), (60.0, 60.0), (3600.0, 60.0)])
+    def test_the_same_token_handed_back_is_waited_out_for_a_minute_at_most(
+        self, left, waited, keep, fake_time
+    ):
+        keeper, identity = keep("one", "one", "two", life_seconds=left)
+        keeper.renew(keeper.token())
+        assert fake_time.waited == pytest.approx(waited)
+        assert (keeper.token().value, identity.fetches) == ("two", 3)
+
+    def test_threads_that_come_late_do_not_wait_the_same_token_out_again(self, keep, fake_time):
+        keeper, identity = keep("one")
+        refused = keeper.token()
+        for _ in range(5):
+            keeper.renew(refused)
+        assert identity.fetches == 3
+        assert fake_time.waited == 60
+
+    def test_a_failed_fetch_leaves_the_refused_token_to_be_renewed_again(self, fake_time):
+        tokens = [Token("one", 1e9), ServerError("down"), Token("two", 1e9)]
+
+        def fetch():
+            token = tokens.pop(0)
+            if isinstance(token, Exception):
+                raise token
+            return token
+
+        keeper = TokenKeeper(fetch, clock=fake_time.clock, sleep=lambda _: None)
+        refused = keeper.token()
+        with pytest.raises(ServerError):
+            keeper.renew(refused)
+        keeper.renew(refused)
+        assert keeper.token().value == "two"
+
+
+@pytest.mark.parametrize("code", [601, 602])
+def test_many_threads_refused_at_once_fetch_one_token(
+    code, instance, connect, shared_time, in_threads, success, refusal
+):
+    refused_together = threading.Barrier(8)
+
+    def answer(request, _context):
+        if request.headers["Authorization"] == "Bearer old-token":
+            refused_together.wait(timeout=20)
+            return json.dumps(refusal(code)).encode()
+        return json.dumps(success({"total": 1})).encode()
+
+    instance.tokens = ["old-token", "new-token", "one-too-many"]
+    instance.answers("stats/usage.json", answer)
+    client = connect(shared_time, max_concurrent_calls=8)
+
+    assert in_threads(8, lambda _: client.calls_today()) == [1] * 8
+    assert len(instance.token_fetches) == 2
+    assert client.counts.token_fetches == 2
+    assert client.counts.retries == 8
+
+
+def test_many_threads_without_a_token_fetch_one(
+    instance, connect, shared_time, in_threads, success
+):
+    instance.answers("stats/usage.json", success({"total": 1}))
+    client = connect(shared_time)
+    assert in_threads(8, lambda _: client.calls_today()) == [1] * 8
+    assert len(instance.token_fetches) == 1
+
+
+def test_a_call_asks_for_a_new_token_twice_at_most(instance, client, refusal):
+    instance.tokens = ["a-token", "b-token", "c-token", "d-token"]
+    instance.answers("stats/usage.json", refusal(601, "Access token invalid"))
+    with pytest.raises(TokenRefusedError, match=r"601 Access token invalid.*LaunchPoint"):
+        client.calls_today()
+    used = [call.headers["Authorization"] for call in instance.calls]
+    assert used == ["Bearer a-token", "Bearer b-token", "Bearer c-token"]
+
+
+def test_a_token_is_used_until_it_ends_and_not_longer(instance, client, fake_time, success):
+    instance.tokens, instance.expires_in = ["first-token", "second-token"], 100
+    instance.answers("stats/usage.json", success({"total": 1}))
+    client.calls_today()
+    fake_time.now += 99
+    client.calls_today()
+    fake_time.now += 1
+    client.calls_today()
+    used = [call.headers["Authorization"].split()[1] for call in instance.calls]
+    assert used == ["first-token", "first-token", "second-token"]
+
+
+@pytest.mark.parametrize("life", [0, 1, None, "soon"])
+def test_a_token_in_its_last_second_is_tried_once_all_the_same(
+    life, instance, client, fake_time, success
+):
+    instance.expires_in = life
+    instance.answers("stats/usage.json", success({"total": 1}))
+    client.calls_today()
+    client.calls_today()
+    assert len(instance.token_fetches) == 1
+    fake_time.now += 1
+    client.calls_today()
+    assert len(instance.token_fetches) == 2
+
+
+def test_identity_that_is_down_for_a_moment_is_asked_again(instance, client, fake_time, success):
+    answers = iter([503, 200])
+
+    def token(_request, context):
+        context.status_code = next(answers)
+        return json.dumps({"access_token": "token-1", "expires_in": 60})
+
+    instance.adapter.register_uri("POST", "/identity/oauth/token", text=token)
+    instance.answers("stats/usage.json", success({"total": 1}))
+    assert client.calls_today() == 1
+    assert fake_time.waited == pytest.approx(0.75)
+    assert client.counts.retries == 0
+
+
+def answer(members, status=200):
+    body = members if isinstance(members, bytes) else json.dumps(members).encode()
+    return Answer(status, datetime.now(UTC), body, "application/json")
+
+
+class TestReadToken:
+    def test_a_token_lives_from_when_it_was_asked_for(self):
+        token = read_token(answer({"access_token": "abc:lon", "expires_in": 300}), now=10.0)
+        assert (token.value, token.expires_at) == ("abc:lon", 310.0)
+
+    def test_a_token_is_a_secret_from_then_on(self):
+        read_token(answer({"access_token": "abc:lon", "expires_in": 300}), now=0)
+        assert redaction.REDACTOR.redact("it is abc:lon!") == "it is [redacted]!"
+
+    @pytest.mark.parametrize("error", ["unauthorized", "invalid_client"])
+    def test_refused_credentials_are_told_with_identitys_words_and_where_to_look(self, error):
+        members = {"error": error, "error_description": "No client with requested id"}
+        with pytest.raises(CredentialsError) as caught:
+            read_token(answer(members, 401), now=0)
+        told = str(caught.value)
+        assert f"HTTP 401, {error}: No client with requested id" in told
+        assert "LaunchPoint" in told
+
+    def test_a_secret_that_identity_repeats_is_not_told(self):
+        redaction.REDACTOR.protect("hush-hush")
+        members = {"error": "invalid_client", "error_description": "Bad secret hush-hush"}
+        with pytest.raises(CredentialsError) as caught:
+            read_token(answer(members, 401), now=0)
+        assert "hush-hush" not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("members", "status"),
+        [
+            (b"<html>", 200),
+            ({}, 200),
+            ([], 200),
+            ({"access_token": None}, 200),
+            ({}, 404),
+            ({}, 302),
+        ],
+    )
+    def test_what_is_no_answer_of_identitys_is_unexpected(self, members, status):
+        with pytest.raises(UnexpectedAnswerError, match=rf"HTTP {status} with neither.*'endpoint'"):
+            read_token(answer(members, status), now=0)
+
+    def test_a_5xx_is_the_servers_error(self):
+        with pytest.raises(ServerError, match="HTTP 502"):
+            read_token(answer(b"", 502), now=0)
+
+
+def test_credentials_are_asked_for_with_everything_encoded():
+    assert token_path("a b", "c&d=e/f") == (
+        "/identity/oauth/token?grant_type=client_credentials&client_id=a+b&client_secret=c%26d%3De%2Ff"
+    )

@@ -1,0 +1,520 @@
+"""Every endpoint: what is sent, and what is made of the answer."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+
+from marketo_opps import (
+    CrmManagedError,
+    DataError,
+    FieldDescription,
+    MarketoClient,
+    MarketoObject,
+    PageTokenError,
+    Reason,
+    RequestRefusedError,
+    UnaskableValueError,
+    can_be_asked_for,
+    encode_record,
+)
+from marketo_opps.errors import ConnectionLostError, NoDataError, UnexpectedAnswerError
+
+OPPORTUNITIES, ROLES = MarketoObject.OPPORTUNITIES, MarketoObject.OPPORTUNITY_ROLES
+DATE = datetime(2026, 11, 23, 17, tzinfo=UTC)
+GUIDS = [f"{number:08d}-0000-4000-8000-000000000000" for number in range(300)]
+
+
+def path_of(call):
+    return urlsplit(call.url).path.removeprefix("/rest/v1/")
+
+
+def query_of(call):
+    return {name: values[0] for name, values in parse_qs(urlsplit(call.url).query).items()}
+
+
+def form_of(call):
+    return {name: values[0] for name, values in parse_qs(call.body.decode()).items()}
+
+
+class TestDescribe:
+    def test_keys_and_fields_are_read(self, instance, client, success):
+        instance.answers(
+            "opportunities/roles/describe.json",
+            success(
+                {
+                    "name": "opportunityRole",
+                    "displayName": "Opportunity Role",
+                    "idField": "marketoGUID",
+                    "dedupeFields": ["externalOpportunityId", "leadId", "role"],
+                    "searchableFields": [["externalOpportunityId", "leadId", "role"], ["leadId"]],
+                    "fields": [
+                        {
+                            "name": "role",
+                            "displayName": "Role",
+                            "dataType": "string",
+                            "length": 50,
+                            "updateable": False,
+                            "crmManaged": True,
+                        },
+                        {"name": "bare"},
+                    ],
+                }
+            ),
+        )
+        described = client.describe(ROLES)
+        assert described.name == "opportunityRole"
+        assert described.display_name == "Opportunity Role"
+        assert described.id_field == "marketoGUID"
+        assert described.dedupe_fields == ("externalOpportunityId", "leadId", "role")
+        assert described.searchable_fields == (
+            ("externalOpportunityId", "leadId", "role"),
+            ("leadId",),
+        )
+        assert described.fields == (
+            FieldDescription("role", "Role", "string", 50, updateable=False, crm_managed=True),
+            FieldDescription("bare", "bare", "string", None, updateable=True, crm_managed=False),
+        )
+        assert described.field_names == ("role", "bare")
+        assert described.field("role") is described.fields[0]
+        assert described.field("Role") is None
+
+    @pytest.mark.parametrize("result", [[], [{}, {}]])
+    def test_anything_but_one_object_is_unexpected(self, result, instance, client, success):
+        instance.answers("opportunities/describe.json", success(*result))
+        with pytest.raises(UnexpectedAnswerError, match=f"with {len(result)} objects"):
+            client.describe(OPPORTUNITIES)
+
+
+class TestQuery:
+    def ask(self, client, obj=OPPORTUNITIES, **changes):
+        asked = {
+            "filter_type": "externalOpportunityId",
+            "filter_values": ["a b", "c&d", "é+"],
+            "fields": ["name", "amount"],
+        }
+        return client.query(obj, **(asked | changes))
+
+    def test_a_short_one_is_a_get_with_everything_in_its_query(self, instance, client, success):
+        instance.answers("opportunities.json", success({"seq": 0, "name": "n"}))
+        page = self.ask(client)
+        (call,) = instance.calls
+        assert call.method == "GET"
+        assert call.body is None
+        assert query_of(call) == {
+            "filterType": "externalOpportunityId",
+            "filterValues": "a b,c&d,é+",
+            "fields": "name,amount",
+            "batchSize": "300",
+        }
+        assert page.records == [{"seq": 0, "name": "n"}]
+        assert (page.more, page.next_page_token, page.request_id) == (False, None, "r#1")
+        assert page.server_time == DATE
+
+    def test_300_guids_go_as_a_posted_form(self, instance, client, success):
+        instance.answers("opportunities.json", success())
+        self.ask(client, filter_type="idField", filter_values=GUIDS)
+        (call,) = instance.calls
+        assert call.method == "POST"
+        assert query_of(call) == {"_method": "GET"}
+        assert call.headers["Content-Type"] == "application/x-www-form-urlencoded"
+        assert form_of(call)["filterValues"].split(",") == GUIDS
+        assert form_of(call)["batchSize"] == "300"
+
+    def test_no_uri_is_long_and_short_ones_stay_gets(self, instance, client, success):
+        instance.answers("opportunities.json", success())
+        methods = set()
+        for length in range(500, 9000, 100):
+            self.ask(client, filter_values=["x" * length])
+            call = instance.calls[-1]
+            methods.add(call.method)
+            assert len(call.url) < 1_200
+        assert methods == {"GET", "POST"}
+        assert instance.calls[0].method == "GET"
+
+    def test_a_long_page_token_makes_it_a_post_too(self, instance, client, success):
+        instance.answers("opportunities.json", success())
+        self.ask(client, next_page_token="t" * 7000)
+        (call,) = instance.calls
+        assert call.method == "POST"
+        assert form_of(call)["nextPageToken"] == "t" * 7000
+
+    def test_the_next_page_is_asked_for_with_all_else_the_same(self, instance, client, success):
+        instance.answers(
+            "opportunities.json",
+            success({"name": "1"}, moreResult=True, nextPageToken="to=k+en"),
+            success({"name": "2"}),
+        )
+        first = self.ask(client, batch_size=1)
+        assert (first.more, first.next_page_token) == (True, "to=k+en")
+        self.ask(client, batch_size=1, next_page_token=first.next_page_token)
+        one, two = map(query_of, instance.calls)
+        assert one["batchSize"] == "1"
+        assert two == one | {"nextPageToken": "to=k+en"}
+
+    def test_roles_are_asked_for_at_their_own_place(self, instance, client, success):
+        instance.answers("opportunities/roles.json", success())
+        self.ask(client, ROLES)
+        assert path_of(instance.calls[0]) == "opportunities/roles.json"
+
+    def test_a_value_with_a_comma_costs_no_call(self, instance, client):
+        with pytest.raises(UnaskableValueError, match="comma"):
+            self.ask(client, filter_values=["fine", "not, fine"])
+        assert not instance.adapter.request_history
+        assert can_be_asked_for("fine")
+        assert not can_be_asked_for("not, fine")
+
+    def test_no_data_is_an_empty_last_page(self, instance, client, refusal):
+        instance.answers("opportunities.json", refusal(702))
+        page = self.ask(client)
+        assert (page.records, page.more, page.next_page_token) == ([], False, None)
+        assert page.request_id == "r#1"
+        assert page.server_time == DATE
+
+    def test_numbers_keep_every_digit(self, instance, client):
+        instance.answers(
+            "opportunities.json",
+            b'{"success":true,"result":[{"a":1234567890123456.78,"b":0.10,"c":12}]}',
+        )
+        assert self.ask(client).records == [
+            {"a": Decimal("1234567890123456.78"), "b": Decimal("0.10"), "c": 12}
+        ]
+
+    @pytest.mark.parametrize("code", [1003, 610, 703])
+    def test_a_refusal_of_a_later_page_is_a_page_token_that_has_expired(
+        self, code, instance, client, refusal
+    ):
+        instance.answers("opportunities.json", refusal(code, "invalid"))
+        with pytest.raises(PageTokenError, match=f"{code} invalid.*start the read again") as caught:
+            self.ask(client, next_page_token="old")
+        assert caught.value.request_id == "r#1"
+
+    def test_a_refusal_of_the_first_page_is_told_as_it_is(self, instance, client, refusal):
+        instance.answers("opportunities.json", refusal(1003, "no such filter"))
+        with pytest.raises(DataError):
+            self.ask(client)
+
+    def test_a_read_that_breaks_off_is_made_again(self, instance, client, success):
+        instance.answers("opportunities.json", b'{"success":true,"resu', success({"a": 1}))
+        assert self.ask(client).records == [{"a": 1}]
+        assert client.counts.retries == 1
+
+    def test_warnings_are_logged(self, instance, client, success, caplog):
+        instance.answers("opportunities.json", success(warnings=["field x is deprecated"]))
+        self.ask(client)
+        assert (
+            "Marketo warns about GET /v1/opportunities.json: field x is deprecated" in caplog.text
+        )
+
+
+class TestQueryByKeys:
+    KEY = {"externalOpportunityId": "é", "leadId": 7, "role": "Decision Maker"}
+
+    def test_compound_keys_go_as_json(self, instance, client, success):
+        instance.answers("opportunities/roles.json", success({"role": "x"}))
+        page = client.query_by_keys(ROLES, keys=[self.KEY], fields=["role"], batch_size=10)
+        (call,) = instance.calls
+        assert call.method == "POST"
+        assert query_of(call) == {"_method": "GET"}
+        assert call.headers["Content-Type"] == "application/json"
+        assert json.loads(call.body) == {
+            "filterType": "dedupeFields",
+            "fields": ["role"],
+            "input": [self.KEY],
+            "batchSize": 10,
+        }
+        assert "é".encode() in call.body
+        assert page.records == [{"role": "x"}]
+
+    def test_the_next_page_repeats_all_keys(self, instance, client, success, refusal):
+        instance.answers("opportunities/roles.json", success(), refusal(1003))
+        client.query_by_keys(ROLES, keys=[self.KEY], fields=["role"], next_page_token="next")
+        sent = json.loads(instance.calls[0].body)
+        assert sent["nextPageToken"] == "next"
+        assert sent["input"] == [self.KEY]
+        with pytest.raises(PageTokenError):
+            client.query_by_keys(ROLES, keys=[self.KEY], fields=["role"], next_page_token="next")
+
+
+class TestSync:
+    def test_records_go_out_as_compact_utf_8(self, instance, client, success):
+        instance.answers(
+            "opportunities.json",
+            success(
+                {"seq": 0, "status": "created", "marketoGUID": "g"},
+                {"seq": 1, "status": "skipped", "reasons": [{"code": "1003", "message": "bad"}]},
+            ),
+        )
+        records = [encode_record({"name": "Ünïcode", "amount": Decimal("1.10")}), b'{"name":null}']
+        outcome = client.sync(OPPORTUNITIES, records, action="createOrUpdate")
+        (call,) = instance.calls
+        assert call.method == "POST"
+        assert call.headers["Content-Type"] == "application/json"
+        assert (
+            call.body
+            == (
+                '{"action":"createOrUpdate","input":[{"name":"Ünïcode","amount":1.10},{"name":null}]}'
+            ).encode()
+        )
+        assert [each.status for each in outcome.results] == ["created", "skipped"]
+        assert outcome.results[1].reasons == (Reason("1003", "bad"),)
+        assert outcome.request_id == "r#1"
+        assert not outcome.ambiguous
+
+    def test_dedupe_by_is_sent_where_it_is_given(self, instance, client, success):
+        instance.answers("opportunities/roles.json", success({"status": "updated"}))
+        client.sync(ROLES, [b"{}"], action="updateOnly", dedupe_by="idField")
+        assert instance.calls[0].json() == {
+            "action": "updateOnly",
+            "dedupeBy": "idField",
+            "input": [{}],
+        }
+
+    def test_no_data_is_no_success_of_a_write(self, instance, client, refusal):
+        instance.answers("opportunities.json", refusal(702))
+        with pytest.raises(NoDataError):
+            client.sync(OPPORTUNITIES, [b"{}"], action="updateOnly")
+
+    def test_a_crm_sync_that_owns_opportunities_is_named(self, instance, client, refusal):
+        instance.answers("opportunities.json", refusal(1018))
+        with pytest.raises(CrmManagedError, match="native CRM sync"):
+            client.sync(OPPORTUNITIES, [b"{}"], action="updateOnly")
+
+
+class TestDelete:
+    @pytest.mark.parametrize(
+        ("obj", "path"),
+        [(OPPORTUNITIES, "opportunities/delete.json"), (ROLES, "opportunities/roles/delete.json")],
+    )
+    def test_keys_go_out_alone(self, obj, path, instance, client, success):
+        instance.answers(path, success({"seq": 0, "status": "deleted", "marketoGUID": "g"}))
+        key = encode_record({"marketoGUID": "g"})
+        outcome = client.delete(obj, [key], delete_by="idField")
+        (call,) = instance.calls
+        assert path_of(call) == path
+        assert call.json() == {"deleteBy": "idField", "input": [{"marketoGUID": "g"}]}
+        assert outcome.results[0].accepted
+
+
+class TestAmbiguity:
+    """Whether an earlier attempt at a write may have been executed, and since when."""
+
+    def sync(self, client):
+        return client.sync(OPPORTUNITIES, [b"{}"], action="createOnly")
+
+    @pytest.mark.parametrize(
+        "failure",
+        [
+            requests.ReadTimeout("Read timed out."),
+            requests.ConnectionError("Connection aborted."),
+            500,
+            502,
+            504,
+            b"",
+            b'{"success":tr',
+            *(f"code {code}" for code in (500, 502, 604, 608, 611, 614, 713)),
+        ],
+        ids=str,
+    )
+    def test_a_write_without_a_clear_answer_is_ambiguous(
+        self, failure, instance, client, fake_time, success, refusal
+    ):
+        instance.answers(
+            "opportunities.json", meant(failure, refusal), success({"seq": 0, "status": "created"})
+        )
+        fake_time.now += 5
+        outcome = self.sync(client)
+        assert outcome.ambiguous
+        assert outcome.first_sent_at == DATE
+        assert fake_time.waited > 0
+
+    @pytest.mark.parametrize(
+        "failure",
+        [requests.ConnectTimeout("timed out"), *(f"code {code}" for code in (601, 602, 606, 615))],
+        ids=str,
+    )
+    def test_a_write_that_was_surely_not_executed_is_not(
+        self, failure, instance, client, success, refusal
+    ):
+        instance.tokens = ["token-1", "token-2"]
+        instance.answers(
+            "opportunities.json", meant(failure, refusal), success({"seq": 0, "status": "created"})
+        )
+        outcome = self.sync(client)
+        assert len(instance.calls) == 2
+        assert not outcome.ambiguous
+
+    def test_ambiguity_outlasts_later_clear_failures(self, instance, client, success, refusal):
+        instance.answers(
+            "opportunities.json", 502, refusal(606), success({"seq": 0, "status": "created"})
+        )
+        assert self.sync(client).ambiguous
+
+    def test_a_token_that_cannot_be_fetched_makes_nothing_ambiguous(
+        self, instance, client, fake_time, success, refusal
+    ):
+        """601, then identity is down for a moment: the write was refused, and no more was sent."""
+        instance.answers(
+            "opportunities.json", refusal(601), success({"seq": 0, "status": "created"})
+        )
+        client.server_now()
+        instance.adapter.register_uri(
+            "POST",
+            "/identity/oauth/token",
+            [{"status_code": 503}, {"json": {"access_token": "token-2", "expires_in": 60}}],
+        )
+        outcome = self.sync(client)
+        assert fake_time.waited > 0
+        assert not outcome.ambiguous
+
+    def test_the_first_sending_is_told_by_marketos_clock(
+        self, instance, client, fake_time, success
+    ):
+        instance.answers("opportunities.json", 502, 502, success({"seq": 0, "status": "created"}))
+        client.server_now()
+        fake_time.now += 90
+        outcome = self.sync(client)
+        assert outcome.first_sent_at == DATE + timedelta(seconds=90)
+
+    def test_an_error_at_the_end_tells_it_too(self, instance, connect):
+        instance.answers("opportunities.json", requests.ReadTimeout("Read timed out."))
+        with pytest.raises(ConnectionLostError) as caught:
+            self.sync(connect(max_retry_seconds=0))
+        assert caught.value.ambiguous
+
+
+def meant(failure, refusal):
+    if isinstance(failure, str):
+        return refusal(failure.removeprefix("code "))
+    return failure
+
+
+class TestFields:
+    def test_fields_are_browsed_page_by_page(self, instance, client, success):
+        instance.answers(
+            "opportunities/schema/fields.json",
+            success({"name": "a"}, moreResult=True, nextPageToken="next"),
+            success({"name": "b"}),
+        )
+        first = client.browse_fields(batch_size=1)
+        second = client.browse_fields(batch_size=1, next_page_token=first.next_page_token)
+        assert first.records + second.records == [{"name": "a"}, {"name": "b"}]
+        assert [query_of(call) for call in instance.calls] == [
+            {"batchSize": "1"},
+            {"batchSize": "1", "nextPageToken": "next"},
+        ]
+
+    def test_a_field_is_found_by_name(self, instance, client, success):
+        instance.answers("opportunities/schema/fields/amount.json", success({"name": "amount"}))
+        assert client.field("amount") == {"name": "amount"}
+
+    def test_a_name_cannot_lead_to_another_path(self, instance, client, success):
+        instance.answers("opportunities/schema/fields/a%2F..%20b.json", success({"name": "x"}))
+        assert client.field("a/.. b") == {"name": "x"}
+
+    @pytest.mark.parametrize("code", [702, 1006, 610])
+    def test_a_field_that_is_not_there_is_none(self, code, instance, client, refusal):
+        instance.answers("opportunities/schema/fields/x.json", refusal(code))
+        assert client.field("x") is None
+
+    def test_an_empty_result_is_none(self, instance, client, success):
+        instance.answers("opportunities/schema/fields/x.json", success())
+        assert client.field("x") is None
+
+    def test_another_refusal_is_told(self, instance, client, refusal):
+        instance.answers("opportunities/schema/fields/x.json", refusal(605))
+        with pytest.raises(RequestRefusedError):
+            client.field("x")
+
+
+class TestActivities:
+    def test_types_come_by_name(self, instance, client, success):
+        instance.answers(
+            "activities/types.json",
+            success({"id": 34, "name": "Add to Opportunity"}, {"id": "36", "name": "Update"}),
+        )
+        assert client.activity_types() == {"Add to Opportunity": 34, "Update": 36}
+
+    def test_a_paging_token_is_asked_for_in_utc(self, instance, client, success):
+        instance.answers("activities/pagingtoken.json", success(nextPageToken="here"))
+        since = datetime(2026, 11, 1, 2, 3, 4, 999, tzinfo=timezone(timedelta(hours=2)))
+        assert client.paging_token(since) == "here"
+        assert query_of(instance.calls[0]) == {"sinceDatetime": "2026-11-01T00:03:04Z"}
+
+    def test_no_paging_token_is_unexpected(self, instance, client, success):
+        instance.answers("activities/pagingtoken.json", success())
+        with pytest.raises(UnexpectedAnswerError, match="without a paging token"):
+            client.paging_token(DATE)
+
+    def test_the_log_is_read_with_types_and_token(self, instance, client, success):
+        instance.answers(
+            "activities.json", success({"leadId": 1}, moreResult=True, nextPageToken="next")
+        )
+        page = client.activities(next_page_token="here", activity_type_ids=[34, 35], batch_size=5)
+        assert query_of(instance.calls[0]) == {
+            "activityTypeIds": "34,35",
+            "batchSize": "5",
+            "nextPageToken": "here",
+        }
+        assert (page.records, page.more, page.next_page_token) == ([{"leadId": 1}], True, "next")
+
+    def test_a_token_it_no_longer_takes_is_told_so(self, instance, client, refusal):
+        instance.answers("activities.json", refusal(1003))
+        with pytest.raises(PageTokenError):
+            client.activities(next_page_token="old", activity_type_ids=[34])
+
+
+@pytest.mark.parametrize(
+    ("call", "path", "seconds"),
+    [
+        (lambda client: client.calls_today(), "stats/usage.json", 30),
+        (lambda client: client.browse_fields(), "opportunities/schema/fields.json", 30),
+        (
+            lambda client: client.sync(OPPORTUNITIES, [b"{}"], action="createOnly"),
+            "opportunities.json",
+            60,
+        ),
+        (lambda client: client.delete(ROLES, [b"{}"]), "opportunities/roles/delete.json", 60),
+        (lambda client: client.paging_token(DATE), "activities/pagingtoken.json", 300),
+    ],
+)
+def test_patience_is_ten_seconds_longer_than_marketos_own(
+    call, path, seconds, instance, client, success
+):
+    instance.answers(path, success({"status": "created", "total": 1}, nextPageToken="x"))
+    call(client)
+    assert instance.calls[0].timeout == (10.0, seconds + 10.0)
+    assert instance.token_fetches[0].timeout == (10.0, 40.0)
+
+
+def test_the_servers_clock_goes_on_between_answers(instance, client, fake_time):
+    assert client.server_now() == DATE
+    fake_time.now += 61.5
+    assert client.server_now() == DATE + timedelta(seconds=61.5)
+    assert len(instance.token_fetches) == 1
+
+
+def test_calls_retries_and_token_fetches_are_counted(instance, client, success, refusal):
+    instance.tokens = ["token-1", "token-2"]
+    instance.answers("stats/usage.json", 502, refusal(601), success({"total": 1}))
+    client.calls_today()
+    client.calls_today()
+    assert (client.counts.calls, client.counts.retries, client.counts.token_fetches) == (4, 2, 2)
+
+
+def test_a_client_closes_its_connections_at_the_end(settings):
+    closed = []
+
+    class Session(requests.Session):
+        def close(self):
+            closed.append(self)
+            super().close()
+
+    with MarketoClient(settings(), session=Session()):
+        assert not closed
+    assert closed

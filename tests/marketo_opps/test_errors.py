@@ -1,0 +1,216 @@
+"""Every code of Marketo's: its class, its recovery, and what the client does about it."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+import pytest
+
+from marketo_opps import MarketoObject, Recovery, errors
+from marketo_opps.errors import (
+    AccessDeniedError,
+    ConcurrencyLimitError,
+    CrmManagedError,
+    DailyQuotaError,
+    DataError,
+    NoDataError,
+    RateLimitError,
+    RequestRefusedError,
+    ResponseError,
+    TokenRefusedError,
+    TooLargeError,
+    TransientError,
+)
+
+OPPORTUNITIES = MarketoObject.OPPORTUNITIES
+RETRY, REAUTHENTICATE = Recovery.RETRY, Recovery.REAUTHENTICATE
+RESHAPE, FATAL = Recovery.RESHAPE, Recovery.FATAL
+
+# Half of each wait is jitter, and `fraction` is 0.5: three quarters of 1, 2, 4 ... 30 seconds,
+# of 8, 16, 20 for 606, and of 1, 2, 4, 8 for 615; the last one ends with the 300 seconds.
+TRANSIENT_WAITS = [0.75, 1.5, 3, 6, 12, *[22.5] * 12, 6.75]
+RATE_WAITS = [6, 12, *[15] * 18, 12]
+CONCURRENCY_WAITS = [0.75, 1.5, 3, *[6] * 49, 0.75]
+
+
+class Row(t.NamedTuple):
+    code: str
+    error: type[ResponseError]
+    recovery: Recovery
+    attempts: int
+    waits: list[float]
+    ambiguous: bool = False
+
+
+TABLE = [
+    *(
+        Row(code, TransientError, RETRY, 19, TRANSIENT_WAITS, ambiguous=True)
+        for code in ("500", "502", "604", "608", "611", "614", "713")
+    ),
+    Row("606", RateLimitError, RETRY, 22, RATE_WAITS),
+    Row("615", ConcurrencyLimitError, RETRY, 54, CONCURRENCY_WAITS),
+    *(Row(code, TokenRefusedError, REAUTHENTICATE, 3, []) for code in ("601", "602")),
+    Row("607", DailyQuotaError, FATAL, 1, []),
+    Row("603", AccessDeniedError, FATAL, 1, []),
+    *(
+        Row(code, RequestRefusedError, FATAL, 1, [])
+        for code in ("605", "609", "610", "612", "616", "701", "703", "704", "709", "1234", "999")
+    ),
+    *(
+        Row(code, DataError, RESHAPE, 1, [])
+        for code in (
+            "718",
+            *("1001", "1002", "1003", "1004", "1005", "1006", "1007", "1008"),
+            *("1011", "1013", "1017", "1022", "1036"),
+        )
+    ),
+    Row("1018", CrmManagedError, FATAL, 1, []),
+    *(Row(code, TooLargeError, RESHAPE, 1, []) for code in ("413", "414")),
+    Row("702", NoDataError, RESHAPE, 1, []),
+]
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.code)
+def test_a_refused_call_is_repeated_as_its_code_says_and_then_told(
+    row, instance, client, fake_time, refusal
+):
+    instance.tokens = ["token-1", "token-2", "token-3", "token-4"]
+    instance.answers("opportunities.json", refusal(row.code, "in Marketo's words"))
+    waits = spy_on_delays(client)
+
+    with pytest.raises(ResponseError) as caught:
+        client.sync(OPPORTUNITIES, [b"{}"], action="createOrUpdate")
+
+    error = caught.value
+    assert type(error) is row.error
+    assert error.recovery is row.recovery
+    assert error.ambiguous is row.ambiguous
+    assert len(instance.calls) == row.attempts
+    assert [wait for wait in waits if wait] == pytest.approx(row.waits)
+    assert fake_time.waited >= sum(row.waits) - 1e-6
+    assert f"{row.code} in Marketo's words" in str(error)
+    assert "requestId r#1" in str(error)
+    assert "POST /v1/opportunities.json" in str(error)
+
+
+def spy_on_delays(client):
+    """The wait that follows each failed attempt."""
+    waits = []
+    waited = client._caller._wait
+
+    def wait(error, progress):
+        waits.append(progress.delay_seconds)
+        waited(error, progress)
+
+    client._caller._wait = wait
+    return waits
+
+
+@pytest.mark.parametrize(("status", "attempts"), [(413, 1), (414, 1)])
+def test_what_is_too_large_at_http_level_asks_for_another_call(status, attempts, instance, client):
+    instance.answers("opportunities.json", status)
+    with pytest.raises(TooLargeError, match=rf"{status} .*too much data"):
+        client.sync(OPPORTUNITIES, [b"{}"], action="createOrUpdate")
+    assert len(instance.calls) == attempts
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 599])
+def test_an_http_5xx_is_repeated(status, instance, client, fake_time, success):
+    instance.answers("opportunities.json", status, status, success())
+    client.query(OPPORTUNITIES, filter_type="idField", filter_values=["a"], fields=["name"])
+    assert len(instance.calls) == 3
+    assert fake_time.waited == pytest.approx(0.75 + 1.5)
+
+
+def test_the_daily_quota_tells_the_hour_of_its_reset(instance, client, refusal):
+    instance.answers("opportunities.json", refusal(607))
+    with pytest.raises(
+        DailyQuotaError, match=r"midnight US Central time \(06:00 UTC, perhaps 05:00 in summer\)"
+    ):
+        client.sync(OPPORTUNITIES, [b"{}"], action="createOrUpdate")
+
+
+@pytest.mark.parametrize(
+    ("call", "path", "permission"),
+    [
+        (lambda client: client.describe(OPPORTUNITIES), "opportunities/describe.json", "Read-Only Opportunity"),
+        (
+            lambda client: client.query(
+                OPPORTUNITIES, filter_type="idField", filter_values=["a"], fields=[]
+            ),
+            "opportunities.json",
+            "Read-Only Opportunity",
+        ),
+        (
+            lambda client: client.sync(OPPORTUNITIES, [b"{}"], action="createOnly"),
+            "opportunities.json",
+            "Read-Write Opportunity",
+        ),
+        (
+            lambda client: client.delete(OPPORTUNITIES, [b"{}"]),
+            "opportunities/delete.json",
+            "Read-Write Opportunity",
+        ),
+        (
+            lambda client: client.browse_fields(),
+            "opportunities/schema/fields.json",
+            "Read-Write Schema Standard Field (or Read-Write Schema Custom Field)",
+        ),
+        (
+            lambda client: client.field("name"),
+            "opportunities/schema/fields/name.json",
+            "Read-Write Schema Standard Field (or Read-Write Schema Custom Field)",
+        ),
+        (lambda client: client.activity_types(), "activities/types.json", "Read-Only Activity"),
+    ],
+)  # fmt: skip
+def test_denied_access_names_the_permission_of_the_call_and_the_allowlist(
+    call, path, permission, instance, client, refusal
+):
+    instance.answers(path, refusal(603, "Access denied"))
+    with pytest.raises(AccessDeniedError) as caught:
+        call(client)
+    assert f"the permission '{permission}'" in str(caught.value)
+    assert "allowlist" in str(caught.value)
+
+
+def test_denied_access_to_a_call_that_needs_no_permission_is_told_too(instance, client, refusal):
+    instance.answers("stats/usage.json", refusal(603))
+    with pytest.raises(AccessDeniedError, match="permission that this call needs"):
+        client.calls_today()
+
+
+def test_every_entry_of_errors_is_kept_and_the_first_decides(instance, client, refusal):
+    answer = refusal(1003, "bad value")
+    answer["errors"].append({"code": "607", "message": "quota"})
+    instance.answers("opportunities.json", answer)
+    with pytest.raises(DataError, match="1003 bad value; 607 quota") as caught:
+        client.sync(OPPORTUNITIES, [b"{}"], action="createOrUpdate")
+    assert caught.value.code == "1003"
+
+
+def test_the_hierarchy_drawn_at_the_top_is_the_one_there_is():
+    drawn = set(re.findall(r"(\w+Error)\b", errors.__doc__))
+    defined = {
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, errors.MarketoError)
+    }
+    assert drawn == defined
+
+
+def test_the_codes_drawn_at_the_top_are_those_of_the_classes():
+    for line in errors.__doc__.splitlines():
+        if match := re.match(r"[\s│├└─]*(\w+Error)\s+([\d ]+\d)", line):
+            listed = {code for code in getattr(errors, match[1]).codes if not is_of_a_record(code)}
+            assert set(match[2].split()) == listed or match[1] == "CrmManagedError"
+
+
+def is_of_a_record(code):
+    return code.startswith("1")
+
+
+def test_no_code_belongs_to_two_classes():
+    codes = [code for each in ResponseError.__subclasses__() for code in each.codes]
+    assert len(codes) == len(set(codes))

@@ -1,0 +1,268 @@
+"""Calls in any 20 seconds and calls at once, with clocks that only tests move."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from marketo_opps.errors import StoppedError
+from marketo_opps.pacing import WINDOW_SECONDS, Pacer, SlidingWindow
+
+TRAVEL_SECONDS = 0.25
+
+
+class BlockedError(Exception):
+    """Somebody would have to wait."""
+
+
+def refuse_to_wait(_condition, _seconds):
+    raise BlockedError
+
+
+def most_within(window_seconds, times):
+    times = sorted(times)
+    return max(sum(start <= each < start + window_seconds for each in times) for start in times)
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+    def nap(self, _condition, seconds):
+        self.now += seconds
+
+
+@given(
+    limit=st.integers(1, 100),
+    gaps=st.lists(st.floats(0, 30, allow_subnormal=False), min_size=1, max_size=250),
+)
+def test_no_window_of_20_seconds_holds_more_calls_than_allowed_and_none_waits_longer(limit, gaps):
+    clock = Clock()
+    pacer = Pacer(limit, 10, clock=clock, nap=clock.nap)
+    wanted, sent = [], []
+    for gap in gaps:
+        clock.now += gap
+        wanted.append(clock.now)
+        with pacer.slot():
+            sent.append(clock.now)
+
+    assert most_within(WINDOW_SECONDS, sent) <= limit
+    for index, (asked, went) in enumerate(zip(wanted, sent, strict=True)):
+        freed = sent[index - limit] + WINDOW_SECONDS + TRAVEL_SECONDS if index >= limit else 0
+        assert went == pytest.approx(max(asked, freed), abs=1e-6)
+
+
+def test_the_whole_allowance_may_go_at_once_and_then_again_after_the_window():
+    clock = Clock()
+    pacer = Pacer(50, 10, clock=clock, nap=clock.nap)
+    sent = []
+    for _ in range(101):
+        with pacer.slot():
+            sent.append(clock.now)
+    assert sent[:50] == [0.0] * 50
+    assert sent[50:100] == pytest.approx([WINDOW_SECONDS + TRAVEL_SECONDS] * 50)
+    assert sent[100] == pytest.approx(2 * (WINDOW_SECONDS + TRAVEL_SECONDS))
+
+
+def test_a_window_remembers_only_what_counts():
+    window = SlidingWindow(3, 20.0)
+    for now in range(100):
+        window.add(float(now))
+    assert len(window._times) == 3
+    assert window.seconds_until_free(100.0) == pytest.approx(17.0)
+
+
+@pytest.mark.parametrize(("per_window", "at_once"), [(50, 5), (7, 3), (100, 10), (3, 1)])
+def test_threads_together_keep_both_limits(per_window, at_once, shared_time, in_threads):
+    pacer = Pacer(per_window, at_once, clock=shared_time.clock, nap=shared_time.nap)
+    lock = threading.Lock()
+    sent, under_way, most_under_way = [], 0, 0
+
+    def work(index):
+        nonlocal under_way, most_under_way
+        chance = random.Random(index)
+        for _ in range(20):
+            with pacer.slot():
+                with lock:
+                    sent.append(shared_time.clock())
+                    under_way += 1
+                    most_under_way = max(most_under_way, under_way)
+                shared_time.move(chance.uniform(0, 0.5))
+                time.sleep(0)
+                with lock:
+                    under_way -= 1
+
+    assert in_threads(at_once + 4, work) == [None] * (at_once + 4)
+    assert len(sent) == 20 * (at_once + 4)
+    assert most_within(WINDOW_SECONDS, sent) <= per_window
+    assert most_under_way <= at_once
+
+
+def test_a_call_that_fails_gives_its_place_back():
+    clock = Clock()
+    pacer = Pacer(50, 1, clock=clock, nap=refuse_to_wait)
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError), pacer.slot():
+            raise ZeroDivisionError
+
+
+class TestPause:
+    @pytest.fixture
+    def clock(self):
+        return Clock()
+
+    @pytest.fixture
+    def pacer(self, clock):
+        return Pacer(50, 5, clock=clock, nap=refuse_to_wait)
+
+    @staticmethod
+    def is_free(pacer):
+        try:
+            pacer._acquire()
+        except BlockedError:
+            return False
+        pacer._release()
+        return True
+
+    def test_nobody_starts_a_call_before_it_is_over(self, pacer, clock):
+        pacer.pause(6)
+        assert not self.is_free(pacer)
+        clock.now += 5.9
+        assert not self.is_free(pacer)
+        clock.now += 0.2
+        assert self.is_free(pacer)
+
+    def test_a_shorter_one_does_not_shorten_it(self, pacer, clock):
+        pacer.pause(6)
+        pacer.pause(1)
+        clock.now += 5
+        assert not self.is_free(pacer)
+
+    def test_one_call_goes_ahead_alone_until_its_outcome_is_known(self, pacer, clock):
+        pacer.pause(6)
+        clock.now += 6
+        with pacer.slot() as turn:
+            assert not self.is_free(pacer)
+        assert not self.is_free(pacer)
+        pacer.settled(turn)
+        assert all(self.is_free(pacer) for _ in range(5))
+
+    def test_a_probe_that_asks_for_another_pause_is_followed_by_one_probe(self, pacer, clock):
+        pacer.pause(6)
+        clock.now += 6
+        with pacer.slot() as turn:
+            pass
+        pacer.pause(12)
+        pacer.settled(turn)
+        assert not self.is_free(pacer)
+        clock.now += 12
+        assert self.is_free(pacer)
+        assert not self.is_free(pacer)
+
+    def test_an_answer_to_a_call_from_before_it_ends_nothing(self, pacer, clock):
+        with pacer.slot() as early:
+            pacer.pause(6)
+        pacer.settled(early)
+        clock.now += 6
+        assert self.is_free(pacer)
+        assert not self.is_free(pacer)
+
+    def test_calls_from_before_it_do_not_hold_the_probe_up(self, pacer, clock):
+        with pacer.slot(), pacer.slot():
+            pacer.pause(6)
+            clock.now += 6
+            assert self.is_free(pacer)
+
+    def test_without_one_nothing_is_held_back(self, pacer):
+        with pacer.slot() as turn:
+            assert self.is_free(pacer)
+        pacer.settled(turn)
+        assert self.is_free(pacer)
+
+
+class TestStop:
+    @pytest.fixture
+    def waiting(self):
+        """A thread that waits in real time for something far off; its pacer, and how it ended."""
+        return Pacer(1, 1), []
+
+    @pytest.mark.parametrize("wait", ["slot", "sleep"])
+    def test_a_waiting_thread_ends_its_waiting_soon(self, wait, waiting):
+        pacer, ended = waiting
+        with pacer.slot():
+            pass
+
+        def work():
+            try:
+                if wait == "slot":
+                    pacer._acquire()
+                else:
+                    pacer.sleep(3600)
+            except StoppedError as error:
+                ended.append(error)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        began = time.monotonic()
+        pacer.stop()
+        thread.join(timeout=5)
+        assert time.monotonic() - began < 1
+        assert len(ended) == 1
+        assert pacer.stopped
+
+    def test_no_call_starts_any_more_even_where_there_is_a_place(self):
+        pacer = Pacer(50, 5)
+        pacer.stop()
+        with pytest.raises(StoppedError, match="no new calls"), pacer.slot():
+            pytest.fail("a call was started")
+        with pytest.raises(StoppedError):
+            pacer.sleep(0)
+
+    def test_a_call_under_way_goes_on(self):
+        pacer = Pacer(50, 5)
+        with pacer.slot() as turn:
+            pacer.stop()
+        pacer.settled(turn)
+
+    def test_it_takes_no_lock_so_that_a_signal_handler_may_call_it(self):
+        pacer = Pacer(50, 5)
+        with pacer._condition:
+            stopping = threading.Thread(target=pacer.stop)
+            stopping.start()
+            stopping.join(timeout=5)
+            assert pacer.stopped
+
+
+def test_sleeping_lasts_as_long_as_asked():
+    clock = Clock()
+    Pacer(50, 5, clock=clock, nap=clock.nap).sleep(1.5)
+    assert clock.now == pytest.approx(1.5)
+
+
+def test_a_place_given_back_is_taken_at_once_not_after_the_nap():
+    """With real waiting: a release wakes the next thread."""
+    pacer = Pacer(100, 1)
+    began = time.monotonic()
+    ends = itertools.count()
+
+    def work():
+        for _ in range(10):
+            with pacer.slot():
+                next(ends)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=10)
+    assert next(ends) == 40
+    assert time.monotonic() - began < 3

@@ -1,0 +1,327 @@
+"""One HTTP exchange with servers that misbehave, over real sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import socket
+import ssl
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import requests
+import urllib3
+
+from marketo_opps import SettingsError
+from marketo_opps.errors import ConnectionLostError, UnreachableError
+from marketo_opps.settings import ConnectionSettings
+from marketo_opps.transport import Transport, _failure
+
+DATE = b"Date: Mon, 23 Nov 2026 17:00:00 GMT\r\n"
+
+
+class Server:
+    """Answers each connection with the bytes it is given; keeps what it was sent."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.requests = []
+        self.connections = []
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+
+    def serve(self):
+        for answer in self.answers:
+            connection, _ = self.listener.accept()
+            self.connections.append(connection)
+            self.requests.append(receive(connection))
+            answer(connection)
+
+    def start(self, *answers):
+        self.answers = [each if callable(each) else sending(each) for each in answers]
+        self.thread.start()
+        return self.address
+
+    def close(self):
+        self.listener.close()
+        for connection in self.connections:
+            connection.close()
+        if self.thread.ident:
+            self.thread.join(timeout=5)
+
+
+def receive(connection):
+    received = b""
+    while b"\r\n\r\n" not in received:
+        received += connection.recv(65536)
+    head, body = received.split(b"\r\n\r\n", 1)
+    length = next(
+        (int(line[16:]) for line in head.split(b"\r\n") if line.startswith(b"Content-Length: ")), 0
+    )
+    while len(body) < length:
+        body += connection.recv(65536)
+    return head + b"\r\n\r\n" + body
+
+
+def sending(answer):
+    def send(connection):
+        connection.sendall(answer)
+        with contextlib.suppress(OSError):  # the client may have hung up already
+            connection.shutdown(socket.SHUT_WR)
+
+    return send
+
+
+@pytest.fixture
+def server():
+    made = Server()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def connect():
+    with contextlib.ExitStack() as stack:
+
+        def make(address, **keywords):
+            settings = ConnectionSettings(address, "id", "secret", user_agent="tests/1")
+            return stack.enter_context(contextlib.closing(Transport(settings, **keywords)))
+
+        yield make
+
+
+def get(transport, path="/rest/x", **keywords):
+    return transport.send("GET", path, server_timeout_seconds=30.0, **keywords)
+
+
+def whole(body, *headers):
+    head = b"".join(line + b"\r\n" for line in headers)
+    return b"HTTP/1.1 200 OK\r\n" + DATE + head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+
+def test_an_answer_comes_with_status_clock_type_and_body(server, connect):
+    address = server.start(whole(b'{"a":1}', b"Content-Type: application/json"))
+    answer = get(connect(address))
+    assert (answer.status, answer.body, answer.content_type) == (
+        200,
+        b'{"a":1}',
+        "application/json",
+    )
+    assert answer.server_time == datetime(2026, 11, 23, 17, tzinfo=UTC)
+
+
+def test_a_request_goes_out_as_it_was_given(server, connect):
+    address = server.start(whole(b""))
+    transport = connect(address)
+    transport.send(
+        "POST",
+        "/rest/x?a=b%2Cc",
+        server_timeout_seconds=30.0,
+        headers={"Authorization": "Bearer t"},
+        body='{"a":"é"}'.encode(),
+    )
+    head, body = server.requests[0].split(b"\r\n\r\n", 1)
+    assert head.startswith(b"POST /rest/x?a=b%2Cc HTTP/1.1\r\n")
+    assert b"User-Agent: tests/1\r\n" in head
+    assert b"Authorization: Bearer t" in head
+    assert b"gzip" in head
+    assert body == b'{"a":"\xc3\xa9"}'
+
+
+def test_a_zipped_answer_is_unzipped(server, connect):
+    body = b'{"a":"' + b"x" * 100_000 + b'"}'
+    address = server.start(whole(gzip.compress(body), b"Content-Encoding: gzip"))
+    assert get(connect(address)).body == body
+
+
+def test_a_chunked_answer_is_put_together(server, connect):
+    chunked = b'5\r\n{"a":\r\n2\r\n1}\r\n0\r\n\r\n'
+    address = server.start(
+        b"HTTP/1.1 200 OK\r\n" + DATE + b"Transfer-Encoding: chunked\r\n\r\n" + chunked
+    )
+    assert get(connect(address)).body == b'{"a":1}'
+
+
+def test_a_redirect_is_not_followed(server, connect):
+    address = server.start(
+        b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
+    )
+    assert get(connect(address)).status == 302
+
+
+@pytest.mark.parametrize("date", [b"", b"Date: yesterday\r\n"])
+def test_without_a_date_it_is_this_machines_clock(date, server, connect):
+    address = server.start(b"HTTP/1.1 200 OK\r\n" + date + b"Content-Length: 0\r\n\r\n")
+    answer = get(connect(address))
+    assert abs(answer.server_time - datetime.now(UTC)) < timedelta(seconds=10)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.",
+        whole(b"123")[:-1],
+        b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"a',
+        whole(b"no gzip", b"Content-Encoding: gzip"),
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+    ],
+    ids=["nothing", "half a head", "half a body", "half a chunk", "broken gzip", "no http"],
+)
+def test_an_answer_that_breaks_off_is_a_lost_connection(answer, server, connect):
+    address = server.start(answer)
+    with pytest.raises(ConnectionLostError, match="was lost before the answer was") as caught:
+        get(connect(address))
+    assert caught.value.ambiguous
+
+
+def test_a_connection_that_is_reset_is_a_lost_one(server, connect):
+    def reset(connection):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        connection.close()
+
+    address = server.start(reset)
+    with pytest.raises(ConnectionLostError, match="reset") as caught:
+        get(connect(address))
+    assert caught.value.ambiguous
+
+
+def test_an_answer_that_drips_in_is_given_up_at_the_deadline(server, connect):
+    """Each byte comes in time, the whole never would."""
+
+    def drip(connection):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        with contextlib.suppress(OSError):
+            while True:
+                connection.sendall(b"x")
+                time.sleep(0.002)
+
+    passed = iter(range(0, 10_000, 9))
+    address = server.start(drip)
+    with pytest.raises(ConnectionLostError, match="so slowly") as caught:
+        get(connect(address, clock=lambda: float(next(passed))))
+    assert caught.value.ambiguous
+    # 10 s for connecting, 30 s that Marketo may take, 10 s of patience.
+    assert next(passed) in range(50, 81)
+
+
+@pytest.mark.parametrize("seconds", [30.0, 60.0, 300.0])
+def test_reading_is_given_ten_seconds_more_than_marketo_gives_itself(seconds, connect):
+    timeouts = []
+
+    class Session(requests.Session):
+        def request(self, *_args, timeout, **_keywords):
+            timeouts.append(timeout)
+            raise requests.ReadTimeout("Read timed out. (read timeout=40)")
+
+    transport = connect("http://127.0.0.1:9", session=Session())
+    with pytest.raises(ConnectionLostError, match=r"Read timed out\. \(read timeout=40\)"):
+        transport.send("GET", "/", server_timeout_seconds=seconds)
+    assert timeouts == [(10.0, seconds + 10.0)]
+
+
+def test_a_silent_server_times_out(server, connect, monkeypatch):
+    monkeypatch.setattr("marketo_opps.transport._PATIENCE_SECONDS", 0.05)
+    silent = threading.Event()
+    address = server.start(lambda _: silent.wait(5))
+    with pytest.raises(ConnectionLostError, match="timed out") as caught:
+        connect(address).send("GET", "/", server_timeout_seconds=0.05)
+    silent.set()
+    assert caught.value.ambiguous
+
+
+def test_nobody_listening_means_that_nothing_was_sent(connect):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    with pytest.raises(UnreachableError) as caught:
+        get(connect(address))
+    assert str(caught.value) == (
+        f"{address} cannot be reached (Connection refused): check 'endpoint' and the network."
+    )
+    assert not caught.value.ambiguous
+    assert caught.value.__context__ is None
+    assert caught.value.__cause__ is None
+
+
+def test_a_host_without_an_address_means_that_nothing_was_sent(connect, monkeypatch):
+    def fail(*_args, **_keywords):
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    with pytest.raises(UnreachableError, match=r"\(Name or service not known\)") as caught:
+        get(connect("https://nowhere.invalid"))
+    assert not caught.value.ambiguous
+
+
+@pytest.mark.parametrize("error", [OSError(113, "No route to host"), TimeoutError("timed out")])
+def test_a_connection_that_cannot_be_made_means_that_nothing_was_sent(error, connect, monkeypatch):
+    def fail(*_args, **_keywords):
+        raise error
+
+    monkeypatch.setattr(socket.socket, "connect", fail)
+    with pytest.raises(UnreachableError) as caught:
+        get(connect("http://127.0.0.1:9"))
+    assert not caught.value.ambiguous
+
+
+def test_a_proxy_that_cannot_be_reached_means_that_nothing_was_sent(connect, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        proxy = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    monkeypatch.setenv("https_proxy", proxy)
+    with pytest.raises(UnreachableError):
+        get(connect("https://marketo.invalid"))
+
+
+def test_no_proxy_stands_before_loopback(server, connect, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert get(connect(server.start(whole(b"here")))).body == b"here"
+
+
+def test_proxy_and_certificates_of_the_environment_are_used_for_a_real_instance(
+    connect, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("https_proxy", "http://proxy.invalid:3128")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
+    transport = connect("https://marketo.invalid")
+    assert transport._session.proxies["https"] == "http://proxy.invalid:3128"
+    assert transport._session.verify == str(tmp_path)
+    assert not transport._session.trust_env
+
+
+def test_a_netrc_does_not_replace_the_token(server, connect, monkeypatch, tmp_path):
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    get(connect(server.start(whole(b""))), headers={"Authorization": "Bearer t"})
+    assert b"Authorization: Bearer t\r\n" in server.requests[0] + b"\r\n"
+
+
+def test_a_certificate_that_cannot_be_verified_is_a_setting_to_correct():
+    refused = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    refused.verify_message = "self-signed certificate"
+    wrapped = urllib3.exceptions.MaxRetryError(None, "/x", urllib3.exceptions.SSLError(refused))
+    failure = _failure(requests.exceptions.SSLError(wrapped), "https://marketo.invalid")
+    assert isinstance(failure, SettingsError)
+    assert "(self-signed certificate)" in str(failure)
+    assert "REQUESTS_CA_BUNDLE" in str(failure)
+
+
+def test_a_connection_is_kept_and_used_again(server, connect):
+    def answer_twice(connection):
+        connection.sendall(whole(b"one"))
+        server.requests.append(receive(connection))
+        connection.sendall(whole(b"two"))
+
+    transport = connect(server.start(answer_twice))
+    assert [get(transport).body, get(transport).body] == [b"one", b"two"]
+    assert len(server.connections) == 1
+
+
+def test_eleven_connections_are_kept_for_ten_calls_and_a_token(connect):
+    transport = connect("http://127.0.0.1:9")
+    adapter = transport._session.get_adapter("http://127.0.0.1:9/rest")
+    assert adapter._pool_maxsize == 11
