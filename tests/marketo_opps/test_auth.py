@@ -108,7 +108,7 @@ class TestTokenKeeper:
 
 @pytest.mark.parametrize("code", [601, 602])
 def test_many_threads_refused_at_once_fetch_one_token(
-    code, instance, connect, shared_time, in_threads, success, refusal
+    *, code, instance, connect, shared_time, in_threads, success, refusal
 ):
     refused_together = threading.Barrier(8)
 

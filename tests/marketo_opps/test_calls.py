@@ -55,7 +55,7 @@ def test_the_limits_hold_on_the_wire(instance, connect, shared_time, in_threads,
 
 @pytest.mark.parametrize("code", [606, 615])
 def test_all_threads_wait_when_one_meets_a_limit_and_then_one_goes_ahead(
-    code, instance, connect, shared_time, in_threads, success, refusal
+    *, code, instance, connect, shared_time, in_threads, success, refusal
 ):
     """The first call is refused, and so is the first after the pause."""
     watched = Watched(
@@ -101,7 +101,7 @@ def test_a_limit_met_on_the_last_try_still_lets_the_others_probe(
 
 
 def test_a_probe_that_is_refused_for_good_lets_the_others_go(
-    instance, connect, shared_time, in_threads, success, refusal
+    *, instance, connect, shared_time, in_threads, success, refusal
 ):
     instance.answers("stats/usage.json", refusal(606), refusal(610), success({"total": 1}))
     client = connect(shared_time)
@@ -202,11 +202,10 @@ def test_the_line_that_tells_a_retry_says_why_and_how_long(
     )
     client.calls_today()
     told = [record.getMessage() for record in caplog.records if record.name == "marketo_opps.calls"]
+    refused = "Marketo refused GET /v1/stats/usage.json"
     assert told == [
-        "Marketo refused GET /v1/stats/usage.json: 608 down (requestId r#1). "
-        "Trying again in 0.8 s.",
-        "Marketo refused GET /v1/stats/usage.json: 602 expired (requestId r#1). "
-        "Fetching a new token.",
+        f"{refused}: 608 down (requestId r#1). Trying again in 0.8 s.",
+        f"{refused}: 602 expired (requestId r#1). Fetching a new token.",
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import typing as t
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from urllib.parse import parse_qs, urlsplit
@@ -213,7 +214,7 @@ class TestQuery:
 
 
 class TestQueryByKeys:
-    KEY = {"externalOpportunityId": "é", "leadId": 7, "role": "Decision Maker"}
+    KEY: t.ClassVar = {"externalOpportunityId": "é", "leadId": 7, "role": "Decision Maker"}
 
     def test_compound_keys_go_as_json(self, instance, client, success):
         instance.answers("opportunities/roles.json", success({"role": "x"}))
@@ -322,7 +323,7 @@ class TestAmbiguity:
         ids=str,
     )
     def test_a_write_without_a_clear_answer_is_ambiguous(
-        self, failure, instance, client, fake_time, success, refusal
+        self, *, failure, instance, client, fake_time, success, refusal
     ):
         instance.answers(
             "opportunities.json", meant(failure, refusal), success({"seq": 0, "status": "created"})
@@ -484,7 +485,7 @@ class TestActivities:
     ],
 )
 def test_patience_is_ten_seconds_longer_than_marketos_own(
-    call, path, seconds, instance, client, success
+    *, call, path, seconds, instance, client, success
 ):
     instance.answers(path, success({"status": "created", "total": 1}, nextPageToken="x"))
     call(client)

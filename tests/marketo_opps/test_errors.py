@@ -134,7 +134,11 @@ def test_the_daily_quota_tells_the_hour_of_its_reset(instance, client, refusal):
 @pytest.mark.parametrize(
     ("call", "path", "permission"),
     [
-        (lambda client: client.describe(OPPORTUNITIES), "opportunities/describe.json", "Read-Only Opportunity"),
+        (
+            lambda client: client.describe(OPPORTUNITIES),
+            "opportunities/describe.json",
+            "Read-Only Opportunity",
+        ),
         (
             lambda client: client.query(
                 OPPORTUNITIES, filter_type="idField", filter_values=["a"], fields=[]
@@ -164,9 +168,9 @@ def test_the_daily_quota_tells_the_hour_of_its_reset(instance, client, refusal):
         ),
         (lambda client: client.activity_types(), "activities/types.json", "Read-Only Activity"),
     ],
-)  # fmt: skip
+)
 def test_denied_access_names_the_permission_of_the_call_and_the_allowlist(
-    call, path, permission, instance, client, refusal
+    *, call, path, permission, instance, client, refusal
 ):
     instance.answers(path, refusal(603, "Access denied"))
     with pytest.raises(AccessDeniedError) as caught:

@@ -196,7 +196,7 @@ class TestReading:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", typed)
         assert datetime.fromisoformat(typed) == moment.astimezone(UTC).replace(microsecond=0)
 
-    @given(st.one_of(st.booleans(), st.integers(), st.floats(), st.text()), st.sampled_from(TYPES))  # fmt: skip
+    @given(st.one_of(st.booleans(), st.integers(), st.floats(), st.text()), st.sampled_from(TYPES))
     def test_whatever_comes_either_fits_the_schema_or_raises_value_error(self, value, data_type):
         try:
             typed = read(data_type, value)
@@ -243,7 +243,7 @@ class TestWriting:
             ("datetime", date(2015, 2, 3), "2015-02-03T00:00:00Z"),
             ("datetime", "", None),
         ],
-    )  # fmt: skip
+    )
     def test_a_singer_value_becomes_marketos(self, data_type, value, written):
         came = write(data_type, value)
         assert came == written
