@@ -37,7 +37,7 @@ CHANGEABLE = frozenset(
         "refuse_delete_in_use",
     }
 )
-RECENT_CALLS = 200
+BULKY = frozenset({"keys", "parameters"})
 
 
 class Control:
@@ -72,6 +72,7 @@ class Control:
             "token_seconds_left": max(0, int(instance.access.seconds_left())),
             "faults": self._api.faults.listed(),
             "calls": self._api.journal.calls,
+            "journal_first": self._api.journal.first,
             "outcomes": dict(self._api.journal.outcomes),
             "operations": dict(self._api.journal.operations),
             "problems": list(self._api.problems),
@@ -80,10 +81,13 @@ class Control:
         }
 
     def journal(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Calls after ``since``, at most the last ``limit``."""
+        """Calls after ``since``, at most the last ``limit``; ``brief`` leaves bulky members out."""
         entries = self._api.journal.entries(int(asked.get("since", 0)))
         limit = int(asked.get("limit", len(entries)))
-        return {"calls": [entry.told() for entry in entries[max(0, len(entries) - limit) :]]}
+        calls = [entry.told() for entry in entries[max(0, len(entries) - limit) :]]
+        if "brief" in asked:
+            calls = [{name: each[name] for name in each.keys() - BULKY} for each in calls]
+        return {"calls": calls}
 
     def reset(self, _asked: dict[str, Any]) -> dict[str, Any]:
         """Empty the instance, forget the calls, take the faults back."""

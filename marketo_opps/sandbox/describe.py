@@ -89,8 +89,13 @@ class ObjectType:
             names.append(filter_field)
         return names
 
-    def described(self, since: str) -> dict[str, Any]:
-        """The one entry of a describe answer; ``since`` is when the object was made."""
+    def described(self, since: str, *, dates: bool = False) -> dict[str, Any]:
+        """The one entry of a describe answer.
+
+        Args:
+            since: when the object was made.
+            dates: list createdAt and updatedAt wherever Adobe prints them not.
+        """
         return {
             "name": self.name,
             "displayName": self.display_name,
@@ -99,7 +104,7 @@ class ObjectType:
             "idField": self.id_field,
             "dedupeFields": list(self.dedupe_fields),
             "searchableFields": self.searchable(),
-            "fields": [each.described() for each in self.fields if each.told],
+            "fields": [each.described() for each in self.fields if each.told or dates],
         }
 
 

@@ -109,7 +109,8 @@ class Instance:
 
     def describe(self, obj: ObjectType, _parameters: Parameters) -> Answer:
         """What fields and keys an object has."""
-        return {"result": [obj.described(DESCRIBED_SINCE)]}
+        dates = self.options.describe_role_dates
+        return {"result": [obj.described(DESCRIBED_SINCE, dates=dates)]}
 
     def query(self, obj: ObjectType, parameters: Parameters) -> Answer:
         """Records whose field has one of the values, or whose keys are given, page by page."""

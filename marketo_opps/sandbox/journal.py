@@ -140,6 +140,11 @@ class Journal:
         self.operations.clear()
 
     @property
+    def first(self) -> int:
+        """The number of the oldest call kept; past the last one when none is."""
+        return self._entries[0].seq if self._entries else self._seq + 1
+
+    @property
     def calls(self) -> int:
         """How many calls have ever come."""
         return self._seq

@@ -57,6 +57,8 @@ class SandboxOptions:
         short_pages: probability that a page of records holds fewer than it could.
         exact_keys: tell keys apart by case and trailing blanks.
         refuse_delete_in_use: an opportunity with roles cannot be deleted (1022).
+        describe_role_dates: let the roles' describe list createdAt and updatedAt, which the one
+            that Adobe prints does not.
         clock: where the instance's clock begins (ISO 8601); by default the real time.
         journal_size: how many calls the journal keeps.
     """
@@ -80,6 +82,7 @@ class SandboxOptions:
     short_pages: float = 0.0
     exact_keys: bool = False
     refuse_delete_in_use: bool = False
+    describe_role_dates: bool = False
     clock: str | None = None
     journal_size: int = 20_000
     limits: LimitOptions = field(default_factory=LimitOptions)

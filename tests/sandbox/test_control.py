@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
+
 import pytest
 import requests
 
@@ -178,4 +182,40 @@ def test_the_start_page_is_complete_in_itself(sandbox):
     assert answer.headers["Content-Type"].startswith("text/html")
     for outside in ("http://", "https://", "src=", "@import", "url("):
         assert outside not in answer.text
-    assert "/sandbox/status" in answer.text
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+QUIET = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_a_browser_shows_contents_calls_limits_and_faults(api, sandbox, tmp_path):
+    sandbox.seed(1234, leads=7)
+    sandbox.fault("713", times=1, operation="usage")
+    api.get("/rest/v1/stats/usage.json")
+    api.sync([{"externalOpportunityId": "a"}])
+    done = subprocess.run(
+        [
+            CHROMIUM,
+            *QUIET,
+            f"--user-data-dir={tmp_path}",
+            "--virtual-time-budget=3000",
+            "--dump-dom",
+            f"{sandbox.endpoint}/",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    text = re.sub(r"<(script|style)>.*?</\1>|<[^>]+>", " ", done.stdout, flags=re.DOTALL)
+    words = " ".join(text.split())
+    assert "Opportunities 1,234" in words
+    assert "2 of 50,000" in words
+    assert "713 usage · each time, at most 1 struck 1" in words
+    assert "1 skipped · reasons 1002 × 1" in words
+    assert "fault on order: 713" in words
+    assert sandbox.client_secret not in done.stdout

@@ -100,7 +100,11 @@ def test_a_slow_call_takes_longer_and_is_right(api, sandbox):
 
 def test_a_connection_kept_alive_is_dropped_after_the_answer(api, sandbox):
     sandbox.fault("drop_keep_alive", times=1)
-    assert api.get(USAGE)["success"]
+    first = api.send("GET", USAGE, stream=True)
+    connection = first.raw.connection.sock
+    assert first.json()["success"]
+    connection.settimeout(5)
+    assert connection.recv(1) == b""
     assert api.get(USAGE)["success"]
 
 

@@ -69,3 +69,11 @@ def test_the_crm_manages_a_field_that_cannot_be_updated(api):
     (described,) = api.get("/rest/v1/opportunities/describe.json")["result"]
     managed = [field for field in described["fields"] if field.get("crmManaged")]
     assert [(field["name"], field["updateable"]) for field in managed] == [("crmOwner", False)]
+
+
+def test_an_instance_may_list_the_dates_of_roles_that_adobe_does_not_print(start, caller_of):
+    path = "/rest/v1/opportunities/roles/describe.json"
+    for listed in (False, True):
+        (described,) = caller_of(start(describe_role_dates=listed)).get(path)["result"]
+        names = {field["name"] for field in described["fields"]}
+        assert ({"createdAt", "updatedAt"} <= names) is listed
