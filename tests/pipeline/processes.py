@@ -21,6 +21,15 @@ READY_SECONDS = 30.0
 END_SECONDS = 60.0
 
 
+def peak_kilobytes(pid: int) -> int:
+    """The most memory that a process has had so far; 0 where it has ended.
+
+    Not `ru_maxrss`: that counts what the parent had when it forked.
+    """
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
+
+
 class Plugin:
     """One run of a tap or target; its stderr goes to a file, its peak memory is measured.
 
@@ -78,7 +87,11 @@ class Plugin:
         return self._stderr_path.read_text(errors="replace")
 
     def running(self) -> bool:
-        return self.code is None and not self._ended(os.WNOHANG)
+        if self.code is None and self._process.poll() is None:
+            self.peak_kilobytes = max(self.peak_kilobytes, peak_kilobytes(self.pid))
+            return True
+        self.code = self._process.returncode
+        return False
 
     def kill(self, signum: int = signal.SIGKILL) -> None:
         if self.running():
@@ -89,20 +102,12 @@ class Plugin:
         deadline = time.monotonic() + timeout_seconds
         while self.running():
             if time.monotonic() > deadline:
-                self.kill()
-                self._ended(0)
+                self._process.kill()
+                self._process.wait()
                 raise TimeoutError(f"{self.name} did not end:\n{self.stderr[-2000:]}")
             time.sleep(0.01)
         assert self.code is not None
         return self.code
-
-    def _ended(self, options: int) -> bool:
-        pid, status, usage = os.wait4(self.pid, options)
-        if pid:
-            # The process is collected here, for its peak memory: Popen must not wait for it again.
-            self.code = self._process.returncode = os.waitstatus_to_exitcode(status)
-            self.peak_kilobytes = usage.ru_maxrss
-        return bool(pid)
 
 
 @dataclass
@@ -165,6 +170,13 @@ class Pair:
     def run(self) -> tuple[int, int]:
         """Run both to their end; exit codes of tap and target."""
         return self.start().wait()
+
+    def run_well(self) -> RunningPair:
+        """Run both to their end, which has to be a good one."""
+        running = self.start()
+        codes = running.wait()
+        assert codes == (0, 0), f"{codes}\n{running.tap.stderr}\n{running.target.stderr}"
+        return running
 
 
 @dataclass

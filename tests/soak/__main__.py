@@ -23,7 +23,7 @@ def main() -> int:
     again = f"make soak SECONDS={asked.seconds:.0f} SEED={seed}"
     _say(f"soak         seed {seed}; the same plan again with: {again}")
     directory = Path(tempfile.mkdtemp(prefix="marketo-soak-"))
-    size = asked.opportunities or (3_000 if asked.seconds >= LONG_SECONDS else 400)
+    size = asked.opportunities or (1_500 if asked.seconds >= LONG_SECONDS else 400)
     began = time.monotonic()
     soak = Soak(seed, directory, size)
     try:

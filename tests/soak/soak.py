@@ -19,10 +19,10 @@ if t.TYPE_CHECKING:
     from pathlib import Path
 
 BEGIN = "2026-03-01T06:00:00+00:00"
-CALLS_PER_20_SECONDS = 30
+CALLS_PER_20_SECONDS = 40
 CALLS_AT_ONCE = 5
 # Runs that were killed leave their calls in the window: whoever starts another sees to the room.
-ROOM_FROM = 50
+ROOM_FROM = 40
 TICK_SECONDS = 0.03
 # An activity may become visible late; within the tap's usual overlap of 600 s.
 ACTIVITY_DELAY_SECONDS = 240
@@ -137,7 +137,7 @@ class Soak:
         tap = {**self.source.credentials, **shared, **find, "user_agent": agents["tap"]}
         target = {**self.destination.credentials, **shared, "user_agent": agents["target"]}
         return Pair(
-            {**tap, "batch_size": 50},
+            {**tap, "batch_size": 60},
             {**target, "rejects_path": str(self.rejects), "max_rejects": -1},
             self.directory,
             {"TAP_MARKETO_OPPS_LOGLEVEL": "DEBUG", "TARGET_MARKETO_OPPS_LOGLEVEL": "DEBUG"},
@@ -198,9 +198,9 @@ class Soak:
             ("target", codes[1], _own_codes(self._killed.get("target"))),
         ):
             if code not in allowed:
-                said = (pair.tap if plugin == "tap" else pair.target).stderr[-600:]
+                said = (pair.tap if plugin == "tap" else pair.target).stderr.splitlines() or [""]
                 self.tally.findings.append(
-                    f"run {self.tally.runs - 1}: the {plugin} ended with {code}: {said}"
+                    f"run {self.tally.runs - 1}: the {plugin} ended with {code}: {said[-1]}"
                 )
 
     def _judge_delivery(self, began: float) -> None:

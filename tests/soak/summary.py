@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import statistics
 import typing as t
-from pathlib import Path
 
+from tests.pipeline.processes import peak_kilobytes
 from tests.soak import audit
 from tests.soak.soak import CALLS_AT_ONCE, CALLS_PER_20_SECONDS
 
@@ -118,13 +118,8 @@ def _memory(soak: Soak, plugin: str) -> str:
 
 
 def _instances_memory(*instances: SandboxProcess) -> str:
-    peaks = [f"{each.name} {_peak_kilobytes(each.pid) / 1000:.1f} MB" for each in instances]
+    peaks = [f"{each.name} {peak_kilobytes(each.pid) / 1000:.1f} MB" for each in instances]
     return f"memory       instances: {', '.join(peaks)}"
-
-
-def _peak_kilobytes(pid: int) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
 def _output(soak: Soak) -> str:

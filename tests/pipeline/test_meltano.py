@@ -1,0 +1,162 @@
+"""The pair under Meltano, with the project file that this repository shows to its users."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline import compare
+from tests.pipeline.processes import BIN
+
+ROOT = Path(__file__).parents[2]
+END_SECONDS = 60
+RUN = ("run", "tap-marketo-opps", "target-marketo-opps")
+
+
+class Project:
+    """A Meltano project of its own, pointed at two sandboxes by environment variables."""
+
+    def __init__(self, directory: Path, source, destination) -> None:
+        self.directory = directory
+        self.printed = ""
+        shutil.copy(ROOT / "meltano.yml", directory)
+        self.environment = {
+            **os.environ,
+            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "MELTANO_CLI_LOG_LEVEL": "debug",
+            "NO_COLOR": "1",
+        }
+        self.set("TAP", **source.credentials, find_by="filter")
+        self.set("TARGET", **destination.credentials)
+
+    def set(self, kind: str, **settings: object) -> None:
+        for name, value in settings.items():
+            self.environment[f"{kind}_MARKETO_OPPS_{name.upper()}"] = str(value)
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            [BIN / "meltano", *arguments],
+            cwd=self.directory,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def end(self, process: subprocess.Popen) -> int:
+        said, _ = process.communicate(timeout=END_SECONDS)
+        self.printed += said
+        return process.returncode
+
+    def run(self, *more: str) -> None:
+        before = len(self.printed)
+        assert self.end(self.start(*RUN, *more)) == 0, self.printed[before:]
+
+    def run_until(self, happened, *more: str) -> int:
+        """Start a run, terminate it once something has happened, and return its exit code."""
+        process = self.start(*RUN, *more)
+        deadline = time.monotonic() + END_SECONDS
+        while not happened() and time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        return self.end(process)
+
+
+@pytest.fixture
+def project(source, destination, values_path, tmp_path):
+    directory = tmp_path / "project"
+    directory.mkdir()
+    project = Project(directory, source, destination)
+    project.set("TAP", filter_values_path=values_path)
+    return project
+
+
+def held(sandbox):
+    return compare.by_key(sandbox.instance.opportunities())
+
+
+def records_sent(sandbox, since=0) -> int:
+    return sum(call["asked"] for call in sandbox.journal(since, operation="sync opportunity"))
+
+
+def secrets(*sandboxes) -> list[str]:
+    kept = [each.instance.storage.meta("token") for each in sandboxes]
+    kept += [each.client_secret for each in sandboxes]
+    return [secret.partition(":")[0] for secret in kept]
+
+
+def test_it_moves_everything_and_then_only_what_has_changed(project, source, destination):
+    project.run()
+    assert compare.differences(held(source), held(destination)) == []
+    assert len(held(destination)) == 700
+
+    source.advance(86_400)
+    changed = source.instance.opportunity_ids()[:25]
+    source.instance.change(changed, {"stage": "Reopened"})
+    before = len(destination.journal())
+    project.run()
+
+    assert compare.differences(held(source), held(destination)) == []
+    # One more, where a record has the very moment of the bookmark.
+    assert 25 <= records_sent(destination, before) <= 26
+
+
+def test_no_secret_is_in_its_output_or_its_files_at_any_log_level(project, source, destination):
+    project.run()
+
+    for path in (path for path in project.directory.rglob("*") if path.is_file()):
+        told = path.read_bytes().decode(errors="replace")
+        assert not [secret for secret in secrets(source, destination) if secret in told], path
+    assert not [secret for secret in secrets(source, destination) if secret in project.printed]
+    # Else the level had not reached the plugins, and nothing would have been shown.
+    assert "urllib3" in project.printed or "POST /rest" in project.printed
+
+
+def test_a_full_refresh_that_was_cut_short_goes_on_and_its_position_dies(
+    project, source, destination
+):
+    project.set("TAP", batch_size=25)
+    project.run()
+    source.advance(86_400)
+    destination.instance.options.latency_ms = source.instance.options.latency_ms = 150
+    before = len(destination.journal())
+
+    code = project.run_until(lambda: records_sent(destination, before) >= 300, "--full-refresh")
+
+    assert code != 0
+    first = records_sent(destination, before)
+    assert 300 <= first < 700
+    destination.instance.options.latency_ms = source.instance.options.latency_ms = 0
+    before = len(destination.journal())
+    project.run()
+    # The rest of the refresh, and of what had been sent no more than was in flight.
+    assert 700 - first <= records_sent(destination, before) < 700
+    assert compare.differences(held(source), held(destination)) == []
+
+    before = len(destination.journal())
+    project.run()
+    assert records_sent(destination, before) <= 1
+
+
+def test_sigterm_ends_the_whole_run_and_the_next_goes_on(project, source, destination):
+    project.set("TAP", batch_size=25)
+    destination.instance.options.latency_ms = source.instance.options.latency_ms = 150
+
+    code = project.run_until(lambda: records_sent(destination) >= 300)
+
+    assert code != 0
+    calls = len(source.journal()), len(destination.journal())
+    time.sleep(0.5)
+    assert (len(source.journal()), len(destination.journal())) == calls
+    destination.instance.options.latency_ms = source.instance.options.latency_ms = 0
+    project.run()
+    assert compare.differences(held(source), held(destination)) == []
+    assert "Traceback" not in project.printed
