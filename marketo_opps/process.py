@@ -139,6 +139,9 @@ def _exit_code(
     except foreseeable as error:
         _LOGGER.error("%s", error)
         return 1
+    except OSError as error:
+        _LOGGER.error("Reading or writing failed: %s.", error)
+        return 1
     except Exception:  # noqa: BLE001 - the last resort of a process
         text = redaction.REDACTOR.redact(traceback.format_exc())
         _LOGGER.critical("This should not happen; please report it with these lines:\n%s", text)

@@ -218,9 +218,12 @@ def _sentences(
             f"Setting '{name}' is missing." for name in schema["required"] if name not in config
         )
         return
-    name = str(error.absolute_path[0]) if error.absolute_path else "the configuration"
-    secret = schema.get("properties", {}).get(name, {}).get("secret", False)
-    if secret:
+    if not error.absolute_path:
+        # Its message quotes the whole configuration, secrets and all.
+        yield f"The configuration cannot be right: it breaks the schema's '{error.validator}'."
+        return
+    name = str(error.absolute_path[0])
+    if schema["properties"][name].get("secret", False):
         yield f"Setting '{name}' cannot be right: it must be a non-empty string."
         return
     where = "".join(f"[{step!r}]" for step in list(error.absolute_path)[1:])

@@ -1,0 +1,295 @@
+"""No secret in any log line, whoever writes it and at whatever level."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import socket
+import threading
+from urllib.parse import quote, quote_plus
+
+import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
+from singer_sdk.logging import StructuredFormatter
+
+from marketo_opps import ConnectionSettings, MarketoClient, MarketoObject, redaction
+from marketo_opps.errors import MarketoError
+from marketo_opps.redaction import REDACTOR, Redactor
+
+SECRET = "s3cr3t/with+odd &=%\"'\\ö"
+TOKEN = "cdf01657-110d-4155-99a7-f986b2ff13a0:int"
+
+
+def forms(secret):
+    return [
+        secret,
+        quote(secret),
+        quote(secret, safe=""),
+        quote_plus(secret),
+        repr(secret)[1:-1],
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+    ]
+
+
+class Log:
+    """Everything that is logged, as each of the formatters in use writes it."""
+
+    def __init__(self):
+        self.streams = []
+        self.handlers = []
+        for formatter in (
+            logging.Formatter("%(levelname)s %(name)s %(message)s"),
+            StructuredFormatter(),
+        ):
+            stream = io.StringIO()
+            handler = logging.StreamHandler(stream)
+            handler.setFormatter(formatter)
+            self.streams.append(stream)
+            self.handlers.append(handler)
+
+    def texts(self):
+        return [stream.getvalue() for stream in self.streams]
+
+    def assert_clean(self, *secrets):
+        for text in self.texts():
+            assert text
+            for secret in secrets:
+                for form in forms(secret):
+                    assert form not in text
+
+
+@pytest.fixture
+def log(monkeypatch):
+    made = Log()
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", made.handlers)
+    monkeypatch.setattr(root, "level", logging.DEBUG)
+    for name in ("urllib3", "requests", "marketo_opps", "marketo_opps.calls"):
+        monkeypatch.setattr(logging.getLogger(name), "level", logging.DEBUG)
+        monkeypatch.setattr(logging.getLogger(name), "disabled", False)
+    logging.getLogger().manager._clear_cache()
+    yield made
+    logging.getLogger().manager._clear_cache()
+
+
+@pytest.fixture
+def redactor():
+    made = Redactor()
+    made.protect(SECRET)
+    return made
+
+
+class TestRedactor:
+    @pytest.mark.parametrize("form", forms(SECRET))
+    def test_a_protected_value_goes_in_every_form_it_may_take(self, form, redactor):
+        assert redactor.redact(f"before {form} after") == "before [redacted] after"
+
+    @given(st.text(min_size=4), st.text(), st.text())
+    def test_no_protected_value_is_left_whatever_is_around_it(self, secret, before, after):
+        redactor = Redactor()
+        redactor.protect(secret)
+        assert secret not in redactor.redact(before + secret + after).replace("[redacted]", "\n\0")
+
+    def test_a_longer_secret_goes_before_one_that_is_part_of_it(self):
+        redactor = Redactor()
+        redactor.protect("abcd")
+        redactor.protect("abcdefgh")
+        assert redactor.redact("abcdefgh") == "[redacted]"
+
+    def test_a_value_of_three_characters_is_left_alone(self):
+        redactor = Redactor()
+        redactor.protect("the")
+        assert redactor.redact("the thing") == "the thing"
+
+    def test_the_same_secret_twice_is_kept_once(self, redactor):
+        known = redactor._secrets
+        redactor.protect(SECRET)
+        assert redactor._secrets is known
+
+    @pytest.mark.parametrize(
+        ("text", "redacted"),
+        [
+            ("client_secret=abc&x=1", "client_secret=[redacted]&x=1"),
+            ("CLIENT_SECRET: abc", "CLIENT_SECRET: [redacted]"),
+            ('{"client_secret": "abc", "x": 1}', '{"client_secret": "[redacted]", "x": 1}'),
+            ("{'access_token': 'abc'}", "{'access_token': '[redacted]'}"),
+            (r'"{\"access_token\":\"abc\"}"', r'"{\"access_token\":\"[redacted]\"}"'),
+            ("client_secret%3Dabc", "client_secret%3D[redacted]"),
+            ("Authorization: Bearer abc-def:lon=", "Authorization: Bearer [redacted]"),
+            ("{'Authorization': 'Bearer abcdefgh12'}", "{'Authorization': 'Bearer [redacted]'}"),
+            (
+                "GET https://x.example/identity/oauth/token?a=b HTTP/1.1",
+                "GET https://x.example/identity/oauth/token?[redacted] HTTP/1.1",
+            ),
+            (
+                '"GET /rest/v1/opportunities.json?filterValues=customer HTTP/1.1" 200',
+                '"GET /rest/v1/opportunities.json?[redacted] HTTP/1.1" 200',
+            ),
+        ],
+    )
+    def test_what_looks_like_a_secret_goes_though_nobody_told_it(self, text, redacted):
+        assert Redactor().redact(text) == redacted
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "Setting 'client_secret' is missing or empty.",
+            "check client_id and client_secret against Admin > LaunchPoint",
+            "client_secret, access_token and the bearer",
+            "GET /v1/opportunities.json: HTTP 200 in 31 ms",
+            "What? Is https://x.example/rest/ right?",
+        ],
+    )
+    def test_plain_sentences_stay_as_they_are(self, text):
+        assert Redactor().redact(text) == text
+
+
+class TestInstall:
+    def test_it_may_be_done_twice(self):
+        redaction.install()
+        factory = logging.getLogRecordFactory()
+        redaction.install()
+        assert logging.getLogRecordFactory() is factory
+
+    def test_messages_and_arguments_are_redacted_at_every_level(self, log):
+        REDACTOR.protect(SECRET)
+        for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, 60):
+            logging.getLogger("anybody").log(level, "it is %s, you know", SECRET)
+            logging.getLogger("anybody").log(level, f"it is {SECRET}, you know")  # noqa: G004 - the case
+            logging.getLogger("anybody").log(level, "%(it)s", {"it": SECRET})
+            logging.getLogger("anybody").log(level, {"config": SECRET})
+        log.assert_clean(SECRET)
+        assert log.texts()[0].count("it is [redacted], you know") == 10
+
+    def test_tracebacks_are_redacted_down_to_their_causes(self, log):
+        REDACTOR.protect(SECRET)
+
+        def fail():
+            try:
+                int(SECRET)
+            except ValueError as error:
+                raise KeyError({"secret": SECRET}) from error
+
+        try:
+            fail()
+        except KeyError:
+            logging.getLogger("anybody").exception("It failed")
+        log.assert_clean(SECRET)
+        for text in log.texts():
+            assert "It failed" in text
+            assert "Traceback" in text
+            assert "[redacted]" in text
+
+    def test_a_traceback_without_a_secret_is_left_to_the_formatters(self, log):
+        REDACTOR.protect(SECRET)
+        try:
+            int("harmless")
+        except ValueError:
+            logging.getLogger("anybody").exception("It failed")
+        plain, structured = log.texts()
+        assert "ValueError: invalid literal" in plain
+        assert "'harmless'" in json.loads(structured)["exception"]["message"]
+
+    @pytest.mark.parametrize(
+        "arguments", [("%s %s", SECRET), ("%d", SECRET), ("%(x)s", {"y": SECRET})]
+    )
+    def test_arguments_that_do_not_fit_are_left_out_and_nothing_is_raised(
+        self, arguments, log, capsys
+    ):
+        logging.getLogger("anybody").warning(*arguments)
+        for text in log.texts():
+            assert arguments[0] in text
+            assert SECRET not in text
+        assert capsys.readouterr().err == ""
+
+    def test_exc_info_without_an_exception_does_no_harm(self, log):
+        logging.getLogger("anybody").error("no exception here", exc_info=True)  # noqa: LOG014 - the case
+        assert "no exception here" in log.texts()[0]
+
+
+def settings_of(address):
+    return ConnectionSettings(address, "the-id", SECRET, max_retry_seconds=1)
+
+
+def make_calls(client):
+    """One of each kind; what goes wrong is logged with its traceback, as a careless user would."""
+    for call in (
+        client.calls_today,
+        lambda: client.describe(MarketoObject.OPPORTUNITIES),
+        lambda: client.sync(MarketoObject.OPPORTUNITIES, [b"{}"], action="createOnly"),
+    ):
+        try:
+            call()
+        except MarketoError:
+            logging.getLogger("user").exception("It failed")
+
+
+def test_an_identity_out_of_reach_does_not_tell_the_secret(log, fake_time):
+    """requests and urllib3 print its URL, which holds the secret."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    with MarketoClient(
+        settings_of(address), clock=fake_time.clock, nap=fake_time.nap, fraction=lambda: 0.5
+    ) as client:
+        make_calls(client)
+    log.assert_clean(SECRET)
+    assert "Connection refused" in log.texts()[0]
+
+
+def test_requests_own_exceptions_do_not_tell_it_either(log):
+    """As somebody else's code in this process would log them."""
+    redaction.install()
+    REDACTOR.protect(SECRET)
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    query = f"client_id=x&client_secret={quote_plus(SECRET)}"
+    try:
+        requests.post(f"http://127.0.0.1:{port}/identity/oauth/token?{query}", timeout=1)
+    except requests.ConnectionError:
+        logging.getLogger("anybody").exception("It failed")
+    log.assert_clean(SECRET)
+    assert "oauth/token?[redacted]" in log.texts()[0]
+
+
+@pytest.fixture
+def telling_instance():
+    """An instance that answers every call with an error, over a real socket."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                asked = connection.recv(65536)
+                if b"/identity/" in asked:
+                    body = json.dumps({"access_token": TOKEN, "expires_in": 3600}).encode()
+                else:
+                    said = f"Access token {TOKEN} of {SECRET} denied"
+                    members = {"success": False, "errors": [{"code": "603", "message": said}]}
+                    body = json.dumps(members).encode()
+                connection.sendall(
+                    b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b"
+                    % (len(body), body)
+                )
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join(timeout=5)
+
+
+def test_secret_and_token_stay_out_of_all_logs_at_debug(log, telling_instance):
+    with MarketoClient(settings_of(telling_instance)) as client:
+        make_calls(client)
+    log.assert_clean(SECRET, TOKEN)
+    assert "oauth/token?[redacted]" in log.texts()[0]
+    assert "Access token [redacted] of [redacted] denied" in log.texts()[0]

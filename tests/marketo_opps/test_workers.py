@@ -1,0 +1,86 @@
+"""Daemon threads that make calls."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from marketo_opps import Workers
+
+
+@pytest.fixture
+def workers():
+    made = Workers(2, "test")
+    yield made
+    made.close()
+    for thread in made._threads:
+        thread.join(timeout=5)
+
+
+def test_a_result_comes_through_its_future(workers):
+    assert workers.submit(lambda a, *, b: a + b, 1, b=2).result(timeout=5) == 3
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), SystemExit(3), KeyboardInterrupt()])
+def test_whatever_is_raised_comes_through_its_future_and_the_thread_goes_on(error, workers):
+    def fail():
+        raise error
+
+    futures = [workers.submit(fail) for _ in range(4)]
+    for future in futures:
+        assert future.exception(timeout=5) is error
+    assert workers.submit(lambda: "alive").result(timeout=5) == "alive"
+
+
+def test_work_is_done_in_the_order_of_submission():
+    workers = Workers(1, "test")
+    done = []
+    futures = [workers.submit(done.append, index) for index in range(20)]
+    workers.close()
+    for future in futures:
+        future.result(timeout=5)
+    assert done == list(range(20))
+
+
+def test_as_many_run_at_once_as_there_are_workers(workers):
+    both = threading.Barrier(2)
+    futures = [workers.submit(both.wait, 5) for _ in range(2)]
+    assert sorted(future.result(timeout=5) for future in futures) == [0, 1]
+
+
+def test_work_cancelled_before_its_turn_is_not_done(workers):
+    go = threading.Event()
+    for _ in range(2):
+        workers.submit(go.wait, 5)
+    done = []
+    future = workers.submit(done.append, 1)
+    assert future.cancel()
+    go.set()
+    workers.submit(int).result(timeout=5)
+    assert done == []
+
+
+def test_closing_lets_what_was_submitted_finish_and_ends_the_threads():
+    workers = Workers(1, "test")
+    futures = [workers.submit(int, "7") for _ in range(5)]
+    workers.close()
+    assert [future.result(timeout=5) for future in futures] == [7] * 5
+    for thread in workers._threads:
+        thread.join(timeout=5)
+        assert not thread.is_alive()
+
+
+def test_a_process_does_not_wait_for_its_slowest_call():
+    script = (
+        "import threading; from marketo_opps import Workers\n"
+        "workers = Workers(2, 'x'); began = threading.Event()\n"
+        "workers.submit(lambda: (began.set(), threading.Event().wait(60)))\n"
+        "began.wait(5); print('over')"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=20, check=True
+    )
+    assert ended.stdout == "over\n"
