@@ -56,6 +56,7 @@ class Search:
         self._passed = False
         self._codes: set[str] = set()
         self._last: int | None = None
+        self._probed: int | None = None
 
     def deliver(self, indices: _Indices) -> None:
         """Send records, taking the call apart as often as needed.
@@ -78,6 +79,7 @@ class Search:
 
     def _divide(self, indices: _Indices, error: BadDataError) -> None:
         """Deliver what is good of records among which some are known to be bad."""
+        indices = self._undelivered(indices)
         parts = self._parts(indices, error)
         if len(parts) == 1:
             self._refuse(indices, error)
@@ -97,6 +99,9 @@ class Search:
             self._divide(right, right_error)
 
     def _try(self, indices: _Indices) -> BadDataError | None:
+        indices = self._undelivered(indices)
+        if not indices:
+            return None
         self._calls += 1
         error = self._attempt(indices)
         if error is None:
@@ -104,6 +109,9 @@ class Search:
         else:
             self._codes.add(error.code)
         return error
+
+    def _undelivered(self, indices: _Indices) -> _Indices:
+        return [index for index in indices if index != self._probed]
 
     def _parts(self, indices: _Indices, error: BadDataError) -> list[list[int]]:
         """What to tell apart: sales persons for 718, else records."""
@@ -123,6 +131,7 @@ class Search:
         # The first records may be bad and all others good: one from the far end tells.
         assert self._last is not None
         if self._try([self._last]) is None:
+            self._probed = self._last
             return
         raise AllRefusedError(
             f"{error.summary} After {self._calls} calls on single records and parts of a batch not "

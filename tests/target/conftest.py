@@ -7,21 +7,24 @@ import io
 import json
 import logging
 import os
-import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
-from target_marketo_opps.target import TargetMarketoOpps
 
 from marketo_opps.process import Termination
 from marketo_opps.sandbox.pytest_plugin import (  # noqa: F401 - fixtures
     marketo_sandbox,
     marketo_sandbox_factory,
 )
+from target_marketo_opps.target import TargetMarketoOpps
+
+if TYPE_CHECKING:
+    import signal
 
 DATA_FILES = Path(__file__).parent / "data_files"
 COMMAND = Path(sys.executable).with_name("target-marketo-opps")

@@ -7,12 +7,12 @@ from unittest.mock import Mock
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from target_marketo_opps import batching
-from target_marketo_opps.batching import MAX_RECORD_BYTES, Batcher, Operation, Outgoing
-from target_marketo_opps.ledger import Ledger
 
 from marketo_opps import MAX_BODY_BYTES, MarketoObject, encode_record
 from marketo_opps.wire import encode_batch
+from target_marketo_opps import batching
+from target_marketo_opps.batching import MAX_RECORD_BYTES, Batcher, Operation, Outgoing
+from target_marketo_opps.ledger import Ledger
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_a_delete_and_an_upsert_of_one_key_keep_their_order(batcher):
 
 def test_a_record_with_two_locks_waits_for_both(batcher):
     add(batcher, "a", "b")
-    first = list(batcher.open_batches())[0]
+    first = next(iter(batcher.open_batches()))
     batcher.close_all()
     batcher.closed.clear()
     batcher.add(outgoing(batcher, "g", operation="delete", locks=("c",)))

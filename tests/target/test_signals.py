@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -127,7 +128,7 @@ def test_a_broken_stdout_ends_the_run_with_one_sentence(marketo_sandbox, singer,
 
 
 def test_a_full_stdout_ends_the_run_with_one_sentence(marketo_sandbox, singer, start_target):
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         process = start_target(marketo_sandbox, stdout=full)
     process.send([singer.schema(), *page(singer, 1)])
     code, _, log = process.end()

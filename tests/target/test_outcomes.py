@@ -1,0 +1,370 @@
+"""Refused calls, lost answers, deletes, unchanged records, dry runs, replays."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pytest
+
+
+def stored(sandbox):
+    return {one["externalOpportunityId"]: one for one in sandbox.instance.opportunities()}
+
+
+def calls(sandbox, operation):
+    return [call for call in sandbox.journal() if call["operation"] == operation]
+
+
+def syncs(sandbox):
+    return calls(sandbox, "sync opportunity")
+
+
+class TestRefusedCalls:
+    @pytest.fixture
+    def sandbox(self, marketo_sandbox_factory):
+        return marketo_sandbox_factory(sales_persons=frozenset({"good"}))
+
+    def messages(self, singer, people):
+        yield singer.schema(properties=("externalOpportunityId", "name", "externalSalesPersonId"))
+        for n, person in enumerate(people):
+            yield singer.opportunity(f"K{n}", externalSalesPersonId=person)
+        yield singer.state("end")
+
+    def test_one_bad_record_does_not_take_its_batch_with_it(self, sandbox, singer):
+        people = ["good"] * 150 + ["bad"] + ["good"] * 149
+        run = singer.run(sandbox, self.messages(singer, people), max_rejects=1).succeeded()
+        assert len(stored(sandbox)) == 299
+        assert run.states == ["end"]
+        assert len(syncs(sandbox)) == 2
+        assert any("1 rejected with 718" in line and line.endswith("K150") for line in run.log)
+
+    def test_a_refused_sales_person_is_remembered_for_the_run(self, sandbox, singer):
+        people = (["good"] * 299 + ["bad"]) * 3
+        run = singer.run(
+            sandbox, self.messages(singer, people), max_rejects=-1, max_concurrent_calls=1
+        ).succeeded()
+        assert "3 rejected" in run.closing
+        assert len(syncs(sandbox)) == 2 + 2
+
+    def test_with_no_reject_allowed_the_bad_record_is_named_and_the_search_ends(
+        self,
+        sandbox,
+        singer,
+    ):
+        people = ["good"] * 299 + ["bad"]
+        run = singer.run(sandbox, self.messages(singer, people))
+        assert "718" in str(run.error)
+        assert run.states == []
+        assert any(line.endswith("K299") for line in run.log)
+
+    def test_all_bad_costs_few_calls(self, sandbox, singer):
+        people = [f"bad{n}" for n in range(300)]
+        run = singer.run(sandbox, self.messages(singer, people), max_rejects=-1)
+        assert "718" in str(run.error)
+        assert len(syncs(sandbox)) <= 12
+        assert run.states == []
+
+
+class TestLostAnswers:
+    def run(self, sandbox, singer, fault, **options):
+        sandbox.fault(fault, operation="sync opportunity", times=1, **options)
+        messages = [singer.schema(), singer.opportunity("old"), *map(singer.opportunity, "abc")]
+        return singer.run(sandbox, [*messages, singer.state(1)], action="createOnly", max_rejects=9)
+
+    @pytest.mark.parametrize(
+        ("fault", "options"),
+        [("cut_after_write", {}), ("611", {"after": True}), ("http_502", {"after": True})],
+    )
+    def test_create_only_tells_its_own_records_from_those_that_were_there_before(
+        self,
+        marketo_sandbox,
+        singer,
+        fault,
+        options,
+    ):
+        marketo_sandbox.set_clock(datetime(2026, 1, 1, tzinfo=UTC))
+        singer.run(marketo_sandbox, [singer.schema(), singer.opportunity("old")]).succeeded()
+        marketo_sandbox.advance(3600)
+        run = self.run(marketo_sandbox, singer, fault, **options).succeeded()
+        assert "3 created" in run.closing
+        assert "1 rejected" in run.closing
+        assert run.states == [1]
+        assert any(
+            "3 records that 'already exist' proved to be created by this run, 1 to have been"
+            in line
+            for line in run.log
+        )
+        assert len(calls(marketo_sandbox, "query opportunity")) == 1
+
+    def test_nothing_is_looked_up_after_a_clear_answer(self, marketo_sandbox, singer):
+        singer.run(marketo_sandbox, [singer.schema(), singer.opportunity("old")]).succeeded()
+        run = self.run(marketo_sandbox, singer, "606").succeeded()
+        assert "3 created" in run.closing
+        assert "1 rejected" in run.closing
+        assert calls(marketo_sandbox, "query opportunity") == []
+
+    def test_a_repeated_upsert_does_no_harm(self, marketo_sandbox, singer):
+        marketo_sandbox.fault("cut_after_write", operation="sync opportunity", times=1)
+        singer.run(marketo_sandbox, [singer.schema(), singer.opportunity("a")]).succeeded()
+        assert set(stored(marketo_sandbox)) == {"a"}
+
+
+class TestDeletes:
+    def deletion(self, singer, **key):
+        return singer.record(**key, _sdc_deleted_at="2026-01-01T00:00:00Z")
+
+    def test_deletes_go_in_batches_and_what_is_gone_counts_as_deleted(
+        self, marketo_sandbox, singer
+    ):
+        marketo_sandbox.seed(350)
+        ids = marketo_sandbox.instance.opportunity_ids(0, 350)
+        messages = [
+            singer.schema(),
+            *(self.deletion(singer, externalOpportunityId=key) for key in [*ids, "gone"]),
+            singer.state(1),
+        ]
+        run = singer.run(marketo_sandbox, messages, hard_delete=True).succeeded()
+        assert "351 deleted" in run.closing
+        assert run.states == [1]
+        assert marketo_sandbox.instance.opportunities() == []
+        sent = [len(call["keys"]) for call in calls(marketo_sandbox, "delete opportunity")]
+        assert sorted(sent) == [51, 300]
+
+    def test_without_hard_delete_they_are_left_alone(self, marketo_sandbox, singer):
+        marketo_sandbox.seed(1)
+        (key,) = marketo_sandbox.instance.opportunity_ids(0, 1)
+        messages = [singer.schema(), self.deletion(singer, externalOpportunityId=key)]
+        run = singer.run(marketo_sandbox, messages).succeeded()
+        assert "1 left alone" in run.closing
+        assert len(marketo_sandbox.instance.opportunities()) == 1
+
+    def test_a_null_deletion_date_is_an_upsert(self, marketo_sandbox, singer):
+        messages = [singer.schema(), singer.opportunity("a", _sdc_deleted_at=None)]
+        singer.run(marketo_sandbox, messages, hard_delete=True).succeeded()
+        assert set(stored(marketo_sandbox)) == {"a"}
+
+    @pytest.mark.parametrize("order", ["upsert delete", "delete upsert", "upsert delete upsert"])
+    def test_the_order_of_upserts_and_deletes_of_a_key_is_kept(
+        self, marketo_sandbox, singer, order
+    ):
+        steps = {
+            "upsert": singer.opportunity("a"),
+            "delete": self.deletion(singer, externalOpportunityId="A"),
+        }
+        messages = [singer.schema(), *(steps[step] for step in order.split())]
+        singer.run(marketo_sandbox, messages, hard_delete=True).succeeded()
+        assert set(stored(marketo_sandbox)) == ({"a"} if order.endswith("upsert") else set())
+
+    def test_by_id(self, marketo_sandbox, singer):
+        marketo_sandbox.seed(2)
+        guid = marketo_sandbox.instance.opportunities()[0]["marketoGUID"]
+        messages = [
+            singer.schema(properties=("marketoGUID",)),
+            self.deletion(singer, marketoGUID=guid),
+        ]
+        run = singer.run(
+            marketo_sandbox, messages, hard_delete=True, action="updateOnly", dedupe_by="idField"
+        ).succeeded()
+        assert "1 deleted" in run.closing
+        assert guid not in {one["marketoGUID"] for one in marketo_sandbox.instance.opportunities()}
+
+    def test_roles_by_their_compound_key(self, marketo_sandbox, singer):
+        marketo_sandbox.seed(20, leads=10, roles=True)
+        role = marketo_sandbox.instance.roles()[0]
+        key = {name: role[name] for name in ("externalOpportunityId", "leadId", "role")}
+        messages = [
+            singer.schema("opportunity_roles", tuple(key)),
+            singer.record("opportunity_roles", **key, _sdc_deleted_at="2026-01-01T00:00:00Z"),
+        ]
+        run = singer.run(
+            marketo_sandbox,
+            messages,
+            hard_delete=True,
+            stream_objects={"opportunity_roles": "opportunity_roles"},
+        ).succeeded()
+        assert "1 deleted" in run.closing
+        left = {one["marketoGUID"] for one in marketo_sandbox.instance.roles()}
+        assert role["marketoGUID"] not in left
+
+
+class TestSkipUnchanged:
+    def test_only_what_differs_is_written(self, marketo_sandbox, singer):
+        base = {
+            "amount": "1234.50",
+            "probability": 40,
+            "closeDate": "2026-03-04",
+            "externalCreatedDate": "2026-01-02T03:04:05.750+02:00",
+            "isWon": "false",
+            "description": "text",
+            "nextStep": "",
+        }
+        names = ("externalOpportunityId", "name", *base)
+        first = [singer.schema(properties=names)]
+        first += [singer.opportunity(f"K{n}", **base) for n in range(400)]
+        singer.run(marketo_sandbox, first).succeeded()
+        before = stored(marketo_sandbox)
+        marketo_sandbox.advance(3600)
+        same = {
+            "amount": 1234.5,
+            "probability": "40",
+            "closeDate": "2026-03-04T00:00:00Z",
+            "externalCreatedDate": "2026-01-02T01:04:05Z",
+            "isWon": False,
+            "description": "text  ",
+            "nextStep": None,
+        }
+        changed = {7: {"amount": 1234.51}, 70: {"description": None}, 310: {"nextStep": "call"}}
+        second = [singer.schema(properties=names)]
+        second += [
+            singer.opportunity(f"K{n}", **{**same, **changed.get(n, {})}) for n in range(400)
+        ]
+        second += [singer.opportunity("new"), singer.state("end")]
+        run = singer.run(marketo_sandbox, second, skip_unchanged=True).succeeded()
+        assert "1 created, 3 updated, 0 deleted, 397 unchanged" in run.closing
+        assert run.states == ["end"]
+        assert len(calls(marketo_sandbox, "query opportunity")) == 2
+        after = stored(marketo_sandbox)
+        touched = {key for key in before if after[key]["updatedAt"] != before[key]["updatedAt"]}
+        assert touched == {"K7", "K70", "K310"}
+
+    def test_a_key_that_cannot_be_asked_for_is_written(self, marketo_sandbox, singer):
+        messages = [singer.schema(), singer.opportunity("a,b"), singer.opportunity("c")]
+        singer.run(marketo_sandbox, messages).succeeded()
+        run = singer.run(marketo_sandbox, messages, skip_unchanged=True).succeeded()
+        assert "1 updated, 0 deleted, 1 unchanged" in run.closing
+
+    def test_roles_are_compared_too(self, marketo_sandbox, singer):
+        marketo_sandbox.seed(20, leads=10, roles=True)
+        fields = ("externalOpportunityId", "leadId", "role", "isPrimary")
+        roles = [
+            {name: one.get(name) for name in fields} for one in marketo_sandbox.instance.roles()
+        ]
+        roles[0]["isPrimary"] = not roles[0]["isPrimary"]
+        messages = [singer.schema("opportunity_roles", fields)]
+        messages += [singer.record("opportunity_roles", **one) for one in roles]
+        run = singer.run(
+            marketo_sandbox,
+            messages,
+            skip_unchanged=True,
+            stream_objects={"opportunity_roles": "opportunity_roles"},
+        ).succeeded()
+        assert f"1 updated, 0 deleted, {len(roles) - 1} unchanged" in run.closing
+
+
+class TestDryRun:
+    def test_nothing_is_written_and_the_log_says_what_would_be(self, marketo_sandbox, singer):
+        marketo_sandbox.seed(350)
+        ids = marketo_sandbox.instance.opportunity_ids(0, 350)
+        before = marketo_sandbox.instance.opportunities()
+        messages = [
+            singer.schema(),
+            *(singer.opportunity(key) for key in [*ids, "new", "newer"]),
+            singer.record(externalOpportunityId=ids[0], _sdc_deleted_at="2026-01-01"),
+            singer.opportunity(ids[0]),
+            singer.opportunity("bad", amount="much"),
+            singer.state("end"),
+        ]
+        run = singer.run(
+            marketo_sandbox,
+            messages,
+            dry_run=True,
+            hard_delete=True,
+            max_rejects=1,
+            daily_call_limit=1000,
+        ).succeeded()
+        assert marketo_sandbox.instance.opportunities() == before
+        assert syncs(marketo_sandbox) == calls(marketo_sandbox, "delete opportunity") == []
+        assert run.states == []
+        assert run.closing.startswith(
+            "Would be, if Marketo accepts them: opportunities: 3 created, 350 updated, 1 deleted, "
+            "0 unchanged, 0 left alone, 1 rejected; "
+        )
+        used = len(
+            [call for call in marketo_sandbox.journal() if call["path"] != "/identity/oauth/token"]
+        )
+        cost = run.log[-3] if "rejected with" in run.log[-2] else run.log[-2]
+        assert "would cost about 5 calls" in cost or "would cost about 5 calls" in "".join(run.log)
+        assert any("daily_call_limit leaves" in line for line in run.log)
+        assert used >= 4
+
+    def test_it_finds_all_rejects_before_it_fails(self, marketo_sandbox, singer):
+        messages = [singer.schema(), *(singer.opportunity(f"K{n}", amount="x") for n in range(7))]
+        run = singer.run(marketo_sandbox, messages, dry_run=True)
+        assert "max_rejects" in str(run.error)
+        assert "7 rejected" in run.closing
+
+    @pytest.mark.parametrize(
+        ("action", "summary"),
+        [
+            (
+                "createOnly",
+                "1 created, 0 updated, 0 deleted, 0 unchanged, 0 left alone, 1 rejected",
+            ),
+            (
+                "updateOnly",
+                "0 created, 1 updated, 0 deleted, 0 unchanged, 0 left alone, 1 rejected",
+            ),
+        ],
+    )
+    def test_it_knows_the_action(self, marketo_sandbox, singer, action, summary):
+        singer.run(marketo_sandbox, [singer.schema(), singer.opportunity("old")]).succeeded()
+        messages = [singer.schema(), singer.opportunity("old"), singer.opportunity("new")]
+        run = singer.run(
+            marketo_sandbox, messages, dry_run=True, action=action, max_rejects=1
+        ).succeeded()
+        assert summary in run.closing
+
+
+class TestReplay:
+    def test_rejects_fed_back_by_one_command_arrive(self, marketo_sandbox, singer, tmp_path):
+        path = tmp_path / "rejects.jsonl"
+        rows = [
+            {"id": n, "title": f"Größe {n} \ud83d" if n == 2 else f"Größe {n}", "amount": 1.10}
+            for n in range(3)
+        ]
+        messages = [
+            singer.schema("crm", ("id", "title", "amount")),
+            *(singer.record("crm", **row) for row in rows),
+        ]
+        settings = {
+            "stream_maps": {
+                "crm": {
+                    "__alias__": "opportunities",
+                    "externalOpportunityId": "str(id)",
+                    "name": "title",
+                },
+            },
+        }
+        broken = {"stream_maps": {"crm": {**settings["stream_maps"]["crm"], "amount": "'much'"}}}
+        singer.run(
+            marketo_sandbox, messages, max_rejects=-1, rejects_path=str(path), **broken
+        ).succeeded()
+        assert len(path.read_bytes().splitlines()) == 3
+        replayed = subprocess.run(
+            [sys.executable, "-m", "target_marketo_opps.replay", str(path)],
+            capture_output=True,
+            check=True,
+        )
+        again = tmp_path / "again.jsonl"
+        run = singer.run(
+            marketo_sandbox, replayed.stdout, max_rejects=1, rejects_path=str(again), **settings
+        ).succeeded()
+        assert "2 created" in run.closing
+        assert stored(marketo_sandbox)["1"]["name"] == "Größe 1"
+        (reject,) = map(json.loads, again.read_text().splitlines())
+        assert reject["record"] == rows[2]
+
+    def test_a_file_of_something_else_is_told(self, tmp_path):
+        path = tmp_path / "other.jsonl"
+        path.write_text('{"a": 1}\n')
+        replayed = subprocess.run(
+            [sys.executable, "-m", "target_marketo_opps.replay", str(path)],
+            capture_output=True,
+            check=False,
+        )
+        assert replayed.returncode == 1
+        assert b"Line 1 is no reject" in replayed.stderr
+        assert b"Traceback" not in replayed.stderr
