@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SECONDS ?= 600
 SEED ?=
 
-.PHONY: demo test soak lint types check docs lock clean
+.PHONY: demo test soak bench bench-full lint types check docs lock clean
 
 demo: .venv/demo  ## run the real tap into the real target, between two sandbox instances
 	$(BIN)/marketo-sandbox demo
@@ -17,6 +17,12 @@ test: .venv/dev  ## all tests
 
 soak: .venv/dev  ## the pair for as long as you like, with all that can go wrong
 	$(BIN)/python -m tests.soak --seconds $(SECONDS) $(addprefix --seed ,$(SEED))
+
+bench: .venv/dev  ## the figures of the README, in less than ten minutes on a quiet machine
+	$(BIN)/python benchmarks/bench.py
+
+bench-full: .venv/dev  ## the same with up to a million records; takes hours
+	$(BIN)/python benchmarks/bench.py --size full
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -1,0 +1,134 @@
+"""Measures everything, writes results.json and the plot, and holds the claims to the figures.
+
+`bench.py [--size tiny|bench|full] [--results FILE] [--plot FILE]`; ends with 1 when a claim does
+not hold. `make docs` takes the README's tables from results.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+import typing as t
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from calls import measure_calls
+from claims import claims
+from cpu import measure_cpu
+from memory import measure_memory
+from plot import draw
+from report import RESULTS
+from walls import measure_walls
+from workshop import Workshop
+
+PLOT = Path(__file__).parents[1] / "docs" / "images" / "benchmarks.png"
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured.
+
+    Attributes:
+        repeats: of everything but the calls, which are the same each time.
+        wall_records: by seconds a call; so many that a few calls fall into a further 20 seconds,
+            or, at 2 s a call, that waiting for answers is what takes the time.
+        cpu_records: the smaller and the larger number.
+        memory_records: the same.
+        call_records: for counting calls.
+        bad_records: how many of the 300 of one call.
+    """
+
+    repeats: int
+    wall_records: dict[float, int]
+    cpu_records: tuple[int, int]
+    memory_records: tuple[int, int]
+    call_records: tuple[int, ...]
+    bad_records: tuple[int, ...] = (0, 1, 15, 300)
+
+
+SIZES = {
+    "tiny": Size(
+        repeats=1,
+        wall_records={0.05: 600},
+        cpu_records=(300, 600),
+        memory_records=(300, 600),
+        call_records=(301,),
+        bad_records=(1,),
+    ),
+    "bench": Size(
+        repeats=3,
+        wall_records={0.0: 15_600, 0.1: 15_600, 0.4: 15_600, 2.0: 6_000},
+        cpu_records=(3_000, 30_000),
+        memory_records=(10_000, 30_000),
+        call_records=(1, 300, 301, 3_000),
+    ),
+    "full": Size(
+        repeats=5,
+        wall_records={0.0: 60_600, 0.1: 60_600, 0.4: 60_600, 2.0: 60_600},
+        cpu_records=(30_000, 300_000),
+        memory_records=(100_000, 1_000_000),
+        call_records=(1, 300, 301, 3_000, 30_000),
+    ),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    asked = _parser().parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="marketo-opps-bench-") as directory:
+        results = measure(asked.size, Path(directory))
+    asked.results.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    draw(results, asked.plot)
+    return _hold(results)
+
+
+def measure(size_name: str, directory: Path) -> dict[str, t.Any]:
+    """All figures of one run."""
+    size = SIZES[size_name]
+    workshop = Workshop(directory)
+    results: dict[str, t.Any] = {"size": size_name, "machine": _machine(), "repeats": size.repeats}
+    # Those that want a quiet machine come first, those that wait most of the time last.
+    parts: dict[str, t.Callable[[], t.Any]] = {
+        "cpu": lambda: measure_cpu(workshop, *size.cpu_records, size.repeats),
+        "memory": lambda: measure_memory(workshop, *size.memory_records, size.repeats),
+        "calls": lambda: measure_calls(workshop, size.call_records, size.bad_records),
+        "walls": lambda: measure_walls(workshop, size.wall_records, size.repeats),
+    }
+    for name, part in parts.items():
+        began = time.monotonic()
+        results[name] = part()
+        print(f"{name}: measured in {time.monotonic() - began:.0f} s", flush=True)
+    return results
+
+
+def _machine() -> dict[str, t.Any]:
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "cpus": os.cpu_count(),
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+
+
+def _hold(results: dict[str, t.Any]) -> int:
+    told = claims(results)
+    for claim in told:
+        print(f"{'holds ' if claim.holds else 'MISSED'}  {claim.line}")
+    return 0 if all(claim.holds for claim in told) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", choices=SIZES, default="bench")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--plot", type=Path, default=PLOT)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""What a command, or several joined by pipes, takes: wall, CPU and peak memory, of each process."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import typing as t
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    Command = Sequence[str]
+
+_LAUNCH = str(Path(__file__).with_name("launch.py"))
+# A user's second run finds compiled modules; without them every run would compile the SDK.
+_NOT_INHERITED = frozenset({"PYTHONDONTWRITEBYTECODE", "COVERAGE_PROCESS_START"})
+_TOLD_OF_A_FAILURE_BYTES = 2_000
+
+
+class FailedError(Exception):
+    """A measured command did not end with 0, so its figures would mean nothing."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What one process took; CPU is user and system time together."""
+
+    wall_seconds: float
+    cpu_seconds: float
+    peak_bytes: int
+
+
+def run(
+    *commands: Command,
+    stdin: Path | None = None,
+    stdout: Path | None = None,
+    accepted: Iterable[int] = (0,),
+) -> list[Usage]:
+    """Run commands joined by pipes and wait for all of them.
+
+    Args:
+        *commands: the first reads `stdin`, the last writes `stdout`.
+        stdin: a file; nothing by default.
+        stdout: a file; thrown away by default.
+        accepted: the exit statuses that are no failure.
+
+    Returns:
+        The usage of each, in their order.
+
+    Raises:
+        FailedError: one ended otherwise than with 0.
+    """
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        source: t.IO[bytes] = stack.enter_context((stdin or Path(os.devnull)).open("rb"))
+        sink = stack.enter_context((stdout or Path(os.devnull)).open("wb"))
+        jobs = []
+        for number, command in enumerate(commands):
+            last = number == len(commands) - 1
+            job = _Job(command, directory / str(number))
+            jobs.append(job)
+            source = job.start(source, sink if last else None)
+        return [job.finish(accepted) for job in jobs]
+
+
+class _Job:
+    def __init__(self, command: Command, base: Path) -> None:
+        self._command = command
+        self._told = base.with_suffix(".json")
+        self._errors = base.with_suffix(".stderr")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, source: t.IO[bytes], sink: t.IO[bytes] | None) -> t.IO[bytes]:
+        """Start it; returns what the next one reads, or the sink itself."""
+        environment = {
+            name: value for name, value in os.environ.items() if name not in _NOT_INHERITED
+        }
+        with self._errors.open("wb") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", _LAUNCH, str(self._told), *self._command],
+                stdin=source,
+                stdout=sink or subprocess.PIPE,
+                stderr=errors,
+                env=environment,
+            )
+        # Ours would keep the pipe open after its reader has gone.
+        source.close()
+        return sink or t.cast("t.IO[bytes]", self._process.stdout)
+
+    def finish(self, accepted: Iterable[int]) -> Usage:
+        assert self._process is not None
+        code = self._process.wait()
+        if code not in accepted:
+            said = self._errors.read_bytes()[-_TOLD_OF_A_FAILURE_BYTES:].decode(errors="replace")
+            name = " ".join(Path(part).name for part in self._command[:3])
+            raise FailedError(f"{name} ended with {code}:\n{said}")
+        return Usage(**json.loads(self._told.read_bytes()))
+
+
+def cpu_of(usages: Iterable[Usage]) -> float:
+    """CPU seconds of several processes together."""
+    return sum(usage.cpu_seconds for usage in usages)
+
+
+def spread(values: Iterable[float], digits: int = 3) -> dict[str, t.Any]:
+    """Median, least and greatest of the runs, and the runs themselves."""
+    runs = [round(value, digits) for value in values]
+    return {
+        "median": round(statistics.median(runs), digits),
+        "min": min(runs),
+        "max": max(runs),
+        "runs": runs,
+    }

@@ -1,0 +1,135 @@
+"""The README's tables of figures, from results.json."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from pathlib import Path
+
+from cpu import PAIR, PLAIN_PAIR, PLAIN_TAP, PLAIN_TARGET, TAP, TARGET
+
+RESULTS = Path(__file__).with_name("results.json")
+
+Results = dict[str, t.Any]
+
+
+def benchmark_table() -> str:
+    """All figures as Markdown; what to say before `make bench` has run."""
+    if not RESULTS.exists():
+        return "`make bench` has not been run yet."
+    return tables(json.loads(RESULTS.read_bytes()))
+
+
+def tables(results: Results) -> str:
+    """All figures as Markdown."""
+    machine = results["machine"]
+    head = (
+        f"Python {machine['python']}, {machine['system']}, {machine['cpus']} CPUs, "
+        f"{machine['date']}; medians of {results['repeats']} runs, least and greatest in brackets."
+    )
+    parts = (_walls, _cpu, _memory, _calls, _bad_records)
+    return "\n\n".join([head, *(part(results) for part in parts)])
+
+
+def _table(head: t.Sequence[str], rows: t.Iterable[t.Sequence[str]]) -> str:
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _spread(told: dict[str, t.Any], unit: str = "") -> str:
+    median, least, greatest = (_number(told[name]) for name in ("median", "min", "max"))
+    return f"{median}{unit} ({least}-{greatest})"
+
+
+def _number(value: float) -> str:
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _walls(results: Results) -> str:
+    """Seconds and how they stand to the bound, a row for each tool and direction."""
+    lanes = results["walls"]
+    latencies = sorted({lane["latency_seconds"] for lane in lanes})
+    rows: dict[tuple[str, str], dict[float, dict[str, t.Any]]] = {}
+    for lane in lanes:
+        rows.setdefault((lane["does"], lane["tool"]), {})[lane["latency_seconds"]] = lane
+    title = "Wall seconds by the instance's own journal, with its limits on, and times the bound"
+    head = [title, *(_latency_head(lanes, latency) for latency in latencies)]
+    return _table(
+        head,
+        (
+            [f"{does}: {tool}", *(_wall(row[latency]) for latency in latencies)]
+            for (does, tool), row in sorted(rows.items(), key=lambda item: item[0][0])
+        ),
+    )
+
+
+def _latency_head(lanes: list[dict[str, t.Any]], latency: float) -> str:
+    count = next(lane["records"] for lane in lanes if lane["latency_seconds"] == latency)
+    return f"{latency:g} s a call, {count:,} records"
+
+
+def _wall(lane: dict[str, t.Any]) -> str:
+    text = _spread(lane["wall_seconds"], " s")
+    if lane["wall_of_bound"]:
+        text += f", {lane['wall_of_bound']['median']:.2f} x"
+    if lane["refused_606"]:
+        text += f", {lane['refused_606']} times 606"
+    return text
+
+
+def _cpu(results: Results) -> str:
+    ratios = results["cpu"]["ratios"]
+    plain = {PLAIN_TAP: TAP, PLAIN_TARGET: TARGET, PLAIN_PAIR: PAIR}
+    beside = {ours: ratios[f"{ours} / {other}"] for other, ours in plain.items()}
+    head = ["CPU, waiting aside", "s per million records", "records per CPU s", "to plain SDK"]
+    rows = [
+        [
+            name,
+            _spread(told),
+            f"{1_000_000 / told['median']:,.0f}",
+            _spread(beside[name]) if name in beside else "",
+        ]
+        for name, told in results["cpu"]["seconds_per_million"].items()
+    ]
+    return _table(head, rows)
+
+
+def _memory(results: Results) -> str:
+    told = results["memory"]
+    head = ["peak memory", *(f"{count:,} records" for count in told["sizes"]), "ratio"]
+    rows = [
+        [name, *(_spread(peak, " MiB") for peak in peaks["peak_mib"]), _spread(peaks["ratio"])]
+        for name, peaks in ((name, told[name]) for name in ("tap", "target"))
+    ]
+    return _table(head, rows)
+
+
+def _calls(results: Results) -> str:
+    told = results["calls"]
+    rows = [
+        [f"{entry['records']:,} {what}", str(entry["calls"])]
+        for key, what in (("known_ids", "known ids"), ("upserts", "upserts"))
+        for entry in told[key]
+    ]
+    rows += [
+        [f"{entry['records']} upserts of {entry['bytes'] / 1e6:.1f} MB", str(entry["calls"])]
+        for entry in told["long_texts"]
+    ]
+    return _table(["calls, besides the token", "made"], rows)
+
+
+def _bad_records(results: Results) -> str:
+    head = ["300 records in one call, of which bad", "sync calls", "delivered", "rejected"]
+    rows = [
+        [_bad(entry), *(str(entry[name]) for name in ("calls", "delivered", "rejected"))]
+        for entry in results["calls"]["bad_records"]
+    ]
+    return _table(head, rows)
+
+
+def _bad(entry: dict[str, t.Any]) -> str:
+    persons = entry.get("sales_persons", 0)
+    named = f", {persons} sales persons" if persons > 1 else ", one sales person" * persons
+    return f"{entry['bad']} ({entry['code']}{named})"

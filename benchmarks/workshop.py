@@ -1,0 +1,102 @@
+"""The files and commands of a benchmark: values to look up, lines to write, configurations."""
+
+from __future__ import annotations
+
+import json
+import sys
+import typing as t
+from pathlib import Path
+
+from instances import Instance
+from measure import run
+
+HERE = Path(__file__).parent
+STREAM = "opportunities"
+BASE_RECORDS = 3_000
+_IDS_A_CALL = 50_000
+
+Command = list[str]
+
+
+def held(count: int) -> list[str]:
+    """The flags of an instance with so many opportunities; nothing here asks for roles."""
+    return ["--opportunities", str(count), "--leads", "0"]
+
+
+def script(name: str, *arguments: object) -> Command:
+    """One of the scripts here, as a command."""
+    return [sys.executable, str(HERE / f"{name}.py"), *map(str, arguments)]
+
+
+class Workshop:
+    """A directory with what the commands read, made once each.
+
+    Args:
+        directory: where to; nothing is cleared away.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.base = directory / "base.singer"
+        self._catalog = directory / "catalog.json"
+        self._configs = 0
+        with Instance(*held(BASE_RECORDS), "--no-limits") as source:
+            self._write_catalog(source)
+            # The tap's own lines: every other file of lines is made from them.
+            run(self.tap(source, BASE_RECORDS, paced=False), stdout=self.base)
+
+    def tap(
+        self, source: Instance, count: int, *, paced: bool = True, **settings: t.Any
+    ) -> Command:
+        """The tap, looking up so many of an instance's opportunities by a file of their ids."""
+        values = str(self.values(source, count))
+        config = self.config(source, find_by="filter", filter_values_path=values, **settings)
+        return [*_plugin("tap", paced=paced), "--config", config, "--catalog", str(self._catalog)]
+
+    def target(self, destination: Instance, *, paced: bool = True, **settings: t.Any) -> Command:
+        """The target."""
+        return [*_plugin("target", paced=paced), "--config", self.config(destination, **settings)]
+
+    def config(self, instance: Instance, **settings: t.Any) -> str:
+        """A new configuration file for an instance."""
+        self._configs += 1
+        return self.json_file(f"config-{self._configs}", instance.credentials | settings)
+
+    def json_file(self, name: str, content: t.Any) -> str:
+        """A JSON file; returns its path."""
+        path = self.directory / f"{name}.json"
+        path.write_text(json.dumps(content), encoding="utf-8")
+        return str(path)
+
+    def values(self, source: Instance, count: int) -> Path:
+        """A file with the external ids of an instance's first opportunities."""
+        path = self.directory / f"values-{count}.txt"
+        if not path.exists():
+            with path.open("w", encoding="utf-8") as file:
+                for offset in range(0, count, _IDS_A_CALL):
+                    limit = min(_IDS_A_CALL, count - offset)
+                    page = source.control(f"opportunities/ids?offset={offset}&limit={limit}")
+                    file.writelines(f"{value}\n" for value in page["ids"])
+        return path
+
+    def lines(self, count: int) -> Path:
+        """A Singer file of so many opportunities, each with a key of its own."""
+        path = self.directory / f"lines-{count}.singer"
+        if not path.exists():
+            run(script("lines", self.base, count), stdout=path)
+        return path
+
+    def _write_catalog(self, source: Instance) -> None:
+        """One stream alone, so that no other's calls and lines are in the figures."""
+        config = self.config(source, find_by="filter", filter_values=["OPP-0000001"])
+        run([*_plugin("tap"), "--config", config, "--discover"], stdout=self._catalog)
+        catalog = json.loads(self._catalog.read_bytes())
+        streams = [each for each in catalog["streams"] if each["tap_stream_id"] == STREAM]
+        self.json_file("catalog", {"streams": streams})
+
+
+def _plugin(kind: str, *, paced: bool = True) -> Command:
+    """The real tap or target as installed, or without its waits for the rate limit."""
+    if paced:
+        return [str(Path(sys.executable).with_name(f"{kind}-marketo-opps"))]
+    return script("unpaced", kind)

@@ -1,0 +1,150 @@
+"""The benchmark harness works, at a size that says nothing about speed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+BENCHMARKS = REPOSITORY / "benchmarks"
+
+# One run serves all tests here: keep them on one worker.
+pytestmark = pytest.mark.xdist_group("benchmarks")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("bench")
+    results, plot = directory / "results.json", directory / "plot.png"
+    command = [BENCHMARKS / "bench.py", "--size", "tiny", "--results", results, "--plot", plot]
+    done = subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, timeout=240, check=False
+    )
+    assert results.exists(), done.stderr
+    return done, json.loads(results.read_text()), plot
+
+
+@pytest.fixture(scope="module")
+def results(run):
+    return run[1]
+
+
+def asked_of_benchmarks(code, *arguments):
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    done = subprocess.run(command, cwd=BENCHMARKS, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_every_tool_is_measured_in_both_directions(results):
+    lanes = {(lane["tool"], lane["does"]) for lane in results["walls"]}
+
+    assert len(lanes) == len(results["walls"]) == 8
+
+
+def test_walls_and_calls_are_those_that_the_sandbox_saw(results):
+    lane = next(
+        lane
+        for lane in results["walls"]
+        if lane["tool"] == "marketorestpython, its sleep taken out" and lane["does"] == "read"
+    )
+
+    assert lane["calls"] == 3  # a describe and two pages of 300
+    assert lane["wall_seconds"]["min"] >= 2 * lane["latency_seconds"]
+
+
+def test_a_sleep_that_is_taken_out_is_gone(results):
+    walls = {
+        (lane["tool"], lane["does"]): lane["wall_seconds"]["median"] for lane in results["walls"]
+    }
+    peer = "marketorestpython"
+
+    assert walls[peer, "read"] - walls[f"{peer}, its sleep taken out", "read"] > 0.1
+
+
+def test_calls_are_as_few_as_promised(results):
+    told = results["calls"]
+
+    for entry in [*told["known_ids"], *told["upserts"]]:
+        assert entry["calls"] <= entry["allowed"]
+    for entry in told["long_texts"]:
+        assert entry["calls"] <= entry["optimum"] + 1
+
+
+def test_one_bad_record_of_300_costs_no_other(results):
+    for entry in results["calls"]["bad_records"]:
+        assert (entry["bad"], entry["delivered"], entry["rejected"]) == (1, 299, 1)
+
+
+def test_results_name_no_machine_path_or_user(results):
+    text = json.dumps(results)
+
+    assert str(REPOSITORY) not in text
+    assert str(Path.home()) not in text
+
+
+def test_every_claim_is_told_and_a_missed_one_is_the_exit_status(run):
+    done, _, _ = run
+    lines = done.stdout.splitlines()
+    missed = [line for line in lines if line.startswith("MISSED")]
+
+    assert [line for line in lines if line.startswith("holds")]
+    assert done.returncode == (1 if missed else 0), done.stderr
+
+
+def test_the_plot_is_small_enough_for_a_readme(run):
+    assert 5_000 < run[2].stat().st_size < 200_000
+
+
+def test_the_tables_have_the_same_number_of_cells_in_every_row(results, tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(results))
+    code = "import json, sys, report; print(report.tables(json.load(open(sys.argv[1]))))"
+    tables = [
+        part.splitlines()
+        for part in asked_of_benchmarks(code, path).split("\n\n")
+        if part.startswith("|")
+    ]
+
+    assert len(tables) == 5
+    for rows in tables:
+        assert len({row.count("|") for row in rows}) == 1
+
+
+def test_a_childs_peak_memory_is_not_that_of_the_harness():
+    code = """
+import sys, measure
+ballast = bytearray(200 * 2**20)
+print(measure.run([sys.executable, "-c", "pass"])[0].peak_bytes)
+"""
+
+    assert int(asked_of_benchmarks(code)) < 100 * 2**20
+
+
+def test_cpu_is_that_of_the_child_and_each_process_of_a_pipe_has_its_own():
+    code = """
+import sys, json, measure
+busy = "import time\\nwhile time.process_time() < 0.5: pass"
+idle = "import time; time.sleep(0.7)"
+usages = measure.run([sys.executable, "-c", busy], [sys.executable, "-c", idle])
+print(json.dumps([usage.cpu_seconds for usage in usages] + [usages[1].wall_seconds]))
+"""
+    busy, idle, wall = json.loads(asked_of_benchmarks(code))
+
+    assert busy >= 0.5 > idle
+    assert wall >= 0.7
+
+
+def test_a_command_that_fails_ends_the_measuring_with_what_it_said():
+    code = """
+import sys, measure
+try:
+    measure.run([sys.executable, "-c", "import sys; sys.exit('out of luck')"])
+except measure.FailedError as error:
+    print(error)
+"""
+
+    assert "out of luck" in asked_of_benchmarks(code)
