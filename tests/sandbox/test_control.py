@@ -216,6 +216,6 @@ def test_a_browser_shows_contents_calls_limits_and_faults(api, sandbox, tmp_path
     assert "Opportunities 1,234" in words
     assert "2 of 50,000" in words
     assert "713 usage · each time, at most 1 struck 1" in words
-    assert "1 skipped · reasons 1002 × 1" in words
+    assert "1 skipped · reasons 1002 (1)" in words
     assert "fault on order: 713" in words
     assert sandbox.client_secret not in done.stdout
