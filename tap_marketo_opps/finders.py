@@ -143,14 +143,14 @@ class ActivityFinder:
 
     found_by = "activities"
 
-    def __init__(self, type_ids: Iterable[int]) -> None:
-        self._type_ids = type_ids
+    def __init__(self, types: Callable[[], Iterable[int]]) -> None:
+        self._types = types
 
     def stages(self, client: MarketoClient, batch_size: int, wanted: Wanted) -> Stages:
         """The log, roles by lead, opportunities by role."""
         walk = LogWalk(
             client,
-            self._type_ids,
+            self._types(),
             since=wanted.log_from or wanted.began,
             until=wanted.began,
             batch_size=batch_size,

@@ -20,12 +20,10 @@ Bookmarks = t.Mapping[str, "Bookmark"]
 class Plan:
     """What a run begins with: one resume for each stream, all of them at one place.
 
-    `notes` say what users may wonder about; `log_from` is where reading the activity log begins.
+    `notes` say what users may wonder about.
     """
 
     resumes: dict[str, Resume]
-    log_from: str | None = None
-    resumed: bool = False
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -99,12 +97,9 @@ def plan_run(
         log: for `activities`: where the log begins.
     """
     resumes = {name: bookmark.resume for name, bookmark in bookmarks.items()}
-    log_from = log.log_from if log else None
     if common(resumes.values(), fingerprint):
         kept = {name: resume for name, resume in resumes.items() if resume}
-        if log:
-            log_from = next(iter(kept.values())).log_from
-        return Plan(kept, log_from, resumed=True, notes=["Going on where the last run stopped."])
+        return Plan(kept, ["Going on where the last run stopped."])
     begun = {
         name: Resume(
             fingerprint=fingerprint,
@@ -112,12 +107,12 @@ def plan_run(
             since=_since(bookmark, found_by, start_date, log) if incremental[name] else None,
             seen=None,
             cursor=log.cursor if log else None,
-            log_from=log_from,
+            log_from=log.log_from if log else None,
             at=None,
         )
         for name, bookmark in bookmarks.items()
     }
-    return Plan(begun, log_from, notes=_notes(bookmarks, found_by, log))
+    return Plan(begun, _notes(bookmarks, found_by, log))
 
 
 def _since(

@@ -18,12 +18,13 @@ from tap_marketo_opps.writer import encode_state
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from marketo_opps import MarketoClient, Record
+    from marketo_opps import MarketoClient
     from tap_marketo_opps.bookmarks import Bookmark, Position, Resume
     from tap_marketo_opps.finders import Finder, Stages
     from tap_marketo_opps.plans import Plan
     from tap_marketo_opps.stages import Lookup, Reading, Stage, Step
     from tap_marketo_opps.streams import FoundStream
+    from tap_marketo_opps.typed import Typed
     from tap_marketo_opps.writer import MessageWriter
 
 _LOGGER = logging.getLogger("tap-marketo-opps")
@@ -35,23 +36,20 @@ class Outlet:
     def __init__(self, stream: FoundStream, resume: Resume) -> None:
         self.stream = stream
         self._resume = resume
-        self._key = str(stream.own_replication_key)
         self._seen = resume.seen or ""
 
-    def emitted(self, step: Step) -> list[Record]:
+    def emitted(self, step: Step) -> list[Typed]:
         """What is to be emitted of a page."""
-        to_typed, key, since = self.stream.to_typed, self._key, self._resume.since
-        typed = [(record, to_typed(record)) for record in step.records]
-        moments = [each[key] for _, each in typed if each[key]]
-        self._seen = max(self._seen, *moments) if moments else self._seen
+        page = self.stream.read_page(step.records)
+        self._seen = max(self._seen, *(changed for changed, _ in page if changed), "")
+        since, always = self._resume.since, step.always
         if since is None:
-            return self._limited([each for _, each in typed])
-        always = step.always
+            return self._limited([typed for _, typed in page])
         return self._limited(
             [
-                each
-                for record, each in typed
-                if (changed := each[key]) is None or changed >= since or always(record)
+                typed
+                for record, (changed, typed) in zip(step.records, page, strict=True)
+                if changed is None or changed >= since or always(record)
             ]
         )
 
@@ -59,7 +57,7 @@ class Outlet:
         """How to go on from a position."""
         return replace(self._resume, seen=self._seen or None, at=at)
 
-    def _limited(self, records: list[Record]) -> list[Record]:
+    def _limited(self, records: list[Typed]) -> list[Typed]:
         left = self.stream.record_limit - self.stream.emitted
         return records if len(records) <= left else records[: int(left)]
 
@@ -90,7 +88,7 @@ class Run:
     max_concurrent_calls: int
     state: dict[str, t.Any]
 
-    def pages(self) -> Iterator[tuple[FoundStream, list[Record]]]:
+    def pages(self) -> Iterator[tuple[FoundStream, list[Typed]]]:
         """Write all there is; yields what was written, by stream."""
         for note in self.plan.notes:
             _LOGGER.info("%s", note)
@@ -112,7 +110,7 @@ class Run:
 
     def _read(
         self, workers: Workers, account: _Account
-    ) -> Iterator[tuple[FoundStream, list[Record]]]:
+    ) -> Iterator[tuple[FoundStream, list[Typed]]]:
         line: Line[tuple[Stage, Reading]] = Line(workers, self.max_concurrent_calls, TERMINATION)
         pipeline = Pipeline(self.stages.source, self.stages.lookups, line)
         outlets = {

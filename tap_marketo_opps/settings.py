@@ -15,14 +15,14 @@ if t.TYPE_CHECKING:
 
     from tap_marketo_opps.keys import KeySource
 
-FILTER = "filter"
-ACTIVITIES = "activities"
-LEAD_IDS = "lead_ids"
+BY_FILTER = "filter"
+BY_ACTIVITIES = "activities"
+BY_LEAD_IDS = "lead_ids"
 
 TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
     "find_by": {
         "type": ["string", "null"],
-        "enum": [FILTER, ACTIVITIES, LEAD_IDS, None],
+        "enum": [BY_FILTER, BY_ACTIVITIES, BY_LEAD_IDS, None],
         "title": "Find by",
         "description": (
             "How opportunities are found, for Marketo cannot list them: filter (values of a field "
@@ -116,7 +116,7 @@ def find_by(config: Mapping[str, t.Any]) -> str:
     if chosen := config.get("find_by"):
         return str(chosen)
     has_values = config.get("filter_values") is not None or config.get("filter_values_path")
-    return FILTER if has_values else ACTIVITIES
+    return BY_FILTER if has_values else BY_ACTIVITIES
 
 
 def start_date(config: Mapping[str, t.Any]) -> str | None:
@@ -139,7 +139,7 @@ def start_date(config: Mapping[str, t.Any]) -> str | None:
 
 def setting_conflicts(config: Mapping[str, t.Any]) -> list[str]:
     """What is wrong with the tap's own settings taken together, one sentence each."""
-    rules = {FILTER: _filter_conflicts, LEAD_IDS: _lead_conflicts}.get(find_by(config))
+    rules = {BY_FILTER: _filter_conflicts, BY_LEAD_IDS: _lead_conflicts}.get(find_by(config))
     conflicts = rules(config) if rules else []
     try:
         start_date(config)

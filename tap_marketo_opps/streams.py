@@ -18,6 +18,7 @@ from marketo_opps import FieldDescription, ObjectDescription, Workers
 from marketo_opps.fields import MARKETO_GUID, UPDATED_AT, object_schema, record_reader
 from tap_marketo_opps.field_reader import FieldReader
 from tap_marketo_opps.log_walk import ACTIVITIES, ACTIVITY_DATE
+from tap_marketo_opps.typed import PageReader, Typed, to_dict
 from tap_marketo_opps.writer import encode_message, encode_records
 
 if t.TYPE_CHECKING:
@@ -123,12 +124,13 @@ class MarketoStream(Stream):
         )
 
     @functools.cached_property
-    def to_typed(self) -> Callable[[Record], Record]:
+    def read_record(self) -> Callable[[Record], Record]:
         """From a record as Marketo sends it to one as the schema says."""
         description = _description(self.effective_schema["properties"])
-        return record_reader(description, self.selected_fields, self._note_misfit)
+        return record_reader(description, self.selected_fields, self.note_misfit)
 
-    def _note_misfit(self, field_name: str, guid: str) -> None:
+    def note_misfit(self, field_name: str, guid: str) -> None:
+        """Count a value that does not fit its type, and tell where the first few are."""
         self.misfits += 1
         if self.misfits <= _MISFITS_NAMED_AT_MOST:
             self.logger.warning(
@@ -140,15 +142,16 @@ class MarketoStream(Stream):
 
     # Lines
 
-    def lines(self, records: Sequence[Record]) -> bytes:
+    def lines(self, records: Sequence[Typed]) -> bytes:
         """RECORD messages of typed records, mapped and flattened as the user wants."""
         self.emitted += len(records)
-        if self._is_mapped:
+        if self.is_mapped:
             return b"".join(map(encode_message, self._mapped(records)))
         return encode_records(self.name, records, datetime.now(UTC)) if records else b""
 
     @functools.cached_property
-    def _is_mapped(self) -> bool:
+    def is_mapped(self) -> bool:
+        """Whether the user has configured stream maps or flattening."""
         maps = self.stream_maps
         plain = type(maps[0]) is SameRecordTransform and not maps[0].flattening_enabled
         return len(maps) != 1 or not plain
@@ -160,7 +163,7 @@ class MarketoStream(Stream):
 
     # Syncing
 
-    def pages(self) -> Iterator[tuple[MarketoStream, list[Record]]]:
+    def pages(self) -> Iterator[tuple[MarketoStream, list[Typed]]]:
         """Write all there is; yields what was written, by stream."""
         raise NotImplementedError
 
@@ -171,7 +174,7 @@ class MarketoStream(Stream):
         """This stream's records, one by one; `pages` writes them, too."""
         for stream, records in self.pages():
             if stream is self:
-                yield from records
+                yield from map(to_dict, records)
 
     def _sync_records(
         self,
@@ -184,9 +187,14 @@ class MarketoStream(Stream):
             for stream, records in self.pages():
                 if stream is self:
                     counter.increment(len(records))
-                    yield from records
+                    yield from map(to_dict, records) if self.is_dry_run else ()
                 if self.emitted >= self.record_limit:
                     self._abort_sync(MaxRecordsLimitException("the dry run's limit is reached"))
+
+    @property
+    def is_dry_run(self) -> bool:
+        """Whether the SDK only tries each stream out."""
+        return self.ABORT_AT_RECORD_COUNT is not None
 
     @property
     def record_limit(self) -> float:
@@ -198,9 +206,25 @@ class MarketoStream(Stream):
 class FoundStream(MarketoStream):
     """A stream whose records are found by a finder, perhaps together with others."""
 
-    own_replication_key = UPDATED_AT
+    own_replication_key: str = UPDATED_AT
 
-    def pages(self) -> Iterator[tuple[MarketoStream, list[Record]]]:
+    @functools.cached_property
+    def read_page(self) -> Callable[[Sequence[Record]], list[tuple[str | None, Typed]]]:
+        """From a page as Marketo sends it to typed records, each with its replication key value."""
+        if self.is_mapped:
+            return self._read_each
+        return PageReader(
+            _description(self.effective_schema["properties"]),
+            self.selected_fields,
+            self.own_replication_key,
+            self.note_misfit,
+        )
+
+    def _read_each(self, records: Sequence[Record]) -> list[tuple[str | None, Typed]]:
+        key = self.own_replication_key
+        return [(typed.get(key), typed) for typed in map(self.read_record, records)]
+
+    def pages(self) -> Iterator[tuple[MarketoStream, list[Typed]]]:
         """Run what finds this stream's records, unless another stream has led the run before."""
         run = self._tap.run_led_by(self)
         return iter(()) if run is None else run.pages()
@@ -213,10 +237,15 @@ class OpportunityActivitiesStream(FoundStream):
     selected_by_default = False
 
     @functools.cached_property
-    def to_typed(self) -> Callable[[Record], Record]:
+    def read_page(self) -> Callable[[Sequence[Record]], list[tuple[str | None, Typed]]]:
+        """The same, one by one: there are never many."""
+        return self._read_each
+
+    @functools.cached_property
+    def read_record(self) -> Callable[[Record], Record]:
         """The same, with the type's name, and with the attributes as an object."""
         names = self._tap.activity_types
-        typed = super().to_typed
+        typed = super().read_record
         has_attributes = ATTRIBUTES in self.selected_fields
 
         def read(activity: Record) -> Record:
@@ -232,7 +261,7 @@ class OpportunityFieldsStream(MarketoStream):
 
     own_keys = ("name",)
 
-    def pages(self) -> Iterator[tuple[MarketoStream, list[Record]]]:
+    def pages(self) -> Iterator[tuple[MarketoStream, list[Typed]]]:
         """Read and write them; there is nothing to bookmark."""
         client, began = self._tap.client, time.monotonic()
         before = client.counts
@@ -241,7 +270,7 @@ class OpportunityFieldsStream(MarketoStream):
         try:
             names = self.config.get("field_names")
             for page in reader.by_name(names) if names is not None else reader.browsed():
-                records = [self.to_typed(record) for record in page]
+                records = [self.read_record(record) for record in page]
                 self._tap.write_page(self.lines(records))
                 yield self, records
         finally:

@@ -8,7 +8,9 @@ import weakref
 
 import click
 from singer_sdk import Tap
+from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.tap_base import CliTestOptionValue
 
@@ -23,28 +25,15 @@ from marketo_opps import (
 from marketo_opps.fields import object_schema
 from marketo_opps.process import TERMINATION, run
 from marketo_opps.settings import setting_errors
-from tap_marketo_opps import checks, log_walk
-from tap_marketo_opps.bookmarks import Bookmark, fingerprint, moment
-from tap_marketo_opps.finders import (
-    OPPORTUNITIES,
-    ROLES,
-    ActivityFinder,
-    FilterFinder,
-    LeadFinder,
-    Wanted,
-    searchable,
-)
-from tap_marketo_opps.plans import log_start, plan_run
-from tap_marketo_opps.run import Run
+from tap_marketo_opps import checks, inputs, log_walk
+from tap_marketo_opps.finders import OPPORTUNITIES, ROLES
+from tap_marketo_opps.planner import Planner, found_together
 from tap_marketo_opps.settings import (
-    ACTIVITIES,
+    BY_ACTIVITIES,
+    BY_FILTER,
     CONFIG_SCHEMA,
-    FILTER,
-    filter_source,
     find_by,
-    lead_source,
     setting_conflicts,
-    start_date,
 )
 from tap_marketo_opps.streams import (
     FIELDS,
@@ -58,10 +47,12 @@ from tap_marketo_opps.streams import (
 from tap_marketo_opps.writer import MessageWriter, encode_state
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from singer_sdk.plugin_base import _ConfigInput
 
     from marketo_opps import ObjectDescription
-    from tap_marketo_opps.finders import Finder
+    from tap_marketo_opps.run import Run
     from tap_marketo_opps.streams import MarketoStream
 
 _PAIR = (OPPORTUNITIES, ROLES)
@@ -162,105 +153,67 @@ class TapMarketoOpps(Tap):
 
     def run_led_by(self, stream: FoundStream) -> Run | None:
         """The run that finds this stream's records; None where an earlier stream has led it."""
-        together = self._found_together_with(stream)
-        leader = next(name for name in self.streams if name in together)
-        return self._run(together) if leader == stream.name else None
-
-    def _found_together_with(self, stream: FoundStream) -> dict[str, FoundStream]:
-        """The streams that one finder serves: calls are made once for all of them."""
-        if stream.ABORT_AT_RECORD_COUNT is not None:
-            return {stream.name: stream}
-        by_finder = {*_PAIR}
-        if find_by(self.config) == ACTIVITIES:
-            by_finder.add(log_walk.ACTIVITIES)
-        if stream.name not in by_finder:
-            return {stream.name: stream}
-        return {
-            name: t.cast("FoundStream", self.streams[name])
-            for name in self.streams
-            if name in by_finder and self.streams[name].selected
+        selected = {
+            name: each
+            for name, each in self.streams.items()
+            if isinstance(each, FoundStream) and each.selected
         }
+        together = found_together(stream, selected, find_by(self.config))
+        return self._planner.run(together) if next(iter(together)) == stream.name else None
 
-    def _run(self, streams: Mapping[str, FoundStream]) -> Run:
-        bookmarks = {name: self._bookmark(stream) for name, stream in streams.items()}
-        finder = self._finder(bookmarks)
-        fields = {name: stream.selected_fields for name, stream in streams.items()}
-        log = (
-            log_start(bookmarks, start_date(self.config), self.config["activity_overlap_seconds"])
-            if isinstance(finder, ActivityFinder)
-            else None
-        )
-        plan = plan_run(
-            bookmarks,
-            found_by=finder.found_by,
-            fingerprint=fingerprint(
-                {
-                    "found_by": finder.found_by,
-                    "fields": fields,
-                    **{name: self.config.get(name) for name in ("endpoint", "batch_size")},
-                    **{name: self.config.get(name) for name in ("start_date",)},
-                    "overlap": log and self.config["activity_overlap_seconds"],
-                }
-            ),
-            start_date=start_date(self.config),
-            began=moment(self.client.server_now()),
-            incremental={name: stream.is_incremental for name, stream in streams.items()},
-            log=log,
-        )
-        resume = plan.any_resume
-        wanted = Wanted(
-            fields=fields,
-            since={name: each.since for name, each in plan.resumes.items()},
-            began=resume.began,
-            cursor=resume.cursor,
-            log_from=plan.log_from,
-            at=resume.at,
-        )
-        return Run(
+    @property
+    def _planner(self) -> Planner:
+        return Planner(
+            config=self.config,
             client=self.client,
             writer=t.cast("MessageWriter", self.message_writer),
-            streams=streams,
-            bookmarks=bookmarks,
-            finder=finder,
-            plan=plan,
-            stages=finder.stages(self.client, self.config["batch_size"], wanted),
-            max_concurrent_calls=self.config["max_concurrent_calls"],
             state=t.cast("dict[str, t.Any]", self.state),
+            opportunities=self.descriptions[OPPORTUNITIES] if self.input_catalog is None else None,
+            activity_types=lambda: self.activity_types,
         )
-
-    def _bookmark(self, stream: FoundStream) -> Bookmark:
-        try:
-            return Bookmark.from_state(stream.stream_state)
-        except ValueError as error:
-            raise SettingsError(
-                f"The state of {stream.name} cannot be read: {error}. Correct it, or start without."
-            ) from None
-
-    def _finder(self, bookmarks: Mapping[str, Bookmark]) -> Finder:
-        way = find_by(self.config)
-        if way == ACTIVITIES or log_walk.ACTIVITIES in bookmarks:
-            return ActivityFinder(self.activity_types)
-        if way == FILTER:
-            filter_type = self.config["filter_type"]
-            self._check_searchable(filter_type)
-            return FilterFinder(filter_type, filter_source(self.config))
-        found_by = {bookmark.found_by for bookmark in bookmarks.values()}
-        return LeadFinder(lead_source(self.config), found_by.pop() if len(found_by) == 1 else None)
-
-    def _check_searchable(self, filter_type: str) -> None:
-        """Without a catalog we know what is searchable; with one Marketo will tell."""
-        description = self.__dict__.get("descriptions", {}).get(OPPORTUNITIES)
-        if description and filter_type not in searchable(description):
-            raise SettingsError(
-                f"filter_type: {filter_type!r} is not searchable on this instance; these are: "
-                f"{', '.join(searchable(description))}."
-            )
 
     def write_page(self, lines: bytes) -> None:
         """Write a page of messages, and the state as it is after them."""
         t.cast("MessageWriter", self.message_writer).write(lines + encode_state(self.state))
 
     # Command line
+
+    @classmethod
+    def cb_config(
+        cls,
+        ctx: click.Context,
+        param: click.Option,
+        value: tuple[str, ...],
+    ) -> _ConfigInput:
+        """`--config`, with a plain sentence for a file that cannot be read."""
+        return super().cb_config(ctx, param, inputs.checked_config_paths(value))
+
+    @classproperty
+    def _env_var_config(cls) -> dict[str, t.Any]:  # noqa: N805 - a property of the class
+        """`--config=ENV`, with a plain sentence for a number that is none."""
+        cls.append_builtin_config(cls.config_jsonschema)
+        try:
+            return parse_environment_config(cls.config_jsonschema, cls._env_var_prefix)
+        except ValueError as error:
+            raise SettingsError(
+                f"One of the environment variables {cls._env_var_prefix}* is not of its setting's "
+                f"type: {error}."
+            ) from None
+
+    @classmethod
+    def invoke(
+        cls,
+        *,
+        state: t.IO[str] | None = None,
+        catalog: t.IO[str] | None = None,
+        **options: t.Any,
+    ) -> None:
+        """A sync, once the files that it is given are known to be readable."""
+        super().invoke(
+            state=inputs.checked("--state", state),
+            catalog=inputs.checked("--catalog", catalog),
+            **options,
+        )
 
     @classmethod
     def cb_test(
@@ -283,8 +236,8 @@ class TapMarketoOpps(Tap):
         wanted = checks.checks_for(
             self.client,
             streams={*_PAIR, FIELDS},
-            by_leads=way != FILTER,
-            by_log=way == ACTIVITIES,
+            by_leads=way != BY_FILTER,
+            by_log=way == BY_ACTIVITIES,
         )
         return checks.report(wanted, click.echo)
 

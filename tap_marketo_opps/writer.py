@@ -9,15 +9,16 @@ from datetime import datetime  # noqa: TC003 - msgspec reads the annotation
 import msgspec
 from singer_sdk.singerlib.encoding.base import GenericSingerWriter
 from singer_sdk.singerlib.encoding.simple import Message
-from singer_sdk.singerlib.json import serialize_json
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from tap_marketo_opps.typed import Typed
 
-class _RecordMessage(msgspec.Struct, tag_field="type", tag="RECORD"):
+
+class _RecordMessage(msgspec.Struct, tag_field="type", tag="RECORD", gc=False):
     stream: str
-    record: dict[str, t.Any]
+    record: t.Any
     time_extracted: datetime
 
 
@@ -29,17 +30,11 @@ class _StateMessage(msgspec.Struct, tag_field="type", tag="STATE"):
 _ENCODER = msgspec.json.Encoder(enc_hook=str, decimal_format="number")
 
 
-def encode_records(
-    stream: str,
-    records: Iterable[dict[str, t.Any]],
-    time_extracted: datetime,
-) -> bytes:
+def encode_records(stream: str, records: Iterable[Typed], time_extracted: datetime) -> bytes:
     """RECORD messages, a line each."""
-    messages = [_RecordMessage(stream, record, time_extracted) for record in records]
-    try:
-        return _ENCODER.encode_lines(messages)
-    except UnicodeEncodeError:
-        return b"".join(map(_encode_escaped, messages))
+    return _ENCODER.encode_lines(
+        [_RecordMessage(stream, record, time_extracted) for record in records]
+    )
 
 
 def encode_state(state: Mapping[str, t.Any]) -> bytes:
@@ -49,15 +44,7 @@ def encode_state(state: Mapping[str, t.Any]) -> bytes:
 
 def encode_message(message: Mapping[str, t.Any]) -> bytes:
     """Any message, as a line."""
-    try:
-        return _ENCODER.encode(message) + b"\n"
-    except UnicodeEncodeError:
-        return f"{serialize_json(message)}\n".encode()
-
-
-def _encode_escaped(message: _RecordMessage) -> bytes:
-    """A record that may hold half of a surrogate pair: JSON can tell of it, UTF-8 cannot."""
-    return f"{serialize_json({'type': 'RECORD', **msgspec.structs.asdict(message)})}\n".encode()
+    return _ENCODER.encode(message) + b"\n"
 
 
 class MessageWriter(GenericSingerWriter[bytes, Message]):

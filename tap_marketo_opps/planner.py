@@ -1,0 +1,162 @@
+"""Who finds what: which streams share a run, what it looks up, and where it begins."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from marketo_opps import SettingsError
+from tap_marketo_opps.bookmarks import Bookmark, fingerprint, moment
+from tap_marketo_opps.finders import (
+    OPPORTUNITIES,
+    ROLES,
+    ActivityFinder,
+    FilterFinder,
+    LeadFinder,
+    Wanted,
+    searchable,
+)
+from tap_marketo_opps.log_walk import ACTIVITIES
+from tap_marketo_opps.plans import log_start, plan_run
+from tap_marketo_opps.run import Run
+from tap_marketo_opps.settings import (
+    BY_ACTIVITIES,
+    BY_FILTER,
+    filter_source,
+    find_by,
+    lead_source,
+    start_date,
+)
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from marketo_opps import MarketoClient, ObjectDescription
+    from tap_marketo_opps.finders import Finder
+    from tap_marketo_opps.plans import Plan
+    from tap_marketo_opps.streams import FoundStream
+    from tap_marketo_opps.writer import MessageWriter
+
+Streams = t.Mapping[str, "FoundStream"]
+Bookmarks = t.Mapping[str, Bookmark]
+
+
+def found_together(stream: FoundStream, selected: Streams, way: str) -> Streams:
+    """The streams that one finder serves: its calls are made once for all of them.
+
+    Args:
+        stream: one of them.
+        selected: all that are selected, in the order in which they are synced.
+        way: the `find_by` in force.
+    """
+    together = {OPPORTUNITIES, ROLES} | ({ACTIVITIES} if way == BY_ACTIVITIES else set())
+    if stream.is_dry_run or stream.name not in together:
+        return {stream.name: stream}
+    return {name: each for name, each in selected.items() if name in together}
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Plans the runs of one tap.
+
+    Attributes:
+        config: its settings.
+        client: to read with.
+        writer: of messages.
+        state: its state, which runs change.
+        opportunities: what describe said of opportunities; None where it was not asked.
+        activity_types: ids and names of the activities that tell of opportunities, asked for.
+    """
+
+    config: Mapping[str, t.Any]
+    client: MarketoClient
+    writer: MessageWriter
+    state: dict[str, t.Any]
+    opportunities: ObjectDescription | None
+    activity_types: Callable[[], dict[int, str]]
+
+    def run(self, streams: Streams) -> Run:
+        """The run that finds the records of these streams."""
+        bookmarks = {name: _bookmark(stream) for name, stream in streams.items()}
+        finder = self._finder(bookmarks)
+        plan = self._plan(streams, bookmarks, finder)
+        wanted = _wanted(streams, plan)
+        return Run(
+            client=self.client,
+            writer=self.writer,
+            streams=streams,
+            bookmarks=bookmarks,
+            finder=finder,
+            plan=plan,
+            stages=finder.stages(self.client, self.config["batch_size"], wanted),
+            max_concurrent_calls=self.config["max_concurrent_calls"],
+            state=self.state,
+        )
+
+    def _finder(self, bookmarks: Bookmarks) -> Finder:
+        way = find_by(self.config)
+        if way == BY_ACTIVITIES or ACTIVITIES in bookmarks:
+            return ActivityFinder(self.activity_types)
+        if way == BY_FILTER:
+            self._check_searchable(self.config["filter_type"])
+            return FilterFinder(self.config["filter_type"], filter_source(self.config))
+        found_by = {bookmark.found_by for bookmark in bookmarks.values()}
+        return LeadFinder(lead_source(self.config), found_by.pop() if len(found_by) == 1 else None)
+
+    def _check_searchable(self, filter_type: str) -> None:
+        """Where describe was asked, it says what is searchable; else Marketo will."""
+        if self.opportunities and filter_type not in searchable(self.opportunities):
+            raise SettingsError(
+                f"filter_type {filter_type!r} is not searchable on this instance; these are: "
+                f"{', '.join(searchable(self.opportunities))}."
+            )
+
+    def _plan(self, streams: Streams, bookmarks: Bookmarks, finder: Finder) -> Plan:
+        first = start_date(self.config)
+        log = (
+            log_start(bookmarks, first, self.config["activity_overlap_seconds"])
+            if isinstance(finder, ActivityFinder)
+            else None
+        )
+        return plan_run(
+            bookmarks,
+            found_by=finder.found_by,
+            fingerprint=self._fingerprint(streams, finder),
+            start_date=first,
+            began=moment(self.client.server_now()),
+            incremental={name: stream.is_incremental for name, stream in streams.items()},
+            log=log,
+        )
+
+    def _fingerprint(self, streams: Streams, finder: Finder) -> str:
+        names = ["endpoint", "batch_size", "start_date"]
+        if isinstance(finder, ActivityFinder):
+            names.append("activity_overlap_seconds")
+        return fingerprint(
+            {
+                "found_by": finder.found_by,
+                "fields": {name: stream.selected_fields for name, stream in streams.items()},
+                "settings": {name: self.config.get(name) for name in names},
+            }
+        )
+
+
+def _wanted(streams: Streams, plan: Plan) -> Wanted:
+    resume = plan.any_resume
+    return Wanted(
+        fields={name: stream.selected_fields for name, stream in streams.items()},
+        since={name: each.since for name, each in plan.resumes.items()},
+        began=resume.began,
+        cursor=resume.cursor,
+        log_from=resume.log_from,
+        at=resume.at,
+    )
+
+
+def _bookmark(stream: FoundStream) -> Bookmark:
+    try:
+        return Bookmark.from_state(stream.stream_state)
+    except ValueError as error:
+        raise SettingsError(
+            f"The state of {stream.name} cannot be read: {error}. Correct it, or start without."
+        ) from None

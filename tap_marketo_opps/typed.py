@@ -1,0 +1,134 @@
+"""Pages of records as the schema types them: the usual in C, the unusual with all care."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import msgspec
+
+from marketo_opps import FieldDescription
+from marketo_opps.fields import MARKETO_GUID, reader, record_reader
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from marketo_opps import ObjectDescription, Record
+
+Typed = t.Any
+"""A typed record that encodes as JSON: a struct of one's own kind, or a dict."""
+
+# What msgspec converts by itself; in the end it is the same JSON as `marketo_opps.fields` makes.
+_QUICK_TYPES: dict[str, t.Any] = {
+    "integer": int | None,
+    "boolean": bool | None,
+    "float": Decimal | None,
+    "date": date | None,
+    "datetime": t.Annotated[datetime, msgspec.Meta(tz=True)] | None,
+}
+
+
+class PageReader:
+    """Types whole pages, ten times as fast as a record at a time in Python.
+
+    A record that holds anything but the usual forms is read by `record_reader`, which knows all of
+    them: what is written is the same in any case.
+    """
+
+    def __init__(
+        self,
+        description: ObjectDescription,
+        field_names: Sequence[str],
+        replication_key: str,
+        on_misfit: Callable[[str, str], None],
+    ) -> None:
+        """Get ready.
+
+        Args:
+            description: of the fields.
+            field_names: those to emit, in order.
+            replication_key: a field of the type datetime, whatever the description says.
+            on_misfit: told field and GUID of every value that does not fit its type.
+        """
+        self._careful = record_reader(description, field_names, on_misfit)
+        self._key = replication_key
+        self._read_moment = reader(FieldDescription(replication_key, "", "datetime"))
+        kinds = {field.name: field.data_type for field in description.fields}
+        attributes = {name: f"field_{number}" for number, name in enumerate(field_names)}
+        self._struct = _struct(attributes, {**kinds, replication_key: "moment"})
+        self._structs = list[self._struct]  # type: ignore[name-defined]
+        self._guid = attributes.get(MARKETO_GUID)
+        self._moment = attributes.get(replication_key)
+        self._numbers = [attributes[name] for name in field_names if kinds[name] == "float"]
+        self._moments = [
+            attributes[name]
+            for name in field_names
+            if kinds[name] == "datetime" and name != replication_key
+        ]
+
+    def __call__(self, records: Sequence[Record]) -> list[tuple[str | None, Typed]]:
+        """The records of a page, each with its replication key value."""
+        return [
+            self._finished(record, quick)
+            for record, quick in zip(records, self._quickly(records), strict=True)
+        ]
+
+    def _quickly(self, records: Sequence[Record]) -> Sequence[Typed | None]:
+        try:
+            return msgspec.convert(records, self._structs, strict=False)
+        except msgspec.ValidationError:
+            return [self._one_quickly(record) for record in records]
+
+    def _one_quickly(self, record: Record) -> Typed | None:
+        try:
+            return msgspec.convert(record, self._struct, strict=False)
+        except msgspec.ValidationError:
+            return None
+
+    def _finished(self, record: Record, quick: Typed | None) -> tuple[str | None, Typed]:
+        moment = self._moment_of(record)
+        if quick is None or not self._is_usual(quick):
+            return moment, self._careful(record)
+        if self._guid and (guid := getattr(quick, self._guid)):
+            setattr(quick, self._guid, guid.rstrip())
+        if self._moment:
+            setattr(quick, self._moment, moment)
+        return moment, quick
+
+    def _is_usual(self, quick: Typed) -> bool:
+        """Numbers that JSON knows, moments in UTC to the second."""
+        for name in self._numbers:
+            number = getattr(quick, name)
+            if number is not None and not number.is_finite():
+                return False
+        for name in self._moments:
+            moment = getattr(quick, name)
+            if moment is not None and (moment.tzinfo is not UTC or moment.microsecond):
+                return False
+        return True
+
+    def _moment_of(self, record: Record) -> str | None:
+        value = record.get(self._key)
+        try:
+            return None if value is None else t.cast("str | None", self._read_moment(value))
+        except ValueError:
+            return None
+
+
+def to_dict(typed: Typed) -> Record:
+    """A typed record as a dict of what JSON knows, and decimals."""
+    return t.cast("Record", msgspec.to_builtins(typed, builtin_types=(Decimal,)))
+
+
+def _struct(attributes: dict[str, str], kinds: dict[str, str]) -> type[msgspec.Struct]:
+    """A kind of struct for records of these fields; field names need not be Python's."""
+    return msgspec.defstruct(
+        "Record",
+        [
+            (attribute, _QUICK_TYPES.get(kinds[name], str | None), None)
+            for name, attribute in attributes.items()
+        ],
+        rename={attribute: name for name, attribute in attributes.items()},
+        gc=False,
+    )
