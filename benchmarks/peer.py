@@ -26,7 +26,7 @@ _T = t.TypeVar("_T")
 
 def main(*arguments: str) -> None:
     if arguments[0] == "--no-sleep":
-        http_lib.time = types.SimpleNamespace(time=time.time, sleep=lambda _seconds: None)
+        take_sleep_out()
         arguments = arguments[1:]
     config_path, does, *more = arguments
     client = _client(json.loads(Path(config_path).read_text(encoding="utf-8")))
@@ -34,6 +34,10 @@ def main(*arguments: str) -> None:
         read(client, more[0])
     else:
         write(client)
+
+
+def take_sleep_out() -> None:
+    http_lib.time = types.SimpleNamespace(time=time.time, sleep=lambda _seconds: None)
 
 
 def _client(config: dict[str, str]) -> MarketoClient:
