@@ -37,6 +37,7 @@ CHANGEABLE = frozenset(
         "refuse_delete_in_use",
     }
 )
+OTHER_USER = "others@sandbox.example"
 BULKY = frozenset({"keys", "parameters"})
 
 
@@ -101,6 +102,11 @@ class Control:
         """Add records: ``opportunities``, ``leads``, and what else the seeder takes."""
         self._instance.seed(asked.pop("opportunities", 0), **asked)
         return self._instance.counts()
+
+    def usage(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Count ``calls`` of today as made by another ``user`` of the subscription."""
+        self._instance.limits.use(asked["calls"], asked.get("user", OTHER_USER))
+        return {"today": self._instance.limits.calls_today()}
 
     def leads(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Make the leads of ``ids`` known."""
@@ -200,6 +206,7 @@ def control_routes(api: Api) -> list[Route]:
         ("POST", "reset", control.reset),
         ("POST", "seed", control.seed),
         ("POST", "leads", control.leads),
+        ("POST", "usage", control.usage),
         ("GET", "clock", control.clock),
         ("POST", "clock", control.clock),
         ("GET", "faults", control.faults),

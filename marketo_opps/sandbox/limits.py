@@ -90,6 +90,10 @@ class Limits:
         """A call has been answered."""
         self.in_flight -= 1
 
+    def use(self, calls: int, user: str) -> None:
+        """Count calls that others have made today: the quota belongs to the whole subscription."""
+        self._today(self.by_day)[user] += calls
+
     def in_window(self) -> int:
         """Calls counted in the window that ends now."""
         return self._within(self._monotonic())

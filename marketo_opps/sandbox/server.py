@@ -15,7 +15,7 @@ from starlette.routing import Mount
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from marketo_opps.sandbox.calls import TRANSPORT
-from marketo_opps.sandbox.control import control_routes
+from marketo_opps.sandbox.control import OTHER_USER, control_routes
 from marketo_opps.sandbox.instance import Instance
 from marketo_opps.sandbox.responses import Api
 
@@ -158,6 +158,10 @@ class SandboxServer:
     def seed(self, opportunities: int, **more: Any) -> None:
         """Add records; see ``seed.Seeder.run``."""
         self.instance.seed(opportunities, **more)
+
+    def use_calls(self, calls: int, user: str = OTHER_USER) -> None:
+        """Count calls of today as made by others: the quota belongs to the whole subscription."""
+        self.instance.limits.use(calls, user)
 
     def reset(self) -> None:
         """Empty the instance, forget the calls and take the faults back."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_TEXT_BYTES = 30_000
 MAX_INTEGER = 2**63 - 1
+MAX_NUMBER_DIGITS = 38
 # A float in JSON keeps fifteen digits for certain; longer numbers are shown as strings only.
 SAFE_DIGITS = 15
 AS_NUMBER_EVERY = 3
@@ -40,6 +41,10 @@ def _mismatch(value: Any, field: Field) -> RecordRefusedError:
     return RecordRefusedError(
         "1001", f"Invalid value '{value}'. Required of type '{field.data_type}'"
     )
+
+
+def _out_of_range(field: Field) -> RecordRefusedError:
+    return RecordRefusedError("1003", f"Invalid data: '{field.name}' is out of range")
 
 
 def _string(value: Any, field: Field, _variant: int) -> str:
@@ -67,7 +72,7 @@ def _integer(value: Any, field: Field, variant: int) -> int | str:
     if number is None:
         raise _mismatch(value, field)
     if abs(number) > MAX_INTEGER:
-        raise RecordRefusedError("1003", f"Invalid data: '{field.name}' is out of range")
+        raise _out_of_range(field)
     return str(number) if variant % AS_STRING_EVERY == 0 else number
 
 
@@ -83,6 +88,8 @@ def _number(value: Any, field: Field, variant: int) -> float | str:
     number = _decimal(value)
     if number is None or not number.is_finite():
         raise _mismatch(value, field)
+    if number.adjusted() > MAX_NUMBER_DIGITS:
+        raise _out_of_range(field)
     if variant % AS_NUMBER_EVERY == 0 and len(number.as_tuple().digits) <= SAFE_DIGITS:
         return float(number)
     return format(number, "f")

@@ -160,6 +160,7 @@ def test_several_records_of_one_key_cannot_be_told_apart(api, sandbox):
         ("amount", "1,604.47", "1001"),
         ("amount", "NaN", "1001"),
         ("amount", True, "1001"),
+        ("amount", "1e39", "1003"),
         ("amount", {"value": 1}, "1001"),
         ("isWon", "yes", "1001"),
         ("isWon", 1, "1001"),

@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+import requests
 
 NOON = datetime(2026, 3, 10, 18, 0, tzinfo=UTC)
 USER = "opportunities@sandbox.example"
@@ -19,6 +20,16 @@ def test_usage_tells_the_calls_of_the_day_by_user(api):
     assert answer["result"] == [
         {"date": "2026-03-10", "total": 3, "users": [{"userId": USER, "count": 3}]}
     ]
+
+
+def test_the_calls_of_others_count_too(api, sandbox):
+    sandbox.use_calls(49_998)
+    url = f"{sandbox.endpoint}/sandbox/usage"
+    assert requests.post(url, json={"calls": 1}, timeout=10).json() == {"today": 49_999}
+    (today,) = api.get("/rest/v1/stats/usage.json")["result"]
+    assert today["total"] == 50_000
+    assert today["users"][0] == {"userId": "others@sandbox.example", "count": 49_999}
+    assert api.get("/rest/v1/stats/usage.json")["errors"][0]["code"] == "607"
 
 
 def test_errors_tells_the_codes_of_the_day(api, sandbox):

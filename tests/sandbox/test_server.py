@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import statistics
+import threading
+
+import pytest
+
+from marketo_opps.sandbox.describe import STANDARD_FIELDS
+from marketo_opps.sandbox.instance import Instance
+from marketo_opps.sandbox.options import SandboxOptions
+from marketo_opps.sandbox.server import SandboxServer
+
+
+def test_a_server_may_be_away_for_a_while_and_comes_back_as_it_was(start, caller_of):
+    sandbox = start(opportunities=3)
+    caller = caller_of(sandbox)
+    endpoint = sandbox.endpoint
+    sandbox.stop(close=False)
+    with pytest.raises(OSError):
+        caller.get("/rest/v1/stats/usage.json")
+    sandbox.start()
+    assert sandbox.endpoint == endpoint
+    assert len(caller.find(["OPP-0000001"])["result"]) == 1
+
+
+def test_calls_in_flight_are_answered_before_the_server_stops(caller_of):
+    sandbox = SandboxServer(SandboxOptions(latency_ms=500)).start()
+    caller = caller_of(sandbox)
+    answers = []
+    thread = threading.Thread(
+        target=lambda: answers.append(caller.get("/rest/v1/stats/usage.json"))
+    )
+    thread.start()
+    while not sandbox.instance.limits.in_flight:
+        pass
+    sandbox.stop()
+    thread.join()
+    assert answers[0]["success"]
+
+
+def test_an_instance_may_be_made_first_and_served_later(caller_of):
+    instance = Instance(SandboxOptions(opportunities=2))
+    with SandboxServer(instance) as sandbox:
+        assert len(caller_of(sandbox).find(["OPP-0000002"])["result"]) == 1
+
+
+def test_it_listens_on_loopback_only(sandbox):
+    assert sandbox.endpoint.startswith("http://127.0.0.1:")
+
+
+def test_a_full_page_takes_about_twenty_milliseconds_however_much_there_is(
+    start, caller_of, tmp_path
+):
+    sandbox = start(opportunities=20_000, database=str(tmp_path / "instance.db"))
+    caller = caller_of(sandbox)
+    ids = [f"OPP-{number:07d}" for number in range(10_000, 10_300)]
+    form = {
+        "filterType": "dedupeFields",
+        "filterValues": ",".join(ids),
+        "fields": ",".join(field.name for field in STANDARD_FIELDS),
+    }
+    for _ in range(9):
+        answer = caller.send("POST", "/rest/v1/opportunities.json?_method=GET", data=form).json()
+        assert len(answer["result"]) > 290
+    took = [
+        each["ended"] - each["started"] for each in sandbox.journal(operation="query opportunity")
+    ]
+    # Three times of what it takes on a quiet machine of two cores.
+    assert statistics.median(took) < 0.06
