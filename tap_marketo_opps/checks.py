@@ -80,11 +80,3 @@ def report(checks: Iterator[Check], tell: Callable[[str], object]) -> bool:
         if number == 0 and not is_well:
             break
     return all_well
-
-
-def without_roles(error: MarketoError) -> str:
-    """What an instance without roles is good for."""
-    return (
-        f"{error} Without roles, opportunities can be found by find_by filter only; the streams "
-        "opportunity_fields and opportunity_activities work as ever, opportunity_roles does not."
-    )

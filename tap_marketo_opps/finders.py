@@ -78,13 +78,13 @@ class FilterFinder:
     """`filter`: values of a searchable field are given."""
 
     def __init__(self, filter_type: str, source: KeySource) -> None:
-        self._filter_type = filter_type
+        self.filter_type = filter_type
         self._source = source
         self.found_by = f"filter {filter_type} {source.digest}"
 
     def stages(self, client: MarketoClient, batch_size: int, wanted: Wanted) -> Stages:
         """Opportunities by the values, roles by their opportunities."""
-        key_field = _ALIASES.get(self._filter_type, self._filter_type)
+        key_field = _ALIASES.get(self.filter_type, self.filter_type)
         if OPPORTUNITIES not in wanted.fields and key_field == EXTERNAL_ID:
             query = _roles_by(EXTERNAL_ID, client, batch_size, wanted)
             return Stages(Sweep(query, ROLES, self._source, at=wanted.at), ())
@@ -93,7 +93,7 @@ class FilterFinder:
         query = Query(
             client,
             MarketoObject.OPPORTUNITIES,
-            self._filter_type,
+            self.filter_type,
             key_field,
             wanted.asked(OPPORTUNITIES, *needed),
             batch_size,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from marketo_opps import SettingsError
 from tap_marketo_opps.bookmarks import Bookmark, fingerprint, moment
+from tap_marketo_opps.explaining import not_searchable
 from tap_marketo_opps.finders import (
     OPPORTUNITIES,
     ROLES,
@@ -106,10 +107,7 @@ class Planner:
     def _check_searchable(self, filter_type: str) -> None:
         """Where describe was asked, it says what is searchable; else Marketo will."""
         if self.opportunities and filter_type not in searchable(self.opportunities):
-            raise SettingsError(
-                f"filter_type {filter_type!r} is not searchable on this instance; these are: "
-                f"{', '.join(searchable(self.opportunities))}."
-            )
+            raise not_searchable(filter_type, searchable(self.opportunities))
 
     def _plan(self, streams: Streams, bookmarks: Bookmarks, finder: Finder) -> Plan:
         first = start_date(self.config)

@@ -55,12 +55,16 @@ class Advance:
 
     def line(self) -> str:
         """As one line."""
-        parts = [self._where(), f"{self.records:,} records", f"{self.calls:,} calls"]
+        parts = [self.so_far()]
         if self.seconds > 0:
             parts.append(f"{self.calls / self.seconds:.1f} calls/s")
         if (left := self._seconds_left()) is not None:
             parts.append(f"{duration(left)} left")
         return ", ".join(parts)
+
+    def so_far(self) -> str:
+        """What is done, without what that means for the rest."""
+        return f"{self._where()}, {self.records:,} records, {self.calls:,} calls"
 
     def _where(self) -> str:
         if self.reached:

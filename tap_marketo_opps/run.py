@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from marketo_opps import MarketoError, StoppedError, Workers
 from marketo_opps.process import TERMINATION
+from tap_marketo_opps.explaining import explained
 from tap_marketo_opps.finders import ActivityFinder, LeadFinder
 from tap_marketo_opps.pipeline import Pipeline
 from tap_marketo_opps.progress import Advance, Pulse
@@ -101,9 +102,12 @@ class Run:
         except StoppedError:
             account.tell_how_far("Stopped")
             raise
-        except MarketoError:
+        except MarketoError as error:
             account.tell_how_far("Failed")
-            raise
+            more = explained(error, self.client, self.finder)
+            if more is error:
+                raise
+            raise more from error
         finally:
             workers.close()
         account.close()
@@ -175,7 +179,7 @@ class _Account:
         _LOGGER.info(
             "%s at %s. Start again with the last STATE to go on from there.",
             how,
-            self._advance().line(),
+            self._advance().so_far(),
         )
 
     def close(self) -> None:

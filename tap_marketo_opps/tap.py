@@ -22,10 +22,10 @@ from marketo_opps import (
     RequestRefusedError,
     SettingsError,
 )
-from marketo_opps.fields import object_schema
+from marketo_opps.fields import is_known_type, object_schema
 from marketo_opps.process import TERMINATION, run
 from marketo_opps.settings import setting_errors
-from tap_marketo_opps import checks, inputs, log_walk
+from tap_marketo_opps import checks, explaining, inputs, log_walk
 from tap_marketo_opps.finders import OPPORTUNITIES, ROLES
 from tap_marketo_opps.planner import Planner, found_together
 from tap_marketo_opps.settings import (
@@ -142,12 +142,23 @@ class TapMarketoOpps(Tap):
     def descriptions(self) -> dict[str, ObjectDescription | None]:
         """What describe says; None for roles on an instance that has none."""
         opportunities = self.client.describe(MarketoObject.OPPORTUNITIES)
+        roles: ObjectDescription | None
         try:
             roles = self.client.describe(MarketoObject.OPPORTUNITY_ROLES)
         except (CrmManagedError, RequestRefusedError) as error:
-            self.logger.warning("%s", checks.without_roles(error))
-            return {OPPORTUNITIES: opportunities, ROLES: None}
+            self.logger.warning("%s", explaining.without_roles(error))
+            roles = None
+        self._tell_unknown_types(opportunities)
         return {OPPORTUNITIES: opportunities, ROLES: roles}
+
+    def _tell_unknown_types(self, description: ObjectDescription) -> None:
+        unknown = {
+            field.data_type: field.name
+            for field in description.fields
+            if not is_known_type(field.data_type)
+        }
+        for data_type, name in unknown.items():
+            self.logger.info("Unknown data type %r, of %s: read as a string.", data_type, name)
 
     # Runs
 

@@ -1,0 +1,78 @@
+"""What an error of a run means to whoever configured it."""
+
+from __future__ import annotations
+
+import typing as t
+
+from marketo_opps import (
+    CrmManagedError,
+    DataError,
+    MarketoError,
+    MarketoObject,
+    RequestRefusedError,
+    ResponseError,
+    SettingsError,
+)
+from tap_marketo_opps.finders import FilterFinder, searchable
+
+if t.TYPE_CHECKING:
+    from marketo_opps import MarketoClient
+    from tap_marketo_opps.finders import Finder
+
+
+class NoRolesError(MarketoError):
+    """The instance has no roles, and what was asked for goes through them."""
+
+
+def without_roles(error: MarketoError) -> str:
+    """What an instance without roles is good for."""
+    return (
+        f"{error} Without roles, opportunities can be found by find_by filter only; the streams "
+        "opportunity_fields and opportunity_activities work as ever, opportunity_roles does not."
+    )
+
+
+def explained(error: MarketoError, client: MarketoClient, finder: Finder) -> MarketoError:
+    """The same error, or one that says more.
+
+    Args:
+        error: what ended a run.
+        client: may be asked once more.
+        finder: of that run.
+    """
+    refused = isinstance(error, CrmManagedError | RequestRefusedError | DataError)
+    if not refused or not isinstance(error, ResponseError):
+        return error
+    if MarketoObject.OPPORTUNITY_ROLES.path in error.call:
+        return NoRolesError(without_roles(error)) if _means_no_roles(error) else error
+    if isinstance(finder, FilterFinder):
+        return _filter_type_error(client, finder.filter_type) or error
+    return error
+
+
+def _means_no_roles(error: ResponseError) -> bool:
+    return isinstance(error, CrmManagedError) or error.code == _NO_SUCH_RESOURCE
+
+
+_NO_SUCH_RESOURCE = "610"
+
+
+def _filter_type_error(client: MarketoClient, filter_type: str) -> MarketoError | None:
+    try:
+        names = searchable(client.describe(MarketoObject.OPPORTUNITIES))
+    except MarketoError:
+        return None
+    return None if filter_type in names else not_searchable(filter_type, names)
+
+
+def not_searchable(filter_type: str, names: list[str]) -> SettingsError:
+    """What to say of a field that cannot be looked up by.
+
+    Args:
+        filter_type: the field.
+        names: those that can.
+    """
+    return SettingsError(
+        f"filter_type {filter_type!r} is not searchable on this instance; these are: "
+        f"{', '.join(names)}."
+    )
