@@ -1,19 +1,23 @@
-"""``docs/sandbox-coverage.md`` cannot drift: what it names exists, and what exists it names."""
+"""The sandbox's two pages in ``docs`` cannot drift: what they name exists, and the other way."""
 
 from __future__ import annotations
 
 import ast
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 import marketo_opps.sandbox
+from marketo_opps.sandbox.cli import main
 from marketo_opps.sandbox.control import control_routes
 from marketo_opps.sandbox.faults import HTTP_FAULTS, OTHER_FAULTS
 from marketo_opps.sandbox.instance import Instance
+from marketo_opps.sandbox.options import LimitOptions, SandboxOptions
 from marketo_opps.sandbox.responses import Api
 from marketo_opps.sandbox.routes import IDENTITY_PATH, ROUTES
+from marketo_opps.sandbox.server import SandboxServer
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1].joinpath("docs", "sandbox-coverage.md").read_text("utf-8")
@@ -86,3 +90,38 @@ def test_every_code_that_the_instance_can_refuse_with_is_explained():
         raised |= set(re.findall(r"RefusedError\(\s*\"(\d+)\"", text))
     assert len(raised) > 15
     assert sorted(code for code in raised if not re.search(rf"\b{code}\b", PAGE)) == []
+
+
+GUIDE = HERE.parents[1].joinpath("docs", "sandbox.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("command", ["serve", "demo"])
+def test_every_option_of_the_command_is_in_the_guide_and_no_other(command, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    options = set(re.findall(r"--[\w-]+", capsys.readouterr().out)) - {"--help"}
+    told = set(re.findall(r"`(--[a-z-]+)", GUIDE))
+    assert options <= told
+    if command == "serve":
+        assert told == options
+
+
+def test_every_option_of_an_instance_is_in_the_guide():
+    names = {each.name for each in [*fields(SandboxOptions), *fields(LimitOptions)]}
+    missing = [
+        name
+        for name in names
+        if f"`{name}`" not in GUIDE
+        and f"--{name.replace('_', '-')}" not in GUIDE
+        and name != "faults"
+    ]
+    assert missing == []
+
+
+def test_every_method_in_the_guide_exists():
+    section = GUIDE.split("| Method |")[1].split("\n\n")[0]
+    named = set(re.findall(r"(\w+)\(", section))
+    assert len(named) > 12
+    assert [
+        name for name in named if not hasattr(SandboxServer, name) and not hasattr(Instance, name)
+    ] == []
