@@ -128,13 +128,19 @@ def test_many_threads_refused_at_once_fetch_one_token(
     assert client.counts.retries == 8
 
 
-def test_many_threads_without_a_token_fetch_one(
-    instance, connect, shared_time, in_threads, success
-):
-    instance.answers("stats/usage.json", success({"total": 1}))
-    client = connect(shared_time)
-    assert in_threads(8, lambda _: client.calls_today()) == [1] * 8
-    assert len(instance.token_fetches) == 1
+def test_many_threads_without_a_token_fetch_one(in_threads):
+    fetched = []
+    all_ask = threading.Barrier(8)
+
+    def fetch():
+        fetched.append(1)
+        # Time enough for the others to find that there is none yet.
+        threading.Event().wait(0.05)
+        return Token("one", 1e9)
+
+    keeper = TokenKeeper(fetch, clock=lambda: 0.0, sleep=lambda _: None)
+    tokens = in_threads(8, lambda _: all_ask.wait(5) * 0 or keeper.token())
+    assert len(set(map(id, tokens))) == len(fetched) == 1
 
 
 def test_a_call_asks_for_a_new_token_twice_at_most(instance, client, refusal):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 import threading
 import time
@@ -250,21 +249,35 @@ def test_sleeping_lasts_as_long_as_asked():
     assert clock.now == pytest.approx(1.5)
 
 
-def test_a_place_given_back_is_taken_at_once_not_after_the_nap():
-    """With real waiting: a release wakes the next thread."""
-    pacer = Pacer(100, 1)
-    began = time.monotonic()
-    ends = itertools.count()
+def test_a_place_given_back_wakes_who_waits_for_it():
+    waits = threading.Event()
 
-    def work():
-        for _ in range(10):
-            with pacer.slot():
-                next(ends)
+    def long_nap(condition, _seconds):
+        waits.set()
+        condition.wait(60)
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=10)
-    assert next(ends) == 40
-    assert time.monotonic() - began < 3
+    pacer = Pacer(100, 1, nap=long_nap)
+    waiting = threading.Thread(target=lambda: pacer.slot().__enter__())
+    with pacer.slot():
+        waiting.start()
+        assert waits.wait(5)
+    waiting.join(timeout=5)
+    assert not waiting.is_alive()
+
+
+def test_the_end_of_a_probe_wakes_who_waits_for_it():
+    waits = threading.Event()
+
+    def long_nap(condition, _seconds):
+        waits.set()
+        condition.wait(60)
+
+    pacer = Pacer(100, 5, nap=long_nap)
+    pacer.pause(0)
+    waiting = threading.Thread(target=lambda: pacer.slot().__enter__())
+    with pacer.slot() as turn:
+        waiting.start()
+        assert waits.wait(5)
+        pacer.settled(turn)
+        waiting.join(timeout=5)
+    assert not waiting.is_alive()
