@@ -21,7 +21,7 @@ soak: .venv/dev  ## the pair for as long as you like, with all that can go wrong
 bench: .venv/dev  ## the figures of the README, in less than ten minutes on a quiet machine
 	$(BIN)/python benchmarks/bench.py
 
-bench-full: .venv/dev  ## the same with up to a million records; takes hours
+bench-full: .venv/dev  ## the same with up to a million records; takes an hour or two
 	$(BIN)/python benchmarks/bench.py --size full
 
 lint: .venv/dev

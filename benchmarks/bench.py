@@ -63,13 +63,13 @@ SIZES = {
     ),
     "bench": Size(
         repeats=3,
-        wall_records={0.0: 15_600, 0.1: 15_600, 0.4: 15_600, 2.0: 6_000},
+        wall_records={0.0: 15_600, 0.1: 15_600, 0.4: 15_600, 2.0: 4_500},
         cpu_records=(3_000, 30_000),
         memory_records=(10_000, 30_000),
         call_records=(1, 300, 301, 3_000),
     ),
     "full": Size(
-        repeats=5,
+        repeats=3,
         wall_records={0.0: 60_600, 0.1: 60_600, 0.4: 60_600, 2.0: 60_600},
         cpu_records=(30_000, 300_000),
         memory_records=(100_000, 1_000_000),

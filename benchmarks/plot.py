@@ -6,7 +6,7 @@ import typing as t
 
 import cpu
 import matplotlib as mpl
-from walls import OURS, PEER, PEER_WITHOUT_SLEEP
+from walls import OURS, OURS_ALONE, PEER, PEER_WITHOUT_SLEEP
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -21,8 +21,14 @@ Results = dict[str, t.Any]
 
 # Grey enough for black and for white behind it; the background itself is left transparent.
 _INK = "#808a94"
-_COLOURS = {OURS: "#2f81f7", PEER: "#e0823d", PEER_WITHOUT_SLEEP: "#f0b48a"}
+_COLOURS = {
+    OURS: "#2f81f7",
+    OURS_ALONE: "#79b8ff",
+    PEER: "#d9762b",
+    PEER_WITHOUT_SLEEP: "#f0b48a",
+}
 _OTHERS = "#a0a7ae"
+_BOUND = "#d1242f"
 _STYLE: dict[t.Any, t.Any] = {
     "text.color": _INK,
     "axes.labelcolor": _INK,
@@ -33,18 +39,21 @@ _STYLE: dict[t.Any, t.Any] = {
     "axes.spines.right": False,
     "font.size": 9,
 }
-_BAR = 0.26
+_BAR = 0.2
 
 
 def draw(results: Results, path: Path) -> None:
     """Write the plot as an image of the kind that the path's suffix names."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(_STYLE):
-        figure, (left, middle, right) = plt.subplots(1, 3, figsize=(11, 3.6))
-        _walls(results, left, "read")
-        _walls(results, middle, "write")
-        _cpu(results, right)
-        figure.tight_layout()
+        figure, panels = plt.subplots(
+            1, 3, figsize=(11, 4), layout="constrained", width_ratios=(3, 3, 2)
+        )
+        _walls(results, panels[0], "read")
+        _walls(results, panels[1], "write")
+        _cpu(results, panels[2])
+        drawn, labels = panels[0].get_legend_handles_labels()
+        figure.legend(drawn, labels, loc="outside lower left", ncols=5, frameon=False, fontsize=8)
         figure.savefig(path, dpi=110, transparent=True)
         plt.close(figure)
 
@@ -52,32 +61,27 @@ def draw(results: Results, path: Path) -> None:
 def _walls(results: Results, axes: Axes, does: str) -> None:
     lanes = [lane for lane in results["walls"] if lane["does"] == does]
     latencies = sorted({lane["latency_seconds"] for lane in lanes})
-    for offset, (tool, colour) in enumerate(_COLOURS.items()):
+    for number, (tool, colour) in enumerate(_COLOURS.items()):
         of_tool = {lane["latency_seconds"]: lane for lane in lanes if lane["tool"] == tool}
         walls = [of_tool[latency]["wall_seconds"] for latency in latencies]
-        axes.bar(
-            [place + (offset - 1) * _BAR for place in range(len(latencies))],
-            [wall["median"] for wall in walls],
-            _BAR,
-            yerr=_errors(walls),
-            ecolor=_INK,
-            color=colour,
-            label=tool,
-        )
-        if tool == OURS:
-            _mark_bounds(axes, [of_tool[latency]["bound_seconds"] for latency in latencies])
+        places = [place + (number - 1.5) * _BAR for place in range(len(latencies))]
+        medians = [wall["median"] for wall in walls]
+        errors = _errors(walls)
+        axes.bar(places, medians, _BAR, yerr=errors, ecolor=_INK, color=colour, label=tool)
+        if tool in {OURS, OURS_ALONE}:
+            bounds = [of_tool[latency]["bound_seconds"] for latency in latencies]
+            label = "the least that its limits allow" if tool == OURS else ""
+            _mark(axes, places, bounds, label)
     axes.set_xticks(range(len(latencies)), [f"{latency:g} s" for latency in latencies])
-    axes.set_xlabel("of latency a call")
-    axes.set_ylabel("seconds")
-    axes.set_title(f"{does}: wall under the real limits")
-    axes.legend(frameon=False, fontsize=7)
+    axes.set_xlabel("latency of a call")
+    axes.set_ylabel("seconds, the real limits on")
+    axes.set_title(does)
 
 
-def _mark_bounds(axes: Axes, bounds: list[float]) -> None:
-    for place, bound in enumerate(bounds):
-        label = "the least possible for it" if place == 0 else ""
-        ends = place - 1.5 * _BAR, place - 0.5 * _BAR
-        axes.hlines(bound, *ends, colors=_INK, linewidth=2, label=label)
+def _mark(axes: Axes, places: list[float], bounds: list[float], label: str) -> None:
+    begins = [place - 0.65 * _BAR for place in places]
+    ends = [place + 0.65 * _BAR for place in places]
+    axes.hlines(bounds, begins, ends, colors=_BOUND, linewidth=2.5, label=label)
 
 
 def _cpu(results: Results, axes: Axes) -> None:
@@ -92,7 +96,7 @@ def _cpu(results: Results, axes: Axes) -> None:
         color=[_COLOURS[OURS] if name in ours else _OTHERS for name in names],
     )
     axes.set_xlabel("CPU seconds per million records")
-    axes.set_title("the work itself, waiting aside")
+    axes.set_title("CPU, waiting aside")
 
 
 def _errors(told: list[dict[str, t.Any]]) -> list[list[float]]:
