@@ -36,7 +36,8 @@ _PLAIN_NUMBER = re.compile(r"-?[0-9]{1,99}(\.[0-9]+)?")
 # Whoever reads JSON numbers as floating point would take a larger one for infinite.
 _LARGEST_EXPONENT = 307
 _DATE_MARKS = "2015-02-03"[4::3]
-_UTC_MARKS = "2015-02-03T22:36:23Z"[4::3]
+_DATETIME_MARKS = "2015-02-03T22:36:23"[4:19:3]
+_UTC_OFFSETS = frozenset({"Z", "+0000", "+00:00"})
 _NO_OFFSET = timedelta()
 _DATE_LENGTH = len("2015-02-03")
 
@@ -170,6 +171,8 @@ def _read_integer(value: t.Any) -> int | None:
 
 
 def _read_number(value: t.Any) -> int | Decimal | None:
+    if value.__class__ is Decimal:
+        return _finite(value)
     if value.__class__ is str and _PLAIN_NUMBER.fullmatch(value):
         return Decimal(value)
     return None if _is_blank(value) else _exact_number(value)
@@ -187,9 +190,9 @@ def _read_date(value: t.Any) -> str | None:
 
 
 def _read_datetime(value: t.Any) -> str | None:
-    if value.__class__ is str and value[4::3] == _UTC_MARKS:
+    if value.__class__ is str and value[4:19:3] == _DATETIME_MARKS and value[19:] in _UTC_OFFSETS:
         datetime.fromisoformat(value)
-        return value
+        return value[:19] + "Z"
     return None if _is_blank(value) else _iso_datetime(value)
 
 
@@ -217,7 +220,10 @@ def _exact_number(value: t.Any) -> int | Decimal:
         return value
     if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
         raise ValueError("it is no number")
-    number = _decimal(value)
+    return _finite(value if isinstance(value, Decimal) else _decimal(value))
+
+
+def _finite(number: Decimal) -> Decimal:
     if not number.is_finite() or number.adjusted() > _LARGEST_EXPONENT:
         raise ValueError("it is no finite number")
     return number

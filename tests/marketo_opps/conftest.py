@@ -176,7 +176,9 @@ def in_threads():
             except Exception as error:  # noqa: BLE001 - handed back to the test
                 results[index] = error
 
-        threads = [threading.Thread(target=work, args=(index,)) for index in range(count)]
+        threads = [
+            threading.Thread(target=work, args=(index,), daemon=True) for index in range(count)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -171,7 +171,7 @@ class TestStop:
                 except StoppedError as error:
                     ended.append(error)
 
-            thread = threading.Thread(target=work)
+            thread = threading.Thread(target=work, daemon=True)
             thread.start()
             assert failed.wait(5)
             began = time.monotonic()

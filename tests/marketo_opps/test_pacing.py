@@ -211,7 +211,7 @@ class TestStop:
             except StoppedError as error:
                 ended.append(error)
 
-        thread = threading.Thread(target=work)
+        thread = threading.Thread(target=work, daemon=True)
         thread.start()
         began = time.monotonic()
         pacer.stop()
@@ -257,7 +257,7 @@ def test_a_place_given_back_wakes_who_waits_for_it():
         condition.wait(60)
 
     pacer = Pacer(100, 1, nap=long_nap)
-    waiting = threading.Thread(target=lambda: pacer.slot().__enter__())
+    waiting = threading.Thread(target=lambda: pacer.slot().__enter__(), daemon=True)
     with pacer.slot():
         waiting.start()
         assert waits.wait(5)
@@ -274,7 +274,7 @@ def test_the_end_of_a_probe_wakes_who_waits_for_it():
 
     pacer = Pacer(100, 5, nap=long_nap)
     pacer.pause(0)
-    waiting = threading.Thread(target=lambda: pacer.slot().__enter__())
+    waiting = threading.Thread(target=lambda: pacer.slot().__enter__(), daemon=True)
     with pacer.slot() as turn:
         waiting.start()
         assert waits.wait(5)
