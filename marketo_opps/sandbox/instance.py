@@ -19,7 +19,7 @@ from marketo_opps.sandbox.describe import MANAGED, OPPORTUNITY, ROLE, ObjectType
 from marketo_opps.sandbox.limits import DAYS_KEPT, Limits
 from marketo_opps.sandbox.options import SandboxOptions
 from marketo_opps.sandbox.page_tokens import PageTokens, query_checksum
-from marketo_opps.sandbox.records import Keys, decode, fold_guid, plain, shown
+from marketo_opps.sandbox.records import Keys, decode, fold_guid, lead_number, plain, shown
 from marketo_opps.sandbox.refusals import CallRefusedError, RecordRefusedError
 from marketo_opps.sandbox.seed import Seeder
 from marketo_opps.sandbox.storage import SCRATCH, Row, Storage
@@ -332,7 +332,8 @@ class Instance:
             column = "key" if obj is OPPORTUNITY else "parent"
             return column, [keys.fold(each) for each in asked.values]
         if asked.field == "leadId":
-            return "lead", [int(each) for each in asked.values if each.isdecimal()]
+            leads = [lead_number(each) for each in asked.values]
+            return "lead", [each for each in leads if each is not None]
         return self.storage.searched(obj.table, asked.field), asked.values
 
     def _compound(self, obj: ObjectType, keys: Keys, record: dict[str, Any]) -> str:

@@ -75,7 +75,7 @@ class Entry:
             self.asked = len(records)
             self.keys = "\n".join(_key(record) for record in records) if writes else ""
         elif "filterValues" in parameters:
-            self.asked = parameters["filterValues"].count(",") + 1
+            self.asked = str(parameters["filterValues"]).count(",") + 1
 
     def note_result(self, result: Sequence[Mapping[str, Any]], *, writes: bool) -> None:
         """What came of it."""

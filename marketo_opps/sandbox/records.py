@@ -9,7 +9,7 @@ import msgspec
 
 from marketo_opps.sandbox.describe import ROLE, Field, ObjectType
 from marketo_opps.sandbox.refusals import RecordRefusedError
-from marketo_opps.sandbox.values import format_datetime, stored
+from marketo_opps.sandbox.values import MAX_INTEGER, format_datetime, stored, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -73,6 +73,12 @@ def _fold(key: str) -> str:
 def missing_value(name: str) -> RecordRefusedError:
     """A record lacks something that it must have."""
     return RecordRefusedError("1002", f"Missing value for the required parameter '{name}'")
+
+
+def lead_number(value: Any) -> int | None:
+    """A lead's id as a number, or None for what cannot be one."""
+    number = whole(value)
+    return number if number is not None and 0 < number <= MAX_INTEGER else None
 
 
 def fold_guid(guid: str) -> str:

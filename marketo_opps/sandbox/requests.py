@@ -67,7 +67,7 @@ def batch_size(parameters: Mapping[str, Any]) -> int:
         return MAX_RECORDS
     try:
         size = int(value)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         message = f"Invalid value '{value}'. Required of type 'integer'"
         raise CallRefusedError("1001", message) from error
     if not 1 <= size <= MAX_RECORDS:
@@ -115,7 +115,7 @@ def query(obj: ObjectType, parameters: Parameters) -> Query:
         values=values,
         fields=_fields(obj, parameters, field),
         batch_size=batch_size(parameters),
-        page_token=parameters.get("nextPageToken") or None,
+        page_token=str(parameters.get("nextPageToken") or "") or None,
     )
 
 
@@ -140,7 +140,7 @@ def _compound_keys(obj: ObjectType, parameters: Parameters) -> list[Any]:
 
 def _fields(obj: ObjectType, parameters: Parameters, filter_field: str | None) -> list[str]:
     asked = parameters.get("fields")
-    names = split(asked) if isinstance(asked, str) else list(asked or [])
+    names = asked if isinstance(asked, list) else split(str(asked or ""))
     if not names:
         return obj.default_fields(filter_field)
     known = field_names(obj)

@@ -68,7 +68,7 @@ def _text(value: Any, field: Field, _variant: int) -> str:
 
 
 def _integer(value: Any, field: Field, variant: int) -> int | str:
-    number = _whole(value)
+    number = whole(value)
     if number is None:
         raise _mismatch(value, field)
     if abs(number) > MAX_INTEGER:
@@ -76,7 +76,8 @@ def _integer(value: Any, field: Field, variant: int) -> int | str:
     return str(number) if variant % AS_STRING_EVERY == 0 else number
 
 
-def _whole(value: Any) -> int | None:
+def whole(value: Any) -> int | None:
+    """A whole number, given as one or as a string of digits; or None."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
@@ -136,9 +137,10 @@ def parse_datetime(value: str) -> datetime | None:
     day, minute, second, offset = match.groups()
     try:
         moment = datetime.fromisoformat(f"{day}T{minute or '00:00'}{second or ':00'}")
-    except ValueError:
+        # Overflows where an offset leads out of the years 1 to 9999.
+        return moment.replace(tzinfo=_zone(offset)).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment.replace(tzinfo=_zone(offset))
 
 
 def _zone(offset: str | None) -> tzinfo:

@@ -11,6 +11,7 @@ from marketo_opps.sandbox.records import (
     changes,
     decode,
     fold_guid,
+    lead_number,
     merged,
     missing_value,
     new_guid,
@@ -80,7 +81,7 @@ class Writer:
             return
         for record in records:
             person = record.get("externalSalesPersonId")
-            if person and person not in known:
+            if isinstance(person, str) and person and person not in known:
                 raise CallRefusedError("718", f"ExternalSalesPersonID {person} not found")
 
     def _each(self, write: Write, act: Callable[[Write, str, Record], Result]) -> list[Result]:
@@ -124,8 +125,8 @@ class Writer:
         parents |= {row.parent or "" for rows in self._existing.values() for row in rows}
         for row in self._storage.find("opportunity", "key", sorted(parents)):
             self._parents[row.key] = row
-        leads = [str(each.get("leadId")) for each in records]
-        self._leads = self._storage.known_leads([int(each) for each in leads if each.isdecimal()])
+        leads = [lead_number(each.get("leadId")) for each in records]
+        self._leads = self._storage.known_leads([each for each in leads if each is not None])
 
     def _admitted(self, key: str | RecordRefusedError) -> str:
         if isinstance(key, RecordRefusedError):

@@ -101,3 +101,12 @@ def start(marketo_sandbox_factory):  # noqa: F811 - the fixture of that name
 @pytest.fixture
 def api(sandbox, caller_of):
     return caller_of(sandbox)
+
+
+@pytest.fixture
+def fuzzed(start, caller_of):
+    """A seeded instance without limits, that knows its sales persons."""
+    sandbox = start(
+        opportunities=5, leads=3, sales_persons=frozenset({"a"}), limits={"enforced": False}
+    )
+    return caller_of(sandbox)
