@@ -83,6 +83,7 @@ class Reading:
     start: int
     keys: dict[str, bool]
     token: str | None = None
+    begun: bool = False
     done: bool = False
     matched: set[str] = field(default_factory=set)
     entered_late: bool = False
@@ -136,6 +137,7 @@ class Lookups:
         reading.matched.clear()
 
     def _turn(self, reading: Reading, page: Page) -> None:
+        reading.begun = True
         reading.token = page.next_page_token if page.more else None
         reading.done = not page.more
         key_field = self._query.key_field
@@ -322,14 +324,24 @@ class Lookup(Lookups):
             return
         if always:
             self._seen_always.add(key)
-        if key in self._filling:
-            self._filling[key] = always
-            return
+            if self._is_coming(key):
+                return
         self._seen.add(key)
         self._filling[key] = always
         self._offered += 1
         if len(self._filling) == KEYS_PER_CALL:
             self.seal()
+
+    def _is_coming(self, key: str) -> bool:
+        """Whether a key is about to be looked up anyway; then what it finds is emitted always."""
+        for keys in (
+            self._filling,
+            *(each.keys for each in self._unread.values() if not each.begun),
+        ):
+            if key in keys:
+                keys[key] = True
+                return True
+        return False
 
     def _note_unaskable(self, key: str) -> None:
         if key in self._seen:

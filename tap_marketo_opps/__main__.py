@@ -1,0 +1,7 @@
+"""`python -m tap_marketo_opps`, where the console script is not on the path."""
+
+from __future__ import annotations
+
+from tap_marketo_opps.tap import main
+
+main()
