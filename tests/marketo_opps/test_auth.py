@@ -128,19 +128,43 @@ def test_many_threads_refused_at_once_fetch_one_token(
     assert client.counts.retries == 8
 
 
-def test_many_threads_without_a_token_fetch_one(in_threads):
-    fetched = []
-    all_ask = threading.Barrier(8)
+class SlowIdentity:
+    """Takes long enough for other threads to find that there is no other token yet."""
 
-    def fetch():
-        fetched.append(1)
-        # Time enough for the others to find that there is none yet.
+    def __init__(self):
+        self.fetches = 0
+
+    def __call__(self):
+        self.fetches += 1
+        fetched = Token(f"token {self.fetches}", 1e9)
         threading.Event().wait(0.05)
-        return Token("one", 1e9)
+        return fetched
 
-    keeper = TokenKeeper(fetch, clock=lambda: 0.0, sleep=lambda _: None)
-    tokens = in_threads(8, lambda _: all_ask.wait(5) * 0 or keeper.token())
-    assert len(set(map(id, tokens))) == len(fetched) == 1
+
+def test_many_threads_without_a_token_fetch_one(in_threads):
+    identity, all_ask = SlowIdentity(), threading.Barrier(8)
+    keeper = TokenKeeper(identity, clock=lambda: 0.0, sleep=lambda _: None)
+
+    def ask(_index):
+        all_ask.wait(5)
+        return keeper.token().value
+
+    assert in_threads(8, ask) == ["token 1"] * 8
+    assert identity.fetches == 1
+
+
+def test_many_threads_with_a_refused_token_fetch_one(in_threads):
+    identity, all_ask = SlowIdentity(), threading.Barrier(8)
+    keeper = TokenKeeper(identity, clock=lambda: 0.0, sleep=lambda _: None)
+    refused = keeper.token()
+
+    def ask(_index):
+        all_ask.wait(5)
+        keeper.renew(refused)
+        return keeper.token().value
+
+    assert in_threads(8, ask) == ["token 2"] * 8
+    assert identity.fetches == 2
 
 
 def test_a_call_asks_for_a_new_token_twice_at_most(instance, client, refusal):
