@@ -106,7 +106,7 @@ class Api:
 
     async def _judged(self, call: Call, entry: Entry, fault: Fault | None) -> Answer:
         self._gate(call)
-        await self._arrange(fault)
+        self._arrange(fault)
         if call.path == IDENTITY_PATH:
             return await self._worked(fault, lambda: self._identity(call))
         route, in_path = self._route(call)
@@ -114,6 +114,8 @@ class Api:
             raise CallRefusedError(fault.fault, fault.error_message)
         self.instance.access.check(call.token)
         self.instance.limits.count(API_USER)
+        if route is None:
+            raise CallRefusedError("610", "Requested resource not found")
         self.instance.limits.enter()
         try:
             self._permit(route)
@@ -130,24 +132,19 @@ class Api:
         if "//" in call.path:
             raise HttpRefusedError(404, "Not Found")
 
-    async def _arrange(self, fault: Fault | None) -> None:
-        if fault is None:
-            return
-        if fault.fault == "slow":
-            await asyncio.sleep(fault.seconds)
-        elif fault.fault == "expire_tokens":
+    def _arrange(self, fault: Fault | None) -> None:
+        if fault is not None and fault.fault == "expire_tokens":
             self.instance.expire_tokens()
-        elif fault.fault == "expire_page_tokens":
+        if fault is not None and fault.fault == "expire_page_tokens":
             self.instance.expire_page_tokens()
 
-    def _route(self, call: Call) -> tuple[Route, dict[str, str]]:
+    def _route(self, call: Call) -> tuple[Route | None, dict[str, str]]:
         route, in_path, known = find(call.effective_method, call.path)
-        if route is not None:
-            return route, in_path
-        if known:
+        if route is None and known:
             raise CallRefusedError("605", f"HTTP Method '{call.method}' not supported")
-        self._problem(f"unknown route {call.method} {call.path}")
-        raise CallRefusedError("610", "Requested resource not found")
+        if route is None:
+            self._problem(f"unknown route {call.method} {call.path}")
+        return route, in_path
 
     def _permit(self, route: Route) -> None:
         options = self.instance.options
@@ -161,6 +158,8 @@ class Api:
     async def _worked(self, fault: Fault | None, work: Callable[[], Answer]) -> Answer:
         """Do the work somewhere within the latency, so that calls in flight may overtake others."""
         latency_seconds = self.instance.options.latency_ms / 1000
+        if fault is not None and fault.fault == "slow":
+            latency_seconds += fault.seconds
         before_seconds = latency_seconds * self._latency.random()
         await asyncio.sleep(before_seconds)
         _strike(fault, after=False)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 
 import pytest
@@ -96,6 +97,19 @@ def test_a_slow_call_takes_longer_and_is_right(api, sandbox):
     begin = time.monotonic()
     assert api.get(USAGE)["success"]
     assert time.monotonic() - begin >= 0.3
+
+
+def test_a_slow_call_is_in_flight_all_the_while(start, caller_of):
+    sandbox = start(limits={"concurrent_calls": 1})
+    slow, other = caller_of(sandbox), caller_of(sandbox)
+    sandbox.fault("slow", seconds=0.6, times=1)
+    thread = threading.Thread(target=slow.get, args=(USAGE,))
+    thread.start()
+    while not sandbox.instance.limits.in_flight:
+        time.sleep(0.001)
+    assert codes(other.get(USAGE)) == ["615"]
+    thread.join()
+    assert codes(other.get(USAGE)) == []
 
 
 def test_a_connection_kept_alive_is_dropped_after_the_answer(api, sandbox):
