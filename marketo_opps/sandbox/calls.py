@@ -108,12 +108,17 @@ class Call:
         return body
 
 
-async def read_call(scope: Scope, receive: Receive) -> Call:
-    """A request, body and all; what is far past any limit is read and dropped."""
+async def read_call(scope: Scope, receive: Receive) -> Call | None:
+    """A request, body and all, or None if the caller is gone before its end.
+
+    What is far past any limit is read and dropped.
+    """
     body = bytearray()
     more = True
     while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         if len(body) < MAX_READ_BYTES:
             body += message.get("body", b"")
         more = message.get("more_body", False)

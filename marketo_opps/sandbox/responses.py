@@ -53,6 +53,8 @@ class Api:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         call = await read_call(scope, receive)
+        if call is None:
+            return
         entry = self._begin(call)
         fault = self.faults.strike(call.effective_method, call.path, entry.operation)
         entry.fault = fault.fault if fault else None

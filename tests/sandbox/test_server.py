@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 import statistics
 import threading
 
@@ -36,6 +37,19 @@ def test_calls_in_flight_are_answered_before_the_server_stops(caller_of):
     sandbox.stop()
     thread.join()
     assert answers[0]["success"]
+
+
+def test_a_request_that_breaks_off_in_its_body_is_no_call(sandbox, api):
+    head = (
+        "POST /rest/v1/opportunities.json HTTP/1.1\r\nHost: localhost\r\n"
+        "Content-Type: application/json\r\nContent-Length: 1000\r\n"
+        f"Authorization: {api.session.headers['Authorization']}\r\n\r\n"
+    )
+    port = int(sandbox.endpoint.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(head.encode() + b'{"input":[{"externalOpportunityId":"a"')
+    assert api.get("/rest/v1/stats/usage.json")["success"]
+    assert [each["operation"] for each in sandbox.journal()] == ["identity", "usage"]
 
 
 def test_an_instance_may_be_made_first_and_served_later(caller_of):
