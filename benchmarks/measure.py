@@ -67,7 +67,9 @@ def run(
             job = _Job(command, directory / str(number))
             jobs.append(job)
             source = job.start(source, sink if last else None)
-        return [job.finish(accepted) for job in jobs]
+        # All of them, before one's failure ends this: none is left behind.
+        codes = [job.wait() for job in jobs]
+        return [job.usage(code, accepted) for job, code in zip(jobs, codes, strict=True)]
 
 
 class _Job:
@@ -94,9 +96,13 @@ class _Job:
         source.close()
         return sink or t.cast("t.IO[bytes]", self._process.stdout)
 
-    def finish(self, accepted: Iterable[int]) -> Usage:
+    def wait(self) -> int:
+        """Its exit status, once it has ended."""
         assert self._process is not None
-        code = self._process.wait()
+        return self._process.wait()
+
+    def usage(self, code: int, accepted: Iterable[int]) -> Usage:
+        """What it took, if its exit status is no failure."""
         if code not in accepted:
             said = self._errors.read_bytes()[-_TOLD_OF_A_FAILURE_BYTES:].decode(errors="replace")
             name = " ".join(Path(part).name for part in self._command[:3])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import typing as t
@@ -39,7 +40,7 @@ class Workshop:
         self.directory = directory
         self.base = directory / "base.singer"
         self._catalog = directory / "catalog.json"
-        self._configs = 0
+        self._numbers = itertools.count(1)
         with Instance(*held(BASE_RECORDS), "--no-limits") as source:
             self._write_catalog(source)
             # The tap's own lines: every other file of lines is made from them.
@@ -59,8 +60,7 @@ class Workshop:
 
     def config(self, instance: Instance, **settings: t.Any) -> str:
         """A new configuration file for an instance."""
-        self._configs += 1
-        return self.json_file(f"config-{self._configs}", instance.credentials | settings)
+        return self.json_file(f"config-{next(self._numbers)}", instance.credentials | settings)
 
     def json_file(self, name: str, content: t.Any) -> str:
         """A JSON file; returns its path."""
@@ -72,11 +72,14 @@ class Workshop:
         """A file with the external ids of an instance's first opportunities."""
         path = self.directory / f"values-{count}.txt"
         if not path.exists():
-            with path.open("w", encoding="utf-8") as file:
+            # Renamed when it is whole: lanes side by side want the same file.
+            unfinished = path.with_suffix(f".{next(self._numbers)}")
+            with unfinished.open("w", encoding="utf-8") as file:
                 for offset in range(0, count, _IDS_A_CALL):
                     limit = min(_IDS_A_CALL, count - offset)
                     page = source.control(f"opportunities/ids?offset={offset}&limit={limit}")
                     file.writelines(f"{value}\n" for value in page["ids"])
+            unfinished.replace(path)
         return path
 
     def lines(self, count: int) -> Path:
