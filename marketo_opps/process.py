@@ -143,8 +143,10 @@ def _exit_code(
         _LOGGER.error("Reading or writing failed: %s.", error)
         return 1
     except Exception:  # noqa: BLE001 - the last resort of a process
-        text = redaction.REDACTOR.redact(traceback.format_exc())
-        _LOGGER.critical("This should not happen; please report it with these lines:\n%s", text)
+        _LOGGER.critical(
+            "This should not happen; please report it with these lines:\n%s",
+            traceback.format_exc(),
+        )
         return 1
     return 0
 

@@ -106,6 +106,11 @@ def test_a_limit_of_one_leaves_no_call_but_asking():
     assert instance.asked == 1
 
 
+def test_the_last_call_is_not_spent_on_asking():
+    """Asked once, taken for two calls used; after ten more it would be time to ask again."""
+    assert calls_until_refused(Counting(13)) == 11
+
+
 def test_midnight_gives_new_calls():
     instance = Counting(1000, used=900)
     for _ in range(50):
