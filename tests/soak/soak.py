@@ -195,7 +195,7 @@ class Soak:
     def _judge_end(self, pair: RunningPair, codes: tuple[int, int]) -> None:
         for plugin, code, allowed in (
             ("tap", codes[0], _tap_codes(self._killed)),
-            ("target", codes[1], _own_codes(self._killed.get("target"))),
+            ("target", codes[1], _target_codes(self._killed)),
         ):
             if code not in allowed:
                 said = (pair.tap if plugin == "tap" else pair.target).stderr.splitlines() or [""]
@@ -261,6 +261,11 @@ def _own_codes(signum: int | None) -> set[int]:
     It may have been done by then, or have just begun and had no handler yet.
     """
     return {0} if signum is None else {0, -signum, 128 + signum}
+
+
+def _target_codes(killed: t.Mapping[str, int]) -> set[int]:
+    """With what the target may end: with 1 where a killed tap leaves half a line behind."""
+    return _own_codes(killed.get("target")) | ({1} if "tap" in killed else set())
 
 
 def _tap_codes(killed: t.Mapping[str, int]) -> set[int]:

@@ -1,0 +1,118 @@
+"""Whatever the tap emits, the target takes, and the other instance reads back the same."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+import typing as t
+from datetime import date, datetime
+from decimal import Decimal
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from marketo_opps.sandbox.describe import OPPORTUNITY
+from marketo_opps.sandbox.options import LimitOptions, SandboxOptions
+from marketo_opps.sandbox.server import SandboxServer
+from tap_marketo_opps.tap import TapMarketoOpps
+from target_marketo_opps.target import TargetMarketoOpps
+from tests.pipeline import compare
+
+EXAMPLES = 40
+MOST_RECORDS = 12
+
+# What Marketo takes: no surrogates and no NUL, blanks at the ends kept by it, a comma not in keys.
+TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), max_size=40)
+NAMES = TEXT.filter(lambda text: text.strip() != "")
+KEYS = st.text(st.characters(codec="ascii", categories=("L", "N"), include_characters="-_ "))
+MOMENTS = st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1))  # noqa: DTZ001 - UTC, see below
+VALUES: dict[str, st.SearchStrategy[t.Any]] = {
+    "text": TEXT,
+    "integer": st.integers(-(2**62), 2**62),
+    "score": st.integers(-(2**31), 2**31),
+    "percent": st.integers(0, 100),
+    "currency": st.decimals(-(10**15), 10**15, places=2).map(str),
+    "float": st.decimals(-(10**9), 10**9, places=6).map(str),
+    "boolean": st.booleans(),
+    "date": st.dates(date(1970, 1, 1), date(2200, 1, 1)).map(date.isoformat),
+    "datetime": MOMENTS.map(lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%SZ")),
+}
+OPTIONAL = {
+    field.name: st.none() | VALUES.get(field.data_type, TEXT)
+    for field in OPPORTUNITY.fields
+    if field.updateable and field.name != "name"
+}
+RECORDS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "externalOpportunityId": KEYS.map(lambda key: f"K{key}"[:50].strip()),
+            "name": NAMES,
+        },
+        optional=OPTIONAL,
+    ),
+    min_size=1,
+    max_size=MOST_RECORDS,
+    unique_by=lambda record: record["externalOpportunityId"].casefold(),
+)
+
+
+@pytest.fixture(scope="module")
+def instances() -> t.Iterator[tuple[SandboxServer, SandboxServer]]:
+    """Two without limits: hundreds of short runs follow each other within seconds."""
+    first, second = (
+        SandboxServer(SandboxOptions(seed=seed, limits=LimitOptions(enforced=False)))
+        for seed in (1, 2)
+    )
+    with first, second:
+        yield first, second
+
+
+def tapped(sandbox: SandboxServer) -> bytes:
+    """What the tap writes of everything in an instance."""
+    written = io.BytesIO()
+    with contextlib.redirect_stdout(io.TextIOWrapper(written, write_through=True)):
+        tap = TapMarketoOpps(
+            config={
+                **sandbox.credentials,
+                "filter_values": sandbox.instance.opportunity_ids(),
+                "calls_per_20_seconds": 100,
+            }
+        )
+        tap.sync_all()
+        sys.stdout.flush()
+        content = written.getvalue()
+        tap.client.close()
+        sys.stdout.detach()
+    return content
+
+
+def deliver(content: bytes, sandbox: SandboxServer) -> None:
+    with contextlib.redirect_stdout(io.StringIO()):
+        TargetMarketoOpps(config=dict(sandbox.credentials)).listen(io.BytesIO(content))
+
+
+@given(records=RECORDS)
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    print_blob=True,
+    phases=[phase for phase in Phase if phase is not Phase.explain],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+def test_whatever_the_tap_emits_the_target_takes(instances, records):
+    source, destination = instances
+    source.reset()
+    destination.reset()
+    written = source.instance.sync(
+        OPPORTUNITY, {"action": "createOrUpdate", "input": [dict(record) for record in records]}
+    )
+    assert {result["status"] for result in written["result"]} == {"created"}
+
+    deliver(tapped(source), destination)
+
+    held = compare.by_key(source.instance.opportunities())
+    assert compare.differences(held, compare.by_key(destination.instance.opportunities())) == []
+    assert len(held) == len(records)
+    assert all(isinstance(each.get("amount", Decimal()), Decimal) for each in held.values())
