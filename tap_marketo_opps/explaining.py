@@ -24,6 +24,13 @@ class NoRolesError(MarketoError):
     """The instance has no roles, and what was asked for goes through them."""
 
 
+class FieldsDeniedError(MarketoError):
+    """The user may not read field metadata, and need not."""
+
+    def __init__(self, error: MarketoError) -> None:
+        super().__init__(f"{error} Or deselect the stream opportunity_fields.")
+
+
 def without_roles(error: MarketoError) -> str:
     """What an instance without roles is good for."""
     return (

@@ -14,8 +14,9 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
 
-from marketo_opps import FieldDescription, ObjectDescription, Workers
+from marketo_opps import AccessDeniedError, FieldDescription, ObjectDescription, Workers
 from marketo_opps.fields import MARKETO_GUID, UPDATED_AT, object_schema, record_reader
+from tap_marketo_opps.explaining import FieldsDeniedError
 from tap_marketo_opps.field_reader import FieldReader
 from tap_marketo_opps.log_walk import ACTIVITIES, ACTIVITY_DATE
 from tap_marketo_opps.typed import PageReader, Typed, to_dict
@@ -273,6 +274,8 @@ class OpportunityFieldsStream(MarketoStream):
                 records = [self.read_record(record) for record in page]
                 self._tap.write_page(self.lines(records))
                 yield self, records
+        except AccessDeniedError as error:
+            raise FieldsDeniedError(error) from error
         finally:
             workers.close()
         self._tell(reader.missing, client.counts.calls - before.calls, time.monotonic() - began)

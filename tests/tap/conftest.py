@@ -124,6 +124,7 @@ def sync():
         except KilledError:
             pass
         finally:
+            run.raw = writer.written
             run.written = Output.of(writer.written)
         return run.written
 
