@@ -3,10 +3,12 @@ from __future__ import annotations
 import socket
 import statistics
 import threading
+import time
 
+import msgspec
 import pytest
 
-from marketo_opps.sandbox.describe import STANDARD_FIELDS
+from marketo_opps.sandbox.describe import OPPORTUNITY, STANDARD_FIELDS
 from marketo_opps.sandbox.instance import Instance
 from marketo_opps.sandbox.options import SandboxOptions
 from marketo_opps.sandbox.server import SandboxServer
@@ -62,22 +64,21 @@ def test_it_listens_on_loopback_only(sandbox):
     assert sandbox.endpoint.startswith("http://127.0.0.1:")
 
 
-def test_a_full_page_takes_about_twenty_milliseconds_however_much_there_is(
-    start, caller_of, tmp_path
-):
-    sandbox = start(opportunities=20_000, leads=0, database=str(tmp_path / "instance.db"))
-    caller = caller_of(sandbox)
-    ids = [f"OPP-{number:07d}" for number in range(10_000, 10_300)]
-    form = {
+def test_a_full_page_costs_less_than_twenty_milliseconds_however_much_there_is(tmp_path):
+    instance = Instance(
+        SandboxOptions(opportunities=20_000, leads=0, database=str(tmp_path / "instance.db"))
+    )
+    asked = {
         "filterType": "dedupeFields",
-        "filterValues": ",".join(ids),
+        "filterValues": ",".join(f"OPP-{number:07d}" for number in range(10_000, 10_300)),
         "fields": ",".join(field.name for field in STANDARD_FIELDS),
     }
+    took_seconds = []
     for _ in range(9):
-        answer = caller.send("POST", "/rest/v1/opportunities.json?_method=GET", data=form).json()
-        assert len(answer["result"]) > 290
-    took = [
-        each["ended"] - each["started"] for each in sandbox.journal(operation="query opportunity")
-    ]
-    # Three times of what it takes on a quiet machine of two cores.
-    assert statistics.median(took) < 0.06
+        # Time of this thread alone: what else the machine does is not the sandbox's doing.
+        begin = time.thread_time()
+        answer = msgspec.json.encode(instance.query(OPPORTUNITY, asked))
+        took_seconds.append(time.thread_time() - begin)
+        assert answer.count(b"marketoGUID") > 290
+    instance.close()
+    assert statistics.median(took_seconds) < 0.02
