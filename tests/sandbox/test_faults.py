@@ -102,7 +102,7 @@ def test_a_slow_call_takes_longer_and_is_right(api, sandbox):
 def test_a_slow_call_is_in_flight_all_the_while(start, caller_of):
     sandbox = start(limits={"concurrent_calls": 1})
     slow, other = caller_of(sandbox), caller_of(sandbox)
-    sandbox.fault("slow", seconds=0.6, times=1)
+    sandbox.fault("slow", seconds=1.5, times=1)
     thread = threading.Thread(target=slow.get, args=(USAGE,))
     thread.start()
     while not sandbox.instance.limits.in_flight:
