@@ -130,7 +130,13 @@ def test_a_usage_that_lags_behind_is_not_taken_for_midnight():
 def test_threads_together_do_not_pass_the_limit(in_threads):
     instance = Counting(500)
     lock = threading.Lock()
-    made = []
+    made, ask = [], instance.ask
+
+    def ask_slowly():
+        threading.Event().wait(0.01)
+        return ask()
+
+    instance.limit._ask = ask_slowly
 
     def work(_index):
         while True:
@@ -144,6 +150,8 @@ def test_threads_together_do_not_pass_the_limit(in_threads):
     in_threads(8, work)
     assert len(made) + instance.asked <= 500
     assert len(made) > 450
+    # One thread asks, the others wait for what it is told.
+    assert instance.asked < 40
 
 
 def test_the_client_stops_before_the_limit_and_says_what_to_do(instance, connect, success):
