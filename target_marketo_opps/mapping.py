@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from marketo_opps import FieldValueError, Reason, encode_record
+from marketo_opps import FieldDescription, FieldValueError, Reason, encode_record
 from marketo_opps.fields import CREATED_AT, MARKETO_GUID, UPDATED_AT, writer
 from target_marketo_opps.batching import MAX_RECORD_BYTES
 from target_marketo_opps.destinations import loose
@@ -13,7 +13,7 @@ from target_marketo_opps.errors import StreamError
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
 
-    from marketo_opps import FieldDescription, ObjectDescription
+    from marketo_opps import ObjectDescription
     from marketo_opps.models import Record
     from target_marketo_opps.settings import TargetSettings
 
@@ -84,7 +84,7 @@ class Mapping:
         self._settings = settings
         self._tell = tell
         self._key_fields = key_fields(description, settings.dedupe_by)
-        self._fields = description.fields
+        self._fields = _fields(description)
         self._unknown: list[str] = []
         self._unwritable: list[str] = []
         self._steps: dict[str, tuple[str, _Writer] | None] = {}
@@ -236,6 +236,14 @@ class Mapping:
                 f"Stream '{self._stream}': Marketo says that {_listed(unwritable)} cannot be "
                 "updated; left out.",
             )
+
+
+def _fields(description: ObjectDescription) -> tuple[FieldDescription, ...]:
+    """The object's fields, its id among them: that of roles is not always described."""
+    if description.field(description.id_field) is not None:
+        return description.fields
+    id_field = FieldDescription(description.id_field, description.id_field, "string")
+    return (*description.fields, id_field)
 
 
 def key_fields(description: ObjectDescription, dedupe_by: str) -> tuple[str, ...]:

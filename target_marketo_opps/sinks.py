@@ -38,18 +38,24 @@ class ObjectSink(Sink):
         super().__init__(target, stream_name, schema, key_properties)
         self._target = target
         self._obj: MarketoObject | None = None
+        self._is_prepared = False
         self._taken = 0
 
     def get_validator(self) -> BaseJSONSchemaValidator | None:
         """None: records are checked against describe, which is what counts."""
         return None
 
-    def setup(self) -> None:
-        """Decide where the stream goes, and how its records are mapped.
+    def prepare(self) -> None:
+        """Decide where the stream goes, and how its records are mapped; once.
+
+        Not in the SDK's `setup`: what fails there is logged by the SDK in a sentence of its own.
 
         Raises:
             StreamError: the stream cannot be written.
         """
+        if self._is_prepared:
+            return
+        self._is_prepared = True
         target = self._target
         self._obj = None if target.is_excluded(self.stream_name) else self._destination()
         if self._obj is None:

@@ -138,6 +138,8 @@ class TargetMarketoOpps(Target):
         self._check_schema(message_dict)
         super()._process_schema_message(message_dict)
         stream = message_dict["stream"]
+        for stream_map in self.mapper.stream_maps[stream]:
+            self._sink(stream_map).prepare()
         self._routes[stream] = self._route(stream)
 
     def _check_schema(self, message: _Message) -> None:
@@ -153,9 +155,12 @@ class TargetMarketoOpps(Target):
         maps = self.mapper.stream_maps[stream]
         only = maps[0]
         if len(maps) == 1 and type(only) is SameRecordTransform and not only.flattening_enabled:
-            sink = t.cast("ObjectSink", self.get_sink(only.stream_alias))
+            sink = self._sink(only)
             return lambda record: sink.take(record, stream, record)
         return partial(self._take_mapped, stream, maps)
+
+    def _sink(self, stream_map: StreamMap) -> ObjectSink:
+        return t.cast("ObjectSink", self.get_sink(stream_map.stream_alias))
 
     def _take_mapped(self, stream: str, maps: Iterable[StreamMap], record: Record) -> None:
         for stream_map in maps:
@@ -167,8 +172,7 @@ class TargetMarketoOpps(Target):
                     f"stream_maps fails on stream '{stream}' with {type(error).__name__}",
                 ) from error
             if transformed is not None:
-                sink = t.cast("ObjectSink", self.get_sink(stream_map.stream_alias))
-                sink.take(_plain(transformed), stream, record)
+                self._sink(stream_map).take(_plain(transformed), stream, record)
 
     def _process_record_message(self, message_dict: _Message) -> None:
         try:
