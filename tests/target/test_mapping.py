@@ -1,0 +1,338 @@
+"""Names, types, nulls and lengths, without a call."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from marketo_opps import FieldDescription, MarketoObject, ObjectDescription
+from target_marketo_opps.destinations import destination
+from target_marketo_opps.errors import StreamError
+from target_marketo_opps.mapping import Mapping, RecordError
+from target_marketo_opps.settings import TargetSettings
+
+FIELDS = [
+    ("marketoGUID", "string", 36, False),
+    ("externalOpportunityId", "string", 50, False),
+    ("name", "string", 255, True),
+    ("description", "text", None, True),
+    ("amount", "currency", None, True),
+    ("quantity", "float", None, True),
+    ("probability", "integer", None, True),
+    ("isWon", "boolean", None, True),
+    ("closeDate", "date", None, True),
+    ("externalCreatedDate", "datetime", None, True),
+    ("fiscal", "string", 10, False),
+    ("deal_size", "integer", None, True),
+    ("dealSize", "string", 20, True),
+    ("createdAt", "datetime", None, False),
+    ("updatedAt", "datetime", None, False),
+]
+DESCRIPTION = ObjectDescription(
+    name="opportunity",
+    display_name="Opportunity",
+    id_field="marketoGUID",
+    dedupe_fields=("externalOpportunityId",),
+    searchable_fields=(("externalOpportunityId",),),
+    fields=tuple(
+        FieldDescription(name, name, kind, length, updateable)
+        for name, kind, length, updateable in FIELDS
+    ),
+)
+ROLES = ObjectDescription(
+    name="opportunityRole",
+    display_name="Role",
+    id_field="marketoGUID",
+    dedupe_fields=("externalOpportunityId", "leadId", "role"),
+    searchable_fields=(("leadId",),),
+    fields=(
+        FieldDescription("externalOpportunityId", "", "string", 50, updateable=False),
+        FieldDescription("leadId", "", "integer", updateable=False),
+        FieldDescription("role", "", "string", 50, updateable=False),
+        FieldDescription("isPrimary", "", "boolean"),
+    ),
+)
+
+
+@pytest.fixture
+def told():
+    return []
+
+
+@pytest.fixture
+def make(told):
+    def make(*properties, description=DESCRIPTION, key="externalOpportunityId", **settings):
+        return Mapping(
+            "deals",
+            [key, *properties],
+            description=description,
+            settings=TargetSettings(**settings),
+            tell=told.append,
+        )
+
+    return make
+
+
+def body(mapping, **values):
+    mapped = mapping.map({"externalOpportunityId": "K", **values})
+    return msgspec.json.decode(mapped.body, type=dict) | {}
+
+
+def written(mapping, name, value):
+    raw = mapping.map({"externalOpportunityId": "K", name: value}).body
+    return msgspec.json.Decoder(float_hook=Decimal).decode(raw).get(name, "absent")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("amount", "1604.47", Decimal("1604.47")),
+        ("amount", Decimal("1234567890123456.78"), Decimal("1234567890123456.78")),
+        ("amount", 3, 3),
+        ("amount", "1e3", Decimal("1E+3")),
+        ("quantity", "-.5", Decimal("-0.5")),
+        ("probability", "40", 40),
+        ("probability", 40.0, 40),
+        ("probability", Decimal("40.00"), 40),
+        ("isWon", "true", True),
+        ("isWon", 0, False),
+        ("isWon", "False", False),
+        ("closeDate", "2026-03-04", "2026-03-04"),
+        ("closeDate", "2026-03-04T23:30:00-05:00", "2026-03-04"),
+        ("closeDate", "2026-03-04T00:00:00", "2026-03-04"),
+        ("externalCreatedDate", "2026-03-04T05:06:07Z", "2026-03-04T05:06:07Z"),
+        ("externalCreatedDate", "2026-03-04T05:06:07.891+02:00", "2026-03-04T03:06:07Z"),
+        ("externalCreatedDate", "2026-03-04T05:06:07+0000", "2026-03-04T05:06:07Z"),
+        ("externalCreatedDate", "2026-03-04 05:06:07", "2026-03-04T05:06:07Z"),
+        ("externalCreatedDate", "2026-03-04", "2026-03-04T00:00:00Z"),
+        ("name", 12, "12"),
+        ("name", True, "true"),
+        ("name", Decimal("1.10"), "1.10"),
+        ("description", "ü" * 15_000, "ü" * 15_000),
+    ],
+)
+def test_values_come_in_every_form_that_taps_emit(make, field, value, expected):
+    assert written(make(field), field, value) == expected
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code"),
+    [
+        ("amount", "much", "1001"),
+        ("amount", "NaN", "1001"),
+        ("amount", True, "1001"),
+        ("amount", [1], "1001"),
+        ("probability", "40.5", "1001"),
+        ("probability", 2**63, "1003"),
+        ("isWon", "yes", "1001"),
+        ("closeDate", "04.03.2026", "1001"),
+        ("externalCreatedDate", 5, "1001"),
+        ("name", {"a": 1}, "1001"),
+        ("name", "x" * 256, "1003"),
+        ("name", "half \ud83d", "1003"),
+        ("description", "ü" * 15_001, "1003"),
+    ],
+)
+def test_a_value_that_cannot_be_right_is_told_by_field_and_never_quoted(make, field, value, code):
+    with pytest.raises(RecordError) as caught:
+        make(field).map({"externalOpportunityId": "K", field: value})
+    (reason,) = caught.value.reasons
+    assert reason.code == code
+    assert f"'{field}'" in reason.message
+    assert not isinstance(value, str) or value not in reason.message
+
+
+def test_all_reasons_of_a_record_are_told(make):
+    with pytest.raises(RecordError) as caught:
+        make().map({"externalOpportunityId": "K", "amount": "x", "isWon": "y"})
+    assert len(caught.value.reasons) == 2
+
+
+@pytest.mark.parametrize("value", [None, ""])
+@pytest.mark.parametrize("field", ["amount", "description", "isWon", "closeDate"])
+def test_null_and_empty_clear_a_field_or_are_left_out(make, field, value):
+    assert written(make(field), field, value) is None
+    assert written(make(field, nulls="skip"), field, value) == "absent"
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_name_must_not_be_cleared_but_may_be_absent(make, value):
+    with pytest.raises(RecordError) as caught:
+        make("name").map({"externalOpportunityId": "K", "name": value})
+    assert caught.value.reasons[0].code == "1002"
+    assert written(make("name", nulls="skip"), "name", value) == "absent"
+    assert body(make("name")) == {"externalOpportunityId": "K"}
+
+
+@pytest.mark.parametrize("value", [None, "", "  "])
+def test_a_record_without_key_is_rejected(make, value):
+    with pytest.raises(RecordError) as caught:
+        make().map({"externalOpportunityId": value})
+    assert caught.value.reasons[0].code == "1002"
+    assert "externalOpportunityId" in caught.value.reasons[0].message
+
+
+def test_names_match_exactly_or_ignoring_case_and_underscores(make):
+    mapping = make("CLOSE_DATE", "is_won", "deal_size", "dealSize")
+    assert body(mapping, CLOSE_DATE="2026-01-01", is_won=True, deal_size=1, dealSize="big") == {
+        "externalOpportunityId": "K",
+        "closeDate": "2026-01-01",
+        "isWon": True,
+        "deal_size": 1,
+        "dealSize": "big",
+    }
+
+
+def test_a_property_that_may_be_either_of_two_fields_is_an_error(make):
+    with pytest.raises(
+        StreamError, match="'DEAL_SIZE' may be Marketo's field deal_size or dealSize"
+    ):
+        make("DEAL_SIZE")
+
+
+def test_two_properties_of_one_field_are_an_error_that_names_both(make):
+    with pytest.raises(StreamError, match="'close_date' and 'closeDate' are both"):
+        make("close_date", "closeDate")
+
+
+def test_two_properties_of_one_field_are_told_apart_even_if_the_schema_hides_one(make):
+    mapping = make("closeDate")
+    with pytest.raises(StreamError, match="'closeDate' and 'close_date' are both"):
+        mapping.map({"externalOpportunityId": "K", "close_date": "2026-01-01"})
+
+
+def test_what_marketo_manages_is_dropped_silently(make, told):
+    mapping = make("createdAt", "updated_at", "marketoGUID", "seq", "_sdc_batched_at")
+    values = {"createdAt": 1, "updated_at": 2, "marketoGUID": 3, "seq": 4, "_sdc_batched_at": 5}
+    assert body(mapping, **values) == {"externalOpportunityId": "K"}
+    assert told == []
+
+
+def test_what_cannot_be_updated_is_dropped_with_one_line(make, told):
+    assert body(make("fiscal"), fiscal="Q1") == {"externalOpportunityId": "K"}
+    assert told == ["Stream 'deals': Marketo says that 'fiscal' cannot be updated; left out."]
+
+
+@pytest.mark.parametrize("in_schema", [True, False])
+def test_unknown_fields_are_left_out_with_one_line(make, told, in_schema):
+    mapping = make(*["bogus"][: int(in_schema)])
+    for _ in range(3):
+        assert body(mapping, bogus=1) == {"externalOpportunityId": "K"}
+    assert told == [
+        ("Stream 'deals': the instance has no field for 'bogus'; left out. See the setting "
+        "unknown_fields.")
+    ]
+
+
+def test_unknown_fields_can_be_ignored(make, told):
+    assert body(make("bogus", unknown_fields="ignore"), bogus=1) == {"externalOpportunityId": "K"}
+    assert told == []
+
+
+def test_unknown_fields_can_reject_the_records_that_have_them(make):
+    mapping = make("bogus", unknown_fields="fail")
+    assert body(mapping) == {"externalOpportunityId": "K"}
+    with pytest.raises(RecordError) as caught:
+        mapping.map({"externalOpportunityId": "K", "bogus": 1})
+    assert [str(reason) for reason in caught.value.reasons] == ["1006 Field 'bogus' not found"]
+
+
+def test_strings_are_cut_when_asked_for_but_never_keys(make):
+    mapping = make("name", "description", truncate_strings=True)
+    assert body(mapping, name="x" * 300)["name"] == "x" * 255
+    assert body(mapping, description="ü" * 20_000)["description"] == "ü" * 15_000
+    with pytest.raises(RecordError) as caught:
+        mapping.map({"externalOpportunityId": "K" * 51})
+    assert caught.value.reasons[0].code == "1003"
+
+
+@pytest.mark.parametrize("key", ["k", "K", "K  "])
+def test_keys_are_compared_without_trailing_blanks_and_case_and_sent_as_given(make, key):
+    mapped = make().map({"externalOpportunityId": key})
+    assert mapped.key == make().map({"externalOpportunityId": "K "}).key
+    assert msgspec.json.decode(mapped.body) == {"externalOpportunityId": key}
+
+
+def test_an_opportunity_and_its_role_share_a_lock(make):
+    role = make("leadId", "role", description=ROLES).map(
+        {"externalOpportunityId": "k ", "leadId": "7", "role": "Buyer"}
+    )
+    assert role.locks == make().map({"externalOpportunityId": "K"}).locks
+    assert role.key == ("k", 7, "buyer")
+    assert b'"leadId":7' in role.body
+
+
+def test_by_id_the_key_is_the_guid_and_the_dedupe_field_still_a_lock(make, told):
+    mapping = make(
+        "externalOpportunityId", key="marketo_guid", action="updateOnly", dedupe_by="idField"
+    )
+    mapped = mapping.map({"marketo_guid": "G ", "externalOpportunityId": "K", "name": "x"})
+    assert msgspec.json.decode(mapped.body) == {"marketoGUID": "G ", "name": "x"}
+    assert mapped.locks == (("g",), "k")
+    assert told == [
+        "Stream 'deals': Marketo says that 'externalOpportunityId' cannot be updated; left out."
+    ]
+
+
+def test_a_role_can_be_told_by_an_id_that_describe_does_not_list(make):
+    mapping = make(
+        "isPrimary", description=ROLES, key="marketoGUID", action="updateOnly", dedupe_by="idField"
+    )
+    mapped = mapping.map({"marketoGUID": "G", "isPrimary": True})
+    assert msgspec.json.decode(mapped.body) == {"marketoGUID": "G", "isPrimary": True}
+
+
+def test_a_delete_holds_the_key_alone(make):
+    mapping = make("name", "amount", unknown_fields="fail")
+    mapped = mapping.map_key(
+        {"externalOpportunityId": "K", "name": None, "amount": "x", "bogus": 1}
+    )
+    assert mapped.body == b'{"externalOpportunityId":"K"}'
+
+
+def test_a_record_that_no_call_could_take_is_rejected(make):
+    fields = tuple(FieldDescription(f"t{n}", "", "text") for n in range(40))
+    description = ObjectDescription(
+        "o", "o", "marketoGUID", ("externalOpportunityId",), (), (*DESCRIPTION.fields, *fields)
+    )
+    mapping = make(description=description)
+    texts = {f"t{n}": "x" * 29_000 for n in range(40)}
+    with pytest.raises(RecordError) as caught:
+        mapping.map({"externalOpportunityId": "K", **texts})
+    assert caught.value.reasons[0].code == "413"
+    del texts["t1"], texts["t2"], texts["t3"], texts["t4"], texts["t5"], texts["t6"]
+    assert len(mapping.map({"externalOpportunityId": "K", **texts}).body) < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("stream", "properties", "chosen", "expected"),
+    [
+        ("opportunities", [], {}, MarketoObject.OPPORTUNITIES),
+        ("opportunity_roles", [], {}, None),
+        ("opportunity_fields", [], {}, None),
+        ("opportunity_activities", [], {}, None),
+        ("deals", ["External_Opportunity_ID"], {}, MarketoObject.OPPORTUNITIES),
+        ("deals", [], {"deals": "opportunities"}, MarketoObject.OPPORTUNITIES),
+        ("deals", [], {"deals": "opportunity_roles"}, MarketoObject.OPPORTUNITY_ROLES),
+        ("opportunities", ["externalOpportunityId"], {"opportunities": "ignore"}, None),
+        (
+            "opportunity_roles",
+            [],
+            {"opportunity_roles": "opportunity_roles"},
+            MarketoObject.OPPORTUNITY_ROLES,
+        ),
+    ],
+)
+def test_streams_go_where_they_belong(stream, properties, chosen, expected, caplog):
+    import logging  # noqa: PLC0415
+
+    found = destination(
+        stream,
+        properties,
+        stream_objects=chosen,
+        key_fields=lambda: ("externalOpportunityId",),
+        logger=logging.getLogger("x"),
+    )
+    assert found is expected
