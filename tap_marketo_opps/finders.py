@@ -87,7 +87,7 @@ class FilterFinder:
         key_field = _ALIASES.get(self.filter_type, self.filter_type)
         if OPPORTUNITIES not in wanted.fields and key_field == EXTERNAL_ID:
             query = _roles_by(EXTERNAL_ID, client, batch_size, wanted)
-            return Stages(Sweep(query, ROLES, self._source, at=wanted.at), ())
+            return Stages(Sweep(query, ROLES, self._source, noun="values", at=wanted.at), ())
         has_roles = ROLES in wanted.fields
         needed = (key_field, EXTERNAL_ID) if has_roles else (key_field,)
         query = Query(
@@ -98,7 +98,7 @@ class FilterFinder:
             wanted.asked(OPPORTUNITIES, *needed),
             batch_size,
         )
-        source = Sweep(query, OPPORTUNITIES, self._source, at=wanted.at)
+        source = Sweep(query, OPPORTUNITIES, self._source, noun="values", at=wanted.at)
         if not has_roles:
             return Stages(source, ())
         by_opportunity = _roles_by(EXTERNAL_ID, client, batch_size, wanted)
@@ -129,6 +129,7 @@ class LeadFinder:
             _roles_by(LEAD_ID, client, batch_size, wanted),
             ROLES,
             self._source,
+            noun="leads",
             always=self._is_of_new_lead if self._known else never,
             at=wanted.at,
         )

@@ -65,6 +65,7 @@ class LogWalk:
     keys_done = 0
     unmatched = 0
     total = None
+    noun = "activities"
 
     def __init__(
         self,

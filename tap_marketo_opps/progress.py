@@ -39,6 +39,7 @@ class Advance:
         done: keys looked up, over all attempts.
         done_before: those of them that earlier attempts did.
         total: keys in all, where that is known.
+        noun: what users call the keys.
         reached: up to when the activity log was read, where it is.
         records: emitted.
         calls: made.
@@ -48,6 +49,7 @@ class Advance:
     done: int
     done_before: int
     total: int | None
+    noun: str
     reached: str | None
     records: int
     calls: int
@@ -69,7 +71,7 @@ class Advance:
     def _where(self) -> str:
         if self.reached:
             return f"activity log read up to {self.reached}"
-        return f"{self.done:,} of {self.total:,} values"
+        return f"{self.done:,} of {self.total:,} {self.noun}"
 
     def _seconds_left(self) -> float | None:
         done_now = self.done - self.done_before

@@ -7,7 +7,7 @@ import time
 import typing as t
 from dataclasses import dataclass, replace
 
-from marketo_opps import MarketoError, StoppedError, Workers
+from marketo_opps import MarketoError, Workers
 from marketo_opps.process import TERMINATION
 from tap_marketo_opps.explaining import explained
 from tap_marketo_opps.finders import ActivityFinder, LeadFinder
@@ -99,11 +99,8 @@ class Run:
         workers = Workers(self.max_concurrent_calls, "marketo-read")
         try:
             yield from self._read(workers, account)
-        except StoppedError:
-            account.tell_how_far("Stopped")
-            raise
         except MarketoError as error:
-            account.tell_how_far("Failed")
+            account.tell_how_far()
             more = explained(error, self.client, self.finder)
             if more is error:
                 raise
@@ -175,10 +172,9 @@ class _Account:
         if self._pulse.is_due:
             _LOGGER.info("%s: %s", self._names, self._advance().line())
 
-    def tell_how_far(self, how: str) -> None:
+    def tell_how_far(self) -> None:
         _LOGGER.info(
-            "%s at %s. Start again with the last STATE to go on from there.",
-            how,
+            "Ended at %s. Start again with the last STATE to go on from there.",
             self._advance().so_far(),
         )
 
@@ -205,8 +201,9 @@ class _Account:
 
     def _oddities(self, leader: FoundStream) -> list[str]:
         oddities = _misfits(leader)
-        if unmatched := self._run.stages.source.unmatched:
-            oddities.append(f"{unmatched:,} values matched nothing")
+        source = self._run.stages.source
+        if source.unmatched:
+            oddities.append(f"{source.unmatched:,} {source.noun} matched nothing")
         for lookup in self._run.stages.lookups:
             oddities += _not_looked_up(lookup)
         return oddities
@@ -217,6 +214,7 @@ class _Account:
             done=source.keys_done,
             done_before=self._done_before,
             total=source.total,
+            noun=source.noun,
             reached=getattr(source, "reached", None),
             records=sum(stream.emitted for stream in self._run.streams.values()),
             calls=self._run.client.counts.calls - self._counts.calls,

@@ -168,10 +168,22 @@ class Sweep(Lookups):
         stream: str,
         source: KeySource,
         *,
+        noun: str,
         always: Callable[[Record], bool] = never,
         at: Position | None = None,
     ) -> None:
+        """Get ready.
+
+        Args:
+            query: how keys are looked up.
+            stream: what is found.
+            source: of the keys.
+            noun: what users call them.
+            always: whether a record is emitted however old it is.
+            at: where an interrupted run stood.
+        """
         super().__init__(query)
+        self.noun = noun
         self._stream = stream
         self._source = source
         self._always = always

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import typing as t
 import weakref
 
@@ -237,8 +238,14 @@ class TapMarketoOpps(Tap):
         if value != CliTestOptionValue.All.value:
             super().cb_test(ctx, param, value)
             return
-        given = ctx.params["config"]
-        tap = cls(config=given.config, parse_env_config=given.parse_env, setup_mapper=False)
+        given, catalog = ctx.params["config"], ctx.params.get("catalog")
+        catalog = inputs.checked("--catalog", catalog)
+        tap = cls(
+            config=given.config,
+            parse_env_config=given.parse_env,
+            catalog=json.load(catalog) if catalog else None,
+            setup_mapper=False,
+        )
         ctx.exit(0 if tap.report_checks() else 1)
 
     def report_checks(self) -> bool:
@@ -246,11 +253,17 @@ class TapMarketoOpps(Tap):
         way = find_by(self.config)
         wanted = checks.checks_for(
             self.client,
-            streams={*_PAIR, FIELDS},
+            streams=self._streams_wanted(),
             by_leads=way != BY_FILTER,
             by_log=way == BY_ACTIVITIES,
         )
         return checks.report(wanted, click.echo)
+
+    def _streams_wanted(self) -> set[str]:
+        """Those that are selected; without a catalog, and so without a call, by default."""
+        if self.input_catalog is None:
+            return {*_PAIR, FIELDS}
+        return {name for name, stream in self.streams.items() if stream.selected}
 
 
 def main() -> t.NoReturn:

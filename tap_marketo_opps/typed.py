@@ -62,7 +62,7 @@ class PageReader:
         self._moment = attributes.get(replication_key)
         self._numbers = [attributes[name] for name in field_names if kinds[name] == "float"]
         self._moments = [
-            attributes[name]
+            (name, attributes[name])
             for name in field_names
             if kinds[name] == "datetime" and name != replication_key
         ]
@@ -88,7 +88,8 @@ class PageReader:
 
     def _finished(self, record: Record, quick: Typed | None) -> tuple[str | None, Typed]:
         moment = self._moment_of(record)
-        if quick is None or not self._is_usual(quick):
+        is_misfit = moment is None and record.get(self._key) is not None
+        if quick is None or is_misfit or not self._is_usual(record, quick):
             return moment, self._careful(record)
         if self._guid and (guid := getattr(quick, self._guid)):
             setattr(quick, self._guid, guid.rstrip())
@@ -96,15 +97,18 @@ class PageReader:
             setattr(quick, self._moment, moment)
         return moment, quick
 
-    def _is_usual(self, quick: Typed) -> bool:
-        """Numbers that JSON knows, moments in UTC to the second."""
+    def _is_usual(self, record: Record, quick: Typed) -> bool:
+        """Numbers that JSON knows; moments in UTC, to the second, that were written as such."""
         for name in self._numbers:
             number = getattr(quick, name)
             if number is not None and not number.is_finite():
                 return False
-        for name in self._moments:
-            moment = getattr(quick, name)
-            if moment is not None and (moment.tzinfo is not UTC or moment.microsecond):
+        for name, attribute in self._moments:
+            moment = getattr(quick, attribute)
+            if moment is None:
+                continue
+            # msgspec takes a bare number for seconds since 1970.
+            if str(record[name])[4:5] != "-" or moment.tzinfo is not UTC or moment.microsecond:
                 return False
         return True
 

@@ -306,7 +306,7 @@ def test_the_daily_quota_in_the_middle_ends_the_run_and_the_next_one_goes_on(
     with pytest.raises(DailyQuotaError, match=r"607 .*06:00 UTC"):
         sync(config, catalog=catalog)
     part = sync.written
-    assert "Failed at" in caplog.text
+    assert "Ended at" in caplog.text
     assert part.records()
     sandbox.clear_faults()
     rest = sync(config, catalog=catalog, state=part.state)

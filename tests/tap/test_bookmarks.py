@@ -1,0 +1,197 @@
+"""What a stream's state says, and what a run makes of it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from marketo_opps import SettingsError
+from tap_marketo_opps.bookmarks import Bookmark, Resume, covers, fingerprint, latest, lead_range
+from tap_marketo_opps.plans import log_start, plan_run
+
+EARLY, MIDDLE, LATE = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"
+
+
+def _resume(**changed):
+    members = {
+        "fingerprint": "f",
+        "began": LATE,
+        "since": None,
+        "seen": None,
+        "cursor": None,
+        "log_from": None,
+        "at": {"next": 5},
+    }
+    return Resume(**{**members, **changed})
+
+
+def _plan(bookmarks, **changed):
+    settings = {
+        "found_by": "filter x",
+        "fingerprint": "f",
+        "start_date": None,
+        "began": LATE,
+        "incremental": dict.fromkeys(bookmarks, True),
+        "log": None,
+    }
+    return plan_run(bookmarks, **{**settings, **changed})
+
+
+def test_a_position_is_one_string_and_comes_back_as_it_was():
+    resume = _resume(since=EARLY, at={"next": 3, "open": [[0, "token"]]})
+    text = resume.encode()
+    assert isinstance(text, str)
+    assert Resume.decode(text) == resume
+
+
+@pytest.mark.parametrize("garbage", [None, "", "x", "[]", "7", '{"v": 2}', '{"v": 1}', {"v": 1}])
+def test_what_is_no_position_is_none(garbage):
+    assert Resume.decode(garbage) is None
+
+
+def test_the_state_always_speaks_of_the_position_if_only_to_say_there_is_none():
+    assert Bookmark().to_state("updatedAt")["resume"] is None
+    paused = Bookmark(value=EARLY).paused(_resume())
+    assert isinstance(paused.to_state("updatedAt")["resume"], str)
+    assert all(
+        value is None or isinstance(value, str) for value in paused.to_state("updatedAt").values()
+    )
+
+
+def test_moments_of_any_form_are_read_as_utc():
+    for text in (EARLY, "2026-01-01T01:00:00+01:00", "2026-01-01T00:00:00", "2026-01-01"):
+        assert Bookmark.from_state({"replication_key_value": text}).value == EARLY
+    with pytest.raises(ValueError, match="moment must be text"):
+        Bookmark.from_state({"replication_key_value": 7})
+
+
+@pytest.mark.parametrize(
+    ("value", "since", "seen", "expected"),
+    [
+        (None, None, MIDDLE, MIDDLE),
+        (None, None, None, None),
+        (EARLY, EARLY, MIDDLE, MIDDLE),
+        (EARLY, EARLY, "2026-04-01T00:00:00Z", LATE),  # never past the beginning
+        (MIDDLE, MIDDLE, EARLY, MIDDLE),  # never back
+        (MIDDLE, MIDDLE, None, MIDDLE),
+        (MIDDLE, None, EARLY, EARLY),  # but for a full refresh
+    ],
+)
+def test_a_finished_run_leaves_the_greatest_moment_seen_within_bounds(value, since, seen, expected):
+    bookmark = Bookmark(value=value, resume=_resume())
+    finished = bookmark.finished(_resume(since=since, seen=seen), "filter x")
+    assert (finished.value, finished.found_by, finished.resume) == (expected, "filter x", None)
+
+
+def test_a_run_goes_on_only_where_all_of_its_streams_were_left_at_one_place():
+    here, there = _resume(), _resume(at={"next": 6})
+    other_settings = _resume(fingerprint="g")
+    assert _plan({"a": Bookmark(resume=here), "b": Bookmark(resume=here)}).resumes["b"] == here
+    for second in (there, other_settings, None):
+        plan = _plan({"a": Bookmark(resume=here), "b": Bookmark(resume=second)})
+        assert {resume.at for resume in plan.resumes.values()} == {None}
+        assert any("starting afresh" in note for note in plan.notes)
+
+
+def test_a_run_that_starts_afresh_after_an_interrupted_refresh_is_a_refresh_too():
+    bookmark = Bookmark(value=MIDDLE, found_by="filter x", resume=_resume(fingerprint="old"))
+    assert _plan({"a": bookmark}).resumes["a"].since is None
+
+
+@pytest.mark.parametrize(
+    ("found_by", "start_date", "since"),
+    [
+        ("filter x", None, MIDDLE),
+        ("filter x", LATE, LATE),
+        ("filter x", EARLY, MIDDLE),
+        (None, None, MIDDLE),  # written by hand
+        ("filter y", None, None),
+        ("filter y", EARLY, EARLY),
+        ("activities", None, None),
+    ],
+)
+def test_a_bookmark_counts_for_the_values_it_was_left_by(found_by, start_date, since):
+    bookmark = Bookmark(value=MIDDLE, found_by=found_by)
+    plan = _plan({"a": bookmark}, start_date=start_date)
+    assert plan.resumes["a"].since == since
+    strange = found_by not in {None, "filter x"}
+    assert any("everything found is emitted" in note for note in plan.notes) == strange
+
+
+def test_a_full_table_has_no_since():
+    plan = _plan({"a": Bookmark(value=MIDDLE, found_by="filter x")}, incremental={"a": False})
+    assert plan.resumes["a"].since is None
+
+
+@pytest.mark.parametrize(
+    ("bookmark", "start_date", "expected"),
+    [
+        (Bookmark(), EARLY, (EARLY, None)),
+        (Bookmark(log_until=LATE), None, ("2026-02-28T23:50:00Z", LATE)),
+        (Bookmark(log_until=LATE), EARLY, ("2026-02-28T23:50:00Z", LATE)),
+        (Bookmark(log_until=MIDDLE), LATE, (LATE, MIDDLE)),
+        (Bookmark(sweep_began=LATE), None, ("2026-02-28T23:50:00Z", LATE)),
+        (Bookmark(log_until=LATE, sweep_began=EARLY), None, ("2026-02-28T23:50:00Z", LATE)),
+        (Bookmark(value=LATE), None, ("2026-02-28T23:50:00Z", LATE)),
+        (Bookmark(value=LATE, found_by="filter x"), EARLY, (EARLY, None)),
+    ],
+)
+def test_the_log_is_read_from_the_cursor_less_the_overlap(bookmark, start_date, expected):
+    start = log_start({"a": bookmark}, start_date, 600)
+    assert (start.log_from, start.cursor) == expected
+
+
+def test_a_stream_without_a_cursor_has_the_log_read_from_the_start_date():
+    bookmarks = {"a": Bookmark(log_until=LATE), "b": Bookmark()}
+    assert log_start(bookmarks, EARLY, 600).log_from == EARLY
+    with pytest.raises(SettingsError, match="start_date is needed"):
+        log_start(bookmarks, None, 600)
+
+
+def test_of_two_cursors_the_earlier_one_counts():
+    bookmarks = {"a": Bookmark(log_until=LATE), "b": Bookmark(log_until=MIDDLE)}
+    assert log_start(bookmarks, None, 0).cursor == MIDDLE
+
+
+def test_a_second_sweep_of_other_leads_does_not_move_the_hand_over():
+    first = Bookmark().after_sweep(EARLY, "lead_ids 1-500")
+    other = first.after_sweep(LATE, "lead_ids 501-900")
+    assert (other.sweep_began, other.sweep_leads) == (EARLY, "lead_ids 1-500, lead_ids 501-900")
+    wider = first.after_sweep(LATE, "lead_ids 1-900")
+    assert (wider.sweep_began, wider.sweep_leads) == (LATE, "lead_ids 1-900")
+
+
+@pytest.mark.parametrize(
+    ("leads", "others", "expected"),
+    [
+        ("lead_ids 1-9", "lead_ids 1-9", True),
+        ("lead_ids 1-9", "lead_ids 2-8", True),
+        ("lead_ids 2-9", "lead_ids 1-8", False),
+        ("lead_ids abc", "lead_ids abc", True),
+        ("lead_ids abc", "lead_ids 1-8", False),
+        ("lead_ids 1-9", "lead_ids 1-3, lead_ids 20-30", False),
+    ],
+)
+def test_which_leads_cover_which(leads, others, expected):
+    assert covers(leads, others) is expected
+
+
+def test_a_range_of_leads_is_known_by_its_name():
+    assert lead_range("lead_ids 3-5") == range(3, 6)
+    assert lead_range("lead_ids 3f-5") == lead_range(None) == range(0)
+
+
+def test_fingerprints_differ_by_any_setting_and_by_nothing_else():
+    one = fingerprint({"a": 1, "b": ("x", "y")})
+    assert one == fingerprint({"b": ["x", "y"], "a": 1})
+    assert one != fingerprint({"a": 2, "b": ["x", "y"]})
+
+
+def test_latest_passes_over_what_is_not_given():
+    assert latest(None, EARLY, LATE, None) == LATE
+    assert latest(None, None) is None
+
+
+def test_positions_are_short():
+    assert len(json.dumps(_resume().encode())) < 300

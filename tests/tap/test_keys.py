@@ -1,0 +1,93 @@
+"""Values and lead ids, from settings and from files of any kind."""
+
+from __future__ import annotations
+
+import pytest
+
+from marketo_opps import SettingsError
+from tap_marketo_opps.keys import FileKeys, LeadRange, ListedKeys, is_no_lead_id
+from tap_marketo_opps.seen import Seen
+
+VALUES = [f"OPP-{number}" for number in range(700)]
+
+
+def _all(source, start=0):
+    return [key for chunk in source.chunks(start) for key in chunk.keys]
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        "\n".join(VALUES).encode(),
+        "\r\n".join(VALUES).encode("utf-8-sig"),
+        "\r".join(VALUES).encode() + b"\r",
+        "\n\n  \n".join(VALUES).encode(),
+        "\n".join(f"  {value}\t" for value in VALUES).encode(),
+        "\r\n".join(VALUES).encode("utf-16"),
+        b"\xfe\xff" + "\n".join(VALUES).encode("utf-16-be"),
+    ],
+    ids=["plain", "bom", "cr", "blank lines", "blanks around", "utf-16", "utf-16-be"],
+)
+def test_one_value_a_line_in_any_common_encoding(tmp_path, encoded):
+    path = tmp_path / "values.txt"
+    path.write_bytes(encoded)
+    source = FileKeys("filter_values_path", str(path))
+    assert _all(source) == VALUES
+    assert source.total == 700
+    assert source.digest == ListedKeys("filter_values", VALUES).digest
+
+
+@pytest.mark.parametrize("kind", ["file", "list", "range"])
+def test_chunks_are_full_and_can_be_read_again_from_any_of_them(tmp_path, kind):
+    path = tmp_path / "values.txt"
+    path.write_text("\n".join(VALUES))
+    source = {
+        "file": lambda: FileKeys("filter_values_path", str(path)),
+        "list": lambda: ListedKeys("filter_values", VALUES),
+        "range": lambda: LeadRange(11, 710),
+    }[kind]()
+    chunks = list(source.chunks())
+    assert [len(chunk.keys) for chunk in chunks] == [300, 300, 100]
+    for number, chunk in enumerate(chunks):
+        assert list(source.chunks(chunk.start)) == chunks[number:]
+        assert list(source.chunks(chunk.end)) == chunks[number + 1 :]
+
+
+def test_a_value_given_twice_is_asked_for_once_a_call():
+    source = ListedKeys("filter_values", ["a", "b", "a", " b "])
+    assert _all(source) == ["a", "b"]
+    assert source.total == 4
+
+
+def test_every_key_that_cannot_be_looked_up_is_counted_and_the_first_are_named(tmp_path):
+    path = tmp_path / "values.txt"
+    path.write_text("\n".join(["fine", *(f"{n},x" for n in range(8))]))
+    with pytest.raises(SettingsError, match=r"line 2 '0,x', .*, line 6 '4,x', and 3 more"):
+        FileKeys("filter_values_path", str(path))
+
+
+@pytest.mark.parametrize("line", ["12a", "-1", "1.5", "٣", "1 2"])
+def test_what_is_no_lead_id(line):
+    assert is_no_lead_id(line)
+    assert not is_no_lead_id("12")
+
+
+def test_a_range_of_one():
+    assert _all(LeadRange(7, 7)) == ["7"]
+
+
+def test_seen_keys_are_remembered_and_others_are_not():
+    seen = Seen()
+    for value in VALUES:
+        seen.add(value)
+        seen.add(value)
+    assert len(seen) == 700
+    assert all(value in seen for value in VALUES)
+    assert not any(f"other-{number}" in seen for number in range(700))
+
+
+def test_seen_keys_take_little_memory():
+    seen = Seen()
+    for number in range(20_000):
+        seen.add(str(number))
+    assert len(seen._slots) * 8 <= 20_000 * 4 * 8
