@@ -19,7 +19,7 @@ class Event:
         plugin: whose calls are counted: `tap` (at the source) or `target` (at the destination).
         after_calls: how many; 0 is before its first.
         what: `kill`, `change`, `restart`, `expire_tokens` or `expire_page_tokens`.
-        which: the kind of change.
+        which: the kind of change; of a kill, the plugin that it hits.
         signum: with what a process is ended.
         seconds: how long an instance stays away.
         number: which of all events it is; what it draws is drawn from this.
@@ -69,9 +69,10 @@ def plan_run(seed: int, number: int) -> RunPlan:
 
 def _kills(dice: random.Random) -> t.Iterator[Event]:
     if dice.random() < 0.5:
-        plugin = dice.choice(["tap", "target"])
+        # Counted by either's calls: a target that has sent nothing yet may hold much already.
+        counted, victim = dice.choice(["tap", "tap", "target"]), dice.choice(["tap", "target"])
         signum = dice.choice([signal.SIGKILL, signal.SIGTERM])
-        yield Event(plugin, _calls(dice, plugin), "kill", signum=signum)
+        yield Event(counted, _calls(dice, counted), "kill", which=victim, signum=signum)
 
 
 def _restarts(dice: random.Random) -> t.Iterator[Event]:

@@ -79,7 +79,7 @@ class Soak:
         self.seed = seed
         self.directory = directory
         self.tally = Tally()
-        options = ("--seed", str(seed), "--latency-ms", "15", "--clock", BEGIN)
+        options = ("--seed", str(seed), "--latency-ms", "40", "--clock", BEGIN)
         leads = str(opportunities // 2)
         self.source = SandboxProcess(
             directory, "source", *options, "--opportunities", str(opportunities), "--leads", leads
@@ -163,8 +163,8 @@ class Soak:
 
     def _happen(self, event: Event, pair: RunningPair) -> None:
         if event.what == "kill":
-            self._killed[event.plugin] = event.signum
-            (pair.tap if event.plugin == "tap" else pair.target).kill(event.signum)
+            self._killed[event.which] = event.signum
+            (pair.tap if event.which == "tap" else pair.target).kill(event.signum)
         elif event.what == "change":
             self.world.act(event)
         elif event.what == "restart":
