@@ -13,7 +13,7 @@ demo: .venv/demo  ## run the real tap into the real target, between two sandbox 
 	$(BIN)/marketo-sandbox demo
 
 test: .venv/dev  ## all tests
-	$(BIN)/python -m pytest -n 2 tests
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
 
 soak: .venv/dev  ## the pair for as long as you like, with all that can go wrong
 	$(BIN)/python -m tests.soak --seconds $(SECONDS) $(addprefix --seed ,$(SEED))
@@ -32,7 +32,7 @@ types: .venv/dev
 	$(BIN)/mypy
 
 docs: .venv/dev  ## write the generated tables anew
-	$(BIN)/python -m cogapp -r -I docs README.md meltano.yml
+	$(BIN)/python -m cogapp -r -I docs -I benchmarks README.md meltano.yml
 
 check: lint types test  ## what CI runs
 
