@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import typing as t
-from collections import deque
+from collections import Counter, deque
 
 from marketo_opps import StoppedError
 from target_marketo_opps.batching import Batch, Batcher
@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
     from target_marketo_opps.rejects import RejectsFile
     from target_marketo_opps.settings import TargetSettings
     from target_marketo_opps.tally import Tally
-    from target_marketo_opps.verdicts import Delivery
+    from target_marketo_opps.verdicts import Delivery, Verdict
     from target_marketo_opps.wakeup import Wakeup
 
 _LOGGER = logging.getLogger("target-marketo-opps")
@@ -253,22 +253,21 @@ class Dispatcher:
 
     def _count(self, delivery: Delivery) -> RejectLimitError | None:
         """Count the verdicts; the error is for the caller to raise once all are counted."""
+        streams = [record.stream for record in delivery.batch.records]
+        for (stream, verdict), count in Counter(
+            zip(streams, delivery.verdicts, strict=True),
+        ).items():
+            if verdict is not None and verdict.fate is not Fate.REJECTED:
+                self._tally.count(stream, verdict.fate, count)
+        return self._count_rejects(delivery) if delivery.rejected else None
+
+    def _count_rejects(self, delivery: Delivery) -> RejectLimitError | None:
         over_limit: RejectLimitError | None = None
         for record, verdict in zip(delivery.batch.records, delivery.verdicts, strict=True):
-            if verdict is None:
+            if verdict is None or verdict.fate is not Fate.REJECTED:
                 continue
-            if verdict.fate is not Fate.REJECTED:
-                self._tally.count(record.stream, verdict.fate)
-                continue
-            reject = Reject(
-                stream=record.source_stream,
-                obj=record.lane.obj,
-                record=record.source,
-                reasons=tuple(verdict.reasons),
-                request_id=verdict.request_id,
-            )
             try:
-                self.reject(record.stream, _shown_key(record), reject)
+                self.reject(record.stream, _shown_key(record), _reject(record, verdict))
             except RejectLimitError as error:
                 over_limit = over_limit or error
         return over_limit
@@ -315,6 +314,16 @@ class Dispatcher:
             f"{self._settings.max_rejects:,}; the last reason: {last}{quoted}. Correct the "
             "records, or raise max_rejects (-1: no limit) and set rejects_path to keep them."
         )
+
+
+def _reject(record: Outgoing, verdict: Verdict) -> Reject:
+    return Reject(
+        stream=record.source_stream,
+        obj=record.lane.obj,
+        record=record.source,
+        reasons=tuple(verdict.reasons),
+        request_id=verdict.request_id,
+    )
 
 
 def _shown_key(record: Outgoing) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import typing as t
 
+import msgspec
+
 from marketo_opps import FieldDescription, FieldValueError, Reason, encode_record
 from marketo_opps.fields import CREATED_AT, MARKETO_GUID, UPDATED_AT, writer
 from target_marketo_opps.batching import MAX_RECORD_BYTES
 from target_marketo_opps.destinations import loose
 from target_marketo_opps.errors import StreamError
+from target_marketo_opps.typed import typed_encoder
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
@@ -26,6 +29,9 @@ TOO_LARGE = "413"
 
 _MANAGED_FIELDS = frozenset({CREATED_AT, UPDATED_AT, MARKETO_GUID})
 _LOOSE_MANAGED_FIELDS = frozenset(map(loose, _MANAGED_FIELDS))
+
+_MOST_SHAPES = 1_000
+"""Ways to combine properties that are kept in mind; a tap that leaves nulls out has many."""
 
 OPPORTUNITY_ID = "externalOpportunityId"
 _NAME = "name"
@@ -92,12 +98,15 @@ class Mapping:
         self._opportunity_at = (
             self._key_fields.index(OPPORTUNITY_ID) if OPPORTUNITY_ID in self._key_fields else None
         )
+        self._shapes: dict[tuple[str, ...], bool] = {}
+        self._typed_fields: set[str] = set()
         self._sends_nulls = settings.nulls == "send"
         # A role has no name; of an opportunity it must not be cleared.
         self._name_required = self._sends_nulls and description.field(_NAME) is not None
         for name in properties:
             self._learn(name)
         self._check_key()
+        self._typed = self._typed_encoder()
         self._tell_left_out(self._unknown, self._unwritable)
 
     def map(self, record: Record) -> Mapped:
@@ -106,13 +115,30 @@ class Mapping:
         Raises:
             RecordError: it cannot be right.
         """
+        return self._mapped_as_typed(record) or self._mapped_by_field(record)
+
+    def _mapped_as_typed(self, record: Record) -> Mapped | None:
+        """The same the short way; None if the record has to take the long one."""
+        if not self._shapes.get(tuple(record)):
+            return None
+        try:
+            body = self._typed(record)
+        except (msgspec.ValidationError, UnicodeEncodeError):
+            return None
+        # An exponent may be beyond what Marketo can read.
+        if len(body) >= MAX_RECORD_BYTES or b"E+" in body:
+            return None
+        parts = tuple([comparable(record[field]) for field in self._key_fields])
+        return None if None in parts else self._with_locks(parts, record, body)
+
+    def _mapped_by_field(self, record: Record) -> Mapped:
         mapped = self._written(record)
         if self._name_required and mapped.get(_NAME, "") is None:
             raise RecordError(
                 [Reason(MISSING_VALUE, f"Missing value for required field '{_NAME}'")],
             )
-        key, locks = self._identity(mapped, record)
-        return Mapped(key, locks, _encoded(mapped))
+        self._learn_shape(record)
+        return self._with_locks(self._key(mapped), record, _encoded(mapped))
 
     def map_key(self, record: Record) -> Mapped:
         """The record's key alone, as a delete takes it.
@@ -122,8 +148,7 @@ class Mapping:
         """
         properties = [self._property_of[field] for field in self._key_fields]
         mapped = self._written({name: record[name] for name in properties if name in record})
-        key, locks = self._identity(mapped, record)
-        return Mapped(key, locks, _encoded(mapped))
+        return self._with_locks(self._key(mapped), record, _encoded(mapped))
 
     def shown_key(self, record: Record) -> str:
         """The record's key as it arrived, for the closing message."""
@@ -154,18 +179,42 @@ class Mapping:
             raise RecordError(reasons)
         return mapped
 
-    def _identity(self, mapped: Record, record: Record) -> tuple[Hashable, tuple[Hashable, ...]]:
-        """The record's key and locks; the opportunity's id is a lock, whatever the object."""
+    def _key(self, mapped: Record) -> tuple[Hashable, ...]:
         parts = tuple([comparable(mapped.get(field)) for field in self._key_fields])
         if None in parts:
             missing = self._key_fields[parts.index(None)]
             raise RecordError([Reason(MISSING_VALUE, f"Missing value for key field '{missing}'")])
-        if self._opportunity_at is not None:
-            return parts, (parts[self._opportunity_at],)
-        opportunity = comparable(record.get(self._property_of.get(OPPORTUNITY_ID, "")))
-        return parts, (parts,) if opportunity is None else (parts, opportunity)
+        return parts
 
-    # Learning what becomes of a property
+    def _with_locks(self, key: tuple[Hashable, ...], record: Record, body: bytes) -> Mapped:
+        """The opportunity's id is a lock, whatever the object."""
+        if self._opportunity_at is not None:
+            return Mapped(key, (key[self._opportunity_at],), body)
+        opportunity = comparable(record.get(self._property_of.get(OPPORTUNITY_ID, "")))
+        return Mapped(key, (key,) if opportunity is None else (key, opportunity), body)
+
+    # Learning what becomes of a property, and of records with certain properties
+
+    def _learn_shape(self, record: Record) -> None:
+        """Let further records with just these properties try the short way, if it can be theirs."""
+        shape = tuple(record)
+        if shape in self._shapes or len(self._shapes) == _MOST_SHAPES:
+            return
+        written = {name: step[0] for name in shape if (step := self._steps[name]) is not None}
+        plain = all(name == field for name, field in written.items())
+        refused = self._settings.unknown_fields == "fail" and _unknown_in(record, self._unknown)
+        self._shapes[shape] = plain and not refused
+        if not self._typed_fields.issuperset(written):
+            self._typed_fields |= written.keys()
+            self._typed = self._typed_encoder()
+
+    def _typed_encoder(self) -> Callable[[Record], bytes]:
+        return typed_encoder(
+            [field for field in self._fields if field.name in self._typed_fields],
+            required=frozenset(self._key_fields),
+            never_null=frozenset({_NAME} if self._name_required else ()),
+            skip_nulls=not self._sends_nulls,
+        )
 
     def _learn(self, name: str) -> tuple[str, _Writer] | None:
         """What becomes of a property: field and writer, or None when it is left out."""

@@ -92,11 +92,15 @@ class MessageReader(GenericSingerReader[bytes]):
         callbacks: dict[str, Callable[[dict[str, t.Any]], None]],
     ) -> Counter[str]:
         counts = dict.fromkeys(callbacks, 0)
+        fast_decode = _DECODER.decode
         for line in self._lines(source):
             self.line_number += 1
             if not line or line.isspace():
                 continue
-            message = self.deserialize_json(line)
+            try:
+                message = fast_decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                message = self.deserialize_json(line)
             try:
                 kind = message["type"]
                 callback = callbacks[kind]

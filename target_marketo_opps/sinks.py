@@ -72,7 +72,10 @@ class ObjectSink(Sink):
         batcher = target.work.batcher
         self._sync_lane = batcher.lane(self._obj, Operation.SYNC, keys)
         self._delete_lane = batcher.lane(self._obj, Operation.DELETE, keys)
-        target.work.tally.begin(self.stream_name)
+        self._hard_delete = target.settings.hard_delete
+        self._dispatcher = target.work.dispatcher
+        self._tally = target.work.tally
+        self._tally.begin(self.stream_name)
 
     def take(self, record: Record, source_stream: str, source: Record) -> None:
         """Map a record and hand it on.
@@ -86,8 +89,8 @@ class ObjectSink(Sink):
         if self._obj is None:
             return
         is_delete = record.get(DELETED_AT) is not None
-        if is_delete and not self._target.settings.hard_delete:
-            self._target.work.tally.count(self.stream_name, Fate.LEFT_ALONE)
+        if is_delete and not self._hard_delete:
+            self._tally.count(self.stream_name, Fate.LEFT_ALONE)
             return
         try:
             mapped = self._mapping.map_key(record) if is_delete else self._mapping.map(record)
@@ -96,7 +99,7 @@ class ObjectSink(Sink):
             return
         key, locks, body = mapped
         lane = self._delete_lane if is_delete else self._sync_lane
-        self._target.work.dispatcher.take(
+        self._dispatcher.take(
             Outgoing(self.stream_name, lane, key, locks, body, source_stream, source),
         )
 
@@ -130,7 +133,7 @@ class ObjectSink(Sink):
     ) -> None:
         assert self._obj is not None
         reject = Reject(source_stream, self._obj, source, error.reasons)
-        self._target.work.dispatcher.reject(
+        self._dispatcher.reject(
             self.stream_name,
             self._mapping.shown_key(record),
             reject,

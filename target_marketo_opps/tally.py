@@ -39,9 +39,9 @@ class Tally:
         """Have a stream in the closing line, even if nothing comes of it."""
         self._fates.setdefault(stream, Counter())
 
-    def count(self, stream: str, fate: Fate) -> None:
-        """Count one record that was not rejected."""
-        self._fates[stream][fate] += 1
+    def count(self, stream: str, fate: Fate, count: int = 1) -> None:
+        """Count records that were not rejected."""
+        self._fates[stream][fate] += count
 
     def reject(self, stream: str, key: str, reasons: Sequence[Reason]) -> None:
         """Count a rejected record, under the first of its reasons."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import typing as t
 from datetime import date
+from decimal import Decimal
 from functools import cached_property, partial
 
 from singer_sdk import Target
@@ -218,7 +219,7 @@ def _plain(record: dict[str, t.Any]) -> Record:
 def _plain_value(value: t.Any) -> t.Any:
     if isinstance(value, date):
         return value.isoformat()
-    return str(value) if isinstance(value, float) else value
+    return str(value) if isinstance(value, float | Decimal) else value
 
 
 def main() -> t.NoReturn:

@@ -24,7 +24,8 @@ class Fate(enum.Enum):
     REJECTED = "rejected"
 
 
-class Verdict(t.NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Verdict:
     """What became of one record, and why if it was rejected."""
 
     fate: Fate

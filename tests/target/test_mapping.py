@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from decimal import Decimal
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from marketo_opps import FieldDescription, MarketoObject, ObjectDescription
 from target_marketo_opps.destinations import destination
@@ -221,8 +224,10 @@ def test_unknown_fields_are_left_out_with_one_line(make, told, in_schema):
     for _ in range(3):
         assert body(mapping, bogus=1) == {"externalOpportunityId": "K"}
     assert told == [
-        ("Stream 'deals': the instance has no field for 'bogus'; left out. See the setting "
-        "unknown_fields.")
+        (
+            "Stream 'deals': the instance has no field for 'bogus'; left out. See the setting "
+            "unknown_fields."
+        )
     ]
 
 
@@ -325,9 +330,7 @@ def test_a_record_that_no_call_could_take_is_rejected(make):
         ),
     ],
 )
-def test_streams_go_where_they_belong(stream, properties, chosen, expected, caplog):
-    import logging  # noqa: PLC0415
-
+def test_streams_go_where_they_belong(stream, properties, chosen, expected):
     found = destination(
         stream,
         properties,
@@ -336,3 +339,77 @@ def test_streams_go_where_they_belong(stream, properties, chosen, expected, capl
         logger=logging.getLogger("x"),
     )
     assert found is expected
+
+
+SINGER_VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.decimals(allow_nan=False, allow_infinity=False, places=3),
+    st.decimals(allow_nan=False, allow_infinity=False),
+    st.text(max_size=15),
+    st.sampled_from(
+        ["", " ", "true", "1.50", "x" * 300, "half \ud83d", "ü" * 10_000, "ü" * 20_000]
+    ),
+    st.dates().map(str),
+    st.datetimes().map(str),
+    st.from_regex(r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)?\Z"),
+    st.datetimes().map(lambda moment: moment.replace(microsecond=0).isoformat() + "Z"),
+    st.lists(st.integers(), max_size=1),
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from([name for name, *_ in FIELDS]), SINGER_VALUES),
+    st.sampled_from(["send", "skip"]),
+)
+def test_the_short_way_and_the_long_one_come_to_the_same(values, nulls):
+    record = {"externalOpportunityId": "K", **values}
+    options = {"description": DESCRIPTION, "settings": TargetSettings(nulls=nulls)}
+    mapping = Mapping("deals", record, **options, tell=lambda _: None)
+    harmless = {"externalOpportunityId": "K", "name": "x"}
+    mapping.map({name: harmless.get(name) for name in record})
+    assert mapping._shapes[tuple(record)]
+    short = mapping._mapped_as_typed(record)
+    if short is None:
+        return
+    long = mapping._mapped_by_field(record)
+    assert (short.key, short.locks) == (long.key, long.locks)
+    read = msgspec.json.Decoder(float_hook=Decimal).decode
+    assert read(short.body) == read(long.body)
+
+
+def test_a_typed_record_takes_the_short_way(make):
+    mapping = make("name", "amount", "probability", "isWon", "closeDate", "createdAt", "bogus")
+    record = {
+        "externalOpportunityId": "K",
+        "name": "x",
+        "amount": Decimal("1.50"),
+        "probability": 3,
+        "isWon": None,
+        "closeDate": "2026-02-28",
+        "createdAt": "2026-02-28T00:00:00Z",
+        "bogus": 1,
+    }
+    assert mapping._mapped_as_typed(record) is None
+    long = mapping.map(record)
+    short = mapping._mapped_as_typed(record)
+    assert short is not None
+    assert msgspec.json.decode(short.body) == msgspec.json.decode(long.body)
+    assert short.key == long.key
+
+
+@pytest.mark.parametrize("change", [{"name": None}, {"name": ""}, {"externalOpportunityId": " "}])
+def test_the_short_way_lets_nothing_pass_that_is_to_be_rejected(make, change):
+    mapping = make("name")
+    mapping.map({"externalOpportunityId": "K", "name": "x"})
+    with pytest.raises(RecordError):
+        mapping.map({"externalOpportunityId": "K", "name": "x", **change})
+
+
+def test_the_short_way_is_closed_to_records_with_unknown_fields_that_reject(make):
+    mapping = make("bogus", unknown_fields="fail")
+    for _ in range(3):
+        with pytest.raises(RecordError):
+            mapping.map({"externalOpportunityId": "K", "bogus": 1})
