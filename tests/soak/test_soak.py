@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-# Its plan has every kind of kill and restart in its first runs. With a target that lets STATE out too
-# early this seed loses records.
+# Its plan has every kind of kill and restart in its first runs. With a target that lets STATE out
+# too early this seed loses records.
 SEED = "2474"
 
 
