@@ -30,6 +30,9 @@ if t.TYPE_CHECKING:
 
 _LOGGER = logging.getLogger("tap-marketo-opps")
 
+# While an answer is unpacked, its place among the calls at once is taken by a call that is ready.
+_CALLS_IN_HAND = 2
+
 
 class Outlet:
     """One stream's records on their way out: typed, and only those that are to be emitted."""
@@ -96,7 +99,7 @@ class Run:
         for stream in self.streams.values():
             stream.write_schema()
         account = _Account(self)
-        workers = Workers(self.max_concurrent_calls, "marketo-read")
+        workers = Workers(self.max_concurrent_calls + _CALLS_IN_HAND, "marketo-read")
         try:
             yield from self._read(workers, account)
         except MarketoError as error:
@@ -112,7 +115,8 @@ class Run:
     def _read(
         self, workers: Workers, account: _Account
     ) -> Iterator[tuple[FoundStream, list[Typed]]]:
-        line: Line[tuple[Stage, Reading]] = Line(workers, self.max_concurrent_calls, TERMINATION)
+        ahead = self.max_concurrent_calls + _CALLS_IN_HAND
+        line: Line[tuple[Stage, Reading]] = Line(workers, ahead, TERMINATION)
         pipeline = Pipeline(self.stages.source, self.stages.lookups, line)
         outlets = {
             name: Outlet(stream, self.plan.resumes[name]) for name, stream in self.streams.items()
