@@ -1,0 +1,195 @@
+"""The dispatcher by itself: patience, progress and room, by a clock that is set by hand."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from unittest.mock import Mock
+
+import pytest
+
+from marketo_opps import CallCounts, MarketoObject, Reason
+from marketo_opps.process import Termination
+from target_marketo_opps import dispatch
+from target_marketo_opps.batching import Batcher, Operation, Outgoing
+from target_marketo_opps.dispatch import Dispatcher
+from target_marketo_opps.errors import RejectLimitError
+from target_marketo_opps.ledger import Ledger
+from target_marketo_opps.rejects import Reject
+from target_marketo_opps.settings import TargetSettings
+from target_marketo_opps.tally import Tally
+from target_marketo_opps.verdicts import CREATED, Delivery
+from target_marketo_opps.wakeup import Wakeup
+
+BAD = Reject("s", MarketoObject.OPPORTUNITIES, {}, (Reason("1003", "Bad"),))
+
+
+class Bench:
+    """A dispatcher whose calls are answered by the test, or at once."""
+
+    def __init__(self, *, at_once=True, **settings):
+        self.now, self.states, self.sent, self.at_once = 0.0, [], [], at_once
+        self.futures = []
+        ledger = Ledger()
+        self.tally = Tally()
+        self.tally.begin("s")
+        self.wakeup = Wakeup()
+        self.dispatcher = Dispatcher(
+            batcher=Batcher(ledger),
+            ledger=ledger,
+            deliver=None,
+            workers=self,
+            max_in_flight=2,
+            write_state=self.states.append,
+            tally=self.tally,
+            rejects=None,
+            settings=TargetSettings(**settings),
+            wakeup=self.wakeup,
+            termination=Termination(),
+            counts=CallCounts,
+            clock=lambda: self.now,
+        )
+
+    def submit(self, _deliver, batch):
+        self.sent.append(batch)
+        self.futures.append(Future())
+        if self.at_once:
+            self.answer(len(self.futures) - 1)
+        return self.futures[-1]
+
+    def answer(self, number):
+        delivery = Delivery(self.sent[number])
+        delivery.verdicts[:] = [CREATED] * len(delivery.verdicts)
+        self.futures[number].set_result(delivery)
+
+    def take(self, *keys, operation=Operation.SYNC):
+        for key in keys:
+            lane = self.dispatcher.batcher.lane(MarketoObject.OPPORTUNITIES, operation, ("k",))
+            self.dispatcher.take(Outgoing("s", lane, key, (key,), b'{"k":1}', "s", {}))
+
+    def tend(self, now):
+        self.now = now
+        self.dispatcher.before_read(None)
+        self.dispatcher.before_read(None)
+
+
+@pytest.fixture
+def make_bench():
+    benches = []
+
+    def make(**options):
+        benches.append(Bench(**options))
+        return benches[-1]
+
+    yield make
+    for bench in benches:
+        bench.wakeup.close()
+
+
+def test_an_open_batch_that_has_held_a_state_for_five_minutes_is_sent_short(make_bench):
+    bench = make_bench()
+    bench.take("a")
+    bench.dispatcher.checkpoint(1)
+    bench.tend(299)
+    assert bench.sent == []
+    bench.tend(301)
+    assert [len(batch.records) for batch in bench.sent] == [1]
+    assert bench.states == [1]
+    assert bench.dispatcher.batcher.short_batches == 1
+
+
+def test_later_states_do_not_make_the_first_wait_longer(make_bench):
+    bench = make_bench()
+    bench.take("a")
+    for now in range(0, 300, 10):
+        bench.tend(now)
+        bench.dispatcher.checkpoint(now)
+    bench.tend(301)
+    assert bench.states == [290]
+
+
+def test_an_open_batch_that_holds_no_state_is_left_open(make_bench):
+    bench = make_bench()
+    bench.take("a")
+    bench.dispatcher.checkpoint(1)
+    bench.now = 100
+    bench.take("b", operation=Operation.DELETE)
+    bench.tend(301)
+    assert [batch.lane.operation for batch in bench.sent] == [Operation.SYNC]
+
+
+def test_progress_is_told_every_ten_seconds_at_most(make_bench, caplog):
+    caplog.set_level("INFO")
+    bench = make_bench()
+    bench.take(*range(300))
+    for now in range(26):
+        bench.tend(now)
+    lines = [line for line in caplog.messages if "settled" in line]
+    assert len(lines) == 2
+    assert lines[0].startswith("0 records read, 300 settled, 0 rejected")
+
+
+def test_no_more_than_the_allowed_calls_are_in_flight(make_bench):
+    bench = make_bench(at_once=False)
+    bench.take(*range(899))
+    assert len(bench.sent) == 2
+    bench.answer(1)
+    bench.take(*range(899, 950))
+    assert len(bench.sent) == 3
+
+
+def test_full_batches_wait_while_all_calls_are_in_flight(make_bench, monkeypatch):
+    bench = make_bench(at_once=False)
+    monkeypatch.setattr(bench.wakeup, "wait", lambda **_: bench.answer(0))
+    bench.take(*range(900))
+    assert len(bench.sent) == 3
+
+
+def test_too_many_waiting_records_send_an_open_batch_short(make_bench, monkeypatch):
+    monkeypatch.setattr(dispatch, "_MAX_WAITING_RECORDS", 5)
+    bench = make_bench()
+    bench.take("b", *["a"] * 20)
+    bench.dispatcher.finish()
+    assert sum(len(batch.records) for batch in bench.sent) == 21
+    assert bench.dispatcher.batcher.waiting_records == 0
+
+
+def test_the_first_state_to_wait_decides_how_long_to_sleep(make_bench):
+    bench = make_bench()
+    bench.take("a")
+    bench.dispatcher.checkpoint(1)
+    bench.now = 295
+    bench.dispatcher._told_at = 295
+    assert bench.dispatcher._patience_seconds() == 5
+
+
+@pytest.mark.parametrize("most", [-1, 1])
+def test_rejects_within_the_limit_pass(make_bench, most):
+    bench = make_bench(max_rejects=most)
+    bench.dispatcher.reject("s", "k", BAD)
+    assert bench.tally.rejected == 1
+
+
+def test_one_reject_too_many_ends_the_run(make_bench):
+    bench = make_bench(max_rejects=1)
+    bench.dispatcher.reject("s", "k", BAD)
+    with pytest.raises(RejectLimitError, match="Rejected records: 2.*1003 Bad"):
+        bench.dispatcher.reject("s", "k", BAD)
+
+
+def test_rejects_are_flushed_before_a_state_passes_them(make_bench):
+    bench, order = make_bench(max_rejects=-1), []
+    rejects = Mock()
+    rejects.flush.side_effect = lambda: order.append("flush")
+    bench.dispatcher._rejects = rejects
+    bench.dispatcher._write_state = order.append
+    bench.dispatcher.reject("s", "k", Reject("s", MarketoObject.OPPORTUNITIES, {}, ()))
+    bench.dispatcher.checkpoint("state")
+    assert order == ["flush", "state"]
+
+
+def test_a_dry_run_lets_no_state_out(make_bench):
+    bench = make_bench(dry_run=True)
+    bench.take(*range(300))
+    bench.dispatcher.checkpoint(1)
+    bench.dispatcher.finish()
+    assert bench.states == []
