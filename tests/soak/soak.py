@@ -90,6 +90,8 @@ class Soak:
         self.rejects = directory / "rejects.jsonl"
         self._swept = False
         self._killed: dict[str, int] = {}
+        # A run that goes on with an interrupted one ends where that one's first attempt began.
+        self._first_began: float | None = None
 
     def close(self) -> None:
         """End both instances."""
@@ -108,7 +110,8 @@ class Soak:
 
     def _one_run(self, plan: RunPlan) -> None:
         sweep = plan.sweep or not self._swept
-        began = self._clock(self.source).timestamp()
+        if self._first_began is None:
+            self._first_began = self._clock(self.source).timestamp()
         self._killed.clear()
         pair = self._pair(sweep=sweep).start()
         self._accompany(pair, list(plan.events))
@@ -119,7 +122,8 @@ class Soak:
             self._swept = True
             self.tally.finished += 1
             self._remember_peaks(pair, sweep=sweep)
-            self._judge_delivery(began)
+            self._judge_delivery(self._first_began)
+            self._first_began = None
         pause = plan.pause_seconds if codes == (0, 0) else plan.retry_seconds
         self._let_time_pass(pause)
         self._await_room()
@@ -237,11 +241,11 @@ class Soak:
         self._let_time_pass(3600)
         self._await_room()
         quiet = RunPlan((), sweep=False, pause_seconds=0, retry_seconds=60)
-        finished = self.tally.finished
+        # The first may only finish what an interrupted run had begun.
+        wanted = self.tally.finished + 2
         for _ in range(FINAL_TRIES):
-            self._one_run(quiet)
-            if self.tally.finished > finished:
-                break
+            if self.tally.finished < wanted:
+                self._one_run(quiet)
         for watch in self.watches.values():
             watch.take_stock()
 
