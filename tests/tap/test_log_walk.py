@@ -1,0 +1,87 @@
+"""The activity log is walked from one moment to another, whatever its pages look like."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from marketo_opps import Page, PageTokenError, Reason
+from tap_marketo_opps.log_walk import LogWalk, NoActivityTypesError, activity_types
+
+SINCE, UNTIL = "2026-01-01T00:00:00Z", "2026-01-31T00:00:00Z"
+REFUSED = PageTokenError("GET /x", [Reason("1003", "Invalid next page token")], None)
+
+
+def _page(*dates, token="next", more=True):
+    records = [{"activityDate": date, "leadId": 1} for date in dates]
+    return Page(records, token, more=more, request_id=None, server_time=datetime.now(UTC))
+
+
+class Client:
+    def __init__(self):
+        self.asked = []
+
+    def paging_token(self, since):
+        self.asked.append(since)
+        return "first"
+
+    def activities(self, **asked):
+        self.asked.append(asked["next_page_token"])
+        return _page()
+
+    def activity_types(self):
+        return {"Visit Webpage": 1}
+
+
+@pytest.fixture
+def walk():
+    return LogWalk(Client(), [34], since=SINCE, until=UNTIL, batch_size=300)
+
+
+def test_only_what_happened_within_the_walk_counts(walk):
+    dates = [
+        "2025-12-31T23:59:59Z",
+        SINCE,
+        "2026-01-05T00:00:00+0000",
+        UNTIL,
+        "2026-02-01T00:00:00Z",
+    ]
+    (step,) = walk.read(walk.next_reading(), _page(*dates))
+    assert [record["activityDate"] for record in step.records] == dates[1:4]
+
+
+def test_it_ends_where_there_is_no_more_or_all_of_a_page_is_past_the_end(walk):
+    reading = walk.next_reading()
+    walk.read(reading, _page())
+    walk.read(reading, _page(UNTIL, "2026-02-01T00:00:00Z"))
+    assert not reading.done
+    assert not walk.idle
+    walk.read(reading, _page("2026-02-01T00:00:00Z"))
+    assert reading.done
+    assert walk.idle
+    assert walk.next_reading() is None
+
+
+def test_the_first_page_is_asked_for_from_one_second_earlier(walk):
+    walk.call(walk.next_reading())()
+    assert walk._client.asked == [datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC), "first"]
+
+
+def test_without_its_page_token_it_goes_on_from_the_last_activity(walk):
+    reading = walk.next_reading()
+    (step,) = walk.read(reading, _page("2026-01-05T00:00:00Z"))
+    assert step.position == {"token": "next", "reached": "2026-01-05T00:00:00Z"}
+    again = LogWalk(walk._client, [34], since=SINCE, until=UNTIL, batch_size=9, at=step.position)
+    reading = again.next_reading()
+    again.call(reading)()
+    again.restart(reading, REFUSED)
+    again.call(reading)()
+    assert walk._client.asked == ["next", datetime(2026, 1, 4, 23, 59, 59, tzinfo=UTC), "first"]
+    with pytest.raises(PageTokenError):
+        again.restart(reading, REFUSED)
+
+
+def test_an_instance_that_logs_nothing_of_opportunities_is_told_what_else_there_is():
+    with pytest.raises(NoActivityTypesError, match="use find_by filter or lead_ids"):
+        activity_types(Client())
