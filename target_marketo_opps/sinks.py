@@ -88,6 +88,7 @@ class ObjectSink(Sink):
         self._taken += 1
         if self._obj is None:
             return
+        self._tally.read += 1
         is_delete = record.get(DELETED_AT) is not None
         if is_delete and not self._hard_delete:
             self._tally.count(self.stream_name, Fate.LEFT_ALONE)

@@ -126,6 +126,8 @@ class Work:
         self.tally.short_batches = self.batcher.short_batches
         for remark in self.tally.remarks():
             _LOGGER.info("%s", remark)
+        if self.tally.rejected and self._settings.rejects_path:
+            _LOGGER.info("All rejected records are in '%s'.", self._settings.rejects_path)
         seconds = time.monotonic() - self._began_at
         closing = self.tally.closing(self.client.counts, seconds)
         would_be = "Would be, if Marketo accepts them: " if self._settings.dry_run else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -398,3 +399,18 @@ def test_a_stream_can_be_ignored_by_name(marketo_sandbox, singer):
     run = singer.run(marketo_sandbox, messages, stream_objects={"leads": "ignore"}).succeeded()
     assert run.states == [1]
     assert MarketoObject.OPPORTUNITIES.value not in run.closing
+
+
+def test_after_a_failure_no_other_call_is_retried(marketo_sandbox, singer):
+    marketo_sandbox.fault("610", operation="sync opportunity", times=1, skip=1)
+    marketo_sandbox.fault("611", operation="sync opportunity")
+    began = time.monotonic()
+    run = singer.run(marketo_sandbox, [singer.schema(), *many(singer, 600)], max_concurrent_calls=2)
+    assert "610" in str(run.error)
+    assert time.monotonic() - began < 20
+
+
+def test_progress_counts_what_was_read(marketo_sandbox, singer, monkeypatch):
+    monkeypatch.setattr("target_marketo_opps.dispatch.PROGRESS_SECONDS", 0.0)
+    run = singer.run(marketo_sandbox, [singer.schema(), *many(singer, 300)]).succeeded()
+    assert any(line.startswith("300 records read, ") for line in run.log)

@@ -172,7 +172,7 @@ def test_rejects_within_the_limit_pass(make_bench, most):
 def test_one_reject_too_many_ends_the_run(make_bench):
     bench = make_bench(max_rejects=1)
     bench.dispatcher.reject("s", "k", BAD)
-    with pytest.raises(RejectLimitError, match="Rejected records: 2.*1003 Bad"):
+    with pytest.raises(RejectLimitError, match=r"Rejected records: 2.*1003 Bad"):
         bench.dispatcher.reject("s", "k", BAD)
 
 

@@ -270,7 +270,7 @@ def test_replayed_from_its_last_state_a_run_leaves_the_instance_as_if_nothing_ha
 
 
 def test_a_killed_process_loses_nothing(marketo_sandbox_factory, start_target, tmp_path):
-    sandbox = marketo_sandbox_factory(latency_ms=60, limits={"enforced": False})
+    sandbox = marketo_sandbox_factory(latency_ms=250, limits={"enforced": False})
     messages = [
         {
             "type": "SCHEMA",

@@ -101,7 +101,7 @@ class TestLostAnswers:
 
     def test_nothing_is_looked_up_after_a_clear_answer(self, marketo_sandbox, singer):
         singer.run(marketo_sandbox, [singer.schema(), singer.opportunity("old")]).succeeded()
-        run = self.run(marketo_sandbox, singer, "606").succeeded()
+        run = self.run(marketo_sandbox, singer, "615").succeeded()
         assert "3 created" in run.closing
         assert "1 rejected" in run.closing
         assert calls(marketo_sandbox, "query opportunity") == []

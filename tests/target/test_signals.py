@@ -57,7 +57,7 @@ def test_what_calls_in_flight_settle_after_a_signal_is_released(
     singer,
     start_target,
 ):
-    sandbox = marketo_sandbox_factory(latency_ms=2000)
+    sandbox = marketo_sandbox_factory(latency_ms=1000)
     process = start_target(sandbox)
     process.send([singer.schema(), *page(singer, 1), singer.opportunity("open"), singer.state(2)])
     wait_until(lambda: syncs(sandbox))
@@ -74,7 +74,7 @@ def test_a_call_that_takes_longer_than_the_grace_is_not_waited_for(
     start_target,
 ):
     sandbox = marketo_sandbox_factory()
-    sandbox.fault("slow", seconds=40, operation="sync opportunity")
+    sandbox.fault("slow", seconds=13, operation="sync opportunity")
     process = start_target(sandbox)
     process.send([singer.schema(), *page(singer, 1)])
     wait_until(lambda: syncs(sandbox))
@@ -88,7 +88,7 @@ def test_a_call_that_takes_longer_than_the_grace_is_not_waited_for(
 
 def test_a_second_signal_ends_the_process_at_once(marketo_sandbox_factory, singer, start_target):
     sandbox = marketo_sandbox_factory()
-    sandbox.fault("slow", seconds=40, operation="sync opportunity")
+    sandbox.fault("slow", seconds=4, operation="sync opportunity")
     process = start_target(sandbox)
     process.send([singer.schema(), *page(singer, 1)])
     wait_until(lambda: syncs(sandbox))
