@@ -201,9 +201,7 @@ class Mapping:
         if shape in self._shapes or len(self._shapes) == _MOST_SHAPES:
             return
         written = {name: step[0] for name in shape if (step := self._steps[name]) is not None}
-        plain = all(name == field for name, field in written.items())
-        refused = self._settings.unknown_fields == "fail" and _unknown_in(record, self._unknown)
-        self._shapes[shape] = plain and not refused
+        self._shapes[shape] = all(name == field for name, field in written.items())
         if not self._typed_fields.issuperset(written):
             self._typed_fields |= written.keys()
             self._typed = self._typed_encoder()

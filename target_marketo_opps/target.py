@@ -104,6 +104,8 @@ class TargetMarketoOpps(Target):
         honoured, and BATCH messages say themselves where their files are.
         """
         super(Target, cls).append_builtin_config(config_jsonschema)
+        # Expressions know no `fake` unless the SDK's extra for it is installed, which it is not.
+        config_jsonschema["properties"].pop("faker_config", None)
 
     # How a run begins and ends
 

@@ -66,6 +66,11 @@ def test_long_texts_take_at_most_one_call_more_than_their_bytes_need(sizes):
     assert len(batcher.closed) <= max(by_bytes, by_records) + 1
 
 
+def test_a_batch_with_hardly_any_room_left_is_sent_at_once(batcher):
+    add(batcher, "a", body=b"x" * (MAX_RECORD_BYTES - 1_000))
+    assert closed_keys(batcher) == [["a"]]
+
+
 def test_two_records_of_one_key_never_share_a_call(batcher):
     first, second = add(batcher, "a", "a")
     batcher.close_all()

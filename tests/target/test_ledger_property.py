@@ -15,7 +15,7 @@ import pytest
 
 from marketo_opps import MarketoClient
 from marketo_opps.process import Termination
-from target_marketo_opps import batching, work
+from target_marketo_opps import batching, dispatch, work
 from target_marketo_opps.target import TargetMarketoOpps
 
 HASTE = 300.0
@@ -46,6 +46,8 @@ def hasty_client(settings):
 def _small_and_fast(monkeypatch):
     monkeypatch.setattr(batching, "MAX_BATCH_RECORDS", 4)
     monkeypatch.setattr(work, "MarketoClient", hasty_client)
+    # Else a batch of a few deletes would stay open, and hold every STATE, to the end of the run.
+    monkeypatch.setattr(dispatch, "STATE_PATIENCE_SECONDS", 0.005)
 
 
 def schema(chance, stream):

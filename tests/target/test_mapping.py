@@ -400,6 +400,13 @@ def test_a_typed_record_takes_the_short_way(make):
     assert short.key == long.key
 
 
+def test_a_number_beyond_all_measure_is_rejected_the_short_way_too(make):
+    mapping = make("amount")
+    mapping.map({"externalOpportunityId": "K", "amount": 1})
+    with pytest.raises(RecordError):
+        mapping.map({"externalOpportunityId": "K", "amount": Decimal("1E+400")})
+
+
 @pytest.mark.parametrize("change", [{"name": None}, {"name": ""}, {"externalOpportunityId": " "}])
 def test_the_short_way_lets_nothing_pass_that_is_to_be_rejected(make, change):
     mapping = make("name")

@@ -230,6 +230,14 @@ class TestSkipUnchanged:
         touched = {key for key in before if after[key]["updatedAt"] != before[key]["updatedAt"]}
         assert touched == {"K7", "K70", "K310"}
 
+    def test_all_pages_of_a_look_up_are_read(self, marketo_sandbox_factory, singer):
+        sandbox = marketo_sandbox_factory(short_pages=1.0)
+        messages = [singer.schema(), *(singer.opportunity(f"K{n}") for n in range(300))]
+        singer.run(sandbox, messages).succeeded()
+        run = singer.run(sandbox, messages, skip_unchanged=True).succeeded()
+        assert "300 unchanged" in run.closing
+        assert len(calls(sandbox, "query opportunity")) > 1
+
     def test_a_key_that_cannot_be_asked_for_is_written(self, marketo_sandbox, singer):
         messages = [singer.schema(), singer.opportunity("a,b"), singer.opportunity("c")]
         singer.run(marketo_sandbox, messages).succeeded()

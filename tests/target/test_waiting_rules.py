@@ -1,0 +1,163 @@
+"""Records in line: none overtakes another, none is passed over, and lines do not grow for ever."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from types import SimpleNamespace
+from unittest.mock import Mock
+
+import pytest
+
+from marketo_opps import MarketoError, MarketoObject, Reason
+from target_marketo_opps import dispatch
+from target_marketo_opps.batching import Batcher, Operation, Outgoing
+from target_marketo_opps.dispatch import Dispatcher
+from target_marketo_opps.ledger import Ledger
+from target_marketo_opps.rejects import Reject
+from target_marketo_opps.settings import TargetSettings
+from target_marketo_opps.tally import Tally
+from target_marketo_opps.verdicts import CREATED, Delivery
+
+
+@pytest.fixture
+def ledger():
+    return Ledger()
+
+
+@pytest.fixture
+def batcher(ledger):
+    return Batcher(ledger)
+
+
+def put(batcher, key, *locks):
+    lane = batcher.lane(MarketoObject.OPPORTUNITIES, Operation.SYNC, ("k",))
+    record = Outgoing("s", lane, key, locks or (key,), b"{}", "s", {})
+    batcher.add(record)
+    return record
+
+
+def sent(batcher):
+    """All keys in the order in which they would reach Marketo, settling one batch at a time."""
+    keys = []
+    while True:
+        batcher.close_all()
+        if not batcher.closed:
+            return keys
+        batch = batcher.closed.popleft()
+        keys.append({record.key for record in batch.records})
+        batcher.settle(batch)
+
+
+def test_a_record_in_two_lines_goes_only_when_it_heads_both(batcher):
+    put(batcher, "first", "guid 1")
+    batcher.close_all()
+    first = batcher.closed.popleft()
+    put(batcher, "other", "guid 2")
+    batcher.close_all()
+    other = batcher.closed.popleft()
+    # The second stands in both lines; the third behind it in one, and first in a line of its own.
+    put(batcher, "second", "guid 1", "opportunity")
+    put(batcher, "third", "opportunity", "guid 2")
+    batcher.settle(other)
+    assert batcher.waiting_records == 2
+    batcher.settle(first)
+    assert sent(batcher) == [{"second", "third"}]
+    assert batcher.waiting_records == batcher.waiting_bytes == 0
+
+
+def test_short_batches_are_counted(batcher):
+    for key in "ab":
+        put(batcher, key)
+        (batch,) = batcher.open_batches()
+        batcher.close(batch)
+    assert batcher.short_batches == 2
+
+
+class Workers:
+    def __init__(self):
+        self.futures = []
+
+    def submit(self, _deliver, batch):
+        future = Future()
+        self.futures.append((future, batch))
+        return future
+
+
+@pytest.fixture
+def workers():
+    return Workers()
+
+
+@pytest.fixture
+def dispatcher(batcher, ledger, workers):
+    tally = Tally()
+    tally.begin("s")
+    return Dispatcher(
+        batcher=batcher,
+        ledger=ledger,
+        deliver=None,
+        workers=workers,
+        max_in_flight=2,
+        write_state=Mock(),
+        tally=tally,
+        rejects=None,
+        settings=TargetSettings(),
+        wakeup=Mock(),
+        termination=Mock(requested=False),
+        counts=Mock(),
+        clock=lambda: 0.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("records", "size_bytes", "crowded"),
+    [(10_000, 20_000_000, False), (10_001, 0, True), (1, 20_000_001, True)],
+)
+def test_too_many_waiting_records_or_bytes_each_are_a_crowd(
+    dispatcher, batcher, records, size_bytes, crowded
+):
+    batcher.waiting_records, batcher.waiting_bytes = records, size_bytes
+    assert dispatcher._is_crowded() is crowded
+
+
+def test_what_other_calls_settle_after_a_failure_is_still_counted_and_released(
+    dispatcher, batcher, workers
+):
+    put(batcher, "a")
+    batcher.close_all()
+    dispatcher.checkpoint(1)
+    put(batcher, "b")
+    batcher.close_all()
+    dispatcher.checkpoint(2)
+    dispatcher._send_closed()
+    (good, good_batch), (bad, bad_batch) = workers.futures
+    failed = Delivery(bad_batch)
+    failed.failure = MarketoError("lost")
+    bad.set_result(failed)
+    with pytest.raises(MarketoError, match="lost"):
+        dispatcher.before_read(None)
+    delivery = Delivery(good_batch)
+    delivery.verdicts[:] = [CREATED]
+    good.set_result(delivery)
+    dispatcher.settle_in_flight(patience_seconds=1)
+    dispatcher._write_state.assert_called_once_with(1)
+    assert dispatcher.has_failed
+
+
+def test_a_reject_without_reason_or_request_is_told_all_the_same(dispatcher):
+    with pytest.raises(dispatch.RejectLimitError, match=r"the last reason: no reason given\. C"):
+        dispatcher.reject("s", "k", Reject("s", MarketoObject.OPPORTUNITIES, {}, ()))
+
+
+def test_the_request_id_of_the_last_reject_is_told(dispatcher):
+    reject = Reject("s", MarketoObject.OPPORTUNITIES, {}, (Reason("1003", "Bad"),), "r#7")
+    with pytest.raises(dispatch.RejectLimitError, match=r"1003 Bad, requestId r#7\. C"):
+        dispatcher.reject("s", "k", reject)
+
+
+def test_a_reject_is_kept_under_the_name_its_stream_had_on_arrival(dispatcher, batcher):
+    lane = batcher.lane(MarketoObject.OPPORTUNITIES, Operation.SYNC, ("a", "b"))
+    record = Outgoing("mapped", lane, "k", ("k",), b'{"a":1,"b":"x"}', "arrived", {"z": 1})
+    reject = dispatch._reject(record, SimpleNamespace(reasons=[], request_id="r"))
+    assert (reject.stream, reject.record, reject.request_id) == ("arrived", {"z": 1}, "r")
+    assert dispatch._shown_key(record) == "1/x"
