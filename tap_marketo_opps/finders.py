@@ -104,7 +104,7 @@ class FilterFinder:
         by_opportunity = _roles_by(EXTERNAL_ID, client, batch_size, wanted)
         return Stages(
             source,
-            [Lookup(by_opportunity, ROLES, _opportunities_found, holds_records=False)],
+            [Lookup(by_opportunity, ROLES, _opportunities_found, found_first=False)],
         )
 
 
@@ -163,7 +163,7 @@ class ActivityFinder:
             _roles_by(LEAD_ID, client, batch_size, wanted),
             ROLES,
             lambda step: _leads_touched(step, wanted.cursor),
-            holds_records=False,
+            found_first=False,
         )
         return Stages(walk, [roles, *_opportunities_by_role(client, batch_size, wanted)])
 
@@ -206,7 +206,7 @@ def _opportunities_by_role(
             query,
             OPPORTUNITIES,
             lambda step: _opportunities_of_roles(step, is_new),
-            holds_records=True,
+            found_first=True,
             is_new=is_new,
         )
     ]

@@ -13,10 +13,11 @@ from tap_marketo_opps.bookmarks import latest, parsed
 from tap_marketo_opps.stages import Reading, Step
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from marketo_opps import MarketoClient, Page, Record
     from tap_marketo_opps.bookmarks import Position
+    from tap_marketo_opps.readahead import Calls
 
 _LOGGER = logging.getLogger("tap-marketo-opps")
 
@@ -62,6 +63,7 @@ class LogWalk:
     run stood; should Marketo no longer know it, the moment of the last activity does.
     """
 
+    goes_on = False
     keys_done = 0
     unmatched = 0
     total = None
@@ -107,9 +109,10 @@ class LogWalk:
         reading, self._reading = self._reading, None
         return reading
 
-    def call(self, reading: Reading) -> Callable[[], Page]:
+    def calls(self, reading: Reading) -> Calls:
         """The call for the next page; before the first one goes another, for a page token."""
-        return functools.partial(self._page, reading.token, self.reached)
+        call = functools.partial(self._page, reading.token, self.reached)
+        return lambda before: call if before is None else None
 
     def restart(self, reading: Reading, error: PageTokenError) -> None:
         """Go on from the moment of the last activity, without the refused token."""

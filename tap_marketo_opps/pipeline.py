@@ -50,7 +50,7 @@ class Pipeline:
             self._queue(*found)
 
     def _queue(self, stage: Stage, reading: Reading) -> None:
-        self._line.add((stage, reading), stage.call(reading))
+        self._line.add((stage, reading), stage.calls(reading))
 
     def _next(self) -> tuple[Stage, Reading] | None:
         self._seal_what_gets_no_more()
@@ -77,7 +77,7 @@ class Pipeline:
             self._queue(stage, reading)
             return []
         steps: Iterable[Step] = list(stage.read(reading, answer))
-        if not reading.done:
+        if not reading.done and not stage.goes_on:
             self._queue(stage, reading)
         for lookup in self._after(stage):
             steps = [passed for step in steps for passed in lookup.accept(step)]

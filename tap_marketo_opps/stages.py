@@ -18,6 +18,7 @@ if t.TYPE_CHECKING:
     from marketo_opps import MarketoClient, MarketoObject, Page, Record
     from tap_marketo_opps.bookmarks import Position
     from tap_marketo_opps.keys import Chunk, KeySource
+    from tap_marketo_opps.readahead import Calls
 
 _LOGGER = logging.getLogger("tap-marketo-opps")
 
@@ -90,14 +91,31 @@ class Reading:
     """Whether an earlier run has read its first pages, so that what they matched is not known."""
 
 
+@dataclass(slots=True)
+class _Waiting:
+    """A step whose keys are being looked up: those from the `first`-th offered to the `last`-th."""
+
+    first: int
+    last: int
+    step: Step
+
+
 class Stage(t.Protocol):
-    """One kind of call, whatever it reads."""
+    """One kind of call, whatever it reads.
+
+    Attributes:
+        goes_on: whether a reading keeps its place in the line until its last page. What follows
+            from others does: they wait for it. A source's next page goes to the end of the line,
+            so that what follows from its pages is looked up in between.
+    """
+
+    goes_on: bool
 
     def next_reading(self) -> Reading | None:
         """Something new to read, if there is any just now."""
 
-    def call(self, reading: Reading) -> Callable[[], Page]:
-        """The call for its next page."""
+    def calls(self, reading: Reading) -> Calls:
+        """The calls for its next page, and for those that are to be taken right after it."""
 
     def read(self, reading: Reading, page: Page) -> Iterable[Step]:
         """What the page brings."""
@@ -113,14 +131,25 @@ class Stage(t.Protocol):
 class Lookups:
     """What all lookups by key have in common: paging, and counting the keys that found nothing."""
 
+    goes_on = False
+
     def __init__(self, query: Query) -> None:
         self._query = query
         self.keys_done = 0
         self.unmatched = 0
 
-    def call(self, reading: Reading) -> Callable[[], Page]:
-        """The call for the next page."""
-        return functools.partial(self._query.page, tuple(reading.keys), reading.token)
+    def calls(self, reading: Reading) -> Calls:
+        """The calls for the next page, and for the ones after it where the line goes on."""
+        keys = tuple(reading.keys)
+
+        def call(before: Page | None) -> Callable[[], Page] | None:
+            if before is None:
+                return functools.partial(self._query.page, keys, reading.token)
+            if before.more and self.goes_on:
+                return functools.partial(self._query.page, keys, before.next_page_token)
+            return None
+
+        return call
 
     def restart(self, reading: Reading, error: PageTokenError) -> None:
         """Have a chunk begin again, without the page token that was refused."""
@@ -250,10 +279,13 @@ def _reading(chunk: Chunk) -> Reading:
 class Lookup(Lookups):
     """A later stage: what the steps before name is looked up, 300 keys a call, each key once.
 
-    A step goes on to the next stage when every key it names has been looked up, or, where
-    `holds_records` is not set, its records go on at once and only its position waits. So the
-    position never speaks of what has not been written, and calls are full all the same.
+    A step goes on to the next stage when every key it names has been looked up, so that its
+    position never speaks of what has not been written, and calls are full all the same. Its
+    records are held as long: whatever is written before its position can be is read again by the
+    next run, should this one be killed.
     """
+
+    goes_on = True
 
     def __init__(
         self,
@@ -261,7 +293,7 @@ class Lookup(Lookups):
         stream: str,
         keys_of: Callable[[Step], Iterable[Key]],
         *,
-        holds_records: bool,
+        found_first: bool,
         is_new: Callable[[Record], bool] = never,
     ) -> None:
         """Get ready.
@@ -270,7 +302,8 @@ class Lookup(Lookups):
             query: how keys are looked up.
             stream: what is found.
             keys_of: the keys that a step names.
-            holds_records: whether a step's records wait too, or its position only.
+            found_first: whether what is found is written before the records that named it, or
+                right after them.
             is_new: whether a found record is emitted in any case, and so need not be looked up
                 again for a key that has it emitted however old it is.
         """
@@ -278,13 +311,13 @@ class Lookup(Lookups):
         self._stream = stream
         self._keys_of = keys_of
         self._is_new = is_new
-        self._holds_records = holds_records
+        self._found_first = found_first
         self._seen, self._seen_always = Seen(), Seen()
         self._offered = 0
         self._filling: dict[str, bool] = {}
         self._full: deque[Reading] = deque()
         self._unread: dict[int, Reading] = {}
-        self._waiting: deque[tuple[int, Step]] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self.unaskable = 0
         self.unaskable_names: list[str] = []
 
@@ -295,13 +328,10 @@ class Lookup(Lookups):
 
     def accept(self, step: Step) -> Iterator[Step]:
         """Take note of a step's keys; yields the steps that may go on."""
+        first = self._offered
         for key, always in self._keys_of(step):
             self._offer(key, always=always)
-        if not self._holds_records:
-            if step.records:
-                yield Step(step.stream, step.records, step.always)
-            step = Step(step.stream, (), position=step.position)
-        self._waiting.append((self._offered, step))
+        self._waiting.append(_Waiting(first, self._offered, step))
         if len(self._waiting) > _MOST_PAGES_WAITING and not self._unread:
             self.seal()
         yield from self._released()
@@ -325,6 +355,8 @@ class Lookup(Lookups):
             del self._unread[reading.start]
         for record in filter(self._is_new, page.records):
             self._seen_always.add(str(record.get(self._query.key_field)))
+        if not self._found_first:
+            yield from self._naming(reading)
         yield Step(self._stream, page.records, self._always(reading))
         yield from self._released()
 
@@ -369,10 +401,19 @@ class Lookup(Lookups):
         key_field = self._query.key_field
         return lambda record: normal(record.get(key_field)) in chosen
 
+    def _naming(self, reading: Reading) -> Iterator[Step]:
+        """The records that named these keys; their positions go on waiting."""
+        end = reading.start + len(reading.keys)
+        for waiting in self._waiting:
+            step = waiting.step
+            if waiting.first < end and step.records:
+                waiting.step = Step(step.stream, (), position=step.position)
+                yield Step(step.stream, step.records, step.always)
+
     def _released(self) -> Iterator[Step]:
         looked_up = next(iter(self._unread), self._offered - len(self._filling))
-        while self._waiting and self._waiting[0][0] <= looked_up:
-            yield self._waiting.popleft()[1]
+        while self._waiting and self._waiting[0].last <= looked_up:
+            yield self._waiting.popleft().step
 
 
 def normal(value: t.Any) -> str:

@@ -64,7 +64,7 @@ def test_it_ends_where_there_is_no_more_or_all_of_a_page_is_past_the_end(walk):
 
 
 def test_the_first_page_is_asked_for_from_one_second_earlier(walk):
-    walk.call(walk.next_reading())()
+    walk.calls(walk.next_reading())(None)()
     assert walk._client.asked == [datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC), "first"]
 
 
@@ -74,9 +74,9 @@ def test_without_its_page_token_it_goes_on_from_the_last_activity(walk):
     assert step.position == {"token": "next", "reached": "2026-01-05T00:00:00Z"}
     again = LogWalk(walk._client, [34], since=SINCE, until=UNTIL, batch_size=9, at=step.position)
     reading = again.next_reading()
-    again.call(reading)()
+    again.calls(reading)(None)()
     again.restart(reading, REFUSED)
-    again.call(reading)()
+    again.calls(reading)(None)()
     assert walk._client.asked == ["next", datetime(2026, 1, 4, 23, 59, 59, tzinfo=UTC), "first"]
     with pytest.raises(PageTokenError):
         again.restart(reading, REFUSED)

@@ -68,6 +68,10 @@ class Query:
         return _page(records[start:end], str(end) if end < len(records) else None)
 
 
+def _once(call):
+    return lambda before: call if before is None else None
+
+
 def _pipeline(source, lookups=(), workers=None):
     line = Line(workers or AtOnce(), 3, Termination())
     return Pipeline(source, lookups, line)
@@ -78,12 +82,12 @@ def _sweep(query, count=1000, **more):
     return Sweep(query, "found", keys, noun="values", **more)
 
 
-def _lookup(query, *, holds_records=True):
+def _lookup(query, *, found_first=True):
     return Lookup(
         query,
         "linked",
         lambda step: ((record["link"], True) for record in step.records if "link" in record),
-        holds_records=holds_records,
+        found_first=found_first,
     )
 
 
@@ -91,7 +95,7 @@ def test_calls_are_taken_in_order_and_no_more_than_allowed_are_under_way():
     workers = AtOnce()
     line = Line(workers, 3, Termination())
     for number in range(10):
-        line.add(number, lambda number=number: _page([number]))
+        line.add(number, _once(lambda number=number: _page([number])))
     assert workers.submitted == 3
     taken = []
     while len(line):
@@ -105,8 +109,8 @@ def test_after_a_stop_request_nothing_is_started_and_what_is_under_way_is_waited
     clock = iter(range(0, 1000, 4))
     termination = Termination(clock=lambda: next(clock))
     line = Line(Held(), 1, termination)
-    line.add("a", lambda: None)
-    line.add("b", lambda: None)
+    line.add("a", _once(lambda: None))
+    line.add("b", _once(lambda: None))
     termination._signum, termination._deadline = 15, 10.0
     with pytest.raises(StoppedError, match="took too long"):
         line.take()
@@ -117,7 +121,7 @@ def test_a_call_that_was_not_started_before_the_stop_never_is():
     termination._signum, termination._deadline = 15, 10.0
     workers = AtOnce()
     line = Line(workers, 1, termination)
-    line.add("a", lambda: None)
+    line.add("a", _once(lambda: None))
     with pytest.raises(StoppedError, match="no new calls"):
         line.take()
     assert workers.submitted == 0
@@ -141,8 +145,8 @@ def test_threads_may_answer_in_any_order():
         return _page(["quick"])
 
     line = Line(Threads(), 2, Termination())
-    line.add(1, slow)
-    line.add(2, quick)
+    line.add(1, _once(slow))
+    line.add(2, _once(quick))
     assert [line.take()[1].records[0] for _ in range(2)] == ["slow", "quick"]
 
 
@@ -207,10 +211,10 @@ def test_a_step_and_its_position_wait_until_all_it_names_is_looked_up():
             assert step.position
 
 
-def test_records_need_not_wait_but_their_position_does():
-    query = Query(batch_size=100, found=lambda key, _: {"key": key, "link": f"l{key}"})
-    found, looked_up = set(), set()
-    lookup = _lookup(Query(batch_size=100), holds_records=False)
+def test_records_may_go_ahead_of_what_they_lead_to_with_little_else_written_before_a_position():
+    query = Query(found=lambda key, _: {"key": key, "link": f"l{key}"})
+    found, looked_up, done = set(), set(), 0
+    lookup = _lookup(Query(batch_size=100), found_first=False)
     streams = []
     for step in _pipeline(_sweep(query), [lookup]).steps():
         (looked_up if step.stream == "linked" else found).update(
@@ -220,8 +224,24 @@ def test_records_need_not_wait_but_their_position_does():
         if step.position:
             done = step.position["done"]
             assert {f"lk{number}" for number in range(done)} <= looked_up
+        assert len(found) <= done + 300
     assert streams.index("found") < streams.index("linked")
     assert len(found) == len(looked_up) == 1000
+
+
+def test_the_next_page_of_a_lookup_is_asked_for_before_its_turn_comes():
+    lookup = _lookup(Query(per_key=2))
+    list(lookup.accept(Step("found", [{"link": f"l{number}"} for number in range(600)])))
+    workers = AtOnce()
+    line = Line(workers, 4, Termination())
+    while reading := lookup.next_reading():
+        line.add(reading, lookup.calls(reading))
+    assert workers.submitted == 4
+    taken = []
+    while len(line):
+        reading, page = line.take()
+        taken.append((reading.start, page.more))
+    assert taken == [(0, True), (0, False), (300, True), (300, False)]
 
 
 def test_where_keys_are_rare_a_call_is_made_short_before_too_much_would_be_read_again():
@@ -246,7 +266,7 @@ def test_a_key_is_looked_up_again_only_for_a_stronger_reason():
     asked = []
     query = Query()
     lookup = Lookup(
-        query, "linked", lambda step: step.records, holds_records=True, is_new=lambda _: False
+        query, "linked", lambda step: step.records, found_first=True, is_new=lambda _: False
     )
     for always in (False, False, True, True, False):
         list(lookup.accept(Step("found", [("k", always)])))
