@@ -6,6 +6,7 @@ import functools
 import logging
 import time
 import typing as t
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from singer_sdk import Stream
@@ -15,11 +16,17 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
 
 from marketo_opps import AccessDeniedError, FieldDescription, ObjectDescription, Workers
-from marketo_opps.fields import MARKETO_GUID, UPDATED_AT, object_schema, record_reader
+from marketo_opps.fields import (
+    CREATED_AT,
+    MARKETO_GUID,
+    UPDATED_AT,
+    object_schema,
+    record_reader,
+)
 from tap_marketo_opps.explaining import FieldsDeniedError
 from tap_marketo_opps.field_reader import FieldReader
 from tap_marketo_opps.log_walk import ACTIVITIES, ACTIVITY_DATE
-from tap_marketo_opps.typed import PageReader, Typed, to_dict
+from tap_marketo_opps.typed import PageReader, Typed, moment_reader, to_dict
 from tap_marketo_opps.writer import encode_message, encode_records
 
 if t.TYPE_CHECKING:
@@ -221,9 +228,15 @@ class FoundStream(MarketoStream):
             self.note_misfit,
         )
 
+    @functools.cached_property
+    def read_moment(self) -> Callable[[Record], str | None]:
+        """A record's replication key value, whether or not its schema holds it."""
+        return moment_reader(self.own_replication_key)
+
     def _read_each(self, records: Sequence[Record]) -> list[tuple[str | None, Typed]]:
-        key = self.own_replication_key
-        return [(typed.get(key), typed) for typed in map(self.read_record, records)]
+        # Before typing: an activity's record is taken apart by it.
+        changed = [*map(self.read_moment, records)]
+        return [*zip(changed, map(self.read_record, records), strict=True)]
 
     def pages(self) -> Iterator[tuple[MarketoStream, list[Typed]]]:
         """Run what finds this stream's records, unless another stream has led the run before."""
@@ -323,6 +336,16 @@ def activities_schema() -> dict[str, t.Any]:
 def fields_schema() -> dict[str, t.Any]:
     """Of the documented shape of a field."""
     return object_schema(_documented(FIELDS, "name", _FIELD_FIELDS))
+
+
+def dated(description: ObjectDescription) -> ObjectDescription:
+    """The same with both dates: records have them, though describe of roles may list neither."""
+    missing = tuple(
+        FieldDescription(name, title, "datetime")
+        for name, title in ((CREATED_AT, "Created At"), (UPDATED_AT, "Updated At"))
+        if description.field(name) is None
+    )
+    return replace(description, fields=description.fields + missing)
 
 
 def keys_schema(stream: str) -> dict[str, t.Any]:

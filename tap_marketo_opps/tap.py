@@ -42,6 +42,7 @@ from tap_marketo_opps.streams import (
     OpportunityActivitiesStream,
     OpportunityFieldsStream,
     activities_schema,
+    dated,
     fields_schema,
     keys_schema,
 )
@@ -142,10 +143,10 @@ class TapMarketoOpps(Tap):
     @functools.cached_property
     def descriptions(self) -> dict[str, ObjectDescription | None]:
         """What describe says; None for roles on an instance that has none."""
-        opportunities = self.client.describe(MarketoObject.OPPORTUNITIES)
+        opportunities = dated(self.client.describe(MarketoObject.OPPORTUNITIES))
         roles: ObjectDescription | None
         try:
-            roles = self.client.describe(MarketoObject.OPPORTUNITY_ROLES)
+            roles = dated(self.client.describe(MarketoObject.OPPORTUNITY_ROLES))
         except (CrmManagedError, RequestRefusedError) as error:
             self.logger.warning("%s", explaining.without_roles(error))
             roles = None

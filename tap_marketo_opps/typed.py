@@ -53,7 +53,7 @@ class PageReader:
         """
         self._careful = record_reader(description, field_names, on_misfit)
         self._key = replication_key
-        self._read_moment = reader(FieldDescription(replication_key, "", "datetime"))
+        self._moment_of = moment_reader(replication_key)
         kinds = {field.name: field.data_type for field in description.fields}
         attributes = {name: f"field_{number}" for number, name in enumerate(field_names)}
         self._struct = _struct(attributes, {**kinds, replication_key: "moment"})
@@ -112,12 +112,19 @@ class PageReader:
                 return False
         return True
 
-    def _moment_of(self, record: Record) -> str | None:
-        value = record.get(self._key)
+
+def moment_reader(replication_key: str) -> Callable[[Record], str | None]:
+    """From a record as Marketo sends it to its replication key value; None where it is none."""
+    read_value = reader(FieldDescription(replication_key, "", "datetime"))
+
+    def read(record: Record) -> str | None:
+        value = record.get(replication_key)
         try:
-            return None if value is None else t.cast("str | None", self._read_moment(value))
+            return None if value is None else t.cast("str | None", read_value(value))
         except ValueError:
             return None
+
+    return read
 
 
 def to_dict(typed: Typed) -> Record:

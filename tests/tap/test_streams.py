@@ -51,6 +51,38 @@ def test_the_schema_is_what_describe_says_custom_fields_and_all(catalog, sandbox
     )
 
 
+@pytest.mark.parametrize("listed", [False, True])
+def test_roles_have_both_dates_whether_or_not_describe_lists_them(
+    marketo_sandbox_factory, catalog_of, sync, listed
+):
+    sandbox = marketo_sandbox_factory(opportunities=40, leads=20, describe_role_dates=listed)
+    catalog = catalog_of(sandbox, "opportunity_roles")
+    output = sync(_values(sandbox), catalog=catalog)
+    properties = output.schema("opportunity_roles")["properties"]
+    assert [*properties].count("updatedAt") == [*properties].count("createdAt") == 1
+    assert properties["updatedAt"]["format"] == "date-time"
+    records = output.records("opportunity_roles")
+    assert records
+    assert all(record["updatedAt"] >= record["createdAt"] > "2" for record in records)
+    newest = max(record["updatedAt"] for record in records)
+    assert output.bookmark("opportunity_roles")["replication_key_value"] == newest
+
+
+def test_a_mapped_stream_whose_catalog_lacks_the_replication_key_is_bookmarked_all_the_same(
+    sandbox, catalog_of, sync
+):
+    catalog = catalog_of(sandbox, "opportunity_roles")
+    for entry in catalog["streams"]:
+        entry["schema"]["properties"].pop("updatedAt", None)
+    plain = sync(_values(sandbox), catalog=catalog)
+    maps = {"opportunity_roles": {"part": "role"}}
+    mapped = sync(_values(sandbox, stream_maps=maps), catalog=catalog)
+    assert "part" in mapped.schema("opportunity_roles")["properties"]
+    told = mapped.bookmark("opportunity_roles")
+    assert told["replication_key_value"]
+    assert told == plain.bookmark("opportunity_roles")
+
+
 def test_with_a_catalog_no_describe_call_is_made(sandbox, catalog_of, sync):
     catalog = catalog_of(sandbox, "opportunities", "opportunity_roles", "opportunity_fields")
     before = len(sandbox.journal())
