@@ -7,16 +7,13 @@ import os
 import sys
 import typing as t
 
-import msgspec
-
 from target_marketo_opps.errors import OutputError
+from target_marketo_opps.rejects import encoded
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from target_marketo_opps.wakeup import Wakeup
-
-_ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 _SAFE_WRITE_BYTES = 4096
 """POSIX's PIPE_BUF on Linux: a pipe that is ready takes so much without blocking."""
@@ -46,7 +43,7 @@ class StateWriter:
         """
         if self._is_broken:
             return
-        line = _ENCODER.encode(value) + b"\n"
+        line = encoded(value) + b"\n"
         try:
             self._write(line)
         except OSError as error:

@@ -26,6 +26,7 @@ from target_marketo_opps.mapping import key_fields
 from target_marketo_opps.reader import MessageReader
 from target_marketo_opps.settings import CONFIG_SCHEMA, TargetSettings, combination_errors
 from target_marketo_opps.sinks import ObjectSink
+from target_marketo_opps.standard_streams import fill_standard_streams
 from target_marketo_opps.work import Work
 
 if t.TYPE_CHECKING:
@@ -147,10 +148,16 @@ class TargetMarketoOpps(Target):
 
     def _check_schema(self, message: _Message) -> None:
         self._assert_line_requires(message, requires={"stream", "schema"})
+        if not isinstance(message["stream"], str):
+            raise self.message_reader.error("the name of its stream is no text")
         schema = message["schema"]
         if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
             raise self.message_reader.error(
                 f"the schema of stream '{message['stream']}' has no properties",
+            )
+        if not all(isinstance(each, dict | bool) for each in schema["properties"].values()):
+            raise self.message_reader.error(
+                f"a property in the schema of stream '{message['stream']}' is no object",
             )
 
     def _route(self, stream: str) -> Callable[[Record], None]:
@@ -226,4 +233,5 @@ def _plain_value(value: t.Any) -> t.Any:
 
 def main() -> t.NoReturn:
     """The console script."""
+    fill_standard_streams()
     run(TargetMarketoOpps.cli, foreseeable=FORESEEABLE)

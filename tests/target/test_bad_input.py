@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
@@ -184,3 +185,91 @@ def test_properties_that_the_schema_lacks_are_matched_all_the_same(marketo_sandb
 def test_an_empty_file_is_a_clean_end(marketo_sandbox, singer):
     run = singer.run(marketo_sandbox, singer.data_file("empty")).succeeded()
     assert run.closing.startswith("No records; 0 calls")
+
+
+@pytest.mark.parametrize(
+    ("schema", "what"),
+    [
+        ({"stream": 5}, "the name of its stream is no text."),
+        ({"stream": ["opportunities"]}, "the name of its stream is no text."),
+        (
+            {"schema": {"properties": {"externalOpportunityId": {}, "name": "string"}}},
+            "a property in the schema of stream 'opportunities' is no object.",
+        ),
+    ],
+)
+def test_a_malformed_schema_ends_the_run_with_one_sentence(marketo_sandbox, singer, schema, what):
+    run = singer.run(marketo_sandbox, [singer.schema() | schema])
+    assert isinstance(run.error, MarketoError)
+    assert str(run.error) == LINE_1 + what
+
+
+def test_a_state_comes_out_as_it_came_in_even_with_half_of_a_surrogate_pair(
+    marketo_sandbox, singer
+):
+    data = singer.encode(
+        [rb'{"type": "STATE", "value": {"at": "\ud83d", "n": 1234567890123456789012}}']
+    )
+    run = singer.run(marketo_sandbox, data).succeeded()
+    assert run.states == [{"at": "\ud83d", "n": 1234567890123456789012}]
+
+
+BATCH_OF_500 = gzip.compress(
+    b"".join(b'{"externalOpportunityId": "%d", "name": "x"}\n' % n for n in range(500))
+)
+
+
+@pytest.mark.parametrize(
+    ("url", "content", "what"),
+    [
+        ("missing.gz", None, "The BATCH file 'missing.gz' cannot be read: "),
+        ("cut.gz", BATCH_OF_500[:-20], "The BATCH file 'cut.gz' cannot be read: "),
+        # A block type that deflate does not have.
+        ("bad.gz", BATCH_OF_500[:10] + b"\xff" * 9, "The BATCH file 'bad.gz' cannot be read: "),
+        ("s3://bucket/far.gz?sig=" + SECRET, None, "The BATCH file 'far.gz' cannot be read: "),
+        ("zzz://host/odd.gz", None, "The BATCH file 'odd.gz' cannot be read: "),
+        (5, None, "A BATCH message's manifest is no list of files."),
+    ],
+)
+def test_a_batch_file_that_cannot_be_read_ends_the_run_with_one_sentence(  # noqa: PLR0917 - fixtures and parameters
+    marketo_sandbox, singer, tmp_path, url, content, what
+):
+    if content is not None:
+        (tmp_path / url).write_bytes(content)
+    if isinstance(url, str) and "://" not in url:
+        url = (tmp_path / url).as_uri()
+    run = singer.run(
+        marketo_sandbox, [singer.schema(), singer.state(1), batch([url]), singer.state(2)]
+    )
+    assert isinstance(run.error, MarketoError)
+    assert str(run.error).startswith(what)
+    assert SECRET not in str(run.error)
+    assert run.states == [1]
+
+
+@pytest.mark.parametrize("message", [{"manifest": None}, {"manifest": "file:///x"}])
+def test_a_manifest_is_a_list(marketo_sandbox, singer, message):
+    run = singer.run(marketo_sandbox, [singer.schema(), batch([]) | message])
+    assert str(run.error) == "A BATCH message's manifest is no list of files."
+
+
+@pytest.mark.parametrize("encoding", ["jsonl", None, {"format": "parquet"}])
+def test_an_encoding_that_cannot_be_read_is_told(marketo_sandbox, singer, encoding):
+    run = singer.run(marketo_sandbox, [singer.schema(), batch([]) | {"encoding": encoding}])
+    assert str(run.error).startswith("A BATCH message has an encoding other than jsonl")
+
+
+def test_blank_lines_in_a_batch_file_are_passed_over(marketo_sandbox, singer, tmp_path):
+    path = tmp_path / "batch.gz"
+    path.write_bytes(gzip.compress(b'\n{"externalOpportunityId": "A", "name": "x"}\r\n\r\n\n'))
+    singer.run(marketo_sandbox, [singer.schema(), batch([path.as_uri()])]).succeeded()
+    assert set(stored(marketo_sandbox)) == {"A"}
+
+
+def batch(manifest):
+    return {
+        "type": "BATCH",
+        "stream": "opportunities",
+        "encoding": {"format": "jsonl", "compression": "gzip"},
+        "manifest": manifest,
+    }

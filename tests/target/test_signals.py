@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -225,3 +228,33 @@ def test_no_secret_is_quoted_when_a_setting_is_wrong(marketo_sandbox, start_targ
     assert "client_secret" in log
     assert "hush-hush" not in log
     assert "Traceback" not in log
+
+
+@pytest.mark.parametrize(
+    ("closed", "code", "said"),
+    [
+        (">&-", 1, "STATE cannot be written to standard output: Bad file descriptor."),
+        ("<&-", 1, "Reading or writing failed: [Errno 9] Bad file descriptor."),
+        ("2>&-", 0, ""),
+    ],
+)
+def test_a_standard_stream_that_is_closed_is_an_error_like_any_other(  # noqa: PLR0917 - fixtures and parameters
+    marketo_sandbox, singer, tmp_path, closed, code, said
+):
+    config = tmp_path / "config.json"
+    # The file would get the number of a closed stream.
+    settings = {"rejects_path": str(tmp_path / "rejects.jsonl"), "max_rejects": 1}
+    config.write_text(json.dumps({**marketo_sandbox.credentials, **settings}))
+    command = Path(sys.executable).with_name("target-marketo-opps")
+    ended = subprocess.run(
+        ["bash", "-c", f'exec "$0" --config "$1" {closed}', command, config],
+        input=singer.encode([singer.schema(), singer.opportunity("A"), singer.state(1)]),
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == code
+    assert said in ended.stderr.decode()
+    assert b"Traceback" not in ended.stderr
+    assert ended.stdout == (b"" if code else b"1\n")
+    assert (tmp_path / "rejects.jsonl").read_bytes() == b""
