@@ -61,6 +61,7 @@ class SandboxOptions:
             that Adobe prints does not.
         clock: where the instance's clock begins (ISO 8601); by default the real time.
         journal_size: how many calls the journal keeps.
+        limits: a ``LimitOptions``, or a mapping of its members.
     """
 
     opportunities: int = 0
@@ -86,3 +87,7 @@ class SandboxOptions:
     clock: str | None = None
     journal_size: int = 20_000
     limits: LimitOptions = field(default_factory=LimitOptions)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.limits, dict):
+            self.limits = LimitOptions(**self.limits)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from marketo_opps.sandbox.options import LimitOptions, SandboxOptions
+from marketo_opps.sandbox.options import SandboxOptions
 from marketo_opps.sandbox.server import SandboxServer
 
 if TYPE_CHECKING:
@@ -42,8 +42,6 @@ def marketo_sandbox_factory() -> Iterator[SandboxFactory]:
     servers: list[SandboxServer] = []
 
     def start(**options: Any) -> SandboxServer:
-        if isinstance(options.get("limits"), dict):
-            options["limits"] = LimitOptions(**options["limits"])
         servers.append(SandboxServer(SandboxOptions(**options)))
         return servers[-1].start()
 

@@ -131,3 +131,9 @@ def test_more_may_be_added_later(seeded):
 def test_without_leads_there_are_no_roles(seeded):
     counts = seeded(opportunities=20, leads=0).counts()
     assert (counts["leads"], counts["roles"], counts["activities"]) == (0, 0, 0)
+
+
+def test_one_lead_alone_may_have_all_the_roles(seeded):
+    instance = seeded(opportunities=400, leads=1)
+    assert {role["leadId"] for role in instance.roles()} == {1}
+    assert len({role["marketoGUID"] for role in instance.roles()}) == instance.counts()["roles"]

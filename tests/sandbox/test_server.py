@@ -58,3 +58,12 @@ def test_an_instance_may_be_made_first_and_served_later(caller_of):
 
 def test_it_listens_on_loopback_only(sandbox):
     assert sandbox.endpoint.startswith("http://127.0.0.1:")
+
+
+def test_limits_may_be_given_as_a_mapping():
+    instance = Instance(SandboxOptions(limits={"enforced": False, "daily_calls": 7}))
+    assert not instance.limits.options.enforced
+    assert instance.limits.options.daily_calls == 7
+    instance.close()
+    with pytest.raises(TypeError):
+        SandboxOptions(limits={"nonsense": 1})
