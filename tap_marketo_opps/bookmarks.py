@@ -114,14 +114,14 @@ class Bookmark:
         """Read a stream's bookmark out of a STATE message's value.
 
         Raises:
-            ValueError: a moment in it is none.
+            ValueError: a moment in it is none, or a text is none.
         """
         return cls(
             value=_read_moment(state.get("replication_key_value")),
-            found_by=state.get("found_by"),
+            found_by=_read_text(state.get("found_by")),
             log_until=_read_moment(state.get("log_until")),
             sweep_began=_read_moment(state.get("sweep_began")),
-            sweep_leads=state.get("sweep_leads"),
+            sweep_leads=_read_text(state.get("sweep_leads")),
             resume=Resume.decode(state.get("resume")),
         )
 
@@ -193,6 +193,12 @@ def common(resumes: Iterable[Resume | None], wanted_fingerprint: str) -> bool:
             for other in others
         )
     )
+
+
+def _read_text(value: t.Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise ValueError("what found_by and sweep_leads say must be text")
+    return value
 
 
 def _read_moment(value: t.Any) -> str | None:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from marketo_opps import SettingsError
 
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 def checked_config_paths(paths: tuple[str, ...]) -> tuple[str, ...]:
     """The paths given by `--config`, once each is known to hold a JSON object.
@@ -23,27 +26,68 @@ def checked_config_paths(paths: tuple[str, ...]) -> tuple[str, ...]:
             except (OSError, UnicodeError) as error:
                 reason = getattr(error, "strerror", None) or "it is no UTF-8"
                 raise SettingsError(f"--config: cannot read {path}: {reason}.") from None
-            _check_object("--config", path, text)
+            _object("--config", path, text)
     return paths
 
 
-def checked(option: str, file: t.IO[str] | None) -> t.IO[str] | None:
-    """The same of an open file; what is returned is to be read instead.
+def checked_state(file: t.IO[str] | None) -> t.IO[str] | None:
+    """An open file once it is known to hold a state; what is returned is to be read instead.
 
     Raises:
-        SettingsError: it is no JSON object.
+        SettingsError: it holds something else.
     """
+    return _checked("--state", file, _state_fault)
+
+
+def checked_catalog(file: t.IO[str] | None) -> t.IO[str] | None:
+    """The same of a catalog.
+
+    Raises:
+        SettingsError: it holds something else.
+    """
+    return _checked("--catalog", file, _catalog_fault)
+
+
+def _checked(
+    option: str,
+    file: t.IO[str] | None,
+    fault_of: Callable[[dict[str, t.Any]], str | None],
+) -> t.IO[str] | None:
     if file is None:
         return None
     try:
         text = file.read()
     except (OSError, UnicodeError):
         raise SettingsError(f"{option}: {file.name} cannot be read as UTF-8.") from None
-    _check_object(option, file.name, text)
+    if fault := fault_of(_object(option, file.name, text)):
+        raise SettingsError(f"{option}: {file.name} {fault}.")
     return io.StringIO(text)
 
 
-def _check_object(option: str, path: str, text: str) -> None:
+def _state_fault(state: dict[str, t.Any]) -> str | None:
+    """What keeps a JSON object from being a state; an empty one is that of a first run."""
+    if state.get("type") == "STATE":
+        return "holds a whole STATE message: what is inside its 'value' is the state"
+    if not state:
+        return None
+    bookmarks = state.get("bookmarks")
+    if isinstance(bookmarks, dict) and all(isinstance(each, dict) for each in bookmarks.values()):
+        return None
+    return "is no state: it needs an object 'bookmarks' that holds an object for each stream"
+
+
+def _catalog_fault(catalog: dict[str, t.Any]) -> str | None:
+    streams = catalog.get("streams")
+    if isinstance(streams, list) and all(map(_is_stream, streams)):
+        return None
+    return "is no catalog: it needs an array 'streams', as --discover prints it"
+
+
+def _is_stream(stream: t.Any) -> bool:
+    return isinstance(stream, dict) and {"tap_stream_id", "schema"} <= stream.keys()
+
+
+def _object(option: str, path: str, text: str) -> dict[str, t.Any]:
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
@@ -53,3 +97,4 @@ def _check_object(option: str, path: str, text: str) -> None:
         ) from None
     if not isinstance(value, dict):
         raise SettingsError(f"{option}: {path} holds no JSON object.")
+    return value

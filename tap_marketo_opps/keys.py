@@ -124,8 +124,8 @@ class FileKeys:
                 yield line
         except UnicodeError as error:
             raise SettingsError(
-                f"{self._setting}: {self._path} is not text in UTF-8, somewhere after line "
-                f"{number}: save it as UTF-8 (or as UTF-16 with its byte order mark)."
+                f"{self._setting}: {self._path} is not text in UTF-8, in line {number + 1} or "
+                f"after it: save it as UTF-8 (or as UTF-16 with its byte order mark)."
             ) from error
 
 

@@ -111,8 +111,14 @@ class Planner:
 
     def _plan(self, streams: Streams, bookmarks: Bookmarks, finder: Finder) -> Plan:
         first = start_date(self.config)
+        incremental = {name: stream.is_incremental for name, stream in streams.items()}
         log = (
-            log_start(bookmarks, first, self.config["activity_overlap_seconds"])
+            log_start(
+                # A full table is read from the start, whatever is known of the log.
+                bookmarks if all(incremental.values()) else {"": Bookmark()},
+                first,
+                self.config["activity_overlap_seconds"],
+            )
             if isinstance(finder, ActivityFinder)
             else None
         )
@@ -122,7 +128,7 @@ class Planner:
             fingerprint=self._fingerprint(streams, finder),
             start_date=first,
             began=moment(self.client.server_now()),
-            incremental={name: stream.is_incremental for name, stream in streams.items()},
+            incremental=incremental,
             log=log,
         )
 
@@ -152,9 +158,17 @@ def _wanted(streams: Streams, plan: Plan) -> Wanted:
 
 
 def _bookmark(stream: FoundStream) -> Bookmark:
+    state = stream.stream_state
     try:
-        return Bookmark.from_state(stream.stream_state)
+        bookmark = Bookmark.from_state(state)
     except ValueError as error:
         raise SettingsError(
             f"The state of {stream.name} cannot be read: {error}. Correct it, or start without."
         ) from None
+    if state.get("resume") and not bookmark.resume:
+        stream.logger.warning(
+            "Where the last run of %s stopped cannot be read: starting from what the run before "
+            "it has finished.",
+            stream.name,
+        )
+    return bookmark

@@ -10,7 +10,7 @@ import weakref
 import click
 from singer_sdk import Tap
 from singer_sdk.configuration._dict_config import parse_environment_config
-from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.exceptions import ConfigValidationError, MappingError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.tap_base import CliTestOptionValue
@@ -205,13 +205,17 @@ class TapMarketoOpps(Tap):
     def _env_var_config(cls) -> dict[str, t.Any]:  # noqa: N805 - a property of the class
         """`--config=ENV`, with a plain sentence for a number that is none."""
         cls.append_builtin_config(cls.config_jsonschema)
-        try:
-            return parse_environment_config(cls.config_jsonschema, cls._env_var_prefix)
-        except ValueError as error:
-            raise SettingsError(
-                f"One of the environment variables {cls._env_var_prefix}* is not of its setting's "
-                f"type: {error}."
-            ) from None
+        config: dict[str, t.Any] = {}
+        for name, schema in cls.config_jsonschema["properties"].items():
+            try:
+                one = {"properties": {name: schema}}
+                config |= parse_environment_config(one, cls._env_var_prefix)
+            except ValueError as error:
+                raise SettingsError(
+                    f"The environment variable {cls._env_var_prefix}{name.upper()} is not of its "
+                    f"setting's type: {error}."
+                ) from None
+        return config
 
     @classmethod
     def invoke(
@@ -223,8 +227,8 @@ class TapMarketoOpps(Tap):
     ) -> None:
         """A sync, once the files that it is given are known to be readable."""
         super().invoke(
-            state=inputs.checked("--state", state),
-            catalog=inputs.checked("--catalog", catalog),
+            state=inputs.checked_state(state),
+            catalog=inputs.checked_catalog(catalog),
             **options,
         )
 
@@ -240,7 +244,7 @@ class TapMarketoOpps(Tap):
             super().cb_test(ctx, param, value)
             return
         given, catalog = ctx.params["config"], ctx.params.get("catalog")
-        catalog = inputs.checked("--catalog", catalog)
+        catalog = inputs.checked_catalog(catalog)
         tap = cls(
             config=given.config,
             parse_env_config=given.parse_env,
@@ -269,4 +273,4 @@ class TapMarketoOpps(Tap):
 
 def main() -> t.NoReturn:
     """The console script `tap-marketo-opps`."""
-    run(TapMarketoOpps.cli, foreseeable=(ConfigValidationError,))
+    run(TapMarketoOpps.cli, foreseeable=(ConfigValidationError, MappingError))

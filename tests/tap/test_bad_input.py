@@ -97,12 +97,26 @@ def test_settings_that_cannot_be_right_are_all_told_and_the_exit_is_1(tap):
         (["--state={broken}"], "is no JSON: Expecting value in line 2, column 3"),
         (["--catalog={broken}"], "is no JSON: Expecting value in line 2, column 3"),
         (["--catalog={list}"], "holds no JSON object"),
+        (["--catalog={empty}"], "is no catalog: it needs an array 'streams'"),
+        (["--catalog={by_name}"], "is no catalog: it needs an array 'streams'"),
+        (["--state={message}"], "holds a whole STATE message"),
+        (["--state={flat}"], "is no state: it needs an object 'bookmarks'"),
+        (["--state={text}"], "is no state: it needs an object 'bookmarks'"),
     ],
 )
 def test_a_file_of_the_command_line_that_cannot_be_read(tap, tmp_path, options, told):
     (tmp_path / "broken").write_text('{"a":\n  ?}')
-    (tmp_path / "list").write_text("[]")
-    names = {name: str(tmp_path / name) for name in ("broken", "list")}
+    contents = {
+        "list": [],
+        "empty": {},
+        "by_name": {"streams": {"opportunities": {}}},
+        "message": {"type": "STATE", "value": {"bookmarks": {}}},
+        "flat": {"opportunities": "2026-01-01"},
+        "text": {"bookmarks": {"opportunities": "2026-01-01"}},
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_text(json.dumps(content))
+    names = {name: str(tmp_path / name) for name in ("broken", *contents)}
     (error,) = _errors(tap(SETTINGS, *(option.format(**names) for option in options)))
     assert told in error
 
@@ -110,7 +124,7 @@ def test_a_file_of_the_command_line_that_cannot_be_read(tap, tmp_path, options, 
 def test_an_environment_variable_that_is_no_number(tap):
     variables = {"TAP_MARKETO_OPPS_BATCH_SIZE": "many"}
     (error,) = _errors(tap(SETTINGS, "--config=ENV", environment=variables))
-    assert "TAP_MARKETO_OPPS_*" in error
+    assert "TAP_MARKETO_OPPS_BATCH_SIZE is not" in error
     assert "many" in error
 
 
@@ -152,7 +166,7 @@ def test_describe_refused_names_the_permission(tap, marketo_sandbox_factory):
         (b"", "holds no values"),
         (b"\r\n \n\n", "holds no values"),
         (None, "No such file or directory"),
-        (b"one\nt\xe9l\xe9\n", "is not text in UTF-8"),
+        (b"one\nt\xe9l\xe9\n", "is not text in UTF-8, in line 1 or after it"),
         (b"one\ntwo,three\nfour\n", "a value that holds a comma cannot be looked up: line 2 "),
     ],
 )
@@ -201,6 +215,29 @@ def test_a_state_with_a_bookmark_that_is_no_moment(tap, marketo_sandbox_factory,
     config = {**sandbox.credentials, "filter_values": ["x"]}
     (error,) = _errors(tap(config, f"--state={state}"))
     assert "The state of opportunities cannot be read" in error
+
+
+def test_a_bookmark_found_by_something_that_is_no_text(tap, marketo_sandbox_factory, tmp_path):
+    sandbox = marketo_sandbox_factory(limits=LIMITS)
+    state = tmp_path / "state.json"
+    state.write_text(json.dumps({"bookmarks": {"opportunities": {"found_by": ["activities"]}}}))
+    (error,) = _errors(tap({**sandbox.credentials, "filter_values": ["x"]}, f"--state={state}"))
+    assert "The state of opportunities cannot be read" in error
+    assert "must be text" in error
+
+
+@pytest.mark.parametrize(
+    ("of_stream", "told"),
+    [
+        ({"marketoGUID": None}, "Removing key property 'marketoGUID' is not permitted"),
+        ({"deal": "1 +"}, "Failed to parse expression 1 +"),
+    ],
+)
+def test_a_stream_map_that_cannot_be_right(tap, marketo_sandbox_factory, of_stream, told):
+    sandbox = marketo_sandbox_factory(limits=LIMITS)
+    maps = {"stream_maps": {"opportunities": of_stream}}
+    (error,) = _errors(tap({**sandbox.credentials, "filter_values": ["x"], **maps}))
+    assert told in error
 
 
 def test_fields_without_the_permission_name_it(tap, marketo_sandbox_factory):

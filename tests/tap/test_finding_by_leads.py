@@ -281,6 +281,16 @@ def test_activities_take_over_from_a_sweep_with_nothing_falling_between(
     assert rest.bookmark()["sweep_began"] < after.bookmark()["log_until"]
 
 
+def test_a_full_table_reads_the_log_from_the_start_date_each_time(sandbox, catalog_of, sync):
+    catalog = catalog_of(sandbox, "opportunities")
+    for entry in catalog["streams"]:
+        entry["replication_method"] = "FULL_TABLE"
+    first = sync(_log(sandbox), catalog=catalog)
+    second = sync(_log(sandbox), catalog=catalog, state=first.state)
+    assert first.records()
+    assert sorted(second.ids()) == sorted(first.ids())
+
+
 def test_without_start_date_or_cursor_activities_say_what_is_missing(sandbox, catalog_of, sync):
     with pytest.raises(SettingsError, match="start_date is needed"):
         sync(

@@ -270,10 +270,15 @@ def test_a_finished_full_refresh_merged_by_meltano_brings_no_old_position_back(
 
 
 @pytest.mark.parametrize("garbage", ["", "{}", "[1]", "null", '{"v": 99}', "x" * 50, 7, {"a": 1}])
-def test_a_position_that_is_none_is_passed_over(sandbox, catalog_of, sync, garbage):
+def test_a_position_that_is_none_is_passed_over_with_a_warning(
+    sandbox, catalog_of, sync, garbage, caplog
+):
     state = {"bookmarks": {"opportunities": {"resume": garbage}}}
     output = sync(_values(sandbox), catalog=catalog_of(sandbox, "opportunities"), state=state)
     assert len(output.ids()) == 400
+    assert ("Where the last run of opportunities stopped cannot be read" in caplog.text) == bool(
+        garbage
+    )
 
 
 def test_under_mixed_faults_every_record_comes_exactly_once(
