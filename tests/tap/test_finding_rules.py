@@ -1,0 +1,75 @@
+"""Moments and positions at their very edges, where a record could be passed over."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from tap_marketo_opps.bookmarks import Bookmark, covers
+from tap_marketo_opps.finders import LeadFinder, Wanted, _leads_touched, is_new_since
+from tap_marketo_opps.keys import LeadRange
+
+EARLY, LATE = "2026-01-01T00:00:00Z", "2026-03-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(("before", "now"), [(EARLY, LATE), (LATE, EARLY)])
+def test_of_two_sweeps_of_different_leads_the_log_is_read_from_the_earlier(before, now):
+    handed_over = Bookmark(sweep_began=before, sweep_leads="lead_ids 1-5")
+    both = handed_over.after_sweep(now, "lead_ids 6-9")
+    assert both.sweep_began == EARLY
+    assert both.sweep_leads == "lead_ids 1-5, lead_ids 6-9"
+
+
+@pytest.mark.parametrize(
+    "half", [Bookmark(sweep_began=EARLY), Bookmark(sweep_leads="lead_ids 1-5")]
+)
+def test_half_a_hand_over_is_none(half):
+    after = half.after_sweep(LATE, "lead_ids 6-9")
+    assert (after.sweep_began, after.sweep_leads) == (LATE, "lead_ids 6-9")
+
+
+def test_a_range_covers_another_up_to_both_its_ends():
+    assert covers("lead_ids 1-9", "lead_ids 1-8")
+    assert covers("lead_ids 1-9", "lead_ids 2-9")
+    assert not covers("lead_ids 1-9", "lead_ids 2-10")
+    assert not covers("lead_ids 1-9", "lead_ids 0-9")
+
+
+def test_an_activity_of_the_very_moment_of_the_cursor_is_new():
+    moments = {1: "2026-02-28T23:59:59Z", 2: LATE, 3: "2026-03-01T00:00:01Z"}
+    step = SimpleNamespace(
+        records=[{"leadId": lead, "activityDate": moment} for lead, moment in moments.items()]
+    )
+    assert list(_leads_touched(step, LATE)) == [("1", False), ("2", True), ("3", True)]
+    assert all(new for _, new in _leads_touched(step, None))
+
+
+@pytest.mark.parametrize(
+    ("updated_at", "new"),
+    [("2026-02-28T23:59:59Z", False), (LATE, True), (None, True), ("odd", True)],
+)
+def test_a_record_of_the_very_moment_of_the_bookmark_is_new(updated_at, new):
+    record = {} if updated_at is None else {"updatedAt": updated_at}
+    assert is_new_since(LATE)(record) is new
+    assert is_new_since(None)(record)
+
+
+def test_a_sweep_of_leads_goes_on_where_it_was_interrupted():
+    at = {"next": 600, "open": [[300, "token"]], "done": 300, "unmatched": 7}
+    wanted = Wanted(fields={}, since={}, began=LATE, at=at)
+    source = LeadFinder(LeadRange(1, 1000)).stages(None, 300, wanted).source
+    assert (source.noun, source.keys_done, source.unmatched) == ("leads", 300, 7)
+    half_read = source.next_reading()
+    assert (half_read.start, half_read.token, next(iter(half_read.keys))) == (300, "token", "301")
+    assert half_read.entered_late
+    untouched = source.next_reading()
+    assert (untouched.start, untouched.token, next(iter(untouched.keys))) == (600, None, "601")
+
+
+def test_only_leads_beyond_the_range_swept_before_are_new():
+    wanted = Wanted(fields={}, since={}, began=LATE)
+    wider = LeadFinder(LeadRange(1, 9), swept_before="lead_ids 1-5")
+    assert [wider._is_of_new_lead({"leadId": lead}) for lead in (5, "6")] == [False, True]
+    same = LeadFinder(LeadRange(1, 9), swept_before="lead_ids 1-9").stages(None, 300, wanted)
+    assert not same.source._always({"leadId": 99})
