@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, replace
 from http import HTTPStatus
+from operator import attrgetter
 
 from marketo_opps.errors import (
     AccessDeniedError,
@@ -162,11 +163,11 @@ def read_record_results(call: str, envelope: Envelope, sent: int) -> Sequence[Re
         UnexpectedAnswerError: there is not exactly one result for each input record.
     """
     items = [item for item in envelope.result if isinstance(item, dict) and "status" in item]
-    results = sorted(
-        (_record_result(index, item) for index, item in enumerate(items)),
-        key=lambda result: result.seq,
-    )
-    if [result.seq for result in results] != list(range(sent)):
+    results = [_record_result(index, item) for index, item in enumerate(items)]
+    expected = list(range(sent))
+    if [result.seq for result in results] != expected:
+        results.sort(key=attrgetter("seq"))
+    if [result.seq for result in results] != expected:
         raise UnexpectedAnswerError(
             f"Marketo answered {call} of {sent} records with {len(results)} results that do not "
             f"match them one by one (requestId {envelope.request_id}): what was delivered cannot "
@@ -176,12 +177,14 @@ def read_record_results(call: str, envelope: Envelope, sent: int) -> Sequence[Re
 
 
 def _record_result(index: int, item: Mapping[str, t.Any]) -> RecordResult:
+    """One result; made 300 times a call, so the usual one goes without conversions."""
+    guid, reasons = item.get("marketoGUID"), item.get("reasons")
     result = RecordResult(
-        seq=int(item.get("seq", index)),
-        status=str(item["status"]),
-        marketo_guid=(item.get("marketoGUID") or "").rstrip() or None,
-        reasons=_reasons(item.get("reasons")),
+        int(item.get("seq", index)),
+        str(item["status"]),
+        (guid.rstrip() or None) if guid else None,
+        _reasons(reasons) if reasons else (),
     )
-    if result.accepted or result.reasons:
+    if result.reasons or result.accepted:
         return result
     return replace(result, reasons=(Reason("none", f"{result.status}, and no reason was given"),))

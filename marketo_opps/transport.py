@@ -8,6 +8,7 @@ import typing as t
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 
 import requests
 import urllib3
@@ -85,11 +86,8 @@ class Transport:
         deadline += _PATIENCE_SECONDS
         failure: MarketoError
         try:
-            response = self._session.request(
-                method,
-                self._base + path,
-                data=body,
-                headers=headers,
+            response = self._session.send(
+                self._prepared(method, path, headers or {}, body),
                 timeout=(_CONNECT_TIMEOUT_SECONDS, server_timeout_seconds + _PATIENCE_SECONDS),
                 allow_redirects=False,
                 stream=True,
@@ -101,6 +99,32 @@ class Transport:
         # Raised outside of the handler: the exception just caught quotes the URL, secret and all,
         # and must not travel along as the context of ours.
         raise failure
+
+    def _prepared(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes | None,
+    ) -> requests.PreparedRequest:
+        """The request, put together here: all that `requests` would make sure of is known."""
+        request = requests.PreparedRequest()
+        request.method = method
+        request.url = self._prepared_base + path
+        request.prepare_headers({**self._session.headers, **headers})
+        if method != "GET":
+            request.headers["Content-Length"] = str(len(body or b""))
+        request.body = body
+        request.prepare_cookies(self._session.cookies)
+        return request
+
+    @cached_property
+    def _prepared_base(self) -> str:
+        """The endpoint as `requests` writes it, checked and encoded once instead of every time."""
+        request = requests.PreparedRequest()
+        request.prepare_url(self._base, None)
+        assert request.url is not None
+        return request.url.rstrip("/")
 
     def _read(self, response: requests.Response, deadline: float) -> Answer:
         chunks = []

@@ -212,7 +212,7 @@ def test_reading_is_given_ten_seconds_more_than_marketo_gives_itself(seconds, co
     timeouts = []
 
     class Session(requests.Session):
-        def request(self, *_args, timeout, **_keywords):
+        def send(self, *_args, timeout, **_keywords):
             timeouts.append(timeout)
             raise requests.ReadTimeout("Read timed out. (read timeout=40)")
 
