@@ -10,6 +10,7 @@ from marketo_opps import (
     BatchOutcome,
     DataError,
     MarketoObject,
+    ObjectDescription,
     Page,
     Reason,
     RecordResult,
@@ -23,6 +24,7 @@ from target_marketo_opps.verdicts import Fate
 
 SENT_AT = datetime(2026, 3, 4, 5, 6, 7, 800_000, tzinfo=UTC)
 KEY = "externalOpportunityId"
+NO_FIELDS = ObjectDescription("o", "O", "marketoGUID", (KEY,), ((KEY,),), ())
 
 
 class Marketo:
@@ -39,7 +41,8 @@ class Marketo:
     def delete(self, _obj, records, **_options):
         return self._answer(records)
 
-    def query(self, *_args, **_options):
+    def query(self, *_args, **options):
+        self.asked = options
         if isinstance(self.stored, Exception):
             raise self.stored
         return Page(list(self.stored), None, False, "r", SENT_AT)
@@ -76,11 +79,11 @@ def batch_of(*records, operation=Operation.SYNC):
     return batch
 
 
-def courier_to(marketo, *, rejected=0, **settings):
+def courier_to(marketo, *, rejected=0, describe=pytest.fail, **settings):
     return Courier(
         marketo,
         TargetSettings(**{"max_rejects": -1, **settings}),
-        describe=pytest.fail,
+        describe=describe,
         rejected_so_far=lambda: rejected,
     )
 
@@ -99,8 +102,11 @@ def fates(delivery):
         (Operation.SYNC, "1013", Fate.REJECTED),
     ],
 )
-def test_only_a_delete_refused_because_the_record_is_gone_counts_as_deleted(operation, code, fate):
-    marketo = Marketo(refused(code))
+@pytest.mark.parametrize("answer", [refused, outcome], ids=["call", "record"])
+def test_only_a_delete_refused_because_the_record_is_gone_counts_as_deleted(
+    operation, code, fate, answer
+):
+    marketo = Marketo(answer(code))
     delivery = courier_to(marketo).deliver(batch_of({}, operation=operation))
     assert fates(delivery) == [fate]
 
@@ -109,6 +115,14 @@ def test_a_record_refused_with_its_whole_call_keeps_reason_and_request_id():
     (verdict,) = courier_to(Marketo(refused("1003"))).deliver(batch_of({})).verdicts
     assert verdict.reasons == (Reason("1003", "Bad"),)
     assert verdict.request_id == "r7"
+
+
+def test_a_record_refused_by_itself_keeps_reason_and_request_id():
+    (_, verdict) = (
+        courier_to(Marketo(outcome("created", "1003"))).deliver(batch_of({}, {})).verdicts
+    )
+    assert (verdict.fate, verdict.request_id) == (Fate.REJECTED, "r9")
+    assert verdict.reasons == (Reason("1003", "Said Marketo"),)
 
 
 def test_a_sales_person_is_not_blamed_for_what_is_wrong_with_a_record():
@@ -152,6 +166,30 @@ def test_after_a_lost_answer_only_what_exists_is_looked_up_and_told_apart():
     delivery = courier.deliver(batch_of({}, {}, {}, {}))
     assert fates(delivery) == [Fate.CREATED, Fate.CREATED, Fate.REJECTED, Fate.REJECTED]
     assert (delivery.own_creations, delivery.others_creations) == (1, 1)
+
+
+def test_what_exists_and_is_not_found_is_no_creation_of_ours():
+    courier = courier_to(Marketo(outcome("1005", ambiguous=True)), action="createOnly")
+    assert fates(courier.deliver(batch_of({}))) == [Fate.REJECTED]
+
+
+@pytest.mark.parametrize(
+    ("created_at", "fate"),
+    [("2026-03-04T05:06:07", Fate.CREATED), ("2026-03-04T05:06:06", Fate.REJECTED)],
+)
+def test_a_creation_without_an_offset_is_told_in_utc(created_at, fate):
+    stored = [{KEY: "K0", "createdAt": created_at}]
+    marketo = Marketo(outcome("1005", ambiguous=True), stored=stored)
+    assert fates(courier_to(marketo, action="createOnly").deliver(batch_of({}))) == [fate]
+
+
+@pytest.mark.parametrize("dedupe_by", ["idField", "dedupeFields"])
+def test_what_is_written_by_id_is_compared_by_id(dedupe_by):
+    marketo = Marketo("updated")
+    settings = {"dedupe_by": dedupe_by, "action": "updateOnly", "skip_unchanged": True}
+    courier = courier_to(marketo, describe=lambda _: NO_FIELDS, **settings)
+    assert fates(courier.deliver(batch_of({}))) == [Fate.UPDATED]
+    assert marketo.asked["filter_type"] == dedupe_by
 
 
 def test_records_whose_fate_cannot_be_looked_up_stay_unsettled():

@@ -8,7 +8,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from marketo_opps import MarketoError, MarketoObject, Reason
+from marketo_opps import CallCounts, MarketoError, MarketoObject, Reason
 from target_marketo_opps import dispatch
 from target_marketo_opps.batching import Batcher, Operation, Outgoing
 from target_marketo_opps.dispatch import Dispatcher
@@ -16,7 +16,7 @@ from target_marketo_opps.ledger import Ledger
 from target_marketo_opps.rejects import Reject
 from target_marketo_opps.settings import TargetSettings
 from target_marketo_opps.tally import Tally
-from target_marketo_opps.verdicts import CREATED, Delivery
+from target_marketo_opps.verdicts import CREATED, Delivery, Fate, Verdict
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def batcher(ledger):
 
 def put(batcher, key, *locks):
     lane = batcher.lane(MarketoObject.OPPORTUNITIES, Operation.SYNC, ("k",))
-    record = Outgoing("s", lane, key, locks or (key,), b"{}", "s", {})
+    record = Outgoing("s", lane, key, locks or (key,), b'{"k":1}', "s", {})
     batcher.add(record)
     return record
 
@@ -104,7 +104,7 @@ def dispatcher(batcher, ledger, workers):
         settings=TargetSettings(),
         wakeup=Mock(),
         termination=Mock(requested=False),
-        counts=Mock(),
+        counts=CallCounts,
         clock=lambda: 0.0,
     )
 
@@ -161,3 +161,40 @@ def test_a_reject_is_kept_under_the_name_its_stream_had_on_arrival(dispatcher, b
     reject = dispatch._reject(record, SimpleNamespace(reasons=[], request_id="r"))
     assert (reject.stream, reject.record, reject.request_id) == ("arrived", {"z": 1}, "r")
     assert dispatch._shown_key(record) == "1/x"
+
+
+def test_no_more_batches_are_in_flight_than_allowed(dispatcher, batcher, workers):
+    assert not dispatcher.has_failed
+    for key in "abc":
+        put(batcher, key)
+        batcher.close_all()
+    dispatcher._send_closed()
+    assert len(workers.futures) == 2
+
+
+def test_every_verdict_of_a_batch_is_counted(dispatcher, batcher, workers):
+    dispatcher._settings = TargetSettings(max_rejects=-1)
+    for key in "abc":
+        put(batcher, key)
+    batcher.close_all()
+    dispatcher.checkpoint(1)
+    dispatcher._send_closed()
+    ((future, batch),) = workers.futures
+    delivery = Delivery(batch)
+    refused = Verdict(Fate.REJECTED, (Reason("1003", "Bad"),), "r")
+    delivery.verdicts[:] = [CREATED, refused, CREATED]
+    future.set_result(delivery)
+    dispatcher.before_read(None)
+    assert dispatcher._tally.rejected == 1
+    assert "2 created" in dispatcher._tally.closing(CallCounts(), 0.0)
+    dispatcher._write_state.assert_called_once_with(1)
+
+
+def test_a_record_in_line_that_a_late_state_waits_for_is_left_there(dispatcher, batcher):
+    put(batcher, "a")
+    batcher.close_all()
+    put(batcher, "a")
+    dispatcher.checkpoint(1)
+    dispatcher._clock = lambda: 1000.0
+    dispatcher.before_read(None)
+    assert batcher.waiting_records == 1
