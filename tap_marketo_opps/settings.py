@@ -66,7 +66,8 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
         "type": ["string", "null"],
         "title": "Lead ids file",
         "description": (
-            "For lead_ids: a text file with one lead id a line instead (a Smart List export, say)"
+            "For lead_ids: a text file with one lead id a line instead (the Id column of a Smart "
+            "List export, without its header)"
         ),
     },
     "start_date": {
