@@ -8,6 +8,7 @@ import os
 import typing as t
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 
 import msgspec
 
@@ -69,6 +70,9 @@ class RejectsFile:
             raise RejectsFileError(
                 f"rejects_path '{path}' cannot be opened: {error.strerror}.",
             ) from None
+        if _is_torn(path):
+            # Of a full disk or a killed run; what follows must not become part of it.
+            self._attempt(lambda: self._file.write(b"\n"))
 
     def write(self, reject: Reject) -> None:
         """Take a reject; it is on disk only after `flush`."""
@@ -101,6 +105,18 @@ class RejectsFile:
                 f"rejects_path '{self._path}' cannot be written: {error.strerror}. No STATE went "
                 "out past a reject that is not in the file: make room and run again.",
             ) from None
+
+
+def _is_torn(path: str) -> bool:
+    """Whether it is a file whose last line has no end."""
+    if not Path(path).is_file():
+        return False
+    try:
+        with Path(path).open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) != b"\n"
+    except OSError:
+        return False
 
 
 def _is_unsyncable(error: OSError) -> bool:

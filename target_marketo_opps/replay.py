@@ -8,6 +8,7 @@ settings (`stream_maps`, `stream_objects`) apply to them once more.
 
 from __future__ import annotations
 
+import logging
 import sys
 import typing as t
 from pathlib import Path
@@ -20,6 +21,8 @@ from target_marketo_opps.rejects import encoded
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+_LOGGER = logging.getLogger("target-marketo-opps")
+
 
 class RejectsLineError(MarketoError):
     """A line that this target has not written."""
@@ -28,6 +31,7 @@ class RejectsLineError(MarketoError):
 def messages(lines: Iterable[bytes]) -> Iterator[bytes]:
     """Singer messages, one a line, for the lines of a rejects file.
 
+    A line that breaks off is passed over with a warning: no STATE has gone out past its record.
     A SCHEMA comes before the first record of a stream, and again before a record with properties
     that the stream's records have not had so far.
 
@@ -36,6 +40,9 @@ def messages(lines: Iterable[bytes]) -> Iterator[bytes]:
     """
     known: dict[str, dict[str, t.Any]] = {}
     for number, line in enumerate(lines, start=1):
+        if _breaks_off(line):
+            _LOGGER.warning("Line %d breaks off and is passed over.", number)
+            continue
         stream, record = _reject(number, line)
         properties = known.setdefault(stream, {})
         new = [name for name in record if name not in properties]
@@ -43,6 +50,15 @@ def messages(lines: Iterable[bytes]) -> Iterator[bytes]:
             properties.update({name: {} for name in new})
             yield encoded({"type": "SCHEMA", "stream": stream, **_schema(properties)}) + b"\n"
         yield encoded({"type": "RECORD", "stream": stream, "record": record}) + b"\n"
+
+
+def _breaks_off(line: bytes) -> bool:
+    """Whether it is what a full disk, or a run that was killed, has left of a reject."""
+    try:
+        decode(line)
+    except ValueError:
+        return line.startswith(b'{"stream":')
+    return False
 
 
 def _reject(number: int, line: bytes) -> tuple[str, dict[str, t.Any]]:

@@ -13,6 +13,7 @@ import pytest
 from marketo_opps import MarketoObject
 from target_marketo_opps.errors import RejectsFileError
 from target_marketo_opps.rejects import Reject, RejectsFile, encoded
+from target_marketo_opps.replay import messages
 
 
 @pytest.fixture
@@ -71,6 +72,21 @@ def test_a_disk_that_fails_is_told_with_the_path(rejects, monkeypatch, tmp_path)
 def test_a_path_that_cannot_be_opened_is_told(tmp_path):
     with pytest.raises(RejectsFileError, match=f"'{tmp_path}' cannot be opened"):
         RejectsFile(str(tmp_path))
+
+
+def test_a_line_that_broke_off_takes_no_later_reject_with_it(tmp_path, caplog):
+    path = tmp_path / "rejects.jsonl"
+    for number in (1, 2, 3):
+        rejects = RejectsFile(str(path))
+        rejects.write(Reject("s", MarketoObject.OPPORTUNITIES, {"a": number}, ()))
+        rejects.close()
+        if number == 2:
+            path.write_bytes(path.read_bytes()[:-30])
+    with path.open("rb") as lines:
+        replayed = [json.loads(line) for line in messages(lines)]
+    assert [one["record"]["a"] for one in replayed if one["type"] == "RECORD"] == [1, 3]
+    assert "Line 2 breaks off and is passed over." in caplog.messages
+    assert len(path.read_bytes().splitlines()) == 3
 
 
 @pytest.mark.parametrize("half", ["", "\ud83d"])
