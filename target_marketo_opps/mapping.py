@@ -234,7 +234,8 @@ class Mapping:
             self._claim(name, field)
         if is_key:
             # Two long keys cut to one length could become the same.
-            return field.name, writer(field, truncate_strings=False)
+            write = writer(field, truncate_strings=False)
+            return field.name, _trimmed(write) if field.name == MARKETO_GUID else write
         if _is_writable(field):
             return field.name, writer(field, truncate_strings=self._settings.truncate_strings)
         if field.name not in _MANAGED_FIELDS:
@@ -307,6 +308,18 @@ def comparable(value: t.Any) -> Hashable | None:
     if isinstance(value, str):
         return value.rstrip().casefold() or None
     return t.cast("Hashable", value)
+
+
+def _trimmed(write: _Writer) -> _Writer:
+    """Takes a GUID with the blank at its end that Marketo adds now and then, and cannot take."""
+
+    def trimmed(value: t.Any) -> t.Any:
+        try:
+            return write(value)
+        except FieldValueError:
+            return write(value.rstrip() if isinstance(value, str) else value)
+
+    return trimmed
 
 
 def _is_writable(field: FieldDescription) -> bool:

@@ -33,6 +33,7 @@ class Tally:
         self._fates: dict[str, Counter[Fate]] = {}
         self._codes: Counter[str] = Counter()
         self._messages: dict[str, str] = {}
+        self._codes_of_several_messages: set[str] = set()
         self._keys: defaultdict[str, list[str]] = defaultdict(list)
 
     def begin(self, stream: str) -> None:
@@ -49,8 +50,8 @@ class Tally:
         self.rejected += 1
         code = reasons[0].code if reasons else "without a reason"
         self._codes[code] += 1
-        if reasons:
-            self._messages.setdefault(code, reasons[0].message)
+        if reasons and self._messages.setdefault(code, reasons[0].message) != reasons[0].message:
+            self._codes_of_several_messages.add(code)
         if len(self._keys[code]) < _KEYS_PER_CODE:
             self._keys[code].append(key)
 
@@ -81,8 +82,9 @@ class Tally:
                 f"to be created by this run, {self._others_creations:,} to have been there before."
             )
         for code, count in self._codes.most_common():
+            others = ", and others" if code in self._codes_of_several_messages else ""
             yield (
-                f"{count:,} rejected with {code} ({self._messages.get(code, '')}): "
+                f"{count:,} rejected with {code} ({self._messages.get(code, '')}{others}): "
                 f"{', '.join(self._keys[code])}{', ...' if count > _KEYS_PER_CODE else ''}"
             )
 

@@ -263,6 +263,35 @@ def test_update_only_by_id_sends_the_guid_and_not_the_dedupe_key(marketo_sandbox
         assert one["externalOpportunityId"] == ids[one["marketoGUID"]]["externalOpportunityId"]
 
 
+def test_a_guid_may_end_in_the_blank_that_marketo_adds_now_and_then(marketo_sandbox, singer):
+    marketo_sandbox.seed(2)
+    first, second = (one["marketoGUID"] for one in marketo_sandbox.instance.opportunities())
+    messages = [
+        singer.schema(properties=("marketoGUID", "name", "_sdc_deleted_at")),
+        singer.record(marketoGUID=f"{first} ", name="new"),
+        singer.record(marketoGUID=f"{second} ", _sdc_deleted_at="2026-01-01T00:00:00Z"),
+    ]
+    run = singer.run(
+        marketo_sandbox, messages, action="updateOnly", dedupe_by="idField", hard_delete=True
+    ).succeeded()
+    assert "1 updated, 1 deleted" in run.closing
+    assert [one["name"] for one in marketo_sandbox.instance.opportunities()] == ["new"]
+
+
+def test_a_code_with_several_messages_is_summed_up_as_such(marketo_sandbox, singer):
+    messages = [
+        singer.schema(),
+        singer.opportunity(None),
+        singer.opportunity(""),
+        singer.opportunity("a", amount="x"),
+        singer.opportunity("b", name=""),
+    ]
+    run = singer.run(marketo_sandbox, messages, max_rejects=-1).succeeded()
+    missing = "Missing value for key field 'externalOpportunityId'"
+    assert f"3 rejected with 1002 ({missing}, and others): None, , b" in run.log
+    assert "1 rejected with 1001 (Field 'amount' is not a number): a" in run.log
+
+
 def test_dedupe_by_is_sent_with_update_only_alone(marketo_sandbox, singer):
     for action in ("createOrUpdate", "updateOnly"):
         singer.run(
