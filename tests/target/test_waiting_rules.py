@@ -10,7 +10,7 @@ import pytest
 
 from marketo_opps import CallCounts, MarketoError, MarketoObject, Reason
 from target_marketo_opps import dispatch
-from target_marketo_opps.batching import Batcher, Operation, Outgoing
+from target_marketo_opps.batching import MAX_RECORD_BYTES, Batcher, Operation, Outgoing
 from target_marketo_opps.dispatch import Dispatcher
 from target_marketo_opps.ledger import Ledger
 from target_marketo_opps.rejects import Reject
@@ -198,3 +198,31 @@ def test_a_record_in_line_that_a_late_state_waits_for_is_left_there(dispatcher, 
     dispatcher._clock = lambda: 1000.0
     dispatcher.before_read(None)
     assert batcher.waiting_records == 1
+
+
+def put_bytes(batcher, key, lock, size_bytes):
+    lane = batcher.lane(MarketoObject.OPPORTUNITIES, Operation.SYNC, ("k",))
+    batcher.add(Outgoing("s", lane, key, (lock,), b"x" * size_bytes, "s", {}))
+
+
+def test_a_record_joins_the_batch_that_has_its_lock_and_no_other(batcher):
+    put_bytes(batcher, "a", "guid 1", 900_000)
+    put_bytes(batcher, "b", "guid 2", 200_000)
+    put_bytes(batcher, "c", "guid 2", 10)
+    assert [len(batch.records) for batch in batcher.open_batches()] == [1, 2]
+
+
+def test_a_record_that_its_locks_batch_has_no_room_for_waits(batcher):
+    put_bytes(batcher, "a", "guid", 900_000)
+    put_bytes(batcher, "b", "guid", 200_000)
+    assert batcher.waiting_records == 1
+    assert sent(batcher) == [{"a"}, {"b"}]
+
+
+def test_the_commas_between_records_are_counted(batcher):
+    for key in range(300):
+        put_bytes(batcher, key, key, 3_333)
+    batcher.close_all()
+    for batch in batcher.closed:
+        assert len(b",".join(record.body for record in batch.records)) < MAX_RECORD_BYTES
+    assert [len(batch.records) for batch in batcher.closed] == [299, 1]
