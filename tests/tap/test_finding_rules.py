@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import pytest
 
-from tap_marketo_opps.bookmarks import Bookmark, covers
+from tap_marketo_opps.bookmarks import Bookmark, Resume, covers
 from tap_marketo_opps.finders import LeadFinder, Wanted, _leads_touched, is_new_since
 from tap_marketo_opps.keys import LeadRange
 
@@ -73,3 +74,13 @@ def test_only_leads_beyond_the_range_swept_before_are_new():
     assert [wider._is_of_new_lead({"leadId": lead}) for lead in (5, "6")] == [False, True]
     same = LeadFinder(LeadRange(1, 9), swept_before="lead_ids 1-9").stages(None, 300, wanted)
     assert not same.source._always({"leadId": 99})
+
+
+def test_a_bookmark_comes_back_out_of_its_state_as_it_was():
+    resume = Resume("f", LATE, EARLY, LATE, EARLY, EARLY, {"next": 3, "open": [[0, "token"]]})
+    bookmark = Bookmark(LATE, "activities", LATE, EARLY, "lead_ids 1-5", resume)
+    state = json.loads(json.dumps(bookmark.to_state("updatedAt")))
+    assert Bookmark.from_state(state) == bookmark
+    assert state["replication_key"] == "updatedAt"
+    assert state["replication_key_value"] == LATE
+    assert {"found_by", "log_until", "sweep_began", "sweep_leads", "resume"} < state.keys()
