@@ -10,6 +10,7 @@ import pytest
 from tap_marketo_opps.bookmarks import Bookmark, Resume, covers
 from tap_marketo_opps.finders import LeadFinder, Wanted, _leads_touched, is_new_since
 from tap_marketo_opps.keys import LeadRange
+from tap_marketo_opps.plans import LogStart, plan_run
 
 EARLY, LATE = "2026-01-01T00:00:00Z", "2026-03-01T00:00:00Z"
 
@@ -84,3 +85,42 @@ def test_a_bookmark_comes_back_out_of_its_state_as_it_was():
     assert state["replication_key"] == "updatedAt"
     assert state["replication_key_value"] == LATE
     assert {"found_by", "log_until", "sweep_began", "sweep_leads", "resume"} < state.keys()
+
+
+def plan(bookmark, *, found_by, log=None):
+    return plan_run(
+        {"opportunities": bookmark},
+        found_by=found_by,
+        fingerprint="now",
+        start_date=None,
+        began=LATE,
+        incremental={"opportunities": True},
+        log=log,
+    )
+
+
+def test_a_run_with_the_log_tells_what_changed_since_the_log_is_read_from():
+    begun = plan(Bookmark(), found_by="activities", log=LogStart(EARLY, LATE)).any_resume
+    assert (begun.since, begun.log_from, begun.cursor) == (EARLY, EARLY, LATE)
+    assert (begun.fingerprint, begun.began) == ("now", LATE)
+
+
+def test_a_first_run_with_the_log_tells_everything():
+    begun = plan(Bookmark(), found_by="activities", log=LogStart(EARLY, None)).any_resume
+    assert (begun.since, begun.log_from, begun.cursor) == (None, EARLY, None)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "since"),
+    [
+        ("lead_ids 1-5", "lead_ids 1-9", EARLY),
+        ("filter a", "filter a", EARLY),
+        (None, "filter a", EARLY),
+        ("filter a", "filter b", None),
+        ("filter a", "lead_ids 1-9", None),
+        ("lead_ids 1-9", "filter a", None),
+    ],
+)
+def test_a_bookmark_of_other_keys_holds_nothing_back(before, now, since):
+    bookmark = Bookmark(value=EARLY, found_by=before)
+    assert plan(bookmark, found_by=now).any_resume.since == since
