@@ -1,0 +1,107 @@
+"""`make mutation MODULES="target_marketo_opps.ledger ..."`: which broken rules no test notices.
+
+Works in a copy of the tree, with `mutmut`; see docs/mutation.md for what has been found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.mutation import results
+from tests.mutation.suites import SUITES, Suite
+from tests.mutation.undecorated import undecorate
+
+ROOT = Path(__file__).parents[2]
+
+
+def main() -> int:
+    """Mutate, run, and say what survived; 1 where the tests are red without any mutation."""
+    asked = _arguments()
+    directory = asked.directory or Path(tempfile.mkdtemp(prefix="marketo-mutation-"))
+    modules = [_with_package(name) for name in asked.modules]
+    for package in sorted({name.partition(".")[0] for name in modules}):
+        chosen = [name for name in modules if name.partition(".")[0] == package]
+        try:
+            fates = _judge(directory / package, SUITES[package], chosen, asked.children)
+        except subprocess.CalledProcessError as error:
+            sys.stderr.write(f"mutmut ended with {error.returncode}; see above\n")
+            return 1
+        sys.stdout.write(results.told(directory / package / "fast", chosen, fates))
+    sys.stdout.write(f"Everything is in {directory}\n")
+    return 0
+
+
+def _judge(directory: Path, suite: Suite, modules: list[str], children: int) -> results.Fates:
+    """What became of each mutant: by the fast tests, and where it passed by the thorough ones."""
+    paths = [_path(name) for name in modules]
+    fast, thorough = directory / "fast", directory / "thorough"
+    _copy(fast, paths, suite.configuration(paths, suite.fast))
+    _mutmut(fast, [f"{name}.*" for name in modules], children)
+    fates = results.fates(fast, modules)
+    passed = [name for name, fate in fates.items() if fate in results.PASSED]
+    if suite.thorough and passed:
+        _copy(thorough, paths, suite.configuration(paths, suite.thorough))
+        _mutmut(thorough, passed, children)
+        again = results.fates(thorough, modules)
+        fates |= {name: again[name] for name in passed if again[name] not in results.PASSED}
+    return fates
+
+
+def _with_package(name: str) -> str:
+    if name.partition(".")[0] not in SUITES:
+        raise SystemExit(f"{name}: give a module with its package, one of {', '.join(SUITES)}")
+    return name
+
+
+def _copy(copy: Path, paths: list[str], configuration: str) -> None:
+    """The files that git knows, as they are now, ready for mutmut."""
+    if copy.exists():
+        return
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, copy / name)
+    for path in paths:
+        (copy / path).write_text(undecorate((copy / path).read_text()))
+    project = copy / "pyproject.toml"
+    project.write_text(project.read_text() + configuration)
+
+
+def _path(module: str) -> str:
+    return module.replace(".", "/") + ".py"
+
+
+def _mutmut(copy: Path, mutants: list[str], children: int) -> None:
+    """Run mutmut; CI=1 has hypothesis forget deadlines and repeat its examples."""
+    mutmut = Path(__file__).with_name("plain_mutmut.py")
+    subprocess.run(
+        [sys.executable, str(mutmut), "run", f"--max-children={children}", *mutants],
+        cwd=copy,
+        env={**os.environ, "CI": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+        check=True,
+    )
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tests.mutation", description=__doc__)
+    parser.add_argument("modules", nargs="+", help="such as target_marketo_opps.ledger")
+    parser.add_argument("--children", type=int, default=os.cpu_count() or 2)
+    parser.add_argument("--directory", type=Path, help="where to work; one that exists goes on")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

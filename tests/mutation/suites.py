@@ -1,0 +1,107 @@
+"""Which tests judge which package: those that run within one process and end soon."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Tests of a package, by file; a test that starts processes tells nothing of a mutant.
+
+    Attributes:
+        directory: where they are.
+        fast: tests of a module or two by themselves; they judge every mutant.
+        thorough: the plugin within the test's process, against the sandbox; they judge what the
+            others let pass.
+        left_out: single tests that mutmut cannot run.
+    """
+
+    directory: str
+    fast: tuple[str, ...]
+    thorough: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    def configuration(self, paths: list[str], files: tuple[str, ...]) -> str:
+        """What pyproject.toml has to say to mutmut, which knows one suite only."""
+        arguments = ["-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov", "--timeout=30"]
+        arguments += [f"--deselect={self.directory}/{name}" for name in self.left_out]
+        settings = {
+            "source_paths": ["marketo_opps", "tap_marketo_opps", "target_marketo_opps"],
+            "only_mutate": paths,
+            "also_copy": ["README.md"],
+            "pytest_add_cli_args": arguments,
+            "pytest_add_cli_args_test_selection": [f"{self.directory}/{name}" for name in files],
+            # A process of its own for each mutant: hypothesis refuses tests that ran before.
+            "process_isolation": "forkserver",
+            "timeout_multiplier": 3.0,
+            "timeout_constant": 5.0,
+        }
+        lines = (f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
+        return "\n[tool.mutmut]\nuse_git_change_detection = false\n" + "".join(lines)
+
+
+SUITES = {
+    "marketo_opps": Suite(
+        "tests/marketo_opps",
+        fast=(
+            "test_auth.py",
+            "test_calls.py",
+            "test_client.py",
+            "test_client_rules.py",
+            "test_envelope.py",
+            "test_errors.py",
+            "test_fields.py",
+            "test_pacing.py",
+            "test_quota.py",
+            "test_redaction.py",
+            "test_retry.py",
+            "test_settings.py",
+            "test_transport.py",
+            "test_wire.py",
+            "test_workers.py",
+        ),
+    ),
+    "tap_marketo_opps": Suite(
+        "tests/tap",
+        fast=(
+            "test_bookmarks.py",
+            "test_finding_rules.py",
+            "test_keys.py",
+            "test_log_walk.py",
+            "test_progress.py",
+            "test_typed.py",
+        ),
+        thorough=(
+            "test_finding_by_filter.py",
+            "test_finding_by_leads.py",
+            "test_reading_ahead.py",
+            "test_resuming.py",
+            "test_streams.py",
+        ),
+        left_out=("test_resuming.py::test_kill_9_again_and_again_loses_nothing",),
+    ),
+    "target_marketo_opps": Suite(
+        "tests/target",
+        fast=(
+            "test_apart.py",
+            "test_batching.py",
+            "test_courier_rules.py",
+            "test_dispatch.py",
+            "test_ledger.py",
+            "test_lenient_reading.py",
+            "test_lookup_rules.py",
+            "test_mapping.py",
+            "test_rejects_file.py",
+            "test_search_rules.py",
+            "test_states.py",
+            "test_waiting_rules.py",
+        ),
+        thorough=("test_delivery.py", "test_outcomes.py"),
+        left_out=(
+            # Its calls overlap, or do not when mutmut slows the process down.
+            "test_delivery.py::test_an_exception_in_one_of_five_calls_holds_its_state_but_not_earlier_ones",
+        ),
+    ),
+}
