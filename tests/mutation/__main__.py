@@ -1,4 +1,4 @@
-"""`make mutation MODULES="target_marketo_opps.ledger ..."`: which broken rules no test notices.
+"""`python -m tests.mutation target_marketo_opps.ledger ...`: which broken rules no test notices.
 
 Works in a copy of the tree, with `mutmut`; see docs/mutation.md for what has been found.
 """
