@@ -6,8 +6,9 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Seconds and seed of `make soak SECONDS=3600 SEED=7`; without a seed it draws one and prints it.
 SECONDS ?= 600
 SEED ?=
+MODULES ?= target_marketo_opps.ledger target_marketo_opps.batching
 
-.PHONY: demo test soak bench bench-full lint types check docs lock clean
+.PHONY: demo test soak bench bench-full mutation lint types check docs lock clean
 
 demo: .venv/demo  ## run the real tap into the real target, between two sandbox instances
 	$(BIN)/marketo-sandbox demo
@@ -23,6 +24,9 @@ bench: .venv/dev  ## the figures of the README, in less than ten minutes on a qu
 
 bench-full: .venv/dev  ## the same with up to a million records; takes an hour or two
 	$(BIN)/python benchmarks/bench.py --size full
+
+mutation: .venv/dev  ## which broken rules no test notices, in these modules
+	$(BIN)/python -m tests.mutation $(MODULES)
 
 lint: .venv/dev
 	$(BIN)/ruff check .

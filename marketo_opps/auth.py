@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import typing as t
 from dataclasses import dataclass
@@ -17,7 +18,9 @@ if t.TYPE_CHECKING:
 
     from marketo_opps.transport import Answer
 
-_LONGEST_WAIT_FOR_EXPIRY_SECONDS = 60.0
+_LOGGER = logging.getLogger(__name__)
+
+LONGEST_WAIT_FOR_EXPIRY_SECONDS = 60.0
 # Identity may hand out a token in its last second: one call is tried with it all the same.
 _SHORTEST_LIFE_SECONDS = 1.0
 
@@ -45,6 +48,7 @@ class TokenKeeper:
         *,
         clock: Callable[[], float],
         sleep: Callable[[float], None],
+        longest_wait_seconds: float = LONGEST_WAIT_FOR_EXPIRY_SECONDS,
     ) -> None:
         """Start without a token.
 
@@ -52,10 +56,12 @@ class TokenKeeper:
             fetch: asks identity.
             clock: monotonic seconds, the same that `Token.expires_at` is told in.
             sleep: waits for so many seconds.
+            longest_wait_seconds: for the end of a token that was refused and handed out again.
         """
         self._fetch = fetch
         self._clock = clock
         self._sleep = sleep
+        self._longest_wait_seconds = longest_wait_seconds
         self._lock = threading.Lock()
         self._token: Token | None = None
 
@@ -77,13 +83,19 @@ class TokenKeeper:
                 return
             fetched = self._fetch()
             if fetched.value == refused.value:
-                self._sleep(self._seconds_to_expiry(fetched))
+                self._await_end(fetched)
                 fetched = self._fetch()
             self._token = fetched
 
-    def _seconds_to_expiry(self, token: Token) -> float:
+    def _await_end(self, token: Token) -> None:
         left = max(token.expires_at - self._clock(), 0.0)
-        return min(left, _LONGEST_WAIT_FOR_EXPIRY_SECONDS)
+        seconds = min(left, self._longest_wait_seconds)
+        _LOGGER.warning(
+            "Marketo refused the access token, and its identity service hands out the same one "
+            "again. Waiting %.0f s for it to end.",
+            seconds,
+        )
+        self._sleep(seconds)
 
 
 def token_path(client_id: str, client_secret: str) -> str:

@@ -11,7 +11,13 @@ from datetime import timedelta
 
 import backoff
 
-from marketo_opps.auth import Token, TokenKeeper, read_token, token_path
+from marketo_opps.auth import (
+    LONGEST_WAIT_FOR_EXPIRY_SECONDS,
+    Token,
+    TokenKeeper,
+    read_token,
+    token_path,
+)
 from marketo_opps.envelope import read_answer
 from marketo_opps.errors import MarketoError, Recovery
 from marketo_opps.models import CallCounts
@@ -127,7 +133,12 @@ class Caller:
         self._pacer = Pacer(
             settings.calls_per_20_seconds, settings.max_concurrent_calls, clock=clock, nap=nap
         )
-        self._tokens = TokenKeeper(self._fetch_token, clock=clock, sleep=self._pacer.sleep)
+        self._tokens = TokenKeeper(
+            self._fetch_token,
+            clock=clock,
+            sleep=self._pacer.sleep,
+            longest_wait_seconds=min(LONGEST_WAIT_FOR_EXPIRY_SECONDS, settings.max_retry_seconds),
+        )
         self._daily_limit = (
             DailyCallLimit(settings.daily_call_limit, ask=self.calls_today, clock=clock)
             if settings.daily_call_limit

@@ -201,7 +201,7 @@ class PageTokenError(ResponseError):
     """A next page token that Marketo no longer takes: start that read again without it."""
 
     recovery = Recovery.RESHAPE
-    remedy = "The paging token has expired: start the read again."
+    remedy = "Where it is the paging token that Marketo refuses, start the read again."
 
 
 class NoDataError(ResponseError):
@@ -225,6 +225,10 @@ class AccessDeniedError(ResponseError):
     """A permission is missing, or this address is not on the IP allowlist."""
 
     codes = frozenset({"603"})
+    remedy = (
+        "Give the API user's role the permission that the message names, or add this machine's "
+        "address to the allowlist."
+    )
 
     def __init__(
         self,
@@ -260,6 +264,7 @@ class RequestRefusedError(ResponseError):
     """Marketo will not take this call, now or later; unlisted codes are shown verbatim."""
 
     codes = frozenset({"605", "609", "610", "612", "616", "701", "703", "704", "709"})
+    remedy = "Correct what Marketo names, or quote the requestId to Marketo's support."
 
 
 def response_error_class(code: str) -> type[ResponseError]:

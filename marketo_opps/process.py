@@ -14,6 +14,7 @@ from concurrent.futures import wait
 
 from marketo_opps import redaction
 from marketo_opps.errors import MarketoError, StoppedError
+from marketo_opps.standard_streams import fill_standard_streams
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,6 +117,7 @@ def run(
         foreseeable: exceptions whose text is made for users, besides `MarketoError`.
         termination: told of signals from now on.
     """
+    fill_standard_streams()
     redaction.install()
     termination.install()
     code = _exit_code(main, (MarketoError, *foreseeable))

@@ -134,7 +134,6 @@ class LeadRange:
 
     def __init__(self, first: int, last: int) -> None:
         self._first = first
-        self._last = last
         self.total = last - first + 1
         self.digest = f"{first}-{last}"
 

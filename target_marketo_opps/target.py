@@ -26,7 +26,6 @@ from target_marketo_opps.mapping import key_fields
 from target_marketo_opps.reader import MessageReader
 from target_marketo_opps.settings import CONFIG_SCHEMA, TargetSettings, combination_errors
 from target_marketo_opps.sinks import ObjectSink
-from target_marketo_opps.standard_streams import fill_standard_streams
 from target_marketo_opps.work import Work
 
 if t.TYPE_CHECKING:
@@ -233,5 +232,4 @@ def _plain_value(value: t.Any) -> t.Any:
 
 def main() -> t.NoReturn:
     """The console script."""
-    fill_standard_streams()
     run(TargetMarketoOpps.cli, foreseeable=FORESEEABLE)

@@ -27,7 +27,8 @@ PURE = {
     "settings": {"errors"},
     "transport": {"errors", "redaction", "settings"},
     "auth": {"errors", "redaction", "transport", "wire"},
-    "process": {"errors", "redaction"},
+    "standard_streams": set(),
+    "process": {"errors", "redaction", "standard_streams"},
 }
 """Each module of the client, and those that it may import; the others may import all of these."""
 

@@ -12,7 +12,7 @@ import pytest
 from marketo_opps import FieldDescription, FieldValueError, MarketoObject, redaction
 from marketo_opps.auth import read_token
 from marketo_opps.envelope import read_answer
-from marketo_opps.errors import ServerError, TooLargeError
+from marketo_opps.errors import ServerError, TokenRefusedError, TooLargeError
 from marketo_opps.fields import writer
 from marketo_opps.transport import Answer
 
@@ -131,3 +131,13 @@ def test_strings_are_not_cut_unless_asked_for():
     with pytest.raises(FieldValueError) as caught:
         writer(FieldDescription("f", "f", "string", 3))("abcd")
     assert caught.value.reason.code == "1003"
+
+
+def test_a_token_refused_for_ever_is_told_and_not_waited_for_beyond_the_retries(
+    instance, connect, refusal, fake_time, caplog
+):
+    instance.answers("stats/usage.json", *[refusal(601)] * 3)
+    with pytest.raises(TokenRefusedError):
+        connect(max_retry_seconds=7).calls_today()
+    assert fake_time.waited == pytest.approx(14)
+    assert "hands out the same one again. Waiting 7 s" in caplog.text
