@@ -229,7 +229,7 @@ def test_an_exception_in_one_of_five_calls_holds_its_state_but_not_earlier_ones(
     marketo_sandbox_factory,
     singer,
 ):
-    sandbox = marketo_sandbox_factory(latency_ms=100)
+    sandbox = marketo_sandbox_factory(latency_ms=600)
     sandbox.fault("610", operation="sync opportunity", skip=2, times=1)
     messages = [singer.schema()]
     for page in range(5):

@@ -48,7 +48,7 @@ def test_a_signal_while_waiting_for_input_ends_the_run_without_new_calls(
     process.signal(number)
     code, states, log = process.end()
     assert code == 128 + number
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 8
     assert states == [1]
     assert len(syncs(marketo_sandbox)) == 1
     assert "Traceback" not in log
@@ -91,7 +91,7 @@ def test_a_call_that_takes_longer_than_the_grace_is_not_waited_for(
 
 def test_a_second_signal_ends_the_process_at_once(marketo_sandbox_factory, singer, start_target):
     sandbox = marketo_sandbox_factory()
-    sandbox.fault("slow", seconds=4, operation="sync opportunity")
+    sandbox.fault("slow", seconds=9, operation="sync opportunity")
     process = start_target(sandbox)
     process.send([singer.schema(), *page(singer, 1)])
     wait_until(lambda: syncs(sandbox))
@@ -102,7 +102,7 @@ def test_a_second_signal_ends_the_process_at_once(marketo_sandbox_factory, singe
     code, states, _ = process.end()
     assert code == 130
     assert states == []
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
 
 
 def test_a_signal_ends_retries(marketo_sandbox, singer, start_target):
