@@ -64,5 +64,9 @@ class MessageWriter(GenericSingerWriter[bytes, Message]):
         Raises:
             BrokenPipeError: whoever read them is gone.
         """
-        sys.stdout.buffer.write(lines)
-        sys.stdout.buffer.flush()
+        output, unwritten = sys.stdout.buffer, memoryview(lines)
+        while unwritten:
+            # Where Python is told not to buffer (PYTHONUNBUFFERED, as in most containers), this is
+            # the bare pipe, and a signal leaves a write half done.
+            unwritten = unwritten[output.write(unwritten) or 0 :]
+        output.flush()
