@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# The pins are complete. Left to resolve, pip would try the newest release of what another package
+# asks for with extras ("coverage[toml]"), and stop there, since that release has no hash here.
+INSTALL_PINNED := $(INSTALL) --no-deps --require-hashes
 
 # Seconds and seed of `make soak SECONDS=3600 SEED=7`; without a seed it draws one and prints it.
 SECONDS ?= 600
@@ -45,12 +48,12 @@ check: lint types test  ## what CI runs
 	$(PYTHON) -m venv .venv
 
 .venv/demo: requirements/run.txt pyproject.toml | .venv/bin/python
-	$(INSTALL) --require-hashes -r requirements/run.txt
+	$(INSTALL_PINNED) -r requirements/run.txt
 	$(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/dev: requirements/dev.txt .venv/demo
-	$(INSTALL) --require-hashes -r requirements/dev.txt
+	$(INSTALL_PINNED) -r requirements/dev.txt
 	@touch $@
 
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
