@@ -1,0 +1,27 @@
+"""Someone who reads the manual, and instances to do it with."""
+
+from __future__ import annotations
+
+import pytest
+
+from marketo_opps.sandbox.pytest_plugin import (  # noqa: F401 - fixtures
+    marketo_sandbox,
+    marketo_sandbox_factory,
+)
+from tests.manual.pages import Reader
+
+
+@pytest.fixture
+def reader_of(tmp_path):
+    """Makes a `Reader` of a page in a directory of its own; it has to come to the page's end."""
+    readers = []
+
+    def make(text, instead, environment=None):
+        directory = tmp_path / f"reader-{len(readers)}"
+        directory.mkdir()
+        readers.append(Reader(text, directory, instead, environment))
+        return readers[-1]
+
+    yield make
+    for reader in readers:
+        assert not reader.left, f"never run:\n{reader.left[0]}"

@@ -1,0 +1,156 @@
+"""The pages of the manual, and a reader who does what they say."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+END_SECONDS = 120
+# Every block has a shell of its own, which goes on where the last one left off: its working
+# directory and the variables that it exported.
+SHELL = """set -euo pipefail
+trap 'export -p > "$LEFT_OFF"' EXIT
+[ ! -e "$LEFT_OFF" ] || { . "$LEFT_OFF"; cd "$PWD"; }
+"""
+
+
+def page(name: str) -> str:
+    """The text of a page of `docs/`, or of a file at the root such as `README.md`."""
+    path = ROOT / "docs" / name
+    return (path if path.exists() else ROOT / name).read_text()
+
+
+def blocks(language: str, text: str) -> list[str]:
+    """The fenced blocks of a language, from top to bottom."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def section(heading: str, text: str) -> str:
+    """What stands below a heading, up to the next of its rank or a higher one."""
+    found = re.search(rf"^(#+) {re.escape(heading)}\n", text, re.MULTILINE)
+    assert found, f"no heading {heading!r}"
+    end = rf"^#{{1,{len(found[1])}}} "
+    # A comment within a block is no heading.
+    hidden = re.sub(r"^```.*?^```", _blank, text, flags=re.MULTILINE | re.DOTALL)
+    after = re.search(end, hidden[found.end() :], re.MULTILINE)
+    return text[found.end() : found.end() + after.start() if after else None]
+
+
+def _blank(found: re.Match[str]) -> str:
+    return re.sub(r"[^\n]", " ", found[0])
+
+
+@dataclass
+class Outcome:
+    """What a block came to."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class Reader:
+    """Someone who carries out the shell blocks of a page, from top to bottom, in one directory.
+
+    A block is run as it stands, but for what `instead` names: a reader puts their own endpoint,
+    credentials and file names there too.
+
+    Args:
+        text: of the page, or of one of its sections.
+        directory: where the reader works.
+        instead: a text of the page to what the reader puts in its place.
+        environment: on top of this process's own.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        directory: Path,
+        instead: t.Mapping[str, str],
+        environment: t.Mapping[str, str] | None = None,
+    ) -> None:
+        self.left = blocks("sh", text)
+        self.directory = directory
+        self._instead = instead
+        self._programs = directory.with_name(f"{directory.name}-programs")
+        self._programs.mkdir()
+        self._environment = {
+            **os.environ,
+            "PATH": f"{self._programs}:{BIN}:{os.environ['PATH']}",
+            "LEFT_OFF": str(self._programs / ".left-off"),
+            "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "NO_COLOR": "1",
+            **(environment or {}),
+        }
+
+    def has(self, name: str, script: str) -> None:
+        """Put a program of other people on the reader's PATH, as a shell script of ours."""
+        path = self._programs / name
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+
+    def writes(self, name: str, text: str) -> None:
+        """Put a file that a page shows into the directory."""
+        (self.directory / name).write_text(self.own(text))
+
+    def own(self, text: str) -> str:
+        """A text of the page with the reader's own values in it."""
+        for shown, value in self._instead.items():
+            text = text.replace(shown, value)
+        return text
+
+    def starts(self, *told: str) -> Doing:
+        """Start the next block, in which these texts stand."""
+        assert self.left, "the page has no more shell blocks"
+        block = self.left.pop(0)
+        assert not [text for text in told if text not in block], f"another block is next:\n{block}"
+        return Doing(SHELL + self.own(block), self.directory, self._environment)
+
+    def does(self, *told: str, code: int = 0) -> Outcome:
+        """Run the next block, in which these texts stand, to an end with this exit status."""
+        return self.starts(*told).ends(code)
+
+    def does_the_rest(self) -> None:
+        """Run all blocks that are left."""
+        while self.left:
+            self.does()
+
+
+class Doing:
+    """A block at work, with a process group of its own."""
+
+    def __init__(self, script: str, directory: Path, environment: t.Mapping[str, str]) -> None:
+        self._script = script
+        self._process = subprocess.Popen(
+            ["bash", "-c", script],
+            cwd=directory,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def interrupt(self) -> None:
+        """What Ctrl-C does: the whole group hears it."""
+        os.killpg(self._process.pid, signal.SIGINT)
+
+    def ends(self, code: int = 0) -> Outcome:
+        """Wait for its end, which has to be with this exit status."""
+        try:
+            stdout, stderr = self._process.communicate(timeout=END_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            stdout, stderr = self._process.communicate()
+        outcome = Outcome(self._process.returncode, stdout, stderr)
+        assert outcome.code == code, f"{self._script}\n{outcome.code}\n{stdout}\n{stderr}"
+        return outcome
