@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from marketo_opps import FieldDescription, MarketoClient, MarketoObject
 from marketo_opps.fields import UPDATED_AT, reader
+from tap_marketo_opps.backlog import Backlog
 from tap_marketo_opps.bookmarks import lead_range
 from tap_marketo_opps.log_walk import LogWalk, activity_date
 from tap_marketo_opps.stages import Lookup, Query, Sweep, never
@@ -149,23 +150,28 @@ class ActivityFinder:
 
     def stages(self, client: MarketoClient, batch_size: int, wanted: Wanted) -> Stages:
         """The log, roles by lead, opportunities by role."""
+        backlog = Backlog()
+        alone = OPPORTUNITIES not in wanted.fields and ROLES not in wanted.fields
         walk = LogWalk(
             client,
             self._types(),
             since=wanted.log_from or wanted.began,
             until=wanted.began,
             batch_size=batch_size,
+            keys_of=lambda log: () if alone else _leads_touched(log, wanted.cursor),
+            backlog=backlog,
             at=wanted.at,
         )
-        if OPPORTUNITIES not in wanted.fields and ROLES not in wanted.fields:
+        if alone:
             return Stages(walk, ())
         roles = Lookup(
             _roles_by(LEAD_ID, client, batch_size, wanted),
             ROLES,
-            lambda step: _leads_touched(step, wanted.cursor),
+            lambda step: step.keys,
             found_first=False,
+            backlog=backlog,
         )
-        return Stages(walk, [roles, *_opportunities_by_role(client, batch_size, wanted)])
+        return Stages(walk, [roles, *_opportunities_by_role(client, batch_size, wanted, backlog)])
 
 
 def searchable(description: ObjectDescription) -> list[str]:
@@ -193,7 +199,7 @@ def _roles_by(key_field: str, client: MarketoClient, batch_size: int, wanted: Wa
 
 
 def _opportunities_by_role(
-    client: MarketoClient, batch_size: int, wanted: Wanted
+    client: MarketoClient, batch_size: int, wanted: Wanted, backlog: Backlog | None = None
 ) -> Sequence[Lookup]:
     if OPPORTUNITIES not in wanted.fields:
         return ()
@@ -208,6 +214,7 @@ def _opportunities_by_role(
             lambda step: _opportunities_of_roles(step, is_new),
             found_first=True,
             is_new=is_new,
+            backlog=backlog,
         )
     ]
 
@@ -226,6 +233,6 @@ def _opportunities_of_roles(step: Step, is_new: Callable[[Record], bool]) -> Ite
                 yield str(external_id), is_new(role) or step.always(role)
 
 
-def _leads_touched(step: Step, cursor: str | None) -> Iterator[Key]:
-    for activity in step.records:
+def _leads_touched(activities: Iterable[Record], cursor: str | None) -> Iterator[Key]:
+    for activity in activities:
         yield str(activity[LEAD_ID]), cursor is None or activity_date(activity) >= cursor

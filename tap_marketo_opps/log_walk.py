@@ -13,11 +13,13 @@ from tap_marketo_opps.bookmarks import latest, parsed
 from tap_marketo_opps.stages import Reading, Step
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from marketo_opps import MarketoClient, Page, Record
+    from tap_marketo_opps.backlog import Backlog
     from tap_marketo_opps.bookmarks import Position
     from tap_marketo_opps.readahead import Calls
+    from tap_marketo_opps.stages import Key
 
 _LOGGER = logging.getLogger("tap-marketo-opps")
 
@@ -60,7 +62,9 @@ class LogWalk:
     """The activity log from one moment to another, page after page.
 
     Pages may be short or empty while there is more. The page token goes on where an interrupted
-    run stood; should Marketo no longer know it, the moment of the last activity does.
+    run stood; should Marketo no longer know it, the moment of the last activity does. What the
+    pages name is in a backlog: where little happens, many pages go by before a call for the leads
+    in them is full.
     """
 
     goes_on = False
@@ -77,6 +81,8 @@ class LogWalk:
         since: str,
         until: str,
         batch_size: int,
+        keys_of: Callable[[Sequence[Record]], Iterable[Key]],
+        backlog: Backlog,
         at: Position | None = None,
     ) -> None:
         """Get ready to walk.
@@ -87,14 +93,20 @@ class LogWalk:
             since: the first moment of interest.
             until: the last one.
             batch_size: activities a page.
+            keys_of: what activities name that is to be looked up.
+            backlog: of the lookups.
             at: where an earlier run stood.
         """
-        at = at or {"token": None, "reached": since}
+        at = at or {"token": None, "reached": since, "keys": {}}
         self._client = client
         self._type_ids = tuple(type_ids)
         self._since = since
         self._until = until
         self._batch_size = batch_size
+        self._keys_of = keys_of
+        self._backlog = backlog
+        # What earlier pages named comes before anything else.
+        self._left: dict[str, bool] = at["keys"]
         self.reached: str = at["reached"]
         self._reading: Reading | None = Reading(0, {}, token=at["token"])
         self._walked = False
@@ -125,7 +137,7 @@ class LogWalk:
         reading.token = None
 
     def read(self, reading: Reading, page: Page) -> list[Step]:
-        """The page's activities within the walk, and the position after them."""
+        """The page's activities within the walk, and the keys that they name."""
         dates = [activity_date(activity) for activity in page.records]
         wanted = [
             activity
@@ -136,8 +148,15 @@ class LogWalk:
         reading.token = page.next_page_token
         reading.done = self._walked = past_the_end or not page.more
         self.reached = min(latest(self.reached, *dates) or self.reached, self._until)
-        position = {"token": reading.token, "reached": self.reached}
-        return [Step(ACTIVITIES, wanted, position=position)]
+        return list(self._steps(wanted, {"token": reading.token, "reached": self.reached}))
+
+    def _steps(self, activities: Sequence[Record], position: Position) -> Iterator[Step]:
+        page = self._backlog.page(position, [*self._left.items(), *self._keys_of(activities)])
+        self._left = {}
+        yield Step(ACTIVITIES, activities, position=page.written, in_backlog=True)
+        if page.keys:
+            keys = tuple(page.keys.items())
+            yield Step(ACTIVITIES, (), position=page.settled, keys=keys, in_backlog=True)
 
     def _page(self, token: str | None, reached: str) -> Page:
         if token is None:

@@ -123,8 +123,11 @@ class Run:
         }
         at = self.plan.any_resume.at
         for step in pipeline.steps():
-            at = step.position or at
+            told = step.told()
+            at = told or at
             outlet = outlets.get(step.stream)
+            if not (told or (outlet and step.records)):
+                continue
             records = outlet.emitted(step) if outlet else []
             lines = outlet.stream.lines(records) if outlet else b""
             self.writer.write(lines + self._paused_state(outlets, at))

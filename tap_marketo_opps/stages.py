@@ -6,9 +6,10 @@ import functools
 import logging
 import typing as t
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from marketo_opps import PageTokenError, can_be_asked_for
+from tap_marketo_opps.backlog import Backlog
 from tap_marketo_opps.keys import KEYS_PER_CALL
 from tap_marketo_opps.seen import Seen
 
@@ -22,8 +23,9 @@ if t.TYPE_CHECKING:
 
 _LOGGER = logging.getLogger("tap-marketo-opps")
 
-# A position waits until the call that its keys are in has been filled and answered. Where keys
-# are rare, a call is made short after so many pages: some calls more, little to read again.
+# A position waits until the call that its keys are in has been filled and answered, unless it
+# carries them. Where keys are rare, a call is made short after so many pages: some calls more,
+# little to read again.
 _MOST_PAGES_WAITING = 20
 _NAMED_AT_MOST = 5
 
@@ -44,14 +46,23 @@ class Step:
         stream: what the records are.
         records: as Marketo sent them.
         always: whether a record is emitted however old it is.
-        position: what a STATE may tell once these records, and all before them, are written;
-            None for what was told last.
+        position: what a STATE may tell once these records, and all before them, are written, or
+            what tells it then; None for what was told last.
+        keys: to be looked up, besides what the records name.
+        in_backlog: whether a position tells of the keys while they are being looked up, so that
+            the step may wait for long, and one without keys need not wait at all.
     """
 
     stream: str
     records: Sequence[Record]
     always: Callable[[Record], bool] = never
-    position: Position | None = None
+    position: Position | Callable[[], Position | None] | None = None
+    keys: Sequence[Key] = ()
+    in_backlog: bool = False
+
+    def told(self) -> Position | None:
+        """The position, now that the step is written."""
+        return self.position() if callable(self.position) else self.position
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +306,7 @@ class Lookup(Lookups):
         *,
         found_first: bool,
         is_new: Callable[[Record], bool] = never,
+        backlog: Backlog | None = None,
     ) -> None:
         """Get ready.
 
@@ -306,18 +318,21 @@ class Lookup(Lookups):
                 right after them.
             is_new: whether a found record is emitted in any case, and so need not be looked up
                 again for a key that has it emitted however old it is.
+            backlog: where the source's positions tell of what waits here.
         """
         super().__init__(query)
         self._stream = stream
         self._keys_of = keys_of
         self._is_new = is_new
         self._found_first = found_first
+        self._backlog = backlog or Backlog()
         self._seen, self._seen_always = Seen(), Seen()
         self._offered = 0
         self._filling: dict[str, bool] = {}
         self._full: deque[Reading] = deque()
         self._unread: dict[int, Reading] = {}
         self._waiting: deque[_Waiting] = deque()
+        self._patient = 0
         self.unaskable = 0
         self.unaskable_names: list[str] = []
 
@@ -328,11 +343,16 @@ class Lookup(Lookups):
 
     def accept(self, step: Step) -> Iterator[Step]:
         """Take note of a step's keys; yields the steps that may go on."""
+        if step.in_backlog and not step.keys:
+            yield step
+            return
         first = self._offered
         for key, always in self._keys_of(step):
-            self._offer(key, always=always)
+            if self._offer(key, always=always) and step.in_backlog:
+                self._backlog.add(key, always=always)
         self._waiting.append(_Waiting(first, self._offered, step))
-        if len(self._waiting) > _MOST_PAGES_WAITING and not self._unread:
+        self._patient += step.in_backlog
+        if self._pages_waiting() > _MOST_PAGES_WAITING and not self._unread:
             self.seal()
         yield from self._released()
 
@@ -360,21 +380,27 @@ class Lookup(Lookups):
         yield Step(self._stream, page.records, self._always(reading))
         yield from self._released()
 
-    def _offer(self, key: str, *, always: bool) -> None:
+    def _pages_waiting(self) -> int:
+        """Those that would be read again by the next run, should this one be killed."""
+        return len(self._waiting) - (0 if self._backlog.is_full else self._patient)
+
+    def _offer(self, key: str, *, always: bool) -> bool:
+        """Have a key looked up, unless it was for as good a reason; whether it is going to be."""
         if key in self._seen_always or (not always and key in self._seen):
-            return
+            return False
         if not can_be_asked_for(key):
             self._note_unaskable(key)
-            return
+            return False
         if always:
             self._seen_always.add(key)
             if self._is_coming(key):
-                return
+                return True
         self._seen.add(key)
         self._filling[key] = always
         self._offered += 1
         if len(self._filling) == KEYS_PER_CALL:
             self.seal()
+        return True
 
     def _is_coming(self, key: str) -> bool:
         """Whether a key is about to be looked up anyway; then what it finds is emitted always."""
@@ -407,13 +433,15 @@ class Lookup(Lookups):
         for waiting in self._waiting:
             step = waiting.step
             if waiting.first < end and step.records:
-                waiting.step = Step(step.stream, (), position=step.position)
+                waiting.step = replace(step, records=())
                 yield Step(step.stream, step.records, step.always)
 
     def _released(self) -> Iterator[Step]:
         looked_up = next(iter(self._unread), self._offered - len(self._filling))
         while self._waiting and self._waiting[0].last <= looked_up:
-            yield self._waiting.popleft().step
+            step = self._waiting.popleft().step
+            self._patient -= step.in_backlog
+            yield step
 
 
 def normal(value: t.Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 
 import pytest
 
@@ -40,11 +39,9 @@ def test_a_range_covers_another_up_to_both_its_ends():
 
 def test_an_activity_of_the_very_moment_of_the_cursor_is_new():
     moments = {1: "2026-02-28T23:59:59Z", 2: LATE, 3: "2026-03-01T00:00:01Z"}
-    step = SimpleNamespace(
-        records=[{"leadId": lead, "activityDate": moment} for lead, moment in moments.items()]
-    )
-    assert list(_leads_touched(step, LATE)) == [("1", False), ("2", True), ("3", True)]
-    assert all(new for _, new in _leads_touched(step, None))
+    log = [{"leadId": lead, "activityDate": moment} for lead, moment in moments.items()]
+    assert list(_leads_touched(log, LATE)) == [("1", False), ("2", True), ("3", True)]
+    assert all(new for _, new in _leads_touched(log, None))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from marketo_opps import Page, PageTokenError, Reason
+from tap_marketo_opps.backlog import Backlog
 from tap_marketo_opps.log_walk import LogWalk, NoActivityTypesError, activity_types
 
 SINCE, UNTIL = "2026-01-01T00:00:00Z", "2026-01-31T00:00:00Z"
@@ -34,9 +35,22 @@ class Client:
         return {"Visit Webpage": 1}
 
 
+def _walk(client, at=None):
+    return LogWalk(
+        client,
+        [34],
+        since=SINCE,
+        until=UNTIL,
+        batch_size=300,
+        keys_of=lambda log: [(str(activity["leadId"]), True) for activity in log],
+        backlog=Backlog(),
+        at=at,
+    )
+
+
 @pytest.fixture
 def walk():
-    return LogWalk(Client(), [34], since=SINCE, until=UNTIL, batch_size=300)
+    return _walk(Client())
 
 
 def test_only_what_happened_within_the_walk_counts(walk):
@@ -47,7 +61,7 @@ def test_only_what_happened_within_the_walk_counts(walk):
         UNTIL,
         "2026-02-01T00:00:00Z",
     ]
-    (step,) = walk.read(walk.next_reading(), _page(*dates))
+    step, _ = walk.read(walk.next_reading(), _page(*dates))
     assert [record["activityDate"] for record in step.records] == dates[1:4]
 
 
@@ -70,9 +84,10 @@ def test_the_first_page_is_asked_for_from_one_second_earlier(walk):
 
 def test_without_its_page_token_it_goes_on_from_the_last_activity(walk):
     reading = walk.next_reading()
-    (step,) = walk.read(reading, _page("2026-01-05T00:00:00Z"))
-    assert step.position == {"token": "next", "reached": "2026-01-05T00:00:00Z"}
-    again = LogWalk(walk._client, [34], since=SINCE, until=UNTIL, batch_size=9, at=step.position)
+    step, _ = walk.read(reading, _page("2026-01-05T00:00:00Z"))
+    position = step.told()
+    assert position == {"token": "next", "reached": "2026-01-05T00:00:00Z", "keys": {}}
+    again = _walk(walk._client, position)
     reading = again.next_reading()
     again.calls(reading)(None)()
     again.restart(reading, REFUSED)
@@ -80,6 +95,21 @@ def test_without_its_page_token_it_goes_on_from_the_last_activity(walk):
     assert walk._client.asked == ["next", datetime(2026, 1, 4, 23, 59, 59, tzinfo=UTC), "first"]
     with pytest.raises(PageTokenError):
         again.restart(reading, REFUSED)
+
+
+def test_what_earlier_pages_named_comes_with_the_first_page_of_the_next_run(walk):
+    at = {"token": "next", "reached": SINCE, "keys": {"7": False, "1": False}}
+    again = _walk(walk._client, at)
+    reading = again.next_reading()
+    _, named = again.read(reading, _page("2026-01-05T00:00:00Z"))
+    assert named.keys == (("7", False), ("1", True))
+    _, named = again.read(reading, _page("2026-01-06T00:00:00Z"))
+    assert named.keys == (("1", True),)
+
+
+def test_a_page_that_names_nothing_holds_nothing_back(walk):
+    (step,) = walk.read(walk.next_reading(), _page())
+    assert step.told()["token"] == "next"
 
 
 def test_an_instance_that_logs_nothing_of_opportunities_is_told_what_else_there_is():

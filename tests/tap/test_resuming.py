@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 
@@ -32,6 +33,7 @@ def world(rng, marketo_sandbox_factory, tmp_path):
         leads=rng.randrange(20, 200),
         seed=rng.randrange(1000),
         short_pages=rng.choice([0, 0.3]),
+        activity_scan=rng.choice([5, 1000]),
         limits=LIMITS,
     )
     config = {
@@ -181,6 +183,43 @@ def test_the_log_goes_on_from_its_last_activity_when_the_page_token_has_expired(
     assert sorted({*part.ids(stream), *rest.ids(stream)}) == sorted(whole.ids(stream))
     assert "Marketo no longer knows the page token of the activity log" in caplog.text
     assert len({*part.ids(stream)} & {*rest.ids(stream)}) <= 20
+
+
+def test_where_little_happens_the_log_goes_on_page_by_page_with_the_leads_still_to_be_looked_up(
+    marketo_sandbox_factory, catalog_of, sync
+):
+    sandbox = marketo_sandbox_factory(
+        opportunities=200, leads=120, seed=3, activity_scan=3, limits=LIMITS
+    )
+    config = {
+        **sandbox.credentials,
+        "find_by": "activities",
+        "start_date": "2020-01-01T00:00:00Z",
+        "max_concurrent_calls": 1,
+    }
+    catalog = catalog_of(sandbox, "opportunities", "opportunity_roles", "opportunity_activities")
+    whole, calls = _counted(sandbox, lambda: sync(config, catalog=catalog))
+    assert calls["activities"] > 40
+    assert calls["query role"] <= 2
+    assert calls["query opportunity"] == 1
+
+    part, calls_of_part = _counted(
+        sandbox, lambda: sync(config, catalog=catalog, most_bytes=len(sync.raw) // 3)
+    )
+    assert json.loads(part.bookmark()["resume"])["at"]["keys"]
+    assert not part.records()
+    rest, calls_of_rest = _counted(sandbox, lambda: sync(config, catalog=catalog, state=part.state))
+
+    for stream in ("opportunities", "opportunity_roles", "opportunity_activities"):
+        assert {*part.ids(stream), *rest.ids(stream)} == {*whole.ids(stream)}
+    both = calls_of_part["activities"] + calls_of_rest["activities"]
+    assert both <= calls["activities"] + 3
+
+
+def _counted(sandbox, run):
+    """What a run wrote, and its calls by operation."""
+    before = len(sandbox.journal())
+    return run(), Counter(call["operation"] for call in sandbox.journal()[before:])
 
 
 @pytest.mark.parametrize(
@@ -337,14 +376,15 @@ def test_the_users_own_daily_limit_ends_the_run_with_how_far_it_got(
 
 
 def _read_and_kill(command, most_lines):
-    """What a process writes until it is killed, and its exit code."""
+    """What was read of a process until it was killed, and its exit code; None if it was."""
     messages = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as tap:
         for line in tap.stdout:
             messages.append(json.loads(line))
             if len(messages) == most_lines:
+                # It may have ended by itself, with lines in the pipe that are lost as well.
                 tap.send_signal(signal.SIGKILL)
-                break
+                return messages, None
         return messages, tap.wait()
 
 
