@@ -33,6 +33,9 @@ _LOGGER = logging.getLogger("tap-marketo-opps")
 # While an answer is unpacked, its place among the calls at once is taken by a call that is ready.
 _CALLS_IN_HAND = 2
 
+_GO_ON = "Start again with the last STATE to go on from there."
+_START_AGAIN = "It wrote no STATE yet: start again as it was started."
+
 
 class Outlet:
     """One stream's records on their way out: typed, and only those that are to be emitted."""
@@ -131,7 +134,7 @@ class Run:
             records = outlet.emitted(step) if outlet else []
             lines = outlet.stream.lines(records) if outlet else b""
             self.writer.write(lines + self._paused_state(outlets, at))
-            account.tell_now_and_then()
+            account.page_written()
             if outlet:
                 yield outlet.stream, records
         self.writer.write(self._finished_state(outlets, at))
@@ -174,16 +177,16 @@ class _Account:
         self._counts = run.client.counts
         self._done_before = run.stages.source.keys_done
         self._pulse = Pulse(time.monotonic)
+        self._has_state = False
 
-    def tell_now_and_then(self) -> None:
+    def page_written(self) -> None:
+        self._has_state = True
         if self._pulse.is_due:
             _LOGGER.info("%s: %s", self._names, self._advance().line())
 
     def tell_how_far(self) -> None:
-        _LOGGER.info(
-            "Ended at %s. Start again with the last STATE to go on from there.",
-            self._advance().so_far(),
-        )
+        how = _GO_ON if self._has_state else _START_AGAIN
+        _LOGGER.info("Ended at %s. %s", self._advance().so_far(), how)
 
     def close(self) -> None:
         """Tell what was done, a line for each stream."""

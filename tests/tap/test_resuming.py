@@ -350,13 +350,25 @@ def test_the_daily_quota_in_the_middle_ends_the_run_and_the_next_one_goes_on(
     with pytest.raises(DailyQuotaError, match=r"607 .*06:00 UTC"):
         sync(config, catalog=catalog)
     part = sync.written
-    assert "Ended at" in caplog.text
+    assert "Start again with the last STATE" in caplog.text
     assert part.records()
     sandbox.clear_faults()
     rest = sync(config, catalog=catalog, state=part.state)
     assert sorted({*part.ids(), *rest.ids()}) == sorted(
         o["marketoGUID"] for o in sandbox.instance.opportunities()
     )
+
+
+def test_a_run_that_ends_before_its_first_page_does_not_speak_of_a_last_state(
+    sandbox, catalog_of, sync, caplog
+):
+    caplog.set_level("INFO")
+    catalog = catalog_of(sandbox, "opportunities")
+    sandbox.fault("607")
+    with pytest.raises(DailyQuotaError):
+        sync(_values(sandbox), catalog=catalog)
+    assert sync.written.states == []
+    assert "It wrote no STATE yet: start again as it was started." in caplog.text
 
 
 def test_the_users_own_daily_limit_ends_the_run_with_how_far_it_got(
