@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from marketo_opps import FieldDescription, MarketoError, PageTokenError
 from marketo_opps.fields import reader
+from tap_marketo_opps.backlog import decoded, encoded
 from tap_marketo_opps.bookmarks import latest, parsed
 from tap_marketo_opps.stages import Reading, Step
 
@@ -97,7 +98,7 @@ class LogWalk:
             backlog: of the lookups.
             at: where an earlier run stood.
         """
-        at = at or {"token": None, "reached": since, "keys": {}}
+        at = at or {"token": None, "reached": since, "keys": encoded({})}
         self._client = client
         self._type_ids = tuple(type_ids)
         self._since = since
@@ -106,7 +107,7 @@ class LogWalk:
         self._keys_of = keys_of
         self._backlog = backlog
         # What earlier pages named comes before anything else.
-        self._left: dict[str, bool] = at["keys"]
+        self._left = decoded(at["keys"])
         self.reached: str = at["reached"]
         self._reading: Reading | None = Reading(0, {}, token=at["token"])
         self._walked = False

@@ -6,7 +6,6 @@ import pytest
 
 from marketo_opps import SettingsError
 from tap_marketo_opps.keys import FileKeys, LeadRange, ListedKeys, is_no_lead_id
-from tap_marketo_opps.seen import Seen
 
 VALUES = [f"OPP-{number}" for number in range(700)]
 
@@ -74,20 +73,3 @@ def test_what_is_no_lead_id(line):
 
 def test_a_range_of_one():
     assert _all(LeadRange(7, 7)) == ["7"]
-
-
-def test_seen_keys_are_remembered_and_others_are_not():
-    seen = Seen()
-    for value in VALUES:
-        seen.add(value)
-        seen.add(value)
-    assert len(seen) == 700
-    assert all(value in seen for value in VALUES)
-    assert not any(f"other-{number}" in seen for number in range(700))
-
-
-def test_seen_keys_take_little_memory():
-    seen = Seen()
-    for number in range(20_000):
-        seen.add(str(number))
-    assert len(seen._slots) * 8 <= 20_000 * 4 * 8
