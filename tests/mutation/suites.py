@@ -66,17 +66,20 @@ SUITES = {
     "tap_marketo_opps": Suite(
         "tests/tap",
         fast=(
+            "test_backlog.py",
             "test_bookmarks.py",
             "test_finding_rules.py",
             "test_keys.py",
             "test_log_walk.py",
+            "test_planner_rules.py",
             "test_progress.py",
+            "test_reading_ahead.py",
+            "test_seen.py",
             "test_typed.py",
         ),
         thorough=(
             "test_finding_by_filter.py",
             "test_finding_by_leads.py",
-            "test_reading_ahead.py",
             "test_resuming.py",
             "test_streams.py",
         ),

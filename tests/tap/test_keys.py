@@ -9,6 +9,8 @@ from tap_marketo_opps.keys import FileKeys, LeadRange, ListedKeys, is_no_lead_id
 
 VALUES = [f"OPP-{number}" for number in range(700)]
 
+DIGEST_OF_A_AND_B = "911169ddaaf146aff539f58c26c489af"
+
 
 def _all(source, start=0):
     return [key for chunk in source.chunks(start) for key in chunk.keys]
@@ -63,6 +65,62 @@ def test_every_key_that_cannot_be_looked_up_is_counted_and_the_first_are_named(t
     path.write_text("\n".join(["fine", *(f"{n},x" for n in range(8))]))
     with pytest.raises(SettingsError, match=r"line 2 '0,x', .*, line 6 '4,x', and 3 more"):
         FileKeys("filter_values_path", str(path))
+
+
+def _told(make, *given):
+    with pytest.raises(SettingsError) as told:
+        make(*given)
+    return str(told.value)
+
+
+def test_a_value_that_cannot_be_looked_up_is_told_with_its_place(tmp_path):
+    path = tmp_path / "values.txt"
+    path.write_text("a\n\nb,c\n")
+    rule = "a value that holds a comma cannot be looked up"
+    assert (
+        _told(ListedKeys, "filter_values", ["a", "", "b,c"])
+        == f"filter_values: {rule}: value 3 'b,c'."
+    )
+    assert (
+        _told(FileKeys, "filter_values_path", str(path))
+        == f"filter_values_path: {path}: {rule}: line 3 'b,c'."
+    )
+
+
+def test_a_source_without_values_is_told(tmp_path):
+    path = tmp_path / "values.txt"
+    path.write_text(" \n\n")
+    assert _told(ListedKeys, "filter_values", []) == "filter_values holds no values."
+    assert (
+        _told(FileKeys, "filter_values_path", str(path))
+        == f"filter_values_path: {path} holds no values."
+    )
+
+
+def test_a_file_that_cannot_be_read_is_told_with_its_setting(tmp_path):
+    missing = tmp_path / "missing.txt"
+    assert (
+        _told(FileKeys, "lead_ids_path", str(missing))
+        == f"lead_ids_path: cannot read {missing}: No such file or directory."
+    )
+    assert (
+        _told(FileKeys, "lead_ids_path", str(tmp_path))
+        == f"lead_ids_path: {tmp_path} is no regular file."
+    )
+
+
+@pytest.mark.parametrize(("before", "line"), [("", 1), ("x" * (2**20 - 1) + "\n", 2)])
+def test_a_file_that_is_no_text_is_told_with_the_line_from_which_on(tmp_path, before, line):
+    path = tmp_path / "values.txt"
+    path.write_bytes(before.encode() + b"\xff\n")
+    assert f"{path} is not text in UTF-8, in line {line} or after it: save it as UTF-8" in _told(
+        FileKeys, "filter_values_path", str(path)
+    )
+
+
+def test_the_digest_stays_what_it_is_for_bookmarks_of_earlier_runs_hold_it():
+    assert ListedKeys("filter_values", ["a", "b"]).digest == DIGEST_OF_A_AND_B
+    assert LeadRange(1, 9).digest == "1-9"
 
 
 @pytest.mark.parametrize("line", ["12a", "-1", "1.5", "٣", "1 2"])
