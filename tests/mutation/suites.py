@@ -68,6 +68,7 @@ SUITES = {
         fast=(
             "test_backlog.py",
             "test_bookmarks.py",
+            "test_finder_calls.py",
             "test_finding_rules.py",
             "test_keys.py",
             "test_log_walk.py",

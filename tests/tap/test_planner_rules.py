@@ -244,6 +244,10 @@ def test_a_position_is_of_what_is_looked_up_and_of_the_selected_fields():
     assert both.plan.any_resume.fingerprint != _fingerprint(LEADS)
 
 
+def test_a_position_of_an_earlier_version_is_gone_on_from():
+    assert _fingerprint(LEADS) == "842c57e71bfda9e0"
+
+
 @pytest.mark.parametrize(
     "changed", [{"max_concurrent_calls": 1}, {"activity_overlap_seconds": 601}]
 )

@@ -1,0 +1,296 @@
+"""What each way of finding asks Marketo for, call by call, and what it makes of the answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pytest
+
+from marketo_opps import ObjectDescription, Page, Workers
+from marketo_opps.process import Termination
+from tap_marketo_opps.finders import (
+    ActivityFinder,
+    FilterFinder,
+    LeadFinder,
+    Wanted,
+    searchable,
+)
+from tap_marketo_opps.keys import LeadRange, ListedKeys
+from tap_marketo_opps.pipeline import Pipeline
+from tap_marketo_opps.readahead import Line
+
+EARLY, MIDDLE, LATE = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"
+NEVER = "2999-01-01T00:00:00Z"
+NOW = datetime(2026, 4, 1, tzinfo=UTC)
+BOTH = {"opportunities": ("name",), "opportunity_roles": ("role",)}
+OPPORTUNITIES = {"opportunities": ("name",)}
+ROLES = {"opportunity_roles": ("role",)}
+LOG = {"opportunity_activities": ("leadId",)}
+ROLE_FIELDS = ("role", "externalOpportunityId", "leadId", "updatedAt")
+
+
+def _page(records):
+    return Page(records, None, more=False, request_id=None, server_time=NOW)
+
+
+class Client:
+    """An instance of three opportunities, two with roles; remembers what it was asked."""
+
+    opportunities = (
+        {"marketoGUID": "g1", "externalOpportunityId": "o1", "region": "North", "updatedAt": LATE},
+        {"marketoGUID": "g2", "externalOpportunityId": "o2", "region": "North", "updatedAt": EARLY},
+        {"marketoGUID": "g3", "externalOpportunityId": None, "region": "South", "updatedAt": LATE},
+    )
+    roles = (
+        {"marketoGUID": "r1", "externalOpportunityId": "o1", "leadId": 1, "updatedAt": EARLY},
+        {"marketoGUID": "r2", "externalOpportunityId": "o2", "leadId": 2, "updatedAt": LATE},
+        {"marketoGUID": "r3", "leadId": 2, "updatedAt": LATE},
+    )
+    log = (
+        {"leadId": 1, "activityDate": EARLY},
+        {"leadId": 2, "activityDate": LATE},
+        {"leadId": 9, "activityDate": LATE},
+    )
+    aliases = {"dedupeFields": "externalOpportunityId", "idField": "marketoGUID"}  # noqa: RUF012
+
+    def __init__(self):
+        self.asked = []
+
+    def query(self, obj, *, filter_values, **asked):
+        self.asked.append((str(obj), asked, tuple(filter_values)))
+        field = self.aliases.get(asked["filter_type"], asked["filter_type"])
+        held = self.opportunities if str(obj) == "opportunities" else self.roles
+        return _page([one for one in held if str(one.get(field)) in filter_values])
+
+    def paging_token(self, since):
+        self.asked.append(since)
+        return "first"
+
+    def activities(self, **asked):
+        self.asked.append(asked)
+        return _page(self.log)
+
+
+def _call(obj, filter_type, fields, *values):
+    asked = {"filter_type": filter_type, "fields": fields, "batch_size": 200}
+    return (obj, asked | {"next_page_token": None}, values)
+
+
+@dataclass
+class Found:
+    """What a finder led to: each record's stream and GUID, and whether it is told always."""
+
+    told: list
+    source: object
+    asked: list
+
+
+def _found(finder, fields, since=None, **wanted):
+    client = Client()
+    wanted = Wanted(
+        fields, dict.fromkeys(fields, since), NOW.strftime("%Y-%m-%dT%H:%M:%SZ"), **wanted
+    )
+    stages = finder.stages(client, 200, wanted)
+    workers = Workers(1, "marketo-read")
+    pipeline = Pipeline(stages.source, stages.lookups, Line(workers, 3, Termination()))
+    told = [
+        (step.stream, record.get("marketoGUID"), step.always(record))
+        for step in pipeline.steps()
+        for record in step.records
+    ]
+    workers.close()
+    return Found(told, stages.source, client.asked)
+
+
+def _filter(filter_type, *values):
+    return FilterFinder(filter_type, ListedKeys("filter_values", values))
+
+
+def _leads(swept_before=None):
+    return LeadFinder(LeadRange(1, 3), swept_before)
+
+
+def _log():
+    return ActivityFinder(lambda: [34, 36])
+
+
+def test_by_filter_opportunities_come_first_and_the_roles_of_those_found_after_them():
+    found = _found(_filter("region", "North", "South", "East"), BOTH)
+    assert found.told == [
+        ("opportunities", "g1", False),
+        ("opportunities", "g2", False),
+        ("opportunities", "g3", False),
+        ("opportunity_roles", "r1", True),
+        ("opportunity_roles", "r2", True),
+    ]
+    fields = ("name", "region", "externalOpportunityId")
+    assert found.asked == [
+        _call("opportunities", "region", fields, "North", "South", "East"),
+        _call("opportunity_roles", "externalOpportunityId", ROLE_FIELDS, "o1", "o2"),
+    ]
+    assert (found.source.noun, found.source.unmatched) == ("values", 1)
+
+
+def test_by_filter_without_roles_no_more_is_asked_for_than_the_field_that_is_searched():
+    found = _found(_filter("region", "North"), OPPORTUNITIES)
+    assert [told[1] for told in found.told] == ["g1", "g2"]
+    assert found.asked == [_call("opportunities", "region", ("name", "region"), "North")]
+
+
+@pytest.mark.parametrize("filter_type", ["dedupeFields", "externalOpportunityId"])
+def test_by_filter_roles_alone_are_asked_for_at_once_where_external_ids_are_given(filter_type):
+    found = _found(_filter(filter_type, "o1", "o8"), ROLES)
+    assert found.told == [("opportunity_roles", "r1", False)]
+    assert found.asked == [
+        _call("opportunity_roles", "externalOpportunityId", ROLE_FIELDS, "o1", "o8")
+    ]
+    assert (found.source.noun, found.source.unmatched) == ("values", 1)
+
+
+def test_by_filter_roles_alone_go_through_opportunities_where_other_values_are_given():
+    found = _found(_filter("idField", "g2"), ROLES)
+    assert found.told[1:] == [("opportunity_roles", "r2", True)]
+    assert found.asked == [
+        _call("opportunities", "idField", ("marketoGUID", "externalOpportunityId"), "g2"),
+        _call("opportunity_roles", "externalOpportunityId", ROLE_FIELDS, "o2"),
+    ]
+    assert found.source.unmatched == 0
+
+
+@pytest.mark.parametrize(("filter_type", "fields"), [("dedupeFields", ROLES), ("region", BOTH)])
+def test_by_filter_an_interrupted_run_goes_on_where_it_stood(filter_type, fields):
+    at = {"next": 1, "open": [], "done": 1, "unmatched": 1}
+    found = _found(_filter(filter_type, "East", "North"), fields, at=at)
+    assert found.asked[0][2] == ("North",)
+    assert found.source.keys_done == 2
+
+
+def test_what_was_looked_up_has_a_name():
+    source = ListedKeys("filter_values", ["North"])
+    assert FilterFinder("region", source).found_by == f"filter region {source.digest}"
+    assert _leads().found_by == "lead_ids 1-3"
+    assert _log().found_by == "activities"
+
+
+def test_by_leads_the_roles_lead_to_opportunities_which_are_written_first():
+    found = _found(_leads(), BOTH)
+    assert found.told == [
+        ("opportunities", "g1", True),
+        ("opportunities", "g2", True),
+        ("opportunity_roles", "r1", False),
+        ("opportunity_roles", "r2", False),
+        ("opportunity_roles", "r3", False),
+    ]
+    assert found.asked == [
+        _call("opportunity_roles", "leadId", ROLE_FIELDS, "1", "2", "3"),
+        _call("opportunities", "dedupeFields", ("name", "externalOpportunityId"), "o1", "o2"),
+    ]
+    assert (found.source.noun, found.source.unmatched) == ("leads", 1)
+
+
+def test_by_leads_roles_are_asked_for_with_what_leads_on_from_them():
+    asked = _found(_leads(), OPPORTUNITIES).asked
+    assert asked[0] == _call("opportunity_roles", "leadId", ROLE_FIELDS[1:], "1", "2", "3")
+
+
+def test_by_leads_nothing_follows_where_opportunities_are_not_wanted():
+    found = _found(_leads(), ROLES)
+    assert [told[1] for told in found.told] == ["r1", "r2", "r3"]
+    assert found.asked == [_call("opportunity_roles", "leadId", ROLE_FIELDS, "1", "2", "3")]
+
+
+def test_what_leads_beyond_the_range_swept_before_lead_to_is_told_however_old():
+    # The roles of the second lead are told in any case; so is the opportunity that they lead to.
+    assert _found(_leads("lead_ids 1-1"), BOTH, since=NEVER).told == [
+        ("opportunities", "g1", False),
+        ("opportunities", "g2", True),
+        ("opportunity_roles", "r1", False),
+        ("opportunity_roles", "r2", True),
+        ("opportunity_roles", "r3", True),
+    ]
+
+
+def test_an_opportunity_is_told_however_old_where_its_role_is_new():
+    told = _found(_leads(), BOTH, since=MIDDLE).told
+    assert told[:2] == [("opportunities", "g1", False), ("opportunities", "g2", True)]
+
+
+def test_by_the_log_roles_of_the_leads_in_it_come_first_and_what_they_lead_to_before_them():
+    found = _found(_log(), BOTH, log_from=EARLY)
+    assert [told[:2] for told in found.told] == [
+        ("opportunity_activities", None),
+        ("opportunity_activities", None),
+        ("opportunity_activities", None),
+        ("opportunities", "g1"),
+        ("opportunities", "g2"),
+        ("opportunity_roles", "r1"),
+        ("opportunity_roles", "r2"),
+        ("opportunity_roles", "r3"),
+    ]
+    assert found.asked == [
+        datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC),
+        {"next_page_token": "first", "activity_type_ids": (34, 36), "batch_size": 200},
+        _call("opportunity_roles", "leadId", ROLE_FIELDS, "1", "2", "9"),
+        _call("opportunities", "dedupeFields", ("name", "externalOpportunityId"), "o1", "o2"),
+    ]
+
+
+def test_by_the_log_what_is_later_than_the_cursor_leads_to_what_is_told_however_old():
+    told = _found(_log(), BOTH, since=NEVER, cursor=MIDDLE, log_from=EARLY).told
+    assert {guid: always for _, guid, always in told if guid} == {
+        "r1": False,
+        "r2": True,
+        "r3": True,
+        "g1": False,
+        "g2": True,
+    }
+
+
+def test_by_the_log_it_is_walked_from_the_moment_given_to_the_beginning_of_the_run():
+    begun = _found(_log(), LOG)
+    assert begun.asked[0] == datetime(2026, 3, 31, 23, 59, 59, tzinfo=UTC)
+    assert begun.told == []
+    assert len(_found(_log(), LOG, log_from=MIDDLE).told) == 2
+
+
+def test_by_the_log_nothing_follows_where_only_the_log_is_wanted():
+    found = _found(_log(), LOG, log_from=EARLY)
+    assert len(found.told) == 3
+    assert len(found.asked) == 2
+
+
+@pytest.mark.parametrize("fields", [ROLES, LOG | ROLES])
+def test_by_the_log_no_opportunity_is_asked_for_where_none_is_wanted(fields):
+    found = _found(_log(), fields, log_from=EARLY)
+    assert [told[1] for told in found.told] == [None, None, None, "r1", "r2", "r3"]
+    assert len(found.asked) == 3
+
+
+def test_by_the_log_roles_are_read_for_the_opportunities_that_they_lead_to():
+    asked = _found(_log(), OPPORTUNITIES, log_from=EARLY).asked
+    assert asked[2] == _call("opportunity_roles", "leadId", ROLE_FIELDS[1:], "1", "2", "9")
+    assert asked[3][2] == ("o1", "o2")
+
+
+def test_an_interrupted_walk_goes_on_where_it_stood():
+    at = {"token": "next", "reached": LATE, "keys": {"always": "7", "if_new": ""}}
+    found = _found(_log(), BOTH, log_from=EARLY, at=at)
+    assert found.asked[0]["next_page_token"] == "next"
+    assert found.asked[1][2] == ("7", "1", "2", "9")
+
+
+def test_a_field_is_asked_for_once_though_finding_needs_it_too():
+    selected = {"opportunity_roles": ("leadId", "role")}
+    assert _found(_leads(), selected).asked[0][1]["fields"] == (
+        "leadId",
+        "role",
+        "externalOpportunityId",
+        "updatedAt",
+    )
+
+
+def test_searchable_is_what_is_so_by_itself_and_the_two_aliases():
+    searched = (("region",), ("externalOpportunityId", "leadId"), ("marketoGUID",))
+    description = ObjectDescription("", "", "marketoGUID", (), searched, ())
+    assert searchable(description) == ["dedupeFields", "idField", "region", "marketoGUID"]
