@@ -11,7 +11,7 @@ import pytest
 from marketo_opps import Page, PageTokenError, Reason, StoppedError
 from marketo_opps.process import Termination
 from tap_marketo_opps.keys import LeadRange, ListedKeys
-from tap_marketo_opps.pipeline import Pipeline
+from tap_marketo_opps.pipeline import LINE_LENGTH, Pipeline
 from tap_marketo_opps.readahead import Line
 from tap_marketo_opps.stages import Lookup, Step, Sweep
 
@@ -82,11 +82,11 @@ def _sweep(query, count=1000, **more):
     return Sweep(query, "found", keys, noun="values", **more)
 
 
-def _lookup(query, *, found_first=True):
+def _lookup(query, *, found_first=True, by="link"):
     return Lookup(
         query,
         "linked",
-        lambda step: ((record["link"], True) for record in step.records if "link" in record),
+        lambda step: ((record[by], True) for record in step.records if by in record),
         found_first=found_first,
     )
 
@@ -253,6 +253,32 @@ def test_where_keys_are_rare_a_call_is_made_short_before_too_much_would_be_read_
     assert linked.asked == [(("1",), None)]
     assert calls_before[0] <= 21 + 10
     assert sum(step.position is not None for step in steps) == 60
+
+
+def test_a_lookup_of_what_another_found_waits_for_full_calls_too_and_is_read_to_its_end():
+    found = Query(found=lambda key, _: {"key": key, "link": key[1:]})
+    linked = Query(found=lambda key, _: {"key": key, "further": f"f{int(key) // 2}"})
+    further = Query()
+    lookups = [_lookup(linked), _lookup(further, by="further")]
+    steps = list(_pipeline(_sweep(found, 8700), lookups).steps())
+    assert [len(keys) for keys, _ in further.asked] == [*[300] * 14, 150]
+    assert sum(len(step.records) for step in steps) == 8700 * 2 + 4350
+    assert steps[-1].position == {"next": 8700, "open": [], "done": 8700, "unmatched": 0}
+
+
+def test_no_more_readings_are_begun_than_there_are_in_a_line():
+    class Counted(Sweep):
+        begun = 0
+
+        def next_reading(self):
+            self.begun += 1
+            return super().next_reading()
+
+    keys = ListedKeys("filter_values", range(300 * 50))
+    source = Counted(Query(), "found", keys, noun="values")
+    next(_pipeline(source).steps())
+    # The first has been read, and its place is taken.
+    assert source.begun == LINE_LENGTH + 1
 
 
 def test_a_key_with_a_comma_is_left_out_counted_and_named():
