@@ -30,8 +30,8 @@ LOG = {"opportunity_activities": ("leadId",)}
 ROLE_FIELDS = ("role", "externalOpportunityId", "leadId", "updatedAt")
 
 
-def _page(records):
-    return Page(records, None, more=False, request_id=None, server_time=NOW)
+def _page(records, token=None):
+    return Page(records, token, more=token is not None, request_id=None, server_time=NOW)
 
 
 class Client:
@@ -54,8 +54,9 @@ class Client:
     )
     aliases = {"dedupeFields": "externalOpportunityId", "idField": "marketoGUID"}  # noqa: RUF012
 
-    def __init__(self):
+    def __init__(self, *log):
         self.asked = []
+        self._log = log or (self.log,)
 
     def query(self, obj, *, filter_values, **asked):
         self.asked.append((str(obj), asked, tuple(filter_values)))
@@ -69,7 +70,9 @@ class Client:
 
     def activities(self, **asked):
         self.asked.append(asked)
-        return _page(self.log)
+        token = asked["next_page_token"]
+        number = int(token) if token.isdigit() else 0
+        return _page(self._log[number], str(number + 1) if self._log[number + 1 :] else None)
 
 
 def _call(obj, filter_type, fields, *values):
@@ -84,23 +87,23 @@ class Found:
     told: list
     source: object
     asked: list
+    positions: list
 
 
-def _found(finder, fields, since=None, **wanted):
-    client = Client()
+def _found(finder, fields, since=None, client=None, **wanted):
+    client = client or Client()
     wanted = Wanted(
         fields, dict.fromkeys(fields, since), NOW.strftime("%Y-%m-%dT%H:%M:%SZ"), **wanted
     )
     stages = finder.stages(client, 200, wanted)
     workers = Workers(1, "marketo-read")
     pipeline = Pipeline(stages.source, stages.lookups, Line(workers, 3, Termination()))
-    told = [
-        (step.stream, record.get("marketoGUID"), step.always(record))
-        for step in pipeline.steps()
-        for record in step.records
-    ]
+    told, positions = [], []
+    for step in pipeline.steps():
+        told += [(step.stream, each.get("marketoGUID"), step.always(each)) for each in step.records]
+        positions.append(step.told())
     workers.close()
-    return Found(told, stages.source, client.asked)
+    return Found(told, stages.source, client.asked, positions)
 
 
 def _filter(filter_type, *values):
@@ -258,6 +261,26 @@ def test_by_the_log_nothing_follows_where_only_the_log_is_wanted():
     found = _found(_log(), LOG, log_from=EARLY)
     assert len(found.told) == 3
     assert len(found.asked) == 2
+    # One STATE a page is enough.
+    assert len(found.positions) == 1
+
+
+def test_by_the_log_a_position_carries_the_leads_that_are_being_looked_up():
+    found = _found(_log(), BOTH, log_from=EARLY, cursor=MIDDLE)
+    assert found.positions[0]["keys"] == {"always": "2,9", "if_new": "1"}
+    assert found.positions[-1]["keys"] == {"always": "", "if_new": ""}
+
+
+def test_by_the_log_opportunities_wait_no_longer_where_a_position_cannot_carry_all_leads():
+    pages = [
+        [{"leadId": lead, "activityDate": LATE} for lead in range(first, first + 50)]
+        for first in range(1, 3000, 50)
+    ]
+    asked = _found(_log(), BOTH, client=Client(*pages), log_from=EARLY).asked
+    kinds = [call[0] if isinstance(call, tuple) else "log" for call in asked[1:]]
+    assert kinds.count("opportunities") == 1
+    assert kinds.index("opportunities") < kinds.index("log") + 30
+    assert kinds.count("opportunity_roles") == 10
 
 
 @pytest.mark.parametrize("fields", [ROLES, LOG | ROLES])
