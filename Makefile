@@ -9,9 +9,11 @@ INSTALL_PINNED := $(INSTALL) --no-deps --require-hashes
 # Seconds and seed of `make soak SECONDS=3600 SEED=7`; without a seed it draws one and prints it.
 SECONDS ?= 600
 SEED ?=
+# Whose advisories `make audit` asks for: osv or pypi.
+ADVISORIES ?= osv
 MODULES ?= target_marketo_opps.ledger target_marketo_opps.batching
 
-.PHONY: demo test soak bench bench-full mutation lint types check docs lock clean
+.PHONY: demo test soak bench bench-full mutation lint types check audit dist docs lock clean
 
 demo: .venv/demo  ## run the real tap into the real target, between two sandbox instances
 	$(BIN)/marketo-sandbox demo
@@ -43,6 +45,17 @@ docs: .venv/dev  ## write the generated tables anew
 
 check: lint types test  ## what CI runs
 
+# Not part of `check`: a new advisory would fail a change that has nothing to do with it. Strict,
+# or a package that the service knows nothing of is passed over, and the rest called clean.
+audit: .venv/release/pinned  ## known vulnerabilities in all that is pinned
+	.venv/release/bin/pip-audit --strict --disable-pip \
+		--vulnerability-service $(ADVISORIES) $(addprefix -r ,$(wildcard requirements/*.txt))
+
+dist: .venv/dev .venv/release/pinned  ## the wheel and the sdist, built offline and checked
+	rm -rf dist
+	$(BIN)/python -m hatchling build -d dist
+	.venv/release/bin/twine check --strict dist/*
+
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
@@ -56,12 +69,19 @@ check: lint types test  ## what CI runs
 	$(INSTALL_PINNED) -r requirements/dev.txt
 	@touch $@
 
-LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--no-header --no-annotate --extra sandbox pyproject.toml
+.venv/release/pinned: requirements/release.txt | .venv/bin/python
+	$(BIN)/python -m venv $(@D)
+	$(INSTALL_PINNED:$(BIN)%=$(@D)/bin%) -r $<
+	@touch $@
+
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-header --no-annotate
+LOCK := $(COMPILE) --extra sandbox pyproject.toml
 
 lock:  ## pin anew (needs uv)
 	$(LOCK) requirements/build.in --group dev -o requirements/dev.txt
 	$(LOCK) requirements/build.in -c requirements/dev.txt -o requirements/run.txt
+	$(COMPILE) requirements/release.in -c requirements/dev.txt -o requirements/release.txt
 
 clean:
 	rm -rf .venv
