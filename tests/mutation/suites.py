@@ -76,6 +76,7 @@ SUITES = {
             "test_progress.py",
             "test_reading_ahead.py",
             "test_seen.py",
+            "test_stage_rules.py",
             "test_typed.py",
         ),
         thorough=(
@@ -99,6 +100,7 @@ SUITES = {
             "test_mapping.py",
             "test_rejects_file.py",
             "test_search_rules.py",
+            "test_short_way_rules.py",
             "test_states.py",
             "test_waiting_rules.py",
         ),
