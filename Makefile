@@ -6,6 +6,9 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # asks for with extras ("coverage[toml]"), and stop there, since that release has no hash here.
 INSTALL_PINNED := $(INSTALL) --no-deps --require-hashes
 
+# Other people's tools that ours are tested with, where they cannot share an environment with us.
+STRANGERS := .venv/strangers/jsonl/made .venv/strangers/postgres/made
+
 # Seconds and seed of `make soak SECONDS=3600 SEED=7`; without a seed it draws one and prints it.
 SECONDS ?= 600
 SEED ?=
@@ -18,7 +21,7 @@ MODULES ?= target_marketo_opps.ledger target_marketo_opps.batching
 demo: .venv/demo  ## run the real tap into the real target, between two sandbox instances
 	$(BIN)/marketo-sandbox demo
 
-test: .venv/dev  ## all tests
+test: .venv/dev $(STRANGERS)  ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
 
 soak: .venv/dev  ## the pair for as long as you like, with all that can go wrong
@@ -74,6 +77,14 @@ dist: .venv/dev .venv/release/pinned  ## the wheel and the sdist, built offline 
 	$(INSTALL_PINNED:$(BIN)%=$(@D)/bin%) -r $<
 	@touch $@
 
+# Environments without a pip of their own: made in a second. What old packages are built with is
+# pinned, too, so nothing is fetched for that.
+.venv/strangers/%/made: requirements/strangers-%.txt requirements/strangers-build.txt | .venv/dev
+	$(BIN)/python -m venv --clear --without-pip $(@D)
+	$(subst pip install,pip --python $(@D) install,$(INSTALL_PINNED)) -r requirements/strangers-build.txt
+	$(subst pip install,pip --python $(@D) install,$(INSTALL_PINNED)) --no-build-isolation -r $<
+	@touch $@
+
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-header --no-annotate
 LOCK := $(COMPILE) --extra sandbox pyproject.toml
@@ -82,6 +93,8 @@ lock:  ## pin anew (needs uv)
 	$(LOCK) requirements/build.in --group dev -o requirements/dev.txt
 	$(LOCK) requirements/build.in -c requirements/dev.txt -o requirements/run.txt
 	$(COMPILE) requirements/release.in -c requirements/dev.txt -o requirements/release.txt
+	for each in build jsonl postgres; do \
+		$(COMPILE) requirements/strangers-$$each.in -o requirements/strangers-$$each.txt || exit; done
 
 clean:
 	rm -rf .venv
