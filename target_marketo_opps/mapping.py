@@ -99,7 +99,8 @@ class Mapping:
             self._key_fields.index(OPPORTUNITY_ID) if OPPORTUNITY_ID in self._key_fields else None
         )
         self._shapes: dict[tuple[str, ...], bool] = {}
-        self._typed_fields: set[str] = set()
+        # The key from the start: the short way is to refuse a record without it.
+        self._typed_fields = set(self._key_fields)
         self._sends_nulls = settings.nulls == "send"
         # A role has no name; of an opportunity it must not be cleared.
         self._name_required = self._sends_nulls and description.field(_NAME) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from decimal import Decimal
 
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketo_opps import FieldDescription, MarketoObject, ObjectDescription
+from target_marketo_opps.batching import MAX_RECORD_BYTES
 from target_marketo_opps.destinations import destination
 from target_marketo_opps.errors import StreamError
 from target_marketo_opps.mapping import Mapping, RecordError
@@ -420,3 +422,129 @@ def test_the_short_way_is_closed_to_records_with_unknown_fields_that_reject(make
     for _ in range(3):
         with pytest.raises(RecordError):
             mapping.map({"externalOpportunityId": "K", "bogus": 1})
+
+
+# By id, and what else tells records apart
+
+
+@pytest.fixture
+def make_by_id(make):
+    def make_by_id(*properties, **options):
+        by_id = {"key": "marketoGUID", "action": "updateOnly", "dedupe_by": "idField"}
+        return make(*properties, **by_id, **options)
+
+    return make_by_id
+
+
+def test_by_id_the_opportunity_is_a_lock_however_the_record_is_mapped(make_by_id):
+    mapping = make_by_id("externalOpportunityId", "name")
+    record = {"marketoGUID": "G", "externalOpportunityId": "K ", "name": "x"}
+    ways = mapping._mapped_by_field(record), mapping._mapped_as_typed(record)
+    for mapped in (*ways, mapping.map_key(record)):
+        assert mapped.key == ("g",)
+        assert mapped.locks == (("g",), "k")
+
+
+@pytest.mark.parametrize("properties", [(), ("externalOpportunityId",)])
+def test_by_id_records_of_no_known_opportunity_share_no_lock(make_by_id, properties):
+    mapping = make_by_id(*properties)
+    for guid in "gh":
+        assert mapping.map({"marketoGUID": guid}).locks == ((guid,),)
+
+
+def test_an_opportunitys_only_lock_is_its_id(make):
+    assert make().map({"externalOpportunityId": "K "}).locks == ("k",)
+
+
+def test_a_guid_is_sent_without_the_blank_that_makes_it_too_long(make_by_id):
+    mapped = make_by_id().map({"marketoGUID": "G" * 36 + " "})
+    assert msgspec.json.decode(mapped.body) == {"marketoGUID": "G" * 36}
+
+
+@pytest.mark.parametrize("value", [["G"], "G" * 37])
+def test_a_guid_that_is_none_is_rejected(make_by_id, value):
+    with pytest.raises(RecordError):
+        make_by_id().map({"marketoGUID": value})
+
+
+def test_the_blank_of_any_other_key_counts(make):
+    with pytest.raises(RecordError) as caught:
+        make().map({"externalOpportunityId": "K" * 50 + " "})
+    assert caught.value.reasons[0].code == "1003"
+
+
+def test_a_stream_without_its_key_is_an_error_that_names_what_is_missing(make):
+    with pytest.raises(StreamError, match="no property for leadId and role, so"):
+        make(description=ROLES)
+
+
+def test_a_key_is_shown_as_it_arrived(make):
+    roles = make("lead_id", "role", description=ROLES)
+    shown = roles.shown_key({"externalOpportunityId": "K ", "lead_id": "7"})
+    assert shown == "K /7/None"
+
+
+@pytest.mark.parametrize("record", [{}, {"name": "x"}, {"bogus": 1}])
+def test_records_without_any_key_are_rejected_again_and_again(make, record):
+    mapping = make()
+    for _ in range(3):
+        with pytest.raises(RecordError) as caught:
+            mapping.map(record)
+        assert caught.value.reasons[0].code == "1002"
+
+
+# What is told
+
+
+def test_an_unknown_field_hides_no_other_reason(make):
+    mapping = make("bogus", unknown_fields="fail")
+    with pytest.raises(RecordError) as caught:
+        mapping.map({"externalOpportunityId": "K", "bogus": 1, "amount": "x"})
+    assert [reason.code for reason in caught.value.reasons] == ["1001", "1006"]
+
+
+def test_a_name_that_would_be_cleared_is_told(make):
+    with pytest.raises(RecordError) as caught:
+        make("name").map({"externalOpportunityId": "K", "name": None})
+    assert "'name'" in caught.value.reasons[0].message
+
+
+def test_what_cannot_be_updated_is_told_even_if_the_schema_hides_it(make, told):
+    mapping = make()
+    for _ in range(2):
+        assert body(mapping, fiscal="Q1") == {"externalOpportunityId": "K"}
+    assert told == ["Stream 'deals': Marketo says that 'fiscal' cannot be updated; left out."]
+
+
+# Limits
+
+
+@pytest.fixture
+def make_large(make):
+    """A mapping of one field without limit, and a record of so many bytes."""
+    field = FieldDescription("large", "", "string", MAX_RECORD_BYTES)
+    description = dataclasses.replace(DESCRIPTION, fields=(*DESCRIPTION.fields, field))
+    rest = len(b'{"externalOpportunityId":"K","large":""}')
+    return make("large", description=description), lambda size_bytes: {
+        "externalOpportunityId": "K",
+        "large": "x" * (size_bytes - rest),
+    }
+
+
+@pytest.mark.parametrize("passed_before", [False, True])
+def test_a_record_has_to_stay_under_what_a_call_may_hold(make_large, passed_before):
+    mapping, record = make_large
+    if passed_before:
+        mapping.map(record(100))
+    with pytest.raises(RecordError) as caught:
+        mapping.map(record(MAX_RECORD_BYTES))
+    assert f"takes {MAX_RECORD_BYTES:,} bytes" in caught.value.reasons[0].message
+    assert len(mapping.map(record(MAX_RECORD_BYTES - 1)).body) == MAX_RECORD_BYTES - 1
+
+
+def test_only_so_many_shapes_are_kept_in_mind(make, monkeypatch):
+    monkeypatch.setattr("target_marketo_opps.mapping._MOST_SHAPES", 2)
+    mapping = make("name", "amount", "isWon")
+    for name, value in {"name": "x", "amount": 1, "isWon": True}.items():
+        assert body(mapping, **{name: value}) == {"externalOpportunityId": "K", name: value}
+    assert len(mapping._shapes) == 2
