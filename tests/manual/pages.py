@@ -87,6 +87,7 @@ class Reader:
             "PATH": f"{self._programs}:{BIN}:{os.environ['PATH']}",
             "LEFT_OFF": str(self._programs / ".left-off"),
             "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "MELTANO_CLI_DISABLE_VERSION_CHECK": "true",
             "NO_COLOR": "1",
             **(environment or {}),
         }

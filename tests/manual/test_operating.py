@@ -1,0 +1,232 @@
+"""`docs/operating.md`: its commands, its log lines and its sums."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import re
+import subprocess
+
+import jsonschema
+import pytest
+import yaml
+from meltano.core.state_store import StateBackend
+
+from tap_marketo_opps.tap import TapMarketoOpps
+from tests.manual.pages import ROOT, blocks, page, section
+
+PAGE = page("operating.md")
+STATE_ID = "prod:tap-marketo-opps-to-target-postgres"
+LEADS = 120
+# By default: 50 in 20 seconds.
+CALLS_A_MINUTE = 150
+# What a warehouse's loader does: it keeps the records, and prints a state once they are kept.
+LOADER = r"""tee -a loaded.jsonl | sed -n 's/^{"type": *"STATE", *"value": *\(.*\)}$/\1/p'"""
+
+
+@pytest.fixture
+def source(marketo_sandbox_factory):
+    return marketo_sandbox_factory(opportunities=700, leads=LEADS, seed=3)
+
+
+@pytest.fixture
+def reader(source, reader_of):
+    """Someone with a Meltano project of their own, its loader being a stand-in."""
+    reader = reader_of(
+        PAGE,
+        # As many leads as the sandbox has, and not two hours to wait.
+        {"TO=2000000": f"TO={LEADS}", "--timeout 7200": "--timeout 3"},
+        {f"TAP_MARKETO_OPPS_{name.upper()}": value for name, value in source.credentials.items()},
+    )
+    reader.has("target-postgres", LOADER)
+    reader.has("target-jsonl", LOADER)
+    (reader.directory / "meltano.yml").write_text(project())
+    (reader.directory / "tap.json").write_text(
+        json.dumps({**source.credentials, "start_date": "2020-01-01T00:00:00Z"})
+    )
+    return reader
+
+
+def project() -> str:
+    """This repository's project, with the environment and the loader that the page takes."""
+    whole = yaml.safe_load((ROOT / "meltano.yml").read_text())
+    whole["environments"] = [{"name": "prod"}]
+    loader = {"name": "target-postgres", "namespace": "target_postgres"}
+    whole["plugins"]["loaders"] = [{**loader, "executable": "target-postgres"}]
+    return yaml.safe_dump({**whole, "default_environment": "prod"}, sort_keys=False)
+
+
+def lines_of(path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def loaded(reader) -> set[str]:
+    """The opportunities that have arrived since the last time this was asked."""
+    path = reader.directory / "loaded.jsonl"
+    messages = lines_of(path)
+    path.unlink()
+    return {
+        each["record"]["externalOpportunityId"]
+        for each in messages
+        if each["type"] == "RECORD" and each["stream"] == "opportunities"
+    }
+
+
+def with_a_role(source) -> set[str]:
+    return {role["externalOpportunityId"] for role in source.instance.roles()}
+
+
+def calls(source, since=0) -> list[str]:
+    """What was called, tokens aside."""
+    operations = [call["operation"] for call in source.journal(since)]
+    return [each for each in operations if each != "identity"]
+
+
+def changed_long_ago(source) -> set[str]:
+    """What somebody has changed since the last run, too long ago for the log's overlap."""
+    source.advance(3600)
+    changed = sorted(with_a_role(source))[:5]
+    source.instance.change(changed, {"nextStep": "Sign"})
+    source.advance(3600)
+    return set(changed)
+
+
+def state_in(path) -> dict:
+    return json.loads(path.read_text())["bookmarks"]["opportunities"]
+
+
+def test_its_commands_do_what_they_say(reader, source):
+    told = reader.does("FIND_BY=lead_ids", "meltano run").stderr
+    assert loaded(reader) == with_a_role(source)
+
+    changed = changed_long_ago(source)
+    told = reader.does("meltano run").stderr
+    assert f"Going on from the sweep of lead_ids 1-{LEADS}, which began at " in told
+    assert changed <= loaded(reader)
+
+    everything = source.instance.opportunity_ids()
+    (reader.directory / "ids.txt").write_text("".join(f"{each}\n" for each in everything))
+    reader.does("FIND_BY=filter")
+    assert loaded(reader) == set(everything)
+
+    reader.does("meltano job add", "meltano schedule add")
+    before = len(source.journal())
+    reader.does("meltano schedule run")
+    assert loaded(reader) == set()
+    assert len(calls(source, before)) == 6
+
+    the_states_of_the_page(reader)
+    the_plain_pipe_of_the_page(reader, source, changed)
+
+    before = len(source.journal())
+    reader.does("--full-refresh")
+    assert loaded(reader) == with_a_role(source)
+    source.use_calls(1_000)
+    assert re.fullmatch(r"[\d,]+ calls today, .*\n", reader.does("calls_today()").stdout)
+
+    the_lines_for_machines(reader)
+    the_run_that_is_stopped(reader, source)
+
+    told = reader.does("--version", "--test").stdout
+    assert "tap-marketo-opps v" in told
+    assert "ok      credentials" in told
+
+
+def the_states_of_the_page(reader):
+    told = reader.does("state list", "state get", "state copy").stdout.splitlines()
+    assert told == [STATE_ID, f"{STATE_ID}:by-id"]
+    reader.does("state set")
+    reader.does("state clear")
+    reader.does("state export", "state import")
+    kept = sorted(path.parent.name for path in (reader.directory / "state").rglob("state.json"))
+    assert kept == [STATE_ID, f"{STATE_ID}:by-id"]
+
+
+def the_plain_pipe_of_the_page(reader, source, changed):
+    reader.does("cat > move.sh")
+    # The log does not go back to the beginning.
+    assert changed <= loaded(reader) < with_a_role(source)
+    kept = reader.directory / "state.json"
+    assert state_in(kept)["found_by"] == "activities"
+
+    was = state_in(kept)
+    reader.does("singer_state")
+    assert loaded(reader) == set()
+    assert state_in(kept)["log_until"] >= was["log_until"]
+
+    with (reader.directory / "move.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        again = subprocess.run(["bash", "move.sh"], cwd=reader.directory, check=False)
+    assert again.returncode == 75
+
+
+def the_lines_for_machines(reader):
+    told = reader.does("--log-format json").stdout
+    assert re.search(r"^info tap-marketo-opps opportunities: .* calls, ", told, re.MULTILINE)
+    entries = lines_of(reader.directory / "run.jsonl")
+    assert {"level", "event", "timestamp", "run_id"} <= entries[-1].keys()
+    assert [entry for entry in entries if "metric_info" in entry and "job_name" in entry]
+
+    reader.does("SINGER_SDK_LOG_CONFIG")
+    entries = lines_of(reader.directory / "move.jsonl")
+    assert [entry for entry in entries if "calls" in entry["message"]]
+
+
+def the_run_that_is_stopped(reader, source):
+    source.fault("slow", seconds=1)
+    assert "Run timed out" in reader.does("--timeout", code=1).stderr
+    source.clear_faults()
+
+
+def test_the_line_for_cron_runs_what_the_page_has_run_before():
+    (cron,) = [text for text in blocks("text", PAGE) if "cd /srv/marketo" in text]
+    command = cron.split("meltano --log-format json ")[1].partition(" 2>>")[0]
+
+    assert f"\nmeltano {command}\n" in "".join(f"\n{block}" for block in blocks("sh", PAGE))
+
+
+def test_its_settings_are_valid():
+    (shown,) = blocks("yaml", PAGE)
+
+    for plugin in yaml.safe_load(shown)["plugins"]["extractors"]:
+        properties = TapMarketoOpps.config_jsonschema["properties"]
+        assert plugin["config"].keys() <= properties.keys()
+        jsonschema.validate(plugin["config"], {"properties": properties})
+
+
+def test_its_shares_add_up_to_the_limits():
+    rows = re.findall(r"^\| .* \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|$", PAGE, re.MULTILINE)
+    shares = [[number(cell) for cell in row] for row in rows]
+    rate, at_once, level = zip(*shares, strict=True)
+
+    assert (sum(rate), sum(at_once)) == (100, 10)
+    assert level[0] + level[-1] == 50_000
+
+
+def test_its_places_for_state_are_known_to_meltano():
+    rows = re.findall(r"^\| `([a-z0-9]+)(?:://\S*)?` \|", section("State", PAGE), re.MULTILINE)
+
+    assert set(rows) == set(StateBackend.backends())
+
+
+COSTS = re.findall(r"^\|.* \| (.*) \| ([\d,]+) \| ([\d,]+) min \|$", PAGE, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("terms", "total", "minutes"), COSTS)
+def test_its_sums_are_right(terms, total, minutes):
+    factors = [re.split(" \N{MULTIPLICATION SIGN} ", term) for term in terms.split(" + ")]
+    calls = sum(math.prod(map(value, each)) for each in factors)
+
+    assert calls == number(total)
+    assert math.ceil(calls / CALLS_A_MINUTE) == number(minutes)
+
+
+def value(factor: str) -> int:
+    """Of a number, or of the pages that so many records fill."""
+    records = re.fullmatch(r"⌈([\d,]+)/300⌉", factor)
+    return math.ceil(number(records[1]) / 300) if records else number(factor)
+
+
+def number(text: str) -> int:
+    return int(text.replace(",", ""))

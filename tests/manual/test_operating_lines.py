@@ -1,0 +1,160 @@
+"""The lines that `docs/operating.md` tells operators to alert on are those that come."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.manual.pages import page, section
+from tests.pipeline.processes import Plugin
+
+SECTION = section("What to alert on", page("operating.md"))
+DEADLINE_SECONDS = 30
+
+
+class Operator:
+    """Runs plugins and keeps what they say, and the last state that a tap wrote."""
+
+    def __init__(self, directory) -> None:
+        self._directory = directory
+        self._runs = []
+
+    def start(self, name, config, *arguments, stdin=subprocess.DEVNULL) -> Plugin:
+        directory = self._directory / str(len(self._runs))
+        directory.mkdir()
+        with (directory / "out").open("wb") as stdout:
+            self._runs.append(
+                Plugin(name, config, directory, *arguments, stdin=stdin, stdout=stdout)
+            )
+        return self._runs[-1]
+
+    def tap(self, config, state=None, catalog=None) -> int:
+        """Run the tap to its end; its exit status."""
+        arguments = [f"--{name}={self.file(value)}" for name, value in state_and(catalog, state)]
+        return self.start("tap-marketo-opps", config, *arguments).wait()
+
+    def file(self, value):
+        path = self._directory / f"{len(list(self._directory.iterdir()))}.json"
+        path.write_text(json.dumps(value))
+        return path
+
+    def state(self) -> dict:
+        """The last that the last run wrote."""
+        lines = self.out().splitlines()
+        return [json.loads(each)["value"] for each in lines if '"type":"STATE"' in each][-1]
+
+    def out(self) -> str:
+        return (self._directory / str(len(self._runs) - 1) / "out").read_text()
+
+    def heard(self) -> list[str]:
+        return [line for run in self._runs for line in run.stderr.splitlines()]
+
+
+def state_and(catalog, state):
+    given = {"catalog": catalog, "state": state}
+    return [(name, value) for name, value in given.items() if value is not None]
+
+
+@pytest.fixture
+def operator(tmp_path):
+    return Operator(tmp_path)
+
+
+@pytest.fixture
+def sandbox(marketo_sandbox_factory):
+    return marketo_sandbox_factory(opportunities=500, leads=40, seed=3)
+
+
+@pytest.fixture
+def busy_sandbox(marketo_sandbox_factory):
+    """One whose limits others have used up just now."""
+    faults = [{"fault": code, "times": 1} for code in ("606", "615")]
+    return marketo_sandbox_factory(faults=faults)
+
+
+@pytest.fixture
+def by_id(sandbox):
+    """Settings of a tap by filter, one of its values being of a deleted opportunity."""
+    ids = sandbox.instance.opportunity_ids()
+    return {**sandbox.credentials, "filter_values": [*ids, "GONE"], "batch_size": 100}
+
+
+def test_every_line_comes_as_it_is_told(operator, sandbox, by_id, busy_sandbox):
+    waiting = operator.start("tap-marketo-opps", {**by_id, **busy_sandbox.credentials})
+    catalog = runs_that_find_oddities(operator, by_id)
+    runs_that_are_cut_short(operator, sandbox, by_id, catalog)
+    a_run_that_is_stopped(operator, sandbox, by_id)
+    a_target_that_rejects(operator, sandbox)
+    assert waiting.wait() == 0
+
+    heard = operator.heard()
+    rows = re.findall(r"^\| `(.*?)` \| ([A-Za-z]+) \|", SECTION, re.MULTILINE)
+    assert len(rows) > 15
+    missing = [row for row in rows if not any(comes(*row, line) for line in heard)]
+    assert missing == [], "\n".join(line for line in heard if "| INFO" not in line)
+
+
+def comes(told: str, where: str, line: str) -> bool:
+    """Whether a line of a log is the one told, at its level, or by the plugin told."""
+    level = where if where.isupper() else "INFO"
+    pattern = re.escape(told).replace(re.escape("..."), ".+")
+    plugin = f"{where}-marketo-opps" if where.islower() else ""
+    return f"| {level} " in line and plugin in line and re.search(pattern, line) is not None
+
+
+def runs_that_find_oddities(operator, by_id) -> dict:
+    """Returns a catalog of the stream opportunities alone."""
+    assert operator.start("tap-marketo-opps", by_id, "--discover").wait() == 0
+    catalog = json.loads(operator.out())
+    (found,) = [each for each in catalog["streams"] if each["tap_stream_id"] == "opportunities"]
+    found["schema"]["properties"]["stage"] = {"type": ["integer", "null"]}
+    assert operator.tap(by_id, catalog=catalog) == 0
+    others = {**by_id, "filter_values": by_id["filter_values"][:3]}
+    assert operator.tap(others, state=operator.state()) == 0
+    return {"streams": [found]}
+
+
+def runs_that_are_cut_short(operator, sandbox, by_id, catalog):
+    sandbox.fault("607", operation="query opportunity", skip=3)
+    assert operator.tap(by_id, catalog=catalog) == 1
+    state = operator.state()
+    sandbox.clear_faults()
+    assert operator.tap({**by_id, "batch_size": 200}, state, catalog) == 0
+    newer = json.loads(json.dumps(state).replace('\\"v\\":1', '\\"v\\":99'))
+    assert newer != state
+    assert operator.tap(by_id, newer, catalog) == 0
+    assert operator.tap({**by_id, "daily_call_limit": 2}) == 1
+
+
+def a_run_that_is_stopped(operator, sandbox, by_id):
+    sandbox.fault("slow", seconds=1)
+    before = len(sandbox.journal())
+    running = operator.start("tap-marketo-opps", by_id)
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while len(sandbox.journal()) == before:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    running.kill(signal.SIGTERM)
+    assert running.wait() == 143
+    sandbox.clear_faults()
+
+
+def a_target_that_rejects(operator, sandbox):
+    properties = {"externalOpportunityId": {}, "name": {}, "ofNoUse": {}}
+    messages = [{"type": "SCHEMA", "stream": "opportunities", "schema": {"properties": properties}}]
+    messages[0]["key_properties"] = []
+    records = [
+        {"externalOpportunityId": "A-1", "name": "A deal", "ofNoUse": "1"},
+        {"externalOpportunityId": "A-2", "name": ""},
+    ]
+    messages += [{"type": "RECORD", "stream": "opportunities", "record": each} for each in records]
+    config = {**sandbox.credentials, "rejects_path": "rejects.jsonl"}
+    target = operator.start("target-marketo-opps", config, stdin=subprocess.PIPE)
+    with target.stdin as stdin:
+        stdin.write("".join(json.dumps(each) + "\n" for each in messages).encode())
+    assert target.wait() == 1
