@@ -50,7 +50,7 @@ def reader(sources, destinations, reader_of):
         # Several pages, to be stopped between.
         "TAP_MARKETO_AMER_BATCH_SIZE": "50",
     }
-    reader = reader_of(PAGE, {}, secrets)
+    reader = reader_of(PAGE, {"TO=900000": f"TO={LEADS}"}, secrets)
     (reader.directory / "meltano.yml").write_text(project())
     return reader
 
@@ -147,6 +147,8 @@ def one_fails_and_the_others_do_not(told, sources, destinations):
 
 def a_container_of_its_own(reader):
     reader.does("MELTANO_SYS_DIR_ROOT", "--state-id-suffix emea")
+    told = reader.does("--state-id-suffix emea").stderr
+    assert f"Going on from the sweep of lead_ids 1-{LEADS}" in told
     (state,) = (reader.directory / "state").rglob("state.json")
     assert f"`{state.parent.name}`" in PAGE
     assert "bookmarks" in state.read_text()
