@@ -11,9 +11,9 @@ import threading
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from marketo_opps.sandbox.extra import what_is_missing
 from marketo_opps.sandbox.faults import Fault
 from marketo_opps.sandbox.options import ALL_PERMISSIONS, LimitOptions, SandboxOptions
-from marketo_opps.sandbox.server import SandboxServer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +24,10 @@ DEMO_OPPORTUNITIES = 1200
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand; returns the exit status."""
     asked = _parser().parse_args(arguments)
+    missing = what_is_missing()
+    if missing is not None:
+        print(f"marketo-sandbox: {missing}", file=sys.stderr)
+        return 1
     if asked.command == "demo":
         from marketo_opps.sandbox.demo import run_demo  # noqa: PLC0415 - wants both plugins
 
@@ -33,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def serve(options: SandboxOptions) -> int:
     """Serve an instance until SIGTERM or SIGINT."""
+    from marketo_opps.sandbox.server import SandboxServer  # noqa: PLC0415 - wants the extra
+
     over = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: over.set())

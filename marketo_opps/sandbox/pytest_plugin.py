@@ -22,11 +22,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
+from marketo_opps.sandbox.extra import what_is_missing
 from marketo_opps.sandbox.options import SandboxOptions
-from marketo_opps.sandbox.server import SandboxServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from marketo_opps.sandbox.server import SandboxServer
 
 
 class SandboxFactory(Protocol):
@@ -39,6 +41,11 @@ class SandboxFactory(Protocol):
 @pytest.fixture
 def marketo_sandbox_factory() -> Iterator[SandboxFactory]:
     """Start sandboxes that end with the test, and fail it if one of them was misused."""
+    missing = what_is_missing()
+    if missing is not None:
+        pytest.fail(missing, pytrace=False)
+    from marketo_opps.sandbox.server import SandboxServer  # noqa: PLC0415 - wants the extra
+
     servers: list[SandboxServer] = []
 
     def start(**options: Any) -> SandboxServer:
