@@ -17,7 +17,7 @@ from target_marketo_opps.ledger import Ledger
 from target_marketo_opps.rejects import Reject
 from target_marketo_opps.settings import TargetSettings
 from target_marketo_opps.tally import Tally
-from target_marketo_opps.verdicts import CREATED, Delivery
+from target_marketo_opps.verdicts import CREATED, Delivery, Fate, Verdict
 from target_marketo_opps.wakeup import Wakeup
 
 BAD = Reject("s", MarketoObject.OPPORTUNITIES, {}, (Reason("1003", "Bad"),))
@@ -26,9 +26,9 @@ BAD = Reject("s", MarketoObject.OPPORTUNITIES, {}, (Reason("1003", "Bad"),))
 class Bench:
     """A dispatcher whose calls are answered by the test, or at once."""
 
-    def __init__(self, *, at_once=True, **settings):
+    def __init__(self, *, at_once=True, rejects=None, **settings):
         self.now, self.states, self.sent, self.at_once = 0.0, [], [], at_once
-        self.futures = []
+        self.futures, self.delivered_by, self.deliver = [], [], object()
         ledger = Ledger()
         self.tally = Tally()
         self.tally.begin("s")
@@ -36,12 +36,12 @@ class Bench:
         self.dispatcher = Dispatcher(
             batcher=Batcher(ledger),
             ledger=ledger,
-            deliver=None,
+            deliver=self.deliver,
             workers=self,
             max_in_flight=2,
             write_state=self.states.append,
             tally=self.tally,
-            rejects=None,
+            rejects=rejects,
             settings=TargetSettings(**settings),
             wakeup=self.wakeup,
             termination=Termination(),
@@ -49,7 +49,8 @@ class Bench:
             clock=lambda: self.now,
         )
 
-    def submit(self, _deliver, batch):
+    def submit(self, deliver, batch):
+        self.delivered_by.append(deliver)
         self.sent.append(batch)
         self.futures.append(Future())
         if self.at_once:
@@ -193,3 +194,119 @@ def test_a_dry_run_lets_no_state_out(make_bench):
     bench.dispatcher.checkpoint(1)
     bench.dispatcher.finish()
     assert bench.states == []
+
+
+# Waiting
+
+
+@pytest.fixture
+def waits(monkeypatch):
+    """Has a bench's waits pass at once by its clock, and tells what they were for."""
+
+    def of(bench):
+        asked = []
+
+        def wait(*, timeout_seconds, **descriptors):
+            asked.append((timeout_seconds, descriptors))
+            bench.now += timeout_seconds
+            assert len(asked) < 100, "waits for ever"
+            return bool(descriptors)
+
+        monkeypatch.setattr(bench.wakeup, "wait", wait)
+        return asked
+
+    return of
+
+
+def test_input_is_waited_for_until_something_else_is_due(make_bench, waits):
+    bench = make_bench()
+    asked = waits(bench)
+    bench.dispatcher.before_read(7)
+    assert asked == [(dispatch.PROGRESS_SECONDS, {"readable": [7]})]
+
+
+def test_a_call_is_waited_for_no_longer_than_until_progress_is_due(make_bench, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    bench = make_bench(at_once=False)
+    bench.take("a")
+
+    def wait(*, timeout_seconds):
+        bench.now += timeout_seconds
+        if bench.now > 25:
+            bench.answer(0)
+
+    monkeypatch.setattr(bench.wakeup, "wait", wait)
+    bench.dispatcher.finish()
+    told = [line.rpartition(", ")[2] for line in caplog.messages if "settled" in line]
+    assert told == ["10 s.", "20 s.", "30 s."]
+
+
+def test_what_is_due_soon_is_not_slept_through(make_bench):
+    bench = make_bench()
+    bench.now = dispatch.PROGRESS_SECONDS - 0.25
+    assert bench.dispatcher._patience_seconds() == 0.25
+
+
+def test_calls_in_flight_are_waited_for_as_long_as_patience_lasts(make_bench, waits):
+    bench = make_bench(at_once=False)
+    bench.take(*range(300))
+    waits(bench)
+    bench.dispatcher.settle_in_flight(patience_seconds=10)
+    assert 10 <= bench.now < 10.5
+
+
+def test_nothing_is_waited_for_where_nothing_is_in_flight(make_bench, waits):
+    bench = make_bench()
+    asked = waits(bench)
+    bench.dispatcher.settle_in_flight(patience_seconds=1)
+    assert asked == []
+
+
+# Rejects
+
+
+REFUSED = Verdict(Fate.REJECTED, (Reason("1003", "Bad"),), "r#7")
+
+
+def deliver_rejected(bench, *keys):
+    """Have a batch of these keys refused, record by record."""
+    bench.take(*keys)
+    bench.dispatcher.batcher.close_all()
+    bench.dispatcher._send_closed()
+    delivery = Delivery(bench.sent[-1])
+    delivery.verdicts[:] = [REFUSED] * len(keys)
+    bench.futures[-1].set_result(delivery)
+    bench.dispatcher.before_read(None)
+
+
+def test_a_reject_is_written_and_told_as_it_was(make_bench):
+    rejects = Mock()
+    bench = make_bench(rejects=rejects, max_rejects=-1)
+    bench.dispatcher.reject("s", "K 7", BAD)
+    rejects.write.assert_called_once_with(BAD)
+    assert list(bench.tally.remarks()) == ["1 rejected with 1003 (Bad): K 7"]
+
+
+def test_what_marketo_refuses_is_written_and_told_by_the_key_that_was_sent(make_bench):
+    rejects = Mock()
+    bench = make_bench(rejects=rejects, max_rejects=-1, at_once=False)
+    deliver_rejected(bench, "a")
+    reject = Reject("s", MarketoObject.OPPORTUNITIES, {}, (Reason("1003", "Bad"),), "r#7")
+    rejects.write.assert_called_once_with(reject)
+    assert list(bench.tally.remarks()) == ["1 rejected with 1003 (Bad): 1"]
+
+
+def test_a_batch_with_too_many_rejects_ends_the_run_once_all_are_kept(make_bench):
+    rejects = Mock()
+    bench = make_bench(rejects=rejects, max_rejects=1, at_once=False)
+    with pytest.raises(RejectLimitError, match=r"Rejected records: 2,"):
+        deliver_rejected(bench, "a", "b", "c")
+    assert rejects.write.call_count == bench.tally.rejected == 3
+    assert bench.dispatcher.has_failed
+
+
+def test_batches_go_to_the_function_that_delivers(make_bench):
+    bench = make_bench()
+    bench.take("a")
+    bench.dispatcher.finish()
+    assert bench.delivered_by == [bench.deliver]

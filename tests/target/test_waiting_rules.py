@@ -8,7 +8,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from marketo_opps import CallCounts, MarketoError, MarketoObject, Reason
+from marketo_opps import CallCounts, MarketoError, MarketoObject, Reason, StoppedError
 from target_marketo_opps import dispatch
 from target_marketo_opps.batching import MAX_RECORD_BYTES, Batcher, Operation, Outgoing
 from target_marketo_opps.dispatch import Dispatcher
@@ -142,6 +142,15 @@ def test_what_other_calls_settle_after_a_failure_is_still_counted_and_released(
     dispatcher.settle_in_flight(patience_seconds=1)
     dispatcher._write_state.assert_called_once_with(1)
     assert dispatcher.has_failed
+
+
+def test_whoever_is_asked_to_end_waits_for_neither_input_nor_calls(dispatcher, batcher):
+    put(batcher, "a")
+    dispatcher._termination.requested = True
+    with pytest.raises(StoppedError, match="goes on from the last STATE"):
+        dispatcher.before_read(7)
+    with pytest.raises(StoppedError, match="goes on from the last STATE"):
+        dispatcher.finish()
 
 
 def test_a_reject_without_reason_or_request_is_told_all_the_same(dispatcher):
