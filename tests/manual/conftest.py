@@ -10,9 +10,19 @@ from marketo_opps.sandbox.pytest_plugin import (  # noqa: F401 - fixtures
 )
 from tests.manual.pages import Reader
 
+PASSED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.when == "call":
+        item.stash[PASSED] = report.passed
+    return report
+
 
 @pytest.fixture
-def reader_of(tmp_path):
+def reader_of(tmp_path, request):
     """Makes a `Reader` of a page in a directory of its own; it has to come to the page's end."""
     readers = []
 
@@ -23,5 +33,7 @@ def reader_of(tmp_path):
         return readers[-1]
 
     yield make
-    for reader in readers:
-        assert not reader.left, f"never run:\n{reader.left[0]}"
+    # One that failed has told why already.
+    if request.node.stash.get(PASSED, False):
+        for reader in readers:
+            assert not reader.left, f"never run:\n{reader.left[0]}"

@@ -18,6 +18,8 @@ from tests.pipeline import compare
 PAGE = page("many-instances.md")
 PROJECT, CRON_JOB = map(yaml.safe_load, blocks("yaml", PAGE))
 AIRFLOW, DAGSTER = blocks("python", PAGE)
+# A dozen runs of Meltano, on a machine that may be busy.
+SECONDS = 600
 INSTANCES = ("emea", "amer", "apac")
 LEADS = 60
 # Lead ids to sweep: 20 calls, which overlap where they may.
@@ -102,6 +104,7 @@ def most_in_a_window(sandbox) -> int:
     return max(sum(0 <= each - first < WINDOW_SECONDS for each in times) for first in times)
 
 
+@pytest.mark.timeout(SECONDS)
 def test_three_jobs_at_once_touch_nothing_of_each_other(reader, sources, destinations):
     assert reader.does("meltano state list").stdout == ""
 
