@@ -29,6 +29,7 @@ if t.TYPE_CHECKING:
 
     import requests
 
+    from marketo_opps.envelope import Envelope
     from marketo_opps.models import Record
     from marketo_opps.pacing import Nap
     from marketo_opps.settings import ConnectionSettings
@@ -44,6 +45,13 @@ _NO_SUCH_RESOURCE = "610"
 # Adobe's server-side timeouts, where they are not the usual 30 s.
 _WRITE_SECONDS = 60.0
 _PAGING_TOKEN_SECONDS = 300.0
+
+
+def _beyond_documentation(call: Call, envelope: Envelope, what: str) -> UnexpectedAnswerError:
+    return UnexpectedAnswerError(
+        f"Marketo answered {call.name} with {what} (requestId {envelope.request_id}): run again "
+        "later; where it stays so, quote the requestId to Marketo's support."
+    )
 
 
 def can_be_asked_for(value: str) -> bool:
@@ -121,10 +129,10 @@ class MarketoClient:
     def describe(self, obj: MarketoObject) -> ObjectDescription:
         """Keys and fields of an object: `GET .../describe.json`."""
         call = Call("GET", f"{obj.path}/describe.json", permission=_READ_OPPORTUNITY)
-        result = self._caller.make(call).result
-        if len(result) != 1:
-            raise UnexpectedAnswerError(f"Marketo answered {call.name} with {len(result)} objects.")
-        return ObjectDescription.from_json(result[0])
+        envelope = self._caller.make(call)
+        if len(envelope.result) != 1:
+            raise _beyond_documentation(call, envelope, f"{len(envelope.result)} objects")
+        return ObjectDescription.from_json(envelope.result[0])
 
     def query(
         self,
@@ -285,10 +293,10 @@ class MarketoClient:
             server_timeout_seconds=_PAGING_TOKEN_SECONDS,
             permission=_READ_ACTIVITY,
         )
-        token = self._caller.make(call).next_page_token
-        if not token:
-            raise UnexpectedAnswerError(f"Marketo answered {call.name} without a paging token.")
-        return token
+        envelope = self._caller.make(call)
+        if not envelope.next_page_token:
+            raise _beyond_documentation(call, envelope, "no paging token")
+        return envelope.next_page_token
 
     def activities(
         self,

@@ -53,11 +53,21 @@ class MarketoError(Exception):
     recovery: t.ClassVar[Recovery] = Recovery.FATAL
     ambiguous: t.ClassVar[bool] = False
     """Whether a write that ended so may have been executed all the same."""
+    remedy: t.ClassVar[str] = ""
+    """What the user can do, as one sentence; empty where there is nothing general to say."""
+
+    def __str__(self) -> str:
+        """What went wrong, and what the user can do about it."""
+        return f"{self.summary} {self.advice()}".rstrip()
 
     @property
     def summary(self) -> str:
         """What went wrong, for the line that says that it is tried again."""
-        return str(self)
+        return super().__str__()
+
+    def advice(self) -> str:
+        """What the user can do about it."""
+        return self.remedy
 
 
 class SettingsError(MarketoError):
@@ -91,12 +101,14 @@ class ConnectionLostError(MarketoError):
 
     recovery = Recovery.RETRY
     ambiguous = True
+    remedy = "The network did not recover in time: run again later, or raise max_retry_seconds."
 
 
 class UnreachableError(ConnectionLostError):
     """There was no connection, so nothing was sent."""
 
     ambiguous = False
+    remedy = ""
 
 
 class ServerError(MarketoError):
@@ -104,6 +116,7 @@ class ServerError(MarketoError):
 
     recovery = Recovery.RETRY
     ambiguous = True
+    remedy = "Marketo did not recover in time: run again later, or raise max_retry_seconds."
 
 
 class ResponseError(MarketoError):
@@ -116,14 +129,12 @@ class ResponseError(MarketoError):
     """
 
     codes: t.ClassVar[frozenset[str]] = frozenset()
-    remedy: t.ClassVar[str] = ""
-    """What the user can do, as one sentence; empty where there is nothing general to say."""
 
     def __init__(self, call: str, reasons: Sequence[Reason], request_id: str | None) -> None:
         self.call = call
         self.reasons = tuple(reasons)
         self.request_id = request_id
-        super().__init__(f"{self.summary} {self.advice()}".rstrip())
+        super().__init__(call, reasons, request_id)
 
     @property
     def summary(self) -> str:
@@ -131,10 +142,6 @@ class ResponseError(MarketoError):
         said = "; ".join(str(reason) for reason in self.reasons)
         quoted = f" (requestId {self.request_id})" if self.request_id else ""
         return f"Marketo refused {self.call}: {said}{quoted}."
-
-    def advice(self) -> str:
-        """What the user can do about it."""
-        return self.remedy
 
     @property
     def code(self) -> str:

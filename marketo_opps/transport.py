@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
+from pathlib import Path
 
 import requests
 import urllib3
@@ -157,7 +158,26 @@ def _read_environment_once(session: requests.Session, settings: ConnectionSettin
         merged = session.merge_environment_settings(settings.endpoint, {}, None, None, None)
         session.proxies.update(merged["proxies"])
         session.verify, session.cert = merged["verify"], merged["cert"]
+        if isinstance(session.verify, str):
+            _check_certificates(session.verify)
     session.trust_env = False
+
+
+def _check_certificates(path: str) -> None:
+    """See that a bundle of certificates, or a folder of them, can be read.
+
+    Raises:
+        SettingsError: it cannot.
+    """
+    kind = "capath" if Path(path).is_dir() else "cafile"
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(**{kind: path})
+    except OSError as error:
+        said = "it holds none" if isinstance(error, ssl.SSLError) else error.strerror
+        raise SettingsError(
+            f"The certificates in {path} cannot be read ({said}): correct REQUESTS_CA_BUNDLE in "
+            "the environment."
+        ) from None
 
 
 def _server_time(date: str | None) -> datetime:
@@ -176,6 +196,15 @@ def _failure(error: Exception, base: str) -> MarketoError:
             "'endpoint', or name your company's certificates in REQUESTS_CA_BUNDLE."
         )
     said = REDACTOR.redact(_short(cause))
+    if any(isinstance(each, _UNUSABLE_PROXY) for each in causes):
+        return SettingsError(
+            f"The proxy for {base} cannot be used ({said}): correct HTTPS_PROXY in the environment."
+        )
+    if any(isinstance(each, requests.exceptions.ProxyError) for each in causes):
+        return UnreachableError(
+            f"{base} cannot be reached through the proxy ({said}): check HTTPS_PROXY in the "
+            "environment, and the network."
+        )
     if any(isinstance(each, _NEVER_SENT) for each in causes):
         return UnreachableError(
             f"{base} cannot be reached ({said}): check 'endpoint' and the network."
@@ -184,10 +213,13 @@ def _failure(error: Exception, base: str) -> MarketoError:
 
 
 # The connection was not even made, so no write can have been done.
-_NEVER_SENT = (
-    requests.ConnectTimeout,
-    requests.exceptions.ProxyError,
-    urllib3.exceptions.NewConnectionError,
+_NEVER_SENT = (requests.ConnectTimeout, urllib3.exceptions.NewConnectionError)
+# Its address makes no sense, so trying again cannot help. The endpoint's own has been checked.
+_UNUSABLE_PROXY = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    urllib3.exceptions.ProxySchemeUnknown,
+    urllib3.exceptions.LocationParseError,
 )
 
 

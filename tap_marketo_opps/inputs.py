@@ -1,33 +1,15 @@
-"""The files that the command line names, read so that a bad one is told in one sentence."""
+"""State and catalog as the command line names them, a bad one told in one sentence."""
 
 from __future__ import annotations
 
 import io
-import json
 import typing as t
-from pathlib import Path
 
 from marketo_opps import SettingsError
+from marketo_opps.configuration import json_object
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
-
-
-def checked_config_paths(paths: tuple[str, ...]) -> tuple[str, ...]:
-    """The paths given by `--config`, once each is known to hold a JSON object.
-
-    Raises:
-        SettingsError: one cannot be read, or is something else.
-    """
-    for path in paths:
-        if path != "ENV":
-            try:
-                text = Path(path).read_text(encoding="utf-8")
-            except (OSError, UnicodeError) as error:
-                reason = getattr(error, "strerror", None) or "it is no UTF-8"
-                raise SettingsError(f"--config: cannot read {path}: {reason}.") from None
-            _object("--config", path, text)
-    return paths
 
 
 def checked_state(file: t.IO[str] | None) -> t.IO[str] | None:
@@ -59,7 +41,7 @@ def _checked(
         text = file.read()
     except (OSError, UnicodeError):
         raise SettingsError(f"{option}: {file.name} cannot be read as UTF-8.") from None
-    if fault := fault_of(_object(option, file.name, text)):
+    if fault := fault_of(json_object(option, file.name, text)):
         raise SettingsError(f"{option}: {file.name} {fault}.")
     return io.StringIO(text)
 
@@ -85,16 +67,3 @@ def _catalog_fault(catalog: dict[str, t.Any]) -> str | None:
 
 def _is_stream(stream: t.Any) -> bool:
     return isinstance(stream, dict) and {"tap_stream_id", "schema"} <= stream.keys()
-
-
-def _object(option: str, path: str, text: str) -> dict[str, t.Any]:
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise SettingsError(
-            f"{option}: {path} is no JSON: {error.msg} in line {error.lineno}, column "
-            f"{error.colno}."
-        ) from None
-    if not isinstance(value, dict):
-        raise SettingsError(f"{option}: {path} holds no JSON object.")
-    return value

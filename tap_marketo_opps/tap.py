@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import typing as t
 import weakref
 
@@ -21,8 +22,8 @@ from marketo_opps import (
     MarketoClient,
     MarketoObject,
     RequestRefusedError,
-    SettingsError,
 )
+from marketo_opps.configuration import checked_config_paths, environment_settings
 from marketo_opps.fields import is_known_type, object_schema
 from marketo_opps.process import TERMINATION, run
 from marketo_opps.settings import setting_errors
@@ -199,23 +200,16 @@ class TapMarketoOpps(Tap):
         value: tuple[str, ...],
     ) -> _ConfigInput:
         """`--config`, with a plain sentence for a file that cannot be read."""
-        return super().cb_config(ctx, param, inputs.checked_config_paths(value))
+        return super().cb_config(ctx, param, checked_config_paths(value))
 
     @classproperty
     def _env_var_config(cls) -> dict[str, t.Any]:  # noqa: N805 - a property of the class
-        """`--config=ENV`, with a plain sentence for a number that is none."""
+        """`--config=ENV`, with a plain sentence for what is not of its setting's type."""
         cls.append_builtin_config(cls.config_jsonschema)
-        config: dict[str, t.Any] = {}
-        for name, schema in cls.config_jsonschema["properties"].items():
-            try:
-                one = {"properties": {name: schema}}
-                config |= parse_environment_config(one, cls._env_var_prefix)
-            except ValueError as error:
-                raise SettingsError(
-                    f"The environment variable {cls._env_var_prefix}{name.upper()} is not of its "
-                    f"setting's type: {error}."
-                ) from None
-        return config
+        # With no settings to parse it still reads a .env file, as users of the SDK expect.
+        parse_environment_config({}, cls._env_var_prefix)
+        properties = cls.config_jsonschema["properties"]
+        return environment_settings(properties, cls._env_var_prefix, os.environ)
 
     @classmethod
     def invoke(

@@ -189,7 +189,7 @@ class Courier:
 
 def _verdict(batch: Batch, result: RecordResult, request_id: str | None) -> Verdict:
     if result.accepted:
-        return _accepted(result.status)
+        return _accepted(result.status, request_id)
     codes = {reason.code for reason in result.reasons}
     if _CRM_MANAGED in codes:
         raise CrmManagedError(f"a record of {batch.lane.obj.path}", result.reasons, request_id)
@@ -198,12 +198,13 @@ def _verdict(batch: Batch, result: RecordResult, request_id: str | None) -> Verd
     return Verdict(Fate.REJECTED, result.reasons, request_id)
 
 
-def _accepted(status: str) -> Verdict:
+def _accepted(status: str, request_id: str | None) -> Verdict:
     try:
         return _STATUS_VERDICTS[status]
     except KeyError:
         raise UnexpectedAnswerError(
-            f"Marketo answered with the unknown status '{status}'."
+            f"Marketo answered with the unknown status '{status}' (requestId {request_id}), so "
+            "what became of a record cannot be told: quote the requestId to Marketo's support."
         ) from None
 
 

@@ -68,7 +68,8 @@ class RejectsFile:
             self._file = open(path, "ab")  # noqa: SIM115, PTH123 - stays open; a str, as given
         except OSError as error:
             raise RejectsFileError(
-                f"rejects_path '{path}' cannot be opened: {error.strerror}.",
+                f"rejects_path '{path}' cannot be opened: {error.strerror}. Name a file in a "
+                "directory that exists and that this user may write to.",
             ) from None
         if _is_torn(path):
             # Of a full disk or a killed run; what follows must not become part of it.

@@ -67,7 +67,8 @@ def _reject(number: int, line: bytes) -> tuple[str, dict[str, t.Any]]:
         stream, record = reject["stream"], reject["record"]
     except (ValueError, KeyError, TypeError):
         raise RejectsLineError(
-            f"Line {number} is no reject as target-marketo-opps writes them.",
+            f"Line {number} is no reject as target-marketo-opps writes them: correct it, or take "
+            "it out.",
         ) from None
     return stream, record
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import typing as t
 from datetime import date
 from decimal import Decimal
 from functools import cached_property, partial
 
 from singer_sdk import Target
+from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import (
     ConfigValidationError,
     MapExpressionError,
     StreamMapConfigError,
 )
+from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 
 from marketo_opps import MarketoObject
+from marketo_opps.configuration import checked_config_paths, environment_settings
 from marketo_opps.process import TERMINATION, run
 from marketo_opps.settings import PACKAGE_NAME, setting_errors
 from target_marketo_opps.batch_files import batch_records
@@ -31,15 +35,17 @@ from target_marketo_opps.work import Work
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    import click
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.mapper import StreamMap
+    from singer_sdk.plugin_base import _ConfigInput
     from singer_sdk.sinks import Sink
 
     from marketo_opps import Record
 
 _Message = dict[str, t.Any]
 
-FORESEEABLE = (ConfigValidationError, FileNotFoundError, MapExpressionError, StreamMapConfigError)
+FORESEEABLE = (ConfigValidationError, MapExpressionError, StreamMapConfigError)
 
 
 class TargetMarketoOpps(Target):
@@ -106,6 +112,25 @@ class TargetMarketoOpps(Target):
         super(Target, cls).append_builtin_config(config_jsonschema)
         # Expressions know no `fake` unless the SDK's extra for it is installed, which it is not.
         config_jsonschema["properties"].pop("faker_config", None)
+
+    @classmethod
+    def cb_config(
+        cls,
+        ctx: click.Context,
+        param: click.Option,
+        value: tuple[str, ...],
+    ) -> _ConfigInput:
+        """`--config`, with a plain sentence for a file that cannot be read."""
+        return super().cb_config(ctx, param, checked_config_paths(value))
+
+    @classproperty
+    def _env_var_config(cls) -> dict[str, t.Any]:  # noqa: N805 - a property of the class
+        """`--config=ENV`, with a plain sentence for what is not of its setting's type."""
+        cls.append_builtin_config(cls.config_jsonschema)
+        # With no settings to parse it still reads a .env file, as users of the SDK expect.
+        parse_environment_config({}, cls._env_var_prefix)
+        properties = cls.config_jsonschema["properties"]
+        return environment_settings(properties, cls._env_var_prefix, os.environ)
 
     # How a run begins and ends
 

@@ -24,6 +24,7 @@ PURE = {
     "quota": {"errors"},
     "fields": {"models"},
     "envelope": {"errors", "models", "wire", "transport"},
+    "configuration": {"errors"},
     "settings": {"errors"},
     "transport": {"errors", "redaction", "settings"},
     "auth": {"errors", "redaction", "transport", "wire"},

@@ -18,6 +18,7 @@ from marketo_opps.errors import (
     RateLimitError,
     RequestRefusedError,
     ResponseError,
+    ServerError,
     TokenRefusedError,
     TooLargeError,
     TransientError,
@@ -121,6 +122,14 @@ def test_an_http_5xx_is_repeated(status, instance, client, fake_time, success):
     client.query(OPPORTUNITIES, filter_type="idField", filter_values=["a"], fields=["name"])
     assert len(instance.calls) == 3
     assert fake_time.waited == pytest.approx(0.75 + 1.5)
+
+
+def test_what_to_do_is_told_only_once_it_is_given_up(instance, client, caplog):
+    instance.answers("describe.json", 503)
+    with pytest.raises(ServerError) as caught:
+        client.describe(OPPORTUNITIES)
+    assert str(caught.value).endswith("run again later, or raise max_retry_seconds.")
+    assert caplog.messages[0].endswith("HTTP 503 Service Unavailable. Trying again in 0.8 s.")
 
 
 def test_the_daily_quota_tells_the_hour_of_its_reset(instance, client, refusal):

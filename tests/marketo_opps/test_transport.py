@@ -270,8 +270,27 @@ def test_a_proxy_that_cannot_be_reached_means_that_nothing_was_sent(connect, mon
     with socket.create_server(("127.0.0.1", 0)) as closed:
         proxy = f"http://127.0.0.1:{closed.getsockname()[1]}"
     monkeypatch.setenv("https_proxy", proxy)
-    with pytest.raises(UnreachableError):
+    with pytest.raises(UnreachableError, match=r"through the proxy .*: check HTTPS_PROXY"):
         get(connect("https://marketo.invalid"))
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    ["http://me:my-word@127.0.0.1:port", "ftp://127.0.0.1:9", "socks5://127.0.0.1:9", "://:x"],
+)
+def test_a_proxy_that_cannot_be_right_is_a_setting_to_correct(proxy, connect, monkeypatch):
+    monkeypatch.setenv("https_proxy", proxy)
+    with pytest.raises(SettingsError, match=r"The proxy for .*: correct HTTPS_PROXY") as caught:
+        get(connect("https://marketo.invalid"))
+    assert "my-word" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "said"), [("none", "No such file"), ("text", "it holds none")])
+def test_certificates_that_cannot_be_read_are_told(name, said, connect, monkeypatch, tmp_path):
+    (tmp_path / "text").write_text("no certificate")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / name))
+    with pytest.raises(SettingsError, match=f"{said}.*: correct REQUESTS_CA_BUNDLE"):
+        connect("https://marketo.invalid")
 
 
 def test_no_proxy_stands_before_loopback(server, connect, monkeypatch):

@@ -1,0 +1,117 @@
+"""Where settings come from, files and the environment: read whole, or told in one sentence."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from pathlib import Path
+
+from marketo_opps.errors import SettingsError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_BOOLEANS = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(
+    ("false", "0", "no", "off"), False
+)
+
+
+def checked_config_paths(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """The paths given by `--config`, once each is known to hold a JSON object.
+
+    Raises:
+        SettingsError: one cannot be read, or is something else.
+    """
+    for path in paths:
+        if path != "ENV":
+            try:
+                text = Path(path).read_text(encoding="utf-8")
+            except (OSError, UnicodeError) as error:
+                reason = getattr(error, "strerror", None) or "it is no UTF-8"
+                raise SettingsError(f"--config: cannot read {path}: {reason}.") from None
+            json_object("--config", path, text)
+    return paths
+
+
+def json_object(option: str, path: str, text: str) -> dict[str, t.Any]:
+    """What a file of the command line holds.
+
+    Args:
+        option: that names the file.
+        path: as it was given.
+        text: the file's.
+
+    Raises:
+        SettingsError: it is no JSON object.
+    """
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise SettingsError(
+            f"{option}: {path} is no JSON: {error.msg} in line {error.lineno}, column "
+            f"{error.colno}."
+        ) from None
+    if not isinstance(value, dict):
+        raise SettingsError(f"{option}: {path} holds no JSON object.")
+    return value
+
+
+def environment_settings(
+    properties: Mapping[str, Mapping[str, t.Any]],
+    prefix: str,
+    environment: Mapping[str, str],
+) -> dict[str, t.Any]:
+    """The settings that environment variables give, each read as its type.
+
+    Args:
+        properties: of the configuration's JSON schema.
+        prefix: of the variables' names.
+        environment: variables to values.
+
+    Raises:
+        SettingsError: a value cannot be of its setting's type.
+    """
+    variables = {name: prefix + name.upper() for name in properties}
+    return {
+        name: _read(variables[name], environment[variables[name]], schema)
+        for name, schema in properties.items()
+        if variables[name] in environment
+    }
+
+
+def _read(variable: str, text: str, schema: Mapping[str, t.Any]) -> t.Any:
+    kinds = schema.get("type", "string")
+    kind = next(
+        (each for each in _READERS if each == kinds or (isinstance(kinds, list) and each in kinds)),
+        None,
+    )
+    if kind is None:
+        return text
+    try:
+        return _READERS[kind](text)
+    except json.JSONDecodeError as error:
+        # Not quoted: what stream maps hold may be nobody's business.
+        said = f"it is no JSON: {error.msg} at character {error.pos + 1}"
+    except (ValueError, KeyError):
+        said = repr(text)
+    raise SettingsError(
+        f"The environment variable {variable} is not of its setting's type, {kind}: {said}."
+    )
+
+
+def _boolean(text: str) -> bool:
+    return _BOOLEANS[text.strip().lower()]
+
+
+def _array(text: str) -> t.Any:
+    """JSON, or values with commas between them."""
+    bare = text.strip()
+    return json.loads(bare) if bare[:1] in {*'[{"'} or bare[-1:] in {*']}"'} else text.split(",")
+
+
+_READERS: dict[str, Callable[[str], t.Any]] = {
+    "integer": int,
+    "boolean": _boolean,
+    "array": _array,
+    "object": json.loads,
+}
