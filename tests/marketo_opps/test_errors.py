@@ -125,9 +125,9 @@ def test_an_http_5xx_is_repeated(status, instance, client, fake_time, success):
 
 
 def test_what_to_do_is_told_only_once_it_is_given_up(instance, client, caplog):
-    instance.answers("describe.json", 503)
+    instance.answers("opportunities.json", 503)
     with pytest.raises(ServerError) as caught:
-        client.describe(OPPORTUNITIES)
+        client.sync(OPPORTUNITIES, [b"{}"], action="createOrUpdate")
     assert str(caught.value).endswith("run again later, or raise max_retry_seconds.")
     assert caplog.messages[0].endswith("HTTP 503 Service Unavailable. Trying again in 0.8 s.")
 
