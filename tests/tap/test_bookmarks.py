@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
+import time
+from datetime import UTC, datetime
 
 import pytest
 
 from marketo_opps import SettingsError
-from tap_marketo_opps.bookmarks import Bookmark, Resume, covers, fingerprint, latest, lead_range
-from tap_marketo_opps.plans import log_start, plan_run
+from tap_marketo_opps.bookmarks import (
+    Bookmark,
+    Resume,
+    covers,
+    fingerprint,
+    latest,
+    lead_range,
+    moment,
+)
+from tap_marketo_opps.plans import LogStart, log_start, plan_run
 
 EARLY, MIDDLE, LATE = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"
 
@@ -59,11 +69,35 @@ def test_the_state_always_speaks_of_the_position_if_only_to_say_there_is_none():
     )
 
 
+@pytest.fixture(params=["UTC", "America/New_York"])
+def _wherever_the_machine_is(request, monkeypatch):
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_wherever_the_machine_is")
 def test_moments_of_any_form_are_read_as_utc():
+    assert moment(datetime(2026, 1, 1, tzinfo=UTC)) == EARLY
     for text in (EARLY, "2026-01-01T01:00:00+01:00", "2026-01-01T00:00:00", "2026-01-01"):
         assert Bookmark.from_state({"replication_key_value": text}).value == EARLY
     with pytest.raises(ValueError, match="moment must be text"):
         Bookmark.from_state({"replication_key_value": 7})
+    with pytest.raises(ValueError, match="found_by and sweep_leads say must be text"):
+        Bookmark.from_state({"found_by": 7})
+
+
+def test_a_position_of_another_version_is_none():
+    members = json.loads(_resume().encode())
+    assert Resume.decode(json.dumps(members | {"v": 1})) == _resume()
+    assert Resume.decode(json.dumps(members | {"v": 2})) is None
+
+
+def test_a_bookmark_tells_up_to_when_the_log_was_read():
+    bookmark = Bookmark(value=EARLY, log_until=EARLY).after_log(LATE)
+    assert bookmark == Bookmark(value=EARLY, log_until=LATE)
 
 
 @pytest.mark.parametrize(
@@ -154,6 +188,32 @@ def test_of_two_cursors_the_earlier_one_counts():
     assert log_start(bookmarks, None, 0).cursor == MIDDLE
 
 
+def test_a_run_that_goes_on_says_so():
+    notes = _plan({"a": Bookmark(resume=_resume())}).notes
+    assert notes == ["Going on where the last run stopped."]
+
+
+@pytest.mark.parametrize(
+    ("cursor", "log_until", "notes"),
+    [
+        (MIDDLE, None, [f"Going on from the sweep of leads 1, leads 2, which began at {MIDDLE}."]),
+        (None, None, []),
+        (MIDDLE, LATE, []),
+    ],
+)
+def test_of_sweeps_that_a_walk_of_the_log_goes_on_from_all_are_named(cursor, log_until, notes):
+    bookmarks = {
+        leads: Bookmark(value=EARLY, found_by=leads, sweep_leads=leads, log_until=log_until)
+        for leads in ("leads 2", "leads 1")
+    }
+    log = LogStart(EARLY, cursor)
+    assert _plan(bookmarks, found_by="activities", log=log).notes == notes
+
+
+def test_without_a_walk_of_the_log_no_sweep_is_named():
+    assert _plan({"a": Bookmark(found_by="filter x", sweep_leads="leads 1")}).notes == []
+
+
 def test_a_second_sweep_of_other_leads_does_not_move_the_hand_over():
     first = Bookmark().after_sweep(EARLY, "lead_ids 1-500")
     other = first.after_sweep(LATE, "lead_ids 501-900")
@@ -186,6 +246,7 @@ def test_fingerprints_differ_by_any_setting_and_by_nothing_else():
     one = fingerprint({"a": 1, "b": ("x", "y")})
     assert one == fingerprint({"b": ["x", "y"], "a": 1})
     assert one != fingerprint({"a": 2, "b": ["x", "y"]})
+    assert fingerprint({"a": datetime(2026, 1, 1, tzinfo=UTC)}) != fingerprint({"a": None})
 
 
 def test_latest_passes_over_what_is_not_given():
@@ -195,3 +256,4 @@ def test_latest_passes_over_what_is_not_given():
 
 def test_positions_are_short():
     assert len(json.dumps(_resume().encode())) < 300
+    assert " " not in _resume().encode()

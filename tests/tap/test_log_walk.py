@@ -66,6 +66,7 @@ def test_only_what_happened_within_the_walk_counts(walk):
 
 
 def test_it_ends_where_there_is_no_more_or_all_of_a_page_is_past_the_end(walk):
+    assert not walk.idle
     reading = walk.next_reading()
     walk.read(reading, _page())
     walk.read(reading, _page(UNTIL, "2026-02-01T00:00:00Z"))
@@ -78,7 +79,10 @@ def test_it_ends_where_there_is_no_more_or_all_of_a_page_is_past_the_end(walk):
 
 
 def test_the_first_page_is_asked_for_from_one_second_earlier(walk):
-    walk.calls(walk.next_reading())(None)()
+    calls = walk.calls(walk.next_reading())
+    calls(None)()
+    # The next one waits for its turn.
+    assert calls(_page()) is None
     assert walk._client.asked == [datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC), "first"]
 
 
@@ -107,9 +111,27 @@ def test_what_earlier_pages_named_comes_with_the_first_page_of_the_next_run(walk
     assert named.keys == (("1", True),)
 
 
+def test_no_step_of_the_log_need_wait_for_more_than_its_own_keys(walk):
+    steps = walk.read(walk.next_reading(), _page("2026-01-05T00:00:00Z"))
+    assert [(bool(step.keys), step.in_backlog) for step in steps] == [(False, True), (True, True)]
+
+
+def test_an_activity_out_of_order_has_nothing_read_again(walk):
+    reading = walk.next_reading()
+    walk.read(reading, _page("2026-01-05T00:00:00Z"))
+    walk.read(reading, _page("2026-01-04T00:00:00Z"))
+    assert walk.reached == "2026-01-05T00:00:00Z"
+
+
 def test_a_page_that_names_nothing_holds_nothing_back(walk):
     (step,) = walk.read(walk.next_reading(), _page())
     assert step.told()["token"] == "next"
+
+
+def test_the_activity_types_that_tell_of_opportunities_are_found_by_name():
+    client = Client()
+    client.activity_types = lambda: {"Visit Webpage": 1, "Update Opportunity": 36}
+    assert activity_types(client) == {36: "Update Opportunity"}
 
 
 def test_an_instance_that_logs_nothing_of_opportunities_is_told_what_else_there_is():
