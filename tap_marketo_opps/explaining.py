@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typing as t
 
+from singer_sdk.exceptions import MapExpressionError
+
 from marketo_opps import (
     CrmManagedError,
     DataError,
@@ -29,6 +31,18 @@ class FieldsDeniedError(MarketoError):
 
     def __init__(self, error: MarketoError) -> None:
         super().__init__(f"{error} Or deselect the stream opportunity_fields.")
+
+
+class StreamMapsError(MarketoError):
+    """An expression of `stream_maps` fails on a record."""
+
+    def __init__(self, stream: str, error: Exception) -> None:
+        # The text of another error may quote the record.
+        said = str(error) if isinstance(error, MapExpressionError) else type(error).__name__
+        super().__init__(
+            f"stream_maps fails on a record of stream '{stream}' ({said.rstrip('.')}): correct its "
+            "expressions, and start again with the last STATE."
+        )
 
 
 def without_roles(error: MarketoError) -> str:

@@ -23,7 +23,7 @@ from marketo_opps.fields import (
     object_schema,
     record_reader,
 )
-from tap_marketo_opps.explaining import FieldsDeniedError
+from tap_marketo_opps.explaining import FieldsDeniedError, StreamMapsError
 from tap_marketo_opps.field_reader import FieldReader
 from tap_marketo_opps.log_walk import ACTIVITIES, ACTIVITY_DATE
 from tap_marketo_opps.typed import PageReader, Typed, moment_reader, to_dict
@@ -166,8 +166,14 @@ class MarketoStream(Stream):
 
     def _mapped(self, records: Iterable[Record]) -> Iterator[dict[str, t.Any]]:
         for record in records:
-            for message in self._generate_record_messages(record):
-                yield message.to_dict()
+            yield from self._mapped_one(record)
+
+    def _mapped_one(self, record: Record) -> list[dict[str, t.Any]]:
+        try:
+            return [message.to_dict() for message in self._generate_record_messages(record)]
+        except Exception as error:
+            # Expressions are the user's, so any exception may come of them.
+            raise StreamMapsError(self.name, error) from error
 
     # Syncing
 

@@ -240,6 +240,23 @@ def test_a_stream_map_that_cannot_be_right(tap, marketo_sandbox_factory, of_stre
     assert told in error
 
 
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [("int(name)", "ValueError"), ("fake.name()", "Failed to evaluate")],
+)
+def test_a_stream_map_that_fails_on_a_record_quotes_nothing_of_it(
+    tap, marketo_sandbox_factory, expression, said
+):
+    sandbox = marketo_sandbox_factory(opportunities=1, limits=LIMITS)
+    (opportunity,) = sandbox.instance.opportunities()
+    maps = {"stream_maps": {"opportunities": {"deal": expression}}}
+    values = [opportunity["externalOpportunityId"]]
+    done = tap({**sandbox.credentials, "filter_values": values, **maps})
+    (error,) = _errors(done)
+    assert f"stream_maps fails on a record of stream 'opportunities' ({said}" in error
+    assert opportunity["name"] not in done.stderr
+
+
 def test_fields_without_the_permission_name_it(tap, marketo_sandbox_factory):
     permissions = frozenset({"Read-Only Opportunity", "Read-Only Activity"})
     sandbox = marketo_sandbox_factory(opportunities=3, permissions=permissions, limits=LIMITS)
