@@ -119,6 +119,10 @@ class Reader:
         """Run the next block, in which these texts stand, to an end with this exit status."""
         return self.starts(*told).ends(code)
 
+    def tries(self, command: str, code: int = 0) -> Outcome:
+        """Run a command that is on no page, or not there."""
+        return Doing(SHELL + command, self.directory, self._environment).ends(code)
+
     def does_the_rest(self) -> None:
         """Run all blocks that are left."""
         while self.left:

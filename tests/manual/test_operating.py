@@ -7,6 +7,7 @@ import json
 import math
 import re
 import subprocess
+import time
 
 import jsonschema
 import pytest
@@ -14,7 +15,7 @@ import yaml
 from meltano.core.state_store import StateBackend
 
 from tap_marketo_opps.tap import TapMarketoOpps
-from tests.manual.pages import ROOT, blocks, page, section
+from tests.manual.pages import END_SECONDS, ROOT, blocks, page, section
 
 PAGE = page("operating.md")
 STATE_ID = "prod:tap-marketo-opps-to-target-postgres"
@@ -100,7 +101,7 @@ def state_in(path) -> dict:
 
 @pytest.mark.timeout(SECONDS)
 def test_its_commands_do_what_they_say(reader, source):
-    told = reader.does("FIND_BY=lead_ids", "meltano run").stderr
+    a_run_during_which_another_is_refused(reader, source)
     assert loaded(reader) == with_a_role(source)
 
     changed = changed_long_ago(source)
@@ -134,6 +135,22 @@ def test_its_commands_do_what_they_say(reader, source):
     told = reader.does("--version", "--test").stdout
     assert "tap-marketo-opps v" in told
     assert "ok      credentials" in told
+
+
+def a_run_during_which_another_is_refused(reader, source):
+    # So slow that it is under way until the fault is taken back.
+    source.fault("slow", seconds=3)
+    first = reader.starts("FIND_BY=lead_ids", "meltano run")
+    deadline = time.monotonic() + END_SECONDS
+    while not source.journal():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+    told = reader.tries("meltano run tap-marketo-opps target-postgres", code=1).stderr
+
+    assert re.search(r"Another '.*' pipeline is already running", told)[0] in PAGE
+    source.clear_faults()
+    first.ends()
 
 
 def the_states_of_the_page(reader):
