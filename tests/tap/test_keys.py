@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from marketo_opps import SettingsError
@@ -127,6 +129,19 @@ def test_the_digest_stays_what_it_is_for_bookmarks_of_earlier_runs_hold_it():
 def test_what_is_no_lead_id(line):
     assert is_no_lead_id(line)
     assert not is_no_lead_id("12")
+
+
+def test_a_file_is_never_all_in_memory(tmp_path):
+    path = tmp_path / "values.txt"
+    path.write_text("".join(f"{number:01000}\n" for number in range(4000)))
+    tracemalloc.start()
+    try:
+        source = FileKeys("filter_values_path", str(path))
+        assert sum(len(chunk.keys) for chunk in source.chunks()) == 4000
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most_bytes < path.stat().st_size / 2
 
 
 def test_a_range_of_one():
