@@ -19,6 +19,15 @@ BIN = Path(sys.executable).parent
 READY_SECONDS = 30.0
 # A plugin may take 10 s to end after a signal; a machine busy with other tests gets some more.
 END_SECONDS = 60.0
+WAIT_SECONDS = 30.0
+
+
+def await_that(happened: t.Callable[[], t.Any]) -> None:
+    """Wait until something has happened."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not happened():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.01)
 
 
 def peak_kilobytes(pid: int) -> int:
@@ -34,7 +43,7 @@ class Plugin:
     """One run of a tap or target; its stderr goes to a file, its peak memory is measured.
 
     Args:
-        name: the console script.
+        program: the console script; with its path where it is not one of ours.
         config: its settings.
         directory: for config and stderr.
         arguments: after `--config FILE`.
@@ -43,7 +52,7 @@ class Plugin:
 
     def __init__(
         self,
-        name: str,
+        program: str | Path,
         config: t.Mapping[str, t.Any],
         directory: Path,
         *arguments: str | Path,
@@ -51,7 +60,7 @@ class Plugin:
         stdout: t.Any = subprocess.DEVNULL,
         environment: t.Mapping[str, str] | None = None,
     ) -> None:
-        self.name = name
+        self.name = name = Path(program).name
         self.code: int | None = None
         self.peak_kilobytes = 0
         self._stderr_path = directory / f"{name}.stderr"
@@ -59,7 +68,7 @@ class Plugin:
         config_path.write_text(json.dumps(config))
         with self._stderr_path.open("ab") as stderr:
             self._process = subprocess.Popen(
-                [BIN / name, "--config", config_path, *arguments],
+                [BIN / program, "--config", config_path, *arguments],
                 stdin=stdin,
                 stdout=stdout,
                 stderr=stderr,
@@ -119,6 +128,7 @@ class Pair:
         directory: where configs, state, catalog and what both print are kept from run to run.
         environment: for both.
         tap_arguments: besides config and state.
+        tap_program, target_program: others than ours, with their paths.
     """
 
     tap: dict[str, t.Any]
@@ -126,6 +136,8 @@ class Pair:
     directory: Path
     environment: dict[str, str] = field(default_factory=dict)
     tap_arguments: tuple[str | Path, ...] = ()
+    tap_program: str | Path = "tap-marketo-opps"
+    target_program: str | Path = "target-marketo-opps"
 
     @property
     def state_path(self) -> Path:
@@ -146,7 +158,7 @@ class Pair:
         try:
             with states_path.open("wb") as states:
                 tap = Plugin(
-                    "tap-marketo-opps",
+                    self.tap_program,
                     self.tap,
                     self.directory,
                     *arguments,
@@ -154,7 +166,7 @@ class Pair:
                     environment=self.environment,
                 )
                 target = Plugin(
-                    "target-marketo-opps",
+                    self.target_program,
                     self.target,
                     self.directory,
                     stdin=read_end,

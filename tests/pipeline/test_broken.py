@@ -8,19 +8,11 @@ import time
 import pytest
 
 from tests.pipeline import compare
-
-WAIT_SECONDS = 30
+from tests.pipeline.processes import await_that
 
 
 def held(sandbox):
     return compare.by_key(sandbox.instance.opportunities())
-
-
-def await_that(happened) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not happened():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.01)
 
 
 def syncs(sandbox) -> list[dict]:

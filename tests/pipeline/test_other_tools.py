@@ -23,22 +23,6 @@ def tap_config(source, values_path):
     return {**source.credentials, "filter_values_path": str(values_path)}
 
 
-@pytest.fixture
-def output(tap_config, tmp_path) -> bytes:
-    """Everything that the tap writes, all four streams selected."""
-    (tmp_path / "tap.json").write_text(json.dumps(tap_config | {"start_date": "2020-01-01"}))
-    command = [BIN / "tap-marketo-opps", "--config", tmp_path / "tap.json"]
-    discovered = subprocess.run([*command, "--discover"], check=True, capture_output=True)
-    catalog = json.loads(discovered.stdout)
-    for stream in catalog["streams"]:
-        for entry in stream["metadata"]:
-            entry["metadata"]["selected"] = True
-    (tmp_path / "catalog.json").write_text(json.dumps(catalog))
-    return subprocess.run(
-        [*command, "--catalog", tmp_path / "catalog.json"], check=True, capture_output=True
-    ).stdout
-
-
 def test_the_sdks_own_reader_takes_it_and_every_record_fits_its_schema(output):
     schemas, records, states = {}, [], []
     SimpleSingerReader().process_lines(

@@ -1,0 +1,81 @@
+"""Fixtures: two instances on loopback, what to look up in the first, and a pair between them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from marketo_opps.sandbox.pytest_plugin import (
+    marketo_sandbox,
+    marketo_sandbox_factory,
+)
+from tests.pipeline.processes import BIN, Pair
+
+__all__ = [
+    "destination",
+    "everything_selected",
+    "marketo_sandbox",
+    "marketo_sandbox_factory",
+    "output",
+    "pair",
+    "source",
+    "values_path",
+]
+
+OPPORTUNITIES = 700
+LEADS = 120
+
+
+@pytest.fixture
+def source(marketo_sandbox_factory):
+    return marketo_sandbox_factory(opportunities=OPPORTUNITIES, leads=LEADS, seed=3)
+
+
+@pytest.fixture
+def destination(marketo_sandbox_factory):
+    return marketo_sandbox_factory(seed=4)
+
+
+@pytest.fixture
+def values_path(source, tmp_path):
+    """The ids of every opportunity of the source, one a line."""
+    path = tmp_path / "ids.txt"
+    path.write_text("".join(f"{each}\n" for each in source.instance.opportunity_ids()))
+    return path
+
+
+@pytest.fixture
+def everything_selected(source, tmp_path):
+    """A catalog of the source with all four streams selected."""
+    config = tmp_path / "discover.json"
+    config.write_text(json.dumps({**source.credentials, "filter_values": ["x"]}))
+    command = [BIN / "tap-marketo-opps", "--config", config, "--discover"]
+    discovered = subprocess.run(command, check=True, capture_output=True)
+    catalog = json.loads(discovered.stdout)
+    for stream in catalog["streams"]:
+        for entry in stream["metadata"]:
+            entry["metadata"]["selected"] = True
+    path = tmp_path / "catalog.json"
+    path.write_text(json.dumps(catalog))
+    return path
+
+
+@pytest.fixture
+def output(pair, everything_selected, tmp_path) -> bytes:
+    """Everything that the tap writes, all four streams selected."""
+    config = tmp_path / "tap.json"
+    config.write_text(json.dumps(pair.tap | {"start_date": "2020-01-01"}))
+    command = [BIN / "tap-marketo-opps", "--config", config, "--catalog", everything_selected]
+    return subprocess.run(command, check=True, capture_output=True).stdout
+
+
+@pytest.fixture
+def pair(source, destination, values_path, tmp_path):
+    """The tap on the source, by filter, and the target on the destination."""
+    return Pair(
+        {**source.credentials, "filter_values_path": str(values_path)},
+        dict(destination.credentials),
+        tmp_path,
+    )
