@@ -129,13 +129,11 @@ class LogWalk:
 
     def restart(self, reading: Reading, error: PageTokenError) -> None:
         """Go on from the moment of the last activity, without the refused token."""
-        if reading.token is None:
-            raise error
+        reading.drop_token(error)
         _LOGGER.info(
             "Marketo no longer knows the page token of the activity log; reading on from %s.",
             self.reached,
         )
-        reading.token = None
 
     def read(self, reading: Reading, page: Page) -> list[Step]:
         """The page's activities within the walk, and the keys that they name."""
@@ -147,6 +145,7 @@ class LogWalk:
         ]
         past_the_end = bool(dates) and min(dates) > self._until
         reading.token = page.next_page_token
+        reading.refusals = 0
         reading.done = self._walked = past_the_end or not page.more
         self.reached = min(latest(self.reached, *dates) or self.reached, self._until)
         return list(self._steps(wanted, {"token": reading.token, "reached": self.reached}))

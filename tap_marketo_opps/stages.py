@@ -29,6 +29,10 @@ _LOGGER = logging.getLogger("tap-marketo-opps")
 _MOST_PAGES_WAITING = 20
 _NAMED_AT_MOST = 5
 
+# An instance that restarts forgets its page tokens, a fresh one too; but what is refused again and
+# again is not refused for its token, and reading on would cost calls for ever.
+_MOST_REFUSALS = 5
+
 Key = tuple[str, bool]
 """A key to look up, and whether what it leads to is emitted however old it is."""
 
@@ -100,6 +104,19 @@ class Reading:
     matched: set[str] = field(default_factory=set)
     entered_late: bool = False
     """Whether an earlier run has read its first pages, so that what they matched is not known."""
+    refusals: int = 0
+    """How often its page token was refused, with nothing gained in between."""
+
+    def drop_token(self, error: PageTokenError) -> None:
+        """Have it go on without its page token, which was refused.
+
+        Raises:
+            PageTokenError: it has been refused too often.
+        """
+        self.refusals += 1
+        if self.refusals > _MOST_REFUSALS:
+            raise error
+        self.token = None
 
 
 @dataclass(slots=True)
@@ -166,13 +183,13 @@ class Lookups:
         """Have a chunk begin again, without the page token that was refused."""
         if reading.token is None:
             raise error
+        reading.drop_token(error)
         _LOGGER.info(
             "Marketo no longer knows a page token of %s; reading %d keys again from their first "
             "page.",
             self._query.obj,
             len(reading.keys),
         )
-        reading.token = None
         reading.entered_late = False
         reading.matched.clear()
 

@@ -97,8 +97,18 @@ def test_without_its_page_token_it_goes_on_from_the_last_activity(walk):
     again.restart(reading, REFUSED)
     again.calls(reading)(None)()
     assert walk._client.asked == ["next", datetime(2026, 1, 4, 23, 59, 59, tzinfo=UTC), "first"]
+
+
+def test_a_page_token_that_is_refused_again_and_again_ends_the_walk_unless_pages_come_between(walk):
+    reading = walk.next_reading()
+    for _ in range(3):
+        for _ in range(5):
+            walk.restart(reading, REFUSED)
+        walk.read(reading, _page())
+    for _ in range(5):
+        walk.restart(reading, REFUSED)
     with pytest.raises(PageTokenError):
-        again.restart(reading, REFUSED)
+        walk.restart(reading, REFUSED)
 
 
 def test_what_earlier_pages_named_comes_with_the_first_page_of_the_next_run(walk):

@@ -177,6 +177,14 @@ def test_a_refused_page_token_has_its_chunk_alone_read_again():
     assert sum(len(step.records) for step in steps) < 3000 + 4 * 900
 
 
+def test_a_page_token_that_is_refused_again_and_again_ends_the_run():
+    query = Query(per_key=3, batch_size=250)
+    query.refused = {"500"}
+    with pytest.raises(PageTokenError):
+        list(_pipeline(_sweep(query)).steps())
+    assert len(query.asked) < 100
+
+
 def test_a_call_refused_without_a_page_token_is_refused():
     query = Query()
     query.refused = {None}
