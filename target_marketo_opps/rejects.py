@@ -65,7 +65,7 @@ class RejectsFile:
         self._path = path
         self._dirty = False
         try:
-            self._file = open(path, "ab")  # noqa: SIM115, PTH123 - stays open; a str, as given
+            self._file = open(path, "ab", opener=_for_its_owner)  # noqa: SIM115 - stays open
         except OSError as error:
             raise RejectsFileError(
                 f"rejects_path '{path}' cannot be opened: {error.strerror}. Name a file in a "
@@ -106,6 +106,11 @@ class RejectsFile:
                 f"rejects_path '{self._path}' cannot be written: {error.strerror}. No STATE went "
                 "out past a reject that is not in the file: make room and run again.",
             ) from None
+
+
+def _for_its_owner(path: str, flags: int) -> int:
+    """A file that is new can be read by its owner alone: it holds customers' data."""
+    return os.open(path, flags, mode=0o600)
 
 
 def _is_torn(path: str) -> bool:

@@ -23,6 +23,15 @@ def rejects(tmp_path):
     rejects.close()
 
 
+def test_a_new_file_is_its_owners_alone_and_one_that_is_there_stays_as_it_is(rejects, tmp_path):
+    assert (tmp_path / "rejects.jsonl").stat().st_mode & 0o777 == 0o600
+    shared = tmp_path / "shared.jsonl"
+    shared.touch()
+    shared.chmod(0o640)
+    RejectsFile(str(shared)).close()
+    assert shared.stat().st_mode & 0o777 == 0o640
+
+
 @pytest.fixture
 def synced(monkeypatch):
     sizes = []
