@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--port", type=int, default=0, metavar="P", help="by default a free one")
+    parser.add_argument("--port", type=_port, default=0, metavar="P", help="by default a free one")
     parser.add_argument(
         "--opportunities", type=_count, default=0, metavar="N", help="how many to begin with"
     )
@@ -146,6 +146,13 @@ def _count(text: str) -> int:
     number = int(text)
     if number < 0:
         raise argparse.ArgumentTypeError("must not be negative")
+    return number
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if number not in range(65_536):
+        raise argparse.ArgumentTypeError("must be between 0 and 65535")
     return number
 
 

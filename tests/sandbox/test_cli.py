@@ -144,6 +144,7 @@ def test_a_port_in_use_is_told_in_one_sentence():
         ["--fault", "606=often"],
         ["--fault", "606=2"],
         ["--opportunities", "-1"],
+        ["--port", "65536"],
         ["--crm-sync", "half"],
         ["--deny", "Everything"],
         ["--clock", "noon"],
