@@ -1,4 +1,4 @@
-"""The generated parts of README.md and meltano.yml; `make docs` writes them, a test compares."""
+"""What is generated in README.md, docs/errors.md and meltano.yml; a test holds it current."""
 
 from __future__ import annotations
 
