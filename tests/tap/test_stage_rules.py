@@ -12,6 +12,7 @@ from tap_marketo_opps.backlog import _MOST_KEYS_TOLD, Backlog
 from tap_marketo_opps.keys import LeadRange
 from tap_marketo_opps.stages import (
     _MOST_PAGES_WAITING,
+    _MOST_REFUSALS,
     Lookup,
     Query,
     Reading,
@@ -137,6 +138,15 @@ def test_a_chunk_whose_page_token_was_refused_is_read_from_its_first_page_and_co
         sweep.restart(reading, REFUSED)
     sweep.read(reading, _page("1", "2"))
     assert sweep.unmatched == 298
+
+
+def test_a_page_token_that_is_refused_again_and_again_is_refused():
+    reading = Reading(0, {}, token="a")
+    for _ in range(_MOST_REFUSALS):
+        reading.drop_token(REFUSED)
+        assert reading.token is None
+    with pytest.raises(PageTokenError):
+        reading.drop_token(REFUSED)
 
 
 # What a lookup asks for
