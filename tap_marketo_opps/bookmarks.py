@@ -99,6 +99,7 @@ class Bookmark:
         log_until: when the last finished run that read the activity log began.
         sweep_began: when the lead sweep began that `activities` may go on from.
         sweep_leads: which leads were swept since then.
+        instance: the host of the instance that it speaks of.
         resume: what the last run left unfinished.
     """
 
@@ -107,6 +108,7 @@ class Bookmark:
     log_until: str | None = None
     sweep_began: str | None = None
     sweep_leads: str | None = None
+    instance: str | None = None
     resume: Resume | None = None
 
     @classmethod
@@ -122,6 +124,7 @@ class Bookmark:
             log_until=_read_moment(state.get("log_until")),
             sweep_began=_read_moment(state.get("sweep_began")),
             sweep_leads=_read_text(state.get("sweep_leads")),
+            instance=_read_text(state.get("instance")),
             resume=Resume.decode(state.get("resume")),
         )
 
@@ -131,7 +134,7 @@ class Bookmark:
         if replication_key:
             members["replication_key"] = replication_key
             members["replication_key_value"] = self.value
-        told = ("found_by", "log_until", "sweep_began", "sweep_leads")
+        told = ("found_by", "log_until", "sweep_began", "sweep_leads", "instance")
         return members | {name: value for name in told if (value := getattr(self, name))}
 
     def paused(self, resume: Resume) -> Bookmark:
@@ -197,7 +200,7 @@ def common(resumes: Iterable[Resume | None], wanted_fingerprint: str) -> bool:
 
 def _read_text(value: t.Any) -> str | None:
     if value is not None and not isinstance(value, str):
-        raise ValueError("what found_by and sweep_leads say must be text")
+        raise ValueError("what found_by, sweep_leads and instance say must be text")
     return value
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 from marketo_opps import SettingsError
+from marketo_opps.settings import instance_address
 from tap_marketo_opps.bookmarks import Bookmark, fingerprint, moment
 from tap_marketo_opps.explaining import not_searchable
 from tap_marketo_opps.finders import (
@@ -78,7 +80,8 @@ class Planner:
 
     def run(self, streams: Streams) -> Run:
         """The run that finds the records of these streams."""
-        bookmarks = {name: _bookmark(stream) for name, stream in streams.items()}
+        instance = urlsplit(instance_address(self.config["endpoint"])).netloc.casefold()
+        bookmarks = {name: _bookmark(stream, instance) for name, stream in streams.items()}
         finder = self._finder(bookmarks)
         plan = self._plan(streams, bookmarks, finder)
         wanted = _wanted(streams, plan)
@@ -133,7 +136,7 @@ class Planner:
         )
 
     def _fingerprint(self, streams: Streams, finder: Finder) -> str:
-        names = ["endpoint", "batch_size", "start_date"]
+        names = ["batch_size", "start_date"]
         if isinstance(finder, ActivityFinder):
             names.append("activity_overlap_seconds")
         return fingerprint(
@@ -157,7 +160,12 @@ def _wanted(streams: Streams, plan: Plan) -> Wanted:
     )
 
 
-def _bookmark(stream: FoundStream) -> Bookmark:
+def _bookmark(stream: FoundStream, instance: str) -> Bookmark:
+    """What the state says of a stream.
+
+    Raises:
+        SettingsError: it cannot be read, or speaks of another instance, which it would be lost to.
+    """
     state = stream.stream_state
     try:
         bookmark = Bookmark.from_state(state)
@@ -171,4 +179,10 @@ def _bookmark(stream: FoundStream) -> Bookmark:
             "it has finished.",
             stream.name,
         )
-    return bookmark
+    if bookmark.instance not in {None, instance}:
+        raise SettingsError(
+            f"The state of {stream.name} is of the instance {bookmark.instance}, and endpoint is "
+            f"{instance}: give each instance a state of its own (in Meltano by --state-id-suffix), "
+            "or start without state."
+        )
+    return replace(bookmark, instance=instance)

@@ -101,6 +101,7 @@ def _still(text: str) -> str:
     # Digests of settings, the port among them; tokens that name a page.
     text = re.sub(r'(fingerprint\\*":\\*")\w+', r"\1...", text)
     text = re.sub(r'(\[\d+,\\*"|token\\*":\\*")[\w=]+', r"\1...", text)
+    text = re.sub(r'(instance":")127[^"]+', r"\1...", text)
     return re.sub(r'(time_extracted":")[^"]+', r"\1...", text)
 
 

@@ -85,7 +85,7 @@ def test_moments_of_any_form_are_read_as_utc():
         assert Bookmark.from_state({"replication_key_value": text}).value == EARLY
     with pytest.raises(ValueError, match="moment must be text"):
         Bookmark.from_state({"replication_key_value": 7})
-    with pytest.raises(ValueError, match="found_by and sweep_leads say must be text"):
+    with pytest.raises(ValueError, match="found_by, sweep_leads and instance say must be text"):
         Bookmark.from_state({"found_by": 7})
 
 

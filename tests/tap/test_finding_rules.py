@@ -76,12 +76,19 @@ def test_only_leads_beyond_the_range_swept_before_are_new():
 
 def test_a_bookmark_comes_back_out_of_its_state_as_it_was():
     resume = Resume("f", LATE, EARLY, LATE, EARLY, EARLY, {"next": 3, "open": [[0, "token"]]})
-    bookmark = Bookmark(LATE, "activities", LATE, EARLY, "lead_ids 1-5", resume)
+    bookmark = Bookmark(LATE, "activities", LATE, EARLY, "lead_ids 1-5", "one.example", resume)
     state = json.loads(json.dumps(bookmark.to_state("updatedAt")))
     assert Bookmark.from_state(state) == bookmark
     assert state["replication_key"] == "updatedAt"
     assert state["replication_key_value"] == LATE
-    assert {"found_by", "log_until", "sweep_began", "sweep_leads", "resume"} < state.keys()
+    assert {
+        "found_by",
+        "log_until",
+        "sweep_began",
+        "sweep_leads",
+        "instance",
+        "resume",
+    } < state.keys()
 
 
 def plan(bookmark, *, found_by, log=None):

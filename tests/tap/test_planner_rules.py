@@ -227,7 +227,6 @@ def _fingerprint(settings, **more):
 @pytest.mark.parametrize(
     "changed",
     [
-        {"endpoint": "https://two.example"},
         {"batch_size": 299},
         {"start_date": LATE},
         {"activity_overlap_seconds": 601},
@@ -245,7 +244,7 @@ def test_a_position_is_of_what_is_looked_up_and_of_the_selected_fields():
 
 
 def test_a_position_of_an_earlier_version_is_gone_on_from():
-    assert _fingerprint(LEADS) == "842c57e71bfda9e0"
+    assert _fingerprint(LEADS) == "663ce230b7bf7a8f"
 
 
 @pytest.mark.parametrize(
@@ -253,6 +252,27 @@ def test_a_position_of_an_earlier_version_is_gone_on_from():
 )
 def test_other_settings_do_not_have_a_sweep_begin_anew(changed):
     assert _fingerprint(LEADS) == _fingerprint(LEADS | changed)
+
+
+@pytest.mark.parametrize("at", [None, {"next": 300, "open": [], "done": 300, "unmatched": 0}])
+def test_a_state_of_another_instance_is_refused(at):
+    state = _paused(LEADS, "opportunities", at)
+    two = LEADS | {"endpoint": "https://two.example"}
+    with pytest.raises(SettingsError, match=r"of the instance one\.example, and endpoint is two"):
+        _run(two, _stream("opportunities", state))
+
+
+def test_any_form_of_the_same_endpoint_is_the_same_instance():
+    at = {"next": 300, "open": [], "done": 300, "unmatched": 0}
+    state = _paused(LEADS, "opportunities", at)
+    same = LEADS | {"endpoint": "https://ONE.example/rest/"}
+    assert _run(same, _stream("opportunities", state)).plan.any_resume.at == at
+
+
+def test_a_state_that_does_not_name_its_instance_is_taken_for_this_ones():
+    run = _run(LEADS, _stream("opportunities", {"replication_key_value": MIDDLE}))
+    assert run.bookmarks["opportunities"].value == MIDDLE
+    assert run.bookmarks["opportunities"].to_state("updatedAt")["instance"] == "one.example"
 
 
 def test_a_state_that_cannot_be_read_is_told_with_its_stream():
