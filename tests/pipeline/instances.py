@@ -11,6 +11,7 @@ from marketo_opps.sandbox.pytest_plugin import (
     marketo_sandbox,
     marketo_sandbox_factory,
 )
+from tests.pipeline.meltano_project import Project
 from tests.pipeline.processes import BIN, Pair
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "marketo_sandbox_factory",
     "output",
     "pair",
+    "project",
     "source",
     "values_path",
 ]
@@ -79,3 +81,15 @@ def pair(source, destination, values_path, tmp_path):
         dict(destination.credentials),
         tmp_path,
     )
+
+
+@pytest.fixture
+def project(source, destination, values_path, tmp_path):
+    """The pair under Meltano."""
+    directory = tmp_path / "project"
+    directory.mkdir()
+    project = Project(directory, source, destination)
+    project.set("TAP", filter_values_path=values_path, batch_size=100)
+    # One call after the other, so that a run can be cut short between two of them.
+    project.set("TARGET", max_concurrent_calls=1)
+    return project
