@@ -80,7 +80,7 @@ def test_its_story_is_true(reader, sandbox):
     assert (reader.directory / "states.jsonl").read_text() == '{"read":"all"}\n'
     assert deals(sandbox) == {"D-1"}
 
-    assert reader.does("Counter()").stdout == counted
+    assert reader.does("collections").stdout == counted
     assert [json.loads(each)["request_id"] for each in lines(reader, "rejects.jsonl")[:3]] == [
         None,
         None,

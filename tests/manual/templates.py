@@ -1,0 +1,75 @@
+"""The messages that our code can end or warn with, as they stand in its source."""
+
+from __future__ import annotations
+
+import ast
+import re
+import typing as t
+from dataclasses import dataclass
+
+from tests.manual.pages import ROOT
+
+PACKAGES = ("marketo_opps", "tap_marketo_opps", "target_marketo_opps")
+# What the fake Marketo answers with, and how a demo fails, is for the sandbox's own page.
+LEFT_OUT = ROOT / "marketo_opps" / "sandbox"
+# Called with the text of a message, besides the constructors of errors.
+TELLING = {"warning", "error", "critical", "Reason", "_tell", "_beyond_documentation"}
+WORDS = 4
+
+
+@dataclass(frozen=True)
+class Template:
+    """A message's text, with `...` for what differs, and where it stands."""
+
+    text: str
+    where: str
+
+    @property
+    def first_words(self) -> str:
+        """The first words that always stand together; empty where there are too few."""
+        parts = [part.strip() for part in self.text.split("...")]
+        told = next((part for part in parts if part.count(" ") >= 2), "")
+        return " ".join(told.split()[:WORDS]).rstrip(".,:;(")
+
+
+def templates() -> list[Template]:
+    """Every message of the three packages."""
+    paths = [path for each in PACKAGES for path in sorted((ROOT / each).rglob("*.py"))]
+    return [
+        template for path in paths if LEFT_OUT not in path.parents for template in _in_file(path)
+    ]
+
+
+def _in_file(path: t.Any) -> t.Iterator[Template]:
+    tree = ast.parse(path.read_text())
+    functions = {each.name: each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef)}
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and _tells(call):
+            for argument in call.args:
+                for text in _texts(argument, functions):
+                    yield Template(text, f"{path.name}:{call.lineno}")
+
+
+def _tells(call: ast.Call) -> bool:
+    name = _name(call.func)
+    return name in TELLING or name == "__init__" or name.endswith("Error")
+
+
+def _name(node: ast.expr) -> str:
+    return getattr(node, "id", getattr(node, "attr", ""))
+
+
+def _texts(node: ast.expr, functions: dict[str, ast.FunctionDef]) -> t.Iterator[str]:
+    """The texts of an argument; of a call to a function of the file, those that it returns."""
+    if isinstance(node, ast.Call) and _name(node.func) in functions:
+        for each in ast.walk(functions[_name(node.func)]):
+            if isinstance(each, ast.Return) and each.value is not None:
+                yield from _texts(each.value, {})
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield re.sub(r"%(?:\.\d)?[a-z]", "...", node.value)
+    elif isinstance(node, ast.JoinedStr):
+        yield "".join(
+            str(part.value) if isinstance(part, ast.Constant) else "..." for part in node.values
+        )
+    elif isinstance(node, ast.BinOp):
+        yield from _texts(node.left, functions)

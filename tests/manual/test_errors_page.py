@@ -1,0 +1,466 @@
+"""`docs/errors.md`: its sentences are those that come, and none is missing."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from marketo_opps import MarketoObject
+from marketo_opps.configuration import checked_config_paths
+from marketo_opps.sandbox.cli import main as sandbox_main
+from tap_marketo_opps import inputs
+from tap_marketo_opps.log_walk import activity_types
+from tap_marketo_opps.tap import TapMarketoOpps
+from target_marketo_opps.replay import _replay
+from target_marketo_opps.replay import messages as replayed
+from tests.manual.pages import page
+from tests.manual.provoked import (
+    NOBODY,
+    VALUES,
+    answering,
+    client,
+    record,
+    said_by,
+    schema,
+    tap,
+    target,
+)
+from tests.manual.templates import templates
+
+PAGE = page("errors.md")
+REJECTS = page("rejects.md")
+ROWS = re.findall(r"^\| `(.*?)` \|", PAGE, re.MULTILINE)
+DEAL = {"externalOpportunityId": "D-1", "name": "A deal"}
+LEAST = frozenset({"Read-Only Opportunity", "Read-Only Activity"})
+
+
+@dataclass
+class World:
+    """What a run needs that goes wrong."""
+
+    make: t.Callable[..., t.Any]
+    path: Path
+    environment: pytest.MonkeyPatch
+    heard: t.Callable[[], str]
+
+    def sandbox(self, **options: t.Any) -> t.Any:
+        return self.make(
+            **{"opportunities": 3, "leads": 3, "limits": {"enforced": False}, **options}
+        )
+
+    def refusing(self, fault: str, **rule: t.Any) -> t.Any:
+        sandbox = self.sandbox()
+        sandbox.fault(fault, **rule)
+        return sandbox
+
+    def file(self, content: bytes | str, name: str = "file") -> str:
+        path = self.path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return str(path)
+
+    def variable(self, name: str, value: str) -> None:
+        self.environment.setenv(name, value)
+
+
+@pytest.fixture
+def world(marketo_sandbox_factory, tmp_path, monkeypatch, capsys):
+    return World(
+        marketo_sandbox_factory, tmp_path, monkeypatch, lambda: "".join(capsys.readouterr())
+    )
+
+
+Case = t.Callable[[World], object]
+
+
+def settings(**wrong: t.Any) -> Case:
+    return lambda _: tap(None, **{**VALUES, **wrong})
+
+
+def of_target(*messages: t.Any, **wrong: t.Any) -> Case:
+    return lambda world: target(world.sandbox(), *messages, **wrong)
+
+
+def state(content: t.Any, name: str = "--state") -> Case:
+    text = content if isinstance(content, str | bytes) else json.dumps(content)
+    check = inputs.checked_state if name == "--state" else inputs.checked_catalog
+
+    def read(world: World) -> None:
+        with Path(world.file(text)).open(encoding="utf-8") as file:
+            check(file)
+
+    return read
+
+
+def with_state(bookmark: t.Any) -> Case:
+    whole = {"bookmarks": {"opportunities": bookmark}}
+    return lambda world: tap(world.sandbox(), state=whole, **VALUES)
+
+
+def config_file(content: bytes) -> Case:
+    return lambda world: checked_config_paths((world.file(content),))
+
+
+def values_file(content: bytes | None, **more: t.Any) -> Case:
+    def run(world: World) -> None:
+        path = str(world.path / "none") if content is None else world.file(content)
+        name = "lead_ids_path" if more else "filter_values_path"
+        tap(world.sandbox(), **{name: path}, **more)
+
+    return run
+
+
+def mapped(**maps: t.Any) -> Case:
+    whole = {"stream_maps": {"opportunities": maps}}
+    return lambda world: tap(world.sandbox(), **VALUES, **whole)
+
+
+def answered(token: t.Any = None, **answer: t.Any) -> Case:
+    def call(_: World) -> None:
+        with answering(token, **answer):
+            client().describe(MarketoObject.OPPORTUNITIES)
+
+    return call
+
+
+def through(name: str, value: str) -> Case:
+    def call(world: World) -> None:
+        world.variable(name, value)
+        client(endpoint="https://marketo.invalid").calls_today()
+
+    return call
+
+
+def described_once(_: World) -> None:
+    with answering(json={"success": True, "requestId": "r", "result": []}):
+        client().describe(MarketoObject.OPPORTUNITIES)
+
+
+def odd_results(*results: t.Any) -> Case:
+    def write(_: World) -> None:
+        with answering(json={"success": True, "requestId": "r", "result": list(results)}):
+            client().sync(MarketoObject.OPPORTUNITIES, [b"{}"], action="createOrUpdate")
+
+    return write
+
+
+def environment(_: World) -> None:
+    TapMarketoOpps._env_var_config  # noqa: B018 - reading it reads the variables
+
+
+def of_variable(world: World) -> None:
+    world.variable("TAP_MARKETO_OPPS_FILTER_VALUES", '["a"')
+    environment(world)
+
+
+def expired(world: World) -> None:
+    sandbox = world.sandbox()
+    sandbox.fault("602", times=1, operation="query opportunity")
+    tap(sandbox, **VALUES)
+
+
+def taken_apart(world: World) -> None:
+    deals = [{**DEAL, "externalOpportunityId": f"D-{number}"} for number in range(4)]
+    deals[2]["externalSalesPersonId"] = "nobody"
+    sandbox = world.sandbox(sales_persons=frozenset({"somebody"}))
+    names = schema("externalOpportunityId", "name", "externalSalesPersonId")
+    target(sandbox, names, *(record(**deal) for deal in deals))
+
+
+def all_refused(world: World) -> None:
+    sandbox = world.refusing("1003", operation="sync opportunity")
+    deals = [record(**{**DEAL, "externalOpportunityId": f"D-{number}"}) for number in range(40)]
+    target(sandbox, schema(), *deals, max_rejects=-1)
+
+
+def without_catalog_keys(world: World) -> None:
+    sandbox = world.sandbox()
+    describing = TapMarketoOpps(config={**sandbox.credentials, **VALUES})
+    catalog = json.loads(json.dumps(describing.catalog_dict))
+    describing.client.close()
+    for stream in catalog["streams"]:
+        stream.pop("replication_key", None)
+        stream.pop("replication_method", None)
+        for each in stream["metadata"]:
+            for name in ("replication-key", "valid-replication-keys", "forced-replication-method"):
+                each["metadata"].pop(name, None)
+            if not each["breadcrumb"]:
+                each["metadata"]["selected"] = True
+    catalog["streams"][0]["schema"]["properties"]["stage"] = {"type": ["integer", "null"]}
+    tap(sandbox, catalog=catalog, **VALUES)
+
+
+def checked(world: World) -> None:
+    sandbox = world.sandbox(permissions=LEAST)
+    plugin = TapMarketoOpps(config={**sandbox.credentials, "start_date": "2026-01-01"})
+    plugin.report_checks()
+    plugin.client.close()
+    raise AssertionError(world.heard().splitlines()[-1])
+
+
+def rejects_file_full(world: World) -> None:
+    target(world.sandbox(), schema(), record(name="x"), max_rejects=-1, rejects_path="/dev/full")
+
+
+def torn(world: World) -> None:
+    with Path(world.file(b'{"stream": "s", "rec')).open("rb") as lines:
+        list(replayed(line.replace(b'": "', b'":"') for line in lines))
+
+
+def sandbox_command(*arguments: str) -> Case:
+    def run(world: World) -> None:
+        names = [each.replace("FILE", world.file("no database")) for each in arguments]
+        sandbox_main(["serve", *names])
+        raise AssertionError(world.heard().strip())
+
+    return run
+
+
+def replay_of_nothing(world: World) -> None:
+    world.environment.setattr("sys.argv", ["replay", "no/such/file"])
+    _replay()
+
+
+def without_activity_types(_: World) -> None:
+    with answering(json={"success": True, "result": []}):
+        activity_types(client())
+
+
+def batch(name: str, content: bytes | None) -> Case:
+    def run(world: World) -> None:
+        path = world.path / name
+        if content is not None:
+            path.write_bytes(content)
+        encoding = {"format": "jsonl", "compression": "none"}
+        message = {"type": "BATCH", "stream": "opportunities", "encoding": encoding}
+        target(world.sandbox(), schema(), {**message, "manifest": [path.as_uri()]})
+
+    return run
+
+
+def on_a_port_that_is_taken(world: World) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        sandbox_command("--port", str(taken.getsockname()[1]))(world)
+
+
+LINE = "Line ... of the input cannot be used: "
+CASES: dict[str, Case] = {
+    "Setting '...' is missing or empty.": settings(client_secret=""),
+    "Setting '...' cannot be right: ...": settings(batch_size=301),
+    "Setting '...' cannot be right: it must be a non-empty string.": settings(client_secret=5),
+    "Setting 'endpoint' is no URL: ...": settings(endpoint="123-ABC-456"),
+    "Setting 'endpoint' must be the instance's": settings(endpoint=f"{NOBODY}/rest/v1"),
+    "Setting 'endpoint' is plain http to ...": settings(endpoint="http://example.com"),
+    "Setting 'user_agent' must be": settings(user_agent="caf\N{LATIN SMALL LETTER E WITH ACUTE}"),
+    "Setting 'start_date' is no date-time: ...": settings(start_date="last tuesday"),
+    "find_by filter needs": settings(find_by="filter", filter_values=None),
+    "find_by lead_ids needs": settings(find_by="lead_ids"),
+    "Give lead_ids_path, or": settings(find_by="lead_ids", lead_id_from=1, lead_ids_path="x"),
+    "lead_id_from must not": settings(find_by="lead_ids", lead_id_from=2, lead_id_to=1),
+    "dedupe_by 'idField' needs": of_target(dedupe_by="idField"),
+    "--config: cannot read ...": lambda _: checked_config_paths(("no/such.json",)),
+    "--config: ... is no JSON": config_file(b"{"),
+    "--config: ... holds no JSON object.": config_file(b"[]"),
+    "The environment variable ...": of_variable,
+    "...: cannot read ...: ...": values_file(None),
+    "...: ... is no regular file.": lambda world: tap(
+        world.sandbox(), filter_values_path=str(world.path)
+    ),
+    "...: ... is not text in UTF-8": values_file(b"one\n\xe9\n"),
+    "... holds no values.": values_file(b"\n"),
+    "...: a value that holds a comma": values_file(b"a,b\n"),
+    "...: a lead id is a whole number": values_file(b"Id\n1\n", find_by="lead_ids"),
+    "Failed to parse expression ...": mapped(deal="1 +"),
+    "Failed to evaluate ...": mapped(__alias__=""),
+    "Removing key property": mapped(marketoGUID=None),
+    "Invalid key properties for": mapped(__key_properties__=["none"]),
+    "stream_maps fails on a record": mapped(deal="int(name)"),
+    "... of the input cannot be used: stream_maps fails": of_target(
+        schema(), record(**DEAL), stream_maps={"opportunities": {"amount": "int(name)"}}
+    ),
+    "Marketo's identity service refused": lambda world: tap(
+        world.sandbox(), client_secret="wrong", **VALUES
+    ),
+    "Marketo refused ...: 603": lambda world: tap(world.sandbox(permissions=frozenset()), **VALUES),
+    "... Or deselect": lambda world: tap(world.sandbox(permissions=LEAST), **VALUES),
+    "Marketo refused ...: 601": lambda world: tap(world.refusing("601"), **VALUES),
+    "FAILED  ...": checked,
+    "... cannot be reached (...): check 'endpoint'": settings(),
+    "... cannot be reached through": through("HTTPS_PROXY", NOBODY),
+    "The proxy for ...": through("HTTPS_PROXY", "socks5://127.0.0.1:9"),
+    "The certificates in ...": through("REQUESTS_CA_BUNDLE", "no/such.pem"),
+    "The connection to ...": lambda world: tap(world.refusing("cut_before"), **VALUES),
+    "The answer to ... breaks off": answered(text='{"succ'),
+    "The answer to ... is HTML": answered(text="<html>Log in"),
+    "The answer to ... is ... instead": answered(text="hello", headers={"Content-Type": "x/y"}),
+    "The answer to ... is JSON": answered(text='{"ok": true}'),
+    "The answer to ... was HTTP ..., which": answered(status_code=404, text="no"),
+    "The answer to ... was HTTP .... ...": answered(status_code=503, text="no"),
+    "Marketo's identity service answered HTTP .... ...": answered(token={"status_code": 503}),
+    "Marketo's identity service answered HTTP ... with": answered(token={"text": "hello"}),
+    "Marketo answered ... with ... (requestId": described_once,
+    "Marketo answered ... of ... records": odd_results(),
+    "Marketo refused ...: none no reason": answered(json={"success": False}),
+    "... Trying again": lambda world: tap(
+        world.refusing("604", times=1), **{**VALUES, "max_retry_seconds": 5}
+    ),
+    "... Fetching a new token.": expired,
+    "Marketo warns about": answered(json={"success": True, "result": [], "warnings": ["look out"]}),
+    "... Taking the call of": taken_apart,
+    "... After ... calls on single records": all_refused,
+    "Marketo refused ...: 607": lambda world: tap(world.refusing("607"), **VALUES),
+    "The instance has used": lambda world: tap(world.sandbox(), daily_call_limit=1, **VALUES),
+    "--state: ... is no JSON": state("{} {}"),
+    "--state: ... holds a whole": state({"type": "STATE", "value": {}}),
+    "--state: ... is no state": state({"singer_state": {}}),
+    "--state: ... cannot be read as UTF-8.": state(b"\xe9"),
+    "--state: ... holds no JSON object.": state([]),
+    "--catalog: ... is no catalog": state({}, "--catalog"),
+    "--catalog: ... is no JSON": state("{", "--catalog"),
+    "The state of ... cannot be read": with_state({"replication_key_value": "yesterday"}),
+    "Where the last run of": with_state({"resume": "nonsense"}),
+    "The catalog names no replication-key": without_catalog_keys,
+    "A value of ... in ... does not fit": without_catalog_keys,
+    "start_date is needed": lambda world: tap(world.sandbox()),
+    "filter_type '...' is not": lambda world: tap(world.sandbox(), filter_type="stage", **VALUES),
+    "... Without roles,": lambda world: tap(world.sandbox(crm_sync="read-only"), **VALUES),
+    "...; the instance has no field": lambda world: tap(
+        world.sandbox(), field_names=["none"], **VALUES
+    ),
+    "A lookup value holds a comma": lambda _: client().query(
+        MarketoObject.OPPORTUNITIES, filter_type="idField", filter_values=["a,b"], fields=["name"]
+    ),
+    f"{LINE}it is not JSON at column": of_target(b"Loading..."),
+    "... of the input cannot be used: it is not JSON ...: it is cut": of_target(b'{"type": "REC'),
+    f"{LINE}it is JSON, but": of_target(b"5"),
+    f"{LINE}it has no 'type'": of_target({}),
+    f"{LINE}its 'type' is none": of_target({"type": "LOG"}),
+    f"{LINE}it has no ...": of_target({"type": "STATE"}),
+    f"{LINE}its record is no object": of_target(schema(), {**record(), "record": 5}),
+    f"{LINE}it is a record of stream": of_target(record(**DEAL)),
+    f"{LINE}the name of its stream": of_target(schema(stream=5)),
+    f"{LINE}the schema of stream": of_target(schema(schema={})),
+    f"{LINE}a property in the schema": of_target(schema(schema={"properties": {"name": 5}})),
+    f"{LINE}invalid UTF-8": of_target(b'{"type": "\xe9"}'),
+    f"{LINE}it holds a number or": of_target(b"[" * 100_000),
+    "A BATCH message has an encoding": of_target(
+        schema(), {"type": "BATCH", "stream": "opportunities", "encoding": {}, "manifest": []}
+    ),
+    "A BATCH message's manifest": of_target(
+        schema(),
+        {
+            "type": "BATCH",
+            "stream": "opportunities",
+            "encoding": {"format": "jsonl"},
+            "manifest": 5,
+        },
+    ),
+    "Stream '...' is not 'opportunities'": of_target(schema("a", stream="deals")),
+    "Stream '...' has no property for": of_target(schema("name")),
+    "Stream '...': the properties": of_target(
+        schema("externalOpportunityId", "close_date", "closeDate")
+    ),
+    "Stream '...': the instance has no field": of_target(schema("externalOpportunityId", "mood")),
+    "Stream 'opportunity_roles' is ignored": of_target(schema("a", stream="opportunity_roles")),
+    "Stream '...' is ignored: it describes": of_target(schema("a", stream="opportunity_fields")),
+    "ACTIVATE_VERSION is": of_target({"type": "ACTIVATE_VERSION", "stream": "a", "version": 1}),
+    "Rejected records: ...": of_target(schema(), record(name="x")),
+    "rejects_path '...' cannot be opened": of_target(schema(), rejects_path="no/such/file"),
+    "rejects_path '...' cannot be written": rejects_file_full,
+    "Line ... is no reject": lambda _: list(replayed([b"{}"])),
+    "Line ... breaks off": torn,
+    "'...' cannot be read: ...": replay_of_nothing,
+    "flattening_max_depth is required": settings(flattening_enabled=True),
+    "This instance has none of the activity types": without_activity_types,
+    "The BATCH file '...' cannot be read": batch("none.jsonl", None),
+    "Line ... of the BATCH file": batch("broken.jsonl", b"{"),
+    "marketo-sandbox: cannot use": sandbox_command("--database", "FILE"),
+    "marketo-sandbox: cannot listen": on_a_port_that_is_taken,
+}
+# Where the others are brought about.
+NOT_PROVOKED = {
+    "Setting '...' is missing.": "test_settings.py",
+    "The configuration cannot be right: it breaks the schema's '...'.": "test_settings.py",
+    "Marketo refused the access token, and its identity service": "test_auth.py",
+    "The certificate of ... cannot be verified": "test_transport.py",
+    "The answer of ... came so slowly": "test_transport.py",
+    "Marketo answered with the unknown status": "test_courier_rules.py",
+    "Settings have changed since": "test_operating_lines.py",
+    "The state of ... is of the instance": "tests/tap",
+    "Marketo no longer knows": "test_reading_ahead.py, test_resuming.py",
+    "Unknown data type ...": "test_streams.py",
+    "... external ids hold a comma": "test_finding_by_leads.py",
+    "Stream '...': the property '...' may be": "test_mapping.py",
+    "Stream '...': Marketo says that": "test_mapping.py",
+    "STATE cannot be written": "test_states.py",
+    "Reading or writing failed": "test_process.py",
+    "What was written to stdout": "test_process.py",
+    "Stopped on request; the next run": "test_signals.py",
+    "Stopped on request: no new calls": "test_stopping.py",
+    "Stopped on request: calls in flight": "test_process.py",
+    "This should not happen": "test_process.py",
+    "marketo-sandbox: the sandbox needs": "tests/packaging",
+}
+# Messages that never stand alone, or never reach a user.
+PARTS = {
+    "Settings cannot be right": "the SDK says 'Config validation failed' instead",
+    "no reason was given": "within 'Marketo refused ...: none no reason was given'",
+    "..., and no reason was given": "the same of a record",
+    "it is a boolean": "becomes 'Field ... is not ...'",
+    "it has a fraction": "the same",
+    "it is no number": "the same",
+    "it is no finite number": "the same",
+    "it is no text": "the same",
+    "it is neither true nor false": "the same",
+    "it lies outside of the calendar": "the same",
+    "a moment must be text": "within 'The state of ... cannot be read'",
+    "what found_by": "the same",
+}
+
+
+def row(beginning: str) -> str:
+    """The one row of the page that begins so."""
+    found = [each for each in ROWS if each == beginning]
+    found = found or [each for each in ROWS if each.startswith(beginning)]
+    assert len(found) == 1, f"{beginning}: {found}"
+    return found[0]
+
+
+def matches(told: str, line: str) -> bool:
+    pattern = re.escape(told).replace(re.escape("..."), ".*")
+    return re.fullmatch(pattern, line, re.DOTALL) is not None
+
+
+@pytest.mark.parametrize("beginning", CASES)
+def test_the_sentence_on_the_page_is_the_one_that_comes(beginning, world):
+    lines = said_by(lambda: CASES[beginning](world))
+
+    assert [line for line in lines if matches(row(beginning), line)], lines
+
+
+def test_every_sentence_on_the_page_is_provoked_here_or_named_with_the_test_that_does():
+    named = [row(beginning) for beginning in (*CASES, *NOT_PROVOKED)]
+
+    assert sorted(named) == sorted(set(ROWS))
+
+
+TEMPLATES = templates()
+MESSAGES = [
+    each for each in TEMPLATES if each.first_words and not each.text.startswith(tuple(PARTS))
+]
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda each: f"{each.where} {each.first_words}")
+def test_every_message_of_the_code_is_told(message):
+    assert message.first_words in PAGE + REJECTS, message.text
+
+
+def test_there_are_messages_to_look_for():
+    assert len(MESSAGES) > 80
+    for part in PARTS:
+        assert any(each.text.startswith(part) for each in TEMPLATES), part
