@@ -1,0 +1,80 @@
+"""Records that come as files: order, calls, maps and STATE as for those that come singly."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+
+def file_of(path, records) -> str:
+    lines = "".join(json.dumps(record) + "\n" for record in records)
+    path.write_bytes(gzip.compress(lines.encode()))
+    return path.as_uri()
+
+
+def batch(*urls, stream="opportunities"):
+    encoding = {"format": "jsonl", "compression": "gzip"}
+    return {"type": "BATCH", "stream": stream, "encoding": encoding, "manifest": list(urls)}
+
+
+def opportunities(numbers, name="first"):
+    return [{"externalOpportunityId": f"K{number}", "name": name} for number in numbers]
+
+
+def asked(sandbox) -> list[int]:
+    return sorted(call["asked"] for call in sandbox.journal(operation="sync opportunity"))
+
+
+def names(sandbox) -> dict[str, str]:
+    held = sandbox.instance.opportunities()
+    return {each["externalOpportunityId"]: each["name"] for each in held}
+
+
+def test_all_files_of_a_message_fill_the_same_calls(marketo_sandbox, singer, tmp_path):
+    urls = [
+        file_of(tmp_path / f"{start}.gz", opportunities(range(start, start + 200)))
+        for start in (0, 200, 400)
+    ]
+
+    singer.run(marketo_sandbox, [singer.schema(), batch(*urls)]).succeeded()
+
+    assert names(marketo_sandbox).keys() == {f"K{number}" for number in range(600)}
+    assert asked(marketo_sandbox) == [300, 300]
+
+
+def test_the_later_of_two_files_wins_and_a_record_after_both(marketo_sandbox, singer, tmp_path):
+    first = file_of(tmp_path / "1.gz", opportunities(range(3)))
+    second = file_of(tmp_path / "2.gz", opportunities(range(1, 3), name="second"))
+    messages = [singer.schema(), batch(first, second), singer.opportunity("K2", name="third")]
+
+    singer.run(marketo_sandbox, messages).succeeded()
+
+    assert names(marketo_sandbox) == {"K0": "first", "K1": "second", "K2": "third"}
+
+
+def test_a_state_waits_for_the_records_of_the_files_before_it(marketo_sandbox, singer, tmp_path):
+    good = file_of(tmp_path / "good.gz", opportunities(range(5)))
+    bad = file_of(tmp_path / "bad.gz", [{"externalOpportunityId": "K9", "name": None}])
+    messages = [singer.schema(), batch(good), singer.state(1), batch(bad), singer.state(2)]
+
+    run = singer.run(marketo_sandbox, messages)
+
+    assert run.error is not None
+    assert run.states == [1]
+    assert len(names(marketo_sandbox)) == 5
+
+
+def test_stream_maps_apply_to_the_records_of_files(marketo_sandbox, singer, tmp_path):
+    url = file_of(tmp_path / "1.gz", [{"id": 1, "title": "One"}, {"id": 2, "title": "Two"}])
+    maps = {
+        "deals": {
+            "__filter__": "id > 1",
+            "externalOpportunityId": "'D' + str(id)",
+            "name": "title",
+        }
+    }
+    messages = [singer.schema("deals", ("id", "title")), batch(url, stream="deals")]
+
+    singer.run(marketo_sandbox, messages, stream_maps=maps).succeeded()
+
+    assert names(marketo_sandbox) == {"D2": "Two"}
