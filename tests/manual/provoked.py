@@ -49,7 +49,9 @@ def said_by(action: t.Callable[[], object]) -> list[str]:
     return handler.lines
 
 
-class _Nowhere(MessageWriter):
+class Nowhere(MessageWriter):
+    """Writes nothing."""
+
     def write(self, lines: bytes) -> None:
         pass
 
@@ -66,7 +68,7 @@ def tap(where: t.Any, state: t.Any = None, catalog: t.Any = None, **settings: t.
         config={**_credentials(where), "max_retry_seconds": 0, **settings},
         state=state,
         catalog=catalog,
-        message_writer=_Nowhere(),
+        message_writer=Nowhere(),
     )
     try:
         one.sync_all()
@@ -74,12 +76,17 @@ def tap(where: t.Any, state: t.Any = None, catalog: t.Any = None, **settings: t.
         one.client.close()
 
 
-def target(where: t.Any, *messages: t.Any, **settings: t.Any) -> None:
+def target(
+    where: t.Any,
+    *messages: t.Any,
+    termination: Termination | None = None,
+    **settings: t.Any,
+) -> None:
     """Run the target over messages: objects, or lines of bytes."""
     lines = (each if isinstance(each, bytes) else json.dumps(each).encode() for each in messages)
     with contextlib.redirect_stdout(io.StringIO()):
         one = TargetMarketoOpps(config={**_credentials(where), "max_retry_seconds": 0, **settings})
-        one.termination = Termination()
+        one.termination = termination or Termination()
         one.listen(io.BytesIO(b"".join(line + b"\n" for line in lines)))
 
 

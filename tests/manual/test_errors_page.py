@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import socket
 import typing as t
 from dataclasses import dataclass
@@ -11,18 +12,21 @@ from pathlib import Path
 
 import pytest
 
-from marketo_opps import MarketoObject
+from marketo_opps import DailyQuotaError, MarketoObject, process
 from marketo_opps.configuration import checked_config_paths
+from marketo_opps.process import Termination
 from marketo_opps.sandbox.cli import main as sandbox_main
 from tap_marketo_opps import inputs
 from tap_marketo_opps.log_walk import activity_types
 from tap_marketo_opps.tap import TapMarketoOpps
+from target_marketo_opps.courier import _accepted
 from target_marketo_opps.replay import _replay
 from target_marketo_opps.replay import messages as replayed
-from tests.manual.pages import page
+from tests.manual.pages import ROOT, page
 from tests.manual.provoked import (
     NOBODY,
     VALUES,
+    Nowhere,
     answering,
     client,
     record,
@@ -248,6 +252,48 @@ def on_a_port_that_is_taken(world: World) -> None:
         sandbox_command("--port", str(taken.getsockname()[1]))(world)
 
 
+def settings_changed(world: World) -> None:
+    sandbox = world.sandbox()
+    values = {"filter_values": sandbox.instance.opportunity_ids(), "batch_size": 1}
+    sandbox.fault("607", operation="query role", skip=4)
+    stopped = TapMarketoOpps(config={**sandbox.credentials, **values}, message_writer=Nowhere())
+    with pytest.raises(DailyQuotaError):
+        stopped.sync_all()
+    stopped.client.close()
+    sandbox.clear_faults()
+    tap(sandbox, state=stopped.state, **{**values, "batch_size": 2})
+
+
+def odd_status(_: World) -> None:
+    _accepted("guessed", "r")
+
+
+def of_a_defect(error: type[Exception]) -> Case:
+    def fail() -> None:
+        raise error
+
+    return lambda _: process._exit_code(fail, ())
+
+
+def asked_to_stop() -> Termination:
+    """What a signal makes of it, without the alarm that ends the process."""
+    termination = Termination()
+    termination._signum = signal.SIGTERM
+    return termination
+
+
+def stopped_client(_: World) -> None:
+    stopped = client()
+    stopped.stop()
+    with answering():
+        stopped.calls_today()
+
+
+def without_the_extra(world: World) -> None:
+    world.environment.setattr("marketo_opps.sandbox.extra.PACKAGES", ("no_such_package",))
+    sandbox_command()(world)
+
+
 LINE = "Line ... of the input cannot be used: "
 CASES: dict[str, Case] = {
     "Setting '...' is missing or empty.": settings(client_secret=""),
@@ -379,32 +425,34 @@ CASES: dict[str, Case] = {
     "This instance has none of the activity types": without_activity_types,
     "The BATCH file '...' cannot be read": batch("none.jsonl", None),
     "Line ... of the BATCH file": batch("broken.jsonl", b"{"),
+    "Setting '...' is missing.": lambda _: TapMarketoOpps(config={"endpoint": NOBODY}),
+    "The state of ... is of the instance": with_state({"instance": "another.mktorest.com"}),
+    "Settings have changed since": settings_changed,
+    "Unknown data type ...": lambda world: tap(world.sandbox(), **VALUES),
+    "Stopped on request; the next run": lambda world: target(
+        world.sandbox(), schema(), termination=asked_to_stop()
+    ),
+    "Marketo answered with the unknown status": odd_status,
+    "Stopped on request: no new calls": stopped_client,
+    "Stopped on request: calls in flight": lambda _: asked_to_stop().raise_if_out_of_time(),
+    "Reading or writing failed": of_a_defect(OSError),
+    "This should not happen": of_a_defect(ZeroDivisionError),
+    "marketo-sandbox: the sandbox needs": without_the_extra,
     "marketo-sandbox: cannot use": sandbox_command("--database", "FILE"),
     "marketo-sandbox: cannot listen": on_a_port_that_is_taken,
 }
-# Where the others are brought about.
-NOT_PROVOKED = {
-    "Setting '...' is missing.": "test_settings.py",
-    "The configuration cannot be right: it breaks the schema's '...'.": "test_settings.py",
-    "Marketo refused the access token, and its identity service": "test_auth.py",
-    "The certificate of ... cannot be verified": "test_transport.py",
-    "The answer of ... came so slowly": "test_transport.py",
-    "Marketo answered with the unknown status": "test_courier_rules.py",
-    "Settings have changed since": "test_operating_lines.py",
-    "The state of ... is of the instance": "tests/tap",
-    "Marketo no longer knows": "test_reading_ahead.py, test_resuming.py",
-    "Unknown data type ...": "test_streams.py",
-    "... external ids hold a comma": "test_finding_by_leads.py",
-    "Stream '...': the property '...' may be": "test_mapping.py",
-    "Stream '...': Marketo says that": "test_mapping.py",
-    "STATE cannot be written": "test_states.py",
-    "Reading or writing failed": "test_process.py",
-    "What was written to stdout": "test_process.py",
-    "Stopped on request; the next run": "test_signals.py",
-    "Stopped on request: no new calls": "test_stopping.py",
-    "Stopped on request: calls in flight": "test_process.py",
-    "This should not happen": "test_process.py",
-    "marketo-sandbox: the sandbox needs": "tests/packaging",
+# The tests that bring the others about, and what they know them by.
+ELSEWHERE = {
+    "The configuration cannot be right": ("marketo_opps/test_settings.py", "breaks the schema"),
+    "Marketo refused the access token, and": ("marketo_opps/test_client_rules.py", "hands out the"),
+    "The certificate of ... cannot": ("marketo_opps/test_transport.py", "cannot_be_verified"),
+    "The answer of ... came so slowly": ("marketo_opps/test_transport.py", "so slowly"),
+    "Marketo no longer knows": ("tap/test_resuming.py", "no longer knows"),
+    "... external ids hold a comma": ("tap/test_finding_by_leads.py", "external ids hold a comma"),
+    "Stream '...': the property '...' may": ("target/test_mapping.py", "may be Marketo's field"),
+    "Stream '...': Marketo says that": ("target/test_mapping.py", "cannot be updated"),
+    "What was written to stdout": ("marketo_opps/test_process.py", "could not be flushed"),
+    "STATE cannot be written": ("target/test_signals.py", "STATE cannot be written"),
 }
 # Messages that never stand alone, or never reach a user.
 PARTS = {
@@ -433,7 +481,7 @@ def row(beginning: str) -> str:
 
 def matches(told: str, line: str) -> bool:
     pattern = re.escape(told).replace(re.escape("..."), ".*")
-    return re.fullmatch(pattern, line, re.DOTALL) is not None
+    return re.fullmatch(pattern, " ".join(line.split())) is not None
 
 
 @pytest.mark.parametrize("beginning", CASES)
@@ -443,10 +491,12 @@ def test_the_sentence_on_the_page_is_the_one_that_comes(beginning, world):
     assert [line for line in lines if matches(row(beginning), line)], lines
 
 
-def test_every_sentence_on_the_page_is_provoked_here_or_named_with_the_test_that_does():
-    named = [row(beginning) for beginning in (*CASES, *NOT_PROVOKED)]
+def test_every_sentence_on_the_page_is_brought_about_here_or_elsewhere():
+    named = [row(beginning) for beginning in (*CASES, *ELSEWHERE)]
 
     assert sorted(named) == sorted(set(ROWS))
+    for path, words in ELSEWHERE.values():
+        assert words in (ROOT / "tests" / path).read_text(), path
 
 
 TEMPLATES = templates()
