@@ -35,6 +35,7 @@ _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 _PLAIN_NUMBER = re.compile(r"-?[0-9]{1,99}(\.[0-9]+)?")
 # Whoever reads JSON numbers as floating point would take a larger one for infinite.
 _LARGEST_EXPONENT = 307
+_TOO_LARGE = 10 ** (_LARGEST_EXPONENT + 1)
 _DATE_MARKS = "2015-02-03"[4::3]
 _DATETIME_MARKS = "2015-02-03T22:36:23"[4:19:3]
 _UTC_OFFSETS = frozenset({"Z", "+0000", "+00:00"})
@@ -217,6 +218,8 @@ def _exact_number(value: t.Any) -> int | Decimal:
     if isinstance(value, bool):
         raise ValueError("it is a boolean")  # noqa: TRY004 - a value that does not fit, as others
     if isinstance(value, int):
+        if abs(value) >= _TOO_LARGE:
+            raise ValueError("it is no finite number")
         return value
     if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
         raise ValueError("it is no number")

@@ -31,9 +31,10 @@ _DATE = (
 )
 _TIME = r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z"
 _FORMATS = {"date": rf"\A(?!0000){_DATE}\Z", "date-time": rf"\A(?!0000){_DATE}{_TIME}\Z"}
+_Integer = t.Annotated[int, Meta(ge=-_SAFE_INTEGER, le=_SAFE_INTEGER)]
 _TYPES: dict[str, t.Any] = {
-    "integer": t.Annotated[int, Meta(ge=-_SAFE_INTEGER, le=_SAFE_INTEGER)],
-    "number": int | Decimal,
+    "integer": _Integer,
+    "number": _Integer | Decimal,
     "boolean": bool,
 }
 

@@ -76,6 +76,8 @@ def make():
         ("amount", "NaN"),
         ("amount", "1_000"),
         ("amount", True),
+        ("amount", 10**308),
+        ("amount", -(10**400)),
         ("probability", 2**63),
         ("probability", -(2**63) - 1),
         ("probability", True),
@@ -106,6 +108,11 @@ def test_a_value_at_the_edge_of_what_is_typed_takes_it_and_arrives_whole(make, f
     mapped = make()._mapped_as_typed(record(field, value))
     read = msgspec.json.Decoder(float_hook=Decimal).decode
     assert read(mapped.body) == record(field, value)
+
+
+def test_an_integer_beyond_the_short_way_arrives_whole_where_a_fraction_may_be(make):
+    mapped = make().map(record("amount", 2**60))
+    assert msgspec.json.decode(mapped.body) == record("amount", 2**60)
 
 
 def test_what_is_too_long_is_cut_after_a_record_that_was_not(make):
