@@ -23,8 +23,9 @@ def benchmark_table() -> str:
 def tables(results: Results) -> str:
     """All figures as Markdown."""
     machine = results["machine"]
+    command = "make bench-full" if results["size"] == "full" else "make bench"
     head = (
-        f"Python {machine['python']}, {machine['system']}, {machine['cpus']} CPUs, "
+        f"`{command}`, Python {machine['python']}, {machine['system']}, {machine['cpus']} CPUs, "
         f"{machine['date']}; medians of {results['repeats']} runs, least and greatest in brackets. "
         "marketo-opps keeps to half of the rate limit by default (`calls_per_20_seconds` 50, with "
         "5 calls at once); *all of the rate* is 100. The sandbox is in nobody's figures."

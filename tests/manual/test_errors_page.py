@@ -480,7 +480,8 @@ def row(beginning: str) -> str:
 
 
 def matches(told: str, line: str) -> bool:
-    pattern = re.escape(told).replace(re.escape("..."), ".*")
+    """Whether a line is the one told, wherever it is broken."""
+    pattern = re.escape(" ".join(told.split())).replace(re.escape("..."), ".*")
     return re.fullmatch(pattern, " ".join(line.split())) is not None
 
 
