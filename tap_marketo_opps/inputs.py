@@ -7,9 +7,15 @@ import typing as t
 
 from marketo_opps import SettingsError
 from marketo_opps.configuration import json_object
+from tap_marketo_opps.checks import FIELDS
+from tap_marketo_opps.finders import OPPORTUNITIES, ROLES
+from tap_marketo_opps.log_walk import ACTIVITIES
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
+
+_STREAMS = (OPPORTUNITIES, ROLES, FIELDS, ACTIVITIES)
+_NO_STREAM = f"is the catalog of another tap: it holds none of {', '.join(_STREAMS)}"
 
 
 def checked_state(file: t.IO[str] | None) -> t.IO[str] | None:
@@ -60,10 +66,31 @@ def _state_fault(state: dict[str, t.Any]) -> str | None:
 
 def _catalog_fault(catalog: dict[str, t.Any]) -> str | None:
     streams = catalog.get("streams")
-    if isinstance(streams, list) and all(map(_is_stream, streams)):
-        return None
-    return "is no catalog: it needs an array 'streams', as --discover prints it"
+    if not isinstance(streams, list):
+        return "is no catalog: it needs an array 'streams', as --discover prints it"
+    if all(map(_is_stream, streams)):
+        return None if any(each["tap_stream_id"] in _STREAMS for each in streams) else _NO_STREAM
+    return (
+        "is no catalog: one of its streams is not as --discover prints it, with 'tap_stream_id', "
+        "a 'schema' with 'properties', and 'metadata'"
+    )
 
 
 def _is_stream(stream: t.Any) -> bool:
-    return isinstance(stream, dict) and {"tap_stream_id", "schema"} <= stream.keys()
+    if not isinstance(stream, dict) or "tap_stream_id" not in stream:
+        return False
+    properties = _member(stream, "schema", "properties")
+    metadata = stream.get("metadata", [])
+    return (
+        isinstance(properties, dict)
+        and all(isinstance(each, dict) for each in properties.values())
+        and isinstance(metadata, list)
+        and all(isinstance(_member(each, "metadata"), dict) for each in metadata)
+        and all(isinstance(_member(each, "breadcrumb"), list) for each in metadata)
+    )
+
+
+def _member(value: t.Any, *names: str) -> t.Any:
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value

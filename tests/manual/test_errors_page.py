@@ -370,6 +370,7 @@ CASES: dict[str, Case] = {
     "--catalog: ... is no JSON": state("{", "--catalog"),
     "The state of ... cannot be read": with_state({"replication_key_value": "yesterday"}),
     "Where the last run of": with_state({"resume": "nonsense"}),
+    "--catalog: ... is the catalog of another": state({"streams": []}, "--catalog"),
     "The catalog names no replication-key": without_catalog_keys,
     "A value of ... in ... does not fit": without_catalog_keys,
     "start_date is needed": lambda world: tap(world.sandbox()),

@@ -11,6 +11,7 @@ import pytest
 from singer_sdk.exceptions import ConfigValidationError
 
 from marketo_opps import SettingsError
+from tap_marketo_opps.inputs import checked_catalog
 from tap_marketo_opps.tap import TapMarketoOpps
 
 LIMITS = {"enforced": False}
@@ -98,6 +99,7 @@ def test_settings_that_cannot_be_right_are_all_told_and_the_exit_is_1(tap):
         (["--catalog={broken}"], "is no JSON: Expecting value in line 2, column 3"),
         (["--catalog={list}"], "holds no JSON object"),
         (["--catalog={empty}"], "is no catalog: it needs an array 'streams'"),
+        (["--catalog={others}"], "is the catalog of another tap: it holds none of opportunities"),
         (["--catalog={by_name}"], "is no catalog: it needs an array 'streams'"),
         (["--state={message}"], "holds a whole STATE message"),
         (["--state={flat}"], "is no state: it needs an object 'bookmarks'"),
@@ -109,6 +111,7 @@ def test_a_file_of_the_command_line_that_cannot_be_read(tap, tmp_path, options, 
     contents = {
         "list": [],
         "empty": {},
+        "others": {"streams": [{"tap_stream_id": "leads", "schema": {"properties": {}}}]},
         "by_name": {"streams": {"opportunities": {}}},
         "message": {"type": "STATE", "value": {"bookmarks": {}}},
         "flat": {"opportunities": "2026-01-01"},
@@ -119,6 +122,37 @@ def test_a_file_of_the_command_line_that_cannot_be_read(tap, tmp_path, options, 
     names = {name: str(tmp_path / name) for name in ("broken", *contents)}
     (error,) = _errors(tap(SETTINGS, *(option.format(**names) for option in options)))
     assert told in error
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        5,
+        {"schema": {"properties": {}}},
+        {"tap_stream_id": "opportunities", "schema": 5},
+        {"tap_stream_id": "opportunities", "schema": {}},
+        {"tap_stream_id": "opportunities", "schema": {"properties": {"name": 5}}},
+        {"tap_stream_id": "opportunities", "schema": {"properties": {}}, "metadata": 5},
+        {"tap_stream_id": "opportunities", "schema": {"properties": {}}, "metadata": [5]},
+        {
+            "tap_stream_id": "opportunities",
+            "schema": {"properties": {}},
+            "metadata": [{"breadcrumb": []}],
+        },
+    ],
+)
+def test_a_stream_of_a_catalog_that_is_none_is_told(stream, tmp_path):
+    path = tmp_path / "catalog.json"
+    path.write_text(json.dumps({"streams": [stream]}))
+    with path.open() as file, pytest.raises(SettingsError, match="one of its streams is not as"):
+        checked_catalog(file)
+
+
+def test_a_catalog_as_it_is_discovered_is_taken(sandbox, catalog_of, tmp_path):
+    path = tmp_path / "catalog.json"
+    path.write_text(json.dumps(catalog_of(sandbox, "opportunities")))
+    with path.open() as file:
+        assert checked_catalog(file).read() == path.read_text()
 
 
 def test_an_environment_variable_that_is_no_number(tap):
