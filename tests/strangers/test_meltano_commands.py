@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import yaml
 
 from marketo_opps.sandbox.values import format_datetime
 from tests.pipeline import compare
+from tests.pipeline.meltano_project import ROOT
 
 pytestmark = pytest.mark.slow
 
+README = ROOT / "README.md"
 STATE_ID = "dev:tap-marketo-opps-to-target-marketo-opps"
 
 
 @pytest.fixture
 def into_postgres(project, stranger, database):
-    """The project with another's loader, of which the README shows the definition."""
+    """The project with another's loader, in the environment that the README gives it."""
     database.execute("alter role current_user set timezone to 'America/Chicago'")
     path = project.directory / "meltano.yml"
     content = yaml.safe_load(path.read_text())
@@ -31,14 +34,21 @@ def into_postgres(project, stranger, database):
                 {"name": name, "kind": "integer" if name == "port" else "string"}
                 for name in (*database.settings, "default_target_schema")
             ],
-            "env": {"PGTZ": "UTC"},
+            "env": loader_in_readme()["env"],
         }
     )
     path.write_text(yaml.safe_dump(content))
     project.loader = "target-postgres"
-    # At debug level that target logs for a minute what it stores in two seconds.
+    # At debug level that target logs for half a minute what it stores in two seconds.
     project.environment["MELTANO_CLI_LOG_LEVEL"] = "info"
     return project
+
+
+def loader_in_readme() -> dict:
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
+    (loader,) = yaml.safe_load(block)["loaders"]
+    assert loader["name"] == "target-postgres"
+    return loader
 
 
 def asked_for(source) -> set[str]:

@@ -97,7 +97,9 @@ def test_every_value_of_every_stream_is_in_its_table(into_postgres, output, data
     assert into_postgres.state["bookmarks"].keys() == last_state(output)["bookmarks"].keys()
 
 
-def test_a_second_run_upserts_only_what_has_changed(into_postgres, source, database):
+@pytest.mark.parametrize("load_method", ["append-only", "overwrite"])
+def test_a_second_run_upserts_only_what_has_changed(into_postgres, source, database, load_method):
+    into_postgres.target["load_method"] = load_method
     into_postgres.run_well()
     moment = latest(database)
     source.advance(86_400)
