@@ -294,6 +294,13 @@ def without_the_extra(world: World) -> None:
     sandbox_command()(world)
 
 
+def demo_without_plugins(world: World) -> None:
+    world.environment.setattr("sysconfig.get_path", lambda _: str(world.path))
+    world.environment.setenv("PATH", "")
+    sandbox_main(["demo"])
+    raise AssertionError(world.heard().splitlines()[-1])
+
+
 LINE = "Line ... of the input cannot be used: "
 CASES: dict[str, Case] = {
     "Setting '...' is missing or empty.": settings(client_secret=""),
@@ -439,6 +446,7 @@ CASES: dict[str, Case] = {
     "Reading or writing failed": of_a_defect(OSError),
     "This should not happen": of_a_defect(ZeroDivisionError),
     "marketo-sandbox: the sandbox needs": without_the_extra,
+    "FAILED: ...": demo_without_plugins,
     "marketo-sandbox: cannot use": sandbox_command("--database", "FILE"),
     "marketo-sandbox: cannot listen": on_a_port_that_is_taken,
 }
