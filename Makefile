@@ -30,7 +30,7 @@ soak: .venv/dev  ## the pair for as long as you like, with all that can go wrong
 bench: .venv/dev  ## the figures of the README, in less than ten minutes on a quiet machine
 	$(BIN)/python benchmarks/bench.py
 
-bench-full: .venv/dev  ## the same with up to a million records; takes an hour or two
+bench-full: .venv/dev  ## the same with up to a million records; takes an hour
 	$(BIN)/python benchmarks/bench.py --size full
 
 mutation: .venv/dev  ## which broken rules no test notices, in these modules
