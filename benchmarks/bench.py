@@ -70,7 +70,9 @@ SIZES = {
     ),
     "full": Size(
         repeats=3,
-        wall_records={0.0: 30_600, 0.1: 30_600, 0.4: 30_600, 2.0: 15_600},
+        # 98 calls: with the 101st within 20 seconds marketorestpython without its sleep is refused,
+        # loses its token on the retry, and ends.
+        wall_records={0.0: 29_400, 0.1: 29_400, 0.4: 29_400, 2.0: 15_600},
         cpu_records=(30_000, 300_000),
         memory_records=(100_000, 1_000_000),
         call_records=(1, 300, 301, 3_000, 30_000),
