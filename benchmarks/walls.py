@@ -53,9 +53,11 @@ class Lane:
     def bound_seconds(self) -> float:
         """The least time in which full calls can be made within the limits, start-up aside."""
         calls = math.ceil(self.records / _CALL_RECORDS)
-        waiting = calls * self.latency_seconds / _CALLS_AT_ONCE
-        windows = math.ceil(calls / self.calls_per_20_seconds)
-        return max(waiting, _WINDOW_SECONDS * (windows - 1.0))
+        # Those that may not begin before a window does have to be waited for after its beginning.
+        return max(
+            _WINDOW_SECONDS * window + math.ceil(left / _CALLS_AT_ONCE) * self.latency_seconds
+            for window, left in enumerate(range(calls, 0, -self.calls_per_20_seconds))
+        )
 
 
 def measure_walls(
