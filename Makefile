@@ -12,7 +12,7 @@ STRANGERS := .venv/strangers/jsonl/made .venv/strangers/postgres/made
 # Seconds and seed of `make soak SECONDS=3600 SEED=7`; without a seed it draws one and prints it.
 SECONDS ?= 600
 SEED ?=
-# Whose advisories `make audit` asks for: osv or pypi.
+# Whose advisories `make audit` asks for; `pip-audit --help` lists the services.
 ADVISORIES ?= osv
 MODULES ?= target_marketo_opps.ledger target_marketo_opps.batching
 
