@@ -1,7 +1,7 @@
 """Measures everything, writes results.json and the plot, and holds the claims to the figures.
 
 `bench.py [--size tiny|bench|full] [--results FILE] [--plot FILE]`; ends with 1 when a claim does
-not hold. `make docs` takes the README's tables from results.json.
+not hold. The README's tables are made of results.json, by `make docs`.
 """
 
 from __future__ import annotations
@@ -70,9 +70,8 @@ SIZES = {
     ),
     "full": Size(
         repeats=3,
-        # With the 101st call within 20 seconds marketorestpython without its sleep is refused,
-        # loses its token on the retry, and ends.
-        wall_records={0.0: 18_000, 0.1: 18_000, 0.4: 18_000, 2.0: 15_600},
+        # 200 calls: all of the rate has to be waited for, too.
+        wall_records={0.0: 60_000, 0.1: 60_000, 0.4: 60_000, 2.0: 15_600},
         cpu_records=(30_000, 300_000),
         memory_records=(100_000, 1_000_000),
         call_records=(1, 300, 301, 3_000, 30_000),

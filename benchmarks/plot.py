@@ -40,6 +40,8 @@ _STYLE: dict[t.Any, t.Any] = {
     "font.size": 9,
 }
 _BAR = 0.2
+# A tool that was ended by refusals has no bar.
+_NONE = dict.fromkeys(("median", "min", "max"), 0.0)
 
 
 def draw(results: Results, path: Path) -> None:
@@ -63,8 +65,8 @@ def _walls(results: Results, axes: Axes, does: str) -> None:
     latencies = sorted({lane["latency_seconds"] for lane in lanes})
     for number, (tool, colour) in enumerate(_COLOURS.items()):
         of_tool = {lane["latency_seconds"]: lane for lane in lanes if lane["tool"] == tool}
-        walls = [of_tool[latency]["wall_seconds"] for latency in latencies]
         places = [place + (number - 1.5) * _BAR for place in range(len(latencies))]
+        walls = [of_tool[latency]["wall_seconds"] or _NONE for latency in latencies]
         medians = [wall["median"] for wall in walls]
         errors = _errors(walls)
         axes.bar(places, medians, _BAR, yerr=errors, ecolor=_INK, color=colour, label=tool)

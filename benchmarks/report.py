@@ -30,6 +30,8 @@ def tables(results: Results) -> str:
         "marketo-opps keeps to half of the rate limit by default (`calls_per_20_seconds` 50, with "
         "5 calls at once); *all of the rate* is 100. The sandbox is in nobody's figures."
     )
+    if any(lane["ended_by"] for lane in results["walls"]):
+        head += " *Ended by* names the codes that kept a tool from moving all records."
     parts = (_walls, _cpu, _memory, _calls, _bad_records)
     return "\n\n".join([head, *(part(results) for part in parts)])
 
@@ -80,6 +82,8 @@ def _latency_head(lanes: list[dict[str, t.Any]], latency: float) -> str:
 
 
 def _wall(lane: dict[str, t.Any]) -> str:
+    if lane["ended_by"]:
+        return f"ended by {' and '.join(lane['ended_by'])}"
     text = _spread(lane["wall_seconds"], " s")
     if lane["wall_of_bound"]:
         text += f", {lane['wall_of_bound']['median']:.2f} x"

@@ -62,6 +62,49 @@ def test_marketorestpython_is_measured_with_the_sleep_that_it_comes_with(results
             assert lane["wall_seconds"]["min"] >= 0.2 + 2 * lane["latency_seconds"]
 
 
+def test_a_tool_that_marketo_refuses_for_good_has_no_time_but_the_codes_of_it(results, tmp_path):
+    code = """
+import json, pathlib, sys, walls, workshop
+lane = walls.Lane(walls.PEER_WITHOUT_SLEEP, walls.READ, 0.0, 30_600)
+run = walls._run_lane(workshop.Workshop(pathlib.Path(sys.argv[1])), lane)
+print(json.dumps(walls._told(lane, [run])))
+"""
+    told = json.loads(asked_of_benchmarks(code, tmp_path))
+
+    assert told["ended_by"][0] == "606"
+    assert told["wall_seconds"] is None
+    assert told["wall_of_bound"] is None
+
+    ended = {name: told[name] for name in ("ended_by", "wall_seconds", "wall_of_bound")}
+    first, *others = results["walls"]
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps({**results, "walls": [{**first, **ended}, *others]}))
+    code = """
+import json, pathlib, sys, plot, report
+results = json.load(open(sys.argv[1]))
+plot.draw(results, pathlib.Path(sys.argv[1]).with_suffix(".png"))
+print(report.tables(results))
+"""
+    assert "ended by 606" in asked_of_benchmarks(code, path)
+
+
+def test_a_tool_that_moves_too_little_and_is_refused_nothing_ends_the_measuring():
+    code = """
+import measure, walls
+lane = walls.Lane(walls.PEER, walls.READ, 0.0, 600)
+call = {"operation": "query opportunity", "codes": []}
+print(walls._ended_by(lane, [call, call]))
+try:
+    walls._ended_by(lane, [call])
+except measure.FailedError as error:
+    print(error)
+"""
+    complete, too_little = asked_of_benchmarks(code).splitlines()
+
+    assert complete == "()"
+    assert "ended before all records were moved" in too_little
+
+
 @pytest.mark.parametrize(("prepare", "slept"), [("pass", 1), ("peer.take_sleep_out()", 0)])
 def test_a_sleep_that_is_taken_out_is_gone(prepare, slept):
     code = f"""

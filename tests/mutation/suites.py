@@ -50,6 +50,7 @@ SUITES = {
             "test_calls.py",
             "test_client.py",
             "test_client_rules.py",
+            "test_configuration.py",
             "test_envelope.py",
             "test_errors.py",
             "test_fields.py",
