@@ -59,9 +59,24 @@ def _state_fault(state: dict[str, t.Any]) -> str | None:
     if not state:
         return None
     bookmarks = state.get("bookmarks")
-    if isinstance(bookmarks, dict) and all(isinstance(each, dict) for each in bookmarks.values()):
+    if isinstance(bookmarks, dict) and all(map(_is_bookmark, bookmarks.values())):
         return None
-    return "is no state: it needs an object 'bookmarks' that holds an object for each stream"
+    return (
+        "is no state: it needs an object 'bookmarks' that holds an object for each stream, as this "
+        "tap writes it"
+    )
+
+
+def _is_bookmark(bookmark: t.Any) -> bool:
+    """Whether the SDK can read it: it looks into two members that this tap never writes."""
+    if not isinstance(bookmark, dict):
+        return False
+    partitions = bookmark.get("partitions", [])
+    return (
+        isinstance(partitions, list)
+        and all(map(_is_bookmark, partitions))
+        and isinstance(bookmark.get("progress_markers", {}), dict)
+    )
 
 
 def _catalog_fault(catalog: dict[str, t.Any]) -> str | None:

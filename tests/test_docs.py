@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 README = (ROOT / "README.md").read_text()
 MELTANO = yaml.safe_load((ROOT / "meltano.yml").read_text())
-MAKE_TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+MAKE_TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 PROSE = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
 PROSE += sorted((ROOT / "docs").glob("*.md"))
 
@@ -170,7 +170,7 @@ def test_readme_names_only_programs_that_exist():
 def test_readme_and_contributing_name_only_make_targets_that_exist():
     told = {command[1] for command in commands() if program(command) == "make"}
     for path in PROSE:
-        told |= set(re.findall(r"`make ([a-z]+)\b", path.read_text()))
+        told |= set(re.findall(r"`make ([a-z-]+)", path.read_text()))
 
     assert {"demo", "test"} <= told
     assert told <= MAKE_TARGETS
@@ -303,10 +303,19 @@ def _stand_ins(directory: Path) -> None:
 def test_links_lead_to_files_that_exist_or_to_known_hosts(path):
     for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
         if "://" not in link:
-            assert (path.parent / link.partition("#")[0]).exists(), link
+            name, _, anchor = link.partition("#")
+            file = path.parent / name if name else path
+            assert file.exists(), link
+            assert not anchor or anchor in _anchors(file), link
     for url in re.findall(r"https?://[^\s)`\"'>]+", path.read_text()):
         host = urlsplit(url).hostname or ""
         assert host.casefold() in {each.casefold() for each in HOSTS} or host == "127.0.0.1", url
+
+
+def _anchors(path: Path) -> set[str]:
+    """What the headings of a page are linked to by."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", each.casefold()).replace(" ", "-") for each in headings}
 
 
 @pytest.mark.parametrize("path", PROSE, ids=lambda path: path.name)

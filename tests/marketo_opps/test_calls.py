@@ -159,10 +159,15 @@ class TestStop:
 
     def test_a_long_wait_before_a_retry_ends_soon(self, instance, settings, refusal):
         instance.answers("stats/usage.json", refusal(608))
-        failed = threading.Event()
+        napping = threading.Event()
         ended = []
+
+        def nap(condition, seconds):
+            napping.set()
+            condition.wait(seconds)
+
         with MarketoClient(
-            settings(), fraction=lambda: failed.set() or 1.0, session=instance.session
+            settings(), fraction=lambda: 1.0, nap=nap, session=instance.session
         ) as client:
 
             def work():
@@ -173,7 +178,7 @@ class TestStop:
 
             thread = threading.Thread(target=work, daemon=True)
             thread.start()
-            assert failed.wait(5)
+            assert napping.wait(5)
             began = time.monotonic()
             client.stop()
             thread.join(timeout=5)

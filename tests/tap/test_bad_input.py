@@ -104,6 +104,8 @@ def test_settings_that_cannot_be_right_are_all_told_and_the_exit_is_1(tap):
         (["--state={message}"], "holds a whole STATE message"),
         (["--state={flat}"], "is no state: it needs an object 'bookmarks'"),
         (["--state={text}"], "is no state: it needs an object 'bookmarks'"),
+        (["--state={partitioned}"], "is no state: it needs an object 'bookmarks'"),
+        (["--state={marked}"], "is no state: it needs an object 'bookmarks'"),
     ],
 )
 def test_a_file_of_the_command_line_that_cannot_be_read(tap, tmp_path, options, told):
@@ -116,6 +118,8 @@ def test_a_file_of_the_command_line_that_cannot_be_read(tap, tmp_path, options, 
         "message": {"type": "STATE", "value": {"bookmarks": {}}},
         "flat": {"opportunities": "2026-01-01"},
         "text": {"bookmarks": {"opportunities": "2026-01-01"}},
+        "partitioned": {"bookmarks": {"opportunities": {"partitions": 5}}},
+        "marked": {"bookmarks": {"opportunities": {"progress_markers": 5}}},
     }
     for name, content in contents.items():
         (tmp_path / name).write_text(json.dumps(content))
