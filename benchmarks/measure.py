@@ -25,7 +25,7 @@ _TOLD_OF_A_FAILURE_BYTES = 2_000
 
 
 class FailedError(Exception):
-    """A measured command did not end with 0, so its figures would mean nothing."""
+    """A measured command ended as it should not, so its figures would mean nothing."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def run(
         The usage of each, in their order.
 
     Raises:
-        FailedError: one ended otherwise than with 0.
+        FailedError: one ended with none of those.
     """
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))

@@ -1,6 +1,6 @@
 """The real plugin without its waiting for the rate limit: `unpaced.py tap|target ARGUMENT...`.
 
-A million records take 22 minutes at Marketo's ceiling, almost all of them spent waiting. All else
+A million records take 11 minutes at Marketo's ceiling, almost all of them spent waiting. All else
 is as it comes, the limit of calls at once too.
 """
 

@@ -37,6 +37,7 @@ from marketo_opps.wire import (
     MAX_BATCH_RECORDS,
     MAX_BODY_BYTES,
     SYNC_ENVELOPE_BYTES,
+    decode_record,
     encode_record,
 )
 from marketo_opps.workers import Workers
@@ -74,5 +75,6 @@ __all__ = [
     "UnaskableValueError",
     "Workers",
     "can_be_asked_for",
+    "decode_record",
     "encode_record",
 ]

@@ -21,6 +21,7 @@ if t.TYPE_CHECKING:
     from marketo_opps.models import FieldDescription, ObjectDescription, Record
 
 MARKETO_GUID = "marketoGUID"
+EXTERNAL_ID = "externalOpportunityId"
 CREATED_AT = "createdAt"
 UPDATED_AT = "updatedAt"
 

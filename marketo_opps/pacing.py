@@ -116,11 +116,6 @@ class Pacer:
         """No call starts any more; only sets a flag, so that a signal handler may call it."""
         self._stopped = True
 
-    @property
-    def stopped(self) -> bool:
-        """Whether `stop` was called."""
-        return self._stopped
-
     def sleep(self, seconds: float) -> None:
         """Wait outside of any limit.
 

@@ -27,6 +27,11 @@ def encode_record(record: Mapping[str, t.Any]) -> bytes:
     return _ENCODER.encode(record)
 
 
+def decode_record(body: bytes) -> dict[str, t.Any]:
+    """What `encode_record` made bytes of; numbers with a fraction are `Decimal`."""
+    return t.cast("dict[str, t.Any]", _DECODER.decode(body))
+
+
 def decode_answer(body: bytes) -> t.Any:
     """What an answer's body says; numbers with a fraction come as `Decimal`.
 

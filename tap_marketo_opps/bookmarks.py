@@ -36,6 +36,16 @@ def parsed(text: str) -> datetime:
     return datetime.strptime(text, _MOMENT).replace(tzinfo=UTC)
 
 
+def moment_of(text: str) -> str:
+    """The moment that any ISO 8601 text tells; one without an offset is in UTC.
+
+    Raises:
+        ValueError: it tells none.
+    """
+    time = datetime.fromisoformat(text)
+    return moment(time if time.tzinfo else time.replace(tzinfo=UTC))
+
+
 def earlier(text: str, seconds: int) -> str:
     """A moment so many seconds before another."""
     return moment(parsed(text) - timedelta(seconds=seconds))
@@ -209,5 +219,4 @@ def _read_moment(value: t.Any) -> str | None:
         return None
     if not isinstance(value, str):
         raise ValueError("a moment must be text")  # noqa: TRY004 - told as any other bad moment
-    time = datetime.fromisoformat(value)
-    return moment(time if time.tzinfo else time.replace(tzinfo=UTC))
+    return moment_of(value)

@@ -6,6 +6,7 @@ import typing as t
 from dataclasses import dataclass
 
 from marketo_opps import MarketoError, MarketoObject
+from tap_marketo_opps.field_reader import FIELDS
 from tap_marketo_opps.finders import OPPORTUNITIES, ROLES
 from tap_marketo_opps.log_walk import ACTIVITIES
 
@@ -13,8 +14,6 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from marketo_opps import MarketoClient
-
-FIELDS = "opportunity_fields"
 
 
 @dataclass(frozen=True, slots=True)

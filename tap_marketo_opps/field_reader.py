@@ -15,6 +15,8 @@ if t.TYPE_CHECKING:
 
 _LOGGER = logging.getLogger("tap-marketo-opps")
 
+FIELDS = "opportunity_fields"
+
 
 class FieldReader:
     """Reads fields' metadata.

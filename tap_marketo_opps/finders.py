@@ -6,7 +6,7 @@ import typing as t
 from dataclasses import dataclass
 
 from marketo_opps import FieldDescription, MarketoClient, MarketoObject
-from marketo_opps.fields import UPDATED_AT, reader
+from marketo_opps.fields import EXTERNAL_ID, UPDATED_AT, reader
 from tap_marketo_opps.backlog import Backlog
 from tap_marketo_opps.bookmarks import lead_range
 from tap_marketo_opps.log_walk import LogWalk, activity_date
@@ -22,7 +22,6 @@ if t.TYPE_CHECKING:
 
 OPPORTUNITIES = str(MarketoObject.OPPORTUNITIES)
 ROLES = str(MarketoObject.OPPORTUNITY_ROLES)
-EXTERNAL_ID = "externalOpportunityId"
 LEAD_ID = "leadId"
 
 _ALIASES = {"dedupeFields": EXTERNAL_ID, "idField": "marketoGUID"}

@@ -7,7 +7,7 @@ import typing as t
 
 from marketo_opps import SettingsError
 from marketo_opps.configuration import json_object
-from tap_marketo_opps.checks import FIELDS
+from tap_marketo_opps.field_reader import FIELDS
 from tap_marketo_opps.finders import OPPORTUNITIES, ROLES
 from tap_marketo_opps.log_walk import ACTIVITIES
 

@@ -9,12 +9,12 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from marketo_opps import SettingsError
+from marketo_opps import MAX_BATCH_RECORDS, SettingsError, can_be_asked_for
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-KEYS_PER_CALL = 300
+KEYS_PER_CALL = MAX_BATCH_RECORDS
 _NAMED_AT_MOST = 5
 _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -58,7 +58,7 @@ class ListedKeys:
             SettingsError: there are none, or one of them cannot be looked up.
         """
         self._lines = [str(value) for value in values]
-        survey = _survey(enumerate(map(str.strip, self._lines), 1), _holds_comma)
+        survey = _survey(enumerate(map(str.strip, self._lines), 1), _cannot_be_asked_for)
         survey.raise_if_unfit(setting, "a value that holds a comma cannot be looked up", "value")
         self.total = survey.count
         self.digest = survey.digest
@@ -94,7 +94,7 @@ class FileKeys:
         self._path = path
         with self._open() as lines:
             numbered = enumerate(map(str.strip, self._decoded(lines)), 1)
-            survey = _survey(numbered, unfit or _holds_comma)
+            survey = _survey(numbered, unfit or _cannot_be_asked_for)
         survey.raise_if_unfit(f"{setting}: {path}", rule, "line")
         self.total = survey.count
         self.digest = survey.digest
@@ -145,8 +145,8 @@ class LeadRange:
             yield Chunk(offset, end, tuple(map(str, ids)))
 
 
-def _holds_comma(key: str) -> bool:
-    return "," in key
+def _cannot_be_asked_for(key: str) -> bool:
+    return not can_be_asked_for(key)
 
 
 def is_no_lead_id(key: str) -> bool:

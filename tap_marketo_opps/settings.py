@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import typing as t
-from datetime import UTC, datetime
 
-from marketo_opps import SettingsError
+from marketo_opps import MAX_BATCH_RECORDS, SettingsError
 from marketo_opps.settings import REQUIRED_SETTINGS, SHARED_SETTINGS
-from tap_marketo_opps.bookmarks import moment
+from tap_marketo_opps.bookmarks import moment_of
 from tap_marketo_opps.keys import FileKeys, LeadRange, ListedKeys, is_no_lead_id
 
 if t.TYPE_CHECKING:
@@ -92,8 +91,8 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
     "batch_size": {
         "type": "integer",
         "minimum": 1,
-        "maximum": 300,
-        "default": 300,
+        "maximum": MAX_BATCH_RECORDS,
+        "default": MAX_BATCH_RECORDS,
         "title": "Batch size",
         "description": "Records a page",
     },
@@ -130,12 +129,11 @@ def start_date(config: Mapping[str, t.Any]) -> str | None:
     if not given:
         return None
     try:
-        time = datetime.fromisoformat(str(given))
+        return moment_of(str(given))
     except ValueError:
         raise SettingsError(
             f"Setting 'start_date' is no date-time: {given!r}; write it as 2026-01-31T00:00:00Z."
         ) from None
-    return moment(time if time.tzinfo else time.replace(tzinfo=UTC))
 
 
 def setting_conflicts(config: Mapping[str, t.Any]) -> list[str]:

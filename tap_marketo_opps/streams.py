@@ -24,7 +24,7 @@ from marketo_opps.fields import (
     record_reader,
 )
 from tap_marketo_opps.explaining import FieldsDeniedError, StreamMapsError
-from tap_marketo_opps.field_reader import FieldReader
+from tap_marketo_opps.field_reader import FIELDS, FieldReader
 from tap_marketo_opps.log_walk import ACTIVITIES, ACTIVITY_DATE
 from tap_marketo_opps.typed import PageReader, Typed, moment_reader, to_dict
 from tap_marketo_opps.writer import encode_message, encode_records
@@ -38,7 +38,6 @@ if t.TYPE_CHECKING:
     from marketo_opps import Record
     from tap_marketo_opps.tap import TapMarketoOpps
 
-FIELDS = "opportunity_fields"
 ATTRIBUTES = "attributes"
 _MISFITS_NAMED_AT_MOST = 5
 _DATA_TYPES = {"integer": "integer", "number": "float", "boolean": "boolean"}
@@ -48,7 +47,7 @@ _DATA_TYPES_BY_FORMAT = {"date": "date", "date-time": "datetime"}
 class MarketoStream(Stream):
     """What all four have in common: typed records, a page of them written at once.
 
-    The SDK's own way for each record (conform, pop, map, encode, flush) is gone only where the
+    The SDK's own way for each record (conform, pop, map, encode, flush) is taken only where the
     user has configured stream maps or flattening.
     """
 
@@ -74,7 +73,7 @@ class MarketoStream(Stream):
         return False
 
     def log(self, message: str, *args: t.Any, level: int = logging.INFO, **kwargs: t.Any) -> None:
-        """As the SDK, but that a sync which ends with a plain sentence is called unhandled."""
+        """As the SDK, its "unhandled error" for debugging only: a plain sentence is to follow."""
         if message.startswith("An unhandled error occurred"):
             level = logging.DEBUG
         super().log(message, *args, level=level, **kwargs)

@@ -26,8 +26,9 @@ from marketo_opps import (
 from marketo_opps.configuration import checked_config_paths, environment_settings
 from marketo_opps.fields import is_known_type, object_schema
 from marketo_opps.process import TERMINATION, run
-from marketo_opps.settings import setting_errors
+from marketo_opps.settings import PACKAGE_NAME, setting_errors
 from tap_marketo_opps import checks, explaining, inputs, log_walk
+from tap_marketo_opps.field_reader import FIELDS
 from tap_marketo_opps.finders import OPPORTUNITIES, ROLES
 from tap_marketo_opps.planner import Planner, found_together
 from tap_marketo_opps.settings import (
@@ -38,7 +39,6 @@ from tap_marketo_opps.settings import (
     setting_conflicts,
 )
 from tap_marketo_opps.streams import (
-    FIELDS,
     FoundStream,
     OpportunityActivitiesStream,
     OpportunityFieldsStream,
@@ -65,7 +65,7 @@ class TapMarketoOpps(Tap):
     """Singer tap for the opportunities of Adobe Marketo Engage."""
 
     name = "tap-marketo-opps"
-    package_name = "marketo-opps"
+    package_name = PACKAGE_NAME
     config_jsonschema: t.ClassVar[dict[str, t.Any]] = CONFIG_SCHEMA
     dynamic_catalog = True
     message_writer_class = MessageWriter

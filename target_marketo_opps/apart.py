@@ -15,7 +15,7 @@ from marketo_opps import DataError, MarketoError, TooLargeError
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = logging.getLogger("target-marketo-opps")
 
 BAD_SALES_PERSON = "718"
 
@@ -23,7 +23,7 @@ _FRUITLESS_CALLS = 8
 """Calls without a single record passing, after which the cause may be no record's at all."""
 
 BadDataError = DataError | TooLargeError
-"""The errors that single records of a call cause; one name for annotations and `except`."""
+"""The errors that single records of a call cause."""
 
 _Indices = t.Sequence[int]
 

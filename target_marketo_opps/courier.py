@@ -10,13 +10,14 @@ from marketo_opps import (
     DataError,
     MarketoError,
     TooLargeError,
+    decode_record,
 )
 from marketo_opps.errors import UnexpectedAnswerError
 from marketo_opps.fields import CREATED_AT
 from target_marketo_opps import verdicts
 from target_marketo_opps.apart import BAD_SALES_PERSON, BadDataError, Search
 from target_marketo_opps.batching import Operation
-from target_marketo_opps.lookups import Lookup, decoded
+from target_marketo_opps.lookups import Lookup
 from target_marketo_opps.unchanged import Comparison
 from target_marketo_opps.verdicts import Delivery, Fate, Verdict
 
@@ -35,7 +36,6 @@ if t.TYPE_CHECKING:
     from target_marketo_opps.settings import TargetSettings
 
 _SALES_PERSON = "externalSalesPersonId"
-_CRM_MANAGED = "1018"
 _GONE_CODES = frozenset({"1004", "1013"})
 _EXISTS_CODES = frozenset({"1005", "1017"})
 
@@ -191,7 +191,7 @@ def _verdict(batch: Batch, result: RecordResult, request_id: str | None) -> Verd
     if result.accepted:
         return _accepted(result.status, request_id)
     codes = {reason.code for reason in result.reasons}
-    if _CRM_MANAGED in codes:
+    if codes & CrmManagedError.codes:
         raise CrmManagedError(f"a record of {batch.lane.obj.path}", result.reasons, request_id)
     if batch.lane.operation is Operation.DELETE and codes & _GONE_CODES:
         return verdicts.DELETED
@@ -218,7 +218,7 @@ def _sales_person(delivery: Delivery, index: int) -> str | None:
 
 
 def _decoded(delivery: Delivery, index: int) -> Record:
-    return decoded(delivery.batch.records[index].body)
+    return decode_record(delivery.batch.records[index].body)
 
 
 def _created_since(sent_at: datetime, record: Record | None) -> bool:

@@ -6,10 +6,9 @@ import logging
 import typing as t
 from collections import Counter, deque
 
-from marketo_opps import StoppedError
+from marketo_opps import StoppedError, decode_record
 from target_marketo_opps.batching import Batch, Batcher
 from target_marketo_opps.errors import RejectLimitError
-from target_marketo_opps.lookups import decoded
 from target_marketo_opps.rejects import Reject
 from target_marketo_opps.verdicts import Fate
 
@@ -328,5 +327,5 @@ def _reject(record: Outgoing, verdict: Verdict) -> Reject:
 
 def _shown_key(record: Outgoing) -> str:
     """The record's key as it was sent, for the closing message."""
-    sent = decoded(record.body)
+    sent = decode_record(record.body)
     return "/".join(str(sent[field]) for field in record.lane.key_fields)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import typing as t
-from decimal import Decimal
-
-import msgspec
 
 from marketo_opps import MAX_BATCH_RECORDS, can_be_asked_for
 from target_marketo_opps.mapping import comparable
@@ -14,13 +11,6 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
     from marketo_opps import MarketoClient, MarketoObject, Page, Record
-
-_DECODER = msgspec.json.Decoder(float_hook=Decimal)
-
-
-def decoded(body: bytes) -> Record:
-    """A record as it was encoded for Marketo; numbers with a fraction are `Decimal`."""
-    return t.cast("Record", _DECODER.decode(body))
 
 
 class Lookup:

@@ -6,8 +6,8 @@ import typing as t
 
 import msgspec
 
-from marketo_opps import FieldDescription, FieldValueError, Reason, encode_record
-from marketo_opps.fields import CREATED_AT, MARKETO_GUID, UPDATED_AT, writer
+from marketo_opps import MAX_BODY_BYTES, FieldDescription, FieldValueError, Reason, encode_record
+from marketo_opps.fields import CREATED_AT, EXTERNAL_ID, MARKETO_GUID, UPDATED_AT, writer
 from target_marketo_opps.batching import MAX_RECORD_BYTES
 from target_marketo_opps.destinations import loose
 from target_marketo_opps.errors import StreamError
@@ -33,7 +33,6 @@ _LOOSE_MANAGED_FIELDS = frozenset(map(loose, _MANAGED_FIELDS))
 _MOST_SHAPES = 1_000
 """Ways to combine properties that are kept in mind; a tap that leaves nulls out has many."""
 
-OPPORTUNITY_ID = "externalOpportunityId"
 _NAME = "name"
 
 _Writer = t.Callable[[t.Any], t.Any]
@@ -96,7 +95,7 @@ class Mapping:
         self._steps: dict[str, tuple[str, _Writer] | None] = {}
         self._property_of: dict[str, str] = {}
         self._opportunity_at = (
-            self._key_fields.index(OPPORTUNITY_ID) if OPPORTUNITY_ID in self._key_fields else None
+            self._key_fields.index(EXTERNAL_ID) if EXTERNAL_ID in self._key_fields else None
         )
         self._shapes: dict[tuple[str, ...], bool] = {}
         # The key from the start: the short way is to refuse a record without it.
@@ -191,7 +190,7 @@ class Mapping:
         """The opportunity's id is a lock, whatever the object."""
         if self._opportunity_at is not None:
             return Mapped(key, (key[self._opportunity_at],), body)
-        opportunity = comparable(record.get(self._property_of.get(OPPORTUNITY_ID, "")))
+        opportunity = comparable(record.get(self._property_of.get(EXTERNAL_ID, "")))
         return Mapped(key, (key,) if opportunity is None else (key, opportunity), body)
 
     # Learning what becomes of a property, and of records with certain properties
@@ -231,7 +230,7 @@ class Mapping:
 
     def _step(self, name: str, field: FieldDescription) -> tuple[str, _Writer] | None:
         is_key = field.name in self._key_fields
-        if field.name == OPPORTUNITY_ID or is_key or _is_writable(field):
+        if field.name == EXTERNAL_ID or is_key or _is_writable(field):
             self._claim(name, field)
         if is_key:
             # Two long keys cut to one length could become the same.
@@ -340,7 +339,9 @@ def _encoded(mapped: Record) -> bytes:
         message = "A value holds half of a surrogate pair, which is no character"
         raise RecordError([Reason(INVALID_DATA, message)]) from None
     if len(body) >= MAX_RECORD_BYTES:
-        message = f"The record takes {len(body):,} bytes, and a call must stay under 1,000,000"
+        message = (
+            f"The record takes {len(body):,} bytes, and a call must stay under {MAX_BODY_BYTES:,}"
+        )
         raise RecordError([Reason(TOO_LARGE, message)])
     return body
 

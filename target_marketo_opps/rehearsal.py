@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 import typing as t
 
-from marketo_opps import MarketoError, Reason
+from marketo_opps import MarketoError, Reason, decode_record
 from target_marketo_opps import verdicts
 from target_marketo_opps.batching import Operation
-from target_marketo_opps.lookups import Lookup, decoded
+from target_marketo_opps.lookups import Lookup
 from target_marketo_opps.unchanged import Comparison
 from target_marketo_opps.verdicts import Delivery, Fate, Verdict
 
@@ -67,7 +67,7 @@ class Rehearsal:
             self._note(batch, exists=False)
             self._count(delivery, lookups=0)
             return
-        ours = [decoded(record.body) for record in batch.records]
+        ours = [decode_record(record.body) for record in batch.records]
         found = self._find(batch, ours)
         comparison = Comparison(self._describe(batch.lane.obj), batch.lane.key_fields)
         for index, (record, fields) in enumerate(zip(batch.records, ours, strict=True)):

@@ -96,8 +96,3 @@ class Tally:
         )
         took = f"{counts.calls:,} calls, {counts.retries:,} retries, {seconds:.1f} s"
         return f"{streams or 'No records'}; {took}."
-
-    @property
-    def fates(self) -> dict[str, Counter[Fate]]:
-        """Records by stream and fate."""
-        return self._fates

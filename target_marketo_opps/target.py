@@ -99,7 +99,7 @@ class TargetMarketoOpps(Target):
         errors = setting_errors(self._config, self.config_jsonschema)
         errors += combination_errors(self._config)
         if errors and raise_errors:
-            raise ConfigValidationError("Settings cannot be right", errors=errors, schema={})
+            raise ConfigValidationError("Config validation failed", errors=errors, schema={})
         return errors
 
     @classmethod

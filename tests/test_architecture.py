@@ -144,8 +144,8 @@ def repository_files():
 
 NOT_OURS = re.compile(
     # Written so that this file does not hold what it looks for.
-    r"[/]work[/]|\.\.[/]shared|[/]tmp[/]w[/]|--(extra-)?index[-]url|--find[-]links"
-    r"|pypi\.[a-z]|[/]simple[/](\s|$)"
+    r"(?<![\w.>:/])/(?:home|root|work|Users|tmp)/\w"
+    r"|--(extra-)?index[-]url|--find[-]links|pypi\.[a-z]|[/]simple[/](\s|$)"
 )
 
 
@@ -159,7 +159,7 @@ def test_the_repository_names_no_path_of_a_machine_and_no_index_of_packages():
 
 @pytest.mark.parametrize(
     "pieces",
-    [("/wo", "rk/main"), ("..", "/shared/x"), ("--index", "-url x"), ("https://py", "pi.org/x")],
+    [("/ho", "me/me/x"), ("(/Us", "ers/me"), ("--index", "-url x"), ("https://py", "pi.org/x")],
 )
 def test_what_a_repository_must_not_name_is_found(pieces):
     assert NOT_OURS.search("".join(pieces))

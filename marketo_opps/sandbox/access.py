@@ -63,8 +63,8 @@ class AccessTokens:
         if token and token == self._token and self.seconds_left() > 0:
             return
         if token and (token == self._token or token in self._expired):
-            raise CallRefusedError("602", "Access token expired")
-        raise CallRefusedError("601", "Access token invalid")
+            raise CallRefusedError("602")
+        raise CallRefusedError("601")
 
     def _renew(self) -> None:
         if self._token:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from marketo_opps.sandbox.clock import DAY_SECONDS
 from marketo_opps.sandbox.values import format_datetime
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from marketo_opps.sandbox.storage import Storage
 
 ADDED, REMOVED, UPDATED = 34, 35, 36
-DAY_SECONDS = 86_400
 
 
 def _type(number: int, name: str, description: str, primary: str, *others: str) -> dict[str, Any]:

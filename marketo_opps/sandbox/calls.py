@@ -98,13 +98,13 @@ class Call:
         if self.effective_method == "GET" and self.content_type == FORM:
             return self.form_parameters
         if self.content_type != JSON:
-            raise CallRefusedError("612", "Invalid Content Type")
+            raise CallRefusedError("612")
         try:
             body = _decode(self.body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise CallRefusedError("609", "Invalid JSON") from error
+            raise CallRefusedError("609") from error
         if not isinstance(body, dict):
-            raise CallRefusedError("609", "Invalid JSON")
+            raise CallRefusedError("609")
         return body
 
 

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import tzinfo
 
+DAY_SECONDS = 86_400
+
 
 def _central() -> tzinfo:
     try:

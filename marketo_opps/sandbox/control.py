@@ -92,10 +92,7 @@ class Control:
 
     def reset(self, _asked: dict[str, Any]) -> dict[str, Any]:
         """Empty the instance, forget the calls, take the faults back."""
-        self._instance.reset()
-        self._api.journal.clear()
-        self._api.faults.clear()
-        self._api.problems.clear()
+        self._api.reset()
         return self._instance.counts()
 
     def seed(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -188,9 +185,7 @@ class Control:
 
     def acknowledge(self, _asked: dict[str, Any]) -> dict[str, Any]:
         """The problems so far, which are then forgotten."""
-        found = self.problems({})
-        self._api.problems.clear()
-        return found
+        return {"problems": self._api.acknowledge_problems()}
 
 
 def _told(value: Any) -> Any:

@@ -22,30 +22,6 @@ OTHER_FAULTS = CUTS | frozenset(
         "expire_page_tokens",
     }
 )
-MESSAGES = {
-    "500": "Internal Server error",
-    "502": "Bad Gateway",
-    "601": "Access token invalid",
-    "602": "Access token expired",
-    "603": "Access denied",
-    "604": "Request time-out",
-    "605": "HTTP Method not supported",
-    "606": "Max rate limit '100' exceeded with in '20' secs",
-    "607": "Daily quota reached",
-    "608": "API Temporarily Unavailable",
-    "609": "Invalid JSON",
-    "610": "Requested resource not found",
-    "611": "System error",
-    "612": "Invalid Content Type",
-    "614": "Invalid Subscription",
-    "615": "Concurrent access limit reached",
-    "616": "Invalid subscription type",
-    "702": "No data found for a given search scenario",
-    "703": "The feature is not enabled for the subscription",
-    "709": "Business Rule Violation",
-    "713": "Transient Error",
-    "1018": "CRM Enabled",
-}
 
 
 @dataclass
@@ -100,11 +76,6 @@ class Fault:
         if unknown or "fault" not in rule:
             raise ValueError(f"not a fault rule: {sorted(unknown) or 'no member fault'}")
         return cls(**rule)
-
-    @property
-    def error_message(self) -> str:
-        """What the envelope says beside the code."""
-        return self.message or MESSAGES.get(self.fault, "Fault on order")
 
     @property
     def spent(self) -> bool:

@@ -238,7 +238,7 @@ class Instance:
     def opportunity_ids(self, offset: int = 0, limit: int = -1) -> list[str]:
         """The externalOpportunityIds, in the order in which they came; the API cannot list them."""
         with self.lock:
-            rows = self.storage.scan("opportunity", offset, limit)
+            rows = self.storage.scan("opportunity", limit=limit, offset=offset)
             return [decode(row.body)["externalOpportunityId"] for row in rows]
 
     def records(self, obj: ObjectType, after: int = 0, limit: int = -1) -> list[dict[str, Any]]:

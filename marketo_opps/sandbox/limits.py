@@ -72,14 +72,14 @@ class Limits:
     def _check(self, used_today: int, in_window: int) -> None:
         limits = self.options
         if used_today >= limits.daily_calls:
-            raise CallRefusedError("607", "Daily quota reached")
+            raise CallRefusedError("607")
         if in_window > limits.calls_per_window:
             message = "Max rate limit '{}' exceeded with in '{:g}' secs"
             raise CallRefusedError(
                 "606", message.format(limits.calls_per_window, limits.window_seconds)
             )
         if self.in_flight >= limits.concurrent_calls:
-            raise CallRefusedError("615", "Concurrent access limit reached")
+            raise CallRefusedError("615")
 
     def enter(self) -> None:
         """A call that was not refused is being worked on."""

@@ -2,33 +2,58 @@
 
 from __future__ import annotations
 
+_MESSAGES = {
+    "500": "Internal Server error",
+    "502": "Bad Gateway",
+    "601": "Access token invalid",
+    "602": "Access token expired",
+    "603": "Access denied",
+    "604": "Request time-out",
+    "605": "HTTP Method not supported",
+    "606": "Max rate limit '100' exceeded with in '20' secs",
+    "607": "Daily quota reached",
+    "608": "API Temporarily Unavailable",
+    "609": "Invalid JSON",
+    "610": "Requested resource not found",
+    "611": "System error",
+    "612": "Invalid Content Type",
+    "614": "Invalid Subscription",
+    "615": "Concurrent access limit reached",
+    "616": "Invalid subscription type",
+    "702": "No data found for a given search scenario",
+    "703": "The feature is not enabled for the subscription",
+    "709": "Business Rule Violation",
+    "713": "Transient Error",
+    "1018": "CRM Enabled",
+}
 
-class CallRefusedError(Exception):
-    """The whole call fails: HTTP 200, ``success: false`` and this code.
 
-    Args:
-        code: Marketo's code, a string as on the wire.
-        message: what stands beside it in ``errors``.
-    """
-
+class _CodedRefusalError(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
 
 
-class RecordRefusedError(Exception):
+class CallRefusedError(_CodedRefusalError):
+    """The whole call fails: HTTP 200, ``success: false`` and this code.
+
+    Args:
+        code: Marketo's code, a string as on the wire.
+        message: what stands beside it in ``errors``, if not the usual.
+    """
+
+    def __init__(self, code: str, message: str | None = None) -> None:
+        super().__init__(code, message or _MESSAGES.get(code, "Fault on order"))
+
+
+class RecordRefusedError(_CodedRefusalError):
     """One record is skipped, with this reason; the others go on.
 
     Args:
         code: Marketo's code, a string as on the wire.
         message: what stands beside it in ``reasons``.
     """
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
-        self.message = message
 
 
 class HttpRefusedError(Exception):

@@ -50,6 +50,19 @@ class Api:
         for rule in instance.options.faults:
             self.faults.order(**rule)
 
+    def reset(self) -> None:
+        """Empty the instance, forget the calls, take the faults back."""
+        self.instance.reset()
+        self.journal.clear()
+        self.faults.clear()
+        self.problems.clear()
+
+    def acknowledge_problems(self) -> list[str]:
+        """The problems so far, which are then forgotten."""
+        found = list(self.problems)
+        self.problems.clear()
+        return found
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         call = await read_call(scope, receive)
@@ -113,11 +126,11 @@ class Api:
             return await self._worked(fault, lambda: self._identity(call))
         route, in_path = self._route(call)
         if fault is not None and fault.fault in NOT_COUNTED and not fault.after:
-            raise CallRefusedError(fault.fault, fault.error_message)
+            raise CallRefusedError(fault.fault, fault.message)
         self.instance.access.check(call.token)
         self.instance.limits.count(API_USER)
         if route is None:
-            raise CallRefusedError("610", "Requested resource not found")
+            raise CallRefusedError("610")
         self.instance.limits.enter()
         try:
             self._permit(route)
@@ -151,11 +164,11 @@ class Api:
     def _permit(self, route: Route) -> None:
         options = self.instance.options
         if route.permissions and not route.permissions & options.permissions:
-            raise CallRefusedError("603", "Access denied")
+            raise CallRefusedError("603")
         if options.crm_sync is None or route.crm is None:
             return
         if options.crm_sync == "disabled" or route.crm == "role" or route.writes:
-            raise CallRefusedError("1018", "CRM Enabled")
+            raise CallRefusedError("1018")
 
     async def _worked(self, fault: Fault | None, work: Callable[[], Answer]) -> Answer:
         """Do the work somewhere within the latency, so that calls in flight may overtake others."""
@@ -203,7 +216,7 @@ def _strike(fault: Fault | None, *, after: bool) -> None:
     if fault.fault in HTTP_FAULTS:
         raise HttpRefusedError(HTTP_FAULTS[fault.fault], "Fault on order")
     if fault.fault.isdecimal():
-        raise CallRefusedError(fault.fault, fault.error_message)
+        raise CallRefusedError(fault.fault, fault.message)
 
 
 def _unauthorized(error: str, description: str) -> Answer:

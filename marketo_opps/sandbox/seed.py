@@ -7,6 +7,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from marketo_opps.sandbox.activity_log import ADDED, UPDATED, Event
+from marketo_opps.sandbox.clock import DAY_SECONDS
 from marketo_opps.sandbox.describe import OPPORTUNITY, ROLE
 from marketo_opps.sandbox.records import KEY_SEPARATOR, Keys, encode, mix, new_guid
 from marketo_opps.sandbox.storage import Row
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from marketo_opps.sandbox.books import Books
 
-DAY_SECONDS = 86_400
 HISTORY_DAYS = 1_100
 ROLELESS_EVERY = 4
 ODD_ID_EVERY = 101

@@ -183,10 +183,7 @@ class SandboxServer:
 
     def reset(self) -> None:
         """Empty the instance, forget the calls and take the faults back."""
-        self.instance.reset()
-        self.api.journal.clear()
-        self.api.faults.clear()
-        self.api.problems.clear()
+        self.api.reset()
 
     @property
     def problems(self) -> list[str]:
@@ -195,9 +192,7 @@ class SandboxServer:
 
     def acknowledge_problems(self) -> list[str]:
         """The problems so far, which then no longer fail the test."""
-        found = list(self.api.problems)
-        self.api.problems.clear()
-        return found
+        return self.api.acknowledge_problems()
 
     def _await_start(self) -> None:
         deadline = time.monotonic() + START_SECONDS

@@ -158,10 +158,12 @@ class Storage:
             self._searched.add(name)
         return expression
 
-    def scan(self, table: str, after: int = 0, limit: int = -1) -> Iterator[Row]:
-        """All records by id."""
-        sql = f"SELECT {_COLUMNS} FROM {table} WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608 - a name of our own
-        return (Row._make(row) for row in self._db.execute(sql, (after, limit)))
+    def scan(
+        self, table: str, after: int = 0, limit: int = -1, *, offset: int = 0
+    ) -> Iterator[Row]:
+        """Records by id, from past ``after`` on, the first ``offset`` of those left out."""
+        sql = f"SELECT {_COLUMNS} FROM {table} WHERE id > ? ORDER BY id LIMIT ? OFFSET ?"  # noqa: S608 - a name of our own
+        return (Row._make(row) for row in self._db.execute(sql, (after, limit, offset)))
 
     def add_leads(self, ids: Iterable[int]) -> None:
         """Make leads known; those known already stay."""

@@ -465,7 +465,6 @@ ELSEWHERE = {
 }
 # Messages that never stand alone, or never reach a user.
 PARTS = {
-    "Settings cannot be right": "the SDK says 'Config validation failed' instead",
     "no reason was given": "within 'Marketo refused ...: none no reason was given'",
     "..., and no reason was given": "the same of a record",
     "it is a boolean": "becomes 'Field ... is not ...'",

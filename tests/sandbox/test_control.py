@@ -85,6 +85,16 @@ def test_seed_and_reset(control, sandbox):
     assert sandbox.journal() == []
 
 
+def test_pages_of_ids_hold_each_once_though_some_were_deleted(control, sandbox, api):
+    sandbox.seed(6)
+    first, second, *left = sandbox.instance.opportunity_ids()
+    api.delete([{"externalOpportunityId": each} for each in (first, second)])
+    pages = [
+        control("GET", "opportunities/ids", offset=offset, limit=2).json() for offset in (0, 2, 4)
+    ]
+    assert [page["ids"] for page in pages] == [left[:2], left[2:], []]
+
+
 def test_records_are_told_as_they_are_stored(control, sandbox):
     sandbox.seed(6, leads=3)
     assert control("GET", "opportunities").json()["records"] == sandbox.instance.opportunities()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import typing as t
 from collections import Counter
@@ -253,10 +252,6 @@ class Soak:
         """Where every record of the source is."""
         until = self._clock(self.source).timestamp()
         return audit.account(self.source, self.destination, self.rejects, until)
-
-    def last_state(self) -> dict[str, t.Any]:
-        """The STATE that a next run would begin with."""
-        return dict(json.loads((self.directory / "state.json").read_text()))
 
 
 def _own_codes(signum: int | None) -> set[int]:
