@@ -164,7 +164,7 @@ class Caller:
     def calls_today(self) -> int:
         """Calls that the instance has counted today, by all who use it; may lag."""
         usage = self.make(Call("GET", "/v1/stats/usage.json", heeds_daily_limit=False))
-        return sum(int(day.get("total", 0)) for day in usage.result)
+        return sum(int(day.get("total") or 0) for day in usage.result)
 
     def stop(self) -> None:
         """No new calls and no more retries; only sets a flag."""

@@ -132,7 +132,11 @@ class MarketoClient:
         envelope = self._caller.make(call)
         if len(envelope.result) != 1:
             raise _beyond_documentation(call, envelope, f"{len(envelope.result)} objects")
-        return ObjectDescription.from_json(envelope.result[0])
+        try:
+            return ObjectDescription.from_json(envelope.result[0])
+        except (KeyError, TypeError, AttributeError):
+            what = "an object without all of name, keys, searchable fields and fields"
+            raise _beyond_documentation(call, envelope, what) from None
 
     def query(
         self,
@@ -278,10 +282,13 @@ class MarketoClient:
 
     def activity_types(self) -> dict[str, int]:
         """Names of all activity types, with their ids on this instance."""
-        envelope = self._caller.make(
-            Call("GET", "/v1/activities/types.json", permission=_READ_ACTIVITY)
-        )
-        return {kind["name"]: int(kind["id"]) for kind in envelope.result}
+        call = Call("GET", "/v1/activities/types.json", permission=_READ_ACTIVITY)
+        envelope = self._caller.make(call)
+        try:
+            return {kind["name"]: int(kind["id"]) for kind in envelope.result}
+        except (KeyError, TypeError, ValueError):
+            what = "an activity type without name or id"
+            raise _beyond_documentation(call, envelope, what) from None
 
     def paging_token(self, since: datetime) -> str:
         """Where in the activity log to start reading: at an aware moment, to the second."""
@@ -343,7 +350,7 @@ class MarketoClient:
 
     def _page(self, call: Call, *, has_token: bool) -> Page:
         try:
-            return self._caller.make(call).page()
+            envelope = self._caller.make(call)
         except NoDataError as error:
             return Page(
                 [], None, more=False, request_id=error.request_id, server_time=self.server_now()
@@ -353,6 +360,12 @@ class MarketoClient:
             if has_token:
                 raise PageTokenError(error.call, error.reasons, error.request_id) from error
             raise
+        if envelope.more and not envelope.next_page_token:
+            # Asked for without a token, it would be the first page again, and so on for ever.
+            raise _beyond_documentation(call, envelope, "more to come and no page token")
+        if not all(isinstance(record, dict) for record in envelope.result):
+            raise _beyond_documentation(call, envelope, "a record that is no object")
+        return envelope.page()
 
     def _write(self, path: str, body: bytes, records: int) -> BatchOutcome:
         call = Call(

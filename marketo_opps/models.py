@@ -49,7 +49,7 @@ class FieldDescription:
         return cls(
             name=field["name"],
             display_name=field.get("displayName", field["name"]),
-            data_type=field.get("dataType", "string"),
+            data_type=str(field.get("dataType", "string")),
             length=field.get("length"),
             updateable=field.get("updateable", True),
             crm_managed=field.get("crmManaged", False),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from marketo_opps import FieldDescription, MarketoClient, MarketoObject
 from marketo_opps.fields import EXTERNAL_ID, UPDATED_AT, reader
 from tap_marketo_opps.backlog import Backlog
 from tap_marketo_opps.bookmarks import lead_range
-from tap_marketo_opps.log_walk import LogWalk, activity_date
+from tap_marketo_opps.log_walk import LEAD_ID, LogWalk, activity_date, lead_of
 from tap_marketo_opps.stages import Lookup, Query, Sweep, never
 
 if t.TYPE_CHECKING:
@@ -22,10 +23,10 @@ if t.TYPE_CHECKING:
 
 OPPORTUNITIES = str(MarketoObject.OPPORTUNITIES)
 ROLES = str(MarketoObject.OPPORTUNITY_ROLES)
-LEAD_ID = "leadId"
 
 _ALIASES = {"dedupeFields": EXTERNAL_ID, "idField": "marketoGUID"}
 
+_read_lead_id = reader(FieldDescription(LEAD_ID, "", "integer"))
 _read_moment = reader(FieldDescription(UPDATED_AT, "", "datetime"))
 
 
@@ -95,33 +96,33 @@ class FilterFinder:
             MarketoObject.OPPORTUNITIES,
             self.filter_type,
             key_field,
-            wanted.asked(OPPORTUNITIES, *needed),
+            wanted.asked(OPPORTUNITIES, *needed, UPDATED_AT),
             batch_size,
         )
         source = Sweep(query, OPPORTUNITIES, self._source, noun="values", at=wanted.at)
         if not has_roles:
             return Stages(source, ())
         by_opportunity = _roles_by(EXTERNAL_ID, client, batch_size, wanted)
-        return Stages(
-            source,
-            [Lookup(by_opportunity, ROLES, _opportunities_found, found_first=False)],
-        )
+        is_new = is_new_since(wanted.since[ROLES])
+        keys_of = functools.partial(_opportunities_found, is_new=is_new)
+        return Stages(source, [Lookup(by_opportunity, ROLES, keys_of, found_first=False)])
 
 
 class LeadFinder:
     """`lead_ids`: the roles of given leads, and the opportunities that they lead to."""
 
-    def __init__(self, source: KeySource, swept_before: str | None = None) -> None:
+    def __init__(self, source: KeySource, swept_before: Iterable[str] = ()) -> None:
         """Get ready.
 
         Args:
             source: lead ids.
-            swept_before: what the bookmark's own run was found by; leads beyond its range are
-                new to us, so what they lead to is emitted however old it is.
+            swept_before: what the bookmarks' own runs were found by; leads beyond the range of
+                any of them are new to us, so what they lead to is emitted however old it is.
         """
         self._source = source
         self.found_by = f"lead_ids {source.digest}"
-        self._known = range(0) if swept_before == self.found_by else lead_range(swept_before)
+        others = map(lead_range, {*swept_before} - {self.found_by})
+        self._swept_before = [leads for leads in others if leads]
 
     def stages(self, client: MarketoClient, batch_size: int, wanted: Wanted) -> Stages:
         """Roles by lead, opportunities by role."""
@@ -130,13 +131,17 @@ class LeadFinder:
             ROLES,
             self._source,
             noun="leads",
-            always=self._is_of_new_lead if self._known else never,
+            always=self._is_of_new_lead if self._swept_before else never,
             at=wanted.at,
         )
         return Stages(source, _opportunities_by_role(client, batch_size, wanted))
 
     def _is_of_new_lead(self, role: Record) -> bool:
-        return int(role[LEAD_ID]) not in self._known
+        try:
+            lead = _read_lead_id(role[LEAD_ID])
+        except (KeyError, ValueError):
+            return True
+        return not all(lead in leads for leads in self._swept_before)
 
 
 class ActivityFinder:
@@ -202,7 +207,7 @@ def _opportunities_by_role(
 ) -> Sequence[Lookup]:
     if OPPORTUNITIES not in wanted.fields:
         return ()
-    fields = wanted.asked(OPPORTUNITIES, EXTERNAL_ID)
+    fields = wanted.asked(OPPORTUNITIES, EXTERNAL_ID, UPDATED_AT)
     obj = MarketoObject.OPPORTUNITIES
     query = Query(client, obj, "dedupeFields", EXTERNAL_ID, fields, batch_size)
     is_new = is_new_since(wanted.since[OPPORTUNITIES])
@@ -218,11 +223,12 @@ def _opportunities_by_role(
     ]
 
 
-def _opportunities_found(step: Step) -> Iterator[Key]:
+def _opportunities_found(step: Step, is_new: Callable[[Record], bool]) -> Iterator[Key]:
     if step.stream == OPPORTUNITIES:
         for opportunity in step.records:
             if external_id := opportunity.get(EXTERNAL_ID):
-                yield str(external_id), True
+                # One that is new to these values brings its roles along, however old they are.
+                yield str(external_id), is_new(opportunity)
 
 
 def _opportunities_of_roles(step: Step, is_new: Callable[[Record], bool]) -> Iterator[Key]:
@@ -234,4 +240,4 @@ def _opportunities_of_roles(step: Step, is_new: Callable[[Record], bool]) -> Ite
 
 def _leads_touched(activities: Iterable[Record], cursor: str | None) -> Iterator[Key]:
     for activity in activities:
-        yield str(activity[LEAD_ID]), cursor is None or activity_date(activity) >= cursor
+        yield str(lead_of(activity)), cursor is None or activity_date(activity) >= cursor

@@ -8,6 +8,7 @@ import typing as t
 from datetime import timedelta
 
 from marketo_opps import FieldDescription, MarketoError, PageTokenError
+from marketo_opps.errors import UnexpectedAnswerError
 from marketo_opps.fields import reader
 from tap_marketo_opps.backlog import decoded, encoded
 from tap_marketo_opps.bookmarks import latest, parsed
@@ -31,7 +32,10 @@ ACTIVITY_DATE = "activityDate"
 # Adobe tells both ways whether the moment itself is included.
 _INCLUSIVE = timedelta(seconds=1)
 
+LEAD_ID = "leadId"
+
 _read_date = reader(FieldDescription(ACTIVITY_DATE, "", "datetime"))
+_read_lead_id = reader(FieldDescription(LEAD_ID, "", "integer"))
 
 
 class NoActivityTypesError(MarketoError):
@@ -55,8 +59,34 @@ def activity_types(client: MarketoClient) -> dict[int, str]:
 
 
 def activity_date(activity: Record) -> str:
-    """When it happened, as a moment."""
-    return t.cast("str", _read_date(activity[ACTIVITY_DATE]))
+    """When it happened, as a moment.
+
+    Raises:
+        UnexpectedAnswerError: it does not tell.
+    """
+    return t.cast("str", _told(activity, ACTIVITY_DATE, _read_date))
+
+
+def lead_of(activity: Record) -> int:
+    """The id of the lead whose activity it is.
+
+    Raises:
+        UnexpectedAnswerError: it does not tell.
+    """
+    return t.cast("int", _told(activity, LEAD_ID, _read_lead_id))
+
+
+def _told(activity: Record, name: str, read: Callable[[t.Any], t.Any]) -> t.Any:
+    try:
+        value = read(activity[name])
+    except (KeyError, ValueError):
+        value = None
+    if value is None:
+        raise UnexpectedAnswerError(
+            f"Marketo's activity {activity.get('marketoGUID')} has no {name} that can be read, so "
+            "what it is about would be lost: ask Marketo's support, or find by filter or lead_ids."
+        )
+    return value
 
 
 class LogWalk:

@@ -104,8 +104,9 @@ class Planner:
         if way == BY_FILTER:
             self._check_searchable(self.config["filter_type"])
             return FilterFinder(self.config["filter_type"], filter_source(self.config))
-        found_by = {bookmark.found_by for bookmark in bookmarks.values()}
-        return LeadFinder(lead_source(self.config), found_by.pop() if len(found_by) == 1 else None)
+        leads = lead_source(self.config)
+        # With a start_date, a run of another range emits all since then.
+        return LeadFinder(leads, () if start_date(self.config) else _found_by(bookmarks))
 
     def _check_searchable(self, filter_type: str) -> None:
         """Where describe was asked, it says what is searchable; else Marketo will."""
@@ -139,11 +140,14 @@ class Planner:
         names = ["batch_size", "start_date"]
         if isinstance(finder, ActivityFinder):
             names.append("activity_overlap_seconds")
+        full = [name for name, stream in streams.items() if not stream.is_incremental]
         return fingerprint(
             {
                 "found_by": finder.found_by,
                 "fields": {name: stream.selected_fields for name, stream in streams.items()},
                 "settings": {name: self.config.get(name) for name in names},
+                # Left out where there is none, for the positions that earlier versions left.
+                **({"full_table": full} if full else {}),
             }
         )
 
@@ -158,6 +162,10 @@ def _wanted(streams: Streams, plan: Plan) -> Wanted:
         log_from=resume.log_from,
         at=resume.at,
     )
+
+
+def _found_by(bookmarks: Bookmarks) -> set[str]:
+    return {bookmark.found_by for bookmark in bookmarks.values() if bookmark.found_by}
 
 
 def _bookmark(stream: FoundStream, instance: str) -> Bookmark:

@@ -112,7 +112,7 @@ def plan_run(
         )
         for name, bookmark in bookmarks.items()
     }
-    return Plan(begun, _notes(bookmarks, found_by, log))
+    return Plan(begun, _notes(bookmarks, found_by, start_date, log))
 
 
 def _since(
@@ -126,24 +126,30 @@ def _since(
     if bookmark.resume and bookmark.resume.since is None:
         # An interrupted run was to emit everything, a full refresh perhaps.
         return start_date
-    known = bookmark.value if _speaks_of(bookmark, found_by) else None
+    known = bookmark.value if _speaks_of(bookmark, found_by, start_date) else None
     return latest(known, start_date)
 
 
-def _speaks_of(bookmark: Bookmark, found_by: str) -> bool:
-    """Whether a bookmark says anything of what is looked up now."""
+def _speaks_of(bookmark: Bookmark, found_by: str, start_date: str | None) -> bool:
+    """Whether a bookmark says anything of what is looked up now.
+
+    Of another range of leads it does: what only the further ones lead to is emitted however old it
+    is. Where something is too old to be emitted, that does not do.
+    """
     both_ranges = bool(lead_range(bookmark.found_by)) and bool(lead_range(found_by))
-    return bookmark.found_by in {None, found_by} or both_ranges
+    return bookmark.found_by in {None, found_by} or (both_ranges and start_date is None)
 
 
-def _notes(bookmarks: Bookmarks, found_by: str, log: LogStart | None) -> list[str]:
+def _notes(
+    bookmarks: Bookmarks, found_by: str, start_date: str | None, log: LogStart | None
+) -> list[str]:
     notes = []
     if any(bookmark.resume for bookmark in bookmarks.values()):
         notes.append("Settings have changed since the last run stopped half-way: starting afresh.")
     strange = [
         name
         for name, bookmark in bookmarks.items()
-        if bookmark.value and not _speaks_of(bookmark, found_by)
+        if bookmark.value and not _speaks_of(bookmark, found_by, start_date)
     ]
     if strange and not log:
         notes.append(

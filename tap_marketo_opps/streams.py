@@ -90,9 +90,11 @@ class MarketoStream(Stream):
     def apply_catalog(self, catalog: Catalog) -> None:
         """Take a catalog's word, but never lose key or replication key by its silence."""
         super().apply_catalog(catalog)
-        if catalog.get_stream(self.name) is None:
+        if (entry := catalog.get_stream(self.name)) is None:
             return
         self.primary_keys = self.primary_keys or self.own_keys
+        # The SCHEMA is made of the entry, not of the stream.
+        entry.key_properties = entry.key_properties or list(self.primary_keys)
         if self.own_replication_key and not self.replication_key:
             self.replication_key = self.own_replication_key
             if self.selected and self.forced_replication_method != REPLICATION_FULL_TABLE:
@@ -269,7 +271,7 @@ class OpportunityActivitiesStream(FoundStream):
 
         def read(activity: Record) -> Record:
             attributes = _as_object(activity.pop(ATTRIBUTES, None))
-            activity["activityType"] = names.get(int(activity["activityTypeId"]))
+            activity["activityType"] = names.get(_type_id(activity))
             return typed(activity) | ({ATTRIBUTES: attributes} if has_attributes else {})
 
         return read
@@ -381,4 +383,12 @@ def _data_type(schema: dict[str, t.Any]) -> str:
 def _as_object(attributes: t.Any) -> dict[str, t.Any] | None:
     if not isinstance(attributes, list):
         return attributes if isinstance(attributes, dict) else None
-    return {pair["name"]: pair.get("value") for pair in attributes}
+    pairs = (pair for pair in attributes if isinstance(pair, dict))
+    return {str(pair.get("name")): pair.get("value") for pair in pairs}
+
+
+def _type_id(activity: Record) -> int:
+    try:
+        return int(activity["activityTypeId"])
+    except (KeyError, TypeError, ValueError):
+        return 0

@@ -28,6 +28,7 @@ OPPORTUNITIES = {"opportunities": ("name",)}
 ROLES = {"opportunity_roles": ("role",)}
 LOG = {"opportunity_activities": ("leadId",)}
 ROLE_FIELDS = ("role", "externalOpportunityId", "leadId", "updatedAt")
+OPPORTUNITY_FIELDS = ("name", "externalOpportunityId", "updatedAt")
 
 
 def _page(records, token=None):
@@ -110,7 +111,7 @@ def _filter(filter_type, *values):
     return FilterFinder(filter_type, ListedKeys("filter_values", values))
 
 
-def _leads(swept_before=None):
+def _leads(*swept_before):
     return LeadFinder(LeadRange(1, 3), swept_before)
 
 
@@ -127,7 +128,7 @@ def test_by_filter_opportunities_come_first_and_the_roles_of_those_found_after_t
         ("opportunity_roles", "r1", True),
         ("opportunity_roles", "r2", True),
     ]
-    fields = ("name", "region", "externalOpportunityId")
+    fields = ("name", "region", "externalOpportunityId", "updatedAt")
     assert found.asked == [
         _call("opportunities", "region", fields, "North", "South", "East"),
         _call("opportunity_roles", "externalOpportunityId", ROLE_FIELDS, "o1", "o2"),
@@ -138,7 +139,9 @@ def test_by_filter_opportunities_come_first_and_the_roles_of_those_found_after_t
 def test_by_filter_without_roles_no_more_is_asked_for_than_the_field_that_is_searched():
     found = _found(_filter("region", "North"), OPPORTUNITIES)
     assert [told[1] for told in found.told] == ["g1", "g2"]
-    assert found.asked == [_call("opportunities", "region", ("name", "region"), "North")]
+    assert found.asked == [
+        _call("opportunities", "region", ("name", "region", "updatedAt"), "North")
+    ]
 
 
 @pytest.mark.parametrize("filter_type", ["dedupeFields", "externalOpportunityId"])
@@ -155,7 +158,9 @@ def test_by_filter_roles_alone_go_through_opportunities_where_other_values_are_g
     found = _found(_filter("idField", "g2"), ROLES)
     assert found.told[1:] == [("opportunity_roles", "r2", True)]
     assert found.asked == [
-        _call("opportunities", "idField", ("marketoGUID", "externalOpportunityId"), "g2"),
+        _call(
+            "opportunities", "idField", ("marketoGUID", "externalOpportunityId", "updatedAt"), "g2"
+        ),
         _call("opportunity_roles", "externalOpportunityId", ROLE_FIELDS, "o2"),
     ]
     assert found.source.unmatched == 0
@@ -187,7 +192,7 @@ def test_by_leads_the_roles_lead_to_opportunities_which_are_written_first():
     ]
     assert found.asked == [
         _call("opportunity_roles", "leadId", ROLE_FIELDS, "1", "2", "3"),
-        _call("opportunities", "dedupeFields", ("name", "externalOpportunityId"), "o1", "o2"),
+        _call("opportunities", "dedupeFields", OPPORTUNITY_FIELDS, "o1", "o2"),
     ]
     assert (found.source.noun, found.source.unmatched) == ("leads", 1)
 
@@ -235,7 +240,7 @@ def test_by_the_log_roles_of_the_leads_in_it_come_first_and_what_they_lead_to_be
         datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC),
         {"next_page_token": "first", "activity_type_ids": (34, 36), "batch_size": 200},
         _call("opportunity_roles", "leadId", ROLE_FIELDS, "1", "2", "9"),
-        _call("opportunities", "dedupeFields", ("name", "externalOpportunityId"), "o1", "o2"),
+        _call("opportunities", "dedupeFields", OPPORTUNITY_FIELDS, "o1", "o2"),
     ]
 
 

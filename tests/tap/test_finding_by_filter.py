@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 
 from marketo_opps import SettingsError
@@ -144,7 +146,7 @@ def test_roles_alone_by_another_field_go_through_the_opportunities(sandbox, cata
     assert sorted(output.ids("opportunity_roles")) == sorted(expected)
     assert not output.records("opportunities")
     asked = _data_calls(sandbox)[0]["parameters"]["fields"].split(",")
-    assert set(asked) == {"marketoGUID", "externalOpportunityId"}
+    assert set(asked) == {"marketoGUID", "externalOpportunityId", "updatedAt"}
 
 
 def test_only_what_changed_since_the_bookmark_comes_with_the_same_values(sandbox, catalog_of, sync):
@@ -271,3 +273,41 @@ def test_record_by_record_a_state_never_speaks_of_what_was_not_written(sandbox, 
     resumes = [state["bookmarks"]["opportunities"]["resume"] for state in output.states]
     assert all(isinstance(resume, str) for resume in resumes[:-1])
     assert resumes[-1] is None
+
+
+def test_roles_come_with_the_same_values_only_where_they_or_their_opportunity_changed(
+    sandbox, catalog_of, sync
+):
+    sandbox.advance(3600)
+    catalog = catalog_of(sandbox, "opportunities", "opportunity_roles")
+    config = {**sandbox.credentials, "filter_values": sandbox.instance.opportunity_ids()}
+    first = sync(config, catalog=catalog)
+    sandbox.advance(3600)
+    changed = min(role["externalOpportunityId"] for role in sandbox.instance.roles())
+    sandbox.instance.change([changed], {"stage": "Won"})
+    second = sync(config, catalog=catalog, state=first.state)
+    newest = first.bookmark("opportunity_roles")["replication_key_value"]
+    everything = [*first.records(), *first.records("opportunity_roles")]
+    border = {each["externalOpportunityId"] for each in everything if each["updatedAt"] >= newest}
+    told = {role["externalOpportunityId"] for role in second.records("opportunity_roles")}
+    assert changed in told
+    assert told <= {changed} | border
+    assert len(border) < 10
+    late = sync({**config, "start_date": "2099-01-01T00:00:00Z"}, catalog=catalog)
+    assert not late.records("opportunity_roles")
+
+
+def test_a_full_table_after_an_interrupted_run_is_whole(sandbox, catalog_of, sync):
+    sandbox.advance(3600)
+    catalog = catalog_of(sandbox, "opportunities")
+    ids = sandbox.instance.opportunity_ids()
+    config = {**sandbox.credentials, "filter_values": ids, "batch_size": 20}
+    first = sync(config, catalog=catalog)
+    sandbox.advance(3600)
+    sandbox.instance.change(ids, {"stage": "Won"})
+    part = sync(config, catalog=catalog, state=first.state, most_bytes=60_000)
+    assert part.bookmark()["resume"]
+    full = copy.deepcopy(catalog)
+    for entry in full["streams"]:
+        entry["replication_method"] = "FULL_TABLE"
+    assert len(sync(config, catalog=full, state=part.state).records()) == len(ids)

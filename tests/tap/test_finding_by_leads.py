@@ -133,6 +133,35 @@ def test_leads_beyond_the_range_swept_before_are_new_however_old_their_opportuni
     assert len(second.records()) < len(found)
 
 
+def test_leads_beyond_the_range_swept_before_are_new_though_a_stream_is_newly_selected(
+    sandbox, catalog_of, sync
+):
+    sandbox.advance(3600)
+    leads = sandbox.instance.lead_ids()
+    alone = catalog_of(sandbox, "opportunities")
+    first = sync(_sweep(sandbox, lead_id_to=leads[len(leads) // 2]), catalog=alone)
+    sandbox.advance(3600)
+    both = catalog_of(sandbox, "opportunities", "opportunity_roles")
+    second = sync(_sweep(sandbox), catalog=both, state=first.state)
+    found = {*first.ids(key="externalOpportunityId"), *second.ids(key="externalOpportunityId")}
+    assert found == _with_roles(sandbox)
+
+
+def test_a_wider_range_tells_nothing_older_than_the_start_date_and_all_that_is_newer(
+    sandbox, catalog_of, sync
+):
+    catalog = catalog_of(sandbox, "opportunities", "opportunity_roles")
+    leads = sandbox.instance.lead_ids()
+    dates = sorted(each["updatedAt"] for each in sync(_sweep(sandbox), catalog=catalog).records())
+    settings = {"start_date": dates[len(dates) // 2]}
+    wanted = sync(_sweep(sandbox, **settings), catalog=catalog)
+    half = _sweep(sandbox, **settings, lead_id_to=leads[len(leads) // 2])
+    first = sync(half, catalog=catalog)
+    second = sync(_sweep(sandbox, **settings), catalog=catalog, state=first.state)
+    for stream in ("opportunities", "opportunity_roles"):
+        assert {*second.ids(stream)} == {*wanted.ids(stream)}
+
+
 def test_an_opportunity_emitted_for_an_old_role_is_not_emitted_again_for_a_new_one(
     sandbox, catalog_of, sync
 ):

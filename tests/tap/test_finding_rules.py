@@ -66,12 +66,24 @@ def test_a_sweep_of_leads_goes_on_where_it_was_interrupted():
     assert (untouched.start, untouched.token, next(iter(untouched.keys))) == (600, None, "601")
 
 
-def test_only_leads_beyond_the_range_swept_before_are_new():
-    wanted = Wanted(fields={}, since={}, began=LATE)
-    wider = LeadFinder(LeadRange(1, 9), swept_before="lead_ids 1-5")
-    assert [wider._is_of_new_lead({"leadId": lead}) for lead in (5, "6")] == [False, True]
-    same = LeadFinder(LeadRange(1, 9), swept_before="lead_ids 1-9").stages(None, 300, wanted)
-    assert not same.source._always({"leadId": 99})
+@pytest.mark.parametrize(
+    ("swept_before", "new"),
+    [
+        ([], []),
+        (["lead_ids 1-9"], []),
+        (["lead_ids 1-5"], ["6", 8, None]),
+        # Of two streams only one knows the later ones.
+        (["lead_ids 1-5", "lead_ids 1-9"], ["6", 8, None]),
+        (["lead_ids 1-7", "lead_ids 4-9"], [2, 8, None]),
+        (["lead_ids 1-3", "lead_ids 7-9"], [2, 5, "6", 8, None]),
+        (["lead_ids 1-5", "lead_ids 0123abcd"], ["6", 8, None]),
+    ],
+)
+def test_only_leads_beyond_the_ranges_swept_before_are_new(swept_before, new):
+    finder = LeadFinder(LeadRange(1, 9), swept_before)
+    source = finder.stages(None, 300, Wanted(fields={}, since={}, began=LATE)).source
+    leads = [2, 5, "6", 8, None]
+    assert [lead for lead in leads if source._always({"leadId": lead})] == new
 
 
 def test_a_bookmark_comes_back_out_of_its_state_as_it_was():

@@ -130,18 +130,20 @@ def test_where_describe_was_not_asked_marketo_says_what_is_searchable():
 
 
 @pytest.mark.parametrize(
-    ("found_by", "known"),
+    ("found_by", "settings", "swept_before"),
     [
-        (("lead_ids 1-5", "lead_ids 1-5"), range(1, 6)),
-        (("lead_ids 1-5", "lead_ids 1-9"), range(0)),
-        (("lead_ids 1-5", None), range(0)),
+        (("lead_ids 1-5", "lead_ids 1-5"), {}, [range(1, 6)]),
+        (("lead_ids 1-5", "lead_ids 1-7"), {}, [range(1, 6), range(1, 8)]),
+        (("lead_ids 1-5", "lead_ids 1-900"), {}, [range(1, 6)]),
+        (("lead_ids 1-5", None), {}, [range(1, 6)]),
+        (("lead_ids 1-5", "lead_ids 1-5"), {"start_date": EARLY}, []),
     ],
 )
-def test_leads_are_known_to_a_sweep_where_all_its_streams_know_them(found_by, known):
+def test_a_sweep_knows_the_ranges_that_its_streams_were_found_by(found_by, settings, swept_before):
     states = [{"found_by": each} for each in found_by]
     names = ("opportunities", "opportunity_roles")
-    run = _run(LEADS, *map(_stream, names, states))
-    assert run.finder._known == known
+    run = _run(LEADS | settings, *map(_stream, names, states))
+    assert sorted(run.finder._swept_before, key=len) == swept_before
 
 
 def _until(moment):
