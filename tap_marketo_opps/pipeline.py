@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from collections import deque
 
 from marketo_opps import PageTokenError
 
@@ -32,6 +33,7 @@ class Pipeline:
         line: Line[tuple[Stage, Reading]],
     ) -> None:
         self._source = source
+        self._half_read: deque[Reading] = deque()
         self._lookups = lookups
         self._line = line
 
@@ -54,10 +56,11 @@ class Pipeline:
 
     def _next(self) -> tuple[Stage, Reading] | None:
         self._seal_what_gets_no_more()
-        for stage in (*reversed(self._lookups), self._source):
-            if reading := stage.next_reading():
-                return stage, reading
-        return None
+        for lookup in reversed(self._lookups):
+            if reading := lookup.next_reading():
+                return lookup, reading
+        reading = self._half_read.popleft() if self._half_read else self._source.next_reading()
+        return (self._source, reading) if reading else None
 
     def _seal_what_gets_no_more(self) -> None:
         idle = self._source.idle
@@ -78,7 +81,7 @@ class Pipeline:
             return []
         steps: Iterable[Step] = list(stage.read(reading, answer))
         if not reading.done and not stage.goes_on:
-            self._queue(stage, reading)
+            self._half_read.append(reading)
         for lookup in self._after(stage):
             steps = [passed for step in steps for passed in lookup.accept(step)]
         return list(steps)

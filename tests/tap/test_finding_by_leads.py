@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from marketo_opps import SettingsError
+from tap_marketo_opps import keys, stages
 from tap_marketo_opps.explaining import NoRolesError
 
 LONG_AGO = "2020-01-01T00:00:00Z"
@@ -396,3 +397,17 @@ def test_a_role_that_was_removed_is_told_by_the_log(sandbox, catalog_of, sync):
         if record["activityDate"] > first.bookmark("opportunity_activities")["log_until"]
     ]
     assert {record["activityType"] for record in newer} == {"Update Opportunity"}
+
+
+def test_what_was_found_is_looked_up_before_the_rest_of_many_pages_is_read(
+    sandbox, catalog_of, sync, monkeypatch
+):
+    for module in (keys, stages):
+        monkeypatch.setattr(module, "KEYS_PER_CALL", 10)
+    catalog = catalog_of(sandbox, "opportunities")
+    before = len(sandbox.journal())
+    sync(_sweep(sandbox, batch_size=5), catalog=catalog)
+    asked = [each for each in _operations(sandbox, before) if each.startswith("query")]
+    assert len(asked) > 100
+    # Two pages bring the keys of a call; ten readings are in line, and five calls under way.
+    assert asked.index("query opportunity") < 20
