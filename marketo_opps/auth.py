@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urlencode
 
-from marketo_opps.errors import CredentialsError, ServerError, UnexpectedAnswerError
+from marketo_opps.errors import (
+    ConnectionLostError,
+    CredentialsError,
+    ServerError,
+    UnexpectedAnswerError,
+)
 from marketo_opps.redaction import REDACTOR
 from marketo_opps.wire import decode_answer
 
@@ -118,6 +123,7 @@ def read_token(answer: Answer, *, now: float) -> Token:
     Raises:
         CredentialsError: identity refused `client_id` or `client_secret`.
         ServerError: an HTTP 5xx.
+        ConnectionLostError: it breaks off.
         UnexpectedAnswerError: it is not identity's form of answer.
     """
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -151,5 +157,10 @@ def _members(answer: Answer) -> dict[str, t.Any]:
     try:
         members = decode_answer(answer.body)
     except ValueError:
+        if answer.status == HTTPStatus.OK and answer.body.strip()[:1] in {b"", b"{"}:
+            raise ConnectionLostError(
+                f"The answer of Marketo's identity service breaks off after {len(answer.body)} "
+                "bytes."
+            ) from None
         members = None
     return members if isinstance(members, dict) else {}

@@ -8,6 +8,7 @@ import typing as t
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from http import HTTPStatus
 
 import backoff
 
@@ -106,6 +107,7 @@ class Progress:
         self.first_sent_at: datetime | None = None
         self.sent = False
         self.turn: int | None = None
+        self.is_asking = False
         self.token: Token | None = None
         self.refused_token: Token | None = None
         self.failures: Counter[Recovery] = Counter()
@@ -211,9 +213,14 @@ class Caller:
 
     def _attempt(self, call: Call, progress: Progress) -> Envelope:
         progress.sent, progress.turn = False, None
+        # Not even a token is fetched after a request to stop.
+        self._pacer.sleep(0)
         token = self._sign(progress)
         if self._daily_limit:
+            # It asks for the day's calls by a call of its own, which has its own retries.
+            progress.is_asking = True
             self._daily_limit.take(heeds=call.heeds_daily_limit)
+            progress.is_asking = False
         with self._pacer.slot() as progress.turn:
             answer = self._exchange(call, token, progress)
         envelope = read_answer(call.name, answer, permission=call.permission)
@@ -246,8 +253,12 @@ class Caller:
         return answer
 
     def _note_failure(self, error: MarketoError, progress: Progress) -> None:
+        if progress.is_asking:
+            progress.delay_seconds = None
+            return
         now = self._clock()
-        if not progress.failures:
+        if not progress.failures[Recovery.RETRY]:
+            # Waiting for another token takes nothing of the time for what is transient.
             progress.first_failed_at = now
         progress.failures[error.recovery] += 1
         progress.ambiguous |= progress.sent and error.ambiguous
@@ -286,7 +297,9 @@ class Caller:
         return read_token(answer, now=sent_at)
 
     def _hear(self, answer: Answer) -> None:
-        self._heard = (answer.server_time, self._clock())
+        # What is no answer of Marketo's, a balancer's or a proxy's, goes by another clock.
+        if self._heard is None or answer.status == HTTPStatus.OK:
+            self._heard = (answer.server_time, self._clock())
 
     def _count(self, *, calls: int = 0, retries: int = 0, token_fetches: int = 0) -> None:
         with self._counts_lock:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import threading
 import time
 import typing as t
-from collections import deque
 
 from marketo_opps.errors import StoppedError
 
@@ -17,9 +17,10 @@ Nap = t.Callable[[threading.Condition, float], object]
 """Waits on a condition, at most for the given seconds; tests move their clock in it."""
 
 WINDOW_SECONDS = 20.0
-# We count from when a call is sent, Marketo from when it arrives: one that travels slowly
-# followed by one that travels fast lie closer together there than here.
-_TRAVEL_SECONDS = 0.25
+# Marketo counts a call from when it arrives: after it was sent, before it was answered, and some
+# round trips after the former where a connection had to be made first.
+_LONGEST_TRAVEL_SECONDS = 0.5
+_MARGIN_SECONDS = 0.05
 _LONGEST_NAP_SECONDS = 0.2
 """How soon a thread that waits here sees `stop`, which may only set a flag (a signal handler)."""
 
@@ -28,18 +29,28 @@ class SlidingWindow:
     """At most `limit` events in any window of `window_seconds`; pure but for what it remembers."""
 
     def __init__(self, limit: int, window_seconds: float) -> None:
+        self._limit = limit
         self._window_seconds = window_seconds
-        self._times: deque[float] = deque(maxlen=limit)
+        self._times: list[float] = []
 
-    def seconds_until_free(self, now: float) -> float:
-        """0 where an event may happen now, otherwise how long it has to wait."""
-        if len(self._times) < (self._times.maxlen or 0):
+    def seconds_until_free(self, now: float, under_way: int = 0) -> float:
+        """0 where an event may happen now, otherwise how long it has to wait at the least.
+
+        Args:
+            now: seconds, as those of the events.
+            under_way: events that may happen any moment, or have happened and are not added yet.
+        """
+        room = self._limit - under_way
+        if room <= 0:
+            return self._window_seconds
+        if len(self._times) < room:
             return 0.0
-        return max(0.0, self._times[0] + self._window_seconds - now)
+        return max(0.0, self._times[-room] + self._window_seconds - now)
 
-    def add(self, now: float) -> None:
-        """An event happens now."""
-        self._times.append(now)
+    def add(self, when: float) -> None:
+        """Remember when an event happened; they need not come in order."""
+        bisect.insort(self._times, when)
+        del self._times[: -self._limit]
 
 
 class Pacer:
@@ -65,7 +76,7 @@ class Pacer:
             clock: monotonic seconds.
             nap: waits on a condition, at most for the given seconds.
         """
-        self._window = SlidingWindow(calls_per_20_seconds, WINDOW_SECONDS + _TRAVEL_SECONDS)
+        self._window = SlidingWindow(calls_per_20_seconds, WINDOW_SECONDS + _MARGIN_SECONDS)
         self._max_concurrent_calls = max_concurrent_calls
         self._clock = clock
         self._nap = nap
@@ -88,10 +99,11 @@ class Pacer:
             StoppedError: `stop` was called before there was a place.
         """
         turn = self._acquire()
+        sent_at = self._clock()
         try:
             yield turn
         finally:
-            self._release()
+            self._release(sent_at)
 
     def pause(self, seconds: float) -> None:
         """Nobody starts a call for so long, and then one goes ahead alone."""
@@ -134,20 +146,22 @@ class Pacer:
                 self._wait(seconds)
             self._raise_if_stopped()
             self._in_flight += 1
-            self._window.add(self._clock())
             self._probe_is_out = self._probing
             return self._pauses
 
-    def _release(self) -> None:
+    def _release(self, sent_at: float) -> None:
         with self._condition:
             self._in_flight -= 1
+            # When it arrived at the latest.
+            self._window.add(min(self._clock(), sent_at + _LONGEST_TRAVEL_SECONDS))
             self._condition.notify_all()
 
     def _seconds_until_free(self) -> float:
         if self._probe_is_out or self._in_flight >= self._max_concurrent_calls:
             return _LONGEST_NAP_SECONDS
         now = self._clock()
-        return max(self._window.seconds_until_free(now), self._paused_until - now)
+        until_free = self._window.seconds_until_free(now, self._in_flight)
+        return max(until_free, self._paused_until - now)
 
     def _wait(self, seconds: float) -> None:
         self._raise_if_stopped()

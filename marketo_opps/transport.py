@@ -117,6 +117,7 @@ class Transport:
             request.headers["Content-Length"] = str(len(body or b""))
         request.body = body
         request.prepare_cookies(self._session.cookies)
+        request.hooks = {"response": [_drop_location]}
         return request
 
     @cached_property
@@ -146,6 +147,11 @@ class Transport:
     def close(self) -> None:
         """Close all connections."""
         self._session.close()
+
+
+def _drop_location(response: requests.Response, **_more: t.Any) -> None:
+    """Have a redirect stay one: `requests` reads where it leads to, though it is not to follow."""
+    response.headers.pop("Location", None)
 
 
 def _read_environment_once(session: requests.Session, settings: ConnectionSettings) -> None:
@@ -200,20 +206,33 @@ def _failure(error: Exception, base: str) -> MarketoError:
         return SettingsError(
             f"The proxy for {base} cannot be used ({said}): correct HTTPS_PROXY in the environment."
         )
-    if any(isinstance(each, requests.exceptions.ProxyError) for each in causes):
+    # A `ProxyError` by itself proves nothing: urllib3 makes one of every connection through a proxy
+    # that was closed, though the call may have gone out on it.
+    never_sent = str(cause).startswith(_NO_TUNNEL) or any(
+        isinstance(each, _NEVER_SENT) for each in causes
+    )
+    if never_sent and any(isinstance(each, requests.exceptions.ProxyError) for each in causes):
         return UnreachableError(
             f"{base} cannot be reached through the proxy ({said}): check HTTPS_PROXY in the "
             "environment, and the network."
         )
-    if any(isinstance(each, _NEVER_SENT) for each in causes):
+    if never_sent:
         return UnreachableError(
             f"{base} cannot be reached ({said}): check 'endpoint' and the network."
         )
-    return ConnectionLostError(f"The connection to {base} was lost before the answer was ({said}).")
+    return ConnectionLostError(
+        f"The connection to {base} was lost before the answer came ({said})."
+    )
 
 
 # The connection was not even made, so no write can have been done.
-_NEVER_SENT = (requests.ConnectTimeout, urllib3.exceptions.NewConnectionError)
+_NEVER_SENT = (
+    requests.ConnectTimeout,
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.NewConnectionError,
+)
+# http.client's words for a proxy that refuses to connect.
+_NO_TUNNEL = "Tunnel connection failed"
 # Its address makes no sense, so trying again cannot help. The endpoint's own has been checked.
 _UNUSABLE_PROXY = (
     requests.exceptions.InvalidURL,

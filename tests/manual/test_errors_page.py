@@ -455,6 +455,8 @@ ELSEWHERE = {
     "The configuration cannot be right": ("marketo_opps/test_settings.py", "breaks the schema"),
     "Marketo refused the access token, and": ("marketo_opps/test_client_rules.py", "hands out the"),
     "The certificate of ... cannot": ("marketo_opps/test_transport.py", "cannot_be_verified"),
+    "The answer of Marketo's identity": ("marketo_opps/test_auth.py", "breaks off after"),
+    "Marketo's activity ... has no": ("tap/test_log_walk.py", "that can be read"),
     "The answer of ... came so slowly": ("marketo_opps/test_transport.py", "so slowly"),
     "Marketo no longer knows": ("tap/test_resuming.py", "no longer knows"),
     "... external ids hold a comma": ("tap/test_finding_by_leads.py", "external ids hold a comma"),
@@ -467,6 +469,8 @@ ELSEWHERE = {
 PARTS = {
     "no reason was given": "within 'Marketo refused ...: none no reason was given'",
     "..., and no reason was given": "the same of a record",
+    "more to come and no page token": "within 'Marketo answered ... with ...'",
+    "a record that is no object": "the same",
     "it is a boolean": "becomes 'Field ... is not ...'",
     "it has a fraction": "the same",
     "it is no number": "the same",

@@ -10,7 +10,12 @@ import pytest
 
 from marketo_opps import CredentialsError, MarketoObject, redaction
 from marketo_opps.auth import Token, TokenKeeper, read_token, token_path
-from marketo_opps.errors import ServerError, TokenRefusedError, UnexpectedAnswerError
+from marketo_opps.errors import (
+    ConnectionLostError,
+    ServerError,
+    TokenRefusedError,
+    UnexpectedAnswerError,
+)
 from marketo_opps.transport import Answer
 
 OPPORTUNITIES = MarketoObject.OPPORTUNITIES
@@ -260,6 +265,11 @@ class TestReadToken:
     def test_what_is_no_answer_of_identitys_is_unexpected(self, members, status):
         with pytest.raises(UnexpectedAnswerError, match=rf"HTTP {status} with neither.*'endpoint'"):
             read_token(answer(members, status), now=0)
+
+    @pytest.mark.parametrize("body", [b"", b" ", b'{"access_token":"abc'])
+    def test_one_that_breaks_off_is_a_lost_connection(self, body):
+        with pytest.raises(ConnectionLostError, match=f"breaks off after {len(body)} bytes"):
+            read_token(answer(body), now=0)
 
     def test_a_5xx_is_the_servers_error(self):
         with pytest.raises(ServerError, match="HTTP 502"):

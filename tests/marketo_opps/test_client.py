@@ -20,11 +20,17 @@ from marketo_opps import (
     PageTokenError,
     Reason,
     RequestRefusedError,
+    StoppedError,
     UnaskableValueError,
     can_be_asked_for,
     encode_record,
 )
-from marketo_opps.errors import ConnectionLostError, NoDataError, UnexpectedAnswerError
+from marketo_opps.errors import (
+    ConnectionLostError,
+    NoDataError,
+    ServerError,
+    UnexpectedAnswerError,
+)
 
 OPPORTUNITIES, ROLES = MarketoObject.OPPORTUNITIES, MarketoObject.OPPORTUNITY_ROLES
 DATE = datetime(2026, 11, 23, 17, tzinfo=UTC)
@@ -519,3 +525,76 @@ def test_a_client_closes_its_connections_at_the_end(settings):
     with MarketoClient(settings(), session=Session()):
         assert not closed
     assert closed
+
+
+def test_an_outage_lasts_no_longer_for_a_daily_limit(instance, connect, fake_time):
+    instance.answers("stats/usage.json", 502)
+    instance.answers("opportunities/describe.json", 502)
+    client = connect(max_retry_seconds=30, daily_call_limit=1000)
+    with pytest.raises(ServerError):
+        client.describe(OPPORTUNITIES)
+    assert fake_time.waited == pytest.approx(30)
+
+
+def test_what_is_no_answer_of_marketos_does_not_set_its_clock(
+    instance, connect, success, fake_time
+):
+    instance.answers("stats/usage.json", success(), 502)
+    client = connect(max_retry_seconds=0)
+    client.calls_today()
+    before = client.server_now()
+    fake_time.now += 5
+    with pytest.raises(ServerError):
+        client.calls_today()
+    assert client.server_now() == before + timedelta(seconds=5)
+
+
+def test_waiting_for_another_token_leaves_the_time_for_what_is_transient(
+    instance, connect, success, refusal, fake_time
+):
+    instance.answers("stats/usage.json", refusal(601), refusal(611), success({"total": 7}))
+    assert connect(max_retry_seconds=3).calls_today() == 7
+
+
+def test_after_a_request_to_stop_not_even_a_token_is_fetched(instance, client):
+    client.stop()
+    with pytest.raises(StoppedError):
+        client.describe(OPPORTUNITIES)
+    assert not instance.token_fetches
+
+
+@pytest.mark.parametrize(
+    ("description", "said"),
+    [
+        ({"name": "opportunity"}, "an object without all of"),
+        (None, "an object without all of"),
+        ("opportunity", "an object without all of"),
+    ],
+)
+def test_a_description_that_lacks_what_it_must_have_is_told(
+    instance, client, success, description, said
+):
+    instance.answers("opportunities/describe.json", success(description))
+    with pytest.raises(UnexpectedAnswerError, match=rf"{said}.*requestId r#1"):
+        client.describe(OPPORTUNITIES)
+
+
+@pytest.mark.parametrize("kind", [{"id": 3}, {"name": "x", "id": None}, None])
+def test_an_activity_type_without_name_or_id_is_told(instance, client, success, kind):
+    instance.answers("activities/types.json", success(kind))
+    with pytest.raises(UnexpectedAnswerError, match=r"without name or id.*requestId r#1"):
+        client.activity_types()
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ({"result": [{"marketoGUID": "g"}], "moreResult": True}, "more to come and no page token"),
+        ({"result": ["g"]}, "a record that is no object"),
+        ({"result": [None]}, "a record that is no object"),
+    ],
+)
+def test_a_page_that_cannot_be_read_on_from_is_told(instance, client, success, members, said):
+    instance.answers("opportunities.json", {**success(), **members})
+    with pytest.raises(UnexpectedAnswerError, match=rf"{said}.*requestId r#1"):
+        client.query(OPPORTUNITIES, filter_type="x", filter_values=["a"], fields=["name"])

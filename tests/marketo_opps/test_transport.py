@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import http.client
 import socket
 import ssl
 import threading
@@ -144,9 +145,10 @@ def test_a_chunked_answer_is_put_together(server, connect):
     assert get(connect(address)).body == b'{"a":1}'
 
 
-def test_a_redirect_is_not_followed(server, connect):
+@pytest.mark.parametrize("location", [b"http://127.0.0.1:1/", b"http://[::1", b"http://x/\xe9"])
+def test_a_redirect_is_not_followed_wherever_it_leads(location, server, connect):
     address = server.start(
-        b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
+        b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\nContent-Length: 0\r\n\r\n"
     )
     assert get(connect(address)).status == 302
 
@@ -172,7 +174,7 @@ def test_without_a_date_it_is_this_machines_clock(date, server, connect):
 )
 def test_an_answer_that_breaks_off_is_a_lost_connection(answer, server, connect):
     address = server.start(answer)
-    with pytest.raises(ConnectionLostError, match="was lost before the answer was") as caught:
+    with pytest.raises(ConnectionLostError, match="was lost before the answer came") as caught:
         get(connect(address))
     assert caught.value.ambiguous
 
@@ -327,6 +329,25 @@ def test_a_certificate_that_cannot_be_verified_is_a_setting_to_correct():
     assert isinstance(failure, SettingsError)
     assert "(self-signed certificate)" in str(failure)
     assert "REQUESTS_CA_BUNDLE" in str(failure)
+
+
+@pytest.mark.parametrize(
+    ("cause", "error"),
+    [
+        (http.client.RemoteDisconnected("Remote end closed connection"), ConnectionLostError),
+        (ConnectionResetError(104, "Connection reset by peer"), ConnectionLostError),
+        (urllib3.exceptions.NewConnectionError(None, "refused"), UnreachableError),
+        (urllib3.exceptions.ConnectTimeoutError("too slow"), UnreachableError),
+        (OSError("Tunnel connection failed: 407 Proxy Authentication Required"), UnreachableError),
+    ],
+)
+def test_through_a_proxy_a_call_was_not_sent_only_where_no_connection_was_made(cause, error):
+    # So urllib3 says it of any connection through a proxy, though the call had gone out on it.
+    wrapped = urllib3.exceptions.ProxyError("Unable to connect to proxy", cause)
+    given_up = urllib3.exceptions.MaxRetryError(None, "/x", wrapped)
+    failure = _failure(requests.exceptions.ProxyError(given_up), "https://marketo.invalid")
+    assert type(failure) is error
+    assert failure.ambiguous is (error is ConnectionLostError)
 
 
 def test_a_connection_is_kept_and_used_again(server, connect):

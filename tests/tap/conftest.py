@@ -78,7 +78,7 @@ class Output:
 @pytest.fixture(autouse=True)
 def _no_waiting_for_the_rate(monkeypatch):
     """Pacing has tests of its own; here a run may make its calls as fast as it can."""
-    monkeypatch.setattr(pacing, "WINDOW_SECONDS", -pacing._TRAVEL_SECONDS + 0.001)
+    monkeypatch.setattr(pacing, "WINDOW_SECONDS", -pacing._MARGIN_SECONDS + 0.001)
 
 
 @pytest.fixture

@@ -7,8 +7,15 @@ from datetime import UTC, datetime
 import pytest
 
 from marketo_opps import Page, PageTokenError, Reason
+from marketo_opps.errors import UnexpectedAnswerError
 from tap_marketo_opps.backlog import Backlog, encoded
-from tap_marketo_opps.log_walk import LogWalk, NoActivityTypesError, activity_types
+from tap_marketo_opps.log_walk import (
+    LogWalk,
+    NoActivityTypesError,
+    activity_date,
+    activity_types,
+    lead_of,
+)
 
 SINCE, UNTIL = "2026-01-01T00:00:00Z", "2026-01-31T00:00:00Z"
 REFUSED = PageTokenError("GET /x", [Reason("1003", "Invalid next page token")], None)
@@ -147,3 +154,24 @@ def test_the_activity_types_that_tell_of_opportunities_are_found_by_name():
 def test_an_instance_that_logs_nothing_of_opportunities_is_told_what_else_there_is():
     with pytest.raises(NoActivityTypesError, match="use find_by filter or lead_ids"):
         activity_types(Client())
+
+
+@pytest.mark.parametrize("lead", [5, "5", 5.0, " 5 "])
+def test_a_lead_is_known_in_whatever_form_its_id_comes(lead):
+    assert lead_of({"leadId": lead}) == 5
+
+
+@pytest.mark.parametrize(
+    ("read", "activity"),
+    [
+        (lead_of, {}),
+        (lead_of, {"leadId": None}),
+        (lead_of, {"leadId": "five"}),
+        (activity_date, {}),
+        (activity_date, {"activityDate": " "}),
+        (activity_date, {"activityDate": "yesterday"}),
+    ],
+)
+def test_an_activity_that_does_not_tell_what_it_is_about_ends_the_walk(read, activity):
+    with pytest.raises(UnexpectedAnswerError, match=r"activity 9 has no .* that can be read"):
+        read({"marketoGUID": "9", **activity})
