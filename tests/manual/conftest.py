@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from marketo_opps.sandbox.pytest_plugin import (  # noqa: F401 - fixtures
-    marketo_sandbox,
-    marketo_sandbox_factory,
-)
 from tests.manual.pages import Reader
 
 PASSED = pytest.StashKey[bool]()

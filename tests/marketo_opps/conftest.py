@@ -10,10 +10,6 @@ import requests
 import requests_mock
 
 from marketo_opps import ConnectionSettings, MarketoClient, redaction
-from marketo_opps.sandbox.pytest_plugin import (  # noqa: F401 - fixtures are found by name
-    marketo_sandbox,
-    marketo_sandbox_factory,
-)
 
 BASE = "http://127.0.0.1:9"
 SERVER_TIME = "Mon, 23 Nov 2026 17:00:00 GMT"

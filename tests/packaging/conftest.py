@@ -10,7 +10,6 @@ from zipfile import ZipFile
 
 import pytest
 
-from marketo_opps.sandbox.pytest_plugin import marketo_sandbox_factory  # noqa: F401 - a fixture
 from tests.packaging.environments import (
     ROOT,
     keep_packages,

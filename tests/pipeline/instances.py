@@ -7,18 +7,12 @@ import subprocess
 
 import pytest
 
-from marketo_opps.sandbox.pytest_plugin import (
-    marketo_sandbox,
-    marketo_sandbox_factory,
-)
 from tests.pipeline.meltano_project import Project
 from tests.pipeline.processes import BIN, Pair
 
 __all__ = [
     "destination",
     "everything_selected",
-    "marketo_sandbox",
-    "marketo_sandbox_factory",
     "output",
     "pair",
     "project",

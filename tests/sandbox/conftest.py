@@ -5,11 +5,6 @@ from __future__ import annotations
 import pytest
 import requests
 
-from marketo_opps.sandbox.pytest_plugin import (  # noqa: F401 - fixtures are found by name
-    marketo_sandbox,
-    marketo_sandbox_factory,
-)
-
 OPPORTUNITIES = "/rest/v1/opportunities.json"
 ROLES = "/rest/v1/opportunities/roles.json"
 
@@ -89,12 +84,12 @@ def caller_of():
 
 
 @pytest.fixture
-def sandbox(marketo_sandbox):  # noqa: F811 - the fixture of that name
+def sandbox(marketo_sandbox):
     return marketo_sandbox
 
 
 @pytest.fixture
-def start(marketo_sandbox_factory):  # noqa: F811 - the fixture of that name
+def start(marketo_sandbox_factory):
     return marketo_sandbox_factory
 
 

@@ -7,10 +7,6 @@ from dataclasses import dataclass, field
 import pytest
 
 from marketo_opps import pacing
-from marketo_opps.sandbox.pytest_plugin import (  # noqa: F401 - fixtures are found by name
-    marketo_sandbox,
-    marketo_sandbox_factory,
-)
 from tap_marketo_opps.tap import TapMarketoOpps
 from tap_marketo_opps.writer import MessageWriter
 
@@ -82,7 +78,7 @@ def _no_waiting_for_the_rate(monkeypatch):
 
 
 @pytest.fixture
-def sandbox(marketo_sandbox_factory):  # noqa: F811 - the fixture imported above
+def sandbox(marketo_sandbox_factory):
     return marketo_sandbox_factory(opportunities=400, leads=250, seed=5, limits=FAST)
 
 

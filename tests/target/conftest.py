@@ -17,10 +17,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from marketo_opps.process import Termination
-from marketo_opps.sandbox.pytest_plugin import (  # noqa: F401 - fixtures
-    marketo_sandbox,
-    marketo_sandbox_factory,
-)
 from target_marketo_opps.target import TargetMarketoOpps
 
 if TYPE_CHECKING:
