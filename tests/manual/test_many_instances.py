@@ -14,7 +14,7 @@ import yaml
 from marketo_opps.settings import SHARED_SETTINGS
 from tap_marketo_opps.settings import TAP_SETTINGS
 from tests.manual.pages import ROOT, blocks, page
-from tests.pipeline import compare
+from tests.pipeline.compare import differences, held, with_a_role
 
 PAGE = page("many-instances.md")
 PROJECT, CRON_JOB = map(yaml.safe_load, blocks("yaml", PAGE))
@@ -80,15 +80,8 @@ def project() -> str:
     )
 
 
-def with_a_role(sandbox) -> dict:
-    keys = {role[compare.KEY] for role in sandbox.instance.roles()}
-    records = compare.by_key(sandbox.instance.opportunities())
-    return {key: record for key, record in records.items() if key in keys}
-
-
 def arrived(sources, destinations, name) -> bool:
-    held = compare.by_key(destinations[name].instance.opportunities())
-    return compare.differences(with_a_role(sources[name]), held) == []
+    return differences(with_a_role(sources[name]), held(destinations[name])) == []
 
 
 def sweep(sandbox) -> list[dict]:

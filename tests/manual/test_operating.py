@@ -7,7 +7,6 @@ import json
 import math
 import re
 import subprocess
-import time
 
 import jsonschema
 import pytest
@@ -17,6 +16,8 @@ from meltano.core.state_store import StateBackend
 from marketo_opps.settings import SHARED_SETTINGS
 from tap_marketo_opps.settings import TAP_SETTINGS
 from tests.manual.pages import END_SECONDS, ROOT, blocks, page, section
+from tests.pipeline.compare import keys_with_a_role
+from tests.pipeline.processes import await_that
 
 PAGE = page("operating.md")
 STATE_ID = "prod:tap-marketo-opps-to-target-postgres"
@@ -80,10 +81,6 @@ def loaded(reader) -> set[str]:
     }
 
 
-def with_a_role(source) -> set[str]:
-    return {role["externalOpportunityId"] for role in source.instance.roles()}
-
-
 def calls(source, since=0) -> list[str]:
     """What was called, tokens aside."""
     operations = [call["operation"] for call in source.journal(since)]
@@ -93,7 +90,7 @@ def calls(source, since=0) -> list[str]:
 def changed_long_ago(source) -> set[str]:
     """What somebody has changed since the last run, too long ago for the log's overlap."""
     source.advance(3600)
-    changed = sorted(with_a_role(source))[:5]
+    changed = sorted(keys_with_a_role(source))[:5]
     source.instance.change(changed, {"nextStep": "Sign"})
     source.advance(3600)
     return set(changed)
@@ -106,7 +103,7 @@ def state_in(path) -> dict:
 @pytest.mark.timeout(SECONDS)
 def test_its_commands_do_what_they_say(reader, source):
     a_run_during_which_another_is_refused(reader, source)
-    assert loaded(reader) == with_a_role(source)
+    assert loaded(reader) == keys_with_a_role(source)
 
     changed = changed_long_ago(source)
     told = reader.does("meltano run").stderr
@@ -129,7 +126,7 @@ def test_its_commands_do_what_they_say(reader, source):
 
     before = len(source.journal())
     reader.does("--full-refresh")
-    assert loaded(reader) == with_a_role(source)
+    assert loaded(reader) == keys_with_a_role(source)
     source.use_calls(1_000)
     assert re.fullmatch(r"[\d,]+ calls today, .*\n", reader.does("calls_today()").stdout)
 
@@ -145,10 +142,7 @@ def a_run_during_which_another_is_refused(reader, source):
     # So slow that it is under way until the fault is taken back.
     source.fault("slow", seconds=3)
     first = reader.starts("FIND_BY=lead_ids", "meltano run")
-    deadline = time.monotonic() + END_SECONDS
-    while not source.journal():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    await_that(source.journal, END_SECONDS)
 
     told = reader.tries("meltano run tap-marketo-opps target-postgres", code=1).stderr
 
@@ -170,7 +164,7 @@ def the_states_of_the_page(reader):
 def the_plain_pipe_of_the_page(reader, source, changed):
     reader.does("cat > move.sh")
     # The log does not go back to the beginning.
-    assert changed <= loaded(reader) < with_a_role(source)
+    assert changed <= loaded(reader) < keys_with_a_role(source)
     kept = reader.directory / "state.json"
     assert state_in(kept)["found_by"] == "activities"
 

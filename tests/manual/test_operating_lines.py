@@ -6,15 +6,13 @@ import json
 import re
 import signal
 import subprocess
-import time
 
 import pytest
 
 from tests.manual.pages import page, section
-from tests.pipeline.processes import Plugin
+from tests.pipeline.processes import Plugin, await_that
 
 SECTION = section("What to alert on", page("operating.md"))
-DEADLINE_SECONDS = 30
 
 
 class Operator:
@@ -135,10 +133,7 @@ def a_run_that_is_stopped(operator, sandbox, by_id):
     sandbox.fault("slow", seconds=1)
     before = len(sandbox.journal())
     running = operator.start("tap-marketo-opps", by_id)
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while len(sandbox.journal()) == before:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    await_that(lambda: len(sandbox.journal()) > before)
     running.kill(signal.SIGTERM)
     assert running.wait() == 143
     sandbox.clear_faults()

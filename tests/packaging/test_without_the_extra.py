@@ -13,7 +13,7 @@ import pytest
 
 from tests.packaging.environments import PYTEST, ROOT, keep_packages, pins, project
 from tests.pipeline import processes
-from tests.pipeline.compare import by_key, differences
+from tests.pipeline.compare import differences, held
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("packaging")]
 
@@ -75,9 +75,8 @@ def test_tap_into_target(bare, marketo_sandbox_factory, monkeypatch, tmp_path):
 
     processes.Pair(tap, dict(destination.credentials), tmp_path).run_well()
 
-    there, here = (by_key(each.instance.opportunities()) for each in (source, destination))
-    assert len(here) == 400
-    assert differences(there, here) == []
+    assert len(held(destination)) == 400
+    assert differences(held(source), held(destination)) == []
 
 
 def test_the_plugins_do_not_import_what_the_sandbox_needs():

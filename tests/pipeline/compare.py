@@ -8,6 +8,9 @@ from decimal import Decimal
 from marketo_opps.sandbox.describe import OPPORTUNITY
 from marketo_opps.sandbox.values import parse_datetime
 
+if t.TYPE_CHECKING:
+    from marketo_opps.sandbox.server import SandboxServer
+
 Record = dict[str, t.Any]
 
 KEY = "externalOpportunityId"
@@ -28,6 +31,22 @@ def values(record: Record) -> Record:
 def by_key(records: t.Iterable[Record]) -> dict[str, Record]:
     """Records by their external id, each as its own values."""
     return {record[KEY]: values(record) for record in records}
+
+
+def held(sandbox: SandboxServer) -> dict[str, Record]:
+    """The opportunities of an instance by their external id."""
+    return by_key(sandbox.instance.opportunities())
+
+
+def keys_with_a_role(sandbox: SandboxServer) -> set[str]:
+    """The external ids of the opportunities that a lead leads to."""
+    return {role[KEY] for role in sandbox.instance.roles()}
+
+
+def with_a_role(sandbox: SandboxServer) -> dict[str, Record]:
+    """Those opportunities themselves."""
+    keys = keys_with_a_role(sandbox)
+    return {key: record for key, record in held(sandbox).items() if key in keys}
 
 
 def differences(source: t.Mapping[str, Record], destination: t.Mapping[str, Record]) -> list[str]:

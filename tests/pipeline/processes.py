@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -22,12 +23,19 @@ END_SECONDS = 60.0
 WAIT_SECONDS = 30.0
 
 
-def await_that(happened: t.Callable[[], t.Any]) -> None:
+def await_that(happened: t.Callable[[], t.Any], seconds: float = WAIT_SECONDS) -> None:
     """Wait until something has happened."""
-    deadline = time.monotonic() + WAIT_SECONDS
+    deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline, "it did not come to that"
         time.sleep(0.01)
+
+
+def free_port() -> int:
+    """One that nobody listens on; someone else may have it by the time that it is used."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
 
 
 def peak_kilobytes(pid: int) -> int:

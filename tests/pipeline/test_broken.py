@@ -7,12 +7,8 @@ import time
 
 import pytest
 
-from tests.pipeline import compare
+from tests.pipeline.compare import differences, held, with_a_role
 from tests.pipeline.processes import await_that
-
-
-def held(sandbox):
-    return compare.by_key(sandbox.instance.opportunities())
 
 
 def syncs(sandbox) -> list[dict]:
@@ -49,11 +45,6 @@ def slow_pair(pair, source, destination):
     return pair
 
 
-def with_a_role(sandbox) -> dict:
-    keys = {role[compare.KEY] for role in sandbox.instance.roles()}
-    return {key: values for key, values in held(sandbox).items() if key in keys}
-
-
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
 def test_a_target_that_goes_away_ends_the_tap_quietly_and_nothing_is_lost(
     slow_pair, source, destination, signum
@@ -70,7 +61,7 @@ def test_a_target_that_goes_away_ends_the_tap_quietly_and_nothing_is_lost(
 
     source.instance.options.latency_ms = destination.instance.options.latency_ms = 0
     slow_pair.run_well()
-    assert compare.differences(with_a_role(source), held(destination)) == []
+    assert differences(with_a_role(source), held(destination)) == []
 
 
 def test_what_a_target_had_read_but_not_sent_is_read_again(slow_pair, source, destination):
@@ -84,7 +75,7 @@ def test_what_a_target_had_read_but_not_sent_is_read_again(slow_pair, source, de
     await_that(lambda: len(held(destination)) == 300)
     destination.instance.options.latency_ms = 0
     slow_pair.run_well()
-    assert compare.differences(with_a_role(source), held(destination)) == []
+    assert differences(with_a_role(source), held(destination)) == []
 
 
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
@@ -109,7 +100,7 @@ def test_a_tap_that_goes_away_lets_the_target_deliver_all_that_came(
 
     source.instance.options.latency_ms = 0
     pair.run_well()
-    assert compare.differences(held(source), held(destination)) == []
+    assert differences(held(source), held(destination)) == []
 
 
 @pytest.mark.parametrize("side", ["tap", "target"])
@@ -136,7 +127,7 @@ def test_an_instance_that_is_away_for_a_while_is_waited_for(pair, source, destin
     away.start()
 
     assert running.wait() == (0, 0), running.tap.stderr + running.target.stderr
-    assert compare.differences(held(source), held(destination)) == []
+    assert differences(held(source), held(destination)) == []
 
 
 def test_an_instance_that_refuses_for_too_many_calls_is_waited_for(pair, source, destination):
@@ -145,7 +136,7 @@ def test_an_instance_that_refuses_for_too_many_calls_is_waited_for(pair, source,
 
     pair.run_well()
 
-    assert compare.differences(held(source), held(destination)) == []
+    assert differences(held(source), held(destination)) == []
     for sandbox in (source, destination):
         refused = [call for call in sandbox.journal() if call["codes"] == ["606"]]
         assert len(refused) == 1
@@ -171,7 +162,7 @@ def test_an_instance_that_refuses_for_too_long_is_told_in_one_sentence(
 
     refusing.clear_faults()
     pair.run_well()
-    assert compare.differences(held(source), held(destination)) == []
+    assert differences(held(source), held(destination)) == []
 
 
 def test_a_day_without_calls_left_stops_both_where_they_are(pair, source, destination):
@@ -188,4 +179,4 @@ def test_a_day_without_calls_left_stops_both_where_they_are(pair, source, destin
 
     source.clear_faults()
     pair.run_well()
-    assert compare.differences(held(source), held(destination)) == []
+    assert differences(held(source), held(destination)) == []

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import time
 
-from tests.pipeline import compare
+from tests.pipeline.compare import differences, held, keys_with_a_role
 
 SLOW_MS = 1000
-
-
-def held(sandbox):
-    return compare.by_key(sandbox.instance.opportunities())
 
 
 def records_sent(sandbox, since=0) -> int:
@@ -25,7 +21,7 @@ def secrets(*sandboxes) -> list[str]:
 
 def test_it_moves_everything_and_then_only_what_has_changed(project, source, destination):
     project.run()
-    assert compare.differences(held(source), held(destination)) == []
+    assert differences(held(source), held(destination)) == []
     assert len(held(destination)) == 700
 
     source.advance(86_400)
@@ -34,7 +30,7 @@ def test_it_moves_everything_and_then_only_what_has_changed(project, source, des
     before = len(destination.journal())
     project.run()
 
-    assert compare.differences(held(source), held(destination)) == []
+    assert differences(held(source), held(destination)) == []
     # One more, where a record has the very moment of the bookmark.
     assert 25 <= records_sent(destination, before) <= 26
 
@@ -70,7 +66,7 @@ def test_a_full_refresh_that_was_cut_short_goes_on_and_its_position_dies(
     project.run()
     # The rest of the refresh, not all of it, and not just what has changed since.
     assert found - 300 <= records_sent(destination, before) < found
-    assert held(destination).keys() == {role[compare.KEY] for role in source.instance.roles()}
+    assert held(destination).keys() == keys_with_a_role(source)
 
     before = len(destination.journal())
     project.run()
@@ -88,5 +84,5 @@ def test_sigterm_ends_the_whole_run_and_the_next_goes_on(project, source, destin
     assert (len(source.journal()), len(destination.journal())) == calls
     destination.instance.options.latency_ms = 0
     project.run()
-    assert compare.differences(held(source), held(destination)) == []
+    assert differences(held(source), held(destination)) == []
     assert "Traceback" not in project.printed

@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 from singer_sdk.singerlib.encoding.simple import SimpleSingerReader
 
-from tests.pipeline import compare
+from tests.pipeline.compare import KEY, held
 from tests.pipeline.processes import BIN, Plugin
 
 CSV_TARGET = BIN / "target-csv"
@@ -83,10 +83,10 @@ def test_another_target_writes_what_the_instance_holds(tap_config, source, tmp_p
     assert (tap.wait(), target.wait()) == (0, 0), tap.stderr + target.stderr
 
     with (tmp_path / "opportunities.csv").open(newline="") as file:
-        rows = {row[compare.KEY]: row for row in csv.DictReader(file)}
-    held = compare.by_key(source.instance.opportunities())
-    assert rows.keys() == held.keys()
-    for key, values in held.items():
+        rows = {row[KEY]: row for row in csv.DictReader(file)}
+    there = held(source)
+    assert rows.keys() == there.keys()
+    for key, values in there.items():
         assert rows[key]["name"] == values["name"]
         assert Decimal(rows[key]["amount"]) == pytest.approx(values["amount"])
     with (tmp_path / "opportunity_roles.csv").open(newline="") as file:

@@ -18,7 +18,7 @@ from marketo_opps.sandbox.options import LimitOptions, SandboxOptions
 from marketo_opps.sandbox.server import SandboxServer
 from tap_marketo_opps.tap import TapMarketoOpps
 from target_marketo_opps.target import TargetMarketoOpps
-from tests.pipeline import compare
+from tests.pipeline.compare import differences, held
 
 EXAMPLES = 40
 MOST_RECORDS = 12
@@ -112,7 +112,7 @@ def test_whatever_the_tap_emits_the_target_takes(instances, records):
 
     deliver(tapped(source), destination)
 
-    held = compare.by_key(source.instance.opportunities())
-    assert compare.differences(held, compare.by_key(destination.instance.opportunities())) == []
-    assert len(held) == len(records)
-    assert all(isinstance(each.get("amount", Decimal()), Decimal) for each in held.values())
+    sent = held(source)
+    assert differences(sent, held(destination)) == []
+    assert len(sent) == len(records)
+    assert all(isinstance(each.get("amount", Decimal()), Decimal) for each in sent.values())

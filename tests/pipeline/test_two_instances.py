@@ -6,14 +6,11 @@ import json
 import subprocess
 from decimal import Decimal
 
-from tests.pipeline import compare
+from marketo_opps.sandbox.values import parse_datetime
+from tests.pipeline.compare import differences, held
 from tests.pipeline.processes import BIN, Pair
 
 MANAGED = {"marketoGUID", "createdAt", "updatedAt", "crmOwner"}
-
-
-def held(sandbox):
-    return compare.by_key(sandbox.instance.opportunities())
 
 
 def read_back(sandbox, values_path, directory) -> list[bytes]:
@@ -56,7 +53,7 @@ def test_everything_arrives_and_reads_back_the_same_byte_by_byte(
 ):
     pair.run_well()
 
-    assert compare.differences(held(source), held(destination)) == []
+    assert differences(held(source), held(destination)) == []
     assert len(held(destination)) == 700
     there = read_back(source, values_path, tmp_path)
     assert read_back(destination, values_path, tmp_path) == there
@@ -85,7 +82,7 @@ def test_a_second_run_moves_only_what_has_changed(pair, source, destination):
     assert set(changed) <= set(written(destination, calls_before))
     # A record at the very moment of the bookmark may have changed again within that second.
     assert len(again) <= 1
-    assert compare.differences(held(source), held(destination)) == []
+    assert differences(held(source), held(destination)) == []
 
 
 def test_a_backfill_by_leads_is_followed_up_by_the_activity_log(source, destination, tmp_path):
@@ -109,7 +106,7 @@ def test_a_backfill_by_leads_is_followed_up_by_the_activity_log(source, destinat
     again = set(written(destination, calls_before))
     assert set(changed) <= again <= opportunities_of_the_same_leads(source, changed)
     expected = {key: value for key, value in held(source).items() if key in with_role}
-    assert compare.differences(expected, held(destination)) == []
+    assert differences(expected, held(destination)) == []
 
 
 def test_roles_stay_out_of_the_other_instance_with_one_warning(pair, destination):
@@ -143,5 +140,5 @@ def test_the_state_that_goes_out_last_is_the_taps_own(pair, source):
     latest = max(record["updatedAt"] for record in source.instance.opportunities())
     assert bookmark["replication_key"] == "updatedAt"
     assert bookmark["resume"] is None
-    assert compare.parse_datetime(bookmark["replication_key_value"]).timestamp() == latest
+    assert parse_datetime(bookmark["replication_key_value"]).timestamp() == latest
     assert len(running.states()) > 1

@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from marketo_opps.sandbox.cli import main
+from tests.pipeline.processes import free_port
 
 COMMAND = [sys.executable, "-m", "marketo_opps.sandbox.cli"]
 
@@ -46,12 +47,6 @@ def serve():
     for each in served:
         if each.process.poll() is None:
             each.stop()
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

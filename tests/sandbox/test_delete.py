@@ -2,12 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-
-def outcome(answer):
-    return [
-        each["status"] if each["status"] != "skipped" else each["reasons"][0]["code"]
-        for each in answer["result"]
-    ]
+from tests.sandbox.helpers import outcome
 
 
 @pytest.fixture

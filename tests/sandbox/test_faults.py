@@ -8,14 +8,12 @@ import pytest
 import requests
 
 from marketo_opps.sandbox.faults import Fault, Faults
+from tests.pipeline.processes import await_that
+from tests.sandbox.helpers import codes
 
 USAGE = "/rest/v1/stats/usage.json"
 SYNC = {"operation": "sync opportunity"}
 DEAL = [{"externalOpportunityId": "a", "name": "n"}]
-
-
-def codes(answer):
-    return [error["code"] for error in answer.get("errors", [])]
 
 
 def test_a_code_on_order_strikes_as_often_as_told_after_those_that_pass(api, sandbox):
@@ -105,8 +103,7 @@ def test_a_slow_call_is_in_flight_all_the_while(start, caller_of):
     sandbox.fault("slow", seconds=1.5, times=1)
     thread = threading.Thread(target=slow.get, args=(USAGE,))
     thread.start()
-    while not sandbox.instance.limits.in_flight:
-        time.sleep(0.001)
+    await_that(lambda: sandbox.instance.limits.in_flight)
     assert codes(other.get(USAGE)) == ["615"]
     thread.join()
     assert codes(other.get(USAGE)) == []

@@ -5,9 +5,7 @@ import json
 
 import pytest
 
-
-def codes(answer):
-    return [error["code"] for error in answer["errors"]]
+from tests.sandbox.helpers import codes
 
 
 def test_a_body_over_a_megabyte_is_413(api):

@@ -9,12 +9,9 @@ from marketo_opps.sandbox.clock import Clock
 from marketo_opps.sandbox.limits import Limits
 from marketo_opps.sandbox.options import LimitOptions
 from marketo_opps.sandbox.refusals import CallRefusedError
+from tests.sandbox.helpers import codes
 
 USAGE = "/rest/v1/stats/usage.json"
-
-
-def codes(answer):
-    return [error["code"] for error in answer.get("errors", [])]
 
 
 class Counted:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from marketo_opps.sandbox.describe import OPPORTUNITY, ROLE
 from marketo_opps.sandbox.instance import Instance
 from marketo_opps.sandbox.options import SandboxOptions
+from tests.sandbox.helpers import outcome
 
 IDS = st.sampled_from(["a", "b", "c", "A", "b "])
 STAGES = st.sampled_from(["New", "Won", None, ""])
@@ -104,10 +105,7 @@ def done(instance, kind, records, action):
         answer = instance.delete(obj, {"input": records})
     else:
         answer = instance.sync(obj, {"input": records, "action": action})
-    return [
-        each["status"] if each["status"] != "skipped" else each["reasons"][0]["code"]
-        for each in answer["result"]
-    ]
+    return outcome(answer)
 
 
 def log_of(instance):

@@ -4,11 +4,9 @@ import json
 
 import pytest
 
+from tests.sandbox.helpers import codes
+
 PATH = "/rest/v1/opportunities.json"
-
-
-def codes(answer):
-    return [error["code"] for error in answer["errors"]]
 
 
 @pytest.fixture

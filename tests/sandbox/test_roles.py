@@ -2,15 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.sandbox.helpers import outcome
+
 PATH = "/rest/v1/opportunities/roles.json"
 DELETE = "/rest/v1/opportunities/roles/delete.json"
-
-
-def outcome(answer):
-    return [
-        each["status"] if each["status"] != "skipped" else each["reasons"][0]["code"]
-        for each in answer["result"]
-    ]
 
 
 def role(lead=1, external_id="a", name="Captain", **fields):

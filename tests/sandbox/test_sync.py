@@ -2,17 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-
-def outcome(answer):
-    """Status, or the code of the reason, of each result."""
-    return [
-        each["status"] if each["status"] != "skipped" else each["reasons"][0]["code"]
-        for each in answer["result"]
-    ]
-
-
-def codes(answer):
-    return [error["code"] for error in answer["errors"]]
+from tests.sandbox.helpers import codes, outcome
 
 
 def deal(external_id="a", **fields):

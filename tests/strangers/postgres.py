@@ -8,13 +8,14 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import typing as t
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+
+from tests.pipeline.processes import free_port
 
 READY_SECONDS = 60
 END_SECONDS = 30
@@ -144,7 +145,7 @@ class Server:
 
     def _serves(self) -> bool:
         """Start at a free port; someone else may have it by then."""
-        self._port = _free_port()
+        self._port = free_port()
         self._process = self._run(
             [
                 self._bin / "postgres",
@@ -169,9 +170,3 @@ class Server:
                 group=None if self._user is None else pwd.getpwnam(self._user).pw_gid,
                 extra_groups=None if self._user is None else [],
             )
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from marketo_opps.sandbox.values import format_datetime
-from tests.pipeline import compare
+from tests.pipeline.compare import KEY, keys_with_a_role
 from tests.pipeline.meltano_project import ROOT
 
 pytestmark = pytest.mark.slow
@@ -118,12 +118,12 @@ def test_into_a_warehouse_the_run_after_a_sweep_reads_next_to_nothing(
 ):
     into_postgres.set("TAP", find_by="lead_ids", lead_id_from=1, lead_id_to=120)
     into_postgres.run()
-    swept = {role[compare.KEY] for role in source.instance.roles()}
+    swept = keys_with_a_role(source)
     rows = database.rows("select * from marketo.opportunities")
-    assert {row[compare.KEY]: row["updatedAt"] + "Z" for row in rows} == {
-        each[compare.KEY]: format_datetime(each["updatedAt"])
+    assert {row[KEY]: row["updatedAt"] + "Z" for row in rows} == {
+        each[KEY]: format_datetime(each["updatedAt"])
         for each in source.instance.opportunities()
-        if each[compare.KEY] in swept
+        if each[KEY] in swept
     }
     source.advance(86_400)
     before = len(source.journal())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline import compare
+from tests.pipeline.compare import by_key, held
 from tests.pipeline.processes import Pair
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("postgres")]
@@ -91,7 +91,7 @@ def by_updated_at(pair) -> Path:
 def rows(crm) -> dict[str, dict]:
     """What the table holds, as an opportunity would."""
     found = crm.rows("select * from crm.deals")
-    return compare.by_key(
+    return by_key(
         {field: as_in_marketo(field, row[name]) for name, field in FIELDS.items()} for row in found
     )
 
@@ -99,10 +99,6 @@ def rows(crm) -> dict[str, dict]:
 def as_in_marketo(field, value):
     """A moment without an offset is one of UTC; Marketo keeps whole seconds."""
     return value[:19] + "Z" if field in MOMENTS else value
-
-
-def held(sandbox) -> dict[str, dict]:
-    return compare.by_key(sandbox.instance.opportunities())
 
 
 def calls(sandbox, since=0) -> list[int]:

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.pipeline import compare
+from tests.pipeline.compare import KEY, held
 from tests.strangers.into import PAGES, SMALL_PAGES, end_half_way, pages_read
 from tests.strangers.records import KEYS, last_state, records
 
@@ -57,9 +57,8 @@ def latest(database) -> str:
 def assert_all_is_there(database, source) -> None:
     rows = stored(database, "opportunities")
     assert len(rows) == 700
-    held = compare.by_key(source.instance.opportunities())
-    assert {row[compare.KEY]: row["amount"] for row in rows} == {
-        key: values.get("amount") for key, values in held.items()
+    assert {row[KEY]: row["amount"] for row in rows} == {
+        key: values.get("amount") for key, values in held(source).items()
     }
     assert len(stored(database, "opportunity_roles")) == len(source.instance.roles())
 

@@ -7,27 +7,14 @@ import pytest
 from marketo_opps import SettingsError
 from tap_marketo_opps import keys, stages
 from tap_marketo_opps.explaining import NoRolesError
+from tests.pipeline.compare import keys_with_a_role
+from tests.tap.helpers import by_lead_ids
 
 LONG_AGO = "2020-01-01T00:00:00Z"
 
 
-def _sweep(sandbox, **more):
-    leads = sandbox.instance.lead_ids()
-    return {
-        **sandbox.credentials,
-        "find_by": "lead_ids",
-        "lead_id_from": min(leads),
-        "lead_id_to": max(leads),
-        **more,
-    }
-
-
 def _log(sandbox, **more):
     return {**sandbox.credentials, "find_by": "activities", "start_date": LONG_AGO, **more}
-
-
-def _with_roles(sandbox):
-    return {role["externalOpportunityId"] for role in sandbox.instance.roles()}
 
 
 def _operations(sandbox, since):
@@ -57,9 +44,9 @@ def _link(sandbox, lead, external_id):
 
 
 def test_a_sweep_finds_every_opportunity_with_a_role_once(sandbox, catalog_of, sync):
-    output = sync(_sweep(sandbox), catalog=catalog_of(sandbox, "opportunities"))
+    output = sync(by_lead_ids(sandbox), catalog=catalog_of(sandbox, "opportunities"))
     found = output.ids(key="externalOpportunityId")
-    assert sorted(found) == sorted(_with_roles(sandbox))
+    assert sorted(found) == sorted(keys_with_a_role(sandbox))
 
 
 def test_a_file_of_leads_is_swept_as_a_range_is(sandbox, catalog_of, sync, tmp_path):
@@ -67,7 +54,7 @@ def test_a_file_of_leads_is_swept_as_a_range_is(sandbox, catalog_of, sync, tmp_p
     path.write_text("\n".join(map(str, sandbox.instance.lead_ids())))
     config = {**sandbox.credentials, "find_by": "lead_ids", "lead_ids_path": str(path)}
     output = sync(config, catalog=catalog_of(sandbox, "opportunities"))
-    assert sorted(output.ids(key="externalOpportunityId")) == sorted(_with_roles(sandbox))
+    assert sorted(output.ids(key="externalOpportunityId")) == sorted(keys_with_a_role(sandbox))
 
 
 def test_both_streams_together_make_no_more_calls_than_opportunities_alone(
@@ -76,10 +63,10 @@ def test_both_streams_together_make_no_more_calls_than_opportunities_alone(
     catalog = catalog_of(sandbox, "opportunities")
     both_catalog = catalog_of(sandbox, "opportunities", "opportunity_roles")
     before = len(sandbox.journal())
-    sync(_sweep(sandbox), catalog=catalog)
+    sync(by_lead_ids(sandbox), catalog=catalog)
     alone = _operations(sandbox, before)
     before = len(sandbox.journal())
-    both = sync(_sweep(sandbox), catalog=both_catalog)
+    both = sync(by_lead_ids(sandbox), catalog=both_catalog)
     together = _operations(sandbox, before)
     assert sorted(together[1:]) == sorted(alone[1:])
     assert sorted(both.ids("opportunity_roles")) == sorted(
@@ -98,22 +85,24 @@ def _asked(sandbox, operation, since=0):
 
 def test_calls_are_full_but_for_the_last(marketo_sandbox_factory, catalog_of, sync):
     sandbox = marketo_sandbox_factory(opportunities=600, leads=900, limits={"enforced": False})
-    sync(_sweep(sandbox), catalog=catalog_of(sandbox, "opportunities"))
+    sync(by_lead_ids(sandbox), catalog=catalog_of(sandbox, "opportunities"))
     asked = _asked(sandbox, "query opportunity")
-    assert sorted(asked, reverse=True) == [300, len(_with_roles(sandbox)) - 300]
+    assert sorted(asked, reverse=True) == [300, len(keys_with_a_role(sandbox)) - 300]
 
 
 def test_a_second_sweep_emits_what_changed_or_whose_role_did(sandbox, catalog_of, sync):
     sandbox.advance(3600)
     catalog = catalog_of(sandbox, "opportunities", "opportunity_roles")
-    first = sync(_sweep(sandbox), catalog=catalog)
+    first = sync(by_lead_ids(sandbox), catalog=catalog)
     sandbox.advance(3600)
     lead = sandbox.instance.lead_ids()[0]
-    untouched = next(i for i in sandbox.instance.opportunity_ids() if i not in _with_roles(sandbox))
+    untouched = next(
+        i for i in sandbox.instance.opportunity_ids() if i not in keys_with_a_role(sandbox)
+    )
     _link(sandbox, lead, untouched)
-    changed = sorted(_with_roles(sandbox) - {untouched})[:7]
+    changed = sorted(keys_with_a_role(sandbox) - {untouched})[:7]
     sandbox.instance.change(changed, {"stage": "Won"})
-    second = sync(_sweep(sandbox), catalog=catalog, state=first.state)
+    second = sync(by_lead_ids(sandbox), catalog=catalog, state=first.state)
     newest = first.bookmark()["replication_key_value"]
     border = {r["externalOpportunityId"] for r in first.records() if r["updatedAt"] == newest}
     found = second.ids(key="externalOpportunityId")
@@ -127,10 +116,10 @@ def test_leads_beyond_the_range_swept_before_are_new_however_old_their_opportuni
     leads = sandbox.instance.lead_ids()
     catalog = catalog_of(sandbox, "opportunities")
     half = leads[len(leads) // 2]
-    first = sync(_sweep(sandbox, lead_id_to=half), catalog=catalog)
-    second = sync(_sweep(sandbox), catalog=catalog, state=first.state)
+    first = sync(by_lead_ids(sandbox, lead_id_to=half), catalog=catalog)
+    second = sync(by_lead_ids(sandbox), catalog=catalog, state=first.state)
     found = {*first.ids(key="externalOpportunityId"), *second.ids(key="externalOpportunityId")}
-    assert found == _with_roles(sandbox)
+    assert found == keys_with_a_role(sandbox)
     assert len(second.records()) < len(found)
 
 
@@ -140,12 +129,12 @@ def test_leads_beyond_the_range_swept_before_are_new_though_a_stream_is_newly_se
     sandbox.advance(3600)
     leads = sandbox.instance.lead_ids()
     alone = catalog_of(sandbox, "opportunities")
-    first = sync(_sweep(sandbox, lead_id_to=leads[len(leads) // 2]), catalog=alone)
+    first = sync(by_lead_ids(sandbox, lead_id_to=leads[len(leads) // 2]), catalog=alone)
     sandbox.advance(3600)
     both = catalog_of(sandbox, "opportunities", "opportunity_roles")
-    second = sync(_sweep(sandbox), catalog=both, state=first.state)
+    second = sync(by_lead_ids(sandbox), catalog=both, state=first.state)
     found = {*first.ids(key="externalOpportunityId"), *second.ids(key="externalOpportunityId")}
-    assert found == _with_roles(sandbox)
+    assert found == keys_with_a_role(sandbox)
 
 
 def test_a_wider_range_tells_nothing_older_than_the_start_date_and_all_that_is_newer(
@@ -153,12 +142,14 @@ def test_a_wider_range_tells_nothing_older_than_the_start_date_and_all_that_is_n
 ):
     catalog = catalog_of(sandbox, "opportunities", "opportunity_roles")
     leads = sandbox.instance.lead_ids()
-    dates = sorted(each["updatedAt"] for each in sync(_sweep(sandbox), catalog=catalog).records())
+    dates = sorted(
+        each["updatedAt"] for each in sync(by_lead_ids(sandbox), catalog=catalog).records()
+    )
     settings = {"start_date": dates[len(dates) // 2]}
-    wanted = sync(_sweep(sandbox, **settings), catalog=catalog)
-    half = _sweep(sandbox, **settings, lead_id_to=leads[len(leads) // 2])
+    wanted = sync(by_lead_ids(sandbox, **settings), catalog=catalog)
+    half = by_lead_ids(sandbox, **settings, lead_id_to=leads[len(leads) // 2])
     first = sync(half, catalog=catalog)
-    second = sync(_sweep(sandbox, **settings), catalog=catalog, state=first.state)
+    second = sync(by_lead_ids(sandbox, **settings), catalog=catalog, state=first.state)
     for stream in ("opportunities", "opportunity_roles"):
         assert {*second.ids(stream)} == {*wanted.ids(stream)}
 
@@ -168,9 +159,9 @@ def test_an_opportunity_emitted_for_an_old_role_is_not_emitted_again_for_a_new_o
 ):
     sandbox.advance(3600)
     catalog = catalog_of(sandbox, "opportunities")
-    first = sync(_sweep(sandbox), catalog=catalog)
+    first = sync(by_lead_ids(sandbox), catalog=catalog)
     sandbox.advance(3600)
-    external_id = min(_with_roles(sandbox))
+    external_id = min(keys_with_a_role(sandbox))
     taken = {
         role["leadId"]
         for role in sandbox.instance.roles()
@@ -179,7 +170,7 @@ def test_an_opportunity_emitted_for_an_old_role_is_not_emitted_again_for_a_new_o
     lead = max(lead for lead in sandbox.instance.lead_ids() if lead not in taken)
     _link(sandbox, lead, external_id)
     sandbox.instance.change([external_id], {"stage": "Won"})
-    second = sync(_sweep(sandbox), catalog=catalog, state=first.state)
+    second = sync(by_lead_ids(sandbox), catalog=catalog, state=first.state)
     assert second.ids(key="externalOpportunityId").count(external_id) == 1
 
 
@@ -189,10 +180,10 @@ def test_ids_with_a_comma_are_counted_and_named_and_the_rest_is_found(
     caplog.set_level("INFO")
     sandbox = marketo_sandbox_factory(limits={"enforced": False})
     sandbox.seed(60, leads=30, comma_ids=3)
-    output = sync(_sweep(sandbox), catalog=catalog_of(sandbox, "opportunities"))
-    commas = {i for i in _with_roles(sandbox) if "," in i}
+    output = sync(by_lead_ids(sandbox), catalog=catalog_of(sandbox, "opportunities"))
+    commas = {i for i in keys_with_a_role(sandbox) if "," in i}
     assert commas
-    assert set(output.ids(key="externalOpportunityId")) == _with_roles(sandbox) - commas
+    assert set(output.ids(key="externalOpportunityId")) == keys_with_a_role(sandbox) - commas
     closing = next(line for line in caplog.messages if line.startswith("opportunities: "))
     assert f"{len(commas)} external ids hold a comma" in closing
     assert all(repr(external_id) in closing for external_id in commas)
@@ -203,7 +194,7 @@ def test_activities_find_what_the_log_touched(sandbox, catalog_of, sync):
     assert first.records()
     began = first.bookmark()["log_until"]
     sandbox.advance(7200)
-    changed = sorted(_with_roles(sandbox))[:9]
+    changed = sorted(keys_with_a_role(sandbox))[:9]
     sandbox.instance.change(changed, {"stage": "Won"})
     second = sync(_log(sandbox), catalog=catalog_of(sandbox, "opportunities"), state=first.state)
     assert set(changed) <= set(second.ids(key="externalOpportunityId"))
@@ -239,7 +230,9 @@ def test_an_old_opportunity_that_gets_its_first_role_today_is_emitted(sandbox, c
     catalog = catalog_of(sandbox, "opportunities")
     first = sync(_log(sandbox), catalog=catalog)
     sandbox.advance(7200)
-    untouched = next(i for i in sandbox.instance.opportunity_ids() if i not in _with_roles(sandbox))
+    untouched = next(
+        i for i in sandbox.instance.opportunity_ids() if i not in keys_with_a_role(sandbox)
+    )
     _link(sandbox, sandbox.instance.lead_ids()[0], untouched)
     second = sync(_log(sandbox), catalog=catalog, state=first.state)
     emitted = {r["externalOpportunityId"]: r for r in second.records()}
@@ -251,7 +244,7 @@ def test_what_only_the_overlap_touched_is_emitted_when_it_changed_within_it(
     sandbox, catalog_of, sync
 ):
     catalog = catalog_of(sandbox, "opportunities")
-    first_ids = sorted(_with_roles(sandbox))
+    first_ids = sorted(keys_with_a_role(sandbox))
     sandbox.advance(3600)
     sandbox.instance.change(first_ids[:2], {"stage": "Won"})
     sandbox.advance(30)
@@ -274,7 +267,7 @@ def test_an_activity_that_becomes_visible_late_is_found_by_the_overlap(
         opportunities=50, leads=30, activity_delay_seconds=120, limits={"enforced": False}
     )
     catalog = catalog_of(sandbox, "opportunities")
-    external_id = min(_with_roles(sandbox))
+    external_id = min(keys_with_a_role(sandbox))
     first = sync(_log(sandbox), catalog=catalog)
     sandbox.advance(10)
     sandbox.instance.change([external_id], {"stage": "Won"})
@@ -291,12 +284,12 @@ def test_activities_take_over_from_a_sweep_with_nothing_falling_between(
 ):
     caplog.set_level("INFO")
     catalog = catalog_of(sandbox, "opportunities")
-    config = _sweep(sandbox, batch_size=20, max_concurrent_calls=1)
+    config = by_lead_ids(sandbox, batch_size=20, max_concurrent_calls=1)
     whole = sync(config, catalog=catalog)
     # Stopped half-way; changed meanwhile, before and behind where the sweep stands.
     part = sync(config, catalog=catalog, most_bytes=len(str(whole.messages)) // 3)
     sandbox.advance(5)
-    changed = sorted(_with_roles(sandbox))[::3]
+    changed = sorted(keys_with_a_role(sandbox))[::3]
     sandbox.instance.change(changed, {"stage": "Won"})
     rest = sync(config, catalog=catalog, state=part.state)
     assert rest.bookmark()["sweep_leads"].startswith("lead_ids ")
@@ -306,7 +299,7 @@ def test_activities_take_over_from_a_sweep_with_nothing_falling_between(
     latest = {}
     for output in (part, rest, after):
         latest |= {r["externalOpportunityId"]: r for r in output.records()}
-    assert set(latest) == _with_roles(sandbox)
+    assert set(latest) == keys_with_a_role(sandbox)
     assert {latest[external_id]["stage"] for external_id in changed} == {"Won"}
     assert rest.bookmark()["sweep_began"] < after.bookmark()["log_until"]
 
@@ -389,7 +382,7 @@ def test_a_role_that_was_removed_is_told_by_the_log(sandbox, catalog_of, sync):
     catalog = catalog_of(sandbox, "opportunity_activities")
     first = sync(_log(sandbox), catalog=catalog)
     sandbox.advance(60)
-    sandbox.instance.change(sorted(_with_roles(sandbox))[:1], {"stage": "Won"})
+    sandbox.instance.change(sorted(keys_with_a_role(sandbox))[:1], {"stage": "Won"})
     second = sync(_log(sandbox), catalog=catalog, state=first.state)
     newer = [
         record
@@ -406,7 +399,7 @@ def test_what_was_found_is_looked_up_before_the_rest_of_many_pages_is_read(
         monkeypatch.setattr(module, "KEYS_PER_CALL", 10)
     catalog = catalog_of(sandbox, "opportunities")
     before = len(sandbox.journal())
-    sync(_sweep(sandbox, batch_size=5), catalog=catalog)
+    sync(by_lead_ids(sandbox, batch_size=5), catalog=catalog)
     asked = [each for each in _operations(sandbox, before) if each.startswith("query")]
     assert len(asked) > 100
     # Two pages bring the keys of a call; ten readings are in line, and five calls under way.

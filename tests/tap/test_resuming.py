@@ -13,6 +13,7 @@ from collections import Counter
 import pytest
 
 from marketo_opps import DailyLimitError, DailyQuotaError, retry
+from tests.tap.helpers import by_filter, by_lead_ids
 
 LIMITS = {"enforced": False}
 SEED = int(os.environ.get("TAP_TEST_SEED", random.SystemRandom().randrange(10**6)))
@@ -114,21 +115,6 @@ def test_killed_anywhere_while_records_change_the_union_of_all_attempts_is_compl
         assert _by_key(now.records(stream)).items() <= emitted[stream].items()
 
 
-def _sweep(sandbox, **more):
-    leads = sandbox.instance.lead_ids()
-    return {
-        **sandbox.credentials,
-        "find_by": "lead_ids",
-        "lead_id_from": min(leads),
-        "lead_id_to": max(leads),
-        **more,
-    }
-
-
-def _values(sandbox, **more):
-    return {**sandbox.credentials, "filter_values": sandbox.instance.opportunity_ids(), **more}
-
-
 def _halved(sync, config, catalog):
     """The first half of a run, that is then killed; and the whole, for comparison."""
     whole = sync(config, catalog=catalog)
@@ -137,7 +123,7 @@ def _halved(sync, config, catalog):
 
 
 def test_only_pages_that_were_in_flight_are_read_again(sandbox, catalog_of, sync):
-    config = _values(sandbox, batch_size=20, max_concurrent_calls=3)
+    config = by_filter(sandbox, batch_size=20, max_concurrent_calls=3)
     catalog = catalog_of(sandbox, "opportunities")
     before = len(sandbox.journal())
     whole, part = _halved(sync, config, catalog)
@@ -153,7 +139,7 @@ def test_only_pages_that_were_in_flight_are_read_again(sandbox, catalog_of, sync
 
 def test_a_page_token_that_has_expired_costs_one_chunk(sandbox, catalog_of, sync, caplog):
     caplog.set_level("INFO")
-    config = _values(sandbox, batch_size=20, max_concurrent_calls=1)
+    config = by_filter(sandbox, batch_size=20, max_concurrent_calls=1)
     catalog = catalog_of(sandbox, "opportunities")
     whole, part = _halved(sync, config, catalog)
     sandbox.instance.expire_page_tokens()
@@ -230,7 +216,7 @@ def test_changed_settings_start_afresh_and_a_line_says_so(
     sandbox, catalog_of, sync, caplog, changed
 ):
     caplog.set_level("INFO")
-    config = _values(sandbox, batch_size=20)
+    config = by_filter(sandbox, batch_size=20)
     catalog = catalog_of(sandbox, "opportunities")
     _, part = _halved(sync, config, catalog)
     assert "starting afresh" not in caplog.text
@@ -241,7 +227,7 @@ def test_changed_settings_start_afresh_and_a_line_says_so(
 
 
 def test_a_changed_selection_starts_afresh(sandbox, catalog_of, sync):
-    config = _sweep(sandbox, batch_size=20)
+    config = by_lead_ids(sandbox, batch_size=20)
     _, part = _halved(sync, config, catalog_of(sandbox, "opportunities"))
     both = catalog_of(sandbox, "opportunities", "opportunity_roles")
     rest = sync(config, catalog=both, state=part.state)
@@ -253,7 +239,7 @@ def test_a_changed_selection_starts_afresh(sandbox, catalog_of, sync):
 def test_the_bookmark_never_passes_the_moment_at_which_the_first_attempt_began(
     sandbox, catalog_of, sync
 ):
-    config = _values(sandbox, batch_size=20)
+    config = by_filter(sandbox, batch_size=20)
     catalog = catalog_of(sandbox, "opportunities")
     _, part = _halved(sync, config, catalog)
     began = json.loads(part.bookmark()["resume"])["began"]
@@ -269,7 +255,7 @@ def test_the_bookmark_never_passes_the_moment_at_which_the_first_attempt_began(
 
 
 def test_records_with_the_very_moment_of_the_bookmark_come_again(sandbox, catalog_of, sync):
-    config = _values(sandbox)
+    config = by_filter(sandbox)
     catalog = catalog_of(sandbox, "opportunities")
     sandbox.advance(60)
     ids = sandbox.instance.opportunity_ids()[:5]
@@ -286,7 +272,7 @@ def test_records_with_the_very_moment_of_the_bookmark_come_again(sandbox, catalo
 def test_an_interrupted_full_refresh_merged_by_meltano_is_finished_by_the_next_run(
     sandbox, catalog_of, sync, merged
 ):
-    config = _values(sandbox, batch_size=20)
+    config = by_filter(sandbox, batch_size=20)
     catalog = catalog_of(sandbox, "opportunities")
     first = sync(config, catalog=catalog)
     _, refresh = _halved(sync, config, catalog)
@@ -299,7 +285,7 @@ def test_an_interrupted_full_refresh_merged_by_meltano_is_finished_by_the_next_r
 def test_a_finished_full_refresh_merged_by_meltano_brings_no_old_position_back(
     sandbox, catalog_of, sync, merged
 ):
-    config = _values(sandbox, batch_size=20)
+    config = by_filter(sandbox, batch_size=20)
     catalog = catalog_of(sandbox, "opportunities")
     _, interrupted = _halved(sync, config, catalog)
     refresh = sync(config, catalog=catalog)
@@ -313,7 +299,7 @@ def test_a_position_that_is_none_is_passed_over_with_a_warning(
     sandbox, catalog_of, sync, garbage, caplog
 ):
     state = {"bookmarks": {"opportunities": {"resume": garbage}}}
-    output = sync(_values(sandbox), catalog=catalog_of(sandbox, "opportunities"), state=state)
+    output = sync(by_filter(sandbox), catalog=catalog_of(sandbox, "opportunities"), state=state)
     assert len(output.ids()) == 400
     assert ("Where the last run of opportunities stopped cannot be read" in caplog.text) == bool(
         garbage
@@ -330,7 +316,7 @@ def test_under_mixed_faults_every_record_comes_exactly_once(
         sandbox.fault(fault, probability=0.015)
     sandbox.fault("drop_keep_alive", probability=0.05)
     sandbox.fault("expire_tokens", times=2, skip=5)
-    output = sync(_sweep(sandbox, batch_size=40), catalog=catalog)
+    output = sync(by_lead_ids(sandbox, batch_size=40), catalog=catalog)
     roles = sandbox.instance.roles()
     assert sorted(output.ids("opportunity_roles")) == sorted(r["marketoGUID"] for r in roles)
     assert sorted(output.ids(key="externalOpportunityId")) == sorted(
@@ -344,7 +330,7 @@ def test_the_daily_quota_in_the_middle_ends_the_run_and_the_next_one_goes_on(
     sandbox, catalog_of, sync, caplog
 ):
     caplog.set_level("INFO")
-    config = _values(sandbox, batch_size=20, max_concurrent_calls=2)
+    config = by_filter(sandbox, batch_size=20, max_concurrent_calls=2)
     catalog = catalog_of(sandbox, "opportunities")
     sandbox.fault("607", skip=8)
     with pytest.raises(DailyQuotaError, match=r"607 .*06:00 UTC"):
@@ -366,7 +352,7 @@ def test_a_run_that_ends_before_its_first_page_does_not_speak_of_a_last_state(
     catalog = catalog_of(sandbox, "opportunities")
     sandbox.fault("607")
     with pytest.raises(DailyQuotaError):
-        sync(_values(sandbox), catalog=catalog)
+        sync(by_filter(sandbox), catalog=catalog)
     assert sync.written.states == []
     assert "It wrote no STATE yet: start again as it was started." in caplog.text
 
@@ -377,7 +363,7 @@ def test_the_users_own_daily_limit_ends_the_run_with_how_far_it_got(
     caplog.set_level("INFO")
     catalog = catalog_of(sandbox, "opportunities")
     used = sum(1 for call in sandbox.journal() if call["operation"] != "identity")
-    config = _values(sandbox, batch_size=20, daily_call_limit=used + 12)
+    config = by_filter(sandbox, batch_size=20, daily_call_limit=used + 12)
     with pytest.raises(DailyLimitError, match="daily_call_limit"):
         sync(config, catalog=catalog)
     part = sync.written
@@ -403,7 +389,7 @@ def _read_and_kill(command, most_lines):
 def test_kill_9_again_and_again_loses_nothing(rng, marketo_sandbox_factory, catalog_of, tmp_path):
     sandbox = marketo_sandbox_factory(opportunities=400, leads=10, latency_ms=10, limits=LIMITS)
     files = {name: tmp_path / f"{name}.json" for name in ("config", "catalog", "state")}
-    files["config"].write_text(json.dumps(_values(sandbox, batch_size=20)))
+    files["config"].write_text(json.dumps(by_filter(sandbox, batch_size=20)))
     files["catalog"].write_text(json.dumps(catalog_of(sandbox, "opportunities")))
     files["state"].write_text("{}")
     command = [sys.executable, "-m", "tap_marketo_opps"]

@@ -7,10 +7,7 @@ import json
 import pytest
 
 from tap_marketo_opps.tap import TapMarketoOpps
-
-
-def _values(sandbox, **more):
-    return {**sandbox.credentials, "filter_values": sandbox.instance.opportunity_ids(), **more}
+from tests.tap.helpers import by_filter
 
 
 @pytest.fixture
@@ -57,7 +54,7 @@ def test_roles_have_both_dates_whether_or_not_describe_lists_them(
 ):
     sandbox = marketo_sandbox_factory(opportunities=40, leads=20, describe_role_dates=listed)
     catalog = catalog_of(sandbox, "opportunity_roles")
-    output = sync(_values(sandbox), catalog=catalog)
+    output = sync(by_filter(sandbox), catalog=catalog)
     properties = output.schema("opportunity_roles")["properties"]
     assert [*properties].count("updatedAt") == [*properties].count("createdAt") == 1
     assert properties["updatedAt"]["format"] == "date-time"
@@ -74,9 +71,9 @@ def test_a_mapped_stream_whose_catalog_lacks_the_replication_key_is_bookmarked_a
     catalog = catalog_of(sandbox, "opportunity_roles")
     for entry in catalog["streams"]:
         entry["schema"]["properties"].pop("updatedAt", None)
-    plain = sync(_values(sandbox), catalog=catalog)
+    plain = sync(by_filter(sandbox), catalog=catalog)
     maps = {"opportunity_roles": {"part": "role"}}
-    mapped = sync(_values(sandbox, stream_maps=maps), catalog=catalog)
+    mapped = sync(by_filter(sandbox, stream_maps=maps), catalog=catalog)
     assert "part" in mapped.schema("opportunity_roles")["properties"]
     told = mapped.bookmark("opportunity_roles")
     assert told["replication_key_value"]
@@ -86,21 +83,21 @@ def test_a_mapped_stream_whose_catalog_lacks_the_replication_key_is_bookmarked_a
 def test_with_a_catalog_no_describe_call_is_made(sandbox, catalog_of, sync):
     catalog = catalog_of(sandbox, "opportunities", "opportunity_roles", "opportunity_fields")
     before = len(sandbox.journal())
-    sync(_values(sandbox), catalog=catalog)
+    sync(by_filter(sandbox), catalog=catalog)
     assert not [c for c in sandbox.journal()[before:] if c["operation"].startswith("describe")]
 
 
 def test_deselected_streams_write_nothing_and_cost_nothing(sandbox, catalog_of, sync):
     catalog = catalog_of(sandbox, "opportunity_fields")
     before = len(sandbox.journal())
-    output = sync(_values(sandbox), catalog=catalog)
+    output = sync(by_filter(sandbox), catalog=catalog)
     assert {m.get("stream") for m in output.messages} == {"opportunity_fields", None}
     assert [c["operation"] for c in sandbox.journal()[before:]] == ["identity", "fields"]
 
 
 def test_fields_are_browsed_page_by_page(sandbox, catalog_of, sync):
     catalog = catalog_of(sandbox, "opportunity_fields")
-    output = sync(_values(sandbox, batch_size=10), catalog=catalog)
+    output = sync(by_filter(sandbox, batch_size=10), catalog=catalog)
     fields = output.records("opportunity_fields")
     assert [c["operation"] for c in sandbox.journal()].count("fields") == -(-len(fields) // 10)
     assert len({field["name"] for field in fields}) == len(fields) > 30
@@ -111,7 +108,7 @@ def test_fields_can_be_asked_for_by_name_and_missing_ones_are_told(
     sandbox, catalog_of, sync, caplog
 ):
     catalog = catalog_of(sandbox, "opportunity_fields")
-    config = _values(sandbox, field_names=["stage", "noSuchField", "name"])
+    config = by_filter(sandbox, field_names=["stage", "noSuchField", "name"])
     output = sync(config, catalog=catalog)
     assert output.ids("opportunity_fields", key="name") == ["stage", "name"]
     assert "the instance has no field noSuchField" in caplog.text
@@ -120,16 +117,16 @@ def test_fields_can_be_asked_for_by_name_and_missing_ones_are_told(
 def test_a_refused_page_token_has_the_fields_read_again(sandbox, catalog_of, sync):
     catalog = catalog_of(sandbox, "opportunity_fields")
     sandbox.fault("expire_page_tokens", path="/rest/v1/opportunities/schema/*", skip=2, times=1)
-    output = sync(_values(sandbox, batch_size=10), catalog=catalog)
-    whole = sync(_values(sandbox), catalog=catalog).ids("opportunity_fields", key="name")
+    output = sync(by_filter(sandbox, batch_size=10), catalog=catalog)
+    whole = sync(by_filter(sandbox), catalog=catalog).ids("opportunity_fields", key="name")
     assert sorted({*output.ids("opportunity_fields", key="name")}) == sorted(whole)
 
 
 def test_stream_maps_change_the_records_and_nothing_else(sandbox, catalog_of, sync):
     catalog = catalog_of(sandbox, "opportunities", "opportunity_roles")
-    plain = sync(_values(sandbox), catalog=catalog)
+    plain = sync(by_filter(sandbox), catalog=catalog)
     maps = {"opportunities": {"__alias__": "deals", "deal": "name", "__filter__": "isWon"}}
-    mapped = sync(_values(sandbox, stream_maps=maps), catalog=catalog)
+    mapped = sync(by_filter(sandbox, stream_maps=maps), catalog=catalog)
     won = [record for record in plain.records() if record["isWon"]]
     assert mapped.records("deals") == [record | {"deal": record["name"]} for record in won]
     assert mapped.records("opportunity_roles") == plain.records("opportunity_roles")
@@ -139,8 +136,10 @@ def test_stream_maps_change_the_records_and_nothing_else(sandbox, catalog_of, sy
 
 def test_mapped_by_nothing_the_slow_way_writes_what_the_fast_way_does(sandbox, catalog_of, sync):
     catalog = catalog_of(sandbox, "opportunities", "opportunity_roles")
-    fast = sync(_values(sandbox), catalog=catalog)
-    slow = sync(_values(sandbox, flattening_enabled=True, flattening_max_depth=1), catalog=catalog)
+    fast = sync(by_filter(sandbox), catalog=catalog)
+    slow = sync(
+        by_filter(sandbox, flattening_enabled=True, flattening_max_depth=1), catalog=catalog
+    )
     for stream in ("opportunities", "opportunity_roles"):
         assert json.dumps(fast.records(stream)) == json.dumps(slow.records(stream))
 
@@ -162,7 +161,7 @@ def test_a_catalog_without_a_replication_key_stays_incremental_with_a_warning(
     sandbox, catalog_of, sync, caplog
 ):
     catalog = catalog_of(sandbox, "opportunities")
-    first = sync(_values(sandbox), catalog=catalog)
+    first = sync(by_filter(sandbox), catalog=catalog)
     bare = json.loads(json.dumps(catalog))
     for entry in bare["streams"]:
         entry.pop("replication_key", None)
@@ -171,7 +170,7 @@ def test_a_catalog_without_a_replication_key_stays_incremental_with_a_warning(
             for name in ("replication-key", "forced-replication-method", "valid-replication-keys"):
                 item["metadata"].pop(name, None)
     assert "names no replication-key" not in caplog.text
-    second = sync(_values(sandbox), catalog=bare, state=first.state)
+    second = sync(by_filter(sandbox), catalog=bare, state=first.state)
     assert "names no replication-key for opportunities" in caplog.text
     assert len(second.records()) < 400
 
@@ -180,8 +179,8 @@ def test_a_catalog_that_says_full_table_reads_everything_each_time(sandbox, cata
     catalog = catalog_of(sandbox, "opportunities")
     for entry in catalog["streams"]:
         entry["replication_method"] = "FULL_TABLE"
-    first = sync(_values(sandbox), catalog=catalog)
-    second = sync(_values(sandbox), catalog=catalog, state=first.state)
+    first = sync(by_filter(sandbox), catalog=catalog)
+    second = sync(by_filter(sandbox), catalog=catalog, state=first.state)
     assert len(second.records()) == 400
     assert "replication_key_value" not in second.bookmark()
 
@@ -189,7 +188,7 @@ def test_a_catalog_that_says_full_table_reads_everything_each_time(sandbox, cata
 def test_numbers_keep_every_digit(sandbox, catalog_of, sync):
     external_id = sandbox.instance.opportunity_ids()[0]
     sandbox.instance.change([external_id], {"amount": "1234567890123456.78"})
-    sync(_values(sandbox), catalog=catalog_of(sandbox, "opportunities"))
+    sync(by_filter(sandbox), catalog=catalog_of(sandbox, "opportunities"))
     line = next(each for each in bytes(sync.raw).split(b"\n") if external_id.encode() in each)
     assert b'"amount":1234567890123456.78,' in line
 
@@ -203,7 +202,7 @@ def test_a_value_that_does_not_fit_is_null_counted_and_told_by_field_and_guid(
     for entry in catalog["streams"]:
         if entry["tap_stream_id"] == "opportunities":
             entry["schema"]["properties"]["stage"] = {"type": ["integer", "null"]}
-    output = sync(_values(sandbox), catalog=catalog)
+    output = sync(by_filter(sandbox), catalog=catalog)
     assert {record["stage"] for record in output.records()} == {None}
     guids = set(output.ids())
     told = [m for m in caplog.messages if "A value of stage in opportunities does not fit" in m]

@@ -8,15 +8,12 @@ import json
 import pytest
 
 from marketo_opps import MarketoError
+from tests.target.helpers import stored
 
 SECRET = "secret-value-4711"
 
 LINE_1 = "Line 1 of the input cannot be used: "
 LINE_4 = "Line 4 of the input cannot be used: "
-
-
-def stored(sandbox):
-    return {one["externalOpportunityId"]: one for one in sandbox.instance.opportunities()}
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,7 @@ import time
 import pytest
 
 from marketo_opps import MarketoObject
-
-
-def stored(sandbox):
-    return {one["externalOpportunityId"]: one for one in sandbox.instance.opportunities()}
-
-
-def syncs(sandbox):
-    return [call for call in sandbox.journal() if call["operation"] == "sync opportunity"]
+from tests.target.helpers import stored, syncs
 
 
 def many(singer, count, **values):

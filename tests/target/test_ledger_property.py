@@ -17,6 +17,7 @@ from marketo_opps import MarketoClient
 from marketo_opps.process import Termination
 from target_marketo_opps import batching, dispatch, work
 from target_marketo_opps.target import TargetMarketoOpps
+from tests.pipeline.processes import await_that
 
 HASTE = 300.0
 STREAM_OBJECTS = {
@@ -288,12 +289,11 @@ def test_a_killed_process_loses_nothing(marketo_sandbox_factory, start_target, t
     state = None
     for delay_seconds in (0.15, 0.3, None):
         process = start_target(sandbox, stream_objects=STREAM_OBJECTS, calls_per_20_seconds=100)
-        written = len(sandbox.journal(operation="sync opportunity"))
+        before = len(sandbox.journal())
         feeder = threading.Thread(target=feed, args=(process, resumed(messages, state)))
         feeder.start()
         if delay_seconds is not None:
-            while len(sandbox.journal(operation="sync opportunity")) == written:
-                time.sleep(0.01)
+            await_that(functools.partial(sandbox.journal, before, "sync opportunity"))
             time.sleep(delay_seconds)
             process.signal(signal.SIGKILL)
         feeder.join()

@@ -9,17 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-
-def stored(sandbox):
-    return {one["externalOpportunityId"]: one for one in sandbox.instance.opportunities()}
-
-
-def calls(sandbox, operation):
-    return [call for call in sandbox.journal() if call["operation"] == operation]
-
-
-def syncs(sandbox):
-    return calls(sandbox, "sync opportunity")
+from tests.target.helpers import calls, stored, syncs
 
 
 class TestRefusedCalls:

@@ -12,20 +12,8 @@ from pathlib import Path
 
 import pytest
 
-
-def wait_until(condition, timeout_seconds=15):
-    deadline = time.monotonic() + timeout_seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def syncs(sandbox):
-    return [call for call in sandbox.journal() if call["operation"] == "sync opportunity"]
-
-
-def stored(sandbox):
-    return {one["externalOpportunityId"] for one in sandbox.instance.opportunities()}
+from tests.pipeline.processes import await_that
+from tests.target.helpers import stored, syncs
 
 
 def page(singer, number):
@@ -42,7 +30,7 @@ def test_a_signal_while_waiting_for_input_ends_the_run_without_new_calls(
 ):
     process = start_target(marketo_sandbox)
     process.send([singer.schema(), *page(singer, 1), singer.opportunity("open"), singer.state(2)])
-    wait_until(lambda: [call for call in syncs(marketo_sandbox) if call["outcome"] == "ok"])
+    await_that(lambda: [call for call in syncs(marketo_sandbox) if call["outcome"] == "ok"])
     time.sleep(0.3)
     began = time.monotonic()
     process.signal(number)
@@ -63,7 +51,7 @@ def test_what_calls_in_flight_settle_after_a_signal_is_released(
     sandbox = marketo_sandbox_factory(latency_ms=1000)
     process = start_target(sandbox)
     process.send([singer.schema(), *page(singer, 1), singer.opportunity("open"), singer.state(2)])
-    wait_until(lambda: syncs(sandbox))
+    await_that(lambda: syncs(sandbox))
     process.signal(signal.SIGTERM)
     code, states, _ = process.end()
     assert code == 143
@@ -80,7 +68,7 @@ def test_a_call_that_takes_longer_than_the_grace_is_not_waited_for(
     sandbox.fault("slow", seconds=13, operation="sync opportunity")
     process = start_target(sandbox)
     process.send([singer.schema(), *page(singer, 1)])
-    wait_until(lambda: syncs(sandbox))
+    await_that(lambda: syncs(sandbox))
     began = time.monotonic()
     process.signal(signal.SIGTERM)
     code, states, _ = process.end()
@@ -95,7 +83,7 @@ def test_a_second_signal_ends_the_process_at_once(marketo_sandbox_factory, singe
     sandbox.fault("slow", seconds=9, operation="sync opportunity")
     process = start_target(sandbox)
     process.send([singer.schema(), *page(singer, 1)])
-    wait_until(lambda: syncs(sandbox))
+    await_that(lambda: syncs(sandbox))
     process.signal(signal.SIGTERM)
     time.sleep(0.3)
     process.signal(signal.SIGINT)
@@ -109,7 +97,7 @@ def test_a_signal_ends_retries(marketo_sandbox, singer, start_target):
     marketo_sandbox.fault("611", operation="sync opportunity")
     process = start_target(marketo_sandbox)
     process.send([singer.schema(), *page(singer, 1)])
-    wait_until(lambda: len(syncs(marketo_sandbox)) >= 2)
+    await_that(lambda: len(syncs(marketo_sandbox)) >= 2)
     began = time.monotonic()
     process.signal(signal.SIGTERM)
     code, states, _ = process.end()
@@ -151,7 +139,7 @@ def test_a_signal_is_heard_while_the_reader_of_stdout_takes_nothing(
     try:
         process.send([singer.schema(), singer.opportunity("a"), singer.state("x" * 300_000)])
         process.popen.stdin.close()
-        wait_until(lambda: [call for call in syncs(marketo_sandbox) if call["outcome"] == "ok"])
+        await_that(lambda: [call for call in syncs(marketo_sandbox) if call["outcome"] == "ok"])
         time.sleep(0.5)
         began = time.monotonic()
         process.signal(signal.SIGTERM)
@@ -167,7 +155,7 @@ def test_a_slow_reader_of_stdout_gets_every_state_whole(marketo_sandbox, singer,
     text = "x" * 500_000
     process.send([singer.schema(), singer.opportunity("a"), singer.state(text)])
     process.popen.stdin.close()
-    wait_until(lambda: [call for call in syncs(marketo_sandbox) if call["outcome"] == "ok"])
+    await_that(lambda: [call for call in syncs(marketo_sandbox) if call["outcome"] == "ok"])
     time.sleep(1)
     process.popen.stdin = None
     out, _ = process.popen.communicate(timeout=30)
@@ -182,7 +170,7 @@ def test_an_open_batch_is_not_sent_while_the_tap_is_silent_for_a_moment(
 ):
     process = start_target(marketo_sandbox)
     process.send([singer.schema(), singer.opportunity("a"), singer.state(1)])
-    wait_until(marketo_sandbox.journal)
+    await_that(marketo_sandbox.journal)
     time.sleep(1)
     assert syncs(marketo_sandbox) == []
     code, states, _ = process.finish()
