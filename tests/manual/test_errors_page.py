@@ -453,7 +453,7 @@ CASES: dict[str, Case] = {
 # The tests that bring the others about, and what they know them by.
 ELSEWHERE = {
     "The configuration cannot be right": ("marketo_opps/test_settings.py", "breaks the schema"),
-    "Marketo refused the access token, and": ("marketo_opps/test_client_rules.py", "hands out the"),
+    "Marketo refused the access token, and": ("marketo_opps/test_auth.py", "hands out the"),
     "The certificate of ... cannot": ("marketo_opps/test_transport.py", "cannot_be_verified"),
     "The answer of Marketo's identity": ("marketo_opps/test_auth.py", "breaks off after"),
     "Marketo's activity ... has no": ("tap/test_log_walk.py", "that can be read"),

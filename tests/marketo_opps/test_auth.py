@@ -221,6 +221,38 @@ def test_identity_that_is_down_for_a_moment_is_asked_again(instance, client, fak
     assert client.counts.retries == 0
 
 
+def test_identity_is_asked_with_both_credentials(client, instance, success):
+    instance.answers("stats/usage.json", success({"total": 1}))
+    client.calls_today()
+    (fetch,) = instance.token_fetches
+    assert fetch.qs == {
+        "grant_type": ["client_credentials"],
+        "client_id": ["id-1"],
+        "client_secret": ["secret-1"],
+    }
+
+
+def test_a_refused_token_that_comes_back_is_waited_out(
+    client, instance, success, refusal, fake_time
+):
+    instance.expires_in = 7
+    instance.tokens = ["token-1", "token-1", "token-2"]
+    instance.answers("stats/usage.json", refusal(601), success({"total": 5}))
+    assert client.calls_today() == 5
+    assert fake_time.waited == pytest.approx(7)
+    assert instance.calls[-1].headers["Authorization"] == "Bearer token-2"
+
+
+def test_a_token_refused_for_ever_is_told_and_not_waited_for_beyond_the_retries(
+    instance, connect, refusal, fake_time, caplog
+):
+    instance.answers("stats/usage.json", *[refusal(601)] * 3)
+    with pytest.raises(TokenRefusedError):
+        connect(max_retry_seconds=7).calls_today()
+    assert fake_time.waited == pytest.approx(14)
+    assert "hands out the same one again. Waiting 7 s" in caplog.text
+
+
 def answer(members, status=200):
     body = members if isinstance(members, bytes) else json.dumps(members).encode()
     return Answer(status, datetime.now(UTC), body, "application/json")
@@ -274,6 +306,10 @@ class TestReadToken:
     def test_a_5xx_is_the_servers_error(self):
         with pytest.raises(ServerError, match="HTTP 502"):
             read_token(answer(b"", 502), now=0)
+
+    def test_http_500_is_a_fault_of_the_server_and_not_of_the_credentials(self):
+        with pytest.raises(ServerError):
+            read_token(answer(b"<html>", 500), now=0)
 
 
 def test_credentials_are_asked_for_with_everything_encoded():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import typing as t
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -598,3 +599,51 @@ def test_a_page_that_cannot_be_read_on_from_is_told(instance, client, success, m
     instance.answers("opportunities.json", {**success(), **members})
     with pytest.raises(UnexpectedAnswerError, match=rf"{said}.*requestId r#1"):
         client.query(OPPORTUNITIES, filter_type="x", filter_values=["a"], fields=["name"])
+
+
+@pytest.fixture
+def new_york(monkeypatch):
+    """A machine whose own hour is not UTC."""
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    yield
+    monkeypatch.delenv("TZ")
+    time.tzset()
+
+
+def test_the_log_is_read_from_a_moment_in_utc_wherever_the_machine_stands(
+    client, instance, success, new_york
+):
+    instance.answers("activities/pagingtoken.json", success(nextPageToken="T"))
+    client.paging_token(datetime(2026, 7, 1, 12, tzinfo=UTC))
+    assert instance.calls[0].qs["sinceDatetime"] == ["2026-07-01T12:00:00Z"]
+
+
+def test_marketos_clock_is_told_in_utc_wherever_the_machine_stands(client, new_york):
+    assert client.server_now().isoformat() == "2026-11-23T17:00:00+00:00"
+
+
+def test_a_delete_goes_by_the_dedupe_fields_unless_told_otherwise(client, instance, success):
+    instance.answers("opportunities/delete.json", success({"seq": 0, "status": "deleted"}))
+    client.delete(OPPORTUNITIES, [b'{"externalOpportunityId":"K"}'])
+    assert json.loads(instance.calls[0].body)["deleteBy"] == "dedupeFields"
+
+
+def test_reads_are_gets(client, instance, success):
+    described = {
+        "name": "opportunity",
+        "idField": "marketoGUID",
+        "dedupeFields": ["externalOpportunityId"],
+        "searchableFields": [["externalOpportunityId"]],
+        "fields": [{"name": "amount", "dataType": "currency"}],
+    }
+    instance.answers("opportunities/describe.json", success(described))
+    instance.answers("activities/types.json", success({"id": 5, "name": "Change"}))
+    instance.answers("activities/pagingtoken.json", success(nextPageToken="T"))
+    instance.answers("opportunities/schema/fields/a%2Fb.json", success({"name": "a/b"}))
+    (field,) = client.describe(OPPORTUNITIES).fields
+    assert field.data_type == "currency"
+    assert client.activity_types() == {"Change": 5}
+    client.paging_token(DATE)
+    client.field("a/b")
+    assert [call.method for call in instance.calls] == ["GET"] * 4

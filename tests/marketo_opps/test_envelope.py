@@ -12,6 +12,7 @@ from marketo_opps.errors import (
     ConnectionLostError,
     RequestRefusedError,
     ServerError,
+    TooLargeError,
     UnexpectedAnswerError,
 )
 from marketo_opps.models import Reason
@@ -90,6 +91,15 @@ def test_an_http_status_that_marketo_does_not_send_is_unexpected(status, told):
 def test_a_5xx_is_the_servers_error_whatever_its_body():
     with pytest.raises(ServerError, match="GET /x was HTTP 503 Service Unavailable"):
         read_answer("GET /x", answer({"success": True}, status=503))
+
+
+@pytest.mark.parametrize("status", [413, 414])
+def test_a_call_that_is_too_large_is_told_by_its_status(status):
+    with pytest.raises(TooLargeError) as caught:
+        read_answer("POST /x", answer(b"<html>", status, "text/html"), permission=None)
+    assert caught.value.call == "POST /x"
+    assert [why.code for why in caught.value.reasons] == [str(status)]
+    assert all(why.message and why.message != "None" for why in caught.value.reasons)
 
 
 @pytest.mark.parametrize("errors", [None, [], "no list", ["no object"]])

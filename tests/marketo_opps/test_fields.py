@@ -296,6 +296,20 @@ class TestWriting:
         assert len(cut.encode()) == 29_999
         assert set(cut) == {"x", "é"}
 
+    @pytest.mark.parametrize(
+        ("value", "text"), [(Decimal("1E+5"), "1E+5"), (1.5e300, "1.5e+300"), (False, "false")]
+    )
+    def test_what_is_no_text_is_written_as_it_is_said(self, value, text):
+        assert write("string", value, length=255) == text
+
+    def test_a_text_is_measured_by_its_described_length_where_it_has_one(self):
+        assert write("text", "ü" * 20_000, length=20_000) == "ü" * 20_000
+
+    def test_strings_are_not_cut_unless_asked_for(self):
+        with pytest.raises(FieldValueError) as caught:
+            writer(field("string", 3))("abcd")
+        assert caught.value.reason.code == "1003"
+
     @pytest.mark.parametrize("value", ["\ud800", "ok \udfff", "\udc00" * 60])
     def test_half_a_surrogate_pair_is_refused(self, value):
         with pytest.raises(FieldValueError, match="surrogate") as caught:

@@ -109,6 +109,17 @@ class TestRedactor:
         redactor.protect("abcdefgh")
         assert redactor.redact("abcdefgh") == "[redacted]"
 
+    def test_a_secret_within_a_longer_one_uncovers_nothing_of_it(self):
+        redactor = Redactor()
+        for secret in ("hunter", "a-hunter-z"):
+            redactor.protect(secret)
+        assert redactor.redact("x a-hunter-z x") == "x [redacted] x"
+
+    def test_a_path_that_slashes_are_part_of_stays_secret(self):
+        redactor = Redactor()
+        redactor.protect("pass/word")
+        assert "word" not in redactor.redact("pass%2Fword and pass/word")
+
     def test_a_value_of_three_characters_is_left_alone(self):
         redactor = Redactor()
         redactor.protect("the")

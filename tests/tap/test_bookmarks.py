@@ -257,3 +257,70 @@ def test_latest_passes_over_what_is_not_given():
 def test_positions_are_short():
     assert len(json.dumps(_resume().encode())) < 300
     assert " " not in _resume().encode()
+
+
+@pytest.mark.parametrize(("before", "now"), [(EARLY, LATE), (LATE, EARLY)])
+def test_of_two_sweeps_of_different_leads_the_log_is_read_from_the_earlier(before, now):
+    handed_over = Bookmark(sweep_began=before, sweep_leads="lead_ids 1-5")
+    both = handed_over.after_sweep(now, "lead_ids 6-9")
+    assert both.sweep_began == EARLY
+    assert both.sweep_leads == "lead_ids 1-5, lead_ids 6-9"
+
+
+@pytest.mark.parametrize(
+    "half", [Bookmark(sweep_began=EARLY), Bookmark(sweep_leads="lead_ids 1-5")]
+)
+def test_half_a_hand_over_is_none(half):
+    after = half.after_sweep(LATE, "lead_ids 6-9")
+    assert (after.sweep_began, after.sweep_leads) == (LATE, "lead_ids 6-9")
+
+
+def test_a_range_covers_another_up_to_both_its_ends():
+    assert covers("lead_ids 1-9", "lead_ids 1-8")
+    assert covers("lead_ids 1-9", "lead_ids 2-9")
+    assert not covers("lead_ids 1-9", "lead_ids 2-10")
+    assert not covers("lead_ids 1-9", "lead_ids 0-9")
+
+
+def test_a_bookmark_comes_back_out_of_its_state_as_it_was():
+    resume = Resume("f", LATE, EARLY, LATE, EARLY, EARLY, {"next": 3, "open": [[0, "token"]]})
+    bookmark = Bookmark(LATE, "activities", LATE, EARLY, "lead_ids 1-5", "one.example", resume)
+    state = json.loads(json.dumps(bookmark.to_state("updatedAt")))
+    assert Bookmark.from_state(state) == bookmark
+    assert state["replication_key"] == "updatedAt"
+    assert state["replication_key_value"] == LATE
+    assert {
+        "found_by",
+        "log_until",
+        "sweep_began",
+        "sweep_leads",
+        "instance",
+        "resume",
+    } < state.keys()
+
+
+def test_a_run_with_the_log_tells_what_changed_since_the_log_is_read_from():
+    begun = _plan({"a": Bookmark()}, found_by="activities", log=LogStart(EARLY, LATE)).any_resume
+    assert (begun.since, begun.log_from, begun.cursor) == (EARLY, EARLY, LATE)
+    assert (begun.fingerprint, begun.began) == ("f", LATE)
+
+
+def test_a_first_run_with_the_log_tells_everything():
+    begun = _plan({"a": Bookmark()}, found_by="activities", log=LogStart(EARLY, None)).any_resume
+    assert (begun.since, begun.log_from, begun.cursor) == (None, EARLY, None)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "since"),
+    [
+        ("lead_ids 1-5", "lead_ids 1-9", EARLY),
+        ("filter a", "filter a", EARLY),
+        (None, "filter a", EARLY),
+        ("filter a", "filter b", None),
+        ("filter a", "lead_ids 1-9", None),
+        ("lead_ids 1-9", "filter a", None),
+    ],
+)
+def test_a_bookmark_of_other_keys_holds_nothing_back(before, now, since):
+    bookmark = Bookmark(value=EARLY, found_by=before)
+    assert _plan({"a": bookmark}, found_by=now).any_resume.since == since

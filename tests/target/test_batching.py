@@ -216,3 +216,65 @@ def test_whatever_the_order_of_answers_no_lock_is_overtaken(steps, random, most_
         assert [one for one in sent if one.locks == (lock,)] == [
             one for one in arrived if one.locks == (lock,)
         ]
+
+
+# Records in line
+
+
+def sent(batcher):
+    """All keys in the order in which they would reach Marketo, settling one batch at a time."""
+    keys = []
+    while True:
+        batcher.close_all()
+        if not batcher.closed:
+            return keys
+        batch = batcher.closed.popleft()
+        keys.append({record.key for record in batch.records})
+        batcher.settle(batch)
+
+
+def test_a_record_in_two_lines_goes_only_when_it_heads_both(batcher):
+    add(batcher, "first", locks=("guid 1",))
+    batcher.close_all()
+    first = batcher.closed.popleft()
+    add(batcher, "other", locks=("guid 2",))
+    batcher.close_all()
+    other = batcher.closed.popleft()
+    # The second stands in both lines; the third behind it in one, and first in a line of its own.
+    add(batcher, "second", locks=("guid 1", "opportunity"))
+    add(batcher, "third", locks=("opportunity", "guid 2"))
+    batcher.settle(other)
+    assert batcher.waiting_records == 2
+    batcher.settle(first)
+    assert sent(batcher) == [{"second", "third"}]
+    assert batcher.waiting_records == batcher.waiting_bytes == 0
+
+
+def test_short_batches_are_counted(batcher):
+    for key in "ab":
+        add(batcher, key)
+        (batch,) = batcher.open_batches()
+        batcher.close(batch)
+    assert batcher.short_batches == 2
+
+
+def test_a_record_joins_the_batch_that_has_its_lock_and_no_other(batcher):
+    add(batcher, "a", locks=("guid 1",), body=b"x" * 900_000)
+    add(batcher, "b", locks=("guid 2",), body=b"x" * 200_000)
+    add(batcher, "c", locks=("guid 2",), body=b"x" * 10)
+    assert [len(batch.records) for batch in batcher.open_batches()] == [1, 2]
+
+
+def test_a_record_that_its_locks_batch_has_no_room_for_waits(batcher):
+    add(batcher, "a", locks=("guid",), body=b"x" * 900_000)
+    add(batcher, "b", locks=("guid",), body=b"x" * 200_000)
+    assert batcher.waiting_records == 1
+    assert sent(batcher) == [{"a"}, {"b"}]
+
+
+def test_the_commas_between_records_are_counted(batcher):
+    add(batcher, *range(300), body=b"x" * 3_333)
+    batcher.close_all()
+    for batch in batcher.closed:
+        assert len(b",".join(record.body for record in batch.records)) < MAX_RECORD_BYTES
+    assert [len(batch.records) for batch in batcher.closed] == [299, 1]

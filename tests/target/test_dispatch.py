@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from concurrent.futures import Future
 from unittest.mock import Mock
 
 import pytest
 
-from marketo_opps import CallCounts, MarketoObject, Reason
+from marketo_opps import CallCounts, MarketoError, MarketoObject, Reason, StoppedError
 from marketo_opps.process import Termination
 from target_marketo_opps import dispatch
 from target_marketo_opps.batching import Batcher, Operation, Outgoing
@@ -21,6 +22,7 @@ from target_marketo_opps.verdicts import CREATED, Delivery, Fate, Verdict
 from target_marketo_opps.wakeup import Wakeup
 
 BAD = Reject("s", MarketoObject.OPPORTUNITIES, {}, (Reason("1003", "Bad"),))
+REFUSED = Verdict(Fate.REJECTED, (Reason("1003", "Bad"),), "r#7")
 
 
 class Bench:
@@ -32,7 +34,7 @@ class Bench:
         ledger = Ledger()
         self.tally = Tally()
         self.tally.begin("s")
-        self.wakeup = Wakeup()
+        self.wakeup, self.termination = Wakeup(), Termination()
         self.dispatcher = Dispatcher(
             batcher=Batcher(ledger),
             ledger=ledger,
@@ -44,7 +46,7 @@ class Bench:
             rejects=rejects,
             settings=TargetSettings(**settings),
             wakeup=self.wakeup,
-            termination=Termination(),
+            termination=self.termination,
             counts=CallCounts,
             clock=lambda: self.now,
         )
@@ -57,15 +59,21 @@ class Bench:
             self.answer(len(self.futures) - 1)
         return self.futures[-1]
 
-    def answer(self, number):
+    def answer(self, number, *verdicts):
+        """Settle a call, all of its records being created unless told otherwise."""
         delivery = Delivery(self.sent[number])
-        delivery.verdicts[:] = [CREATED] * len(delivery.verdicts)
+        delivery.verdicts[:] = verdicts or [CREATED] * len(delivery.verdicts)
         self.futures[number].set_result(delivery)
 
     def take(self, *keys, operation=Operation.SYNC):
         for key in keys:
             lane = self.dispatcher.batcher.lane(MarketoObject.OPPORTUNITIES, operation, ("k",))
             self.dispatcher.take(Outgoing("s", lane, key, (key,), b'{"k":1}', "s", {}))
+
+    def send_open(self):
+        """Have what has been taken sent, however little it is."""
+        self.dispatcher.batcher.close_all()
+        self.dispatcher._send_closed()
 
     def tend(self, now):
         self.now = now
@@ -196,6 +204,59 @@ def test_a_dry_run_lets_no_state_out(make_bench):
     assert bench.states == []
 
 
+@pytest.mark.parametrize(
+    ("records", "size_bytes", "crowded"),
+    [(10_000, 20_000_000, False), (10_001, 0, True), (1, 20_000_001, True)],
+)
+def test_too_many_waiting_records_or_bytes_each_are_a_crowd(
+    make_bench, records, size_bytes, crowded
+):
+    dispatcher = make_bench().dispatcher
+    dispatcher.batcher.waiting_records = records
+    dispatcher.batcher.waiting_bytes = size_bytes
+    assert dispatcher._is_crowded() is crowded
+
+
+def test_no_more_batches_are_in_flight_than_allowed(make_bench):
+    bench = make_bench(at_once=False)
+    assert not bench.dispatcher.has_failed
+    for key in "abc":
+        bench.take(key)
+        bench.dispatcher.batcher.close_all()
+    bench.dispatcher._send_closed()
+    assert len(bench.sent) == 2
+
+
+def test_every_verdict_of_a_batch_is_counted(make_bench):
+    bench = make_bench(at_once=False, max_rejects=-1)
+    bench.take(*"abc")
+    bench.dispatcher.checkpoint(1)
+    bench.send_open()
+    assert bench.states == []
+    bench.answer(0, CREATED, REFUSED, CREATED)
+    bench.dispatcher.before_read(None)
+    assert bench.tally.rejected == 1
+    assert "2 created" in bench.tally.closing(CallCounts(), 0.0)
+    assert bench.states == [1]
+
+
+def test_what_other_calls_settle_after_a_failure_is_still_counted_and_released(make_bench):
+    bench = make_bench(at_once=False)
+    for value, key in enumerate("ab", start=1):
+        bench.take(key)
+        bench.send_open()
+        bench.dispatcher.checkpoint(value)
+    failed = Delivery(bench.sent[1])
+    failed.failure = MarketoError("lost")
+    bench.futures[1].set_result(failed)
+    with pytest.raises(MarketoError, match="lost"):
+        bench.dispatcher.before_read(None)
+    bench.answer(0)
+    bench.dispatcher.settle_in_flight(patience_seconds=1)
+    assert bench.states == [1]
+    assert bench.dispatcher.has_failed
+
+
 # Waiting
 
 
@@ -262,20 +323,36 @@ def test_nothing_is_waited_for_where_nothing_is_in_flight(make_bench, waits):
     assert asked == []
 
 
+def test_whoever_is_asked_to_end_waits_for_neither_input_nor_calls(make_bench, waits):
+    bench = make_bench(at_once=False)
+    asked = waits(bench)
+    bench.take("a")
+    bench.termination._signum = signal.SIGTERM
+    with pytest.raises(StoppedError, match="goes on from the last STATE"):
+        bench.dispatcher.before_read(7)
+    assert asked == []
+    with pytest.raises(StoppedError, match="goes on from the last STATE"):
+        bench.dispatcher.finish()
+
+
+def test_a_record_in_line_that_a_late_state_waits_for_is_left_there(make_bench):
+    bench = make_bench(at_once=False)
+    bench.take("a")
+    bench.send_open()
+    bench.take("a")
+    bench.dispatcher.checkpoint(1)
+    bench.tend(1000)
+    assert bench.dispatcher.batcher.waiting_records == 1
+
+
 # Rejects
-
-
-REFUSED = Verdict(Fate.REJECTED, (Reason("1003", "Bad"),), "r#7")
 
 
 def deliver_rejected(bench, *keys):
     """Have a batch of these keys refused, record by record."""
     bench.take(*keys)
-    bench.dispatcher.batcher.close_all()
-    bench.dispatcher._send_closed()
-    delivery = Delivery(bench.sent[-1])
-    delivery.verdicts[:] = [REFUSED] * len(keys)
-    bench.futures[-1].set_result(delivery)
+    bench.send_open()
+    bench.answer(-1, *[REFUSED] * len(keys))
     bench.dispatcher.before_read(None)
 
 
@@ -303,6 +380,32 @@ def test_a_batch_with_too_many_rejects_ends_the_run_once_all_are_kept(make_bench
         deliver_rejected(bench, "a", "b", "c")
     assert rejects.write.call_count == bench.tally.rejected == 3
     assert bench.dispatcher.has_failed
+
+
+def test_a_reject_without_reason_or_request_is_told_all_the_same(make_bench):
+    bench = make_bench()
+    with pytest.raises(RejectLimitError, match=r"the last reason: no reason given\. C"):
+        bench.dispatcher.reject("s", "k", Reject("s", MarketoObject.OPPORTUNITIES, {}, ()))
+
+
+def test_the_request_id_of_the_last_reject_is_told(make_bench):
+    bench = make_bench(at_once=False)
+    with pytest.raises(RejectLimitError, match=r"1003 Bad, requestId r#7\. C"):
+        deliver_rejected(bench, "k")
+
+
+def test_a_reject_is_kept_under_the_name_its_stream_had_on_arrival(make_bench):
+    rejects = Mock()
+    bench = make_bench(rejects=rejects, max_rejects=-1, at_once=False)
+    lane = bench.dispatcher.batcher.lane(MarketoObject.OPPORTUNITIES, Operation.SYNC, ("a", "b"))
+    body, source = b'{"a":1,"b":"x"}', {"z": 1}
+    bench.dispatcher.take(Outgoing("s", lane, "k", ("k",), body, "arrived", source))
+    bench.send_open()
+    bench.answer(0, REFUSED)
+    bench.dispatcher.before_read(None)
+    reject = Reject("arrived", MarketoObject.OPPORTUNITIES, source, REFUSED.reasons, "r#7")
+    rejects.write.assert_called_once_with(reject)
+    assert list(bench.tally.remarks()) == ["1 rejected with 1003 (Bad): 1/x"]
 
 
 def test_batches_go_to_the_function_that_delivers(make_bench):

@@ -14,6 +14,8 @@ from tap_marketo_opps.finders import (
     FilterFinder,
     LeadFinder,
     Wanted,
+    _leads_touched,
+    is_new_since,
     searchable,
 )
 from tap_marketo_opps.keys import LeadRange, ListedKeys
@@ -322,3 +324,55 @@ def test_searchable_is_what_is_so_by_itself_and_the_two_aliases():
     searched = (("region",), ("externalOpportunityId", "leadId"), ("marketoGUID",))
     description = ObjectDescription("", "", "marketoGUID", (), searched, ())
     assert searchable(description) == ["dedupeFields", "idField", "region", "marketoGUID"]
+
+
+# Moments and positions at their very edges, where a record could be passed over
+
+
+def test_an_activity_of_the_very_moment_of_the_cursor_is_new():
+    moments = {1: "2026-02-28T23:59:59Z", 2: LATE, 3: "2026-03-01T00:00:01Z"}
+    log = [{"leadId": lead, "activityDate": moment} for lead, moment in moments.items()]
+    assert list(_leads_touched(log, LATE)) == [("1", False), ("2", True), ("3", True)]
+    assert all(new for _, new in _leads_touched(log, None))
+
+
+@pytest.mark.parametrize(
+    ("updated_at", "new"),
+    [("2026-02-28T23:59:59Z", False), (LATE, True), (None, True), ("odd", True)],
+)
+def test_a_record_of_the_very_moment_of_the_bookmark_is_new(updated_at, new):
+    record = {} if updated_at is None else {"updatedAt": updated_at}
+    assert is_new_since(LATE)(record) is new
+    assert is_new_since(None)(record)
+
+
+def test_a_sweep_of_leads_goes_on_where_it_was_interrupted():
+    at = {"next": 600, "open": [[300, "token"]], "done": 300, "unmatched": 7}
+    wanted = Wanted(fields={}, since={}, began=LATE, at=at)
+    source = LeadFinder(LeadRange(1, 1000)).stages(None, 300, wanted).source
+    assert (source.noun, source.keys_done, source.unmatched) == ("leads", 300, 7)
+    half_read = source.next_reading()
+    assert (half_read.start, half_read.token, next(iter(half_read.keys))) == (300, "token", "301")
+    assert half_read.entered_late
+    untouched = source.next_reading()
+    assert (untouched.start, untouched.token, next(iter(untouched.keys))) == (600, None, "601")
+
+
+@pytest.mark.parametrize(
+    ("swept_before", "new"),
+    [
+        ([], []),
+        (["lead_ids 1-9"], []),
+        (["lead_ids 1-5"], ["6", 8, None]),
+        # Of two streams only one knows the later ones.
+        (["lead_ids 1-5", "lead_ids 1-9"], ["6", 8, None]),
+        (["lead_ids 1-7", "lead_ids 4-9"], [2, 8, None]),
+        (["lead_ids 1-3", "lead_ids 7-9"], [2, 5, "6", 8, None]),
+        (["lead_ids 1-5", "lead_ids 0123abcd"], ["6", 8, None]),
+    ],
+)
+def test_only_leads_beyond_the_ranges_swept_before_are_new(swept_before, new):
+    finder = LeadFinder(LeadRange(1, 9), swept_before)
+    source = finder.stages(None, 300, Wanted(fields={}, since={}, began=LATE)).source
+    leads = [2, 5, "6", 8, None]
+    assert [lead for lead in leads if source._always({"leadId": lead})] == new
