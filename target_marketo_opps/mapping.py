@@ -299,6 +299,12 @@ def key_fields(description: ObjectDescription, dedupe_by: str) -> tuple[str, ...
     return (description.id_field,) if dedupe_by == "idField" else description.dedupe_fields
 
 
+def is_marked_deleted(record: Record) -> bool:
+    """Whether a record tells of a delete; taps without nulls write none as blank or false."""
+    mark = record.get(DELETED_AT)
+    return bool(mark.strip()) if isinstance(mark, str) else mark is not None and mark is not False
+
+
 def comparable(value: t.Any) -> Hashable | None:
     """A key's value in the form in which keys are compared; None when it is blank.
 

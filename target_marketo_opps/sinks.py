@@ -8,7 +8,13 @@ from singer_sdk.sinks import Sink
 
 from target_marketo_opps.batching import Operation, Outgoing
 from target_marketo_opps.destinations import destination
-from target_marketo_opps.mapping import DELETED_AT, Mapping, RecordError, key_fields
+from target_marketo_opps.mapping import (
+    DELETED_AT,
+    Mapping,
+    RecordError,
+    is_marked_deleted,
+    key_fields,
+)
 from target_marketo_opps.rejects import Reject
 from target_marketo_opps.verdicts import Fate
 
@@ -89,7 +95,7 @@ class ObjectSink(Sink):
         if self._obj is None:
             return
         self._tally.read += 1
-        is_delete = record.get(DELETED_AT) is not None
+        is_delete = DELETED_AT in record and is_marked_deleted(record)
         if is_delete and not self._hard_delete:
             self._tally.count(self.stream_name, Fate.LEFT_ALONE)
             return

@@ -131,10 +131,20 @@ class TestDeletes:
         assert "1 left alone" in run.closing
         assert len(marketo_sandbox.instance.opportunities()) == 1
 
-    def test_a_null_deletion_date_is_an_upsert(self, marketo_sandbox, singer):
-        messages = [singer.schema(), singer.opportunity("a", _sdc_deleted_at=None)]
-        singer.run(marketo_sandbox, messages, hard_delete=True).succeeded()
+    @pytest.mark.parametrize("hard_delete", [True, False])
+    @pytest.mark.parametrize("mark", [None, "", "  ", False])
+    def test_a_record_without_a_deletion_date_is_an_upsert_however_a_tap_writes_that(
+        self, marketo_sandbox, singer, mark, hard_delete
+    ):
+        messages = [singer.schema(), singer.opportunity("a", _sdc_deleted_at=mark)]
+        singer.run(marketo_sandbox, messages, hard_delete=hard_delete).succeeded()
         assert set(stored(marketo_sandbox)) == {"a"}
+
+    @pytest.mark.parametrize("mark", [0, True, "2026-01-01T00:00:00Z", {}])
+    def test_any_other_mark_is_a_delete(self, marketo_sandbox, singer, mark):
+        messages = [singer.schema(), singer.opportunity("a", _sdc_deleted_at=mark)]
+        run = singer.run(marketo_sandbox, messages).succeeded()
+        assert "1 left alone" in run.closing
 
     @pytest.mark.parametrize("order", ["upsert delete", "delete upsert", "upsert delete upsert"])
     def test_the_order_of_upserts_and_deletes_of_a_key_is_kept(
