@@ -18,7 +18,12 @@ from singer_sdk.exceptions import (
 )
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
-from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
+from singer_sdk.mapper import (
+    MAPPER_ELSE_OPTION,
+    PluginMapper,
+    RemoveRecordTransform,
+    SameRecordTransform,
+)
 
 from marketo_opps import MarketoObject
 from marketo_opps.configuration import checked_config_paths, environment_settings
@@ -26,7 +31,7 @@ from marketo_opps.process import TERMINATION, run
 from marketo_opps.settings import PACKAGE_NAME, setting_errors
 from target_marketo_opps.batch_files import batch_records
 from target_marketo_opps.errors import InputError, NoSchemaError, RejectLimitError, StreamError
-from target_marketo_opps.mapping import key_fields
+from target_marketo_opps.mapping import DELETED_AT, key_fields
 from target_marketo_opps.reader import MessageReader
 from target_marketo_opps.settings import CONFIG_SCHEMA, TargetSettings, combination_errors
 from target_marketo_opps.sinks import ObjectSink
@@ -131,6 +136,12 @@ class TargetMarketoOpps(Target):
         parse_environment_config({}, cls._env_var_prefix)
         properties = cls.config_jsonschema["properties"]
         return environment_settings(properties, cls._env_var_prefix, os.environ)
+
+    def setup_mapper(self) -> None:
+        """Read `stream_maps`; what `__else__` leaves out does not make an upsert of a delete."""
+        maps = self.config.get("stream_maps") or {}
+        keeping = {stream: _keeping_deletes(definition) for stream, definition in maps.items()}
+        self.mapper = PluginMapper({**self.config, "stream_maps": keeping}, self.logger)
 
     # How a run begins and ends
 
@@ -242,6 +253,13 @@ class TargetMarketoOpps(Target):
         stream = message_dict["stream"]
         for record in batch_records(message_dict["encoding"], message_dict["manifest"]):
             self._process_record_message({"stream": stream, "record": record})
+
+
+def _keeping_deletes(definition: t.Any) -> t.Any:
+    """A stream's map that hands on when its records were deleted, unless it says otherwise."""
+    if not isinstance(definition, dict) or MAPPER_ELSE_OPTION not in definition:
+        return definition
+    return {DELETED_AT: f"record.get('{DELETED_AT}')", **definition}
 
 
 def _plain(record: dict[str, t.Any]) -> Record:

@@ -146,6 +146,44 @@ class TestDeletes:
         run = singer.run(marketo_sandbox, messages).succeeded()
         assert "1 left alone" in run.closing
 
+    def mapped(self, sandbox, singer, definition, **settings):
+        given = {
+            "externalOpportunityId": "id",
+            "name": "title",
+            "__key_properties__": ["externalOpportunityId"],
+            "__else__": None,
+        }
+        name = "opportunities" if "__source__" in definition else "deals"
+        messages = [
+            singer.schema("deals", ("id", "title", "_sdc_deleted_at")),
+            singer.record("deals", id="A", title="x", _sdc_deleted_at="2026-01-01T00:00:00Z"),
+            singer.record("deals", id="B", title="x"),
+        ]
+        maps = {name: {**given, **definition}}
+        if "__source__" in definition:
+            maps["deals"] = None
+        return singer.run(sandbox, messages, stream_maps=maps, **settings).succeeded()
+
+    @pytest.mark.parametrize(
+        "definition",
+        [{"__alias__": "opportunities"}, {"__source__": "deals"}, {"__else__": "__NULL__"}],
+    )
+    @pytest.mark.parametrize("hard_delete", [True, False])
+    def test_a_map_that_leaves_all_else_out_makes_no_upsert_of_a_delete(
+        self, marketo_sandbox, singer, definition, hard_delete
+    ):
+        run = self.mapped(marketo_sandbox, singer, definition, hard_delete=hard_delete)
+        assert set(stored(marketo_sandbox)) == {"B"}
+        assert ("1 deleted" if hard_delete else "1 left alone") in run.closing
+
+    @pytest.mark.parametrize("mark", [None, "''"])
+    def test_a_map_that_names_the_deletion_date_has_the_last_word(
+        self, marketo_sandbox, singer, mark
+    ):
+        definition = {"__alias__": "opportunities", "_sdc_deleted_at": mark}
+        self.mapped(marketo_sandbox, singer, definition, hard_delete=True)
+        assert set(stored(marketo_sandbox)) == {"A", "B"}
+
     @pytest.mark.parametrize("order", ["upsert delete", "delete upsert", "upsert delete upsert"])
     def test_the_order_of_upserts_and_deletes_of_a_key_is_kept(
         self, marketo_sandbox, singer, order
