@@ -22,7 +22,7 @@ from target_marketo_opps.unchanged import Comparison
 from target_marketo_opps.verdicts import Delivery, Fate, Verdict
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from marketo_opps import (
         BatchOutcome,
@@ -118,10 +118,8 @@ class Courier:
         lookup = self._lookup(delivery)
         undecided = [i for i, verdict in enumerate(delivery.verdicts) if verdict is None]
         ours = {index: _decoded(delivery, index) for index in undecided}
-        fields = sorted({name for record in ours.values() for name in record})
-        found = lookup.find(list(ours.values()), fields)
-        lane = delivery.batch.lane
-        comparison = Comparison(self._describe(lane.obj), lane.key_fields)
+        found = lookup.find(list(ours.values()), _fields_of(ours))
+        comparison = self._comparison(delivery)
         for index, record in ours.items():
             theirs = found.get(record)
             if theirs is not None and comparison.unchanged(record, theirs):
@@ -174,17 +172,29 @@ class Courier:
         for index in existing:
             # Unsettled, should the lookup fail.
             delivery.verdicts[index] = None
-        found = self._lookup(delivery).find(list(ours.values()), [CREATED_AT])
+        found = self._lookup(delivery).find(list(ours.values()), _fields_of(ours, CREATED_AT))
+        comparison = self._comparison(delivery)
         for index, record in ours.items():
-            is_own = _created_since(outcome.first_sent_at, found.get(record))
+            theirs = found.get(record)
+            # Within the clock's second it may be an earlier record of ours, or another's.
+            is_own = (
+                theirs is not None
+                and _created_since(outcome.first_sent_at, theirs)
+                and comparison.unchanged(record, theirs)
+            )
             delivery.verdicts[index] = verdicts.CREATED if is_own else refusals[index]
             delivery.own_creations += is_own
-            delivery.others_creations += not is_own
+            delivery.others_creations += theirs is not None and not is_own
+            delivery.untold_creations += theirs is None
 
     def _lookup(self, delivery: Delivery) -> Lookup:
         lane = delivery.batch.lane
         by_id = self._settings.dedupe_by == "idField"
         return Lookup(self._client, lane.obj, lane.key_fields, by_id=by_id)
+
+    def _comparison(self, delivery: Delivery) -> Comparison:
+        lane = delivery.batch.lane
+        return Comparison(self._describe(lane.obj), lane.key_fields)
 
 
 def _verdict(batch: Batch, result: RecordResult, request_id: str | None) -> Verdict:
@@ -221,10 +231,12 @@ def _decoded(delivery: Delivery, index: int) -> Record:
     return decode_record(delivery.batch.records[index].body)
 
 
-def _created_since(sent_at: datetime, record: Record | None) -> bool:
+def _fields_of(records: Mapping[int, Record], *more: str) -> list[str]:
+    return sorted({name for record in records.values() for name in record}.union(more))
+
+
+def _created_since(sent_at: datetime, record: Record) -> bool:
     """Whether Marketo created the record at or after that moment; it tells whole seconds."""
-    if record is None:
-        return False
     created_at = datetime.fromisoformat(record[CREATED_AT])
     if created_at.tzinfo is None:
         created_at = created_at.replace(tzinfo=UTC)

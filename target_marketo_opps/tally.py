@@ -30,6 +30,7 @@ class Tally:
         self.short_batches = 0
         self._own_creations = 0
         self._others_creations = 0
+        self._untold_creations = 0
         self._fates: dict[str, Counter[Fate]] = {}
         self._codes: Counter[str] = Counter()
         self._messages: dict[str, str] = {}
@@ -59,6 +60,7 @@ class Tally:
         """Count what `createOnly` met after a lost answer."""
         self._own_creations += delivery.own_creations
         self._others_creations += delivery.others_creations
+        self._untold_creations += delivery.untold_creations
 
     @property
     def settled(self) -> int:
@@ -76,10 +78,11 @@ class Tally:
         """What to say before the closing line."""
         if self.short_batches:
             yield f"{self.short_batches:,} calls were sent before they were full."
-        if self._own_creations or self._others_creations:
+        if self._own_creations or self._others_creations or self._untold_creations:
             yield (
                 f"After lost answers, {self._own_creations:,} records that 'already exist' proved "
-                f"to be created by this run, {self._others_creations:,} to have been there before."
+                f"to be created by this run, {self._others_creations:,} to have been there before; "
+                f"of {self._untold_creations:,} it could not be told."
             )
         for code, count in self._codes.most_common():
             others = ", and others" if code in self._codes_of_several_messages else ""

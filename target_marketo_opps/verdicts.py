@@ -49,6 +49,7 @@ class Delivery:
         failure: what ended the attempt, if anything did.
         own_creations: records that "already exist" because a lost call had created them.
         others_creations: records that "already exist" and had been there before.
+        untold_creations: records that "already exist", and Marketo cannot be asked since when.
     """
 
     batch: Batch
@@ -56,6 +57,7 @@ class Delivery:
     failure: MarketoError | None = None
     own_creations: int = 0
     others_creations: int = 0
+    untold_creations: int = 0
 
     def __post_init__(self) -> None:
         self.verdicts = [None] * len(self.batch.records)

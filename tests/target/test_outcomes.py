@@ -89,6 +89,33 @@ class TestLostAnswers:
         )
         assert len(calls(marketo_sandbox, "query opportunity")) == 1
 
+    def test_what_another_record_of_the_same_second_created_is_not_taken_for_its_own(
+        self, marketo_sandbox, singer
+    ):
+        marketo_sandbox.set_clock(datetime(2026, 1, 1, tzinfo=UTC), frozen=True)
+        # The second call's first attempt is refused before Marketo does anything.
+        marketo_sandbox.fault("604", operation="sync opportunity", times=1, skip=1)
+        records = [singer.opportunity("a", amount=1), singer.opportunity("a", amount=2)]
+        run = singer.run(
+            marketo_sandbox, [singer.schema(), *records], action="createOnly", max_rejects=9
+        ).succeeded()
+        assert "1 created" in run.closing
+        assert "1 rejected" in run.closing
+
+    def test_of_a_key_that_cannot_be_asked_for_nothing_is_said_after_a_lost_answer(
+        self, marketo_sandbox, singer
+    ):
+        marketo_sandbox.fault("cut_after_write", operation="sync opportunity", times=1)
+        records = [singer.opportunity("a,b"), singer.opportunity("c")]
+        run = singer.run(
+            marketo_sandbox, [singer.schema(), *records], action="createOnly", max_rejects=9
+        ).succeeded()
+        assert "1 created" in run.closing
+        assert (
+            "After lost answers, 1 records that 'already exist' proved to be created by this run, "
+            "0 to have been there before; of 1 it could not be told."
+        ) in run.log
+
     def test_nothing_is_looked_up_after_a_clear_answer(self, marketo_sandbox, singer):
         singer.run(marketo_sandbox, [singer.schema(), singer.opportunity("old")]).succeeded()
         run = self.run(marketo_sandbox, singer, "615").succeeded()
