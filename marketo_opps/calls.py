@@ -262,6 +262,7 @@ class Caller:
             progress.first_failed_at = now
         progress.failures[error.recovery] += 1
         progress.ambiguous |= progress.sent and error.ambiguous
+        error.open_since = progress.first_sent_at if progress.ambiguous else None
         if error.recovery is Recovery.REAUTHENTICATE:
             progress.refused_token = progress.token
         progress.delay_seconds = delay_seconds(

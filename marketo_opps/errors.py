@@ -34,6 +34,7 @@ import typing as t
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from marketo_opps.models import Reason
 
@@ -53,6 +54,8 @@ class MarketoError(Exception):
     recovery: t.ClassVar[Recovery] = Recovery.FATAL
     ambiguous: t.ClassVar[bool] = False
     """Whether a write that ended so may have been executed all the same."""
+    open_since: datetime | None = None
+    """When the call was first sent, where one of its attempts may have been executed."""
     remedy: t.ClassVar[str] = ""
     """What the user can do, as one sentence; empty where there is nothing general to say."""
 

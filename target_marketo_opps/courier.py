@@ -131,11 +131,13 @@ class Courier:
         try:
             outcome = self._send(delivery.batch, records)
         except (DataError, TooLargeError) as error:
+            _note_open(delivery, indices, error.open_since)
             return error
         for index, result in zip(indices, outcome.results, strict=True):
             delivery.verdicts[index] = _verdict(delivery.batch, result, outcome.request_id)
-        if outcome.ambiguous and self._settings.action == "createOnly":
-            self._settle_existing(delivery, indices, outcome)
+        if outcome.ambiguous:
+            _note_open(delivery, indices, outcome.first_sent_at)
+        self._settle_existing(delivery, indices)
         return None
 
     def _send(self, batch: Batch, records: Sequence[bytes]) -> BatchOutcome:
@@ -156,17 +158,15 @@ class Courier:
         person = _sales_person(delivery, indices[0]) if error.code == BAD_SALES_PERSON else None
         if person is not None:
             self._refused_persons[person] = error
+        self._settle_existing(delivery, indices)
         if self._settings.exceeded_by(self._rejected_so_far() + delivery.rejected):
             raise LimitReachedError
 
-    def _settle_existing(
-        self,
-        delivery: Delivery,
-        indices: Sequence[int],
-        outcome: BatchOutcome,
-    ) -> None:
+    def _settle_existing(self, delivery: Delivery, indices: Sequence[int]) -> None:
         """Tell what a lost call of ours created from what had been there before."""
-        existing = [index for index in indices if _is_refused_as_existing(delivery, index)]
+        existing = self._perhaps_own(delivery, indices)
+        if not existing:
+            return
         refusals = {index: delivery.verdicts[index] for index in existing}
         ours = {index: _decoded(delivery, index) for index in existing}
         for index in existing:
@@ -179,13 +179,23 @@ class Courier:
             # Within the clock's second it may be an earlier record of ours, or another's.
             is_own = (
                 theirs is not None
-                and _created_since(outcome.first_sent_at, theirs)
+                and _created_since(delivery.open_since[index], theirs)
                 and comparison.unchanged(record, theirs)
             )
             delivery.verdicts[index] = verdicts.CREATED if is_own else refusals[index]
             delivery.own_creations += is_own
             delivery.others_creations += theirs is not None and not is_own
             delivery.untold_creations += theirs is None
+
+    def _perhaps_own(self, delivery: Delivery, indices: Sequence[int]) -> list[int]:
+        """Those that "already exist", perhaps because a lost call has created them."""
+        if self._settings.action != "createOnly":
+            return []
+        return [
+            index
+            for index in indices
+            if index in delivery.open_since and _is_refused_as_existing(delivery, index)
+        ]
 
     def _lookup(self, delivery: Delivery) -> Lookup:
         lane = delivery.batch.lane
@@ -216,6 +226,13 @@ def _accepted(status: str, request_id: str | None) -> Verdict:
             f"Marketo answered with the unknown status '{status}' (requestId {request_id}), so "
             "what became of a record cannot be told: quote the requestId to Marketo's support."
         ) from None
+
+
+def _note_open(delivery: Delivery, indices: Sequence[int], moment: datetime | None) -> None:
+    """Remember what may have been created; of several such calls the first counts."""
+    if moment is not None:
+        for index in indices:
+            delivery.open_since.setdefault(index, moment)
 
 
 def _is_refused_as_existing(delivery: Delivery, index: int) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from marketo_opps import MarketoError, Reason
     from target_marketo_opps.batching import Batch
@@ -47,6 +48,7 @@ class Delivery:
         batch: what was sent.
         verdicts: one for each record of the batch, in order; None for one that is unsettled.
         failure: what ended the attempt, if anything did.
+        open_since: of records that a lost call may have created, when that call was first sent.
         own_creations: records that "already exist" because a lost call had created them.
         others_creations: records that "already exist" and had been there before.
         untold_creations: records that "already exist", and Marketo cannot be asked since when.
@@ -55,6 +57,7 @@ class Delivery:
     batch: Batch
     verdicts: list[Verdict | None] = field(init=False)
     failure: MarketoError | None = None
+    open_since: dict[int, datetime] = field(default_factory=dict)
     own_creations: int = 0
     others_creations: int = 0
     untold_creations: int = 0

@@ -102,6 +102,26 @@ class TestLostAnswers:
         assert "1 created" in run.closing
         assert "1 rejected" in run.closing
 
+    @pytest.mark.parametrize("refusal", ["413", "1003", "1005"])
+    def test_what_a_lost_call_created_is_known_though_the_next_attempt_is_taken_apart(
+        self, marketo_sandbox, singer, refusal
+    ):
+        marketo_sandbox.fault(refusal, operation="sync opportunity", times=1, skip=1)
+        run = self.run(marketo_sandbox, singer, "cut_after_write").succeeded()
+        assert "4 created" in run.closing
+        assert "0 rejected" in run.closing
+        assert run.states == [1]
+
+    def test_a_record_that_marketo_refuses_with_its_call_may_be_the_lost_call_s_own(
+        self, marketo_sandbox, singer
+    ):
+        marketo_sandbox.fault("1005", operation="sync opportunity", times=1, skip=1)
+        marketo_sandbox.fault("cut_after_write", operation="sync opportunity", times=1)
+        messages = [singer.schema(), singer.opportunity("a")]
+        run = singer.run(marketo_sandbox, messages, action="createOnly").succeeded()
+        assert "1 created" in run.closing
+        assert len(syncs(marketo_sandbox)) == 2
+
     def test_of_a_key_that_cannot_be_asked_for_nothing_is_said_after_a_lost_answer(
         self, marketo_sandbox, singer
     ):
