@@ -165,14 +165,14 @@ class Mapping:
             if step is None:
                 continue
             field, write = step
-            if value is None or value == "":
-                if self._sends_nulls:
-                    mapped[field] = None
-                continue
             try:
-                mapped[field] = write(value)
+                written = None if value is None or value == "" else write(value)
             except FieldValueError as error:
                 reasons.append(error.reason)
+                continue
+            # A blank text is a null too, where it is no string's.
+            if written is not None or self._sends_nulls:
+                mapped[field] = written
         if self._unknown and self._settings.unknown_fields == "fail":
             reasons += _unknown_in(record, self._unknown)
         if reasons:

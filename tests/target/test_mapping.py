@@ -162,6 +162,23 @@ def test_null_and_empty_clear_a_field_or_are_left_out(make, field, value):
     assert written(make(field, nulls="skip"), field, value) == "absent"
 
 
+@pytest.mark.parametrize("value", [" ", "\t \n"])
+@pytest.mark.parametrize(
+    "field", ["amount", "quantity", "probability", "isWon", "closeDate", "externalCreatedDate"]
+)
+def test_a_blank_text_is_a_null_where_the_field_is_no_string(make, field, value):
+    mapping, skipping = make(field), make(field, nulls="skip")
+    for _ in range(2):
+        # The second record may take the short way.
+        assert written(mapping, field, value) is None
+        assert written(skipping, field, value) == "absent"
+
+
+@pytest.mark.parametrize("nulls", ["send", "skip"])
+def test_a_blank_text_stays_one_where_the_field_is_a_string(make, nulls):
+    assert written(make("description", nulls=nulls), "description", " ") == " "
+
+
 @pytest.mark.parametrize("value", [None, ""])
 def test_a_name_must_not_be_cleared_but_may_be_absent(make, value):
     with pytest.raises(RecordError) as caught:
