@@ -190,7 +190,7 @@ class Mapping:
         """The opportunity's id is a lock, whatever the object."""
         if self._opportunity_at is not None:
             return Mapped(key, (key[self._opportunity_at],), body)
-        opportunity = comparable(record.get(self._property_of.get(EXTERNAL_ID, "")))
+        opportunity = _unwritten_lock(record.get(self._property_of.get(EXTERNAL_ID, "")))
         return Mapped(key, (key,) if opportunity is None else (key, opportunity), body)
 
     # Learning what becomes of a property, and of records with certain properties
@@ -314,6 +314,11 @@ def comparable(value: t.Any) -> Hashable | None:
     if isinstance(value, str):
         return value.rstrip().casefold() or None
     return t.cast("Hashable", value)
+
+
+def _unwritten_lock(value: t.Any) -> Hashable | None:
+    """The lock of an id that is not written here, so as it arrived: 7 is another stream's "7"."""
+    return None if value is None or isinstance(value, list | dict) else comparable(str(value))
 
 
 def _trimmed(write: _Writer) -> _Writer:

@@ -300,6 +300,28 @@ def test_by_id_the_key_is_the_guid_and_the_dedupe_field_still_a_lock(make, told)
     ]
 
 
+@pytest.fixture
+def by_id(make):
+    return make(
+        "externalOpportunityId", key="marketoGUID", action="updateOnly", dedupe_by="idField"
+    )
+
+
+def test_by_id_a_number_and_its_text_are_one_lock(by_id):
+    for _ in range(2):
+        # The second record may take the short way.
+        number, text = (
+            by_id.map({"marketoGUID": "G", "externalOpportunityId": one}) for one in (7, "7 ")
+        )
+        assert number.locks == text.locks == (("g",), "7")
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, [1], None, " "])
+def test_by_id_what_is_no_opportunitys_id_is_no_lock(by_id, value):
+    mapped = by_id.map({"marketoGUID": "G", "externalOpportunityId": value})
+    assert mapped.locks == (("g",),)
+
+
 def test_a_role_can_be_told_by_an_id_that_describe_does_not_list(make):
     mapping = make(
         "isPrimary", description=ROLES, key="marketoGUID", action="updateOnly", dedupe_by="idField"
