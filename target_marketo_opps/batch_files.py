@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import typing as t
-import zlib
+from pathlib import Path
+from urllib.parse import unquote
 
 from singer_sdk.helpers._batch import StorageTarget
 
@@ -32,7 +33,7 @@ def batch_records(encoding: t.Any, manifest: t.Any) -> Iterator[Record]:
             "A BATCH message has an encoding other than jsonl, plain or gzip: set the tap's "
             "batch_config to one of these.",
         )
-    if not isinstance(manifest, list) or not all(isinstance(url, str) for url in manifest):
+    if not isinstance(manifest, list) or not all(map(_is_named, manifest)):
         raise InputError("A BATCH message's manifest is no list of files.")
     for url in manifest:
         yield from _file_records(url, compressed=encoding.get("compression") == "gzip")
@@ -46,21 +47,52 @@ def _is_readable(encoding: t.Any) -> bool:
     )
 
 
+def _is_named(url: t.Any) -> bool:
+    return isinstance(url, str) and bool(url.strip())
+
+
 def _file_records(url: str, *, compressed: bool) -> Iterator[Record]:
     # Without what follows a question mark, which may be a signature.
     name = url.partition("?")[0].rpartition("/")[2]
+    for number, line in enumerate(_lines(url, name, compressed=compressed), start=1):
+        if not line.isspace():
+            yield _record(line, number, name)
+
+
+def _lines(url: str, name: str, *, compressed: bool) -> Iterator[bytes]:
     try:
-        for number, line in enumerate(_lines(url, compressed=compressed), start=1):
-            if not line.isspace():
-                yield _record(line, number, name)
-    except (OSError, EOFError, zlib.error, ImportError, ValueError) as error:
-        raise InputError(f"The BATCH file '{name}' cannot be read: {error}.") from None
+        with _opened(url) as file:
+            yield from gzip.GzipFile(fileobj=file) if compressed else file
+    except Exception as error:  # noqa: BLE001 - each kind of storage has exceptions of its own
+        said = _without_signature(" ".join(str(error).split()) or type(error).__name__, url)
+        raise InputError(f"The BATCH file '{name}' cannot be read: {said}.") from None
 
 
-def _lines(url: str, *, compressed: bool) -> Iterator[bytes]:
+def _without_signature(text: str, url: str) -> str:
+    signature = url.partition("?")[2]
+    return text.replace(signature, "...") if signature else text
+
+
+def _opened(url: str) -> t.ContextManager[t.IO[bytes]]:
+    path = _local_path(url)
+    if path is not None:
+        return path.open("rb")
     head, name = StorageTarget.split_url(url)
-    with StorageTarget.from_url(head).open(name, mode="rb") as file:
-        yield from gzip.GzipFile(fileobj=file) if compressed else file
+    return StorageTarget.from_url(head).open(name, mode="rb")
+
+
+def _local_path(url: str) -> Path | None:
+    """The file on this machine that is meant, if one is; some taps encode its name, some do not.
+
+    The SDK's way makes the directory that it is to read from, and knows plain names only.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return Path(url)
+    if scheme.lower() != "file":
+        return None
+    literal = Path(rest.removeprefix("localhost"))
+    return literal if literal.exists() else Path(unquote(str(literal)))
 
 
 def _record(line: bytes, number: int, name: str) -> Record:

@@ -227,6 +227,8 @@ BATCH_OF_500 = gzip.compress(
         ("s3://bucket/far.gz?sig=" + SECRET, None, "The BATCH file 'far.gz' cannot be read: "),
         ("zzz://host/odd.gz", None, "The BATCH file 'odd.gz' cannot be read: "),
         (5, None, "A BATCH message's manifest is no list of files."),
+        ("", None, "A BATCH message's manifest is no list of files."),
+        (" ", None, "A BATCH message's manifest is no list of files."),
     ],
 )
 def test_a_batch_file_that_cannot_be_read_ends_the_run_with_one_sentence(  # noqa: PLR0917 - fixtures and parameters
@@ -234,7 +236,7 @@ def test_a_batch_file_that_cannot_be_read_ends_the_run_with_one_sentence(  # noq
 ):
     if content is not None:
         (tmp_path / url).write_bytes(content)
-    if isinstance(url, str) and "://" not in url:
+    if isinstance(url, str) and url.strip() and "://" not in url:
         url = (tmp_path / url).as_uri()
     run = singer.run(
         marketo_sandbox, [singer.schema(), singer.state(1), batch([url]), singer.state(2)]

@@ -5,6 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 
+import pytest
+
+from target_marketo_opps.errors import InputError
+
 
 def file_of(path, records) -> str:
     lines = "".join(json.dumps(record) + "\n" for record in records)
@@ -28,6 +32,65 @@ def asked(sandbox) -> list[int]:
 def names(sandbox) -> dict[str, str]:
     held = sandbox.instance.opportunities()
     return {each["externalOpportunityId"]: each["name"] for each in held}
+
+
+@pytest.mark.parametrize("directory", ["my dir", "my%20dir", "täglich"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        lambda path: path.as_uri(),
+        lambda path: f"file://{path}",
+        lambda path: f"file://localhost{path}",
+        str,
+    ],
+    ids=["encoded", "plain", "of this host", "path"],
+)
+def test_a_file_is_found_however_its_name_is_written(
+    marketo_sandbox, singer, tmp_path, directory, url
+):
+    path = tmp_path / directory / "1.gz"
+    path.parent.mkdir()
+    file_of(path, opportunities([1]))
+
+    singer.run(marketo_sandbox, [singer.schema(), batch(url(path))]).succeeded()
+
+    assert names(marketo_sandbox) == {"K1": "first"}
+    assert list(tmp_path.iterdir()) == [path.parent]
+
+
+@pytest.mark.parametrize("url", ["file://{}/none/1.gz", "{}/none/1.gz", "{}/no%20ne/1.gz"])
+def test_what_is_not_there_is_told_and_not_made(marketo_sandbox, singer, tmp_path, url):
+    run = singer.run(marketo_sandbox, [singer.schema(), batch(url.format(tmp_path))])
+
+    assert str(run.error).startswith("The BATCH file '1.gz' cannot be read: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", [AttributeError, ImportError, RuntimeError, KeyError])
+def test_whatever_a_storage_fails_with_is_told_without_the_signature(
+    marketo_sandbox, singer, monkeypatch, kind
+):
+    def fail(url):
+        raise kind(f"no access\nto {url}")
+
+    monkeypatch.setattr("target_marketo_opps.batch_files.StorageTarget.split_url", fail)
+    run = singer.run(
+        marketo_sandbox, [singer.schema(), batch("s3://bucket/1.gz?sig=hush"), singer.state(1)]
+    )
+
+    assert isinstance(run.error, InputError)
+    assert str(run.error).startswith("The BATCH file '1.gz' cannot be read: ")
+    assert "hush" not in str(run.error)
+    assert "\n" not in str(run.error)
+    assert run.states == []
+
+
+def test_another_storage_is_read_the_sdks_way(marketo_sandbox, singer, tmp_path):
+    url = file_of(tmp_path / "1.gz", opportunities([1])).replace("file:", "local:")
+
+    singer.run(marketo_sandbox, [singer.schema(), batch(url)]).succeeded()
+
+    assert names(marketo_sandbox) == {"K1": "first"}
 
 
 def test_all_files_of_a_message_fill_the_same_calls(marketo_sandbox, singer, tmp_path):
