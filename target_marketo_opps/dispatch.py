@@ -10,6 +10,7 @@ from marketo_opps import StoppedError, decode_record
 from target_marketo_opps.batching import Batch, Batcher
 from target_marketo_opps.errors import RejectLimitError
 from target_marketo_opps.rejects import Reject
+from target_marketo_opps.tally import shown_key
 from target_marketo_opps.verdicts import Fate
 
 if t.TYPE_CHECKING:
@@ -328,4 +329,4 @@ def _reject(record: Outgoing, verdict: Verdict) -> Reject:
 def _shown_key(record: Outgoing) -> str:
     """The record's key as it was sent, for the closing message."""
     sent = decode_record(record.body)
-    return "/".join(str(sent[field]) for field in record.lane.key_fields)
+    return shown_key(sent[field] for field in record.lane.key_fields)

@@ -11,6 +11,7 @@ from marketo_opps.fields import CREATED_AT, EXTERNAL_ID, MARKETO_GUID, UPDATED_A
 from target_marketo_opps.batching import MAX_RECORD_BYTES
 from target_marketo_opps.destinations import loose
 from target_marketo_opps.errors import StreamError
+from target_marketo_opps.tally import shown_key
 from target_marketo_opps.typed import typed_encoder
 
 if t.TYPE_CHECKING:
@@ -153,7 +154,7 @@ class Mapping:
     def shown_key(self, record: Record) -> str:
         """The record's key as it arrived, for the closing message."""
         properties = [self._property_of[field] for field in self._key_fields]
-        return "/".join(str(record.get(name)) for name in properties)
+        return shown_key(record.get(name) for name in properties)
 
     def _written(self, record: Record) -> Record:
         """Field names to Marketo values."""

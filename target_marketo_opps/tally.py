@@ -8,12 +8,27 @@ from collections import Counter, defaultdict
 from target_marketo_opps.verdicts import Fate
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from marketo_opps import CallCounts, Reason
     from target_marketo_opps.verdicts import Delivery
 
 _KEYS_PER_CODE = 5
+_LONGEST_KEY = 100
+
+
+def shown_key(parts: Iterable[t.Any]) -> str:
+    """A record's key for a log line: on one line, not long, and nothing that is no key."""
+    key = "/".join(map(_shown_part, parts))
+    return key if len(key) <= _LONGEST_KEY else f"{key[: _LONGEST_KEY - 3]}..."
+
+
+def _shown_part(part: t.Any) -> str:
+    if isinstance(part, dict):
+        return "(an object)"
+    if isinstance(part, list):
+        return "(a list)"
+    return "".join(each if each.isprintable() else "?" for each in str(part)[: _LONGEST_KEY + 1])
 
 
 class Tally:

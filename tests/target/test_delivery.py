@@ -174,6 +174,36 @@ def test_at_most_five_keys_of_a_code_are_named(marketo_sandbox, singer):
     assert line.endswith("K0, K1, K2, K3, K4, ...")
 
 
+@pytest.mark.parametrize("values", [{"amount": "?"}, {}], ids=["here", "by Marketo"])
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [
+        ("x\nERROR \x1b[31mfake\u2028", "x?ERROR ?[31mfake?"),
+        ("ü" * 40 + "\t", "ü" * 40 + "?"),
+    ],
+)
+def test_a_key_is_told_on_one_line(marketo_sandbox, singer, key, shown, values):
+    messages = [singer.schema(), singer.record(externalOpportunityId=key, **values)]
+    run = singer.run(marketo_sandbox, messages, max_rejects=-1).succeeded()
+    assert any(line.endswith(f": {shown}") for line in run.log)
+    assert not any("\n" in line for line in run.log)
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [
+        ({"email": "jane@example.com"}, "(an object)"),
+        (["jane@example.com"], "(a list)"),
+        ("x" * 5000, "x" * 97 + "..."),
+    ],
+)
+def test_what_is_no_key_is_not_quoted_and_a_long_one_is_cut(marketo_sandbox, singer, key, shown):
+    messages = [singer.schema(), singer.opportunity(key)]
+    run = singer.run(marketo_sandbox, messages, max_rejects=-1).succeeded()
+    assert any(line.endswith(f": {shown}") for line in run.log)
+    assert "jane" not in " ".join(run.log)
+
+
 def test_a_record_rejected_here_costs_no_call(marketo_sandbox, singer):
     messages = [singer.schema(), singer.opportunity("a", amount="much")]
     run = singer.run(marketo_sandbox, messages)
