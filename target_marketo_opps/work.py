@@ -19,11 +19,14 @@ from target_marketo_opps.tally import Tally
 from target_marketo_opps.wakeup import Wakeup
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from marketo_opps import MarketoObject, ObjectDescription
     from marketo_opps.process import Termination
     from target_marketo_opps.settings import TargetSettings
+
+_P = t.ParamSpec("_P")
+_T = t.TypeVar("_T")
 
 _LOGGER = logging.getLogger("target-marketo-opps")
 
@@ -52,6 +55,7 @@ class Work:
         self._rejects = RejectsFile(settings.rejects_path) if settings.rejects_path else None
         self.client = MarketoClient(connection)
         self._settings = settings
+        self._termination = termination
         self._descriptions: dict[MarketoObject, ObjectDescription] = {}
         self._began_at = time.monotonic()
         self._ended = False
@@ -88,8 +92,12 @@ class Work:
     def describe(self, obj: MarketoObject) -> ObjectDescription:
         """An object's description, asked for once."""
         if obj not in self._descriptions:
-            self._descriptions[obj] = self.client.describe(obj)
+            self._descriptions[obj] = self._result(self.client.describe, obj)
         return self._descriptions[obj]
+
+    def _result(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """What a call of the main thread's brings: in that thread a signal could not end it."""
+        return self._termination.result(self._workers.submit(call, *args, **kwargs))
 
     def complete(self) -> None:
         """Deliver whatever has been taken; all of the input has been read."""
@@ -134,7 +142,7 @@ class Work:
         _LOGGER.info("%s%s", would_be, closing)
 
     def _say_what_it_would_cost(self) -> None:
-        used = self.client.calls_today()
+        used = self._result(self.client.calls_today)
         limit = self._connection.daily_call_limit
         left = "" if limit is None else f"; daily_call_limit leaves {max(0, limit - used):,}"
         _LOGGER.info(

@@ -78,6 +78,30 @@ def test_a_call_that_takes_longer_than_the_grace_is_not_waited_for(
     assert [call["outcome"] for call in syncs(sandbox)] == ["in flight"]
 
 
+@pytest.mark.parametrize(
+    ("operation", "dry_run"), [("describe opportunity", False), ("usage", True)]
+)
+def test_nothing_else_that_hangs_is_waited_for_longer(
+    marketo_sandbox_factory, singer, start_target, operation, dry_run
+):
+    sandbox = marketo_sandbox_factory()
+    sandbox.fault("slow", seconds=13, operation=operation)
+    process = start_target(sandbox, dry_run=dry_run)
+    process.send([singer.schema(), singer.opportunity("a")])
+    process.popen.stdin.close()
+    wait_until(lambda: sandbox.journal(operation=operation))
+    began = time.monotonic()
+    process.signal(signal.SIGTERM)
+    process.popen.stdin = None
+    out, log = process.popen.communicate(timeout=30)
+    assert process.popen.returncode == 143
+    assert 9 < time.monotonic() - began < 11.9
+    assert out == b""
+    assert b"Stopped on request: calls in flight took too long." in log
+    assert b" calls, 0 retries, " in log
+    assert b"Traceback" not in log
+
+
 def test_a_second_signal_ends_the_process_at_once(marketo_sandbox_factory, singer, start_target):
     sandbox = marketo_sandbox_factory()
     sandbox.fault("slow", seconds=9, operation="sync opportunity")
