@@ -178,13 +178,21 @@ def read_record_results(call: str, envelope: Envelope, sent: int) -> Sequence[Re
 
 def _record_result(index: int, item: Mapping[str, t.Any]) -> RecordResult:
     """One result; made 300 times a call, so the usual one goes without conversions."""
-    guid, reasons = item.get("marketoGUID"), item.get("reasons")
+    seq, guid, reasons = item.get("seq"), item.get("marketoGUID"), item.get("reasons")
     result = RecordResult(
-        int(item.get("seq", index)),
+        index if seq is None else _position(seq),
         str(item["status"]),
-        (guid.rstrip() or None) if guid else None,
+        (str(guid).rstrip() or None) if guid else None,
         _reasons(reasons) if reasons else (),
     )
     if result.reasons or result.accepted:
         return result
     return replace(result, reasons=(Reason("none", f"{result.status}, and no reason was given"),))
+
+
+def _position(seq: t.Any) -> int:
+    """The index of an input record; that of none where it is no number."""
+    try:
+        return int(seq)
+    except (TypeError, ValueError, ArithmeticError):
+        return -1

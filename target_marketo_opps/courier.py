@@ -39,6 +39,7 @@ _SALES_PERSON = "externalSalesPersonId"
 _GONE_CODES = frozenset({"1004", "1013"})
 _EXISTS_CODES = frozenset({"1005", "1017"})
 
+_SKIPPED = "skipped"
 _STATUS_VERDICTS = {
     "created": verdicts.CREATED,
     "updated": verdicts.UPDATED,
@@ -208,7 +209,7 @@ class Courier:
 
 
 def _verdict(batch: Batch, result: RecordResult, request_id: str | None) -> Verdict:
-    if result.accepted:
+    if result.status != _SKIPPED:
         return _accepted(result.status, request_id)
     codes = {reason.code for reason in result.reasons}
     if codes & CrmManagedError.codes:
@@ -254,7 +255,10 @@ def _fields_of(records: Mapping[int, Record], *more: str) -> list[str]:
 
 def _created_since(sent_at: datetime, record: Record) -> bool:
     """Whether Marketo created the record at or after that moment; it tells whole seconds."""
-    created_at = datetime.fromisoformat(record[CREATED_AT])
+    try:
+        created_at = datetime.fromisoformat(str(record.get(CREATED_AT)))
+    except ValueError:
+        return False
     if created_at.tzinfo is None:
         created_at = created_at.replace(tzinfo=UTC)
     return created_at >= sent_at.replace(microsecond=0)

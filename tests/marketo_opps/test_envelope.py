@@ -162,6 +162,8 @@ def test_a_status_that_is_no_success_is_not_accepted_and_has_a_reason(status):
         [{"seq": number, "status": "created"} for number in range(3)],
         [{"seq": 0, "status": "created"}, {"seq": 1}],
         [{"seq": 0, "status": "created"}, "created"],
+        [{"seq": 0, "status": "created"}, {"seq": "first", "status": "created"}],
+        [{"seq": 0, "status": "created"}, {"seq": [1], "status": "created"}],
     ],
 )
 def test_results_that_do_not_match_the_input_one_by_one_are_not_trusted(items):
@@ -170,8 +172,20 @@ def test_results_that_do_not_match_the_input_one_by_one_are_not_trusted(items):
     assert caught.value.ambiguous
 
 
-def test_results_without_seq_are_in_the_order_of_the_input():
+@pytest.mark.parametrize("seq", [{}, {"seq": None}])
+def test_results_without_seq_are_in_the_order_of_the_input(seq):
     results = read_record_results(
-        "POST /x", envelope({"status": "created"}, {"status": "deleted"}), sent=2
+        "POST /x", envelope({"status": "created", **seq}, {"status": "deleted", **seq}), sent=2
     )
     assert [each.status for each in results] == ["created", "deleted"]
+
+
+def test_a_seq_may_be_text_and_a_guid_a_number():
+    results = read_record_results(
+        "POST /x",
+        envelope(
+            {"seq": "1", "status": "updated", "marketoGUID": 5}, {"seq": "0", "status": "updated"}
+        ),
+        sent=2,
+    )
+    assert [(each.seq, each.marketo_guid) for each in results] == [(0, None), (1, "5")]

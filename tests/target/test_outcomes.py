@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from marketo_opps.errors import UnexpectedAnswerError
+from marketo_opps.wire import decode_answer
 from tests.target.helpers import calls, stored, syncs
 
 
@@ -147,6 +149,60 @@ class TestLostAnswers:
         marketo_sandbox.fault("cut_after_write", operation="sync opportunity", times=1)
         singer.run(marketo_sandbox, [singer.schema(), singer.opportunity("a")]).succeeded()
         assert set(stored(marketo_sandbox)) == {"a"}
+
+
+class TestOddAnswers:
+    @pytest.fixture
+    def answer(self, monkeypatch):
+        """Have the items of Marketo's answers that hold a member changed on their way."""
+
+        def change(member, **members):
+            def decode(body):
+                answered = decode_answer(body)
+                for item in answered.get("result") or []:
+                    if member in item:
+                        item.update(members)
+                return answered
+
+            monkeypatch.setattr("marketo_opps.envelope.decode_answer", decode)
+
+        return change
+
+    def run(self, sandbox, singer, **settings):
+        messages = [singer.schema(), singer.opportunity("a"), singer.state(1)]
+        return singer.run(sandbox, messages, **settings)
+
+    @pytest.mark.parametrize("members", [{"seq": None}, {"seq": "0"}, {"marketoGUID": 5}])
+    def test_what_can_be_understood_is(self, marketo_sandbox, singer, answer, members):
+        answer("status", **members)
+        assert "1 created" in self.run(marketo_sandbox, singer).succeeded().closing
+
+    @pytest.mark.parametrize(
+        ("members", "what"),
+        [
+            ({"seq": "first"}, "do not match them one by one"),
+            ({"status": "queued"}, "Marketo answered with the unknown status 'queued' (requestId "),
+            ({"status": None}, "Marketo answered with the unknown status 'None' (requestId "),
+        ],
+    )
+    def test_what_cannot_be_told_of_a_record_ends_the_run_with_one_sentence(
+        self, marketo_sandbox, singer, answer, members, what
+    ):
+        answer("status", **members)
+        run = self.run(marketo_sandbox, singer, max_rejects=-1)
+        assert isinstance(run.error, UnexpectedAnswerError)
+        assert what in str(run.error)
+        assert run.states == []
+
+    @pytest.mark.parametrize("created_at", [None, 5, "yesterday"])
+    def test_a_record_of_which_it_is_not_known_since_when_it_exists_is_not_its_own(
+        self, marketo_sandbox, singer, answer, created_at
+    ):
+        answer("createdAt", createdAt=created_at)
+        marketo_sandbox.fault("cut_after_write", operation="sync opportunity", times=1)
+        run = self.run(marketo_sandbox, singer, action="createOnly", max_rejects=1).succeeded()
+        assert "0 created" in run.closing
+        assert "1 rejected" in run.closing
 
 
 class TestDeletes:
