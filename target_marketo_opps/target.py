@@ -25,7 +25,7 @@ from singer_sdk.mapper import (
     SameRecordTransform,
 )
 
-from marketo_opps import MarketoObject
+from marketo_opps import MarketoError, MarketoObject
 from marketo_opps.configuration import checked_config_paths, environment_settings
 from marketo_opps.process import TERMINATION, run
 from marketo_opps.settings import PACKAGE_NAME, setting_errors
@@ -175,7 +175,7 @@ class TargetMarketoOpps(Target):
 
     def _process_schema_message(self, message_dict: _Message) -> None:
         self._check_schema(message_dict)
-        super()._process_schema_message(message_dict)
+        self._register(message_dict)
         stream = message_dict["stream"]
         for stream_map in self.mapper.stream_maps[stream]:
             self._sink(stream_map).prepare()
@@ -194,6 +194,25 @@ class TargetMarketoOpps(Target):
             raise self.message_reader.error(
                 f"a property in the schema of stream '{message['stream']}' is no object",
             )
+
+        keys = message.get("key_properties") or []
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+            raise self.message_reader.error(
+                f"the key_properties of stream '{message['stream']}' are no list of names",
+            )
+
+    def _register(self, message: _Message) -> None:
+        try:
+            super()._process_schema_message(message)
+        except (MarketoError, *FORESEEABLE):
+            raise
+        except Exception as error:
+            # The SDK looks for types in every corner of a schema: whatever it stumbles over there
+            # is the schema's.
+            raise self.message_reader.error(
+                f"the schema of stream '{message['stream']}' is none that stream_maps or "
+                f"flattening can take ({type(error).__name__})",
+            ) from error
 
     def _route(self, stream: str) -> Callable[[Record], None]:
         """What takes the stream's records: the sink itself where no map comes between."""

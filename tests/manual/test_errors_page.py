@@ -398,8 +398,13 @@ CASES: dict[str, Case] = {
     f"{LINE}its record is no object": of_target(schema(), {**record(), "record": 5}),
     f"{LINE}it is a record of stream": of_target(record(**DEAL)),
     f"{LINE}the name of its stream": of_target(schema(stream=5)),
-    f"{LINE}the schema of stream": of_target(schema(schema={})),
+    f"{LINE}the schema of stream '...' has no": of_target(schema(schema={})),
     f"{LINE}a property in the schema": of_target(schema(schema={"properties": {"name": 5}})),
+    f"{LINE}the key_properties": of_target(schema(key_properties=5)),
+    f"{LINE}the schema of stream '...' is none": of_target(
+        schema(schema={"properties": {"name": True}}),
+        stream_maps={"opportunities": {"description": "name"}},
+    ),
     f"{LINE}invalid UTF-8": of_target(b'{"type": "\xe9"}'),
     f"{LINE}it holds a number or": of_target(b"[" * 100_000),
     "A BATCH message has an encoding": of_target(

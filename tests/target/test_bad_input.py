@@ -193,12 +193,56 @@ def test_an_empty_file_is_a_clean_end(marketo_sandbox, singer):
             {"schema": {"properties": {"externalOpportunityId": {}, "name": "string"}}},
             "a property in the schema of stream 'opportunities' is no object.",
         ),
+        *(
+            (
+                {"key_properties": keys},
+                "the key_properties of stream 'opportunities' are no list of names.",
+            )
+            for keys in ("id", 5, [5], [["id"]], {"id": 1})
+        ),
     ],
 )
-def test_a_malformed_schema_ends_the_run_with_one_sentence(marketo_sandbox, singer, schema, what):
-    run = singer.run(marketo_sandbox, [singer.schema() | schema])
+@pytest.mark.parametrize("maps", [{}, {"stream_maps": {"opportunities": {"name": "'x'"}}}])
+def test_a_malformed_schema_ends_the_run_with_one_sentence(
+    marketo_sandbox, singer, schema, what, maps
+):
+    run = singer.run(marketo_sandbox, [singer.schema() | schema], **maps)
     assert isinstance(run.error, MarketoError)
     assert str(run.error) == LINE_1 + what
+
+
+FLATTENING = {"flattening_enabled": True, "flattening_max_depth": 2}
+
+
+@pytest.mark.parametrize(
+    ("odd", "settings"),
+    [
+        (True, {"stream_maps": {"opportunities": {"description": "name"}}}),
+        (True, FLATTENING),
+        (False, FLATTENING),
+        ({"type": "object", "properties": {"a": True}}, FLATTENING),
+        ({"type": "object", "properties": 5}, FLATTENING),
+    ],
+)
+def test_a_schema_that_cannot_be_mapped_ends_the_run_with_one_sentence(
+    marketo_sandbox, singer, odd, settings
+):
+    properties = {"externalOpportunityId": {}, "name": odd}
+    messages = [singer.state(1), singer.schema() | {"schema": {"properties": properties}}]
+    run = singer.run(marketo_sandbox, messages, **settings)
+    assert isinstance(run.error, MarketoError)
+    assert str(run.error).startswith(
+        "Line 2 of the input cannot be used: the schema of stream 'opportunities' is none that "
+        "stream_maps or flattening can take ("
+    )
+    assert run.states == [1]
+
+
+@pytest.mark.parametrize("keys", [None, [], ["externalOpportunityId"]])
+def test_key_properties_may_be_left_empty(marketo_sandbox, singer, keys):
+    messages = [singer.schema() | {"key_properties": keys}, singer.opportunity("A")]
+    singer.run(marketo_sandbox, messages).succeeded()
+    assert set(stored(marketo_sandbox)) == {"A"}
 
 
 def test_a_state_comes_out_as_it_came_in_even_with_half_of_a_surrogate_pair(
