@@ -13,7 +13,7 @@ from target_marketo_opps.unchanged import Comparison
 from target_marketo_opps.verdicts import Delivery, Fate, Verdict
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable
 
     from marketo_opps import MarketoClient, MarketoObject, ObjectDescription, Record
     from target_marketo_opps.batching import Batch, Outgoing
@@ -64,18 +64,23 @@ class Rehearsal:
         batch = delivery.batch
         if batch.lane.operation is Operation.DELETE:
             delivery.verdicts[:] = [verdicts.DELETED] * len(batch.records)
-            self._note(batch, exists=False)
+            self._made.update((_digest(record), False) for record in batch.records)
             self._count(delivery, lookups=0)
             return
         ours = [decode_record(record.body) for record in batch.records]
         found = self._find(batch, ours)
         comparison = Comparison(self._describe(batch.lane.obj), batch.lane.key_fields)
         for index, (record, fields) in enumerate(zip(batch.records, ours, strict=True)):
-            exists = self._exists(record, fields, found)
-            theirs = found.get(fields) if self._settings.skip_unchanged else None
-            unchanged = theirs is not None and comparison.unchanged(fields, theirs)
-            delivery.verdicts[index] = verdicts.UNCHANGED if unchanged else self._verdict(exists)
-        self._note(batch, exists=True)
+            made = self._made.get(_digest(record))
+            # What the run has written to by then is no longer as Marketo has it now.
+            theirs = found.get(fields) if self._settings.skip_unchanged and made is None else None
+            if theirs is not None and comparison.unchanged(fields, theirs):
+                delivery.verdicts[index] = verdicts.UNCHANGED
+                continue
+            verdict = self._verdict(found.holds(fields) if made is None else made)
+            delivery.verdicts[index] = verdict
+            if verdict.fate is not Fate.REJECTED:
+                self._made[_digest(record)] = True
         self._count(delivery, lookups=int(self._settings.skip_unchanged))
 
     def _find(self, batch: Batch, ours: list[Record]) -> Found:
@@ -85,21 +90,10 @@ class Rehearsal:
         lookup = Lookup(self._client, lane.obj, lane.key_fields, by_id=by_id)
         return lookup.find(ours, fields if self._settings.skip_unchanged else [])
 
-    def _exists(self, record: Outgoing, fields: Record, found: Found) -> bool:
-        made = self._made.get(_digest(record.lane.obj, record.key))
-        return found.holds(fields) if made is None else made
-
     def _verdict(self, exists: bool) -> Verdict:  # noqa: FBT001 - the one thing it depends on
         if exists:
             return _EXISTS if self._settings.action == "createOnly" else verdicts.UPDATED
         return _NOT_FOUND if self._settings.action == "updateOnly" else verdicts.CREATED
-
-    def _note(self, batch: Batch, *, exists: bool) -> None:
-        """Remember what the run would have made of these keys."""
-        if exists and self._settings.action == "updateOnly":
-            return
-        for record in batch.records:
-            self._made[_digest(batch.lane.obj, record.key)] = exists
 
     def _count(self, delivery: Delivery, *, lookups: int) -> None:
         written = any(verdict is not verdicts.UNCHANGED for verdict in delivery.verdicts)
@@ -107,5 +101,5 @@ class Rehearsal:
             self.calls += lookups + written
 
 
-def _digest(obj: MarketoObject, key: Hashable) -> int:
-    return hash((obj.value, key))
+def _digest(record: Outgoing) -> int:
+    return hash((record.lane.obj.value, record.key))

@@ -466,6 +466,42 @@ class TestDryRun:
         ).succeeded()
         assert summary in run.closing
 
+    @pytest.mark.parametrize("action", ["createOrUpdate", "updateOnly"])
+    @pytest.mark.parametrize("dry_run", [True, False])
+    def test_what_the_run_itself_would_have_changed_is_not_unchanged(
+        self, marketo_sandbox, singer, action, dry_run
+    ):
+        olds = [singer.opportunity("old", amount=1), singer.opportunity("same", amount=1)]
+        singer.run(marketo_sandbox, [singer.schema(), *olds]).succeeded()
+        changed = singer.opportunity("old", amount=2)
+        messages = [singer.schema(), *olds, changed, *olds]
+        run = singer.run(
+            marketo_sandbox, messages, dry_run=dry_run, action=action, skip_unchanged=True
+        ).succeeded()
+        assert "0 created, 2 updated, 0 deleted, 3 unchanged" in run.closing
+
+    def test_what_the_run_would_have_deleted_is_not_unchanged(self, marketo_sandbox, singer):
+        old = singer.opportunity("old", amount=1)
+        singer.run(marketo_sandbox, [singer.schema(), old]).succeeded()
+        gone = singer.opportunity("old", _sdc_deleted_at="2026-01-01")
+        run = singer.run(
+            marketo_sandbox,
+            [singer.schema(), gone, old],
+            dry_run=True,
+            hard_delete=True,
+            skip_unchanged=True,
+        ).succeeded()
+        assert "1 created, 0 updated, 1 deleted, 0 unchanged" in run.closing
+
+    def test_what_is_only_refused_stays_as_marketo_has_it(self, marketo_sandbox, singer):
+        old = singer.opportunity("old", amount=1)
+        singer.run(marketo_sandbox, [singer.schema(), old]).succeeded()
+        messages = [singer.schema(), singer.opportunity("old", amount=2), old]
+        settings = {"action": "createOnly", "skip_unchanged": True, "max_rejects": 1}
+        for dry_run in (True, False):
+            run = singer.run(marketo_sandbox, messages, dry_run=dry_run, **settings).succeeded()
+            assert "0 created, 0 updated, 0 deleted, 1 unchanged" in run.closing
+
 
 class TestReplay:
     def test_rejects_fed_back_by_one_command_arrive(self, marketo_sandbox, singer, tmp_path):
