@@ -87,8 +87,11 @@ class RejectsFile:
             self._dirty = False
 
     def close(self) -> None:
-        """Flush and close."""
-        self._attempt(self._file.close)
+        """Have everything on disk, and close."""
+        try:
+            self.flush()
+        finally:
+            self._attempt(self._file.close)
 
     def _sync(self) -> None:
         self._file.flush()

@@ -11,6 +11,7 @@ from marketo_opps import ConnectionSettings, MarketoClient, MarketoError, Worker
 from target_marketo_opps.batching import Batcher
 from target_marketo_opps.courier import Courier
 from target_marketo_opps.dispatch import Dispatcher
+from target_marketo_opps.errors import RejectsFileError
 from target_marketo_opps.ledger import Ledger
 from target_marketo_opps.rehearsal import Rehearsal
 from target_marketo_opps.rejects import RejectsFile
@@ -134,12 +135,19 @@ class Work:
         self.tally.short_batches = self.batcher.short_batches
         for remark in self.tally.remarks():
             _LOGGER.info("%s", remark)
-        if self.tally.rejected and self._settings.rejects_path:
-            _LOGGER.info("All rejected records are in '%s'.", self._settings.rejects_path)
+        self._say_where_rejects_are()
         seconds = time.monotonic() - self._began_at
         closing = self.tally.closing(self.client.counts, seconds)
         would_be = "Would be, if Marketo accepts them: " if self._settings.dry_run else ""
         _LOGGER.info("%s%s", would_be, closing)
+
+    def _say_where_rejects_are(self) -> None:
+        if self._rejects is None or not self.tally.rejected:
+            return
+        # Where they are not, closing the file tells why.
+        with contextlib.suppress(RejectsFileError):
+            self._rejects.flush()
+            _LOGGER.info("All rejected records are in '%s'.", self._settings.rejects_path)
 
     def _say_what_it_would_cost(self) -> None:
         used = self._result(self.client.calls_today)

@@ -78,6 +78,18 @@ def test_a_disk_that_fails_is_told_with_the_path(rejects, monkeypatch, tmp_path)
     assert str(tmp_path / "rejects.jsonl") in str(caught.value)
 
 
+def test_a_disk_that_fails_is_told_by_closing_too(tmp_path, monkeypatch):
+    def fail(_descriptor):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    rejects = RejectsFile(str(tmp_path / "rejects.jsonl"))
+    write(rejects)
+    with pytest.raises(RejectsFileError, match="Input/output error"):
+        rejects.close()
+    assert rejects._file.closed
+
+
 def test_a_path_that_cannot_be_opened_is_told(tmp_path):
     with pytest.raises(RejectsFileError, match=f"'{tmp_path}' cannot be opened"):
         RejectsFile(str(tmp_path))
