@@ -61,7 +61,7 @@ class Mapped(t.NamedTuple):
     body: bytes
 
 
-class Mapping:
+class RecordMapping:
     """How the records of one stream, under one schema, are mapped to an object.
 
     Properties that a record has and its schema lacks are looked up when they first appear.

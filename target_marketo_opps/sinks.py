@@ -10,8 +10,8 @@ from target_marketo_opps.batching import Operation, Outgoing
 from target_marketo_opps.destinations import destination
 from target_marketo_opps.mapping import (
     DELETED_AT,
-    Mapping,
     RecordError,
+    RecordMapping,
     is_marked_deleted,
     key_fields,
 )
@@ -67,7 +67,7 @@ class ObjectSink(Sink):
         if self._obj is None:
             return
         description = target.work.describe(self._obj)
-        self._mapping = Mapping(
+        self._mapping = RecordMapping(
             self.stream_name,
             self.schema["properties"],
             description=description,

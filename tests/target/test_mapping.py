@@ -15,7 +15,7 @@ from marketo_opps import FieldDescription, MarketoObject, ObjectDescription
 from target_marketo_opps.batching import MAX_RECORD_BYTES
 from target_marketo_opps.destinations import destination
 from target_marketo_opps.errors import StreamError
-from target_marketo_opps.mapping import Mapping, RecordError
+from target_marketo_opps.mapping import RecordError, RecordMapping
 from target_marketo_opps.settings import TargetSettings
 
 FIELDS = [
@@ -69,7 +69,7 @@ def told():
 @pytest.fixture
 def make(told):
     def make(*properties, description=DESCRIPTION, key="externalOpportunityId", **settings):
-        return Mapping(
+        return RecordMapping(
             "deals",
             [key, *properties],
             description=description,
@@ -408,7 +408,7 @@ SINGER_VALUES = st.one_of(
 def test_the_short_way_and_the_long_one_come_to_the_same(values, nulls):
     record = {"externalOpportunityId": "K", **values}
     options = {"description": DESCRIPTION, "settings": TargetSettings(nulls=nulls)}
-    mapping = Mapping("deals", record, **options, tell=lambda _: None)
+    mapping = RecordMapping("deals", record, **options, tell=lambda _: None)
     harmless = {"externalOpportunityId": "K", "name": "x"}
     mapping.map({name: harmless.get(name) for name in record})
     assert mapping._shapes[tuple(record)]

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from marketo_opps import FieldDescription, ObjectDescription
-from target_marketo_opps.mapping import Mapping, RecordError
+from target_marketo_opps.mapping import RecordError, RecordMapping
 from target_marketo_opps.settings import TargetSettings
 
 KINDS = {
@@ -54,7 +54,7 @@ def make():
     """A mapping that has passed a typed record of each field already."""
 
     def make(**options):
-        mapping = Mapping(
+        mapping = RecordMapping(
             "deals",
             ["externalOpportunityId", *KINDS],
             description=DESCRIPTION,
