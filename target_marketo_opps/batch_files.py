@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from singer_sdk.helpers._batch import StorageTarget
 
 from target_marketo_opps.errors import InputError
-from target_marketo_opps.reader import decode
+from target_marketo_opps.json_lines import decode
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator

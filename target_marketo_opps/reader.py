@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import os
 import sys
 import typing as t
 from collections import Counter
-from decimal import Decimal
 
-import msgspec
 from singer_sdk.singerlib.encoding import GenericSingerReader
 
+from target_marketo_opps import json_lines
 from target_marketo_opps.errors import InputError
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _CHUNK_BYTES = 1 << 18
-
-_DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
 class MessageReader(GenericSingerReader[bytes]):
@@ -72,7 +68,7 @@ class MessageReader(GenericSingerReader[bytes]):
             InputError: it is no JSON.
         """
         try:
-            return t.cast("dict[str, t.Any]", decode(line))
+            return t.cast("dict[str, t.Any]", json_lines.decode(line))
         except ValueError as error:
             raise self.error(str(error)) from None
 
@@ -92,14 +88,14 @@ class MessageReader(GenericSingerReader[bytes]):
         callbacks: dict[str, Callable[[dict[str, t.Any]], None]],
     ) -> Counter[str]:
         counts = dict.fromkeys(callbacks, 0)
-        fast_decode = _DECODER.decode
+        decode_fast = json_lines.decode_fast
         for line in self._lines(source):
             self.line_number += 1
             if not line or line.isspace():
                 continue
             try:
-                message = fast_decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                message = decode_fast(line)
+            except json_lines.NOT_FAST:
                 message = self.deserialize_json(line)
             try:
                 kind = message["type"]
@@ -153,36 +149,3 @@ def _descriptor(source: t.IO[t.Any]) -> int | None:
         return source.fileno()
     except (AttributeError, io.UnsupportedOperation):
         return None
-
-
-def decode(line: bytes) -> t.Any:
-    """What a line of JSON says; numbers with a fraction come as `Decimal`.
-
-    What msgspec refuses and other taps emit is taken too: lone surrogates, and NaN as text.
-
-    Raises:
-        ValueError: it is no JSON; the error tells where, and nothing of the line.
-    """
-    try:
-        return _DECODER.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _decode_leniently(line)
-
-
-def _decode_leniently(line: bytes) -> t.Any:
-    try:
-        return json.loads(line.decode("utf-8"), parse_float=Decimal, parse_constant=str)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"invalid UTF-8 at byte {error.start + 1}") from None
-    except json.JSONDecodeError as error:
-        where = f"it is not JSON at column {error.colno} ({error.msg})"
-        raise ValueError(where + _hint(line)) from None
-    except (ValueError, RecursionError):
-        raise ValueError("it holds a number or a nesting beyond all measure") from None
-
-
-def _hint(line: bytes) -> str:
-    """What a line that begins as a message and does not end as one most likely is."""
-    if line.startswith(b"{") and not line.rstrip().endswith(b"}"):
-        return ": it is cut short, as by a tap that died"
-    return ""

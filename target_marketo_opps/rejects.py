@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import typing as t
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 
-import msgspec
-
 from target_marketo_opps.errors import RejectsFileError
+from target_marketo_opps.json_lines import encode
 
 if t.TYPE_CHECKING:
     from marketo_opps import MarketoObject, Reason
     from marketo_opps.models import Record
-
-_ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +43,7 @@ class Reject:
             "reasons": [{"code": why.code, "message": why.message} for why in self.reasons],
             "request_id": self.request_id,
         }
-        return encoded(members) + b"\n"
+        return encode(members) + b"\n"
 
 
 class RejectsFile:
@@ -131,23 +126,3 @@ def _is_torn(path: str) -> bool:
 def _is_unsyncable(error: OSError) -> bool:
     """Whether it is a pipe or a device, which has nothing to sync."""
     return error.errno in {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
-
-
-def encoded(value: t.Any) -> bytes:
-    """JSON of whatever arrived, digit for digit; a lone surrogate stays an escape."""
-    try:
-        return _ENCODER.encode(value)
-    except UnicodeEncodeError:
-        return _escaped(value).encode("ascii")
-
-
-def _escaped(value: t.Any) -> str:
-    """JSON in ASCII, in which a lone surrogate is an escape like any other."""
-    if isinstance(value, dict):
-        members = (f"{json.dumps(str(key))}:{_escaped(member)}" for key, member in value.items())
-        return "{" + ",".join(members) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(_escaped(member) for member in value) + "]"
-    if isinstance(value, Decimal):
-        return str(value)
-    return json.dumps(value, default=str)

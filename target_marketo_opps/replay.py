@@ -15,8 +15,7 @@ from pathlib import Path
 
 from marketo_opps import MarketoError
 from marketo_opps.process import run
-from target_marketo_opps.reader import decode
-from target_marketo_opps.rejects import encoded
+from target_marketo_opps.json_lines import decode, encode
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -48,8 +47,8 @@ def messages(lines: Iterable[bytes]) -> Iterator[bytes]:
         new = [name for name in record if name not in properties]
         if new or not properties:
             properties.update({name: {} for name in new})
-            yield encoded({"type": "SCHEMA", "stream": stream, **_schema(properties)}) + b"\n"
-        yield encoded({"type": "RECORD", "stream": stream, "record": record}) + b"\n"
+            yield encode({"type": "SCHEMA", "stream": stream, **_schema(properties)}) + b"\n"
+        yield encode({"type": "RECORD", "stream": stream, "record": record}) + b"\n"
 
 
 def _breaks_off(line: bytes) -> bool:

@@ -8,7 +8,7 @@ import sys
 import typing as t
 
 from target_marketo_opps.errors import OutputError
-from target_marketo_opps.rejects import encoded
+from target_marketo_opps.json_lines import encode
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,7 @@ class StateWriter:
         """
         if self._is_broken:
             return
-        line = encoded(value) + b"\n"
+        line = encode(value) + b"\n"
         try:
             self._write(line)
         except OSError as error:

@@ -8,7 +8,8 @@ from decimal import Decimal
 import pytest
 
 from target_marketo_opps.errors import InputError
-from target_marketo_opps.reader import MessageReader, decode
+from target_marketo_opps.json_lines import decode
+from target_marketo_opps.reader import MessageReader
 
 HALF = b'"\\ud83d"'
 

@@ -12,7 +12,8 @@ import pytest
 
 from marketo_opps import MarketoObject
 from target_marketo_opps.errors import RejectsFileError
-from target_marketo_opps.rejects import Reject, RejectsFile, encoded
+from target_marketo_opps.json_lines import encode
+from target_marketo_opps.rejects import Reject, RejectsFile
 from target_marketo_opps.replay import messages
 
 
@@ -117,7 +118,7 @@ def test_whatever_arrived_is_kept_digit_for_digit(half):
         "list": [1, {"x": Decimal("1234567890123456.780")}, None, True, [half]],
         "day": date(2026, 3, 4),
     }
-    line = encoded(value)
+    line = encode(value)
     assert b"1234567890123456.780" in line
     read = json.loads(line)
     assert read["text"] == "ü" + half
