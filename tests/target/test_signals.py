@@ -89,7 +89,7 @@ def test_nothing_else_that_hangs_is_waited_for_longer(
     process = start_target(sandbox, dry_run=dry_run)
     process.send([singer.schema(), singer.opportunity("a")])
     process.popen.stdin.close()
-    wait_until(lambda: sandbox.journal(operation=operation))
+    await_that(lambda: sandbox.journal(operation=operation))
     began = time.monotonic()
     process.signal(signal.SIGTERM)
     process.popen.stdin = None
