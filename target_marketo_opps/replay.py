@@ -8,6 +8,7 @@ settings (`stream_maps`, `stream_objects`) apply to them once more.
 
 from __future__ import annotations
 
+import argparse
 import logging
 import sys
 import typing as t
@@ -82,18 +83,22 @@ def main() -> t.NoReturn:
 
 
 def _replay() -> None:
-    paths = sys.argv[1:]
-    out = sys.stdout.buffer
-    if not paths:
-        out.writelines(messages(sys.stdin.buffer))
-    for path in paths:
-        try:
-            with Path(path).open("rb") as lines:
-                out.writelines(messages(lines))
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise RejectsLineError(f"'{path}' cannot be read: {error.strerror}.") from None
+    parser = argparse.ArgumentParser(
+        prog="python -m target_marketo_opps.replay",
+        description="Print the records of rejects files as Singer messages, for the target.",
+    )
+    parser.add_argument("paths", nargs="*", metavar="FILE", help="standard input where none is")
+    paths = parser.parse_args().paths
+    for lines in map(_lines, paths) if paths else [sys.stdin.buffer]:
+        sys.stdout.buffer.writelines(messages(lines))
+
+
+def _lines(path: str) -> Iterator[bytes]:
+    try:
+        with Path(path).open("rb") as lines:
+            yield from lines
+    except OSError as error:
+        raise RejectsLineError(f"'{path}' cannot be read: {error.strerror}.") from None
 
 
 if __name__ == "__main__":

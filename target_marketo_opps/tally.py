@@ -24,6 +24,8 @@ def shown_key(parts: Iterable[t.Any]) -> str:
 
 
 def _shown_part(part: t.Any) -> str:
+    if part is None or part == "":
+        return "(none)"
     if isinstance(part, dict):
         return "(an object)"
     if isinstance(part, list):
@@ -113,4 +115,6 @@ class Tally:
             for stream, fates in self._fates.items()
         )
         took = f"{counts.calls:,} calls, {counts.retries:,} retries, {seconds:.1f} s"
-        return f"{streams or 'No records'}; {took}."
+        undelivered = self.read - self.settled
+        lost = f"; {undelivered:,} not delivered" if undelivered else ""
+        return f"{streams or 'No records'}{lost}; {took}."

@@ -154,8 +154,9 @@ class Work:
         limit = self._connection.daily_call_limit
         left = "" if limit is None else f"; daily_call_limit leaves {max(0, limit - used):,}"
         _LOGGER.info(
-            "Dry run: nothing was written. The run would cost about %s calls; %s calls have been "
-            "used today by all who use the instance%s.",
+            "Dry run: nothing was written, and whether this user may write was not tried. The run "
+            "would cost about %s calls; %s calls have been used today by all who use the "
+            "instance%s.",
             f"{self._rehearsal.calls + len(self._descriptions):,}",
             f"{used:,}",
             left,

@@ -520,7 +520,7 @@ def test_a_stream_without_its_key_is_an_error_that_names_what_is_missing(make):
 def test_a_key_is_shown_as_it_arrived(make):
     roles = make("lead_id", "role", description=ROLES)
     shown = roles.shown_key({"externalOpportunityId": "K ", "lead_id": "7"})
-    assert shown == "K /7/None"
+    assert shown == "K /7/(none)"
 
 
 @pytest.mark.parametrize("record", [{}, {"name": "x"}, {"bogus": 1}])

@@ -553,3 +553,22 @@ class TestReplay:
         assert replayed.returncode == 1
         assert b"Line 1 is no reject" in replayed.stderr
         assert b"Traceback" not in replayed.stderr
+
+    def test_a_full_disk_for_the_messages_is_not_the_rejects_fault(self, tmp_path):
+        path = tmp_path / "rejects.jsonl"
+        path.write_bytes(b'{"stream":"deals","record":{"id":"a"}}\n' * 10_000)
+        with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
+            ended = subprocess.run(
+                [sys.executable, "-m", "target_marketo_opps.replay", str(path)],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                check=False,
+            )
+        assert ended.returncode == 1
+        assert b"No space left on device" in ended.stderr
+        assert str(path).encode() not in ended.stderr
+
+    def test_its_help_tells_what_it_reads(self):
+        command = [sys.executable, "-m", "target_marketo_opps.replay", "--help"]
+        told = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+        assert "standard input where none is" in " ".join(told.split())
