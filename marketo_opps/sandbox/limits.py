@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from marketo_opps.sandbox.refusals import CallRefusedError
 
@@ -22,6 +22,14 @@ NOT_COUNTED = frozenset({"601", "602", "604", "605", "608", "611"})
 """Codes that Adobe stars: such a call counts against neither quota nor rate."""
 
 DAYS_KEPT = 7
+
+
+class Counted(NamedTuple):
+    """A call that has been counted: by whom, on which day of the quota, when by the window."""
+
+    user: str
+    day: str
+    arrived: float
 
 
 class Limits:
@@ -44,20 +52,29 @@ class Limits:
         self.by_day: dict[str, Counter[str]] = {}
         self.errors_by_day: dict[str, Counter[str]] = {}
 
-    def count(self, user: str) -> None:
-        """Count a call, whatever becomes of it.
+    def count(self, user: str) -> Counted:
+        """Count a call as it comes; what is returned takes it back.
 
         Raises:
-            CallRefusedError: 607, 606 or 615, in that order.
+            CallRefusedError: 607, 606 or 615, in that order; such a call has been counted.
         """
         used = self.calls_today()
         self._today(self.by_day)[user] += 1
-        in_window = self._arrive()
+        counted = Counted(user, self._clock.day(), self._monotonic())
+        in_window = self._arrive(counted.arrived)
         if self.options.enforced:
             self._check(used, in_window)
+        return counted
 
-    def _arrive(self) -> int:
-        now = self._monotonic()
+    def take_back(self, counted: Counted) -> None:
+        """Uncount a call that has ended with a code that does not count."""
+        # The window may have passed it, and a reset may have forgotten it, while it was worked on.
+        if counted.arrived in self._arrivals:
+            self._arrivals.remove(counted.arrived)
+        if counted.day in self.by_day:
+            self.by_day[counted.day] -= Counter([counted.user])
+
+    def _arrive(self, now: float) -> int:
         self._arrivals.append(now)
         in_window = self._within(now)
         self.most_in_window = max(self.most_in_window, in_window)

@@ -128,13 +128,17 @@ class Api:
         if fault is not None and fault.fault in NOT_COUNTED and not fault.after:
             raise CallRefusedError(fault.fault, fault.message)
         self.instance.access.check(call.token)
-        self.instance.limits.count(API_USER)
+        counted = self.instance.limits.count(API_USER)
         if route is None:
             raise CallRefusedError("610")
         self.instance.limits.enter()
         try:
             self._permit(route)
             return await self._worked(fault, lambda: self._operate(call, entry, route, in_path))
+        except CallRefusedError as refusal:
+            if refusal.code in NOT_COUNTED:
+                self.instance.limits.take_back(counted)
+            raise
         finally:
             self.instance.limits.leave()
 

@@ -119,6 +119,37 @@ def test_calls_with_the_codes_that_adobe_stars_are_not_counted(api, sandbox, cod
     assert sandbox.instance.limits.calls_today() == 0
 
 
+@pytest.mark.parametrize("code", ["601", "602", "604", "605", "608", "611"])
+def test_a_call_that_ends_with_such_a_code_after_its_work_is_not_counted_either(
+    start, caller_of, code
+):
+    sandbox = start(limits={"calls_per_window": 2, "daily_calls": 2})
+    caller = caller_of(sandbox)
+    sandbox.fault(code, times=3, after=True)
+    assert [codes(caller.get(USAGE)) for _ in range(3)] == [[code]] * 3
+    assert sandbox.instance.limits.calls_today() == sandbox.instance.limits.in_window() == 0
+    assert [codes(caller.get(USAGE)) for _ in range(3)] == [[], [], ["607"]]
+
+
+def test_a_call_is_taken_back_on_the_day_on_which_it_came():
+    counted = Counted()
+    counted.clock.set(datetime(2026, 1, 15, 5, 59, tzinfo=UTC), frozen=True)
+    call = counted.limits.count("user")
+    counted.clock.advance(120)
+    counted.call()
+    counted.now += 30
+    counted.limits.take_back(call)
+    assert counted.limits.by_day == {"2026-01-14": {}, "2026-01-15": {"user": 1}}
+
+
+def test_a_call_that_a_reset_has_forgotten_is_not_taken_back():
+    counted = Counted()
+    call = counted.limits.count("user")
+    counted.limits.forget()
+    counted.limits.take_back(call)
+    assert counted.limits.calls_today() == 0
+
+
 @pytest.mark.parametrize("code", ["500", "603", "606", "713"])
 def test_calls_with_other_codes_are_counted(api, sandbox, code):
     sandbox.fault(code, times=3)
