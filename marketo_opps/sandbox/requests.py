@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from marketo_opps.sandbox.records import field_names
@@ -46,13 +47,20 @@ def required(parameters: Mapping[str, Any], name: str) -> str:
     """A parameter that must be there and hold something.
 
     Raises:
-        CallRefusedError: 1002 or 701.
+        CallRefusedError: 1002, 701, or 1001 for what is no text or number.
     """
     value = parameters.get(name)
     if value is None:
         raise missing(name)
-    if not str(value).strip():
+    text = _text(value)
+    if not text.strip():
         raise blank(name)
+    return text
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        raise CallRefusedError("1001", f"Invalid value '{value}'. Required of type 'string'")
     return str(value)
 
 

@@ -87,6 +87,22 @@ def test_parameters_that_are_missing_or_blank_are_named(api):
     assert codes(api.get(PATH, filterType="idField", filterValues=" ")) == ["701"]
 
 
+@pytest.mark.parametrize("name", ["filterType", "filterValues"])
+@pytest.mark.parametrize("value", [["OPP-0000005"], [], {"a": 1}, True])
+def test_a_parameter_that_is_no_text_or_number_is_1001(api, name, value):
+    body = {"filterType": "dedupeFields", "filterValues": "OPP-0000005", name: value}
+    answer = api.post(f"{PATH}?_method=GET", body)
+    assert answer["errors"] == [
+        {"code": "1001", "message": f"Invalid value '{value}'. Required of type 'string'"}
+    ]
+
+
+def test_a_number_is_as_good_as_its_text(api):
+    body = {"filterType": "legacyNumber", "filterValues": 100007}
+    (record,) = api.post(f"{PATH}?_method=GET", body)["result"]
+    assert record["externalOpportunityId"] == "OPP-0000007"
+
+
 def test_more_than_three_hundred_values_are_refused(api):
     form = {"filterType": "dedupeFields"}
     for count, expected in ((300, True), (301, False)):
