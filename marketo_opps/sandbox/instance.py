@@ -146,7 +146,7 @@ class Instance:
         """The fields of an object with all that the schema knows, page by page."""
         size = requests.batch_size(parameters)
         checksum = query_checksum("fields", obj.name, size)
-        begin = self._position(parameters.get("nextPageToken"), checksum)
+        begin = self._position(requests.page_token(parameters), checksum)
         known = [each for each in obj.fields if each.name not in MANAGED]
         end = begin + size
         answer: Answer = {"result": [each.schema() for each in known[begin:end]]}

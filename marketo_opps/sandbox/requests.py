@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from marketo_opps.sandbox.records import field_names
 from marketo_opps.sandbox.refusals import CallRefusedError, blank, invalid, missing
+from marketo_opps.sandbox.values import whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,14 +74,17 @@ def batch_size(parameters: Mapping[str, Any]) -> int:
     value = parameters.get("batchSize")
     if value is None or value == "":
         return MAX_RECORDS
-    try:
-        size = int(value)
-    except (TypeError, ValueError) as error:
-        message = f"Invalid value '{value}'. Required of type 'integer'"
-        raise CallRefusedError("1001", message) from error
+    size = whole(value)
+    if size is None:
+        raise CallRefusedError("1001", f"Invalid value '{value}'. Required of type 'integer'")
     if not 1 <= size <= MAX_RECORDS:
         raise invalid(f"Invalid data: batchSize must be from 1 to {MAX_RECORDS}")
     return size
+
+
+def page_token(parameters: Mapping[str, Any]) -> str | None:
+    """``nextPageToken``, or None on a first page; what is no text is no token that exists."""
+    return str(parameters.get("nextPageToken") or "") or None
 
 
 def integers(parameters: Mapping[str, Any], name: str, most: int) -> list[int]:
@@ -123,7 +127,7 @@ def query(obj: ObjectType, parameters: Parameters) -> Query:
         values=values,
         fields=_fields(obj, parameters, field),
         batch_size=batch_size(parameters),
-        page_token=str(parameters.get("nextPageToken") or "") or None,
+        page_token=page_token(parameters),
     )
 
 

@@ -48,6 +48,13 @@ def test_a_token_of_one_object_is_refused_by_the_other(api):
 @pytest.mark.parametrize("token", ["nonsense", "GIYDAOBNGEYS2MBW", "A" * 48, "é"])
 def test_an_unknown_token_is_refused(api, token):
     assert refusal(api.find(IDS, batchSize="1", nextPageToken=token)) == REFUSED
+
+
+@pytest.mark.parametrize("token", [5, ["GIYDAOBNGEYS2MBW"], {"a": 1}, True])
+def test_what_is_no_text_is_no_token(api, token):
+    body = {"filterType": "dedupeFields", "filterValues": "a", "nextPageToken": token}
+    for path in (PATH, "/rest/v1/opportunities/schema/fields.json"):
+        assert refusal(api.post(f"{path}?_method=GET", body)) == REFUSED
     activities = api.get("/rest/v1/activities.json", activityTypeIds="34", nextPageToken=token)
     assert refusal(activities) == REFUSED
 

@@ -118,6 +118,15 @@ def test_a_batch_size_out_of_range_is_refused(api, batch_size, code):
     assert codes(api.find(["a"], batchSize=batch_size)) == [code]
 
 
+@pytest.mark.parametrize("batch_size", ["many", "1e999999999999999999", "1.5", "[1]", "true"])
+def test_a_batch_size_that_is_no_whole_number_is_1001_in_a_json_body_too(api, batch_size):
+    body = '{"filterType":"dedupeFields","filterValues":"a","batchSize":%s}'
+    spelled = f'"{batch_size}"' if batch_size == "many" else batch_size
+    headers = {"Content-Type": "application/json"}
+    answer = api.send("POST", f"{PATH}?_method=GET", data=body % spelled, headers=headers)
+    assert codes(answer.json()) == ["1001"]
+
+
 @pytest.mark.parametrize(("size", "expected"), [(30, [30, 30, 30, 10]), (50, [50, 50])])
 def test_pages_lead_on_by_token_until_all_is_told(api, seeded, size, expected):
     ids = seeded.instance.opportunity_ids(0, 100)
