@@ -21,6 +21,9 @@ TRANSPORT = "marketo_opps.sandbox.transport"
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 
+# What decoding fails with: ArithmeticError for an exponent that no Decimal has, RecursionError for
+# members nested too deep.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError, RecursionError)
 # Decimals keep the digits that a float would lose; numbers too big for 64 bit come as Decimals too.
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
@@ -101,7 +104,7 @@ class Call:
             raise CallRefusedError("612")
         try:
             body = _decode(self.body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise CallRefusedError("609") from error
         if not isinstance(body, dict):
             raise CallRefusedError("609")

@@ -204,8 +204,11 @@ class Api:
 
     def _operate(self, call: Call, entry: Entry, route: Route, in_path: dict[str, str]) -> Answer:
         parameters = call.read_parameters() | in_path
-        entry.note_request(told_parameters(parameters), parameters, writes=route.writes)
-        envelope = route.operation(self.instance, parameters)
+        try:
+            entry.note_request(told_parameters(parameters), parameters, writes=route.writes)
+            envelope = route.operation(self.instance, parameters)
+        except RecursionError as error:  # nested just not too deep to be read
+            raise CallRefusedError("609") from error
         entry.note_result(envelope.get("result", []), writes=route.writes)
         return self._enveloped(entry, success=True, **envelope)
 

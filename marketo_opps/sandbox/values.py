@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 MAX_TEXT_BYTES = 30_000
 MAX_INTEGER = 2**63 - 1
 MAX_NUMBER_DIGITS = 38
+# What is smaller, no float can tell from zero.
+MAX_NUMBER_PLACES = 324
 # A float in JSON keeps fifteen digits for certain; longer numbers are shown as strings only.
 SAFE_DIGITS = 15
 AS_NUMBER_EVERY = 3
@@ -89,7 +91,7 @@ def _number(value: Any, field: Field, variant: int) -> float | str:
     number = _decimal(value)
     if number is None or not number.is_finite():
         raise _mismatch(value, field)
-    if number.adjusted() > MAX_NUMBER_DIGITS:
+    if not -MAX_NUMBER_PLACES <= number.adjusted() <= MAX_NUMBER_DIGITS:
         raise _out_of_range(field)
     if variant % AS_NUMBER_EVERY == 0 and len(number.as_tuple().digits) <= SAFE_DIGITS:
         return float(number)

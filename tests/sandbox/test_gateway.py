@@ -83,6 +83,17 @@ def test_a_body_that_is_no_json_object_is_609(api, body):
     assert codes(answer.json()) == ["609"]
 
 
+@pytest.mark.parametrize(
+    "body",
+    ['{"a": 1e99999999999999999999}', '{"a": ' + "[" * 50_000 + "]" * 50_000 + "}"],
+    ids=["an exponent too long", "nested too deep"],
+)
+def test_json_that_nobody_can_hold_is_609_too(api, body):
+    headers = {"Content-Type": "application/json"}
+    answer = api.send("POST", "/rest/v1/opportunities.json", data=body, headers=headers)
+    assert codes(answer.json()) == ["609"]
+
+
 def test_answers_over_a_kilobyte_are_compressed_for_those_who_take_it(api):
     path = "/rest/v1/opportunities/describe.json"
     packed = api.send("GET", path, headers={"Accept-Encoding": "gzip"}, stream=True)

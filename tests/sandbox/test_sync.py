@@ -234,6 +234,25 @@ def test_no_digit_of_a_number_is_lost(api, sandbox):
     assert record["expectedRevenue"] == "0.1000000000000000055"
 
 
+@pytest.mark.parametrize(
+    ("number", "result"),
+    [
+        ("5e-324", "created"),
+        ("9.99e-325", "1003"),
+        ("1e-99999999999999999", "1003"),
+        ("0e-99999999999999999", "1003"),
+        ("1e38", "created"),
+        ("1e999999999999999999", "1003"),
+    ],
+)
+def test_a_number_may_be_as_near_to_zero_as_a_float_can(api, number, result):
+    head = '{"input":[{"externalOpportunityId":"a","name":"n","amount":'
+    headers = {"Content-Type": "application/json"}
+    body = head + number + "}]}"
+    answer = api.send("POST", "/rest/v1/opportunities.json", data=body, headers=headers).json()
+    assert outcome(answer) == [result]
+
+
 def test_an_unknown_sales_person_refuses_the_whole_call(start, caller_of):
     sandbox = start(sales_persons=frozenset({"sam"}))
     api = caller_of(sandbox)
