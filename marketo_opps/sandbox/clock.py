@@ -22,6 +22,14 @@ def _central() -> tzinfo:
 
 
 CENTRAL = _central()
+# A year before the last that can be shown, for the clock goes on from there.
+LATEST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
+
+
+def _possible(seconds: float) -> float:
+    if not 0 <= seconds <= LATEST:
+        raise ValueError("the clock goes from 1970 to the end of 9998")
+    return seconds
 
 
 class Clock:
@@ -47,13 +55,22 @@ class Clock:
         return datetime.fromtimestamp(self.seconds(), UTC)
 
     def set(self, moment: datetime, *, frozen: bool = False) -> None:
-        """Go to a moment, and stay there or go on from it."""
-        seconds = moment.timestamp()
+        """Go to a moment, and stay there or go on from it.
+
+        Raises:
+            ValueError: for one that it cannot show; the clock is then as it was.
+        """
+        seconds = _possible(moment.timestamp())
         self._offset_seconds = seconds - self._real()
         self._frozen_at = seconds if frozen else None
 
     def advance(self, seconds: float) -> None:
-        """Go forward (or back, with a negative number), standing or running as before."""
+        """Go forward (or back, with a negative number), standing or running as before.
+
+        Raises:
+            ValueError: when that leads to a moment that it cannot show; it is then as it was.
+        """
+        _possible(self.seconds() + seconds)
         self._offset_seconds += seconds
         if self._frozen_at is not None:
             self._frozen_at += seconds

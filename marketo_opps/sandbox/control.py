@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,7 +10,19 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from marketo_opps.sandbox.describe import OPPORTUNITY, ROLE
-from marketo_opps.sandbox.options import LimitOptions
+from marketo_opps.sandbox.faults import Fault
+from marketo_opps.sandbox.kinds import (
+    DAY_SECONDS,
+    FLAG,
+    OBJECT,
+    TEXT,
+    check,
+    list_of,
+    number,
+    one_of,
+    optional,
+    whole,
+)
 from marketo_opps.sandbox.page import start_page
 from marketo_opps.sandbox.refusals import RecordRefusedError
 
@@ -25,18 +36,37 @@ if TYPE_CHECKING:
     Handler = Callable[[dict[str, Any]], Any]
 
 BAD_REQUEST = 400
-CHANGEABLE = frozenset(
-    {
-        "latency_ms",
-        "crm_sync",
-        "permissions",
-        "sales_persons",
-        "activity_delay_seconds",
-        "activity_scan",
-        "short_pages",
-        "refuse_delete_in_use",
-    }
-)
+# What an order that means nothing fails with; ArithmeticError and RecursionError when it is read.
+REFUSED = (ValueError, KeyError, TypeError, ArithmeticError, RecursionError, RecordRefusedError)
+CHANGEABLE = {
+    "latency_ms": number(0, DAY_SECONDS * 1000),
+    "crm_sync": optional(one_of("read-only", "disabled")),
+    "permissions": list_of(TEXT),
+    "sales_persons": optional(list_of(TEXT)),
+    "activity_delay_seconds": number(0, DAY_SECONDS * 365),
+    "activity_scan": whole(1),
+    "short_pages": number(0, 1),
+    "refuse_delete_in_use": FLAG,
+}
+LIMITS = {
+    "enforced": FLAG,
+    "calls_per_window": whole(0),
+    "window_seconds": number(0, DAY_SECONDS),
+    "concurrent_calls": whole(0),
+    "daily_calls": whole(0),
+    "max_body_bytes": whole(0),
+    "max_uri_bytes": whole(0),
+}
+SEED = {
+    "opportunities": whole(0),
+    "leads": optional(whole(0)),
+    "roles": FLAG,
+    "comma_ids": whole(0),
+    "duplicates": whole(0),
+    "history_days": whole(1, 36_500),
+}
+LEADS = {"ids": list_of(whole(1))}
+USAGE = {"calls": whole(0), "user": TEXT}
 OTHER_USER = "others@sandbox.example"
 BULKY = frozenset({"keys", "parameters"})
 
@@ -97,30 +127,38 @@ class Control:
 
     def seed(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Add records: ``opportunities``, ``leads``, and what else the seeder takes."""
+        check(SEED, asked)
         self._instance.seed(asked.pop("opportunities", 0), **asked)
         return self._instance.counts()
 
     def usage(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Count ``calls`` of today as made by another ``user`` of the subscription."""
+        check(USAGE, asked)
         self._instance.limits.use(asked["calls"], asked.get("user", OTHER_USER))
         return {"today": self._instance.limits.calls_today()}
 
     def leads(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Make the leads of ``ids`` known."""
+        check(LEADS, asked)
         self._instance.add_leads(asked["ids"])
         return self._instance.counts()
 
     def clock(self, asked: dict[str, Any]) -> dict[str, Any]:
         """The clock; ``now`` sets it (``frozen`` stops it), ``advance`` moves it."""
-        clock = self._instance.clock
+        clock, advance = self._instance.clock, asked.get("advance", 0)
         if "now" in asked:
-            clock.set(datetime.fromisoformat(asked["now"]), frozen=asked.get("frozen", False))
-        clock.advance(asked.get("advance", 0))
+            moment = datetime.fromisoformat(asked["now"]) + timedelta(seconds=advance)
+            clock.set(moment, frozen=asked.get("frozen", False))
+        else:
+            clock.advance(advance)
         return {"now": clock.now().isoformat(), "frozen": clock.frozen, "day": clock.day()}
 
     def faults(self, asked: Any) -> list[dict[str, Any]]:
         """The rules in force; one rule or a list of them is added."""
-        for rule in asked if isinstance(asked, list) else [asked] if asked else []:
+        rules = asked if isinstance(asked, list) else [asked] if asked else []
+        for rule in rules:
+            Fault.from_mapping(rule)
+        for rule in rules:
             self._api.faults.order(**rule)
         return self._api.faults.listed()
 
@@ -131,21 +169,16 @@ class Control:
 
     def options(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Change options while calls run; members of ``limits`` by their own names."""
-        unknown = set(asked) - CHANGEABLE - {"limits"}
-        if unknown:
-            raise ValueError(f"cannot be changed: {sorted(unknown)}")
         options = self._instance.options
-        self._change_limits(asked.pop("limits", {}))
+        limits = asked.pop("limits", {})
+        check({"limits": OBJECT}, {"limits": limits})
+        check(LIMITS, limits)
+        check(CHANGEABLE, asked)
+        for name, value in limits.items():
+            setattr(options.limits, name, value)
         for name, value in asked.items():
             setattr(options, name, frozenset(value) if isinstance(value, list) else value)
         return {name: _told(getattr(options, name)) for name in sorted(CHANGEABLE)}
-
-    def _change_limits(self, changed: dict[str, Any]) -> None:
-        limits = self._instance.options.limits
-        replace(limits, **changed)
-        for each in fields(LimitOptions):
-            if each.name in changed:
-                setattr(limits, each.name, changed[each.name])
 
     def ids(self, asked: dict[str, Any]) -> dict[str, Any]:
         """The externalOpportunityIds, which the API cannot list."""
@@ -188,6 +221,17 @@ class Control:
         return {"problems": self._api.acknowledge_problems()}
 
 
+def _reason(error: Exception) -> str:
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
+
+
+def _read(body: bytes, *, lists: bool) -> Any:
+    asked = msgspec.json.decode(body)
+    if not isinstance(asked, dict) and not (lists and isinstance(asked, list)):
+        raise ValueError("the body must be a JSON object")
+    return asked
+
+
 def _told(value: Any) -> Any:
     return sorted(value) if isinstance(value, frozenset) else value
 
@@ -218,7 +262,7 @@ def control_routes(api: Api) -> list[Route]:
         ("DELETE", "problems", control.acknowledge),
     ]
     routes = [
-        Route(f"/sandbox/{path}", _endpoint(handler), methods=[method])
+        Route(f"/sandbox/{path}", _endpoint(handler, lists=path == "faults"), methods=[method])
         for method, path, handler in table
     ]
     return [Route("/", _page, methods=["GET"]), *routes]
@@ -228,14 +272,13 @@ async def _page(_request: Request) -> Response:
     return HTMLResponse(start_page())
 
 
-def _endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(handler: Handler, *, lists: bool) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         body = await request.body()
-        asked = msgspec.json.decode(body) if body else dict(request.query_params)
         try:
-            told = handler(asked)
-        except (ValueError, KeyError, TypeError, RecordRefusedError) as error:
-            return PlainTextResponse(f"{type(error).__name__}: {error}\n", BAD_REQUEST)
+            told = handler(_read(body, lists=lists) if body else dict(request.query_params))
+        except REFUSED as error:
+            return PlainTextResponse(f"{_reason(error)}\n", BAD_REQUEST)
         return Response(msgspec.json.encode(told), media_type="application/json")
 
     return endpoint

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from marketo_opps.sandbox.kinds import DAY_SECONDS, FLAG, TEXT, check, number, optional, whole
+
 if TYPE_CHECKING:
     import random
     from collections.abc import Mapping
@@ -22,6 +24,19 @@ OTHER_FAULTS = CUTS | frozenset(
         "expire_page_tokens",
     }
 )
+_KINDS = {
+    "path": TEXT,
+    "method": optional(TEXT),
+    "operation": optional(TEXT),
+    "probability": number(0, 1),
+    "times": optional(whole(0)),
+    "skip": whole(0),
+    "seconds": number(0, DAY_SECONDS),
+    "after": FLAG,
+    "status": whole(200, 599),
+    "message": optional(TEXT),
+    "struck": whole(0),
+}
 
 
 @dataclass
@@ -61,8 +76,7 @@ class Fault:
         if not known:
             names = ", ".join(sorted({*HTTP_FAULTS, *OTHER_FAULTS}))
             raise ValueError(f"unknown fault '{self.fault}': a Marketo code, or one of {names}")
-        if not 0 <= self.probability <= 1:
-            raise ValueError(f"probability {self.probability} is not between 0 and 1")
+        check(_KINDS, {name: getattr(self, name) for name in _KINDS})
         self.after = self.after or self.fault in {"cut_after_write", "truncated_body"}
 
     @classmethod

@@ -178,11 +178,91 @@ def test_problems_are_told_and_acknowledged(api, control, sandbox):
         ("options", {"limits": {"nonsense": 1}}),
         ("change", {"ids": ["nobody"], "fields": {"stage": "x"}}),
         ("clock", {"now": "noon"}),
+        ("clock", {"now": 5}),
+        ("clock", {"now": "0001-01-01T00:00:00+00:00"}),
+        ("clock", {"advance": 1e18}),
+        ("clock", {"advance": -1e10}),
+        ("clock", {"advance": "abc"}),
+        ("clock", {"now": "2031-02-03T04:05:06+00:00", "advance": 1e18}),
         ("seed", {"opportunities": 1, "nonsense": 2}),
+        ("seed", {"opportunities": 1, "history_days": 0}),
+        ("seed", {"opportunities": 1, "history_days": 1_000_000}),
+        ("seed", {"opportunities": "many"}),
+        ("seed", {"leads": 0.5}),
+        ("leads", {"ids": [2**70]}),
+        ("leads", {"ids": [1, "two"]}),
+        ("leads", {"ids": 5}),
+        ("leads", {}),
+        ("usage", {"calls": "many"}),
+        ("faults", {"fault": "slow", "seconds": "abc"}),
+        ("faults", {"fault": "slow", "seconds": -1}),
+        ("faults", {"fault": "606", "path": 5}),
+        ("faults", {"fault": "606", "method": ["GET"]}),
+        ("faults", {"fault": "606", "operation": 5}),
+        ("faults", {"fault": "606", "probability": "often"}),
+        ("faults", {"fault": "606", "times": "twice"}),
+        ("faults", {"fault": "606", "skip": None}),
+        ("faults", {"fault": "606", "after": "yes"}),
+        ("faults", {"fault": "606", "message": 5}),
+        ("faults", {"fault": "html", "status": 99}),
+        ("faults", [{"fault": "606"}, {"fault": "713", "skip": 0.5}]),
+        ("faults", [5]),
+        ("options", {"latency_ms": "abc"}),
+        ("options", {"latency_ms": -4}),
+        ("options", {"latency_ms": True}),
+        ("options", {"crm_sync": "half"}),
+        ("options", {"permissions": "Read-Only Activity"}),
+        ("options", {"sales_persons": [5]}),
+        ("options", {"activity_delay_seconds": None}),
+        ("options", {"activity_scan": 0}),
+        ("options", {"short_pages": 2}),
+        ("options", {"refuse_delete_in_use": "no"}),
+        ("options", {"latency_ms": 1, "limits": {"daily_calls": "few"}}),
+        ("options", {"limits": {"window_seconds": "20"}, "latency_ms": 1}),
+        ("options", {"limits": 5}),
+        ("options", {"limits": {"daily_calls": 1}, "latency_ms": "abc"}),
+        ("reset", [1]),
+        ("reset", 5),
     ],
 )
-def test_an_order_that_means_nothing_is_refused_with_a_reason(control, path, body):
+def test_an_order_that_means_nothing_is_refused_with_a_reason(api, control, path, body):
+    control("POST", "clock", {"now": "2026-02-03T04:05:06+00:00", "frozen": True})
+    api.authenticate()
+    before = control("GET", "status").json()
     answer = control("POST", path, body)
+    assert answer.status_code == 400
+    assert answer.text.strip()
+    assert control("GET", "status").json() == before
+    assert api.get("/rest/v1/stats/usage.json")["success"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "reason"),
+    [
+        ("leads", {}, "'ids' is missing"),
+        (
+            "seed",
+            {"history_days": 0},
+            "history_days must be a whole number from 1 to 36,500, not 0",
+        ),
+        (
+            "options",
+            {"latency_ms": "abc"},
+            "latency_ms must be a number from 0 to 86,400,000, not 'abc'",
+        ),
+        ("options", {"crm_sync": 5}, "crm_sync must be read-only or disabled, or null, not 5"),
+        ("options", {"limits": {"a": 1}}, "a is none of calls_per_window, concurrent_calls, "),
+        ("clock", {"advance": 1e18}, "the clock goes from 1970 to the end of 9998"),
+        ("reset", [1], "the body must be a JSON object"),
+    ],
+)
+def test_the_reason_says_what_would_have_been_right(control, path, body, reason):
+    assert control("POST", path, body).text.startswith(reason)
+
+
+@pytest.mark.parametrize("body", ["{", "[" * 50_000, '{"ids": [1e400]}', b"\xff"])
+def test_an_order_that_is_no_json_is_refused_with_a_reason(api, body):
+    answer = api.send("POST", "/sandbox/leads", data=body)
     assert answer.status_code == 400
     assert answer.text.strip()
 
