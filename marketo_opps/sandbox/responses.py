@@ -17,7 +17,7 @@ from marketo_opps.sandbox.faults import CUTS, HTTP_FAULTS, Fault, Faults
 from marketo_opps.sandbox.journal import Entry, Journal, told_parameters
 from marketo_opps.sandbox.limits import NOT_COUNTED
 from marketo_opps.sandbox.refusals import CallRefusedError, HttpRefusedError
-from marketo_opps.sandbox.routes import IDENTITY_PATH, Route, find, operation_name
+from marketo_opps.sandbox.routes import IDENTITY_METHODS, IDENTITY_PATH, Route, find, operation_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,6 +150,8 @@ class Api:
             raise HttpRefusedError(413, "Request Entity Too Large")
         if "//" in call.path:
             raise HttpRefusedError(404, "Not Found")
+        if call.path == IDENTITY_PATH and call.method not in IDENTITY_METHODS:
+            raise HttpRefusedError(405, "Method Not Allowed")
 
     def _arrange(self, fault: Fault | None) -> None:
         if fault is not None and fault.fault == "expire_tokens":

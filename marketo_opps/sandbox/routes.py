@@ -119,6 +119,7 @@ ROUTES: tuple[Route, ...] = (
 )
 
 IDENTITY_PATH = "/identity/oauth/token"
+IDENTITY_METHODS = frozenset({"GET", "POST"})
 _PATTERNS = [
     (re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+?)", re.escape(route.path))), route)
     for route in ROUTES

@@ -61,6 +61,15 @@ def test_credentials_may_come_in_a_posted_form(api, sandbox):
     assert answer.json()["access_token"] == api.token()["access_token"]
 
 
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"])
+def test_another_method_than_get_and_post_is_405(api, sandbox, method):
+    parameters = {"grant_type": "client_credentials", **sandbox.credentials}
+    answer = api.send(method, "/identity/oauth/token", params=parameters)
+    assert answer.status_code == 405
+    assert answer.headers["Content-Type"] == "text/html"
+    assert "access_token" not in answer.text
+
+
 def test_another_grant_type_is_refused(api):
     assert api.token(grant_type="password")["error"] == "unsupported_grant_type"
 
