@@ -188,9 +188,9 @@ def sync(parameters: Parameters) -> Write:
     """
     action = _one_of(parameters, "action", ACTIONS)
     mode = _one_of(parameters, "dedupeBy", DEDUPE_MODES)
-    if action == "createOnly" and mode == "idField":
-        raise invalid("Invalid data: dedupeBy idField cannot be used with createOnly")
-    return Write(action, mode == "idField", input_records(parameters))
+    # Adobe's pages disagree on the actions that heed dedupeBy; only updateOnly can use an id.
+    by_id = mode == "idField" and action == "updateOnly"
+    return Write(action, by_id, input_records(parameters))
 
 
 def delete(parameters: Parameters) -> Write:

@@ -142,7 +142,7 @@ class Writer:
             raise RecordRefusedError("1005", f"{self._obj.display_name} already exists")
         if row is not None:
             return self._update(row, record, by_id=write.by_id)
-        if write.action == "updateOnly" or write.by_id:
+        if write.action == "updateOnly":
             raise RecordRefusedError("1004", f"{self._obj.display_name} not found")
         return self._create(key, record)
 

@@ -79,8 +79,7 @@ def test_update_by_guid(api, sandbox):
 
 def test_by_guid_nothing_is_inserted(api):
     unknown = [{"marketoGUID": "dff23271-f996-47d7-984f-f2676861b5fb", **deal()}]
-    for action in ("updateOnly", "createOrUpdate"):
-        assert outcome(api.sync(unknown, action=action, dedupeBy="idField")) == ["1004"]
+    assert outcome(api.sync(unknown, action="updateOnly", dedupeBy="idField")) == ["1004"]
     assert outcome(api.sync([deal()], action="updateOnly", dedupeBy="idField")) == ["1002"]
 
 
@@ -94,10 +93,24 @@ def test_by_guid_the_external_id_may_come_along_but_not_change(api, sandbox):
     assert stored(sandbox)["stage"] == "Won"
 
 
-def test_dedupe_by_is_accepted_with_every_action_that_adobe_prints(api):
-    assert outcome(api.sync([deal()], action="createOrUpdate", dedupeBy="dedupeFields"))
-    assert outcome(api.sync([deal("b")], action="createOnly", dedupeBy="dedupeFields"))
-    assert codes(api.sync([deal()], action="createOnly", dedupeBy="idField")) == ["1003"]
+@pytest.mark.parametrize("mode", ["dedupeFields", "idField"])
+def test_dedupe_by_is_accepted_with_every_action_and_heeded_with_update_only(api, sandbox, mode):
+    assert outcome(api.sync([deal()], action="createOnly", dedupeBy=mode)) == ["created"]
+    assert outcome(api.sync([deal()], action="createOnly", dedupeBy=mode)) == ["1005"]
+    both = [deal(stage="Won"), deal("b")]
+    answer = api.sync(both, action="createOrUpdate", dedupeBy=mode)
+    assert outcome(answer) == ["updated", "created"]
+    assert [each.get("stage") for each in sandbox.instance.opportunities()] == ["Won", None]
+    by_mode = "1002" if mode == "idField" else "updated"
+    assert outcome(api.sync([deal()], action="updateOnly", dedupeBy=mode)) == [by_mode]
+
+
+def test_without_update_only_a_guid_is_no_key(api):
+    guid = api.sync([deal()])["result"][0]["marketoGUID"]
+    for action in ("createOrUpdate", "createOnly"):
+        by_guid = {"action": action, "dedupeBy": "idField"}
+        assert outcome(api.sync([{"marketoGUID": guid, "name": "n"}], **by_guid)) == ["1002"]
+        assert outcome(api.sync([deal("b", marketoGUID=guid)], **by_guid)) == ["1011"]
 
 
 @pytest.mark.parametrize(
