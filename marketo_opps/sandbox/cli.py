@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import signal
 import sqlite3
 import sys
@@ -11,14 +12,18 @@ import threading
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from marketo_opps.sandbox.clock import OUT_OF_RANGE, Clock
 from marketo_opps.sandbox.extra import what_is_missing
 from marketo_opps.sandbox.faults import Fault
 from marketo_opps.sandbox.options import ALL_PERMISSIONS, LimitOptions, SandboxOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 DEMO_OPPORTUNITIES = 1200
+MAX_COUNT = 2**63 - 1
+MAX_PORT = 65_535
+MAX_LATENCY_MS = 86_400_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +53,8 @@ def serve(options: SandboxOptions) -> int:
         print(f"marketo-sandbox: cannot use {options.database}: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"marketo-sandbox: cannot listen on port {options.port}: {error}", file=sys.stderr)
+        reason = error.strerror or error
+        print(f"marketo-sandbox: cannot listen on port {options.port}: {reason}", file=sys.stderr)
         return 1
     print(json.dumps(server.credentials), flush=True)
     over.wait()
@@ -79,7 +85,11 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--database", metavar="FILE", help="keep the instance in this file")
     parser.add_argument(
-        "--latency-ms", type=float, default=0.0, metavar="MS", help="least duration of a call"
+        "--latency-ms",
+        type=_milliseconds,
+        default=0.0,
+        metavar="MS",
+        help="least duration of a call",
     )
     parser.add_argument(
         "--fault",
@@ -96,7 +106,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         choices=["read-only", "disabled"],
         help="a native CRM sync owns the opportunities",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of records and faults")
+    parser.add_argument("--seed", type=_seed, default=0, metavar="S", help="of records and faults")
     _add_more(parser)
 
 
@@ -113,9 +123,9 @@ def _add_more(parser: argparse.ArgumentParser) -> None:
         "--deny", action="append", default=[], choices=sorted(ALL_PERMISSIONS), metavar="PERMISSION"
     )
     parser.add_argument("--no-limits", action="store_true", help="enforce none of the limits")
-    parser.add_argument("--calls-per-window", type=_count, default=100, metavar="N")
-    parser.add_argument("--concurrent-calls", type=_count, default=10, metavar="N")
-    parser.add_argument("--daily-calls", type=_count, default=50_000, metavar="N")
+    parser.add_argument("--calls-per-window", type=_limit, default=100, metavar="N")
+    parser.add_argument("--concurrent-calls", type=_limit, default=10, metavar="N")
+    parser.add_argument("--daily-calls", type=_limit, default=50_000, metavar="N")
 
 
 def _options(asked: argparse.Namespace) -> SandboxOptions:
@@ -143,27 +153,59 @@ def _options(asked: argparse.Namespace) -> SandboxOptions:
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError("must not be negative")
-    return number
+    return int(_number(int, text, 0, MAX_COUNT, "whole number from 0 on"))
+
+
+def _limit(text: str) -> int:
+    return int(_number(int, text, 1, MAX_COUNT, "whole number from 1 on"))
 
 
 def _port(text: str) -> int:
-    number = int(text)
-    if number not in range(65_536):
-        raise argparse.ArgumentTypeError("must be between 0 and 65535")
+    return int(_number(int, text, 0, MAX_PORT, f"port from 0 to {MAX_PORT}"))
+
+
+def _seed(text: str) -> int:
+    return int(_number(int, text, -MAX_COUNT, MAX_COUNT, "whole number"))
+
+
+def _milliseconds(text: str) -> float:
+    return _number(float, text, 0, MAX_LATENCY_MS, "number of milliseconds from 0 to a day's")
+
+
+def _number(
+    read: Callable[[str], float], text: str, least: float, most: float, wanted: str
+) -> float:
+    try:
+        number = read(text)
+    except ValueError:
+        number = math.nan
+    if not least <= number <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is no {wanted}")
     return number
 
 
 def _moment(text: str) -> str:
-    return datetime.fromisoformat(text).isoformat()
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no moment like 2026-01-31T00:00:00Z"
+        ) from error
+    try:
+        Clock().set(moment)
+    except (ValueError, OverflowError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is too far away: {OUT_OF_RANGE}") from error
+    return moment.isoformat()
 
 
 def _fault(text: str) -> dict[str, Any]:
     name, _, probability = text.partition("=")
     try:
-        rule = {"fault": name, "probability": float(probability or 1)}
+        rule = {"fault": name, "probability": float(probability)}
+    except ValueError as error:
+        wanted = "CODE=PROBABILITY, such as 606=0.1"
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form {wanted}") from error
+    try:
         Fault.from_mapping(rule)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error

@@ -24,11 +24,12 @@ def _central() -> tzinfo:
 CENTRAL = _central()
 # A year before the last that can be shown, for the clock goes on from there.
 LATEST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
+OUT_OF_RANGE = "the clock goes from 1970 to the end of 9998"
 
 
 def _possible(seconds: float) -> float:
     if not 0 <= seconds <= LATEST:
-        raise ValueError("the clock goes from 1970 to the end of 9998")
+        raise ValueError(OUT_OF_RANGE)
     return seconds
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -128,28 +130,52 @@ def test_a_port_in_use_is_told_in_one_sentence():
         )
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr.startswith(f"marketo-sandbox: cannot listen on port {port}")
-    assert "Traceback" not in done.stderr
+    reason = os.strerror(errno.EADDRINUSE)
+    assert done.stderr == f"marketo-sandbox: cannot listen on port {port}: {reason}\n"
+
+
+FORM = "is not of the form CODE=PROBABILITY, such as 606=0.1"
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("option", "value", "sentence"),
     [
-        ["--fault", "explode=1"],
-        ["--fault", "606=often"],
-        ["--fault", "606=2"],
-        ["--opportunities", "-1"],
-        ["--port", "65536"],
-        ["--crm-sync", "half"],
-        ["--deny", "Everything"],
-        ["--clock", "noon"],
+        ("--fault", "explode=1", "unknown fault 'explode': a Marketo code, or one of "),
+        ("--fault", "606=often", f"'606=often' {FORM}"),
+        ("--fault", "606", f"'606' {FORM}"),
+        ("--fault", "606=", f"'606=' {FORM}"),
+        ("--fault", "606=2", "probability must be a number from 0 to 1, not 2.0"),
+        ("--opportunities", "-1", "'-1' is no whole number from 0 on"),
+        ("--leads", "x", "'x' is no whole number from 0 on"),
+        ("--seed", "x", "'x' is no whole number"),
+        ("--token-seconds", "1.5", "'1.5' is no whole number from 0 on"),
+        ("--calls-per-window", "0", "'0' is no whole number from 1 on"),
+        ("--concurrent-calls", "0", "'0' is no whole number from 1 on"),
+        ("--daily-calls", "0", "'0' is no whole number from 1 on"),
+        ("--latency-ms", "-4", "'-4' is no number of milliseconds from 0 to a day's"),
+        ("--latency-ms", "nan", "'nan' is no number of milliseconds from 0 to a day's"),
+        ("--port", "65536", "'65536' is no port from 0 to 65535"),
+        ("--port", "x", "'x' is no port from 0 to 65535"),
+        ("--crm-sync", "half", "invalid choice: 'half'"),
+        ("--deny", "Everything", "invalid choice: 'Everything'"),
+        ("--clock", "foo", "'foo' is no moment like 2026-01-31T00:00:00Z"),
+        ("--clock", "0001-01-01T00:00:00Z", "'0001-01-01T00:00:00Z' is too far away: the clock "),
+        ("--clock", "9999-12-31", "'9999-12-31' is too far away: the clock "),
     ],
 )
-def test_an_option_that_means_nothing_is_told_in_one_sentence(arguments, capsys):
+def test_an_option_that_means_nothing_is_told_in_one_sentence(option, value, sentence, capsys):
     with pytest.raises(SystemExit) as exit_:
-        main(["serve", *arguments])
+        main(["serve", option, value])
     assert exit_.value.code == 2
-    assert "error: argument" in capsys.readouterr().err
+    error = capsys.readouterr().err.split("serve: error: ")[1]
+    assert error.startswith(f"argument {option}: {sentence}")
+
+
+def test_a_demo_of_what_is_no_number_is_told_in_one_sentence(capsys):
+    with pytest.raises(SystemExit):
+        main(["demo", "--opportunities", "all"])
+    sentence = "error: argument --opportunities: 'all' is no whole number from 0 on\n"
+    assert capsys.readouterr().err.endswith(sentence)
 
 
 def test_a_file_that_is_no_database_is_told_in_one_sentence(tmp_path, capsys):
