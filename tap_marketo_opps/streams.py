@@ -15,7 +15,13 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
 
-from marketo_opps import AccessDeniedError, FieldDescription, ObjectDescription, Workers
+from marketo_opps import (
+    AccessDeniedError,
+    FieldDescription,
+    ObjectDescription,
+    SettingsError,
+    Workers,
+)
 from marketo_opps.fields import (
     CREATED_AT,
     MARKETO_GUID,
@@ -34,6 +40,7 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.helpers import types
     from singer_sdk.singerlib import Catalog
+    from singer_sdk.singerlib.catalog import CatalogEntry
 
     from marketo_opps import Record
     from tap_marketo_opps.tap import TapMarketoOpps
@@ -88,13 +95,25 @@ class MarketoStream(Stream):
         """Nothing: the run has written its last STATE."""
 
     def apply_catalog(self, catalog: Catalog) -> None:
-        """Take a catalog's word, but never lose key or replication key by its silence."""
+        """Take a catalog's word, but never lose key or replication key by its silence.
+
+        Raises:
+            SettingsError: the stream is selected, and its schema lacks one of them.
+        """
         super().apply_catalog(catalog)
         if (entry := catalog.get_stream(self.name)) is None:
             return
         self.primary_keys = self.primary_keys or self.own_keys
         # The SCHEMA is made of the entry, not of the stream.
         entry.key_properties = entry.key_properties or list(self.primary_keys)
+        needed = dict.fromkeys((*self.primary_keys, self.replication_key, self.own_replication_key))
+        names = [name for name in needed if name]
+        _include(entry, names)
+        self._keep_replication_key()
+        if self.selected:
+            self._check_schema_has(names)
+
+    def _keep_replication_key(self) -> None:
         if self.own_replication_key and not self.replication_key:
             self.replication_key = self.own_replication_key
             if self.selected and self.forced_replication_method != REPLICATION_FULL_TABLE:
@@ -104,6 +123,14 @@ class MarketoStream(Stream):
                     self.name,
                     self.own_replication_key,
                 )
+
+    def _check_schema_has(self, names: Iterable[str]) -> None:
+        if missing := [name for name in names if name not in self.schema.get("properties", {})]:
+            raise SettingsError(
+                f"The catalog's schema of {self.name} lacks {' and '.join(missing)}, without which "
+                "its records cannot be told apart or bookmarked: write the catalog anew with "
+                "--discover."
+            )
 
     def write_schema(self) -> None:
         """Write the SCHEMA, unless it has been."""
@@ -359,6 +386,14 @@ def keys_schema(stream: str) -> dict[str, t.Any]:
     """Of a stream that a catalog does not speak of: it is not selected, and no call is made."""
     fields = {MARKETO_GUID: "string", UPDATED_AT: "datetime"}
     return object_schema(_documented(stream, MARKETO_GUID, fields))
+
+
+def _include(entry: CatalogEntry, names: Iterable[str]) -> None:
+    """Have fields in the SCHEMA, whatever the entry's metadata selects."""
+    for name in names:
+        # Without metadata all fields are selected; to add some would deselect the others.
+        if metadata := entry.metadata.get(("properties", name)):
+            metadata.inclusion = metadata.InclusionType.AUTOMATIC
 
 
 def _documented(name: str, key: str, data_types: dict[str, str]) -> ObjectDescription:

@@ -121,6 +121,12 @@ class TapMarketoOpps(Tap):
 
     # Streams
 
+    def setup_mapper(self) -> None:
+        """Map what the streams have made of the catalog, keys that it leaves out and all."""
+        if self.input_catalog is not None:
+            _ = self.streams
+        super().setup_mapper()
+
     def discover_streams(self) -> Sequence[MarketoStream]:
         """All streams; with a catalog no call is made."""
         streams: list[MarketoStream] = [

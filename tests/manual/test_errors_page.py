@@ -199,6 +199,13 @@ def without_catalog_keys(world: World) -> None:
     tap(sandbox, catalog=catalog, **VALUES)
 
 
+def without_a_key(world: World) -> None:
+    sandbox = world.sandbox()
+    schema_without = {"properties": {"name": {}}}
+    entry = {"tap_stream_id": "opportunities", "schema": schema_without}
+    tap(sandbox, catalog={"streams": [entry]}, **VALUES)
+
+
 def checked(world: World) -> None:
     sandbox = world.sandbox(permissions=LEAST)
     plugin = TapMarketoOpps(config={**sandbox.credentials, "start_date": "2026-01-01"})
@@ -378,6 +385,7 @@ CASES: dict[str, Case] = {
     "The state of ... cannot be read": with_state({"replication_key_value": "yesterday"}),
     "Where the last run of": with_state({"resume": "nonsense"}),
     "--catalog: ... is the catalog of another": state({"streams": []}, "--catalog"),
+    "The catalog's schema of ...": without_a_key,
     "The catalog names no replication-key": without_catalog_keys,
     "A value of ... in ... does not fit": without_catalog_keys,
     "start_date is needed": lambda world: tap(world.sandbox()),

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from marketo_opps import SettingsError
 from tap_marketo_opps.tap import TapMarketoOpps
 from tests.tap.helpers import by_filter
 
@@ -65,19 +66,55 @@ def test_roles_have_both_dates_whether_or_not_describe_lists_them(
     assert output.bookmark("opportunity_roles")["replication_key_value"] == newest
 
 
-def test_a_mapped_stream_whose_catalog_lacks_the_replication_key_is_bookmarked_all_the_same(
+def _entry(catalog, stream="opportunities"):
+    return next(each for each in catalog["streams"] if each["tap_stream_id"] == stream)
+
+
+@pytest.mark.parametrize("keys", ["missing", None, []])
+def test_a_catalog_that_names_no_key_still_gives_a_schema_with_one(sandbox, catalog_of, sync, keys):
+    catalog = catalog_of(sandbox, "opportunities")
+    entry = _entry(catalog)
+    entry["key_properties"] = keys
+    if keys == "missing":
+        del entry["key_properties"]
+    before = len(sandbox.journal())
+    output = sync(by_filter(sandbox), catalog=catalog)
+    (schema,) = [m for m in output.messages if m["type"] == "SCHEMA"]
+    assert schema["key_properties"] == ["marketoGUID"]
+    assert "describe" not in str([c["operation"] for c in sandbox.journal()[before:]])
+
+
+def test_a_key_that_a_catalog_deselects_is_in_the_schema_as_in_the_records(
     sandbox, catalog_of, sync
 ):
-    catalog = catalog_of(sandbox, "opportunity_roles")
-    for entry in catalog["streams"]:
-        entry["schema"]["properties"].pop("updatedAt", None)
-    plain = sync(by_filter(sandbox), catalog=catalog)
-    maps = {"opportunity_roles": {"part": "role"}}
-    mapped = sync(by_filter(sandbox, stream_maps=maps), catalog=catalog)
-    assert "part" in mapped.schema("opportunity_roles")["properties"]
-    told = mapped.bookmark("opportunity_roles")
-    assert told["replication_key_value"]
-    assert told == plain.bookmark("opportunity_roles")
+    catalog = catalog_of(sandbox, "opportunities")
+    for item in _entry(catalog)["metadata"]:
+        if item["breadcrumb"]:
+            item["metadata"] = {"selected": item["breadcrumb"][-1] == "name"}
+    output = sync(by_filter(sandbox), catalog=catalog)
+    assert {*output.schema()["properties"]} == {"marketoGUID", "updatedAt", "name"}
+    assert {*output.records()[0]} == {"marketoGUID", "updatedAt", "name"}
+
+
+def test_a_catalog_without_metadata_selects_all_fields(sandbox, catalog_of, sync):
+    catalog = catalog_of(sandbox, "opportunities")
+    entry = _entry(catalog)
+    entry["metadata"] = []
+    output = sync(by_filter(sandbox), catalog={"streams": [entry]})
+    assert output.schema()["properties"] == entry["schema"]["properties"]
+
+
+@pytest.mark.parametrize("missing", [["marketoGUID"], ["updatedAt"], ["marketoGUID", "updatedAt"]])
+def test_a_catalog_whose_schema_lacks_a_key_is_refused(sandbox, catalog_of, missing):
+    catalog = catalog_of(sandbox, "opportunities")
+    for name in missing:
+        for entry in catalog["streams"]:
+            entry["schema"]["properties"].pop(name, None)
+    with pytest.raises(SettingsError) as caught:
+        TapMarketoOpps(config=by_filter(sandbox), catalog=catalog)
+    told = f"The catalog's schema of opportunities lacks {' and '.join(missing)}, without which"
+    assert str(caught.value).startswith(told)
+    assert "--discover" in str(caught.value)
 
 
 def test_with_a_catalog_no_describe_call_is_made(sandbox, catalog_of, sync):
