@@ -23,12 +23,22 @@ Position = dict[str, t.Any]
 
 _VERSION = 1
 _MOMENT = "%Y-%m-%dT%H:%M:%SZ"
+_FIRST_MOMENT = "0001-01-01T00:00:00Z"
 _LEAD_RANGE = re.compile(r"lead_ids (\d+)-(\d+)")
 
 
 def moment(time: datetime) -> str:
-    """An aware time as text, to the second, rounded down."""
-    return time.astimezone(UTC).strftime(_MOMENT)
+    """An aware time as text, to the second, rounded down.
+
+    Raises:
+        ValueError: in UTC it lies before the year 1, or after 9999.
+    """
+    try:
+        utc = time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("it lies outside of the calendar") from None
+    # Not strftime, which does not pad years below 1000: then moments would not compare as text.
+    return utc.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def parsed(text: str) -> datetime:
@@ -40,15 +50,18 @@ def moment_of(text: str) -> str:
     """The moment that any ISO 8601 text tells; one without an offset is in UTC.
 
     Raises:
-        ValueError: it tells none.
+        ValueError: it tells none, or one outside of the calendar.
     """
     time = datetime.fromisoformat(text)
     return moment(time if time.tzinfo else time.replace(tzinfo=UTC))
 
 
 def earlier(text: str, seconds: int) -> str:
-    """A moment so many seconds before another."""
-    return moment(parsed(text) - timedelta(seconds=seconds))
+    """A moment so many seconds before another, or the first one that there is."""
+    try:
+        return moment(parsed(text) - timedelta(seconds=seconds))
+    except OverflowError:
+        return _FIRST_MOMENT
 
 
 def latest(*moments: str | None) -> str | None:

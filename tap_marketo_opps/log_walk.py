@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import logging
 import typing as t
-from datetime import timedelta
+from datetime import UTC, datetime
 
 from marketo_opps import FieldDescription, MarketoError, PageTokenError
 from marketo_opps.errors import UnexpectedAnswerError
 from marketo_opps.fields import reader
 from tap_marketo_opps.backlog import decoded, encoded
-from tap_marketo_opps.bookmarks import latest, parsed
+from tap_marketo_opps.bookmarks import earlier, latest, parsed
 from tap_marketo_opps.stages import Reading, Step
 
 if t.TYPE_CHECKING:
@@ -30,7 +30,9 @@ ACTIVITY_NAMES = ("Add to Opportunity", "Remove from Opportunity", "Update Oppor
 ACTIVITY_DATE = "activityDate"
 
 # Adobe tells both ways whether the moment itself is included.
-_INCLUSIVE = timedelta(seconds=1)
+_INCLUSIVE_SECONDS = 1
+# Marketo keeps some months of its log: to ask for what was before any log only risks a refusal.
+_BEFORE_ANY_LOG = datetime(1970, 1, 1, tzinfo=UTC)
 
 LEAD_ID = "leadId"
 
@@ -190,7 +192,8 @@ class LogWalk:
 
     def _page(self, token: str | None, reached: str) -> Page:
         if token is None:
-            token = self._client.paging_token(parsed(reached) - _INCLUSIVE)
+            since = max(parsed(earlier(reached, _INCLUSIVE_SECONDS)), _BEFORE_ANY_LOG)
+            token = self._client.paging_token(since)
         return self._client.activities(
             next_page_token=token,
             activity_type_ids=self._type_ids,

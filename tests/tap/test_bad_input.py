@@ -74,6 +74,9 @@ SETTINGS = {
             "Give lead_ids_path, or lead_id_from and lead_id_to, not both",
         ),
         ({"start_date": "last tuesday"}, "Setting 'start_date' is no date-time: 'last tuesday'"),
+        ({"start_date": "0001-01-01T00:00:00+05:00"}, "Setting 'start_date' is no date-time"),
+        ({"start_date": "9999-12-31T23:59:59-05:00"}, "Setting 'start_date' is no date-time"),
+        ({"activity_overlap_seconds": 10**12}, "Setting 'activity_overlap_seconds' cannot be"),
     ],
 )
 def test_a_setting_that_cannot_be_right(changed, told):

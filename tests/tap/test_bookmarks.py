@@ -13,10 +13,12 @@ from tap_marketo_opps.bookmarks import (
     Bookmark,
     Resume,
     covers,
+    earlier,
     fingerprint,
     latest,
     lead_range,
     moment,
+    moment_of,
 )
 from tap_marketo_opps.plans import LogStart, log_start, plan_run
 
@@ -46,6 +48,32 @@ def _plan(bookmarks, **changed):
         "log": None,
     }
     return plan_run(bookmarks, **{**settings, **changed})
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("0900-01-01", "0900-01-01T00:00:00Z"),
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
+        ("2026-01-31T12:00:00.999+02:00", "2026-01-31T10:00:00Z"),
+    ],
+)
+def test_a_moment_has_a_year_of_four_digits(text, told):
+    assert moment_of(text) == told
+    assert moment_of(told) == told
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"])
+def test_a_moment_outside_of_the_calendar_is_none(text):
+    with pytest.raises(ValueError, match="outside of the calendar"):
+        moment_of(text)
+    with pytest.raises(ValueError, match="outside of the calendar"):
+        Bookmark.from_state({"log_until": text})
+
+
+def test_nothing_is_earlier_than_the_first_moment():
+    assert earlier("0001-01-01T00:00:05Z", 4) == "0001-01-01T00:00:01Z"
+    assert earlier(EARLY, 10**12) == earlier("0001-01-01T00:00:00Z", 1) == "0001-01-01T00:00:00Z"
 
 
 def test_a_position_is_one_string_and_comes_back_as_it_was():

@@ -175,3 +175,10 @@ def test_a_lead_is_known_in_whatever_form_its_id_comes(lead):
 def test_an_activity_that_does_not_tell_what_it_is_about_ends_the_walk(read, activity):
     with pytest.raises(UnexpectedAnswerError, match=r"activity 9 has no .* that can be read"):
         read({"marketoGUID": "9", **activity})
+
+
+def test_the_log_is_not_asked_for_what_was_before_there_were_any():
+    client = Client()
+    walk = _walk(client, at={"token": None, "reached": "0001-01-01T00:00:00Z", "keys": encoded({})})
+    walk.calls(walk.next_reading())(None)()
+    assert client.asked == [datetime(1970, 1, 1, tzinfo=UTC), "first"]

@@ -222,6 +222,16 @@ def test_a_catalog_that_says_full_table_reads_everything_each_time(sandbox, cata
     assert "replication_key_value" not in second.bookmark()
 
 
+@pytest.mark.parametrize("since", ["0900-01-01", "0001-01-01T00:00:00Z"])
+@pytest.mark.parametrize("way", ["filter", "activities"])
+def test_a_start_date_long_before_marketo_has_everything_read(
+    sandbox, catalog_of, sync, since, way
+):
+    config = by_filter(sandbox, start_date=since, find_by=way)
+    output = sync(config, catalog=catalog_of(sandbox, "opportunities"))
+    assert len(output.records()) > 200
+
+
 def test_numbers_keep_every_digit(sandbox, catalog_of, sync):
     external_id = sandbox.instance.opportunity_ids()[0]
     sandbox.instance.change([external_id], {"amount": "1234567890123456.78"})
