@@ -15,9 +15,11 @@ from marketo_opps import (
     ResponseError,
     SettingsError,
 )
-from tap_marketo_opps.finders import FilterFinder, searchable
+from tap_marketo_opps.finders import OPPORTUNITIES, ROLES, FilterFinder, searchable
 
 if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from marketo_opps import MarketoClient
     from tap_marketo_opps.finders import Finder
 
@@ -31,6 +33,16 @@ class FieldsDeniedError(MarketoError):
 
     def __init__(self, error: MarketoError) -> None:
         super().__init__(f"{error} Or deselect the stream opportunity_fields.")
+
+
+class FieldGoneError(MarketoError):
+    """A stored catalog selects a field that the instance has no longer."""
+
+    def __init__(self, error: MarketoError, name: str) -> None:
+        super().__init__(
+            f"{error.summary} The catalog selects field '{name}', which the instance does not "
+            "have: write the catalog anew with --discover, or deselect it."
+        )
 
 
 class StreamMapsError(MarketoError):
@@ -53,22 +65,39 @@ def without_roles(error: MarketoError) -> str:
     )
 
 
-def explained(error: MarketoError, client: MarketoClient, finder: Finder) -> MarketoError:
+def explained(
+    error: MarketoError,
+    client: MarketoClient,
+    finder: Finder,
+    fields: Mapping[str, Sequence[str]],
+) -> MarketoError:
     """The same error, or one that says more.
 
     Args:
         error: what ended a run.
         client: may be asked once more.
         finder: of that run.
+        fields: streams to those that are selected.
     """
     refused = isinstance(error, CrmManagedError | RequestRefusedError | DataError)
     if not refused or not isinstance(error, ResponseError):
         return error
-    if MarketoObject.OPPORTUNITY_ROLES.path in error.call:
-        return NoRolesError(without_roles(error)) if _means_no_roles(error) else error
-    if isinstance(finder, FilterFinder):
-        return _filter_type_error(client, finder.filter_type) or error
-    return error
+    of_roles = MarketoObject.OPPORTUNITY_ROLES.path in error.call
+    if of_roles and _means_no_roles(error):
+        return NoRolesError(without_roles(error))
+    told = None
+    if isinstance(finder, FilterFinder) and not of_roles:
+        told = _filter_type_error(client, finder.filter_type)
+    return told or _field_gone(error, fields.get(ROLES if of_roles else OPPORTUNITIES, ())) or error
+
+
+def _field_gone(error: ResponseError, selected: Iterable[str]) -> MarketoError | None:
+    said = "; ".join(reason.message for reason in error.reasons if reason.code == _NO_SUCH_FIELD)
+    name = next((name for name in selected if f"'{name}'" in said), None)
+    return FieldGoneError(error, name) if name else None
+
+
+_NO_SUCH_FIELD = "1006"
 
 
 def _means_no_roles(error: ResponseError) -> bool:

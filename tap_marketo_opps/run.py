@@ -107,7 +107,8 @@ class Run:
             yield from self._read(workers, account)
         except MarketoError as error:
             account.tell_how_far()
-            more = explained(error, self.client, self.finder)
+            fields = {name: stream.selected_fields for name, stream in self.streams.items()}
+            more = explained(error, self.client, self.finder, fields)
             if more is error:
                 raise
             raise more from error

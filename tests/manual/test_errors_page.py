@@ -206,6 +206,12 @@ def without_a_key(world: World) -> None:
     tap(sandbox, catalog={"streams": [entry]}, **VALUES)
 
 
+def with_a_field_that_is_gone(world: World) -> None:
+    properties = {name: {} for name in ("marketoGUID", "updatedAt", "mood")}
+    entry = {"tap_stream_id": "opportunities", "schema": {"properties": properties}}
+    tap(world.sandbox(), catalog={"streams": [entry]}, **VALUES)
+
+
 def checked(world: World) -> None:
     sandbox = world.sandbox(permissions=LEAST)
     plugin = TapMarketoOpps(config={**sandbox.credentials, "start_date": "2026-01-01"})
@@ -390,6 +396,7 @@ CASES: dict[str, Case] = {
     "A value of ... in ... does not fit": without_catalog_keys,
     "start_date is needed": lambda world: tap(world.sandbox()),
     "filter_type '...' is not": lambda world: tap(world.sandbox(), filter_type="stage", **VALUES),
+    "Marketo refused ...: 1006": with_a_field_that_is_gone,
     "... Without roles,": lambda world: tap(world.sandbox(crm_sync="read-only"), **VALUES),
     "...; the instance has no field": lambda world: tap(
         world.sandbox(), field_names=["none"], **VALUES

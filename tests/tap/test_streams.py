@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 from marketo_opps import SettingsError
+from tap_marketo_opps.explaining import FieldGoneError
 from tap_marketo_opps.tap import TapMarketoOpps
 from tests.tap.helpers import by_filter
 
@@ -230,6 +232,21 @@ def test_a_start_date_long_before_marketo_has_everything_read(
     config = by_filter(sandbox, start_date=since, find_by=way)
     output = sync(config, catalog=catalog_of(sandbox, "opportunities"))
     assert len(output.records()) > 200
+
+
+@pytest.mark.parametrize("stream", ["opportunities", "opportunity_roles"])
+def test_a_field_that_is_gone_from_marketo_is_named_with_what_to_do(
+    sandbox, catalog_of, sync, stream
+):
+    catalog = catalog_of(sandbox, stream)
+    _entry(catalog, stream)["schema"]["properties"]["mood"] = {"type": ["string", "null"]}
+    with pytest.raises(FieldGoneError) as caught:
+        sync(_values(sandbox), catalog=catalog)
+    assert re.fullmatch(
+        r"Marketo refused [^:]*: 1006 Field 'mood' not found \(requestId \S+\)\. The catalog "
+        r"selects field 'mood', which .*--discover, or deselect it\.",
+        str(caught.value),
+    )
 
 
 def test_numbers_keep_every_digit(sandbox, catalog_of, sync):
