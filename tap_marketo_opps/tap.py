@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import json
 import os
+import sys
 import typing as t
 import weakref
+from dataclasses import replace
 
 import click
 from singer_sdk import Tap
@@ -14,7 +16,6 @@ from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError, MappingError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
-from singer_sdk.tap_base import CliTestOptionValue
 
 from marketo_opps import (
     ConnectionSettings,
@@ -80,6 +81,8 @@ class TapMarketoOpps(Tap):
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
 
+    most_retry_seconds = float("inf")
+
     # Settings
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
@@ -109,7 +112,9 @@ class TapMarketoOpps(Tap):
     @functools.cached_property
     def client(self) -> MarketoClient:
         """The one client of this tap."""
-        client = MarketoClient(ConnectionSettings.from_config(self.config))
+        settings = ConnectionSettings.from_config(self.config)
+        most = min(settings.max_retry_seconds, self.most_retry_seconds)
+        client = MarketoClient(replace(settings, max_retry_seconds=most))
         TERMINATION.on_request(client.stop)
         weakref.finalize(self, client.close)
         return client
@@ -218,40 +223,60 @@ class TapMarketoOpps(Tap):
         return environment_settings(properties, cls._env_var_prefix, os.environ)
 
     @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """The SDK's, but for what `--test` is, and for when it comes about."""
+        command = super().get_singer_command()
+        (test,) = (each for each in command.params if each.name == "test")
+        t.cast("click.Option", test).help = checks.HELP
+        # The SDK tests in the option's callback, which knows nothing of the options after it.
+        test.expose_value = True
+        return command
+
+    @classmethod
+    def cb_test(  # type: ignore[override]
+        cls,
+        ctx: click.Context,  # noqa: ARG003 - the SDK's signature
+        param: click.Option,  # noqa: ARG003
+        value: str,
+    ) -> str:
+        """The kind of test that `--test` asks for, with a plain sentence for what is none."""
+        return checks.checked_kind(value)
+
+    @classmethod
     def invoke(
         cls,
         *,
         state: t.IO[str] | None = None,
         catalog: t.IO[str] | None = None,
+        test: str = checks.DISABLED,
         **options: t.Any,
     ) -> None:
-        """A sync, once the files that it is given are known to be readable."""
-        super().invoke(
-            state=inputs.checked_state(state),
-            catalog=inputs.checked_catalog(catalog),
-            **options,
-        )
+        """A sync or a test, once the files that it is given are known to be readable."""
+        state, catalog = inputs.checked_state(state), inputs.checked_catalog(catalog)
+        if test == checks.DISABLED or options.get("about"):
+            super().invoke(state=state, catalog=catalog, **options)
+        else:
+            sys.exit(0 if cls._test(test, options["config"], catalog) else 1)
 
     @classmethod
-    def cb_test(
-        cls,
-        ctx: click.Context,
-        param: click.Option,
-        value: str,
-    ) -> None:
-        """`--test`: a line for credentials and for each permission; `--test=schema` as the SDK."""
-        if value != CliTestOptionValue.All.value:
-            super().cb_test(ctx, param, value)
-            return
-        given, catalog = ctx.params["config"], ctx.params.get("catalog")
-        catalog = inputs.checked_catalog(catalog)
+    def _test(cls, kind: str, config: _ConfigInput, catalog: t.IO[str] | None) -> bool:
+        """Whether a test goes well."""
         tap = cls(
-            config=given.config,
-            parse_env_config=given.parse_env,
+            config=config.config,
+            parse_env_config=config.parse_env,
             catalog=json.load(catalog) if catalog else None,
             setup_mapper=False,
         )
-        ctx.exit(0 if tap.report_checks() else 1)
+        tap.most_retry_seconds = checks.MOST_RETRY_SECONDS
+        if kind == checks.ALL:
+            return tap.report_checks()
+        tap.setup_mapper()
+        if kind == checks.SCHEMA:
+            tap.write_schemas()
+        else:
+            selected = [stream for stream in tap.streams.values() if stream.selected]
+            tap.run_sync_dry_run(streams=selected)
+        return True
 
     def report_checks(self) -> bool:
         """Print what this user may do; whether it is all that a run needs."""
@@ -261,6 +286,7 @@ class TapMarketoOpps(Tap):
             streams=self._streams_wanted(),
             by_leads=way != BY_FILTER,
             by_log=way == BY_ACTIVITIES,
+            by_catalog=self.input_catalog is not None,
         )
         return checks.report(wanted, click.echo)
 

@@ -16,7 +16,7 @@ from marketo_opps import DailyQuotaError, MarketoObject, process
 from marketo_opps.configuration import checked_config_paths
 from marketo_opps.process import Termination
 from marketo_opps.sandbox.cli import main as sandbox_main
-from tap_marketo_opps import inputs
+from tap_marketo_opps import checks, inputs
 from tap_marketo_opps.log_walk import activity_types
 from tap_marketo_opps.tap import TapMarketoOpps
 from target_marketo_opps.courier import _accepted
@@ -356,6 +356,7 @@ CASES: dict[str, Case] = {
     "... Or deselect": lambda world: tap(world.sandbox(permissions=LEAST), **VALUES),
     "Marketo refused ...: 601": lambda world: tap(world.refusing("601"), **VALUES),
     "FAILED  ...": checked,
+    "--test: '...' is none": lambda _: checks.checked_kind("everything"),
     "... cannot be reached (...): check 'endpoint'": settings(),
     "... cannot be reached through": through("HTTPS_PROXY", NOBODY),
     "The proxy for ...": through("HTTPS_PROXY", "socks5://127.0.0.1:9"),

@@ -241,7 +241,7 @@ def test_a_field_that_is_gone_from_marketo_is_named_with_what_to_do(
     catalog = catalog_of(sandbox, stream)
     _entry(catalog, stream)["schema"]["properties"]["mood"] = {"type": ["string", "null"]}
     with pytest.raises(FieldGoneError) as caught:
-        sync(_values(sandbox), catalog=catalog)
+        sync(by_filter(sandbox), catalog=catalog)
     assert re.fullmatch(
         r"Marketo refused [^:]*: 1006 Field 'mood' not found \(requestId \S+\)\. The catalog "
         r"selects field 'mood', which .*--discover, or deselect it\.",
