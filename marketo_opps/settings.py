@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import re
 import typing as t
@@ -14,12 +15,16 @@ import jsonschema
 from marketo_opps.errors import SettingsError
 
 if t.TYPE_CHECKING:
+    import logging
     from collections.abc import Iterator, Mapping
 
 PACKAGE_NAME = "marketo-opps"
 
 _HEADER_VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
 _HOST = re.compile(r"(?!.{254})[\w-]{1,63}(\.[\w-]{1,63})*\.?")
+
+# Near enough for a slip of the pen; not so near that batch_config is taken for batch_size.
+_CLOSE = 0.75
 
 REQUIRED_SETTINGS = ("endpoint", "client_id", "client_secret")
 
@@ -206,6 +211,24 @@ def setting_errors(config: Mapping[str, t.Any], schema: Mapping[str, t.Any]) -> 
     except SettingsError as error:
         return [str(error)]
     return []
+
+
+def tell_unknown_settings(
+    config: Mapping[str, t.Any], schema: Mapping[str, t.Any], logger: logging.Logger
+) -> None:
+    """Warn of each setting that does nothing, never quoting its value.
+
+    Args:
+        config: setting names to values.
+        schema: the plugin's JSON schema.
+        logger: the plugin's.
+    """
+    known = list(schema["properties"])
+    for name in config:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1, cutoff=_CLOSE)
+            question = f"; did you mean {close[0]!r}?" if close else "."
+            logger.warning("Setting %r is unknown and has no effect%s", name, question)
 
 
 def _sentences(

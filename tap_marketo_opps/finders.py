@@ -11,6 +11,7 @@ from marketo_opps.fields import EXTERNAL_ID, UPDATED_AT, reader
 from tap_marketo_opps.backlog import Backlog
 from tap_marketo_opps.bookmarks import lead_range
 from tap_marketo_opps.log_walk import LEAD_ID, LogWalk, activity_date, lead_of
+from tap_marketo_opps.progress import counted
 from tap_marketo_opps.stages import Lookup, Query, Sweep, never
 
 if t.TYPE_CHECKING:
@@ -67,9 +68,11 @@ class Finder(t.Protocol):
     """One way to find opportunities.
 
     `found_by` names it together with what it looks up: bookmarks of other keys say nothing.
+    `told` is what users are told of it.
     """
 
     found_by: str
+    told: str
 
     def stages(self, client: MarketoClient, batch_size: int, wanted: Wanted) -> Stages:
         """The stages of a run."""
@@ -82,10 +85,12 @@ class FilterFinder:
         self.filter_type = filter_type
         self._source = source
         self.found_by = f"filter {filter_type} {source.digest}"
+        self._key_field = _ALIASES.get(filter_type, filter_type)
+        self.told = f"filter of {self._key_field}, {counted(source.total, 'value')}"
 
     def stages(self, client: MarketoClient, batch_size: int, wanted: Wanted) -> Stages:
         """Opportunities by the values, roles by their opportunities."""
-        key_field = _ALIASES.get(self.filter_type, self.filter_type)
+        key_field = self._key_field
         if OPPORTUNITIES not in wanted.fields and key_field == EXTERNAL_ID:
             query = _roles_by(EXTERNAL_ID, client, batch_size, wanted)
             return Stages(Sweep(query, ROLES, self._source, noun="values", at=wanted.at), ())
@@ -121,6 +126,8 @@ class LeadFinder:
         """
         self._source = source
         self.found_by = f"lead_ids {source.digest}"
+        is_range = bool(lead_range(self.found_by))
+        self.told = self.found_by if is_range else f"lead_ids, {source.total:,} of them"
         others = map(lead_range, {*swept_before} - {self.found_by})
         self._swept_before = [leads for leads in others if leads]
 
@@ -147,7 +154,7 @@ class LeadFinder:
 class ActivityFinder:
     """`activities`: the roles of leads that the activity log tells of, and their opportunities."""
 
-    found_by = "activities"
+    found_by = told = "activities"
 
     def __init__(self, types: Callable[[], Iterable[int]]) -> None:
         self._types = types

@@ -80,6 +80,13 @@ class Advance:
         return self.seconds / done_now * (self.total - self.done)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things, by a noun that takes an `s` or `ies` for more than one."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun[:-1]}ies" if noun.endswith("y") else f"{number:,} {noun}s"
+
+
 def duration(seconds: float) -> str:
     """Seconds in the unit that fits."""
     if seconds < 2 * _MINUTE:

@@ -97,6 +97,8 @@ class Run:
 
     def pages(self) -> Iterator[tuple[FoundStream, list[Typed]]]:
         """Write all there is; yields what was written, by stream."""
+        since = self.plan.any_resume.log_from
+        _LOGGER.info("Finding by %s%s.", self.finder.told, f", since {since}" if since else "")
         for note in self.plan.notes:
             _LOGGER.info("%s", note)
         for stream in self.streams.values():

@@ -121,6 +121,15 @@ def find_by(config: Mapping[str, t.Any]) -> str:
     return BY_FILTER if has_values else BY_ACTIVITIES
 
 
+def idle_settings(config: Mapping[str, t.Any]) -> list[str]:
+    """Those that name leads where nobody has said how to find.
+
+    Who has chosen a way may well keep the settings of another.
+    """
+    names = ("lead_id_from", "lead_id_to", "lead_ids_path")
+    return [] if config.get("find_by") else [name for name in names if config.get(name)]
+
+
 def start_date(config: Mapping[str, t.Any]) -> str | None:
     """`start_date` as a moment.
 

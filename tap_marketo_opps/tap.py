@@ -27,7 +27,7 @@ from marketo_opps import (
 from marketo_opps.configuration import checked_config_paths, environment_settings
 from marketo_opps.fields import is_known_type, object_schema
 from marketo_opps.process import TERMINATION, run
-from marketo_opps.settings import PACKAGE_NAME, setting_errors
+from marketo_opps.settings import PACKAGE_NAME, setting_errors, tell_unknown_settings
 from tap_marketo_opps import checks, explaining, inputs, log_walk
 from tap_marketo_opps.field_reader import FIELDS
 from tap_marketo_opps.finders import OPPORTUNITIES, ROLES
@@ -37,6 +37,7 @@ from tap_marketo_opps.settings import (
     BY_FILTER,
     CONFIG_SCHEMA,
     find_by,
+    idle_settings,
     setting_conflicts,
 )
 from tap_marketo_opps.streams import (
@@ -88,6 +89,13 @@ class TapMarketoOpps(Tap):
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Tell every setting that cannot be right, never quoting a secret; set defaults."""
         self.append_builtin_config(self.config_jsonschema)
+        tell_unknown_settings(self._config, self.config_jsonschema, self.logger)
+        if idle := idle_settings(self._config):
+            self.logger.warning(
+                "%s: no effect without find_by lead_ids; opportunities are found by %s.",
+                ", ".join(idle),
+                find_by(self._config),
+            )
         properties = self.config_jsonschema["properties"]
         for name, schema in properties.items():
             if "default" in schema and self._config.get(name) is None:

@@ -28,7 +28,7 @@ from singer_sdk.mapper import (
 from marketo_opps import MarketoError, MarketoObject
 from marketo_opps.configuration import checked_config_paths, environment_settings
 from marketo_opps.process import TERMINATION, run
-from marketo_opps.settings import PACKAGE_NAME, setting_errors
+from marketo_opps.settings import PACKAGE_NAME, setting_errors, tell_unknown_settings
 from target_marketo_opps.batch_files import batch_records
 from target_marketo_opps.errors import InputError, NoSchemaError, RejectLimitError, StreamError
 from target_marketo_opps.mapping import DELETED_AT, key_fields
@@ -101,6 +101,7 @@ class TargetMarketoOpps(Target):
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check the settings; unlike the SDK's errors, ours never quote a secret."""
         self.append_builtin_config(self.config_jsonschema)
+        tell_unknown_settings(self._config, self.config_jsonschema, self.logger)
         errors = setting_errors(self._config, self.config_jsonschema)
         errors += combination_errors(self._config)
         if errors and raise_errors:

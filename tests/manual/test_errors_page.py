@@ -329,6 +329,8 @@ CASES: dict[str, Case] = {
     "Give lead_ids_path, or": settings(find_by="lead_ids", lead_id_from=1, lead_ids_path="x"),
     "lead_id_from must not": settings(find_by="lead_ids", lead_id_from=2, lead_id_to=1),
     "dedupe_by 'idField' needs": of_target(dedupe_by="idField"),
+    "Setting '...' is unknown": of_target(dryrun=True),
+    "...: no effect without find_by": settings(filter_values=None, lead_ids_path="x"),
     "--config: cannot read ...": lambda _: checked_config_paths(("no/such.json",)),
     "--config: ... is no JSON": config_file(b"{"),
     "--config: ... holds no JSON object.": config_file(b"[]"),

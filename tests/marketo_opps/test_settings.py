@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from marketo_opps import ConnectionSettings, SettingsError
@@ -11,6 +13,7 @@ from marketo_opps.settings import (
     default_user_agent,
     instance_address,
     setting_errors,
+    tell_unknown_settings,
 )
 
 GOOD = {
@@ -204,3 +207,25 @@ class TestSettingErrors:
         assert setting_errors(GOOD, SCHEMA | {"maxProperties": 1}) == [
             "The configuration cannot be right: it breaks the schema's 'maxProperties'."
         ]
+
+
+class TestUnknownSettings:
+    LOGGER = logging.getLogger("a-plugin")
+
+    def told(self, caplog, **config):
+        tell_unknown_settings(GOOD | config, SCHEMA, self.LOGGER)
+        assert {record.levelname for record in caplog.records} <= {"WARNING"}
+        return caplog.messages
+
+    def test_known_ones_are_not_told(self, caplog):
+        assert self.told(caplog, filter_values=["a"]) == []
+
+    def test_a_slip_of_the_pen_is_told_with_what_was_meant_and_without_its_value(self, caplog):
+        assert self.told(caplog, clientsecret="hush") == [
+            "Setting 'clientsecret' is unknown and has no effect; did you mean 'client_secret'?"
+        ]
+
+    @pytest.mark.parametrize("name", ["batch_config", "load_method", "validate_records"])
+    def test_one_that_is_near_to_none_is_told_without_a_question(self, caplog, name):
+        told = f"Setting '{name}' is unknown and has no effect."
+        assert self.told(caplog, **{name: {"secret": "hush"}}) == [told]

@@ -404,3 +404,26 @@ def test_what_was_found_is_looked_up_before_the_rest_of_many_pages_is_read(
     assert len(asked) > 100
     # Two pages bring the keys of a call; ten readings are in line, and five calls under way.
     assert asked.index("query opportunity") < 20
+
+
+def test_a_run_begins_by_saying_how_it_finds(sandbox, sync, tmp_path, caplog):
+    caplog.set_level("INFO")
+    (tmp_path / "leads.txt").write_text("1\n2\n")
+    ways = {
+        "Finding by activities, since 2026-01-01T00:00:00Z.": {"start_date": "2026-01-01"},
+        "Finding by lead_ids 1-2000.": {
+            "find_by": "lead_ids",
+            "lead_id_from": 1,
+            "lead_id_to": 2000,
+        },
+        "Finding by lead_ids, 2 of them.": {
+            "find_by": "lead_ids",
+            "lead_ids_path": str(tmp_path / "leads.txt"),
+        },
+        "Finding by filter of externalOpportunityId, 2 values.": {"filter_values": ["a", "b"]},
+        "Finding by filter of region, 1 value.": {"filter_type": "region", "filter_values": ["a"]},
+    }
+    for told, settings in ways.items():
+        caplog.clear()
+        sync({**sandbox.credentials, **settings})
+        assert [line for line in caplog.messages if line.startswith("Finding")] == [told]

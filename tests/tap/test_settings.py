@@ -1,0 +1,32 @@
+"""What the tap says of settings that do nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from tap_marketo_opps.tap import TapMarketoOpps
+
+
+@pytest.mark.parametrize("setting", ["lead_ids_path", "lead_id_from"])
+def test_leads_that_are_named_without_find_by_are_told_to_do_nothing(setting, caplog):
+    settings = {"endpoint": "http://127.0.0.1:9", "client_id": "a", "client_secret": "b"}
+    for find_by, told in ((None, 1), ("activities", 0), ("filter", 0)):
+        caplog.clear()
+        config = {**settings, setting: 7 if setting == "lead_id_from" else "x", "find_by": find_by}
+        TapMarketoOpps(config={**config, "filter_values": ["x"]}, setup_mapper=False)
+        lines = [line for line in caplog.messages if "no effect" in line]
+        assert (
+            lines
+            == [
+                f"{setting}: no effect without find_by lead_ids; opportunities are found by filter."
+            ]
+            * told
+        )
+
+
+def test_a_setting_that_is_misspelt_is_told_once(caplog):
+    settings = {"endpoint": "http://127.0.0.1:9", "client_id": "a", "client_secret": "b"}
+    TapMarketoOpps(config={**settings, "maxconcurrent_calls": "hush"}, setup_mapper=False)
+    (line,) = [line for line in caplog.messages if "no effect" in line]
+    assert "did you mean 'max_concurrent_calls'?" in line
+    assert "hush" not in line
