@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import typing as t
 from pathlib import Path
 
@@ -14,6 +15,46 @@ if t.TYPE_CHECKING:
 _BOOLEANS = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(
     ("false", "0", "no", "off"), False
 )
+
+
+def run_command(plugin: t.Any, environment: Mapping[str, str]) -> None:
+    """Run a plugin's command line, once what it is to log, and how, can be made out.
+
+    Args:
+        plugin: a class of the SDK's, which sets up logging when it is asked for its `cli`.
+        environment: variables to values.
+
+    Raises:
+        SettingsError: a variable about logging cannot be right.
+    """
+    _check_log_level(plugin.name.upper().replace("-", "_"), environment)
+    try:
+        command = plugin.cli
+    except Exception as error:
+        # Nothing else is done here, but a file of the user's may have anything raised.
+        if _LOG_CONFIG not in environment:
+            raise
+        raise SettingsError(
+            f"The environment variable {_LOG_CONFIG} names {environment[_LOG_CONFIG]}, which is no "
+            f"configuration of Python's logging ({type(error).__name__}): correct that file, or "
+            "unset the variable."
+        ) from None
+    command()
+
+
+_LOG_CONFIG = "SINGER_SDK_LOG_CONFIG"
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+def _check_log_level(prefix: str, environment: Mapping[str, str]) -> None:
+    for variable in (f"{prefix}_LOGLEVEL", "LOGLEVEL"):
+        if level := environment.get(variable):
+            if level.upper() not in logging.getLevelNamesMapping():
+                raise SettingsError(
+                    f"The environment variable {variable} is {level!r}, which is no log level: "
+                    f"write one of {', '.join(_LEVELS)}."
+                )
+            return
 
 
 def checked_config_paths(paths: tuple[str, ...]) -> tuple[str, ...]:

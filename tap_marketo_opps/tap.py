@@ -24,7 +24,7 @@ from marketo_opps import (
     MarketoObject,
     RequestRefusedError,
 )
-from marketo_opps.configuration import checked_config_paths, environment_settings
+from marketo_opps.configuration import checked_config_paths, environment_settings, run_command
 from marketo_opps.fields import is_known_type, object_schema
 from marketo_opps.process import TERMINATION, run
 from marketo_opps.settings import PACKAGE_NAME, setting_errors, tell_unknown_settings
@@ -307,4 +307,7 @@ class TapMarketoOpps(Tap):
 
 def main() -> t.NoReturn:
     """The console script `tap-marketo-opps`."""
-    run(TapMarketoOpps.cli, foreseeable=(ConfigValidationError, MappingError))
+    run(
+        lambda: run_command(TapMarketoOpps, os.environ),
+        foreseeable=(ConfigValidationError, MappingError),
+    )

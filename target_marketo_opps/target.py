@@ -26,7 +26,7 @@ from singer_sdk.mapper import (
 )
 
 from marketo_opps import MarketoError, MarketoObject
-from marketo_opps.configuration import checked_config_paths, environment_settings
+from marketo_opps.configuration import checked_config_paths, environment_settings, run_command
 from marketo_opps.process import TERMINATION, run
 from marketo_opps.settings import PACKAGE_NAME, setting_errors, tell_unknown_settings
 from target_marketo_opps.batch_files import batch_records
@@ -295,4 +295,4 @@ def _plain_value(value: t.Any) -> t.Any:
 
 def main() -> t.NoReturn:
     """The console script."""
-    run(TargetMarketoOpps.cli, foreseeable=FORESEEABLE)
+    run(lambda: run_command(TargetMarketoOpps, os.environ), foreseeable=FORESEEABLE)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from marketo_opps import DailyQuotaError, MarketoObject, process
-from marketo_opps.configuration import checked_config_paths
+from marketo_opps.configuration import checked_config_paths, run_command
 from marketo_opps.process import Termination
 from marketo_opps.sandbox.cli import main as sandbox_main
 from tap_marketo_opps import checks, inputs
@@ -160,6 +160,10 @@ def environment(_: World) -> None:
 def of_variable(world: World) -> None:
     world.variable("TAP_MARKETO_OPPS_FILTER_VALUES", '["a"')
     environment(world)
+
+
+def logging_by(name: str, value: str) -> Case:
+    return lambda _: run_command(TapMarketoOpps, {name: value})
 
 
 def expired(world: World) -> None:
@@ -334,7 +338,9 @@ CASES: dict[str, Case] = {
     "--config: cannot read ...": lambda _: checked_config_paths(("no/such.json",)),
     "--config: ... is no JSON": config_file(b"{"),
     "--config: ... holds no JSON object.": config_file(b"[]"),
-    "The environment variable ...": of_variable,
+    "The environment variable ... is not": of_variable,
+    "The environment variable ... is '...'": logging_by("LOGLEVEL", "verbose"),
+    "The environment variable SINGER": logging_by("SINGER_SDK_LOG_CONFIG", "/dev/null"),
     "...: cannot read ...: ...": values_file(None),
     "...: ... is no regular file.": lambda world: tap(
         world.sandbox(), filter_values_path=str(world.path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from marketo_opps import SettingsError
-from marketo_opps.configuration import checked_config_paths, environment_settings
+from marketo_opps.configuration import checked_config_paths, environment_settings, run_command
 
 PROPERTIES = {
     "text": {"type": "string"},
@@ -101,3 +101,64 @@ def test_paths_that_can_be_read_are_handed_on(tmp_path):
     paths = (str(tmp_path / "a.json"), "ENV")
 
     assert checked_config_paths(paths) == paths
+
+
+class Plugin:
+    """Sets up logging as the SDK does, or fails to, and remembers that it was run."""
+
+    name = "tap-of-tests"
+
+    def __init__(self, error=None):
+        self.error = error
+        self.runs = 0
+
+    @property
+    def cli(self):
+        if self.error:
+            raise self.error
+        return self.run
+
+    def run(self):
+        self.runs += 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        (
+            {"LOGLEVEL": "verbose"},
+            "LOGLEVEL is 'verbose', which is no log level: write one of DEBUG",
+        ),
+        ({"TAP_OF_TESTS_LOGLEVEL": "foo", "LOGLEVEL": "INFO"}, "TAP_OF_TESTS_LOGLEVEL is 'foo'"),
+    ],
+)
+def test_a_level_that_there_is_not_is_told_before_anything_is_run(environment, told):
+    plugin = Plugin()
+    with pytest.raises(SettingsError, match=told):
+        run_command(plugin, environment)
+    assert plugin.runs == 0
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        {"LOGLEVEL": "debug"},
+        {"LOGLEVEL": ""},
+        {"TAP_OF_TESTS_LOGLEVEL": "WARN", "LOGLEVEL": "x"},
+    ],
+)
+def test_a_level_that_there_is_is_none_of_our_concern(environment):
+    plugin = Plugin()
+    run_command(plugin, environment)
+    assert plugin.runs == 1
+
+
+def test_a_configuration_of_logging_that_is_none_is_told():
+    with pytest.raises(SettingsError, match=r"SINGER_SDK_LOG_CONFIG names x.yaml, .*\(KeyError\)"):
+        run_command(Plugin(KeyError("hush")), {"SINGER_SDK_LOG_CONFIG": "x.yaml"})
+
+
+def test_any_other_error_is_left_as_it_is():
+    with pytest.raises(KeyError):
+        run_command(Plugin(KeyError()), {})

@@ -169,6 +169,24 @@ def test_an_environment_variable_that_is_no_number(tap):
     assert "many" in error
 
 
+@pytest.mark.parametrize("plugin", ["tap_marketo_opps.tap", "target_marketo_opps.target"])
+def test_environment_variables_about_logging_that_cannot_be_right(plugin, tmp_path):
+    broken = tmp_path / "logging.yaml"
+    broken.write_text("version: 1\nroot: [")
+    for name, value in (("LOGLEVEL", "verbose"), ("SINGER_SDK_LOG_CONFIG", str(broken))):
+        done = subprocess.run(
+            [sys.executable, "-c", f"from {plugin} import main; main()", "--version"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env={**os.environ, name: value},
+        )
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert name in done.stderr
+
+
 def test_wrong_credentials(tap, marketo_sandbox_factory):
     sandbox = marketo_sandbox_factory(limits=LIMITS)
     done = tap({**SETTINGS, "endpoint": sandbox.endpoint})
