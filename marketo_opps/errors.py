@@ -268,6 +268,13 @@ class CrmManagedError(ResponseError):
         "The instance has a native CRM sync that manages opportunities: they cannot be written by "
         "API, and roles cannot be read either. Change them in the CRM."
     )
+    read_remedy: t.ClassVar[str] = (
+        "The instance has a native CRM sync that keeps this to itself: read the CRM itself instead."
+    )
+
+    def advice(self) -> str:
+        """What to do about a write, or about a read as far as its call tells that it is one."""
+        return self.read_remedy if self.call.startswith("GET ") else self.remedy
 
 
 class RequestRefusedError(ResponseError):

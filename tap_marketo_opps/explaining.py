@@ -24,8 +24,25 @@ if t.TYPE_CHECKING:
     from tap_marketo_opps.finders import Finder
 
 
-class NoRolesError(MarketoError):
+class OtherSettingsError(MarketoError):
+    """What no later run gets over unless settings or catalog are changed."""
+
+
+class NoRolesError(OtherSettingsError):
     """The instance has no roles, and what was asked for goes through them."""
+
+    def __init__(self, error: MarketoError) -> None:
+        super().__init__(
+            f"{without_roles(error)} Set find_by to filter, and deselect opportunity_roles."
+        )
+
+
+class NoOpportunitiesError(OtherSettingsError):
+    """A native CRM sync keeps opportunities to itself, for reading too."""
+
+    def __init__(self, error: CrmManagedError) -> None:
+        # A long read goes as POST, which by itself looks like a write.
+        super().__init__(f"{error.summary} {error.read_remedy}")
 
 
 class FieldsDeniedError(MarketoError):
@@ -35,7 +52,7 @@ class FieldsDeniedError(MarketoError):
         super().__init__(f"{error} Or deselect the stream opportunity_fields.")
 
 
-class FieldGoneError(MarketoError):
+class FieldGoneError(OtherSettingsError):
     """A stored catalog selects a field that the instance has no longer."""
 
     def __init__(self, error: MarketoError, name: str) -> None:
@@ -60,9 +77,15 @@ class StreamMapsError(MarketoError):
 def without_roles(error: MarketoError) -> str:
     """What an instance without roles is good for."""
     return (
-        f"{error} Without roles, opportunities can be found by find_by filter only; the streams "
-        "opportunity_fields and opportunity_activities work as ever, opportunity_roles does not."
+        f"{error.summary} Without roles, opportunities can be found by find_by filter only; the "
+        "streams opportunity_fields and opportunity_activities work as ever, opportunity_roles "
+        "does not."
     )
+
+
+def may_be_got_over(error: MarketoError) -> bool:
+    """Whether a later run with the same settings may go on where this one has ended."""
+    return not isinstance(error, OtherSettingsError | SettingsError | CrmManagedError)
 
 
 def explained(
@@ -84,7 +107,9 @@ def explained(
         return error
     of_roles = MarketoObject.OPPORTUNITY_ROLES.path in error.call
     if of_roles and _means_no_roles(error):
-        return NoRolesError(without_roles(error))
+        return NoRolesError(error)
+    if isinstance(error, CrmManagedError):
+        return NoOpportunitiesError(error)
     told = None
     if isinstance(finder, FilterFinder) and not of_roles:
         told = _filter_type_error(client, finder.filter_type)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from marketo_opps import MarketoError, Workers
 from marketo_opps.process import TERMINATION
-from tap_marketo_opps.explaining import explained
+from tap_marketo_opps.explaining import explained, may_be_got_over
 from tap_marketo_opps.finders import ActivityFinder, LeadFinder
 from tap_marketo_opps.pipeline import Pipeline
 from tap_marketo_opps.progress import Advance, Pulse
@@ -108,9 +108,10 @@ class Run:
         try:
             yield from self._read(workers, account)
         except MarketoError as error:
-            account.tell_how_far()
             fields = {name: stream.selected_fields for name, stream in self.streams.items()}
             more = explained(error, self.client, self.finder, fields)
+            if may_be_got_over(more):
+                account.tell_how_far()
             if more is error:
                 raise
             raise more from error

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from marketo_opps import SettingsError
+from marketo_opps import CrmManagedError, SettingsError
 from tap_marketo_opps import keys, stages
-from tap_marketo_opps.explaining import NoRolesError
+from tap_marketo_opps.explaining import NoOpportunitiesError, NoRolesError
 from tests.pipeline.compare import keys_with_a_role
 from tests.tap.helpers import by_lead_ids
 
@@ -332,8 +332,33 @@ def test_where_a_crm_sync_leaves_no_roles_the_message_says_what_still_works(
     output = sync({**sandbox.credentials, "filter_values": ids})
     assert len(output.records()) == 20
     assert "find_by filter only" in caplog.text
-    with pytest.raises(NoRolesError, match=r"1018 .* find_by filter only"):
+    caplog.set_level("INFO")
+    with pytest.raises(NoRolesError, match=r"1018 .* find_by filter only") as caught:
         sync({**sandbox.credentials, "find_by": "lead_ids", "lead_id_from": 1, "lead_id_to": 9})
+    assert "Set find_by to filter, and deselect opportunity_roles." in str(caught.value)
+    assert "tart again" not in caplog.text
+
+
+@pytest.mark.parametrize("values", [["x"], ["x" * 200 + str(number) for number in range(20)]])
+def test_where_a_crm_sync_lets_nobody_read_nothing_is_said_of_writing(
+    marketo_sandbox_factory, catalog_of, sync, caplog, values
+):
+    caplog.set_level("INFO")
+    limits = {"enforced": False}
+    catalog = catalog_of(marketo_sandbox_factory(limits=limits), "opportunities")
+    sandbox = marketo_sandbox_factory(crm_sync="disabled", limits=limits)
+    with pytest.raises(NoOpportunitiesError, match=r"1018 .*read the CRM itself") as caught:
+        sync({**sandbox.credentials, "filter_values": values}, catalog=catalog)
+    assert "requestId" in str(caught.value)
+    assert "writ" not in str(caught.value)
+    assert "Change them" not in str(caught.value)
+    assert "tart again" not in caplog.text
+
+
+def test_a_description_that_a_crm_sync_refuses_is_told_as_a_read(marketo_sandbox_factory, sync):
+    sandbox = marketo_sandbox_factory(crm_sync="disabled", limits={"enforced": False})
+    with pytest.raises(CrmManagedError, match=r"describe.* read the CRM itself instead"):
+        sync({**sandbox.credentials, "filter_values": ["x"]})
 
 
 def test_the_log_itself_is_a_stream_with_types_by_name_and_attributes_as_an_object(
