@@ -68,14 +68,20 @@ class Termination:
         """128 + the signal, or 1 where there was none."""
         return 1 if self._signum is None else _SIGNAL_EXIT_CODE + self._signum
 
-    def result(self, future: Future[_T]) -> _T:
+    def result(self, future: Future[_T], meanwhile: Callable[[], object] | None = None) -> _T:
         """The future's result, waited for; after a signal only for what is left of the grace.
+
+        Args:
+            future: of a call.
+            meanwhile: called now and then for as long as it is waited.
 
         Raises:
             StoppedError: the process was asked to end and the call took too long.
         """
         while not wait([future], timeout=_POLL_SECONDS).done:
             self.raise_if_out_of_time()
+            if meanwhile:
+                meanwhile()
         return future.result()
 
     def raise_if_out_of_time(self) -> None:

@@ -9,7 +9,7 @@ from marketo_opps import PageTokenError, Workers
 from marketo_opps.process import TERMINATION
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from marketo_opps import MarketoClient, Record
 
@@ -25,17 +25,24 @@ class FieldReader:
         missing: names that the instance has no field of.
     """
 
-    def __init__(self, client: MarketoClient, workers: Workers, batch_size: int) -> None:
+    def __init__(
+        self,
+        client: MarketoClient,
+        workers: Workers,
+        batch_size: int,
+        meanwhile: Callable[[], object] | None = None,
+    ) -> None:
         self._client = client
         self._workers = workers
         self._batch_size = batch_size
+        self._meanwhile = meanwhile
         self.missing: list[str] = []
 
     def by_name(self, names: Sequence[str]) -> Iterator[list[Record]]:
         """Each field by a call of its own, several at once, in the order of the names."""
         calls = [(name, self._workers.submit(self._client.field, name)) for name in names]
         for name, future in calls:
-            record = TERMINATION.result(future)
+            record = TERMINATION.result(future, self._meanwhile)
             if record is None:
                 self.missing.append(name)
             else:
@@ -49,7 +56,7 @@ class FieldReader:
                 self._client.browse_fields, batch_size=self._batch_size, next_page_token=token
             )
             try:
-                page = TERMINATION.result(future)
+                page = TERMINATION.result(future, self._meanwhile)
             except PageTokenError:
                 if restarted:
                     raise

@@ -61,7 +61,7 @@ class Advance:
         if self.seconds > 0:
             parts.append(f"{self.calls / self.seconds:.1f} calls/s")
         if (left := self._seconds_left()) is not None:
-            parts.append(f"{duration(left)} left")
+            parts.append(f"{duration(max(left, 1))} left")
         return ", ".join(parts)
 
     def so_far(self) -> str:
@@ -75,7 +75,8 @@ class Advance:
 
     def _seconds_left(self) -> float | None:
         done_now = self.done - self.done_before
-        if self.total is None or not done_now:
+        # Where all keys are looked up, what they have led to may still have to be.
+        if self.total is None or not done_now or self.done >= self.total:
             return None
         return self.seconds / done_now * (self.total - self.done)
 

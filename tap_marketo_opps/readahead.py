@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from marketo_opps import Page, PageTokenError, StoppedError
 
 if t.TYPE_CHECKING:
+    from collections.abc import Callable
     from concurrent.futures import Future
 
     from marketo_opps import Workers
@@ -47,11 +48,26 @@ class Line(t.Generic[_Tag]):
     none is started, and those under way get what is left of the grace.
     """
 
-    def __init__(self, workers: Workers, ahead: int, termination: Termination) -> None:
+    def __init__(
+        self,
+        workers: Workers,
+        ahead: int,
+        termination: Termination,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Get ready.
+
+        Args:
+            workers: that make the calls.
+            ahead: how many pages are under way.
+            termination: of the process.
+            meanwhile: called with each page, and now and then while one is waited for.
+        """
         self._entries: deque[_Entry[_Tag]] = deque()
         self._workers = workers
         self._ahead = ahead
         self._termination = termination
+        self._meanwhile = meanwhile
         # A page that arrives, on a worker's thread, may have the next one started.
         self._lock = threading.RLock()
 
@@ -71,6 +87,7 @@ class Line(t.Generic[_Tag]):
             StoppedError: this process was asked to stop, and the call had no time left.
             MarketoError: the call failed for good.
         """
+        self._meanwhile()
         entry = self._entries[0]
         answer = self._answer(entry)
         with self._lock:
@@ -84,7 +101,7 @@ class Line(t.Generic[_Tag]):
         if not entry.pages:
             raise StoppedError("Stopped on request: no new calls are made.")
         try:
-            return self._termination.result(entry.pages[0])
+            return self._termination.result(entry.pages[0], self._meanwhile)
         except PageTokenError as error:
             return error
 

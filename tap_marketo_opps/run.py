@@ -123,7 +123,10 @@ class Run:
         self, workers: Workers, account: _Account
     ) -> Iterator[tuple[FoundStream, list[Typed]]]:
         ahead = self.max_concurrent_calls + _CALLS_IN_HAND
-        line: Line[tuple[Stage, Reading]] = Line(workers, ahead, TERMINATION)
+        # Where calls find nothing to write, and where none is answered for long, too.
+        line: Line[tuple[Stage, Reading]] = Line(
+            workers, ahead, TERMINATION, account.tell_now_and_then
+        )
         pipeline = Pipeline(self.stages.source, self.stages.lookups, line)
         outlets = {
             name: Outlet(stream, self.plan.resumes[name]) for name, stream in self.streams.items()
@@ -185,6 +188,8 @@ class _Account:
 
     def page_written(self) -> None:
         self._has_state = True
+
+    def tell_now_and_then(self) -> None:
         if self._pulse.is_due:
             _LOGGER.info("%s: %s", self._names, self._advance().line())
 

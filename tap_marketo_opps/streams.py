@@ -32,6 +32,7 @@ from marketo_opps.fields import (
 from tap_marketo_opps.explaining import FieldsDeniedError, StreamMapsError
 from tap_marketo_opps.field_reader import FIELDS, FieldReader
 from tap_marketo_opps.log_walk import ACTIVITIES, ACTIVITY_DATE
+from tap_marketo_opps.progress import Pulse, counted
 from tap_marketo_opps.typed import PageReader, Typed, moment_reader, to_dict
 from tap_marketo_opps.writer import encode_message, encode_records
 
@@ -314,18 +315,29 @@ class OpportunityFieldsStream(MarketoStream):
         client, began = self._tap.client, time.monotonic()
         before = client.counts
         workers = Workers(self.config["max_concurrent_calls"], "marketo-fields")
-        reader = FieldReader(client, workers, self.config["batch_size"])
+        pulse = Pulse(time.monotonic)
+
+        def tell_how_far() -> None:
+            if pulse.is_due:
+                so_far = counted(self.emitted, "record"), counted(calls(), "call")
+                self.logger.info("%s: %s", self.name, ", ".join(so_far))
+
+        def calls() -> int:
+            return client.counts.calls - before.calls
+
+        reader = FieldReader(client, workers, self.config["batch_size"], tell_how_far)
         try:
             names = self.config.get("field_names")
             for page in reader.by_name(names) if names is not None else reader.browsed():
                 records = [self.read_record(record) for record in page]
                 self._tap.write_page(self.lines(records))
+                tell_how_far()
                 yield self, records
         except AccessDeniedError as error:
             raise FieldsDeniedError(error) from error
         finally:
             workers.close()
-        self._tell(reader.missing, client.counts.calls - before.calls, time.monotonic() - began)
+        self._tell(reader.missing, calls(), time.monotonic() - began)
 
     def _tell(self, missing: list[str], calls: int, seconds: float) -> None:
         line = f"{self.name}: {self.emitted:,} records, {calls:,} calls, {seconds:.1f} seconds"

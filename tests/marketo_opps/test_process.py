@@ -301,6 +301,20 @@ class TestResult:
         timer.start()
         assert termination.result(future) == 7
 
+    def test_something_can_be_done_for_as_long_as_it_is_waited(self, termination):
+        future = Future()
+        done = []
+
+        def meanwhile():
+            done.append(len(done))
+            if len(done) == 2:
+                future.set_result(7)
+
+        assert termination.result(future, meanwhile) == 7
+        assert done == [0, 1]
+        assert termination.result(future, meanwhile) == 7
+        assert done == [0, 1]
+
     @pytest.mark.parametrize("error", [ValueError("x"), TimeoutError("the call's own")])
     def test_what_the_call_raised_is_raised(self, error, termination):
         future = Future()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from tap_marketo_opps import progress
 from tap_marketo_opps.progress import Advance, Pulse, duration
 
 
@@ -38,6 +41,11 @@ def test_what_an_earlier_attempt_has_done_does_not_count_as_speed():
     assert _advance(done_before=2700).line().endswith("7 min left")
 
 
+def test_nothing_is_said_of_the_rest_where_only_what_the_keys_led_to_is_left():
+    assert "left" not in _advance(done=9000).line()
+    assert _advance(done=8999).line().endswith(" 1 s left")
+
+
 def test_of_the_log_nobody_knows_how_much_there_is():
     line = _advance(total=None, done=0, reached="2026-01-01T00:00:00Z").line()
     assert line.startswith("activity log read up to 2026-01-01T00:00:00Z, 2,990 records")
@@ -49,3 +57,24 @@ def test_of_the_log_nobody_knows_how_much_there_is():
 )
 def test_durations_have_the_unit_that_fits(seconds, text):
     assert duration(seconds) == text
+
+
+@pytest.fixture
+def _twice_a_second(monkeypatch):
+    monkeypatch.setattr(progress.Pulse.__init__, "__defaults__", (0.5,))
+
+
+@pytest.mark.parametrize("stream", ["opportunities", "opportunity_fields"])
+@pytest.mark.usefixtures("_twice_a_second")
+def test_a_run_that_writes_nothing_says_how_far_it_is(
+    marketo_sandbox_factory, catalog_of, sync, caplog, stream
+):
+    caplog.set_level("INFO")
+    sandbox = marketo_sandbox_factory(limits={"enforced": False})
+    catalog = catalog_of(sandbox, stream)
+    sandbox.fault("slow", seconds=2, operation="query opportunity")
+    sandbox.fault("slow", seconds=2, operation="fields")
+    sync({**sandbox.credentials, "filter_values": ["x"]}, catalog=catalog)
+    told = [line for line in caplog.messages if line.startswith(f"{stream}: ")]
+    assert 1 < len(told) < 6
+    assert re.search(r"0 records, [01] calls?", told[0])

@@ -310,3 +310,13 @@ def test_a_key_is_looked_up_again_only_for_a_stronger_reason():
             steps = list(lookup.read(reading, _page([{"key": "k"}])))
             assert steps[0].always({"key": "K "}) is always
     assert asked == [False, True]
+
+
+def test_something_is_done_with_each_page_though_none_is_waited_for():
+    done = []
+    line = Line(AtOnce(), 3, Termination(), lambda: done.append(1))
+    for number in range(4):
+        line.add(number, _once(lambda: _page([])))
+    while len(line):
+        line.take()
+    assert len(done) == 4
