@@ -148,7 +148,7 @@ def _exit_code(
         _LOGGER.error("%s", error)
         return 1
     except OSError as error:
-        _LOGGER.error("Reading or writing failed: %s.", error)
+        _LOGGER.error("Reading or writing%s failed: %s. %s", _where(error), _why(error), _AGAIN)
         return 1
     except Exception:  # noqa: BLE001 - the last resort of a process
         _LOGGER.critical(
@@ -157,6 +157,18 @@ def _exit_code(
         )
         return 1
     return 0
+
+
+_AGAIN = "Put that right, and run again with the last STATE."
+
+
+def _where(error: OSError) -> str:
+    return f" of {error.filename!r}" if error.filename is not None else ""
+
+
+def _why(error: OSError) -> str:
+    """In the words of the system, without its number."""
+    return error.strerror or str(error) or type(error).__name__
 
 
 def _system_exit_code(end: SystemExit) -> int:
@@ -173,7 +185,11 @@ def _flush(code: int) -> int:
     except (BrokenPipeError, ValueError):
         code = code or 1
     except OSError as error:
-        _LOGGER.error("What was written to stdout could not be flushed: %s.", error.strerror)
+        if not code:
+            # Else what has failed before is most likely the same, and told.
+            _LOGGER.error(
+                "What was written to stdout could not be flushed: %s. %s", _why(error), _AGAIN
+            )
         code = code or 1
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.flush()

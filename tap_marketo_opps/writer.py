@@ -10,10 +10,22 @@ import msgspec
 from singer_sdk.singerlib.encoding.base import GenericSingerWriter
 from singer_sdk.singerlib.encoding.simple import Message
 
+from marketo_opps import MarketoError
+
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from tap_marketo_opps.typed import Typed
+
+
+class OutputError(MarketoError):
+    """Standard output takes no more: its disk is full, say."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"Messages cannot be written to standard output: {reason}. Put that right, and run "
+            "again with the last STATE."
+        )
 
 
 class _RecordMessage(msgspec.Struct, tag_field="type", tag="RECORD", gc=False):
@@ -63,10 +75,20 @@ class MessageWriter(GenericSingerWriter[bytes, Message]):
 
         Raises:
             BrokenPipeError: whoever read them is gone.
+            OutputError: they cannot be written for another reason.
         """
-        output, unwritten = sys.stdout.buffer, memoryview(lines)
-        while unwritten:
-            # Where Python is told not to buffer (PYTHONUNBUFFERED, as in most containers), this is
-            # the bare pipe, and a signal leaves a write half done.
-            unwritten = unwritten[output.write(unwritten) or 0 :]
-        output.flush()
+        try:
+            _write_all(memoryview(lines))
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputError(error.strerror or type(error).__name__) from error
+
+
+def _write_all(unwritten: memoryview) -> None:
+    output = sys.stdout.buffer
+    while unwritten:
+        # Where Python is told not to buffer (PYTHONUNBUFFERED, as in most containers), this is
+        # the bare pipe, and a signal leaves a write half done.
+        unwritten = unwritten[output.write(unwritten) or 0 :]
+    output.flush()

@@ -9,6 +9,7 @@ import socket
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,6 +20,7 @@ from marketo_opps.sandbox.cli import main as sandbox_main
 from tap_marketo_opps import checks, inputs
 from tap_marketo_opps.log_walk import activity_types
 from tap_marketo_opps.tap import TapMarketoOpps
+from tap_marketo_opps.writer import MessageWriter
 from target_marketo_opps.courier import _accepted
 from target_marketo_opps.replay import _replay
 from target_marketo_opps.replay import messages as replayed
@@ -236,6 +238,12 @@ def checked(world: World) -> None:
 
 def rejects_file_full(world: World) -> None:
     target(world.sandbox(), schema(), record(name="x"), max_rejects=-1, rejects_path="/dev/full")
+
+
+def output_full(world: World) -> None:
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        world.environment.setattr("sys.stdout", SimpleNamespace(buffer=full))
+        MessageWriter().write(b"x")
 
 
 def torn(world: World) -> None:
@@ -486,7 +494,8 @@ CASES: dict[str, Case] = {
     "Marketo answered with the unknown status": odd_status,
     "Stopped on request: no new calls": stopped_client,
     "Stopped on request: calls in flight": lambda _: asked_to_stop().raise_if_out_of_time(),
-    "Reading or writing failed": of_a_defect(OSError),
+    "Messages cannot be written": output_full,
+    "Reading or writing...": of_a_defect(OSError),
     "This should not happen": of_a_defect(ZeroDivisionError),
     "marketo-sandbox: the sandbox needs": without_the_extra,
     "FAILED: ...": demo_without_plugins,

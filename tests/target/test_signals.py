@@ -263,7 +263,7 @@ def test_no_secret_is_quoted_when_a_setting_is_wrong(marketo_sandbox, start_targ
     ("closed", "code", "said"),
     [
         (">&-", 1, "STATE cannot be written to standard output: Bad file descriptor."),
-        ("<&-", 1, "Reading or writing failed: [Errno 9] Bad file descriptor."),
+        ("<&-", 1, "Reading or writing failed: Bad file descriptor."),
         ("2>&-", 0, ""),
     ],
 )
