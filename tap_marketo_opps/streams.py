@@ -227,6 +227,8 @@ class MarketoStream(Stream):
     ) -> Generator[dict[str, t.Any], t.Any, t.Any]:
         """Write page by page; a dry run ends at its record limit."""
         with self.get_record_counter() as counter, self.get_sync_timer():
+            # What an earlier stream's run has brought along.
+            counter.increment(self.emitted)
             for stream, records in self.pages():
                 if stream is self:
                     counter.increment(len(records))

@@ -249,6 +249,21 @@ def test_a_field_that_is_gone_from_marketo_is_named_with_what_to_do(
     )
 
 
+def test_the_metrics_count_the_records_of_streams_that_were_found_together(
+    sandbox, catalog_of, sync, caplog
+):
+    caplog.set_level("INFO")
+    output = sync(
+        _values(sandbox), catalog=catalog_of(sandbox, "opportunities", "opportunity_roles")
+    )
+    metrics = [json.loads(m[8:]) for m in caplog.messages if m.startswith("METRIC: ")]
+    counts = {m["tags"]["stream"]: m["value"] for m in metrics if m["metric"] == "record_count"}
+    assert counts == {
+        name: len(output.records(name)) for name in ("opportunities", "opportunity_roles")
+    }
+    assert output.types.count("SCHEMA") == 2
+
+
 def test_numbers_keep_every_digit(sandbox, catalog_of, sync):
     external_id = sandbox.instance.opportunity_ids()[0]
     sandbox.instance.change([external_id], {"amount": "1234567890123456.78"})
