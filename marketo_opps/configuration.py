@@ -74,6 +74,10 @@ def checked_config_paths(paths: tuple[str, ...]) -> tuple[str, ...]:
     return paths
 
 
+# What Python says where one JSON value follows another.
+_SEVERAL = "Extra data"
+
+
 def json_object(option: str, path: str, text: str) -> dict[str, t.Any]:
     """What a file of the command line holds.
 
@@ -85,12 +89,22 @@ def json_object(option: str, path: str, text: str) -> dict[str, t.Any]:
     Raises:
         SettingsError: it is no JSON object.
     """
+    if not text.strip():
+        raise SettingsError(f"{option}: {path} is empty.")
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
+        if error.msg == _SEVERAL:
+            raise SettingsError(
+                f"{option}: {path} holds several JSON values: keep the last line alone."
+            ) from None
         raise SettingsError(
             f"{option}: {path} is no JSON: {error.msg} in line {error.lineno}, column "
             f"{error.colno}."
+        ) from None
+    except (ValueError, RecursionError):
+        raise SettingsError(
+            f"{option}: {path} holds a number or a nesting beyond all measure."
         ) from None
     if not isinstance(value, dict):
         raise SettingsError(f"{option}: {path} holds no JSON object.")

@@ -81,6 +81,11 @@ def test_broken_json_is_not_quoted():
         (b'{"a": "\xe9"}', "it is no UTF-8"),
         (b'{"a":\n ?}', "is no JSON: Expecting value in line 2, column 2."),
         (b"[]", "holds no JSON object"),
+        (b"", "is empty."),
+        (b" \n", "is empty."),
+        (b'{"a": 1}\n{"a": 2}\n', "holds several JSON values: keep the last line alone."),
+        (b"[" * 100_000, "holds a number or a nesting beyond all measure."),
+        (b'{"a": ' + b"1" * 5000 + b"}", "holds a number or a nesting beyond all measure."),
     ],
 )
 def test_a_file_that_is_no_configuration_is_told(content, told, tmp_path):
