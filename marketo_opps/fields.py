@@ -35,8 +35,8 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,40}")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 _PLAIN_NUMBER = re.compile(r"-?[0-9]{1,99}(\.[0-9]+)?")
 # Whoever reads JSON numbers as floating point would take a larger one for infinite.
-_LARGEST_EXPONENT = 307
-_TOO_LARGE = 10 ** (_LARGEST_EXPONENT + 1)
+LARGEST_EXPONENT = 307
+_TOO_LARGE = 10 ** (LARGEST_EXPONENT + 1)
 _DATE_MARKS = "2015-02-03"[4::3]
 _DATETIME_MARKS = "2015-02-03T22:36:23"[4:19:3]
 _UTC_OFFSETS = frozenset({"Z", "+0000", "+00:00"})
@@ -228,7 +228,7 @@ def _exact_number(value: t.Any) -> int | Decimal:
 
 
 def _finite(number: Decimal) -> Decimal:
-    if not number.is_finite() or number.adjusted() > _LARGEST_EXPONENT:
+    if not number.is_finite() or number.adjusted() > LARGEST_EXPONENT:
         raise ValueError("it is no finite number")
     return number
 

@@ -250,4 +250,26 @@ def _sentences(
         yield f"Setting '{name}' cannot be right: it must be a non-empty string."
         return
     where = "".join(f"[{step!r}]" for step in list(error.absolute_path)[1:])
-    yield f"Setting '{name}'{where} cannot be right: {error.message}."
+    yield f"Setting '{name}'{where} cannot be right: {_fault(error)}."
+
+
+_NO_TYPE = {
+    "array": "no list",
+    "boolean": "neither true nor false",
+    "integer": "no whole number",
+    "number": "no number",
+    "object": "no object",
+    "string": "no text",
+}
+
+
+def _fault(error: jsonschema.ValidationError) -> str:
+    """What the validator says, without words of JSON Schema's where they are the usual ones."""
+    wanted: t.Any = error.validator_value
+    if error.validator == "enum":
+        return f"{error.instance!r} is none of {', '.join(str(each) for each in wanted if each)}"
+    if error.validator == "type":
+        kinds = [wanted] if isinstance(wanted, str) else wanted
+        nones = [_NO_TYPE[kind] for kind in kinds if kind != "null"]
+        return f"{error.instance!r} is {' and '.join(nones)}"
+    return error.message

@@ -24,7 +24,7 @@ Position = dict[str, t.Any]
 _VERSION = 1
 _MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 _FIRST_MOMENT = "0001-01-01T00:00:00Z"
-_LEAD_RANGE = re.compile(r"lead_ids (\d+)-(\d+)")
+_LEAD_RANGE = re.compile(r"lead_ids (\d{1,18})-(\d{1,18})")
 
 
 def moment(time: datetime) -> str:
@@ -108,7 +108,7 @@ class Resume:
             members = json.loads(text)
             version = members.pop("v")
             return cls(**members) if version == _VERSION else None
-        except (TypeError, ValueError, AttributeError, KeyError):
+        except (TypeError, ValueError, AttributeError, KeyError, RecursionError):
             return None
 
 

@@ -58,6 +58,7 @@ class ListedKeys:
             SettingsError: there are none, or one of them cannot be looked up.
         """
         self._lines = [str(value) for value in values]
+        _check_characters(setting, self._lines)
         survey = _survey(enumerate(map(str.strip, self._lines), 1), _cannot_be_asked_for)
         survey.raise_if_unfit(setting, "a value that holds a comma cannot be looked up", "value")
         self.total = survey.count
@@ -116,6 +117,9 @@ class FileKeys:
             raise SettingsError(
                 f"{self._setting}: cannot read {path}: {error.strerror}."
             ) from error
+        except ValueError:
+            # A NUL in it, or half of a surrogate pair.
+            raise SettingsError(f"{self._setting}: cannot read {path}: it is no path.") from None
 
     def _decoded(self, lines: t.TextIO) -> Iterator[str]:
         number = 0
@@ -143,6 +147,16 @@ class LeadRange:
             end = min(offset + KEYS_PER_CALL, self.total)
             ids = range(self._first + offset, self._first + end)
             yield Chunk(offset, end, tuple(map(str, ids)))
+
+
+def _check_characters(setting: str, values: Iterable[str]) -> None:
+    for number, value in enumerate(values, 1):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise SettingsError(
+                f"{setting}: value {number} holds half of a surrogate pair, which is no character."
+            ) from None
 
 
 def _cannot_be_asked_for(key: str) -> bool:

@@ -66,7 +66,8 @@ class Advance:
 
     def so_far(self) -> str:
         """What is done, without what that means for the rest."""
-        return f"{self._where()}, {self.records:,} records, {self.calls:,} calls"
+        records, calls = counted(self.records, "record"), counted(self.calls, "call")
+        return f"{self._where()}, {records}, {calls}"
 
     def _where(self) -> str:
         if self.reached:

@@ -330,7 +330,9 @@ class OpportunityFieldsStream(MarketoStream):
         reader = FieldReader(client, workers, self.config["batch_size"], tell_how_far)
         try:
             names = self.config.get("field_names")
-            for page in reader.by_name(names) if names is not None else reader.browsed():
+            for page in (
+                reader.browsed() if names is None else reader.by_name([*dict.fromkeys(names)])
+            ):
                 records = [self.read_record(record) for record in page]
                 self._tap.write_page(self.lines(records))
                 tell_how_far()

@@ -9,7 +9,7 @@ from decimal import Decimal
 import msgspec
 
 from marketo_opps import FieldDescription
-from marketo_opps.fields import MARKETO_GUID, reader, record_reader
+from marketo_opps.fields import LARGEST_EXPONENT, MARKETO_GUID, reader, record_reader
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -98,10 +98,12 @@ class PageReader:
         return moment, quick
 
     def _is_usual(self, record: Record, quick: Typed) -> bool:
-        """Numbers that JSON knows; moments in UTC, to the second, that were written as such."""
+        """Numbers that JSON and its readers know; moments in UTC, to the second, as written."""
         for name in self._numbers:
             number = getattr(quick, name)
-            if number is not None and not number.is_finite():
+            if number is not None and not (
+                number.is_finite() and number.adjusted() <= LARGEST_EXPONENT
+            ):
                 return False
         for name, attribute in self._moments:
             moment = getattr(quick, attribute)

@@ -368,6 +368,7 @@ CASES: dict[str, Case] = {
     "...: ... is not text in UTF-8": values_file(b"one\n\xe9\n"),
     "... holds no values.": values_file(b"\n"),
     "...: a value that holds a comma": values_file(b"a,b\n"),
+    "...: value ... holds half": lambda world: tap(world.sandbox(), filter_values=["\ud800"]),
     "...: a lead id is a whole number": values_file(b"Id\n1\n", find_by="lead_ids"),
     "Failed to parse expression ...": mapped(deal="1 +"),
     "Failed to evaluate ...": mapped(__alias__=""),

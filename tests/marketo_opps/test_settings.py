@@ -180,8 +180,8 @@ class TestSettingErrors:
         [
             ("calls_per_20_seconds", 101, "101 is greater than the maximum of 100"),
             ("max_concurrent_calls", 0, "0 is less than the minimum of 1"),
-            ("max_retry_seconds", "soon", "'soon' is not of type 'integer'"),
-            ("endpoint", 5, "5 is not of type 'string'"),
+            ("max_retry_seconds", "soon", "'soon' is no whole number"),
+            ("endpoint", 5, "5 is no text"),
         ],
     )
     def test_a_value_that_cannot_be_right_is_named_with_the_reason(self, name, value, told):
@@ -191,7 +191,25 @@ class TestSettingErrors:
 
     def test_the_place_within_a_setting_is_told(self):
         assert setting_errors(GOOD | {"filter_values": ["a", 2]}, SCHEMA) == [
-            "Setting 'filter_values'[1] cannot be right: 2 is not of type 'string'."
+            "Setting 'filter_values'[1] cannot be right: 2 is no text."
+        ]
+
+    @pytest.mark.parametrize(
+        ("schema", "value", "told"),
+        [
+            ({"enum": ["a", "b", None]}, "x", "'x' is none of a, b"),
+            ({"type": ["integer", "null"]}, "x", "'x' is no whole number"),
+            ({"type": ["boolean", "null"]}, 5, "5 is neither true nor false"),
+            ({"type": ["array", "null"]}, 5, "5 is no list"),
+            ({"type": "object"}, 5, "5 is no object"),
+            ({"type": "number"}, "x", "'x' is no number"),
+            ({"type": ["string", "integer"]}, [], "[] is no text and no whole number"),
+        ],
+    )
+    def test_what_is_wrong_is_told_without_words_of_a_schema(self, schema, value, told):
+        properties = {**SCHEMA["properties"], "one": schema}
+        assert setting_errors(GOOD | {"one": value}, SCHEMA | {"properties": properties}) == [
+            f"Setting 'one' cannot be right: {told}."
         ]
 
     def test_every_wrong_setting_is_told(self):

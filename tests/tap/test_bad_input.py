@@ -61,7 +61,7 @@ SETTINGS = {
         ({"endpoint": "http://example.com"}, "plain http to example.com"),
         ({"batch_size": 301}, "Setting 'batch_size' cannot be right: 301"),
         ({"max_concurrent_calls": 11}, "Setting 'max_concurrent_calls' cannot be right: 11"),
-        ({"find_by": "magic"}, "Setting 'find_by' cannot be right: 'magic'"),
+        ({"find_by": "magic"}, "'magic' is none of filter, activities, lead_ids."),
         ({"find_by": "filter", "filter_values": None}, "give filter_values or filter_values_path"),
         ({"filter_values_path": "x.txt"}, "filter_values or filter_values_path, not both"),
         ({"find_by": "lead_ids"}, "needs lead_id_from and lead_id_to, or lead_ids_path"),
@@ -249,12 +249,25 @@ def test_a_values_path_that_is_a_directory(sync, marketo_sandbox_factory, tmp_pa
 
 @pytest.mark.parametrize(
     ("values", "told"),
-    [([], "holds no values"), (["a,b"], "value 1 'a,b'"), ([" "], "holds no values")],
+    [
+        ([], "holds no values"),
+        (["a,b"], "value 1 'a,b'"),
+        ([" "], "holds no values"),
+        (["a", "\ud800"], "value 2 holds half of a surrogate pair"),
+    ],
 )
 def test_filter_values_that_cannot_be_used(sync, marketo_sandbox_factory, values, told):
     sandbox = marketo_sandbox_factory(limits=LIMITS)
     with pytest.raises(SettingsError, match=told):
         sync({**sandbox.credentials, "filter_values": values})
+
+
+@pytest.mark.parametrize("name", ["filter_values_path", "lead_ids_path"])
+def test_a_path_that_is_none(sync, marketo_sandbox_factory, name):
+    sandbox = marketo_sandbox_factory(limits=LIMITS)
+    find_by = "filter" if name == "filter_values_path" else "lead_ids"
+    with pytest.raises(SettingsError, match=f"{name}: cannot read .*: it is no path"):
+        sync({**sandbox.credentials, name: "a\0b", "find_by": find_by})
 
 
 def test_a_lead_id_that_is_no_number(sync, marketo_sandbox_factory, tmp_path):

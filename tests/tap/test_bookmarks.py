@@ -83,7 +83,9 @@ def test_a_position_is_one_string_and_comes_back_as_it_was():
     assert Resume.decode(text) == resume
 
 
-@pytest.mark.parametrize("garbage", [None, "", "x", "[]", "7", '{"v": 2}', '{"v": 1}', {"v": 1}])
+@pytest.mark.parametrize(
+    "garbage", [None, "", "x", "[]", "7", "[" * 100_000, '{"v": 2}', '{"v": 1}', {"v": 1}]
+)
 def test_what_is_no_position_is_none(garbage):
     assert Resume.decode(garbage) is None
 
@@ -352,3 +354,9 @@ def test_a_first_run_with_the_log_tells_everything():
 def test_a_bookmark_of_other_keys_holds_nothing_back(before, now, since):
     bookmark = Bookmark(value=EARLY, found_by=before)
     assert _plan({"a": bookmark}, found_by=now).any_resume.since == since
+
+
+def test_a_range_of_leads_beyond_all_measure_is_none():
+    digits = "9" * 5000
+    assert not lead_range(f"lead_ids 1-{digits}")
+    assert not covers(f"lead_ids 1-{digits}", "lead_ids 1-2")

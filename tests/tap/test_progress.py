@@ -37,6 +37,10 @@ def test_how_far_of_how_much_how_fast_and_how_long_yet():
     )
 
 
+def test_one_is_no_plural():
+    assert _advance(records=1, calls=1).so_far() == "3,000 of 9,000 values, 1 record, 1 call"
+
+
 def test_what_an_earlier_attempt_has_done_does_not_count_as_speed():
     assert _advance(done_before=2700).line().endswith("7 min left")
 

@@ -153,6 +153,12 @@ def test_fields_can_be_asked_for_by_name_and_missing_ones_are_told(
     assert "the instance has no field noSuchField" in caplog.text
 
 
+def test_a_field_that_is_named_twice_is_read_once(sandbox, catalog_of, sync):
+    catalog = catalog_of(sandbox, "opportunity_fields")
+    output = sync(by_filter(sandbox, field_names=["name", "stage", "name"]), catalog=catalog)
+    assert output.ids("opportunity_fields", key="name") == ["name", "stage"]
+
+
 def test_a_refused_page_token_has_the_fields_read_again(sandbox, catalog_of, sync):
     catalog = catalog_of(sandbox, "opportunity_fields")
     sandbox.fault("expire_page_tokens", path="/rest/v1/opportunities/schema/*", skip=2, times=1)
@@ -254,7 +260,7 @@ def test_the_metrics_count_the_records_of_streams_that_were_found_together(
 ):
     caplog.set_level("INFO")
     output = sync(
-        _values(sandbox), catalog=catalog_of(sandbox, "opportunities", "opportunity_roles")
+        by_filter(sandbox), catalog=catalog_of(sandbox, "opportunities", "opportunity_roles")
     )
     metrics = [json.loads(m[8:]) for m in caplog.messages if m.startswith("METRIC: ")]
     counts = {m["tags"]["stream"]: m["value"] for m in metrics if m["metric"] == "record_count"}

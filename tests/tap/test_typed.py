@@ -42,7 +42,7 @@ _loose = {
     "float": st.decimals(allow_nan=False, allow_infinity=False, places=2).map(str)
     | st.decimals(allow_nan=False, allow_infinity=False, places=4)
     | st.integers()
-    | st.sampled_from(["", " ", "1e5", " 7 ", "NaN", "Infinity", "-inf", "many", True]),
+    | st.sampled_from(["", " ", "1e5", " 7 ", "1e400", "NaN", "Infinity", "-inf", "many", True]),
     "integer": st.integers(-(2**63), 2**63 - 1)
     | st.integers().map(str)
     | st.sampled_from(["", "7.0", " 8", "8.5", "x", True, Decimal("3.0")]),
@@ -124,7 +124,9 @@ def test_lines_are_singer_messages():
     assert encode_state({"bookmarks": {}}) == b'{"type":"STATE","value":{"bookmarks":{}}}\n'
 
 
-@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
-def test_a_number_that_json_does_not_know_is_null(number):
+@pytest.mark.parametrize(
+    "number", ["NaN", "Infinity", "-Infinity", "1e400", "-1e308", Decimal("1e400"), 10**400]
+)
+def test_a_number_that_json_or_its_readers_do_not_know_is_null(number):
     quick = PageReader(DESCRIPTION, ["amount"], "updatedAt", lambda *_: None)
     assert _as_json([typed for _, typed in quick([{"amount": number}])]) == [{"amount": None}]
