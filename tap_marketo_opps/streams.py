@@ -126,7 +126,8 @@ class MarketoStream(Stream):
                 )
 
     def _check_schema_has(self, names: Iterable[str]) -> None:
-        if missing := [name for name in names if name not in self.schema.get("properties", {})]:
+        properties = self.effective_schema.get("properties", {})
+        if missing := [name for name in names if name not in properties]:
             raise SettingsError(
                 f"The catalog's schema of {self.name} lacks {' and '.join(missing)}, without which "
                 "its records cannot be told apart or bookmarked: write the catalog anew with "

@@ -153,6 +153,18 @@ def test_fields_can_be_asked_for_by_name_and_missing_ones_are_told(
     assert "the instance has no field noSuchField" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("stream", "key"), [("opportunity_fields", "name"), ("opportunity_activities", "activityDate")]
+)
+def test_a_catalog_that_lacks_the_key_of_a_documented_stream_is_refused_too(
+    sandbox, catalog_of, stream, key
+):
+    catalog = catalog_of(sandbox, stream)
+    del _entry(catalog, stream)["schema"]["properties"][key]
+    with pytest.raises(SettingsError, match=f"schema of {stream} lacks {key}"):
+        TapMarketoOpps(config=by_filter(sandbox), catalog=catalog)
+
+
 def test_a_field_that_is_named_twice_is_read_once(sandbox, catalog_of, sync):
     catalog = catalog_of(sandbox, "opportunity_fields")
     output = sync(by_filter(sandbox, field_names=["name", "stage", "name"]), catalog=catalog)
