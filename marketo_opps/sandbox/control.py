@@ -9,10 +9,10 @@ import msgspec
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from marketo_opps.sandbox.clock import DAY_SECONDS
 from marketo_opps.sandbox.describe import OPPORTUNITY, ROLE
 from marketo_opps.sandbox.faults import Fault
 from marketo_opps.sandbox.kinds import (
-    DAY_SECONDS,
     FLAG,
     OBJECT,
     TEXT,

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from marketo_opps.sandbox.kinds import DAY_SECONDS, FLAG, TEXT, check, number, optional, whole
+from marketo_opps.sandbox.clock import DAY_SECONDS
+from marketo_opps.sandbox.kinds import FLAG, TEXT, check, number, optional, whole
 
 if TYPE_CHECKING:
     import random

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-DAY_SECONDS = 86_400
 MAX_ID = 2**63 - 1
 
 
