@@ -201,6 +201,11 @@ def _failure(error: Exception, base: str) -> MarketoError:
             f"The certificate of {base} cannot be verified ({cause.verify_message}): check "
             "'endpoint', or name your company's certificates in REQUESTS_CA_BUNDLE."
         )
+    if isinstance(cause, ssl.SSLError) and cause.reason == _NO_TLS:
+        return SettingsError(
+            f"What answers at {base} does not speak TLS: check 'endpoint', and its port if it has "
+            "one."
+        )
     said = REDACTOR.redact(_short(cause))
     if any(isinstance(each, _UNUSABLE_PROXY) for each in causes):
         return SettingsError(
@@ -225,6 +230,8 @@ def _failure(error: Exception, base: str) -> MarketoError:
     )
 
 
+# OpenSSL's word for an answer that is none of TLS.
+_NO_TLS = "WRONG_VERSION_NUMBER"
 # The connection was not even made, so no write can have been done.
 _NEVER_SENT = (
     requests.ConnectTimeout,

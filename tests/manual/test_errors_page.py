@@ -511,6 +511,7 @@ CASES: dict[str, Case] = {
 ELSEWHERE = {
     "The configuration cannot be right": ("marketo_opps/test_settings.py", "breaks the schema"),
     "Marketo refused the access token, and": ("marketo_opps/test_auth.py", "hands out the"),
+    "What answers at ... does not speak TLS": ("marketo_opps/test_transport.py", "no_tls"),
     "The certificate of ... cannot": ("marketo_opps/test_transport.py", "cannot_be_verified"),
     "The answer of Marketo's identity": ("marketo_opps/test_auth.py", "breaks off after"),
     "Marketo's activity ... has no": ("tap/test_log_walk.py", "that can be read"),

@@ -350,6 +350,18 @@ def test_through_a_proxy_a_call_was_not_sent_only_where_no_connection_was_made(c
     assert failure.ambiguous is (error is ConnectionLostError)
 
 
+def test_a_server_that_speaks_no_tls_is_a_setting_to_correct(server, connect):
+    def answer_plainly():
+        connection, _ = server.listener.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+    threading.Thread(target=answer_plainly, daemon=True).start()
+    with pytest.raises(SettingsError, match=r"does not speak TLS: check 'endpoint'"):
+        get(connect(server.address.replace("http:", "https:")))
+
+
 def test_a_connection_is_kept_and_used_again(server, connect):
     def answer_twice(connection):
         connection.sendall(whole(b"one"))
