@@ -62,10 +62,12 @@ class Lane:
     @property
     def bound_seconds(self) -> float:
         """The least time in which full calls can be made within the limits, start-up aside."""
+        # Who writes has to ask what the instance takes: a describe, in the first window.
+        calls = self.full_calls + (self.does == WRITE)
         # Those that may not begin before a window does have to be waited for after its beginning.
         return max(
             _WINDOW_SECONDS * window + math.ceil(left / _CALLS_AT_ONCE) * self.latency_seconds
-            for window, left in enumerate(range(self.full_calls, 0, -self.calls_per_20_seconds))
+            for window, left in enumerate(range(calls, 0, -self.calls_per_20_seconds))
         )
 
 
