@@ -40,7 +40,12 @@ def test_a_setting_without_a_variable_is_not_given():
 
 @pytest.mark.parametrize(
     ("text", "values"),
-    [("a,b", ["a", "b"]), ("4711", ["4711"]), (' ["a,b"] ', ["a,b"]), ("Xenia", ["Xenia"])],
+    [
+        ("a,b", ["a", "b"]),
+        ("4711", ["4711"]),
+        (' ["a,b"] ', ["a,b"]),
+        ("Xenia,MaX", ["Xenia", "MaX"]),
+    ],
 )
 def test_values_come_as_json_or_with_commas_between_them(text, values):
     assert read(values=text) == {"values": values}
@@ -58,7 +63,7 @@ def test_values_come_as_json_or_with_commas_between_them(text, values):
         ),
         ({"values": '"a"]'}, "TAP_VALUES is not of its setting's type, array: it is no JSON"),
         ({"values": "[1"}, "TAP_VALUES is not of its setting's type, array: it is no JSON"),
-        ({"values": "a]"}, "TAP_VALUES is not of its setting's type, array: it is no JSON"),
+        ({"values": "ab]"}, "TAP_VALUES is not of its setting's type, array: it is no JSON"),
         ({"values": '["a" 5]'}, "it is no JSON: Expecting ',' delimiter at character 6."),
         ({"values": "{"}, "TAP_VALUES is not of its setting's type, array: it is no JSON"),
         ({"maps": "deals"}, "TAP_MAPS is not of its setting's type, object: it is no JSON"),

@@ -111,6 +111,21 @@ def test_no_window_of_20_seconds_sees_more_calls_arrive_however_they_travel(limi
     assert most_within(WINDOW_SECONDS, traffic.arrivals) <= limit
 
 
+@pytest.mark.parametrize("answered_before", [False, True])
+def test_calls_under_way_take_all_of_a_small_share(answered_before):
+    traffic = Traffic(2, 5)
+    if answered_before:
+        traffic.call(0.0, 0.0)
+        traffic.call(0.0, 0.0)
+        traffic.let_pass(30)
+    for _ in range(3):
+        traffic.call(0.0, 3.0)
+
+    *_, first, second, third = traffic.arrivals
+    assert second == first
+    assert third >= first + WINDOW_SECONDS
+
+
 def test_calls_that_travel_slowly_at_first_leave_the_later_ones_no_less_room():
     traffic = Traffic(20, 10)
     for number in range(60):
