@@ -183,6 +183,14 @@ def test_a_bookmark_counts_for_the_values_it_was_left_by(found_by, start_date, s
     assert any("everything found is emitted" in note for note in plan.notes) == strange
 
 
+@pytest.mark.parametrize("start_date", [None, EARLY])
+def test_of_another_range_of_leads_a_bookmark_speaks_unless_something_is_too_old(start_date):
+    bookmarks = {"a": Bookmark(value=LATE, found_by="lead_ids 1-5")}
+    plan = _plan(bookmarks, found_by="lead_ids 1-9", start_date=start_date)
+    assert plan.any_resume.since == (EARLY if start_date else LATE)
+    assert any("everything found is emitted" in note for note in plan.notes) == bool(start_date)
+
+
 def test_a_full_table_has_no_since():
     plan = _plan({"a": Bookmark(value=MIDDLE, found_by="filter x")}, incremental={"a": False})
     assert plan.resumes["a"].since is None
