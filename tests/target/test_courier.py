@@ -165,7 +165,21 @@ def test_after_a_lost_answer_only_what_exists_is_looked_up_and_told_apart():
     courier = courier_to(Marketo(answer, stored=stored), action="createOnly")
     delivery = courier.deliver(batch_of({}, {}, {}, {}))
     assert fates(delivery) == [Fate.CREATED, Fate.CREATED, Fate.REJECTED, Fate.REJECTED]
-    assert (delivery.own_creations, delivery.others_creations) == (1, 1)
+    counted = (delivery.own_creations, delivery.others_creations, delivery.untold_creations)
+    assert counted == (1, 1, 0)
+
+
+def test_a_record_that_a_native_crm_sync_keeps_ends_the_delivery_with_marketos_words():
+    delivery = courier_to(Marketo(outcome("1018"))).deliver(batch_of({}))
+    told = str(delivery.failure)
+    assert all(part in told for part in ("a record of", "1018 Said Marketo", "requestId r9"))
+    assert not delivery.is_settled
+
+
+def test_a_status_that_nobody_knows_ends_the_delivery_with_the_id_of_the_request():
+    answer = BatchOutcome([RecordResult(0, "queued")], "r9", False, SENT_AT)
+    delivery = courier_to(Marketo(answer)).deliver(batch_of({}))
+    assert "unknown status 'queued' (requestId r9)" in str(delivery.failure)
 
 
 def test_what_exists_and_is_not_found_is_no_creation_of_ours():
