@@ -550,6 +550,25 @@ def test_what_is_no_answer_of_marketos_does_not_set_its_clock(
     assert client.server_now() == before + timedelta(seconds=5)
 
 
+def test_every_answer_of_marketos_sets_its_clock_anew(instance, connect, success, fake_time):
+    instance.answers("stats/usage.json", success())
+    client = connect()
+    client.calls_today()
+    fake_time.now += 5
+    client.calls_today()
+    assert client.server_now() == DATE
+
+
+@pytest.mark.parametrize(("code", "open_since"), [(611, DATE), (606, None)])
+def test_a_refusal_tells_whether_an_attempt_before_it_may_have_been_executed(
+    instance, client, refusal, code, open_since
+):
+    instance.answers("opportunities.json", refusal(code), refusal(1003))
+    with pytest.raises(DataError) as caught:
+        client.sync(OPPORTUNITIES, [b"{}"], action="createOnly")
+    assert caught.value.open_since == open_since
+
+
 def test_waiting_for_another_token_leaves_the_time_for_what_is_transient(
     instance, connect, success, refusal, fake_time
 ):

@@ -62,7 +62,8 @@ def test_half_an_answer_is_a_lost_connection(body):
 
 
 def test_html_instead_of_json_is_quoted_in_one_short_line():
-    page = b"<html>\n  <body>Please log in</body>" + b"x" * 1000
+    # In Latin-1: what stands between need not know UTF-8.
+    page = b"<html>\n  <body>Please log in</body>" + b"x" * 1000 + b"\xe9"
     with pytest.raises(UnexpectedAnswerError) as caught:
         read_answer("GET /x", answer(page, content_type="text/html"))
     text = str(caught.value)
