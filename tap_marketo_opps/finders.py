@@ -10,7 +10,7 @@ from marketo_opps import FieldDescription, MarketoClient, MarketoObject
 from marketo_opps.fields import EXTERNAL_ID, UPDATED_AT, reader
 from tap_marketo_opps.backlog import Backlog
 from tap_marketo_opps.bookmarks import lead_range
-from tap_marketo_opps.log_walk import LEAD_ID, LogWalk, activity_date, lead_of
+from tap_marketo_opps.log_walk import LEAD_ID, LogWalk, activity_date, lead_of, read_lead_id
 from tap_marketo_opps.progress import counted
 from tap_marketo_opps.stages import Lookup, Query, Sweep, never
 
@@ -27,7 +27,6 @@ ROLES = str(MarketoObject.OPPORTUNITY_ROLES)
 
 _ALIASES = {"dedupeFields": EXTERNAL_ID, "idField": "marketoGUID"}
 
-_read_lead_id = reader(FieldDescription(LEAD_ID, "", "integer"))
 _read_moment = reader(FieldDescription(UPDATED_AT, "", "datetime"))
 
 
@@ -145,7 +144,7 @@ class LeadFinder:
 
     def _is_of_new_lead(self, role: Record) -> bool:
         try:
-            lead = _read_lead_id(role[LEAD_ID])
+            lead = read_lead_id(role[LEAD_ID])
         except (KeyError, ValueError):
             return True
         return not all(lead in leads for leads in self._swept_before)

@@ -37,7 +37,7 @@ _BEFORE_ANY_LOG = datetime(1970, 1, 1, tzinfo=UTC)
 LEAD_ID = "leadId"
 
 _read_date = reader(FieldDescription(ACTIVITY_DATE, "", "datetime"))
-_read_lead_id = reader(FieldDescription(LEAD_ID, "", "integer"))
+read_lead_id = reader(FieldDescription(LEAD_ID, "", "integer"))
 
 
 class NoActivityTypesError(MarketoError):
@@ -75,7 +75,7 @@ def lead_of(activity: Record) -> int:
     Raises:
         UnexpectedAnswerError: it does not tell.
     """
-    return t.cast("int", _told(activity, LEAD_ID, _read_lead_id))
+    return t.cast("int", _told(activity, LEAD_ID, read_lead_id))
 
 
 def _told(activity: Record, name: str, read: Callable[[t.Any], t.Any]) -> t.Any:
