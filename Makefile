@@ -7,21 +7,21 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALL_PINNED := $(INSTALL) --no-deps --require-hashes
 
 # Other people's tools that ours are tested with, where they cannot share an environment with us.
-STRANGERS := .venv/strangers/jsonl/made .venv/strangers/postgres/made
+INTEROP := .venv/interop/jsonl/made .venv/interop/postgres/made
 
 # Seconds and seed of `make soak SECONDS=3600 SEED=7`; without a seed it draws one and prints it.
 SECONDS ?= 600
 SEED ?=
 # Whose advisories `make audit` asks for; `pip-audit --help` lists the services.
 ADVISORIES ?= osv
-MODULES ?= target_marketo_opps.ledger target_marketo_opps.batching
+MODULES ?= target_marketo_opps.state.ledger target_marketo_opps.delivery.batching
 
 .PHONY: demo test soak bench bench-full mutation lint types check audit dist docs lock clean
 
 demo: .venv/demo  ## run the real tap into the real target, between two sandbox instances
 	$(BIN)/marketo-sandbox demo
 
-test: .venv/dev $(STRANGERS)  ## all tests
+test: .venv/dev $(INTEROP)  ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
 
 soak: .venv/dev  ## the pair for as long as you like, with all that can go wrong
@@ -82,9 +82,9 @@ dist: .venv/dev .venv/release/pinned  ## the wheel and the sdist, built offline 
 
 # Environments without a pip of their own: made in a second. What old packages are built with is
 # pinned, too, so nothing is fetched for that.
-.venv/strangers/%/made: requirements/strangers-%.txt requirements/strangers-build.txt | .venv/dev
+.venv/interop/%/made: requirements/interop-%.txt requirements/interop-build.txt | .venv/dev
 	$(BIN)/python -m venv --clear --without-pip $(@D)
-	$(subst pip install,pip --python $(@D) install,$(INSTALL_PINNED)) -r requirements/strangers-build.txt
+	$(subst pip install,pip --python $(@D) install,$(INSTALL_PINNED)) -r requirements/interop-build.txt
 	$(subst pip install,pip --python $(@D) install,$(INSTALL_PINNED)) --no-build-isolation -r $<
 	@touch $@
 
@@ -97,7 +97,7 @@ lock:  ## pin anew (needs uv)
 	$(LOCK) requirements/build.in -c requirements/dev.txt -o requirements/run.txt
 	$(COMPILE) requirements/release.in -c requirements/dev.txt -o requirements/release.txt
 	for each in build jsonl postgres; do \
-		$(COMPILE) requirements/strangers-$$each.in -o requirements/strangers-$$each.txt || exit; done
+		$(COMPILE) requirements/interop-$$each.in -o requirements/interop-$$each.txt || exit; done
 
 clean:
 	rm -rf .venv

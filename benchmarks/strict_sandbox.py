@@ -10,12 +10,12 @@ import json
 import signal
 import typing as t
 
-from marketo_opps.sandbox.instance import Instance
-from marketo_opps.sandbox.refusals import CallRefusedError
-from marketo_opps.sandbox.server import SandboxServer
+from marketo_sandbox.instance.instance import Instance
+from marketo_sandbox.instance.errors import CallRefusedError
+from marketo_sandbox.server.server import SandboxServer
 
 if t.TYPE_CHECKING:
-    from marketo_opps.sandbox.describe import ObjectType
+    from marketo_sandbox.instance.describe import ObjectType
 
 REFUSED_STAGE = "refused"
 

@@ -40,7 +40,7 @@ from marketo_opps.wire import (
     decode_record,
     encode_record,
 )
-from marketo_opps.workers import Workers
+from marketo_opps.plugin.workers import Workers
 
 __all__ = [
     "MAX_BATCH_RECORDS",

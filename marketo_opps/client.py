@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 from marketo_opps import redaction
-from marketo_opps.calls import Call, Caller, Progress
+from marketo_opps.request_loop import Call, Caller, Progress
 from marketo_opps.envelope import read_record_results
 from marketo_opps.errors import (
     DataError,

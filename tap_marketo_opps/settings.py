@@ -6,13 +6,13 @@ import typing as t
 
 from marketo_opps import MAX_BATCH_RECORDS, SettingsError
 from marketo_opps.settings import REQUIRED_SETTINGS, SHARED_SETTINGS
-from tap_marketo_opps.bookmarks import moment_of
-from tap_marketo_opps.keys import FileKeys, LeadRange, ListedKeys, is_no_lead_id
+from tap_marketo_opps.sync.state import moment_of
+from tap_marketo_opps.finding.key_sources import FileKeys, LeadRange, ListedKeys, is_no_lead_id
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tap_marketo_opps.keys import KeySource
+    from tap_marketo_opps.finding.key_sources import KeySource
 
 BY_FILTER = "filter"
 BY_ACTIVITIES = "activities"

@@ -29,12 +29,12 @@ from marketo_opps.fields import (
     object_schema,
     record_reader,
 )
-from tap_marketo_opps.explaining import FieldsDeniedError, StreamMapsError
-from tap_marketo_opps.field_reader import FIELDS, FieldReader
-from tap_marketo_opps.log_walk import ACTIVITIES, ACTIVITY_DATE
-from tap_marketo_opps.progress import Pulse, counted
-from tap_marketo_opps.typed import PageReader, Typed, moment_reader, to_dict
-from tap_marketo_opps.writer import encode_message, encode_records
+from tap_marketo_opps.sync.error_advice import FieldsDeniedError, StreamMapsError
+from tap_marketo_opps.field_metadata import FIELDS, FieldReader
+from tap_marketo_opps.finding.activity_log import ACTIVITIES, ACTIVITY_DATE
+from tap_marketo_opps.sync.progress import Pulse, counted
+from tap_marketo_opps.typed_page import PageReader, Typed, moment_reader, to_dict
+from tap_marketo_opps.singer_writer import encode_message, encode_records
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence

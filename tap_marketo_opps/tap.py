@@ -24,14 +24,16 @@ from marketo_opps import (
     MarketoObject,
     RequestRefusedError,
 )
-from marketo_opps.configuration import checked_config_paths, environment_settings, run_command
+from marketo_opps.plugin.command_line import checked_config_paths, environment_settings, run_command
 from marketo_opps.fields import is_known_type, object_schema
-from marketo_opps.process import TERMINATION, run
+from marketo_opps.plugin.process import TERMINATION, run
 from marketo_opps.settings import PACKAGE_NAME, setting_errors, tell_unknown_settings
-from tap_marketo_opps import checks, explaining, inputs, log_walk
-from tap_marketo_opps.field_reader import FIELDS
-from tap_marketo_opps.finders import OPPORTUNITIES, ROLES
-from tap_marketo_opps.planner import Planner, found_together
+from tap_marketo_opps import command_line, connection_test
+from tap_marketo_opps.finding import activity_log
+from tap_marketo_opps.sync import error_advice
+from tap_marketo_opps.field_metadata import FIELDS
+from tap_marketo_opps.finding.finders import OPPORTUNITIES, ROLES
+from tap_marketo_opps.sync.start_run import Planner, found_together
 from tap_marketo_opps.settings import (
     BY_ACTIVITIES,
     BY_FILTER,
@@ -49,7 +51,7 @@ from tap_marketo_opps.streams import (
     fields_schema,
     keys_schema,
 )
-from tap_marketo_opps.writer import MessageWriter, encode_state
+from tap_marketo_opps.singer_writer import MessageWriter, encode_state
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +59,7 @@ if t.TYPE_CHECKING:
     from singer_sdk.plugin_base import _ConfigInput
 
     from marketo_opps import ObjectDescription
-    from tap_marketo_opps.run import Run
+    from tap_marketo_opps.sync.run import Run
     from tap_marketo_opps.streams import MarketoStream
 
 _PAIR = (OPPORTUNITIES, ROLES)
@@ -130,7 +132,7 @@ class TapMarketoOpps(Tap):
     @functools.cached_property
     def activity_types(self) -> dict[int, str]:
         """Ids and names of the activities that tell of opportunities."""
-        return log_walk.activity_types(self.client)
+        return activity_log.activity_types(self.client)
 
     # Streams
 
@@ -150,7 +152,7 @@ class TapMarketoOpps(Tap):
         return [
             *streams,
             OpportunityFieldsStream(self, FIELDS, fields_schema()),
-            OpportunityActivitiesStream(self, log_walk.ACTIVITIES, activities_schema()),
+            OpportunityActivitiesStream(self, activity_log.ACTIVITIES, activities_schema()),
         ]
 
     def _pair_schema(self, name: str) -> dict[str, t.Any] | None:
@@ -168,7 +170,7 @@ class TapMarketoOpps(Tap):
         try:
             roles = dated(self.client.describe(MarketoObject.OPPORTUNITY_ROLES))
         except (CrmManagedError, RequestRefusedError) as error:
-            self.logger.warning("%s", explaining.without_roles(error))
+            self.logger.warning("%s", error_advice.without_roles(error))
             roles = None
         self._tell_unknown_types(opportunities)
         return {OPPORTUNITIES: opportunities, ROLES: roles}
@@ -235,7 +237,7 @@ class TapMarketoOpps(Tap):
         """The SDK's, but for what `--test` is, and for when it comes about."""
         command = super().get_singer_command()
         (test,) = (each for each in command.params if each.name == "test")
-        t.cast("click.Option", test).help = checks.HELP
+        t.cast("click.Option", test).help = connection_test.HELP
         # The SDK tests in the option's callback, which knows nothing of the options after it.
         test.expose_value = True
         return command
@@ -248,7 +250,7 @@ class TapMarketoOpps(Tap):
         value: str,
     ) -> str:
         """The kind of test that `--test` asks for, with a plain sentence for what is none."""
-        return checks.checked_kind(value)
+        return connection_test.checked_kind(value)
 
     @classmethod
     def invoke(
@@ -256,12 +258,12 @@ class TapMarketoOpps(Tap):
         *,
         state: t.IO[str] | None = None,
         catalog: t.IO[str] | None = None,
-        test: str = checks.DISABLED,
+        test: str = connection_test.DISABLED,
         **options: t.Any,
     ) -> None:
         """A sync or a test, once the files that it is given are known to be readable."""
-        state, catalog = inputs.checked_state(state), inputs.checked_catalog(catalog)
-        if test == checks.DISABLED or options.get("about"):
+        state, catalog = command_line.checked_state(state), command_line.checked_catalog(catalog)
+        if test == connection_test.DISABLED or options.get("about"):
             super().invoke(state=state, catalog=catalog, **options)
         else:
             sys.exit(0 if cls._test(test, options["config"], catalog) else 1)
@@ -275,11 +277,11 @@ class TapMarketoOpps(Tap):
             catalog=json.load(catalog) if catalog else None,
             setup_mapper=False,
         )
-        tap.most_retry_seconds = checks.MOST_RETRY_SECONDS
-        if kind == checks.ALL:
+        tap.most_retry_seconds = connection_test.MOST_RETRY_SECONDS
+        if kind == connection_test.ALL:
             return tap.report_checks()
         tap.setup_mapper()
-        if kind == checks.SCHEMA:
+        if kind == connection_test.SCHEMA:
             tap.write_schemas()
         else:
             selected = [stream for stream in tap.streams.values() if stream.selected]
@@ -289,14 +291,14 @@ class TapMarketoOpps(Tap):
     def report_checks(self) -> bool:
         """Print what this user may do; whether it is all that a run needs."""
         way = find_by(self.config)
-        wanted = checks.checks_for(
+        wanted = connection_test.checks_for(
             self.client,
             streams=self._streams_wanted(),
             by_leads=way != BY_FILTER,
             by_log=way == BY_ACTIVITIES,
             by_catalog=self.input_catalog is not None,
         )
-        return checks.report(wanted, click.echo)
+        return connection_test.report(wanted, click.echo)
 
     def _streams_wanted(self) -> set[str]:
         """Those that are selected; without a catalog, and so without a call, by default."""

@@ -15,7 +15,7 @@ import typing as t
 from pathlib import Path
 
 from marketo_opps import MarketoError
-from marketo_opps.process import run
+from marketo_opps.plugin.process import run
 from target_marketo_opps.json_lines import decode, encode
 
 if t.TYPE_CHECKING:

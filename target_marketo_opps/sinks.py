@@ -6,17 +6,17 @@ import typing as t
 
 from singer_sdk.sinks import Sink
 
-from target_marketo_opps.batching import Operation, Outgoing
-from target_marketo_opps.destinations import destination
-from target_marketo_opps.mapping import (
+from target_marketo_opps.delivery.batching import Operation, Outgoing
+from target_marketo_opps.mapping.routing import destination
+from target_marketo_opps.mapping.record_mapping import (
     DELETED_AT,
     RecordError,
     RecordMapping,
     is_marked_deleted,
     key_fields,
 )
-from target_marketo_opps.rejects import Reject
-from target_marketo_opps.verdicts import Fate
+from target_marketo_opps.delivery.rejects import Reject
+from target_marketo_opps.delivery.outcomes import Fate
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence

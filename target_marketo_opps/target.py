@@ -26,16 +26,16 @@ from singer_sdk.mapper import (
 )
 
 from marketo_opps import MarketoError, MarketoObject
-from marketo_opps.configuration import checked_config_paths, environment_settings, run_command
-from marketo_opps.process import TERMINATION, run
+from marketo_opps.plugin.command_line import checked_config_paths, environment_settings, run_command
+from marketo_opps.plugin.process import TERMINATION, run
 from marketo_opps.settings import PACKAGE_NAME, setting_errors, tell_unknown_settings
-from target_marketo_opps.batch_files import batch_records
+from target_marketo_opps.input.batch_files import batch_records
 from target_marketo_opps.errors import InputError, NoSchemaError, RejectLimitError, StreamError
-from target_marketo_opps.mapping import DELETED_AT, key_fields
-from target_marketo_opps.reader import MessageReader
+from target_marketo_opps.mapping.record_mapping import DELETED_AT, key_fields
+from target_marketo_opps.input.message_reader import MessageReader
 from target_marketo_opps.settings import CONFIG_SCHEMA, TargetSettings, combination_errors
 from target_marketo_opps.sinks import ObjectSink
-from target_marketo_opps.work import Work
+from target_marketo_opps.run import Work
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

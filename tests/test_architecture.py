@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("marketo_opps", "tap_marketo_opps", "target_marketo_opps")
-SANDBOX = "marketo_opps.sandbox"
+SANDBOX = "marketo_sandbox"
 
 PURE = {
     "errors": {"models"},

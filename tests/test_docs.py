@@ -18,8 +18,8 @@ import pytest
 import yaml
 
 from marketo_opps import errors
-from marketo_opps.sandbox.options import SandboxOptions
-from marketo_opps.sandbox.server import SandboxServer
+from marketo_sandbox.options import SandboxOptions
+from marketo_sandbox.server.server import SandboxServer
 from tap_marketo_opps.tap import TapMarketoOpps
 from target_marketo_opps.target import TargetMarketoOpps
 

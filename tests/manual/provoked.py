@@ -12,9 +12,9 @@ import requests_mock
 from singer_sdk.exceptions import ConfigValidationError
 
 from marketo_opps import ConnectionSettings, MarketoClient
-from marketo_opps.process import Termination
+from marketo_opps.plugin.process import Termination
 from tap_marketo_opps.tap import TapMarketoOpps
-from tap_marketo_opps.writer import MessageWriter
+from tap_marketo_opps.singer_writer import MessageWriter
 from target_marketo_opps.target import TargetMarketoOpps
 
 NOBODY = "http://127.0.0.1:9"

@@ -13,15 +13,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from marketo_opps import DailyQuotaError, MarketoObject, process
-from marketo_opps.configuration import checked_config_paths, run_command
-from marketo_opps.process import Termination
-from marketo_opps.sandbox.cli import main as sandbox_main
-from tap_marketo_opps import checks, inputs
-from tap_marketo_opps.log_walk import activity_types
+from marketo_opps import DailyQuotaError, MarketoObject
+from marketo_opps.plugin import process
+from marketo_opps.plugin.command_line import checked_config_paths, run_command
+from marketo_opps.plugin.process import Termination
+from marketo_sandbox.cli import main as sandbox_main
+from tap_marketo_opps import command_line, connection_test
+from tap_marketo_opps.finding.activity_log import activity_types
 from tap_marketo_opps.tap import TapMarketoOpps
-from tap_marketo_opps.writer import MessageWriter
-from target_marketo_opps.courier import _accepted
+from tap_marketo_opps.singer_writer import MessageWriter
+from target_marketo_opps.delivery.batch_writer import _accepted
 from target_marketo_opps.replay import _replay
 from target_marketo_opps.replay import messages as replayed
 from tests.manual.pages import ROOT, page
@@ -94,7 +95,7 @@ def of_target(*messages: t.Any, **wrong: t.Any) -> Case:
 
 def state(content: t.Any, name: str = "--state") -> Case:
     text = content if isinstance(content, str | bytes) else json.dumps(content)
-    check = inputs.checked_state if name == "--state" else inputs.checked_catalog
+    check = command_line.checked_state if name == "--state" else command_line.checked_catalog
 
     def read(world: World) -> None:
         with Path(world.file(text)).open(encoding="utf-8") as file:
@@ -325,7 +326,7 @@ def stopped_client(_: World) -> None:
 
 
 def without_the_extra(world: World) -> None:
-    world.environment.setattr("marketo_opps.sandbox.extra.PACKAGES", ("no_such_package",))
+    world.environment.setattr("marketo_sandbox.optional_dependencies.PACKAGES", ("no_such_package",))
     sandbox_command()(world)
 
 
@@ -385,7 +386,7 @@ CASES: dict[str, Case] = {
     "... Or deselect": lambda world: tap(world.sandbox(permissions=LEAST), **VALUES),
     "Marketo refused ...: 601": lambda world: tap(world.refusing("601"), **VALUES),
     "FAILED  ...": checked,
-    "--test: '...' is none": lambda _: checks.checked_kind("everything"),
+    "--test: '...' is none": lambda _: connection_test.checked_kind("everything"),
     "... cannot be reached (...): check 'endpoint'": settings(),
     "... cannot be reached through": through("HTTPS_PROXY", NOBODY),
     "The proxy for ...": through("HTTPS_PROXY", "socks5://127.0.0.1:9"),

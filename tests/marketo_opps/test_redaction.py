@@ -77,7 +77,7 @@ def log(monkeypatch):
     root = logging.getLogger()
     monkeypatch.setattr(root, "handlers", made.handlers)
     monkeypatch.setattr(root, "level", logging.DEBUG)
-    for name in ("urllib3", "requests", "marketo_opps", "marketo_opps.calls"):
+    for name in ("urllib3", "requests", "marketo_opps", "marketo_opps.request_loop"):
         monkeypatch.setattr(logging.getLogger(name), "level", logging.DEBUG)
         monkeypatch.setattr(logging.getLogger(name), "disabled", False)
     logging.getLogger().manager._clear_cache()

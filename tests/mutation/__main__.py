@@ -1,4 +1,4 @@
-"""`python -m tests.mutation target_marketo_opps.ledger ...`: which broken rules no test notices.
+"""`python -m tests.mutation target_marketo_opps.state.ledger ...`: which broken rules no test notices.
 
 Works in a copy of the tree, with `mutmut`; see docs/mutation.md for what has been found.
 """
@@ -97,7 +97,7 @@ def _mutmut(copy: Path, mutants: list[str], children: int) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests.mutation", description=__doc__)
-    parser.add_argument("modules", nargs="+", help="such as target_marketo_opps.ledger")
+    parser.add_argument("modules", nargs="+", help="such as target_marketo_opps.state.ledger")
     parser.add_argument("--children", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--directory", type=Path, help="where to work; one that exists goes on")
     return parser.parse_args()

@@ -64,7 +64,7 @@ SUITES = {
         ),
     ),
     "tap_marketo_opps": Suite(
-        "tests/tap",
+        "tests/tap_marketo_opps",
         fast=(
             "test_backlog.py",
             "test_bookmarks.py",
@@ -87,7 +87,7 @@ SUITES = {
         left_out=("test_resuming.py::test_kill_9_again_and_again_loses_nothing",),
     ),
     "target_marketo_opps": Suite(
-        "tests/target",
+        "tests/target_marketo_opps",
         fast=(
             "test_apart.py",
             "test_batching.py",

@@ -90,7 +90,7 @@ def test_the_plugins_do_not_import_what_the_sandbox_needs():
 
     loaded = set(done.stdout.split())
     assert "target_marketo_opps.target" in loaded
-    assert not loaded & {*EXTRA, "marketo_opps.sandbox"}
+    assert not loaded & {*EXTRA, "marketo_sandbox"}
 
 
 @pytest.mark.parametrize("command", ["serve", "demo"])
@@ -110,7 +110,7 @@ def test_the_sandbox_can_be_asked_for_help_all_the_same(bare):
 def test_a_test_that_wants_a_sandbox_fails_with_that_sentence(bare, tmp_path):
     tools = [pin for pin in pins("dev") if project(pin) in PYTEST]
     packages = keep_packages(Path(sys.executable), tools)
-    plugin = 'pytest_plugins = ["marketo_opps.sandbox.pytest_plugin"]\n'
+    plugin = 'pytest_plugins = ["marketo_sandbox.pytest_plugin"]\n'
     (tmp_path / "conftest.py").write_text(plugin)
     (tmp_path / "test_it.py").write_text(
         "def test_with(marketo_sandbox): ...\ndef test_without(): ...\n"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import typing as t
 from decimal import Decimal
 
-from marketo_opps.sandbox.describe import OPPORTUNITY
-from marketo_opps.sandbox.values import parse_datetime
+from marketo_sandbox.instance.describe import OPPORTUNITY
+from marketo_sandbox.instance.values import parse_datetime
 
 if t.TYPE_CHECKING:
-    from marketo_opps.sandbox.server import SandboxServer
+    from marketo_sandbox.server.server import SandboxServer
 
 Record = dict[str, t.Any]
 

@@ -13,9 +13,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from marketo_opps.sandbox.describe import OPPORTUNITY
-from marketo_opps.sandbox.options import LimitOptions, SandboxOptions
-from marketo_opps.sandbox.server import SandboxServer
+from marketo_sandbox.instance.describe import OPPORTUNITY
+from marketo_sandbox.options import LimitOptions, SandboxOptions
+from marketo_sandbox.server.server import SandboxServer
 from tap_marketo_opps.tap import TapMarketoOpps
 from target_marketo_opps.target import TargetMarketoOpps
 from tests.pipeline.compare import differences, held

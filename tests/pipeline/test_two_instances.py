@@ -6,7 +6,7 @@ import json
 import subprocess
 from decimal import Decimal
 
-from marketo_opps.sandbox.values import parse_datetime
+from marketo_sandbox.instance.values import parse_datetime
 from tests.pipeline.compare import differences, held
 from tests.pipeline.processes import BIN, Pair
 

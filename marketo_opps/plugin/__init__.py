@@ -1,0 +1,1 @@
+"""What the tap and the target share: the command line, settings, signals and workers."""

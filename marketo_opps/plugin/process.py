@@ -1,0 +1,196 @@
+"""How a plugin's process ends: on a signal, on an error, and on the end of its work."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+import traceback
+import typing as t
+from concurrent.futures import wait
+
+from marketo_opps import redaction
+from marketo_opps.errors import MarketoError, StoppedError
+from marketo_opps.plugin.standard_streams import fill_standard_streams
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+    from types import FrameType
+
+_LOGGER = logging.getLogger("marketo_opps")
+_T = t.TypeVar("_T")
+
+GRACE_SECONDS = 10.0
+"""How long calls in flight are waited for after a signal."""
+
+# For what holds the main thread up beyond the grace: a pipe whose reader has stopped reading, say.
+_LAST_RESORT_SECONDS = GRACE_SECONDS + 2
+_POLL_SECONDS = 0.2
+_SIGNAL_EXIT_CODE = 128
+
+
+class Termination:
+    """SIGTERM or SIGINT: the first asks the process to end, the second ends it at once.
+
+    The handler only sets flags: it may interrupt any line of the main thread, and whatever it
+    wrote or locked could be half done already.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._callbacks: list[Callable[[], None]] = []
+        self._signum: int | None = None
+        self._deadline = 0.0
+
+    def install(self) -> None:
+        """Handle both signals from now on."""
+        signal.signal(signal.SIGTERM, self._handle)
+        signal.signal(signal.SIGINT, self._handle)
+        signal.signal(signal.SIGALRM, self._give_up)
+
+    def on_request(self, callback: Callable[[], None]) -> None:
+        """Call this, which may only set a flag, when the process is asked to end."""
+        self._callbacks.append(callback)
+        if self.requested:
+            callback()
+
+    @property
+    def requested(self) -> bool:
+        """Whether the process was asked to end."""
+        return self._signum is not None
+
+    @property
+    def exit_code(self) -> int:
+        """128 + the signal, or 1 where there was none."""
+        return 1 if self._signum is None else _SIGNAL_EXIT_CODE + self._signum
+
+    def result(self, future: Future[_T], meanwhile: Callable[[], object] | None = None) -> _T:
+        """The future's result, waited for; after a signal only for what is left of the grace.
+
+        Args:
+            future: of a call.
+            meanwhile: called now and then for as long as it is waited.
+
+        Raises:
+            StoppedError: the process was asked to end and the call took too long.
+        """
+        while not wait([future], timeout=_POLL_SECONDS).done:
+            self.raise_if_out_of_time()
+            if meanwhile:
+                meanwhile()
+        return future.result()
+
+    def raise_if_out_of_time(self) -> None:
+        """End the waiting where the process was asked to end and its grace is used up.
+
+        Raises:
+            StoppedError: it is.
+        """
+        if self.requested and self._clock() > self._deadline:
+            raise StoppedError("Stopped on request: calls in flight took too long.")
+
+    def _handle(self, signum: int, _frame: FrameType | None) -> None:
+        if self.requested:
+            os._exit(_SIGNAL_EXIT_CODE + signum)
+        self._signum = signum
+        self._deadline = self._clock() + GRACE_SECONDS
+        signal.setitimer(signal.ITIMER_REAL, _LAST_RESORT_SECONDS)
+        for callback in self._callbacks:
+            callback()
+
+    def _give_up(self, _signum: int, _frame: FrameType | None) -> None:
+        os._exit(self.exit_code)
+
+
+TERMINATION = Termination()
+"""The process's own: signals know no other scope."""
+
+
+def run(
+    main: Callable[[], object],
+    *,
+    foreseeable: tuple[type[Exception], ...] = (),
+    termination: Termination = TERMINATION,
+) -> t.NoReturn:
+    """Run a console script to its end, and end the process with one plain sentence at the most.
+
+    Args:
+        main: the script; it may raise `SystemExit`.
+        foreseeable: exceptions whose text is made for users, besides `MarketoError`.
+        termination: told of signals from now on.
+    """
+    fill_standard_streams()
+    redaction.install()
+    termination.install()
+    code = _exit_code(main, (MarketoError, *foreseeable))
+    if termination.requested:
+        code = termination.exit_code
+    # Not sys.exit: a thread still waiting for Marketo could hold a lock that the interpreter's
+    # own ending needs. What was written is flushed; nothing else is left to do.
+    os._exit(_flush(code))
+
+
+def _exit_code(
+    main: Callable[[], object],
+    foreseeable: tuple[type[Exception], ...],
+) -> int:
+    try:
+        main()
+    except SystemExit as end:
+        return _system_exit_code(end)
+    except BrokenPipeError:
+        return 1
+    except foreseeable as error:
+        _LOGGER.error("%s", error)
+        return 1
+    except OSError as error:
+        _LOGGER.error("Reading or writing%s failed: %s. %s", _where(error), _why(error), _AGAIN)
+        return 1
+    except Exception:  # noqa: BLE001 - the last resort of a process
+        _LOGGER.critical(
+            "This should not happen; please report it with these lines:\n%s",
+            traceback.format_exc(),
+        )
+        return 1
+    return 0
+
+
+_AGAIN = "Put that right, and run again with the last STATE."
+
+
+def _where(error: OSError) -> str:
+    return f" of {error.filename!r}" if error.filename is not None else ""
+
+
+def _why(error: OSError) -> str:
+    """In the words of the system, without its number."""
+    return error.strerror or str(error) or type(error).__name__
+
+
+def _system_exit_code(end: SystemExit) -> int:
+    if end.code is None or isinstance(end.code, int):
+        return end.code or 0
+    _LOGGER.error("%s", end.code)
+    return 1
+
+
+def _flush(code: int) -> int:
+    """Flush what was written; a reader that is gone makes the exit non-zero, quietly."""
+    try:
+        sys.stdout.flush()
+    except (BrokenPipeError, ValueError):
+        code = code or 1
+    except OSError as error:
+        if not code:
+            # Else what has failed before is most likely the same, and told.
+            _LOGGER.error(
+                "What was written to stdout could not be flushed: %s. %s", _why(error), _AGAIN
+            )
+        code = code or 1
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.flush()
+    return code

@@ -1,0 +1,224 @@
+"""The demonstration: the real tap into the real target, from one instance to another.
+
+Both plugins run as processes of their own, tied by a pipe, as anyone would run them; what is said
+of them is read from the two instances and their journals, not from what the plugins say.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from marketo_sandbox.instance.describe import OPPORTUNITY
+from marketo_sandbox.options import SandboxOptions
+from marketo_sandbox.server.server import SandboxServer
+
+if TYPE_CHECKING:
+    from marketo_sandbox.instance.describe import Field
+
+KEY = "externalOpportunityId"
+CHANGED = 25
+NUMBERS = frozenset({"currency", "float", "integer", "percent", "score"})
+
+
+class DemoError(Exception):
+    """Something did not go as it should; the text says what."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run of the pair did, by the journals of both instances."""
+
+    found: int
+    statuses: Counter[str]
+    source_calls: int
+    destination_calls: int
+    seconds: float
+
+
+def run_demo(*, opportunities: int) -> int:
+    """Move opportunities twice and tell the story.
+
+    Args:
+        opportunities: how many the source holds.
+
+    Returns:
+        The exit status: 0 only if both instances ended up alike, with no more moved than changed.
+    """
+    seeded = SandboxOptions(opportunities=opportunities, seed=7)
+    with (
+        SandboxServer(seeded) as source,
+        SandboxServer() as destination,
+        tempfile.TemporaryDirectory(prefix="marketo-demo-") as folder,
+    ):
+        try:
+            _tell(source, destination, Path(folder))
+        except DemoError as error:
+            print(f"FAILED: {error}", file=sys.stderr)
+            return 1
+    return 0
+
+
+def _tell(source: SandboxServer, destination: SandboxServer, folder: Path) -> None:
+    count = source.instance.counts()["opportunities"]
+    custom = sum(each.custom for each in OPPORTUNITY.fields)
+    print("Two Marketo instances, on this machine:")
+    print(
+        f"  source       {source.endpoint}, {count:,} opportunities of {len(OPPORTUNITY.fields)} "
+        f"fields, {custom} of them custom"
+    )
+    print(f"  destination  {destination.endpoint}, empty")
+    pair = _Pair(source, destination, folder)
+    print("First run: tap-marketo-opps | target-marketo-opps")
+    _report(pair.run(), expect=Counter(created=count))
+    _compare(source, destination)
+    changed = _change_latest(source)
+    print(f"Second run, with the state of the first; {changed} opportunities have changed since")
+    _report(pair.run(), expect=Counter(updated=changed))
+    _compare(source, destination)
+    print(f"Everything arrived, and the second run moved just the {changed}.")
+
+
+class _Pair:
+    """Tap and target, tied by a pipe, with what they keep between runs."""
+
+    def __init__(self, source: SandboxServer, destination: SandboxServer, folder: Path) -> None:
+        self._source = source
+        self._destination = destination
+        self._folder = folder
+        ids = folder / "opportunity-ids.txt"
+        ids.write_text("\n".join(source.instance.opportunity_ids()), encoding="utf-8")
+        tap = {**source.credentials, "find_by": "filter", "filter_values_path": str(ids)}
+        self._tap = [_script("tap-marketo-opps"), "--config", self._write("tap.json", tap)]
+        target = self._write("target.json", destination.credentials)
+        self._target = [_script("target-marketo-opps"), "--config", target]
+
+    def run(self) -> Run:
+        """Run both to their ends, and keep the last STATE for the next time.
+
+        Raises:
+            DemoError: one of them failed.
+        """
+        marks = [_last_call(server) for server in (self._source, self._destination)]
+        started = time.monotonic()
+        states = self._pipe()
+        seconds = time.monotonic() - started
+        if not states:
+            raise DemoError("the target let no STATE out")
+        self._tap = [*self._tap[:3], "--state", self._write("state.json", json.loads(states[-1]))]
+        return _run(_calls(self._source, marks[0]), _calls(self._destination, marks[1]), seconds)
+
+    def _pipe(self) -> list[str]:
+        log = self._folder / "log.txt"
+        with log.open("w", encoding="utf-8") as errors:
+            tap = subprocess.Popen(self._tap, stdout=subprocess.PIPE, stderr=errors)
+            with tap:
+                target = subprocess.run(
+                    self._target,
+                    stdin=tap.stdout,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    check=False,
+                )
+        if tap.returncode or target.returncode:
+            raise DemoError(
+                f"the tap ended with {tap.returncode}, the target with {target.returncode}:\n"
+                + log.read_text(encoding="utf-8")
+            )
+        return target.stdout.decode().splitlines()
+
+    def _write(self, name: str, content: object) -> str:
+        path = self._folder / name
+        path.write_text(json.dumps(content), encoding="utf-8")
+        return str(path)
+
+
+def _script(name: str) -> str:
+    """A console script: of this environment where it has one, else of the PATH."""
+    here = Path(sysconfig.get_path("scripts")) / name
+    found = str(here) if here.exists() else shutil.which(name)
+    if found is None:
+        raise DemoError(f"{name} is not installed")
+    return found
+
+
+def _last_call(server: SandboxServer) -> int:
+    return max((call["seq"] for call in server.journal()), default=0)
+
+
+def _calls(server: SandboxServer, since: int) -> list[dict[str, Any]]:
+    return [call for call in server.journal(since=since) if call["operation"] != "identity"]
+
+
+def _run(reads: list[dict[str, Any]], writes: list[dict[str, Any]], seconds: float) -> Run:
+    found = sum(call["answered"] for call in reads if call["operation"] == "query opportunity")
+    statuses: Counter[str] = Counter()
+    for call in writes:
+        statuses.update(call["statuses"])
+    return Run(found, statuses, len(reads), len(writes), seconds)
+
+
+def _report(run: Run, *, expect: Counter[str]) -> None:
+    delivered = run.statuses["created"] + run.statuses["updated"]
+    print(f"  found        {run.found:,} opportunities")
+    print(
+        f"  delivered    {delivered:,} ({run.statuses['created']:,} created, "
+        f"{run.statuses['updated']:,} updated), {run.statuses['skipped']:,} rejected"
+    )
+    print(
+        f"  cost         {run.source_calls} calls to the source, {run.destination_calls} to the "
+        f"destination, {run.seconds:.1f} s"
+    )
+    if run.statuses != expect:
+        raise DemoError(f"{dict(expect)} was expected, {dict(run.statuses)} was found")
+
+
+def _compare(source: SandboxServer, destination: SandboxServer) -> None:
+    """Compare both instances record by record, field by field.
+
+    Raises:
+        DemoError: they differ.
+    """
+    there, here = _contents(source), _contents(destination)
+    different = sorted(key for key in there.keys() | here.keys() if there.get(key) != here.get(key))
+    if different:
+        raise DemoError(f"{len(different):,} records differ, the first of them {different[0]}")
+    print(f"  compared     {len(here):,} records field by field: all alike")
+
+
+def _contents(server: SandboxServer) -> dict[str, dict[str, Any]]:
+    """Records by key, without what an instance sets by itself."""
+    writable = [each for each in OPPORTUNITY.fields if each.updateable or each.name == KEY]
+    return {
+        record[KEY]: {
+            each.name: _plain(record[each.name], each)
+            for each in writable
+            if record.get(each.name) is not None
+        }
+        for record in server.instance.opportunities()
+    }
+
+
+def _plain(value: Any, described: Field) -> Any:
+    """A value in one form: an instance keeps 12.50 now as a number, now as a string."""
+    if described.data_type in NUMBERS:
+        return Decimal(str(value))
+    return datetime.fromisoformat(value) if described.data_type == "datetime" else value
+
+
+def _change_latest(server: SandboxServer) -> int:
+    """Change what was changed last: a second run reads from the last change on, itself included."""
+    latest = sorted(server.instance.opportunities(), key=lambda record: record["updatedAt"])
+    ids = [record[KEY] for record in latest[-CHANGED:]]
+    return server.instance.change(ids, {"stage": "Negotiation", "amount": 4711.25})

@@ -1,0 +1,1 @@
+"""A Marketo instance: records, rules, limits and storage; knows no HTTP."""

@@ -1,0 +1,132 @@
+"""The activity log: what happens to opportunities and roles, by the leads concerned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from marketo_sandbox.instance.clock import DAY_SECONDS
+from marketo_sandbox.instance.values import format_datetime
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from marketo_sandbox.instance.clock import Clock
+    from marketo_sandbox.options import SandboxOptions
+    from marketo_sandbox.instance.storage import Storage
+
+ADDED, REMOVED, UPDATED = 34, 35, 36
+
+
+def _type(number: int, name: str, description: str, primary: str, *others: str) -> dict[str, Any]:
+    return {
+        "id": number,
+        "name": name,
+        "description": description,
+        "primaryAttribute": {"name": primary, "dataType": "string"},
+        "attributes": [{"name": other, "dataType": "string"} for other in others],
+    }
+
+
+ACTIVITY_TYPES = (
+    _type(1, "Visit Webpage", "User visits a web page", "Webpage ID", "Webpage URL"),
+    _type(2, "Fill Out Form", "User fills out and submits form on web page", "Webform ID"),
+    _type(12, "New Lead", "New person/record is added to the database", "Lead ID", "Source Type"),
+    _type(13, "Change Data Value", "Changed attribute value for a person", "Attribute Name"),
+    _type(ADDED, "Add to Opportunity", "Person is added to an opportunity", "Opportunity", "Role"),
+    _type(REMOVED, "Remove from Opportunity", "Person is removed from one", "Opportunity", "Role"),
+    _type(
+        UPDATED, "Update Opportunity", "Opportunity attribute is updated", "Opportunity", "Changed"
+    ),
+)
+
+
+class Event(NamedTuple):
+    """Something that happened to a lead's part in an opportunity."""
+
+    type: int
+    lead: int
+    asset: int
+    label: str
+    attributes: dict[str, str]
+
+
+class ActivityLog:
+    """Writes the log as things happen, and reads it a stretch at a time.
+
+    Args:
+        storage: where the log is kept.
+        clock: what it is dated by.
+        options: delay, stretch and retention.
+    """
+
+    def __init__(self, storage: Storage, clock: Clock, options: SandboxOptions) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._options = options
+
+    def write(self, events: Iterable[Event]) -> None:
+        """Log events that happen now; they become visible after the delay in force."""
+        now = int(self._clock.seconds())
+        visible = now + self._options.activity_delay_seconds
+        self._storage.add_activities(_row(event, now, visible) for event in events)
+
+    def write_past(self, dated: Iterable[tuple[int, Event]]) -> None:
+        """Log events of the past, with the second in which each happened."""
+        self._storage.add_activities(_row(event, when, when) for when, event in dated)
+
+    def read(
+        self,
+        position: tuple[int, int],
+        types: Collection[int],
+        leads: Collection[int] | None,
+        limit: int,
+    ) -> tuple[list[dict[str, Any]], tuple[int, int], bool]:
+        """One stretch of the log: wanted activities, where it ends, and whether more follows.
+
+        The stretch is as long as ``activity_scan`` entries of any type, so a page may hold few or
+        none of the wanted ones while more follow.
+        """
+        scan = self._options.activity_scan
+        rows = self._storage.activities(
+            max(position, self._oldest()), self._clock.seconds(), scan + 1
+        )
+        found: list[dict[str, Any]] = []
+        looked_at = 0
+        for row in rows[:scan]:
+            if _wanted(row, types, leads):
+                if len(found) == limit:
+                    break
+                found.append(_shown(row))
+            position = (row[1], row[0])
+            looked_at += 1
+        return found, position, looked_at < len(rows)
+
+    def _oldest(self) -> tuple[int, int]:
+        kept = self._options.activity_retention_days * DAY_SECONDS
+        return int(self._clock.seconds()) - kept, 0
+
+
+def _row(event: Event, date: int, visible: float) -> tuple[Any, ...]:
+    attributes = msgspec.json.encode(event.attributes).decode()
+    return (date, visible, event.lead, event.type, event.asset, event.label, attributes)
+
+
+def _wanted(row: tuple[Any, ...], types: Collection[int], leads: Collection[int] | None) -> bool:
+    return row[3] in types and (leads is None or row[2] in leads)
+
+
+def _shown(row: tuple[Any, ...]) -> dict[str, Any]:
+    number, date, lead, kind, asset, label, attributes = row
+    pairs = msgspec.json.decode(attributes)
+    return {
+        "id": number,
+        "marketoGUID": str(number),
+        "leadId": lead,
+        "activityDate": format_datetime(date, number),
+        "activityTypeId": kind,
+        "primaryAttributeValueId": asset,
+        "primaryAttributeValue": label,
+        "attributes": [{"name": name, "value": value} for name, value in pairs.items()],
+    }

@@ -1,0 +1,141 @@
+"""From a caller's record to a stored row and back: keys, validation, the fields asked for."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from marketo_sandbox.instance.describe import ROLE, Field, ObjectType
+from marketo_sandbox.instance.errors import RecordRefusedError
+from marketo_sandbox.instance.values import MAX_INTEGER, format_datetime, stored, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from marketo_sandbox.instance.storage import Row
+
+BLANK_AFTER_GUID_EVERY = 8
+KEY_SEPARATOR = "\x1f"
+_MASK = (1 << 64) - 1
+
+encode = msgspec.json.Encoder().encode
+decode = msgspec.json.Decoder().decode
+
+
+def mix(number: int) -> int:
+    """A well-spread 64-bit number out of any number (the finaliser of splitmix64)."""
+    number = (number + 0x9E3779B97F4A7C15) & _MASK
+    number = ((number ^ (number >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    number = ((number ^ (number >> 27)) * 0x94D049BB133111EB) & _MASK
+    return number ^ (number >> 31)
+
+
+def new_guid(obj: ObjectType, number: int, seed: int) -> str:
+    """The GUID of an object's n-th record: ever growing, so its index is quick to fill."""
+    low = mix(seed * 1_000_003 + number * 2 + (obj is ROLE))
+    return str(uuid.UUID(int=((0x10000000 + number) << 96) | (0x4A << 68) | (0b10 << 62) | low))
+
+
+class Keys:
+    """How keys are compared.
+
+    Args:
+        exact: by every character; else ignoring case and trailing blanks, as a database with the
+            usual collation does. Adobe does not say.
+    """
+
+    def __init__(self, *, exact: bool) -> None:
+        self.fold: Callable[[str], str] = str if exact else _fold
+
+    def of(self, obj: ObjectType, record: Mapping[str, Any]) -> str:
+        """The dedupe key of a record as it is compared.
+
+        Raises:
+            RecordRefusedError: 1002 when a member is missing, 1001 or 1003 when it cannot be right.
+        """
+        return KEY_SEPARATOR.join(
+            self.fold(str(self._member(obj.by_name[name], record))) for name in obj.dedupe_fields
+        )
+
+    def _member(self, field: Field, record: Mapping[str, Any]) -> Any:
+        value = stored(record.get(field.name), field, 1)
+        if value is None:
+            raise missing_value(field.name)
+        return value
+
+
+def _fold(key: str) -> str:
+    return key.rstrip().casefold()
+
+
+def missing_value(name: str) -> RecordRefusedError:
+    """A record lacks something that it must have."""
+    return RecordRefusedError("1002", f"Missing value for the required parameter '{name}'")
+
+
+def lead_number(value: Any) -> int | None:
+    """A lead's id as a number, or None for what cannot be one."""
+    number = whole(value)
+    return number if number is not None and 0 < number <= MAX_INTEGER else None
+
+
+def fold_guid(guid: str) -> str:
+    """A GUID as it is compared: Marketo itself shows some with a blank at the end."""
+    return guid.strip().lower()
+
+
+def changes(
+    obj: ObjectType, record: Mapping[str, Any], keys: Iterable[str], variant: int
+) -> dict[str, Any]:
+    """The fields that a record sets (None: clears), apart from its keys.
+
+    Raises:
+        RecordRefusedError: 1006, 1011, 1001 or 1003, for the first field that cannot be taken.
+    """
+    found = {}
+    for name, value in record.items():
+        if name in keys:
+            continue
+        found[name] = stored(value, _writable(obj, name), variant)
+    return found
+
+
+def _writable(obj: ObjectType, name: str) -> Field:
+    field = obj.by_name.get(name)
+    if field is None:
+        raise RecordRefusedError("1006", f"Field '{name}' not found")
+    if not field.updateable:
+        raise RecordRefusedError("1011", f"Field '{name}' not supported")
+    return field
+
+
+def merged(body: Mapping[str, Any], changed: Mapping[str, Any]) -> str:
+    """A record's body after a change: cleared fields are gone from it."""
+    whole = {**body, **changed}
+    return encode({name: value for name, value in whole.items() if value is not None}).decode()
+
+
+def shown(row: Row, fields: Sequence[str], seq: int) -> dict[str, Any]:
+    """A row as a query answers it: nulls left out, a blank after some GUIDs."""
+    body = decode(row.body)
+    body["marketoGUID"] = row.guid + " " * (row.id % BLANK_AFTER_GUID_EVERY == 0)
+    body["createdAt"] = format_datetime(row.created, row.id)
+    body["updatedAt"] = format_datetime(row.updated, row.id)
+    record = {"seq": seq}
+    for name in fields:
+        if name in body:
+            record[name] = body[name]
+    return record
+
+
+def plain(row: Row) -> dict[str, Any]:
+    """A row as the sandbox's owner sees it: exact GUID, seconds since 1970 for the dates."""
+    managed = {"marketoGUID": row.guid, "createdAt": row.created, "updatedAt": row.updated}
+    return {**decode(row.body), **managed}
+
+
+def field_names(obj: ObjectType) -> dict[str, str]:
+    """Names in lower case to names: Adobe's own example asks for ``marketoGuid``."""
+    return {name.lower(): name for name in obj.by_name}

@@ -1,0 +1,252 @@
+"""Records to begin with: drawn from a number, with all the oddities that real instances have."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from marketo_sandbox.instance.activity_log import ADDED, UPDATED, Event
+from marketo_sandbox.instance.clock import DAY_SECONDS
+from marketo_sandbox.instance.describe import OPPORTUNITY, ROLE
+from marketo_sandbox.instance.records import KEY_SEPARATOR, Keys, encode, mix, new_guid
+from marketo_sandbox.instance.storage import Row
+from marketo_sandbox.instance.values import AS_NUMBER_EVERY, AS_STRING_EVERY, format_datetime
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from marketo_sandbox.instance.context import Books
+
+HISTORY_DAYS = 1_100
+ROLELESS_EVERY = 4
+ODD_ID_EVERY = 101
+BIG_NUMBER_EVERY = 37
+LONG_TEXT_EVERY = 211
+NOISE_EVERY = 3
+BATCH = 5_000
+
+STAGES = ("Prospecting", "Qualification", "Proposal/Quote", "Negotiation", "Closed Won")
+NAMES = (
+    "Chairs",
+    'The "Big Dog" Day Care, Phase 12',
+    "Müller & Söhne GmbH, Erweiterung",
+    "東京オフィス移転",
+    "O'Reilly; renewal / 3 yrs",
+    "Zażółć gęślą jaźń",
+    "  leading and trailing  ",
+    "Emoji 🚀 launch",
+)
+SOURCES = ("Inbound Sales Call/Email", "Email", "Trade Show", "Référence client", None)
+REGIONS = ("EMEA", "APAC", "North America", "Île-de-France", None)
+ROLE_NAMES = ("Decision Maker", "Technical Buyer", "Champion", "Economic Buyer")
+ODD_IDS = ("OPP-{:07d} Ünï", 'OPP-{:07d} "q"', "OPP-{:07d}'s", "opp {:07d} with blanks")
+
+
+class Seeder:
+    """Fills a storage with leads, opportunities, roles and the log of what happened to them.
+
+    Args:
+        books: what is filled; the past ends now.
+    """
+
+    def __init__(self, books: Books) -> None:
+        options = books.options
+        self._storage = books.storage
+        self._log = books.log
+        self._now = int(books.clock.seconds())
+        self._seed = options.seed
+        self._log_begins = self._now - options.activity_retention_days * DAY_SECONDS
+        self._keys = Keys(exact=options.exact_keys)
+        self._days = _Days()
+
+    def run(
+        self,
+        opportunities: int,
+        *,
+        leads: int | None = None,
+        roles: bool = True,
+        comma_ids: int = 0,
+        duplicates: int = 0,
+        history_days: int = HISTORY_DAYS,
+    ) -> None:
+        """Add records after those that are there.
+
+        Args:
+            opportunities: how many.
+            leads: ids 1 to this are known afterwards; by default half as many as opportunities.
+            roles: whether three in four opportunities get one to three roles.
+            comma_ids: so many of the opportunities have a comma in their external id.
+            duplicates: so many are stored twice, as imports of old have left them (1007).
+            history_days: the oldest was created so long ago.
+        """
+        lead_count = opportunities // 2 if leads is None else leads
+        self._storage.add_leads(range(1, lead_count + 1))
+        begin = self._storage.next_id("opportunity")
+        for first in range(begin, begin + opportunities, BATCH):
+            numbers = range(first, min(first + BATCH, begin + opportunities))
+            rows = [
+                self._opportunity(number, history_days, comma=number - begin < comma_ids)
+                for number in numbers
+            ]
+            self._storage.insert("opportunity", rows)
+            if roles and lead_count:
+                self._add_roles(rows, lead_count)
+        self._duplicate(begin, duplicates)
+
+    def _opportunity(self, number: int, history_days: int, *, comma: bool) -> Row:
+        dice = mix(self._seed * 1_000_003 + number)
+        created = self._now - dice % (history_days * DAY_SECONDS) - 1
+        updated = created + (dice >> 7) % (self._now - created)
+        external_id = external_opportunity_id(number, comma=comma)
+        body = self._body(number, dice, external_id, created)
+        key = self._keys.fold(external_id)
+        guid = new_guid(OPPORTUNITY, number, self._seed)
+        return Row(number, guid, key, None, None, encode(body).decode(), created, updated)
+
+    def _body(self, number: int, dice: int, external_id: str, created: int) -> dict[str, Any]:
+        stage = (dice >> 3) % len(STAGES)
+        day = self._days.of(created, 30 + (dice >> 11) % 200)
+        body = {
+            "externalOpportunityId": external_id,
+            "name": f"{NAMES[(dice >> 5) % len(NAMES)]} {number}".strip(),
+            "description": f"Deal {number}, line one\nline two" if dice & 1 else None,
+            "type": "New Business" if dice & 2 else "Existing Business",
+            "stage": STAGES[stage],
+            "amount": _money(dice, number),
+            "expectedRevenue": _money(dice >> 9, number + 1),
+            "quantity": _loose_number(f"{(dice >> 13) % 400 / 4}", number),
+            "probability": _loose_integer(stage * 25, number),
+            "closeDate": day,
+            "externalCreatedDate": format_datetime(created - 3600, number),
+            "fiscalQuarter": f"Q{1 + (dice >> 17) % 4}",
+            "fiscalYear": day[:4],
+            "forecastCategory": "Pipeline" if stage < len(STAGES) - 1 else "Closed",
+            "isClosed": stage == len(STAGES) - 1,
+            "isWon": stage == len(STAGES) - 1,
+            "lastActivityDate": self._days.of(created, 3) if dice & 4 else None,
+            "nextStep": "Call back" if dice & 8 else None,
+            "source": SOURCES[(dice >> 19) % len(SOURCES)],
+            "externalCompanyId": f"ACME-{(dice >> 23) % 5000:05d}" if dice & 16 else None,
+        }
+        body |= self._custom(number, dice, created)
+        return {name: value for name, value in body.items() if value is not None}
+
+    def _custom(self, number: int, dice: int, created: int) -> dict[str, Any]:
+        return {
+            "region": REGIONS[(dice >> 29) % len(REGIONS)],
+            "legacyNumber": _loose_integer(100_000 + number, number),
+            "hasRenewal": bool(dice & 32),
+            "renewalDate": self._days.of(created, 365) if dice & 32 else None,
+            "lastTouchedAt": format_datetime(created + 60, number + 1) if dice & 64 else None,
+            "discountValue": _money(dice >> 31, number) if dice & 128 else None,
+            "margin": _loose_number(f"{(dice >> 33) % 1000 / 1000}", number),
+            "discountPercent": _loose_integer((dice >> 35) % 60, number),
+            "fitScore": _loose_integer((dice >> 37) % 100 - 20, number),
+            "notes": "é" * 15_000 if number % LONG_TEXT_EVERY == 0 else None,
+            "contactEmail": f"buyer{number}@example.com" if dice & 256 else None,
+            "territory": "u33dc1" if dice & 512 else None,
+            "crmOwner": "Dana Q. Owner" if dice & 1024 else None,
+        }
+
+    def _add_roles(self, opportunities: list[Row], lead_count: int) -> None:
+        rows: list[Row] = []
+        events: list[tuple[int, Event]] = []
+        number = self._storage.next_id("role")
+        for opportunity in opportunities:
+            if opportunity.id % ROLELESS_EVERY == 0:
+                continue
+            for lead, name in _parts(opportunity.id, lead_count):
+                rows.append(self._role(number, opportunity, lead, name))
+                number += 1
+                events += self._events(opportunity, lead, name)
+        self._storage.insert("role", rows)
+        self._log.write_past(sorted(events, key=itemgetter(0)))
+
+    def _role(self, number: int, opportunity: Row, lead: int, name: str) -> Row:
+        external_id = external_id_of(opportunity)
+        body = {
+            "externalOpportunityId": external_id,
+            "leadId": lead,
+            "role": name,
+            "isPrimary": number % 2 == 0,
+        }
+        key = KEY_SEPARATOR.join((opportunity.key, str(lead), self._keys.fold(name)))
+        guid = new_guid(ROLE, number, self._seed)
+        dates = (opportunity.created, opportunity.created)
+        return Row(number, guid, key, opportunity.key, lead, encode(body).decode(), *dates)
+
+    def _events(self, opportunity: Row, lead: int, name: str) -> Iterator[tuple[int, Event]]:
+        """What the log still knows of it, among the doings of the lead that concern no deal."""
+        label = external_id_of(opportunity)
+        for kind, when in ((ADDED, opportunity.created), (UPDATED, opportunity.updated)):
+            if when >= self._log_begins:
+                yield when, Event(kind, lead, opportunity.id, label, {"Role": name})
+                if opportunity.id % NOISE_EVERY == 0:
+                    yield when, Event(1, lead, opportunity.id, "/pricing.html", {})
+
+    def _duplicate(self, begin: int, count: int) -> None:
+        if not count:
+            return
+        number = self._storage.next_id("opportunity")
+        originals = self._storage.scan("opportunity", begin - 1, count)
+        copies = [
+            row._replace(
+                id=number + offset, guid=new_guid(OPPORTUNITY, number + offset, self._seed)
+            )
+            for offset, row in enumerate(originals)
+        ]
+        self._storage.insert("opportunity", copies)
+
+
+class _Days:
+    """Days as text, made once each: a million records need only a few thousand."""
+
+    def __init__(self) -> None:
+        self._texts: dict[int, str] = {}
+        self._epoch = datetime.fromtimestamp(0, UTC).date()
+
+    def of(self, seconds: int, days_later: int) -> str:
+        day = seconds // DAY_SECONDS + days_later
+        if day not in self._texts:
+            self._texts[day] = (self._epoch + timedelta(days=day)).isoformat()
+        return self._texts[day]
+
+
+def external_opportunity_id(number: int, *, comma: bool = False) -> str:
+    """The external id of the n-th seeded opportunity: one in a hundred is odd."""
+    if comma:
+        return f"OPP-{number:07d}, Inc"
+    if number % ODD_ID_EVERY == 0:
+        return ODD_IDS[number // ODD_ID_EVERY % len(ODD_IDS)].format(number)
+    return f"OPP-{number:07d}"
+
+
+def external_id_of(opportunity: Row) -> str:
+    """The external id of a seeded row, without decoding its body."""
+    return external_opportunity_id(opportunity.id, comma="," in opportunity.key)
+
+
+def _parts(number: int, lead_count: int) -> list[tuple[int, str]]:
+    """One to three leads of an opportunity; a lead turns up in several of them."""
+    dice = mix(number * 7)
+    parts = (
+        (1 + (dice >> shift) % lead_count, ROLE_NAMES[(dice >> shift) % len(ROLE_NAMES)])
+        for shift in range(0, 8 * (1 + dice % 3), 8)
+    )
+    return list(dict.fromkeys(parts))
+
+
+def _money(dice: int, number: int) -> Any:
+    cents = dice % 100_000_000
+    if number % BIG_NUMBER_EVERY == 0:
+        return f"12345678901{cents:08d}.{dice % 100:02d}"
+    return _loose_number(f"{cents // 100}.{cents % 100:02d}", number)
+
+
+def _loose_number(text: str, number: int) -> float | str:
+    return float(text) if number % AS_NUMBER_EVERY == 0 else text
+
+
+def _loose_integer(value: int, number: int) -> int | str:
+    return str(value) if number % AS_STRING_EVERY == 0 else value

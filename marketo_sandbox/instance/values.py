@@ -1,0 +1,187 @@
+"""Values on their way in: what each data type takes, and the loose form in which it comes out.
+
+Marketo is strict about what it stores and careless about how it shows it: a currency comes back as
+a string, a datetime sometimes ends in ``+0000``. Both are decided once, when the value is written.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+from marketo_sandbox.instance.errors import RecordRefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import tzinfo
+
+    from marketo_sandbox.instance.describe import Field
+
+    Reader = Callable[[Any, Field, int], Any]
+
+MAX_TEXT_BYTES = 30_000
+MAX_INTEGER = 2**63 - 1
+MAX_NUMBER_DIGITS = 38
+# What is smaller, no float can tell from zero.
+MAX_NUMBER_PLACES = 324
+# A float in JSON keeps fifteen digits for certain; longer numbers are shown as strings only.
+SAFE_DIGITS = 15
+AS_NUMBER_EVERY = 3
+AS_STRING_EVERY = 5
+WITH_OFFSET_EVERY = 4
+
+_INTEGER = re.compile(r"[+-]?\d{1,19}")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DATETIME = re.compile(
+    r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(:\d{2})?(?:[.,]\d{1,9})?\s*(Z|[+-]\d{2}:?\d{2})?)?"
+)
+
+
+def _mismatch(value: Any, field: Field) -> RecordRefusedError:
+    return RecordRefusedError(
+        "1001", f"Invalid value '{value}'. Required of type '{field.data_type}'"
+    )
+
+
+def _out_of_range(field: Field) -> RecordRefusedError:
+    return RecordRefusedError("1003", f"Invalid data: '{field.name}' is out of range")
+
+
+def _string(value: Any, field: Field, _variant: int) -> str:
+    if not isinstance(value, str):
+        raise _mismatch(value, field)
+    if field.length is not None and len(value) > field.length:
+        raise RecordRefusedError(
+            "1003", f"Invalid data: '{field.name}' is longer than {field.length} characters"
+        )
+    return value
+
+
+def _text(value: Any, field: Field, _variant: int) -> str:
+    if not isinstance(value, str):
+        raise _mismatch(value, field)
+    if len(value.encode()) > MAX_TEXT_BYTES:
+        raise RecordRefusedError(
+            "1003", f"Invalid data: '{field.name}' is longer than {MAX_TEXT_BYTES} bytes"
+        )
+    return value
+
+
+def _integer(value: Any, field: Field, variant: int) -> int | str:
+    number = whole(value)
+    if number is None:
+        raise _mismatch(value, field)
+    if abs(number) > MAX_INTEGER:
+        raise _out_of_range(field)
+    return str(number) if variant % AS_STRING_EVERY == 0 else number
+
+
+def whole(value: Any) -> int | None:
+    """A whole number, given as one or as a string of digits; or None."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
+        return int(value)
+    return None
+
+
+def _number(value: Any, field: Field, variant: int) -> float | str:
+    number = _decimal(value)
+    if number is None or not number.is_finite():
+        raise _mismatch(value, field)
+    if not -MAX_NUMBER_PLACES <= number.adjusted() <= MAX_NUMBER_DIGITS:
+        raise _out_of_range(field)
+    if variant % AS_NUMBER_EVERY == 0 and len(number.as_tuple().digits) <= SAFE_DIGITS:
+        return float(number)
+    return format(number, "f")
+
+
+def _decimal(value: Any) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+        return None
+    try:
+        return Decimal(str(value).strip())
+    except InvalidOperation:
+        return None
+
+
+def _boolean(value: Any, field: Field, _variant: int) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in {"true", "false"}:
+        return value.lower() == "true"
+    raise _mismatch(value, field)
+
+
+def _date(value: Any, field: Field, _variant: int) -> str:
+    if isinstance(value, str) and _DATE.fullmatch(value):
+        try:
+            return date.fromisoformat(value).isoformat()
+        except ValueError:
+            pass
+    raise _mismatch(value, field)
+
+
+def _datetime(value: Any, field: Field, variant: int) -> str:
+    moment = parse_datetime(value) if isinstance(value, str) else None
+    if moment is None:
+        raise _mismatch(value, field)
+    return format_datetime(int(moment.timestamp()), variant)
+
+
+def parse_datetime(value: str) -> datetime | None:
+    """A W3C date or datetime as an aware moment, or None; without an offset it is UTC."""
+    match = _DATETIME.fullmatch(value)
+    if match is None:
+        return None
+    day, minute, second, offset = match.groups()
+    try:
+        moment = datetime.fromisoformat(f"{day}T{minute or '00:00'}{second or ':00'}")
+        # Overflows where an offset leads out of the years 1 to 9999.
+        return moment.replace(tzinfo=_zone(offset)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _zone(offset: str | None) -> tzinfo:
+    if offset in {None, "Z"}:
+        return UTC
+    return datetime.strptime(str(offset), "%z").tzinfo or UTC
+
+
+def format_datetime(seconds: int, variant: int = 1) -> str:
+    """Seconds since 1970 as Marketo shows them, with ``+0000`` here and there."""
+    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return text + ("+0000" if variant % WITH_OFFSET_EVERY == 0 else "Z")
+
+
+_READERS: dict[str, Reader] = {
+    "text": _text,
+    "integer": _integer,
+    "score": _integer,
+    "percent": _integer,
+    "float": _number,
+    "currency": _number,
+    "boolean": _boolean,
+    "date": _date,
+    "datetime": _datetime,
+}
+
+
+def stored(value: Any, field: Field, variant: int) -> Any:
+    """The form in which a value is kept and shown; None means that the field is cleared.
+
+    Args:
+        value: as the caller sent it.
+        field: the field that it is for.
+        variant: the record's number, which decides among the loose forms.
+
+    Raises:
+        RecordRefusedError: 1001 for a wrong type, 1003 for a value too long or out of range.
+    """
+    if value is None or value == "":
+        return None
+    reader: Reader = _READERS.get(field.data_type, _string)
+    return reader(value, field, variant)

@@ -1,0 +1,246 @@
+"""Sync and delete of one object, record by record, within one transaction of the storage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from marketo_sandbox.instance.activity_log import ADDED, REMOVED, UPDATED, Event
+from marketo_sandbox.instance.describe import OPPORTUNITY, ROLE, ObjectType
+from marketo_sandbox.instance.records import (
+    Keys,
+    changes,
+    decode,
+    fold_guid,
+    lead_number,
+    merged,
+    missing_value,
+    new_guid,
+)
+from marketo_sandbox.instance.errors import CallRefusedError, RecordRefusedError
+from marketo_sandbox.instance.storage import Row
+from marketo_sandbox.instance.values import stored
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from marketo_sandbox.instance.context import Books
+    from marketo_sandbox.instance.parameters import Write
+
+Record = dict[str, Any]
+Result = dict[str, Any]
+
+
+class Writer:
+    """Carries out one sync or delete.
+
+    Args:
+        obj: what is written.
+        books: where to, by what rules, and the log that is told of it.
+    """
+
+    def __init__(self, obj: ObjectType, books: Books) -> None:
+        self._obj = obj
+        self._storage = books.storage
+        self._log = books.log
+        self._now = int(books.clock.seconds())
+        self._options = books.options
+        self._keys = Keys(exact=books.options.exact_keys)
+        self._next_id = books.storage.next_id(obj.table)
+        self._taken: set[str] = set()
+        self._existing: dict[str, list[Row]] = {}
+        self._parents: dict[str, Row] = {}
+        self._leads: set[int] = set()
+        self._created: list[Row] = []
+        self._updated: list[Row] = []
+        self._deleted: list[Row] = []
+
+    def sync(self, write: Write) -> list[Result]:
+        """Write the records; one result each, in their order.
+
+        Raises:
+            CallRefusedError: 718 when one names a sales person who does not exist.
+        """
+        self._check_sales_persons(write.records)
+        results = self._each(write, self._sync_one)
+        self._storage.insert(self._obj.table, self._created)
+        for row in self._updated:
+            self._storage.update(self._obj.table, row)
+        self._log_sync()
+        return results
+
+    def delete(self, write: Write) -> list[Result]:
+        """Delete the records that the keys stand for; one result each, in their order."""
+        results = self._each(write, self._delete_one)
+        self._log_delete()
+        self._storage.delete(self._obj.table, [row.id for row in self._deleted])
+        return results
+
+    def _check_sales_persons(self, records: list[Record]) -> None:
+        known = self._options.sales_persons
+        if known is None or self._obj is ROLE:
+            return
+        for record in records:
+            person = record.get("externalSalesPersonId")
+            if isinstance(person, str) and person and person not in known:
+                raise CallRefusedError("718", f"ExternalSalesPersonID {person} not found")
+
+    def _each(self, write: Write, act: Callable[[Write, str, Record], Result]) -> list[Result]:
+        keys = [self._key_of(record, by_id=write.by_id) for record in write.records]
+        self._look_up([key for key in keys if isinstance(key, str)], by_id=write.by_id)
+        self._look_up_relations(write.records)
+        results = []
+        for seq, (key, record) in enumerate(zip(keys, write.records, strict=True)):
+            try:
+                result = act(write, self._admitted(key), record)
+            except RecordRefusedError as refusal:
+                reason = {"code": refusal.code, "message": refusal.message}
+                result = {"status": "skipped", "reasons": [reason]}
+            results.append({"seq": seq, **result})
+        return results
+
+    def _key_of(self, record: Record, *, by_id: bool) -> str | RecordRefusedError:
+        try:
+            return self._guid_in(record) if by_id else self._keys.of(self._obj, record)
+        except RecordRefusedError as refusal:
+            return refusal
+
+    def _guid_in(self, record: Record) -> str:
+        guid = record.get("marketoGUID")
+        if isinstance(guid, str):
+            guid = fold_guid(guid)
+        found = stored(guid, self._obj.by_name["marketoGUID"], 1)
+        if found is None:
+            raise missing_value("marketoGUID")
+        return str(found)
+
+    def _look_up(self, keys: list[str], *, by_id: bool) -> None:
+        column = "guid" if by_id else "key"
+        for row in self._storage.find(self._obj.table, column, keys):
+            self._existing.setdefault(row.guid if by_id else row.key, []).append(row)
+
+    def _look_up_relations(self, records: list[Record]) -> None:
+        if self._obj is OPPORTUNITY:
+            return
+        parents = {self._keys.fold(str(each.get("externalOpportunityId"))) for each in records}
+        parents |= {row.parent or "" for rows in self._existing.values() for row in rows}
+        for row in self._storage.find("opportunity", "key", sorted(parents)):
+            self._parents[row.key] = row
+        leads = [lead_number(each.get("leadId")) for each in records]
+        self._leads = self._storage.known_leads([each for each in leads if each is not None])
+
+    def _admitted(self, key: str | RecordRefusedError) -> str:
+        if isinstance(key, RecordRefusedError):
+            raise key
+        if key in self._taken:
+            raise RecordRefusedError("1036", "Duplicate object found in input")
+        self._taken.add(key)
+        return key
+
+    def _sync_one(self, write: Write, key: str, record: Record) -> Result:
+        row = self._single(key)
+        if row is not None and write.action == "createOnly":
+            raise RecordRefusedError("1005", f"{self._obj.display_name} already exists")
+        if row is not None:
+            return self._update(row, record, by_id=write.by_id)
+        if write.action == "updateOnly":
+            raise RecordRefusedError("1004", f"{self._obj.display_name} not found")
+        return self._create(key, record)
+
+    def _single(self, key: str) -> Row | None:
+        rows = self._existing.get(key, [])
+        if len(rows) > 1:
+            raise RecordRefusedError(
+                "1007", f"Multiple {self._obj.display_name} records match the lookup criteria"
+            )
+        return rows[0] if rows else None
+
+    def _update(self, row: Row, record: Record, *, by_id: bool) -> Result:
+        body = decode(row.body)
+        keys = self._keys_in(record, body) if by_id else set(self._obj.dedupe_fields)
+        changed = changes(self._obj, record, keys, row.id)
+        if self._obj is OPPORTUNITY and "name" in changed and changed["name"] is None:
+            raise missing_value("name")
+        self._updated.append(row._replace(body=merged(body, changed), updated=self._now))
+        return {"status": "updated", "marketoGUID": row.guid}
+
+    def _keys_in(self, record: Record, body: Record) -> set[str]:
+        """By id, the dedupe fields may come along as long as they do not change."""
+        same = {
+            name
+            for name in self._obj.dedupe_fields
+            if name in record
+            and self._keys.fold(str(record[name])) == self._keys.fold(str(body.get(name)))
+        }
+        return {"marketoGUID", *same}
+
+    def _create(self, key: str, record: Record) -> Result:
+        number = self._next_id
+        body = self._key_values(record)
+        body |= changes(self._obj, record, self._obj.dedupe_fields, number)
+        if self._obj is OPPORTUNITY and body.get("name") is None:
+            raise missing_value("name")
+        parent, lead = self._relations(body)
+        guid = new_guid(self._obj, number, self._options.seed)
+        now = self._now
+        self._created.append(Row(number, guid, key, parent, lead, merged(body, {}), now, now))
+        self._next_id += 1
+        return {"status": "created", "marketoGUID": guid}
+
+    def _key_values(self, record: Record) -> Record:
+        names = self._obj.dedupe_fields
+        return {name: stored(record[name], self._obj.by_name[name], 1) for name in names}
+
+    def _relations(self, body: Record) -> tuple[str | None, int | None]:
+        if self._obj is OPPORTUNITY:
+            return None, None
+        parent = self._keys.fold(body["externalOpportunityId"])
+        if parent not in self._parents:
+            raise RecordRefusedError("1004", "Opportunity not found")
+        if body["leadId"] not in self._leads:
+            raise RecordRefusedError("1004", "Lead not found")
+        return parent, body["leadId"]
+
+    def _delete_one(self, write: Write, key: str, record: Record) -> Result:
+        allowed = {self._obj.id_field} if write.by_id else set(self._obj.dedupe_fields)
+        if set(record) != allowed:
+            raise RecordRefusedError("1003", "Invalid data: only the key may be given")
+        row = self._single(key)
+        if row is None:
+            raise RecordRefusedError("1013", "Object not found")
+        if self._options.refuse_delete_in_use and self._has_roles(row):
+            raise RecordRefusedError("1022", "Object in use")
+        self._deleted.append(row)
+        return {"marketoGUID": row.guid, "status": "deleted"}
+
+    def _has_roles(self, row: Row) -> bool:
+        return self._obj is OPPORTUNITY and bool(
+            self._storage.find("role", "parent", [row.key], limit=1)
+        )
+
+    def _log_sync(self) -> None:
+        if self._obj is ROLE:
+            added = [self._role_event(ADDED, row) for row in self._created]
+            self._log.write(added + [self._role_event(UPDATED, row) for row in self._updated])
+            return
+        opportunities = {row.key: row for row in self._updated}
+        roles = self._storage.find("role", "parent", list(opportunities))
+        self._log.write(event_of(UPDATED, role, opportunities[role.parent or ""]) for role in roles)
+
+    def _log_delete(self) -> None:
+        if self._obj is ROLE:
+            self._log.write(self._role_event(REMOVED, row) for row in self._deleted)
+            return
+        opportunities = {row.key: row for row in self._deleted}
+        roles = self._storage.find("role", "parent", list(opportunities))
+        self._log.write(event_of(REMOVED, role, opportunities[role.parent or ""]) for role in roles)
+        self._storage.delete("role", [role.id for role in roles])
+
+    def _role_event(self, kind: int, role: Row) -> Event:
+        return event_of(kind, role, self._parents[role.parent or ""])
+
+
+def event_of(kind: int, role: Row, opportunity: Row) -> Event:
+    """The activity of a role's lead that tells what happened to the role or its opportunity."""
+    body = decode(role.body)
+    label = decode(opportunity.body)["externalOpportunityId"]
+    return Event(kind, role.lead or 0, opportunity.id, label, {"Role": body["role"]})

@@ -1,0 +1,229 @@
+"""An instance behind a socket on loopback, in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from marketo_sandbox.server.http_call import TRANSPORT
+from marketo_sandbox.server.control import OTHER_USER, control_routes
+from marketo_sandbox.instance.instance import Instance
+from marketo_sandbox.server.api import Api
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from types import TracebackType
+
+    from marketo_sandbox.server.faults import Fault
+    from marketo_sandbox.options import SandboxOptions
+
+LOOPBACK = "127.0.0.1"
+START_SECONDS = 10.0
+STOP_SECONDS = 10.0
+# How long calls in flight may take to be answered once the server is told to stop.
+ANSWER_SECONDS = 8.0
+TICK_SECONDS = 0.02
+# Longer than any client keeps an idle connection that it means to use again.
+KEEP_ALIVE_SECONDS = 120
+
+
+class _Protocol(HttpToolsProtocol):
+    """Lets the application reach the connection, so that it can cut it."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope.setdefault("extensions", {})[TRANSPORT] = {"transport": self.transport}
+
+
+class _Server(uvicorn.Server):
+    """Ends sooner than uvicorn's, which sleeps twice: tests start and stop hundreds of these."""
+
+    async def main_loop(self) -> None:
+        while not self.should_exit:  # noqa: ASYNC110 - set from another thread
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while self._busy() and time.monotonic() < deadline:  # noqa: ASYNC110 - uvicorn tells nobody
+            await asyncio.sleep(TICK_SECONDS / 10)
+        for task in self.server_state.tasks:
+            task.cancel()
+
+    def _busy(self) -> bool:
+        return bool(self.server_state.connections or self.server_state.tasks)
+
+
+class SandboxServer:
+    """A sandbox in this process: ``with SandboxServer() as sandbox: ... sandbox.endpoint``.
+
+    Args:
+        instance: an instance, or options to make one of; by default an empty one.
+    """
+
+    def __init__(self, instance: Instance | SandboxOptions | None = None) -> None:
+        if not isinstance(instance, Instance):
+            instance = Instance(instance)
+        self.instance = instance
+        self.api = Api(instance)
+        self.port = instance.options.port
+        routes = [*control_routes(self.api), Mount("/", app=self.api)]
+        self._application = Starlette(routes=routes)
+        self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """The base URL."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    @property
+    def client_id(self) -> str:
+        """Of the custom service."""
+        return self.instance.client_id
+
+    @property
+    def client_secret(self) -> str:
+        """Of the custom service."""
+        return self.instance.client_secret
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """``endpoint``, ``client_id`` and ``client_secret``, as both plugins take them."""
+        return {
+            "endpoint": self.endpoint,
+            "client_id": self.client_id,
+            "client_secret": self.client_secret,
+        }
+
+    def start(self) -> Self:
+        """Listen; returns when calls are answered.
+
+        Raises:
+            OSError: when the port is taken.
+        """
+        listener = _listen(self.port)
+        self.port = listener.getsockname()[1]
+        self._server = _Server(_config(self._application))
+        self._thread = threading.Thread(
+            target=self._server.run, args=([listener],), name="marketo-sandbox", daemon=True
+        )
+        self._thread.start()
+        self._await_start()
+        return self
+
+    def stop(self, *, close: bool = True) -> None:
+        """Stop listening; calls in flight are answered first.
+
+        Args:
+            close: let the instance's storage go too; without it the server may start again.
+        """
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join(STOP_SECONDS)
+        self._server = self._thread = None
+        if close:
+            self.instance.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    # What a test may ask and do; the same as under /sandbox over HTTP.
+
+    def journal(self, since: int = 0, operation: str | None = None) -> list[dict[str, Any]]:
+        """The calls so far, oldest first: those after a number, those of one operation."""
+        told = [entry.told() for entry in self.api.journal.entries(since)]
+        return [each for each in told if operation in (None, each["operation"])]
+
+    def fault(self, fault: str | int, **rule: Any) -> Fault:
+        """Order a fault; see ``faults.Fault`` for what a rule may say."""
+        return self.api.faults.order(fault=str(fault), **rule)
+
+    def clear_faults(self) -> None:
+        """Take every order back."""
+        self.api.faults.clear()
+
+    def set_clock(self, moment: datetime, *, frozen: bool = False) -> None:
+        """Set the instance's clock."""
+        self.instance.clock.set(moment, frozen=frozen)
+
+    def advance(self, seconds: float) -> None:
+        """Move the instance's clock."""
+        self.instance.clock.advance(seconds)
+
+    def seed(self, opportunities: int, **more: Any) -> None:
+        """Add records; see ``seed.Seeder.run``."""
+        self.instance.seed(opportunities, **more)
+
+    def use_calls(self, calls: int, user: str = OTHER_USER) -> None:
+        """Count calls of today as made by others: the quota belongs to the whole subscription."""
+        self.instance.limits.use(calls, user)
+
+    def reset(self) -> None:
+        """Empty the instance, forget the calls and take the faults back."""
+        self.api.reset()
+
+    @property
+    def problems(self) -> list[str]:
+        """Unknown routes asked for, and exceptions in the sandbox itself."""
+        return self.api.problems
+
+    def acknowledge_problems(self) -> list[str]:
+        """The problems so far, which then no longer fail the test."""
+        return self.api.acknowledge_problems()
+
+    def _await_start(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while self._server is not None and not self._server.started:
+            if time.monotonic() > deadline:
+                raise OSError("the sandbox did not start")
+            time.sleep(0.002)
+
+
+def _listen(port: int) -> socket.socket:
+    # With the protocol named, asyncio switches Nagle's algorithm off: 40 ms an answer otherwise.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((LOOPBACK, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _config(application: Starlette) -> uvicorn.Config:
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    return uvicorn.Config(
+        application,
+        http=_Protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        date_header=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+    )

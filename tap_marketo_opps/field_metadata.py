@@ -1,0 +1,68 @@
+"""The opportunity's fields: all of them page by page, or some by name."""
+
+from __future__ import annotations
+
+import logging
+import typing as t
+
+from marketo_opps import PageTokenError, Workers
+from marketo_opps.plugin.process import TERMINATION
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from marketo_opps import MarketoClient, Record
+
+_LOGGER = logging.getLogger("tap-marketo-opps")
+
+FIELDS = "opportunity_fields"
+
+
+class FieldReader:
+    """Reads fields' metadata.
+
+    Attributes:
+        missing: names that the instance has no field of.
+    """
+
+    def __init__(
+        self,
+        client: MarketoClient,
+        workers: Workers,
+        batch_size: int,
+        meanwhile: Callable[[], object] | None = None,
+    ) -> None:
+        self._client = client
+        self._workers = workers
+        self._batch_size = batch_size
+        self._meanwhile = meanwhile
+        self.missing: list[str] = []
+
+    def by_name(self, names: Sequence[str]) -> Iterator[list[Record]]:
+        """Each field by a call of its own, several at once, in the order of the names."""
+        calls = [(name, self._workers.submit(self._client.field, name)) for name in names]
+        for name, future in calls:
+            record = TERMINATION.result(future, self._meanwhile)
+            if record is None:
+                self.missing.append(name)
+            else:
+                yield [record]
+
+    def browsed(self) -> Iterator[list[Record]]:
+        """All fields, a page at a time; after a refused page token again from the first."""
+        token, restarted = None, False
+        while True:
+            future = self._workers.submit(
+                self._client.browse_fields, batch_size=self._batch_size, next_page_token=token
+            )
+            try:
+                page = TERMINATION.result(future, self._meanwhile)
+            except PageTokenError:
+                if restarted:
+                    raise
+                token, restarted = None, True
+                continue
+            yield page.records
+            if not page.more:
+                return
+            token = page.next_page_token

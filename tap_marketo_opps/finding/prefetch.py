@@ -1,0 +1,121 @@
+"""Calls in a fixed order, the first few of them under way at any moment."""
+
+from __future__ import annotations
+
+import threading
+import typing as t
+from collections import deque
+from dataclasses import dataclass, field
+
+from marketo_opps import Page, PageTokenError, StoppedError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+    from marketo_opps import Workers
+    from marketo_opps.plugin.process import Termination
+
+_Tag = t.TypeVar("_Tag")
+
+Calls = t.Callable[[Page | None], t.Callable[[], Page] | None]
+"""From a page (None before the first) to the call for the one after it; None after the last."""
+
+
+@dataclass(slots=True)
+class _Entry(t.Generic[_Tag]):
+    """A reading, with its pages that are under way, or answered and waiting to be taken."""
+
+    tag: _Tag
+    calls: Calls
+    pages: deque[Future[Page]] = field(default_factory=deque)
+    taken: Future[Page] | None = None
+
+    def next_call(self) -> t.Callable[[], Page] | None:
+        """The call that can be made now."""
+        last = self.pages[-1] if self.pages else self.taken
+        if last is None:
+            return self.calls(None)
+        return self.calls(last.result()) if last.done() and not last.exception() else None
+
+
+class Line(t.Generic[_Tag]):
+    """A line of readings: taken from the front page by page, in the order of their being added.
+
+    Only the first `ahead` pages are under way (or answered and waiting), so what a process that
+    dies has fetched in vain is never more than those. The next page of a reading is asked for as
+    soon as its page token is known, not when its turn to be taken comes. After a stop request
+    none is started, and those under way get what is left of the grace.
+    """
+
+    def __init__(
+        self,
+        workers: Workers,
+        ahead: int,
+        termination: Termination,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Get ready.
+
+        Args:
+            workers: that make the calls.
+            ahead: how many pages are under way.
+            termination: of the process.
+            meanwhile: called with each page, and now and then while one is waited for.
+        """
+        self._entries: deque[_Entry[_Tag]] = deque()
+        self._workers = workers
+        self._ahead = ahead
+        self._termination = termination
+        self._meanwhile = meanwhile
+        # A page that arrives, on a worker's thread, may have the next one started.
+        self._lock = threading.RLock()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add(self, tag: _Tag, calls: Calls) -> None:
+        """Put a reading at the end of the line."""
+        with self._lock:
+            self._entries.append(_Entry(tag, calls))
+            self._start()
+
+    def take(self) -> tuple[_Tag, Page | PageTokenError]:
+        """The first page and its reading's tag, waited for; or what was said of its page token.
+
+        Raises:
+            StoppedError: this process was asked to stop, and the call had no time left.
+            MarketoError: the call failed for good.
+        """
+        self._meanwhile()
+        entry = self._entries[0]
+        answer = self._answer(entry)
+        with self._lock:
+            entry.taken = entry.pages.popleft()
+            if not entry.pages and entry.next_call() is None:
+                self._entries.popleft()
+            self._start()
+        return entry.tag, answer
+
+    def _answer(self, entry: _Entry[_Tag]) -> Page | PageTokenError:
+        if not entry.pages:
+            raise StoppedError("Stopped on request: no new calls are made.")
+        try:
+            return self._termination.result(entry.pages[0], self._meanwhile)
+        except PageTokenError as error:
+            return error
+
+    def _start(self) -> None:
+        room = self._ahead
+        for entry in self._entries:
+            if room <= len(entry.pages) or self._termination.requested:
+                return
+            if call := entry.next_call():
+                future = self._workers.submit(call)
+                entry.pages.append(future)
+                future.add_done_callback(self._go_on)
+            room -= max(len(entry.pages), 1)
+
+    def _go_on(self, _arrived: Future[Page]) -> None:
+        with self._lock:
+            self._start()

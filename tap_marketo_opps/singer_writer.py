@@ -1,0 +1,94 @@
+"""Singer messages to stdout: a page in one write."""
+
+from __future__ import annotations
+
+import sys
+import typing as t
+from datetime import datetime  # noqa: TC003 - msgspec reads the annotation
+
+import msgspec
+from singer_sdk.singerlib.encoding.base import GenericSingerWriter
+from singer_sdk.singerlib.encoding.simple import Message
+
+from marketo_opps import MarketoError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tap_marketo_opps.typed_page import Typed
+
+
+class OutputError(MarketoError):
+    """Standard output takes no more: its disk is full, say."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"Messages cannot be written to standard output: {reason}. Put that right, and run "
+            "again with the last STATE."
+        )
+
+
+class _RecordMessage(msgspec.Struct, tag_field="type", tag="RECORD", gc=False):
+    stream: str
+    record: t.Any
+    time_extracted: datetime
+
+
+class _StateMessage(msgspec.Struct, tag_field="type", tag="STATE"):
+    value: Mapping[str, t.Any]
+
+
+# "1234567890123456.78" comes out as that JSON number, with every digit.
+_ENCODER = msgspec.json.Encoder(enc_hook=str, decimal_format="number")
+
+
+def encode_records(stream: str, records: Iterable[Typed], time_extracted: datetime) -> bytes:
+    """RECORD messages, a line each."""
+    return _ENCODER.encode_lines(
+        [_RecordMessage(stream, record, time_extracted) for record in records]
+    )
+
+
+def encode_state(state: Mapping[str, t.Any]) -> bytes:
+    """A STATE message, as a line."""
+    return _ENCODER.encode(_StateMessage(state)) + b"\n"
+
+
+def encode_message(message: Mapping[str, t.Any]) -> bytes:
+    """Any message, as a line."""
+    return _ENCODER.encode(message) + b"\n"
+
+
+class MessageWriter(GenericSingerWriter[bytes, Message]):
+    """Writes messages to stdout and keeps nothing back."""
+
+    def serialize_message(self, message: Message) -> bytes:
+        """One message as a line."""
+        return encode_message(message.to_dict())
+
+    def write_message(self, message: Message) -> None:
+        """Write one message."""
+        self.write(self.format_message(message))
+
+    def write(self, lines: bytes) -> None:
+        """Write whole lines.
+
+        Raises:
+            BrokenPipeError: whoever read them is gone.
+            OutputError: they cannot be written for another reason.
+        """
+        try:
+            _write_all(memoryview(lines))
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputError(error.strerror or type(error).__name__) from error
+
+
+def _write_all(unwritten: memoryview) -> None:
+    output = sys.stdout.buffer
+    while unwritten:
+        # Where Python is told not to buffer (PYTHONUNBUFFERED, as in most containers), this is
+        # the bare pipe, and a signal leaves a write half done.
+        unwritten = unwritten[output.write(unwritten) or 0 :]
+    output.flush()

@@ -1,0 +1,1 @@
+"""One run of a finder: its plan, its pages on their way out, and its state."""

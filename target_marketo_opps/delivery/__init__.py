@@ -1,0 +1,1 @@
+"""Batches, calls, and the outcome of every record."""

@@ -1,0 +1,130 @@
+"""What Marketo holds under given keys, 300 a call."""
+
+from __future__ import annotations
+
+import typing as t
+
+from marketo_opps import MAX_BATCH_RECORDS, can_be_asked_for
+from target_marketo_opps.mapping.record_mapping import comparable
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+
+    from marketo_opps import MarketoClient, MarketoObject, Page, Record
+
+
+class Lookup:
+    """Finds records of one object by their key.
+
+    Args:
+        client: makes the calls.
+        obj: opportunities or roles.
+        key_fields: what tells the object's records apart: its dedupe fields, or its id.
+        by_id: whether that is its id.
+    """
+
+    def __init__(
+        self,
+        client: MarketoClient,
+        obj: MarketoObject,
+        key_fields: Sequence[str],
+        *,
+        by_id: bool,
+    ) -> None:
+        self._client = client
+        self._obj = obj
+        self._key_fields = tuple(key_fields)
+        self._by_id = by_id
+
+    def find(self, records: Sequence[Record], fields: Sequence[str]) -> Found:
+        """What Marketo holds under the keys of the given records.
+
+        Args:
+            records: up to 300, each with all key fields.
+            fields: what to ask for besides the keys.
+        """
+        asked = [record for record in records if self.can_be_asked(record)]
+        wanted = tuple(dict.fromkeys([*self._key_fields, *fields]))
+        found = Found(self._key_fields)
+        if asked:
+            for page in self._pages(asked, wanted):
+                found.add(page.records)
+        return found
+
+    def can_be_asked(self, record: Record) -> bool:
+        """Whether the record's key can be looked up."""
+        return self._is_compound or can_be_asked_for(str(record[self._key_fields[0]]))
+
+    @property
+    def _is_compound(self) -> bool:
+        return len(self._key_fields) > 1
+
+    def _pages(self, records: Sequence[Record], fields: Sequence[str]) -> Iterator[Page]:
+        ask = self._by_compound_key if self._is_compound else self._by_single_key
+        token: str | None = None
+        more = True
+        while more:
+            page = ask(records, fields, token)
+            yield page
+            more, token = page.more, page.next_page_token
+
+    def _by_single_key(
+        self,
+        records: Sequence[Record],
+        fields: Sequence[str],
+        token: str | None,
+    ) -> Page:
+        return self._client.query(
+            self._obj,
+            filter_type="idField" if self._by_id else "dedupeFields",
+            filter_values=[str(record[self._key_fields[0]]) for record in records],
+            fields=fields,
+            batch_size=MAX_BATCH_RECORDS,
+            next_page_token=token,
+        )
+
+    def _by_compound_key(
+        self,
+        records: Sequence[Record],
+        fields: Sequence[str],
+        token: str | None,
+    ) -> Page:
+        return self._client.query_by_keys(
+            self._obj,
+            keys=[{name: record[name] for name in self._key_fields} for record in records],
+            fields=fields,
+            batch_size=MAX_BATCH_RECORDS,
+            next_page_token=token,
+        )
+
+
+class Found:
+    """Records that Marketo holds, by key."""
+
+    def __init__(self, key_fields: Sequence[str]) -> None:
+        self._key_fields = key_fields
+        self._records: dict[Hashable, list[Record]] = {}
+
+    def add(self, records: Sequence[Record]) -> None:
+        """Take in records as Marketo sent them."""
+        for record in records:
+            self._records.setdefault(self._key(record, _loosely), []).append(record)
+
+    def holds(self, record: Mapping[str, t.Any]) -> bool:
+        """Whether there is a record whose key may be this one's."""
+        return self._key(record, _loosely) in self._records
+
+    def get(self, record: Mapping[str, t.Any]) -> Record | None:
+        """The record of that key; None where there is none, or it is not clear which."""
+        candidates = self._records.get(self._key(record, _loosely), [])
+        exact = [one for one in candidates if self._key(one, str) == self._key(record, str)]
+        chosen = exact or candidates
+        return chosen[0] if len(chosen) == 1 else None
+
+    def _key(self, record: Mapping[str, t.Any], form: Callable[[t.Any], Hashable]) -> Hashable:
+        return tuple(form(record.get(name)) for name in self._key_fields)
+
+
+def _loosely(value: t.Any) -> Hashable:
+    # Marketo may send a lead id as text.
+    return comparable(str(value))

@@ -1,0 +1,1 @@
+"""Which STATE may go out, and when."""

@@ -1,0 +1,139 @@
+"""What Meltano does with the tap besides running the pair: its commands, and another's loader."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+import yaml
+
+from marketo_sandbox.instance.values import format_datetime
+from tests.pipeline.compare import KEY, keys_with_a_role
+from tests.pipeline.meltano_project import ROOT
+
+pytestmark = pytest.mark.slow
+
+README = ROOT / "README.md"
+STATE_ID = "dev:tap-marketo-opps-to-target-marketo-opps"
+
+
+@pytest.fixture
+def into_postgres(project, third_party, database):
+    """The project with another's loader, in the environment that the README gives it."""
+    database.execute("alter role current_user set timezone to 'America/Chicago'")
+    path = project.directory / "meltano.yml"
+    content = yaml.safe_load(path.read_text())
+    content["plugins"]["loaders"].append(
+        {
+            "name": "target-postgres",
+            "namespace": "target_postgres",
+            "executable": str(third_party("target-postgres")),
+            "config": {**database.settings, "default_target_schema": "marketo"},
+            "settings": [
+                {"name": name, "kind": "integer" if name == "port" else "string"}
+                for name in (*database.settings, "default_target_schema")
+            ],
+            "env": loader_in_readme()["env"],
+        }
+    )
+    path.write_text(yaml.safe_dump(content))
+    project.loader = "target-postgres"
+    # At debug level that target logs for half a minute what it stores in two seconds.
+    project.environment["MELTANO_CLI_LOG_LEVEL"] = "info"
+    return project
+
+
+def loader_in_readme() -> dict:
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
+    (loader,) = yaml.safe_load(block)["loaders"]
+    assert loader["name"] == "target-postgres"
+    return loader
+
+
+def asked_for(source) -> set[str]:
+    """The fields that the last pages of opportunities were asked for."""
+    (fields,) = {call["parameters"]["fields"] for call in pages(source)}
+    return set(fields.split(","))
+
+
+def pages(source, since=0) -> list[dict]:
+    return source.journal(since, operation="query opportunity")
+
+
+def selection(listed) -> dict[str, str]:
+    """What `meltano select --list` says of each property."""
+    lines = [line.strip() for line in listed.partition("Selected properties:")[2].splitlines()]
+    words = [line.strip("[").split("]") for line in lines if line]
+    return {name.strip(): how.strip() for how, name in words}
+
+
+def test_invoke_hands_the_catalog_through(project):
+    catalog = json.loads(project.command("invoke", "tap-marketo-opps", "--discover"))
+
+    assert {stream["tap_stream_id"] for stream in catalog["streams"]} == {
+        "opportunities",
+        "opportunity_roles",
+        "opportunity_fields",
+        "opportunity_activities",
+    }
+
+
+def test_config_test_tells_good_credentials_from_bad_ones(project):
+    assert "Plugin configuration is valid" in project.command("config", "test", "tap-marketo-opps")
+
+    project.set("TAP", client_secret="wrong")
+    with pytest.raises(AssertionError, match="refused the credentials"):
+        project.command("config", "test", "tap-marketo-opps")
+
+
+def test_a_field_deselected_by_select_is_not_asked_for(project, source):
+    project.command("select", "tap-marketo-opps", "--exclude", "opportunities", "amount")
+
+    told = selection(project.command("select", "tap-marketo-opps", "--list", "--all"))
+
+    assert told["opportunities.amount"] == "excluded"
+    assert told["opportunities.stage"] == "selected"
+    assert told["opportunities.marketoGUID"] == told["opportunities.updatedAt"] == "automatic"
+    project.run()
+    selected = {name for name, how in told.items() if how in {"selected", "automatic"}}
+    assert asked_for(source) == {
+        name.removeprefix("opportunities.") for name in selected if "opportunities." in name
+    }
+
+
+def test_the_state_is_in_its_own_database(project, source):
+    project.run()
+
+    assert STATE_ID in project.command("state", "list").split()
+    state = json.loads(project.command("state", "get", STATE_ID))["singer_state"]
+    latest = max(each["updatedAt"] for each in source.instance.opportunities())
+    assert state["bookmarks"]["opportunities"]["replication_key_value"] == format_datetime(latest)
+    assert state["bookmarks"]["opportunities"]["resume"] is None
+
+
+@pytest.mark.xdist_group("postgres")
+def test_into_a_warehouse_the_run_after_a_sweep_reads_next_to_nothing(
+    into_postgres, source, database
+):
+    into_postgres.set("TAP", find_by="lead_ids", lead_id_from=1, lead_id_to=120)
+    into_postgres.run()
+    swept = keys_with_a_role(source)
+    rows = database.rows("select * from marketo.opportunities")
+    assert {row[KEY]: row["updatedAt"] + "Z" for row in rows} == {
+        each[KEY]: format_datetime(each["updatedAt"])
+        for each in source.instance.opportunities()
+        if each[KEY] in swept
+    }
+    source.advance(86_400)
+    before = len(source.journal())
+
+    into_postgres.set("TAP", find_by="activities")
+    into_postgres.run()
+
+    again = database.rows("select * from marketo.opportunities")
+    assert sorted(again, key=str) == sorted(rows, key=str)
+    assert not pages(source, before)
+    # Token, describe for two objects, the types of activities, a place in the log, and its end;
+    # and a page of fields, which are read whole each time.
+    assert len(source.journal(before)) <= 10

@@ -1,0 +1,79 @@
+"""The tap into `target-jsonl`, which validates with a jsonschema of 2018."""
+
+from __future__ import annotations
+
+import json
+import signal
+from decimal import Decimal
+
+import pytest
+
+from tests.interop.into import PAGES, SMALL_PAGES, end_half_way, pages_read
+from tests.interop.records import KEYS, last_state, records
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def into_jsonl(pair, third_party, everything_selected, tmp_path):
+    """The pair with its target put in the other's place, all four streams selected."""
+    pair.target_program = third_party("target-jsonl")
+    pair.target = {"destination_path": str(tmp_path / "out"), "do_timestamp_file": False}
+    pair.tap |= {"start_date": "2020-01-01", **SMALL_PAGES}
+    pair.tap_arguments = ("--catalog", everything_selected)
+    return pair
+
+
+def lines(directory, stream) -> list[dict]:
+    path = directory / "out" / f"{stream}.jsonl"
+    return [json.loads(line, parse_float=Decimal) for line in path.read_text().splitlines()]
+
+
+def test_its_files_hold_what_the_tap_wrote(into_jsonl, output, tmp_path):
+    into_jsonl.run_well()
+
+    for stream, key in KEYS.items():
+        written = {record[key]: record for record in lines(tmp_path, stream)}
+        assert written == records(output, stream), stream
+    assert into_jsonl.state["bookmarks"].keys() == last_state(output)["bookmarks"].keys()
+
+
+def test_a_second_run_brings_only_what_has_changed(into_jsonl, source, tmp_path):
+    into_jsonl.run_well()
+    source.advance(86_400)
+    changed = source.instance.opportunity_ids()[100:125]
+    source.instance.change(changed, {"amount": "123456789012345.67", "nextStep": None})
+    before = len(lines(tmp_path, "opportunities"))
+
+    into_jsonl.run_well()
+
+    again = lines(tmp_path, "opportunities")[before:]
+    assert set(changed) <= {record["externalOpportunityId"] for record in again}
+    # A record at the very moment of the bookmark comes again.
+    assert len(again) <= len(changed) + 1
+    values = {(record["amount"], record["nextStep"]) for record in again}
+    assert (Decimal("123456789012345.67"), None) in values
+
+
+def test_what_a_tap_had_written_when_it_was_stopped_is_not_read_again(into_jsonl, source, tmp_path):
+    codes = end_half_way(into_jsonl, source, lambda running: running.tap, signal.SIGTERM)
+    assert codes == (128 + signal.SIGTERM, 0)
+    before = pages_read(source)
+    assert 0 < len(lines(tmp_path, "opportunities")) < 700
+
+    into_jsonl.run_well()
+
+    written = {record["marketoGUID"] for record in lines(tmp_path, "opportunities")}
+    assert written == {record["marketoGUID"] for record in source.instance.opportunities()}
+    assert pages_read(source) - before <= PAGES - 2
+
+
+def test_after_a_kill_at_whatever_moment_the_next_run_brings_the_rest(into_jsonl, source, tmp_path):
+    # In the middle of a line, perhaps: then it ends with an error, and without a state.
+    codes = end_half_way(into_jsonl, source, lambda running: running.tap, signal.SIGKILL)
+    assert codes[0] == -signal.SIGKILL
+
+    into_jsonl.run_well()
+
+    written = {record["marketoGUID"] for record in lines(tmp_path, "opportunities")}
+    assert written == {record["marketoGUID"] for record in source.instance.opportunities()}

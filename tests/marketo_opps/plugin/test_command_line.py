@@ -1,0 +1,178 @@
+"""What settings are read from, and what is said where it cannot be read."""
+
+from __future__ import annotations
+
+import pytest
+
+from marketo_opps import SettingsError
+from marketo_opps.plugin.command_line import checked_config_paths, environment_settings, run_command
+
+PROPERTIES = {
+    "text": {"type": "string"},
+    "number": {"type": ["integer", "null"]},
+    "switch": {"type": "boolean"},
+    "values": {"type": ["array", "null"], "items": {"type": "string"}},
+    "maps": {"type": "object"},
+}
+
+
+def read(**variables):
+    environment = {f"TAP_{name.upper()}": text for name, text in variables.items()}
+    return environment_settings(PROPERTIES, "TAP_", environment)
+
+
+def test_a_variable_is_read_as_its_settings_type():
+    given = read(text="7", number="7", switch="Yes", values='["a", "b"]', maps='{"a": 1}')
+
+    assert given == {
+        "text": "7",
+        "number": 7,
+        "switch": True,
+        "values": ["a", "b"],
+        "maps": {"a": 1},
+    }
+
+
+def test_a_setting_without_a_variable_is_not_given():
+    assert read(switch="off") == {"switch": False}
+    assert read(of_others="x") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("a,b", ["a", "b"]),
+        ("4711", ["4711"]),
+        (' ["a,b"] ', ["a,b"]),
+        ("Xenia,MaX", ["Xenia", "MaX"]),
+    ],
+)
+def test_values_come_as_json_or_with_commas_between_them(text, values):
+    assert read(values=text) == {"values": values}
+
+
+@pytest.mark.parametrize(
+    ("variable", "told"),
+    [
+        ({"number": "many"}, "TAP_NUMBER is not of its setting's type, integer: 'many'."),
+        ({"number": ""}, "TAP_NUMBER is not of its setting's type, integer: ''."),
+        ({"switch": "perhaps"}, "TAP_SWITCH is not of its setting's type, boolean: 'perhaps'."),
+        (
+            {"values": '["a"'},
+            "TAP_VALUES is not of its setting's type, array: it is no JSON: Expecting ',' delim",
+        ),
+        ({"values": '"a"]'}, "TAP_VALUES is not of its setting's type, array: it is no JSON"),
+        ({"values": "[1"}, "TAP_VALUES is not of its setting's type, array: it is no JSON"),
+        ({"values": "ab]"}, "TAP_VALUES is not of its setting's type, array: it is no JSON"),
+        ({"values": '["a" 5]'}, "it is no JSON: Expecting ',' delimiter at character 6."),
+        ({"values": "{"}, "TAP_VALUES is not of its setting's type, array: it is no JSON"),
+        ({"maps": "deals"}, "TAP_MAPS is not of its setting's type, object: it is no JSON"),
+    ],
+)
+def test_a_variable_that_cannot_be_of_its_type_is_told(variable, told):
+    with pytest.raises(SettingsError) as caught:
+        read(**variable)
+
+    assert told in str(caught.value)
+
+
+def test_broken_json_is_not_quoted():
+    with pytest.raises(SettingsError) as caught:
+        read(maps='{"hash_seed": "hush"')
+
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "No such file or directory"),
+        (b'{"a": "\xe9"}', "it is no UTF-8"),
+        (b'{"a":\n ?}', "is no JSON: Expecting value in line 2, column 2."),
+        (b"[]", "holds no JSON object"),
+        (b"", "is empty."),
+        (b" \n", "is empty."),
+        (b'{"a": 1}\n{"a": 2}\n', "holds several JSON values: keep the last line alone."),
+        (b"[" * 100_000, "holds a number or a nesting beyond all measure."),
+        (b'{"a": ' + b"1" * 5000 + b"}", "holds a number or a nesting beyond all measure."),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_told(content, told, tmp_path):
+    path = tmp_path / "config.json"
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(SettingsError) as caught:
+        checked_config_paths(("ENV", str(path)))
+
+    assert str(caught.value).startswith("--config: ")
+    assert str(path) in str(caught.value)
+    assert told in str(caught.value)
+
+
+def test_paths_that_can_be_read_are_handed_on(tmp_path):
+    (tmp_path / "a.json").write_text("{}")
+    paths = (str(tmp_path / "a.json"), "ENV")
+
+    assert checked_config_paths(paths) == paths
+
+
+class Plugin:
+    """Sets up logging as the SDK does, or fails to, and remembers that it was run."""
+
+    name = "tap-of-tests"
+
+    def __init__(self, error=None):
+        self.error = error
+        self.runs = 0
+
+    @property
+    def cli(self):
+        if self.error:
+            raise self.error
+        return self.run
+
+    def run(self):
+        self.runs += 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        (
+            {"LOGLEVEL": "verbose"},
+            "LOGLEVEL is 'verbose', which is no log level: write one of DEBUG",
+        ),
+        ({"TAP_OF_TESTS_LOGLEVEL": "foo", "LOGLEVEL": "INFO"}, "TAP_OF_TESTS_LOGLEVEL is 'foo'"),
+    ],
+)
+def test_a_level_that_there_is_not_is_told_before_anything_is_run(environment, told):
+    plugin = Plugin()
+    with pytest.raises(SettingsError, match=told):
+        run_command(plugin, environment)
+    assert plugin.runs == 0
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        {"LOGLEVEL": "debug"},
+        {"LOGLEVEL": ""},
+        {"TAP_OF_TESTS_LOGLEVEL": "WARN", "LOGLEVEL": "x"},
+    ],
+)
+def test_a_level_that_there_is_is_none_of_our_concern(environment):
+    plugin = Plugin()
+    run_command(plugin, environment)
+    assert plugin.runs == 1
+
+
+def test_a_configuration_of_logging_that_is_none_is_told():
+    with pytest.raises(SettingsError, match=r"SINGER_SDK_LOG_CONFIG names x.yaml, .*\(KeyError\)"):
+        run_command(Plugin(KeyError("hush")), {"SINGER_SDK_LOG_CONFIG": "x.yaml"})
+
+
+def test_any_other_error_is_left_as_it_is():
+    with pytest.raises(KeyError):
+        run_command(Plugin(KeyError()), {})

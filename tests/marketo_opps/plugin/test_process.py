@@ -1,0 +1,384 @@
+"""How a process ends: its exit code, what it says, and how soon; with real signals and pipes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from concurrent.futures import Future
+from unittest.mock import Mock
+
+import pytest
+
+from marketo_opps import StoppedError
+from marketo_opps.plugin import process
+from marketo_opps.plugin.process import GRACE_SECONDS, Termination
+
+SECRET = "s3cret-of-the-tests"
+
+PREAMBLE = """
+import os, signal, sys, threading, time
+from marketo_opps import *
+from marketo_opps.plugin import process
+from marketo_opps.plugin.process import TERMINATION, run
+
+def ready():
+    sys.stderr.write("ready\\n")
+    sys.stderr.flush()
+
+def signal_self(signum=signal.SIGTERM):
+    os.kill(os.getpid(), signum)
+"""
+
+
+def script(main):
+    return [sys.executable, "-c", PREAMBLE + textwrap.dedent(main)]
+
+
+def ended(main, **keywords):
+    """Run a script to its end: exit code, stdout, stderr."""
+    done = subprocess.run(
+        script(main), capture_output=True, text=True, timeout=30, check=False, **keywords
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+class Running:
+    """A script under way; said that it is ready."""
+
+    def __init__(self, main):
+        self.process = subprocess.Popen(
+            script(main), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert self.process.stderr.readline() == "ready\n"
+
+    def signalled(self, *signums):
+        began = time.monotonic()
+        for signum in signums:
+            self.process.send_signal(signum)
+            time.sleep(0.05)
+        out, err = self.process.communicate(timeout=30)
+        return self.process.returncode, out, err, time.monotonic() - began
+
+
+class TestWithoutASignal:
+    def test_the_end_of_the_work_is_0_and_silence(self):
+        assert ended("run(lambda: print('done'))") == (0, "done\n", "")
+
+    @pytest.mark.parametrize(("code", "exit_code"), [("0", 0), ("", 0), ("3", 3)])
+    def test_an_exit_code_asked_for_is_kept(self, code, exit_code):
+        assert ended(f"run(lambda: sys.exit({code}))") == (exit_code, "", "")
+
+    def test_an_exit_with_a_text_says_it(self):
+        assert ended("run(lambda: sys.exit('What a pity.'))") == (1, "", "What a pity.\n")
+
+    def test_a_marketo_error_is_one_sentence_and_no_traceback(self):
+        main = """
+            def main():
+                raise SettingsError("Setting 'endpoint' is missing or empty.")
+            run(main)
+        """
+        assert ended(main) == (1, "", "Setting 'endpoint' is missing or empty.\n")
+
+    def test_other_foreseeable_errors_are_too(self):
+        main = """
+            def main():
+                raise LookupError("It is not there.")
+            run(main, foreseeable=(LookupError,))
+        """
+        assert ended(main) == (1, "", "It is not there.\n")
+
+    def test_an_unforeseen_one_brings_its_traceback_without_secrets(self):
+        main = f"""
+            from marketo_opps.redaction import REDACTOR
+            REDACTOR.protect({SECRET!r})
+            def main():
+                raise ZeroDivisionError("with " + {SECRET!r})
+            run(main)
+        """
+        code, out, err = ended(main)
+        assert (code, out) == (1, "")
+        assert "please report it" in err
+        assert "Traceback" in err
+        assert "ZeroDivisionError: with [redacted]" in err
+        assert SECRET not in err
+
+    def test_a_secret_in_a_foreseeable_error_is_redacted(self):
+        main = f"""
+            from marketo_opps.redaction import REDACTOR
+            REDACTOR.protect({SECRET!r})
+            def main():
+                raise SettingsError("It is " + {SECRET!r})
+            run(main)
+        """
+        assert ended(main) == (1, "", "It is [redacted]\n")
+
+    def test_a_thread_still_waiting_does_not_hold_the_end_up(self):
+        main = """
+            def main():
+                threading.Thread(target=time.sleep, args=(60,)).start()
+            run(main)
+        """
+        began = time.monotonic()
+        assert ended(main)[0] == 0
+        assert time.monotonic() - began < 10
+
+
+class TestSignals:
+    WAITING = """
+        def main():
+            TERMINATION.on_request(lambda: None)
+            ready()
+            while not TERMINATION.requested:
+                time.sleep(0.01)
+            raise StoppedError("Stopped on request.")
+        run(main)
+    """
+
+    @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+    def test_the_first_asks_and_the_exit_code_says_which(self, signum, code):
+        got, out, err, seconds = Running(self.WAITING).signalled(signum)
+        assert (got, out, err) == (code, "", "Stopped on request.\n")
+        assert seconds < 5
+
+    @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+    def test_a_second_ends_the_process_at_once(self, signum, code):
+        main = """
+            def main():
+                ready()
+                while True:
+                    time.sleep(0.01)
+            run(main)
+        """
+        got, _, err, seconds = Running(main).signalled(signal.SIGTERM, signum)
+        assert got == code
+        assert "Traceback" not in err
+        assert seconds < 5
+
+    @pytest.mark.parametrize("how", ["return", "sys.exit(0)", "raise BrokenPipeError", "1 / 0"])
+    def test_after_a_signal_the_exit_code_is_the_signals_however_it_ends(self, how):
+        main = f"""
+            def main():
+                signal_self()
+                {how}
+            run(main)
+        """
+        assert ended(main)[0] == 143
+
+    def test_what_was_written_before_is_not_lost(self):
+        main = """
+            def main():
+                print("line")
+                signal_self()
+            run(main)
+        """
+        assert ended(main)[:2] == (143, "line\n")
+
+    def test_whoever_asked_is_called_once_and_late_comers_at_once(self):
+        main = """
+            def main():
+                TERMINATION.on_request(lambda: print("called"))
+                signal_self()
+                TERMINATION.on_request(lambda: print("called late"))
+            run(main)
+        """
+        assert ended(main)[:2] == (143, "called\ncalled late\n")
+
+    def test_a_main_thread_held_up_is_ended_by_the_last_resort(self):
+        """Blocked in a write whose reader has stopped reading, say; the clock is shortened."""
+        main = """
+            process._LAST_RESORT_SECONDS = 0.3
+            def main():
+                ready()
+                while True:
+                    time.sleep(60)
+            run(main)
+        """
+        code, _, err, seconds = Running(main).signalled(signal.SIGTERM)
+        assert code == 143
+        assert err == ""
+        assert 0.2 < seconds < 5
+
+    def test_a_pipe_that_nobody_reads_is_no_way_out_either(self):
+        main = """
+            process._LAST_RESORT_SECONDS = 0.3
+            def main():
+                ready()
+                while True:
+                    sys.stdout.write("x" * 65536)
+            run(main)
+        """
+        process = Running(main).process
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 143
+        process.stdout.close()
+        process.stderr.close()
+
+    def test_the_last_resort_comes_after_the_grace(self):
+        from marketo_opps.plugin import process  # noqa: PLC0415 - its private number is what counts
+
+        assert process._LAST_RESORT_SECONDS > GRACE_SECONDS == 10
+
+
+class TestBrokenPipe:
+    @pytest.mark.parametrize(
+        "write",
+        [
+            "while True: print('x' * 10_000)",
+            "print('short, and still buffered at the end')",
+            "sys.stdout.buffer.write(b'the same in bytes')",
+        ],
+    )
+    def test_a_reader_that_is_gone_ends_it_quietly_and_not_with_0(self, write):
+        main = f"""
+            def main():
+                time.sleep(0.2)
+                {write}
+            run(main)
+        """
+        read_end, write_end = os.pipe()
+        os.close(read_end)
+        with subprocess.Popen(
+            script(main), stdout=write_end, stderr=subprocess.PIPE, text=True
+        ) as process:
+            os.close(write_end)
+            _, err = process.communicate(timeout=30)
+        assert process.returncode == 1
+        assert err == ""
+
+    @pytest.mark.parametrize(
+        ("write", "told"),
+        [
+            ("print('x')", "What was written to stdout could not be flushed"),
+            ("print('x', flush=True)", "Reading or writing failed"),
+        ],
+    )
+    def test_a_full_disk_is_told_without_a_traceback(self, write, told):
+        if not os.path.exists("/dev/full"):  # noqa: PTH110 - a device
+            pytest.skip("this system has no /dev/full")
+        with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+            done = subprocess.run(
+                script(f"run(lambda: {write})"),
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=30,
+                check=False,
+                env={**os.environ, "PYTHONUNBUFFERED": ""},
+            )
+        assert done.returncode == 1
+        again = "Put that right, and run again with the last STATE."
+        assert done.stderr == f"{told}: No space left on device. {again}\n"
+
+    def test_a_file_that_cannot_be_read_is_named(self):
+        code, _, err = ended("run(lambda: open('no/such/file'))")
+        assert code == 1
+        told = "Reading or writing of 'no/such/file' failed: No such file or directory."
+        assert err.startswith(told)
+
+    def test_a_closed_stdout_is_no_success(self):
+        assert ended("run(lambda: sys.stdout.close())")[::2] == (1, "")
+
+
+class TestResult:
+    """Waiting for calls in flight, within the grace that is left after a signal."""
+
+    @pytest.fixture
+    def termination(self):
+        return Termination(clock=lambda: self.now)
+
+    def ask_to_end(self, termination):
+        termination._signum, termination._deadline = signal.SIGTERM, self.now + GRACE_SECONDS
+
+    now = 0.0
+
+    def test_a_result_that_is_there_is_handed_on(self, termination):
+        future = Future()
+        future.set_result(7)
+        assert termination.result(future) == 7
+
+    def test_a_result_is_waited_for(self, termination):
+        future = Future()
+        timer = threading.Timer(0.3, future.set_result, [7])
+        timer.start()
+        assert termination.result(future) == 7
+
+    def test_something_can_be_done_for_as_long_as_it_is_waited(self, termination):
+        future = Future()
+        done = []
+
+        def meanwhile():
+            done.append(len(done))
+            if len(done) == 2:
+                future.set_result(7)
+
+        assert termination.result(future, meanwhile) == 7
+        assert done == [0, 1]
+        assert termination.result(future, meanwhile) == 7
+        assert done == [0, 1]
+
+    @pytest.mark.parametrize("error", [ValueError("x"), TimeoutError("the call's own")])
+    def test_what_the_call_raised_is_raised(self, error, termination):
+        future = Future()
+        future.set_exception(error)
+        with pytest.raises(type(error)) as caught:
+            termination.result(future)
+        assert caught.value is error
+
+    def test_within_the_grace_calls_in_flight_may_settle(self, termination):
+        self.ask_to_end(termination)
+        self.now += GRACE_SECONDS
+        future = Future()
+        timer = threading.Timer(0.3, future.set_result, [7])
+        timer.start()
+        assert termination.result(future) == 7
+
+    def test_after_the_grace_they_are_given_up(self, termination):
+        self.ask_to_end(termination)
+        self.now += GRACE_SECONDS + 0.1
+        with pytest.raises(StoppedError, match="took too long"):
+            termination.result(Future())
+
+    def test_a_result_that_is_there_is_handed_on_even_then(self, termination):
+        self.ask_to_end(termination)
+        self.now += 100
+        future = Future()
+        future.set_result(7)
+        assert termination.result(future) == 7
+
+    def test_the_exit_code_without_a_signal_is_1(self, termination):
+        assert not termination.requested
+        assert termination.exit_code == 1
+        self.ask_to_end(termination)
+        assert termination.exit_code == 143
+
+
+@pytest.fixture
+def alarms(monkeypatch):
+    set_to = []
+    monkeypatch.setattr(signal, "setitimer", lambda _which, seconds: set_to.append(seconds))
+    return set_to
+
+
+def test_the_grace_begins_with_the_signal_and_the_last_resort_comes_after_it(alarms):
+    now = 1000.0
+    termination = Termination(clock=lambda: now)
+    termination._handle(signal.SIGTERM, None)
+    now += GRACE_SECONDS
+    termination.raise_if_out_of_time()
+    now += 0.1
+    with pytest.raises(StoppedError, match="took too long"):
+        termination.result(Future())
+    assert alarms == [GRACE_SECONDS + 2]
+
+
+@pytest.mark.parametrize("error", [ValueError("closed"), BrokenPipeError()])
+@pytest.mark.parametrize("code", [0, 143])
+def test_a_stderr_that_is_gone_changes_no_exit_code(monkeypatch, error, code):
+    monkeypatch.setattr(sys, "stderr", Mock(flush=Mock(side_effect=error)))
+    assert process._flush(code) == code

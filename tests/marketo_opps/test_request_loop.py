@@ -1,0 +1,232 @@
+"""Many threads and one instance: pauses, limits and the end on request."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+
+import pytest
+
+from marketo_opps import ConnectionSettings, MarketoClient, MarketoObject, StoppedError
+from marketo_opps.request_loop import Call
+from marketo_opps.errors import RateLimitError, RequestRefusedError, UnreachableError
+from marketo_opps.pacing import WINDOW_SECONDS
+
+OPPORTUNITIES = MarketoObject.OPPORTUNITIES
+
+
+class Watched:
+    """Answers usage calls, and notes when each came, how many at once, and whether it succeeded."""
+
+    def __init__(self, time, answer):
+        self.time = time
+        self.answer = answer
+        self.lock = threading.Lock()
+        self.log = []
+        self.under_way = self.most_under_way = 0
+
+    def __call__(self, _request, _context):
+        with self.lock:
+            self.under_way += 1
+            self.most_under_way = max(self.most_under_way, self.under_way)
+            index, came_at = len(self.log), self.time.clock()
+            self.log.append((came_at, self.under_way))
+        members = self.answer(index)
+        time.sleep(0.001)
+        with self.lock:
+            self.under_way -= 1
+        return json.dumps(members).encode()
+
+
+def test_the_limits_hold_on_the_wire(instance, connect, shared_time, in_threads, success):
+    watched = Watched(shared_time, lambda _: success({"total": 1}))
+    instance.answers("stats/usage.json", watched)
+    client = connect(shared_time, calls_per_20_seconds=11, max_concurrent_calls=3)
+    window = client._caller._pacer._window
+    times, add = [], window.add
+    # Noted where they are let go: a thread may lose its turn before its call arrives.
+    window.add = lambda now: (times.append(now), add(now))
+
+    in_threads(8, lambda _: [client.calls_today() for _ in range(6)])
+
+    assert len(watched.log) == len(times) == 48
+    for start in times:
+        assert sum(start <= each < start + WINDOW_SECONDS for each in times) <= 11
+    assert watched.most_under_way <= 3
+
+
+@pytest.mark.parametrize("code", [606, 615])
+def test_all_threads_wait_when_one_meets_a_limit_and_then_one_goes_ahead(
+    *, code, instance, connect, shared_time, in_threads, success, refusal
+):
+    """The first call is refused, and so is the first after the pause."""
+    watched = Watched(
+        shared_time, lambda index: refusal(code) if index in {0, 1} else success({"total": 1})
+    )
+    instance.answers("stats/usage.json", watched)
+    client = connect(shared_time)
+    first_wait, second_wait = {606: (6.0, 12.0), 615: (0.75, 1.5)}[code]
+    client.server_now()
+    meets_it = threading.Event()
+
+    def work(index):
+        if index:
+            meets_it.wait(10)
+        return client.calls_today()
+
+    paused = client._caller._pacer.pause
+
+    def pause(seconds):
+        paused(seconds)
+        meets_it.set()
+
+    client._caller._pacer.pause = pause
+    assert in_threads(5, work) == [1] * 5
+
+    refused, probe, after_first, after_second = [watched.log[index][0] for index in (0, 1, 2, 3)]
+    assert probe >= refused + first_wait
+    # Whoever probes has failed once or twice by now.
+    assert after_first >= probe + min(first_wait, second_wait)
+    assert [at_once for _, at_once in watched.log[:3]] == [1, 1, 1]
+    assert after_second >= after_first
+    assert len(watched.log) == 7
+
+
+def test_a_limit_met_on_the_last_try_still_lets_the_others_probe(
+    instance, connect, shared_time, success, refusal
+):
+    instance.answers("stats/usage.json", refusal(606), success({"total": 1}))
+    client = connect(shared_time, max_retry_seconds=0)
+    with pytest.raises(RateLimitError, match="calls_per_20_seconds"):
+        client.calls_today()
+    assert client.calls_today() == 1
+
+
+def test_a_probe_that_is_refused_for_good_lets_the_others_go(
+    *, instance, connect, shared_time, in_threads, success, refusal
+):
+    instance.answers("stats/usage.json", refusal(606), refusal(610), success({"total": 1}))
+    client = connect(shared_time)
+    with pytest.raises(RequestRefusedError):
+        client.calls_today()
+    assert in_threads(5, lambda _: client.calls_today()) == [1] * 5
+    assert not client._caller._pacer._probing
+
+
+def test_a_bug_in_reading_an_answer_holds_nobody_up(instance, connect, success, refusal):
+    instance.answers("stats/usage.json", refusal(606), success({"total": 1}))
+    client = connect()
+    client._caller._hear = lambda answer: 1 / 0 if client.counts.calls == 2 else answer
+    client._caller._heard = (None, 0)
+    client._caller.server_now = lambda: None
+    with pytest.raises(ZeroDivisionError):
+        client.calls_today()
+    assert client.calls_today() == 1
+
+
+class TestStop:
+    def test_no_call_is_made_after_it(self, instance, client, success):
+        instance.answers("stats/usage.json", success({"total": 1}))
+        client.calls_today()
+        client.stop()
+        with pytest.raises(StoppedError):
+            client.calls_today()
+        assert len(instance.calls) == 1
+
+    def test_a_call_under_way_is_finished(self, instance, client, success):
+        def answer(_request, _context):
+            client.stop()
+            return json.dumps(success({"total": 1})).encode()
+
+        instance.answers("stats/usage.json", answer)
+        assert client.calls_today() == 1
+
+    @pytest.mark.parametrize("failure", [502, "606", "601", "608"])
+    def test_a_call_that_fails_after_it_is_not_made_again(self, failure, instance, client, refusal):
+        def answer(_request, context):
+            client.stop()
+            if isinstance(failure, int):
+                context.status_code = failure
+                return b""
+            return json.dumps(refusal(failure)).encode()
+
+        instance.answers("stats/usage.json", answer)
+        with pytest.raises(StoppedError):
+            client.calls_today()
+        assert len(instance.calls) == 1
+        assert len(instance.token_fetches) == 1
+
+    def test_a_long_wait_before_a_retry_ends_soon(self, instance, settings, refusal):
+        instance.answers("stats/usage.json", refusal(608))
+        napping = threading.Event()
+        ended = []
+
+        def nap(condition, seconds):
+            napping.set()
+            condition.wait(seconds)
+
+        with MarketoClient(
+            settings(), fraction=lambda: 1.0, nap=nap, session=instance.session
+        ) as client:
+
+            def work():
+                try:
+                    client.calls_today()
+                except StoppedError as error:
+                    ended.append(error)
+
+            thread = threading.Thread(target=work, daemon=True)
+            thread.start()
+            assert napping.wait(5)
+            began = time.monotonic()
+            client.stop()
+            thread.join(timeout=5)
+            assert time.monotonic() - began < 0.9
+            assert len(ended) == 1
+
+
+def test_an_instance_out_of_reach_is_given_up_after_max_retry_seconds(fake_time):
+    settings = ConnectionSettings("http://127.0.0.1:1", "id", "secret", max_retry_seconds=10)
+    with (
+        MarketoClient(
+            settings, clock=fake_time.clock, nap=fake_time.nap, fraction=lambda: 0.5
+        ) as client,
+        pytest.raises(UnreachableError, match="Connection refused"),
+    ):
+        client.calls_today()
+    assert fake_time.waited == pytest.approx(10)
+    assert client.counts.calls == 0
+    assert client.counts.token_fetches == 5
+
+
+def test_the_line_that_tells_a_retry_says_why_and_how_long(
+    instance, client, success, refusal, caplog
+):
+    instance.tokens = ["token-1", "token-2"]
+    caplog.set_level("INFO")
+    instance.answers(
+        "stats/usage.json", refusal(608, "down"), refusal(602, "expired"), success({"total": 1})
+    )
+    client.calls_today()
+    told = [record.getMessage() for record in caplog.records if record.name == "marketo_opps.request_loop"]
+    refused = "Marketo refused GET /v1/stats/usage.json"
+    assert told == [
+        f"{refused}: 608 down (requestId r#1). Trying again in 0.8 s.",
+        f"{refused}: 602 expired (requestId r#1). Fetching a new token.",
+    ]
+
+
+def test_no_log_line_of_ours_holds_a_query(instance, client, success, caplog):
+    caplog.set_level("DEBUG")
+    instance.answers("opportunities.json", 502, success())
+    client.query(OPPORTUNITIES, filter_type="idField", filter_values=["customer-7"], fields=[])
+    assert "GET /v1/opportunities.json: HTTP 200" in caplog.text
+    assert "customer-7" not in caplog.text
+
+
+def test_a_call_is_named_without_its_query():
+    call = Call("GET", "/v1/opportunities.json", query=(("filterValues", "customer-7"),))
+    assert call.name == "GET /v1/opportunities.json"
+    assert call.target == "/rest/v1/opportunities.json?filterValues=customer-7"
+    assert call.as_post_if_long() is call

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+import requests
+
+from marketo_sandbox.cli import main
+from tests.pipeline.processes import free_port
+
+COMMAND = [sys.executable, "-m", "marketo_sandbox.cli"]
+
+
+class Served:
+    """A sandbox in a process of its own."""
+
+    def __init__(self, *arguments):
+        self.process = subprocess.Popen(
+            [*COMMAND, "serve", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.told = json.loads(self.process.stdout.readline())
+        self.endpoint, self.client_id = self.told["endpoint"], self.told["client_id"]
+        self.client_secret = self.told["client_secret"]
+
+    def stop(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        out, error = self.process.communicate(timeout=20)
+        return self.process.returncode, out, error
+
+
+@pytest.fixture
+def serve():
+    served = []
+
+    def start(*arguments):
+        served.append(Served(*arguments))
+        return served[-1]
+
+    yield start
+    for each in served:
+        if each.process.poll() is None:
+            each.stop()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_one_json_line_when_ready_and_a_clean_end_on_a_signal(serve, caller_of, number):
+    served = serve("--opportunities", "4")
+    assert set(served.told) == {"endpoint", "client_id", "client_secret"}
+    assert len(caller_of(served).find(["OPP-0000003"])["result"]) == 1
+    assert served.stop(number) == (0, "", "")
+
+
+def test_an_instance_in_a_file_survives_a_restart(serve, caller_of, tmp_path):
+    arguments = ("--database", str(tmp_path / "instance.db"), "--port", str(free_port()))
+    arguments += ("--opportunities", "20", "--leads", "5")
+    served = serve(*arguments)
+    caller = caller_of(served)
+    ids = ["OPP-0000001", "OPP-0000002"]
+    caller.sync([{"externalOpportunityId": "mine", "name": "n"}])
+    token = caller.find(ids, batchSize="1")["nextPageToken"]
+    logged = caller.log()
+    used = caller.get("/rest/v1/stats/usage.json")["result"][0]["total"]
+    served.stop()
+    again = serve(*arguments)
+    assert again.told == served.told
+    # The very token goes on, and so do page tokens, the log and the day's count.
+    assert caller.get("/rest/v1/stats/usage.json")["result"][0]["total"] == used + 1
+    assert len(caller.find(["mine"])["result"]) == 1
+    page = caller.find(ids, batchSize="1", nextPageToken=token)
+    assert page["result"][0]["externalOpportunityId"] == "OPP-0000002"
+    assert caller.log() == logged
+    counts = requests.get(f"{again.endpoint}/sandbox/status", timeout=10).json()["counts"]
+    assert counts["opportunities"] == 21
+
+
+def test_a_killed_instance_has_lost_no_answered_write(serve, caller_of, tmp_path):
+    arguments = ("--database", str(tmp_path / "instance.db"), "--port", str(free_port()))
+    served = serve(*arguments)
+    caller_of(served).sync([{"externalOpportunityId": "mine", "name": "n"}])
+    served.stop(signal.SIGKILL)
+    assert len(caller_of(serve(*arguments)).find(["mine"])["result"]) == 1
+
+
+def test_every_option_reaches_the_instance(serve, caller_of):
+    served = serve(
+        *("--latency-ms", "150", "--fault", "713=1", "--fault", "606=0.25", "--crm-sync"),
+        *("--seed", "9", "--client-id", "me", "--client-secret", "mine", "--token-seconds", "60"),
+        *("--clock", "2031-01-01T00:00:00+00:00", "--deny", "Read-Only Activity"),
+        *("--calls-per-window", "7", "--concurrent-calls", "3", "--daily-calls", "9"),
+    )
+    assert served.told["client_id"] == "me"
+    caller = caller_of(served)
+    assert caller.token()["expires_in"] <= 60
+    answer = caller.get("/rest/v1/opportunities/describe.json")
+    assert answer["errors"][0]["code"] == "713"
+    told = requests.get(f"{served.endpoint}/sandbox/status", timeout=10).json()
+    assert told["clock"]["now"].startswith("2031-01-01")
+    assert [told["limits"][name] for name in ("calls_per_window", "concurrent_calls")] == [7, 3]
+    assert told["limits"]["daily_calls"] == 9
+    assert [rule["probability"] for rule in told["faults"]] == [1.0, 0.25]
+    assert (told["crm_sync"], told["latency_ms"]) == ("read-only", 150.0)
+
+
+def test_limits_may_be_switched_off(serve):
+    served = serve("--no-limits")
+    told = requests.get(f"{served.endpoint}/sandbox/status", timeout=10).json()
+    assert told["limits"]["enforced"] is False
+
+
+def test_a_port_in_use_is_told_in_one_sentence():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [*COMMAND, "serve", "--port", port],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    reason = os.strerror(errno.EADDRINUSE)
+    assert done.stderr == f"marketo-sandbox: cannot listen on port {port}: {reason}\n"
+
+
+FORM = "is not of the form CODE=PROBABILITY, such as 606=0.1"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("--fault", "explode=1", "unknown fault 'explode': a Marketo code, or one of "),
+        ("--fault", "606=often", f"'606=often' {FORM}"),
+        ("--fault", "606", f"'606' {FORM}"),
+        ("--fault", "606=", f"'606=' {FORM}"),
+        ("--fault", "606=2", "probability must be a number from 0 to 1, not 2.0"),
+        ("--opportunities", "-1", "'-1' is no whole number from 0 on"),
+        ("--leads", "x", "'x' is no whole number from 0 on"),
+        ("--seed", "x", "'x' is no whole number"),
+        ("--token-seconds", "1.5", "'1.5' is no whole number from 0 on"),
+        ("--calls-per-window", "0", "'0' is no whole number from 1 on"),
+        ("--concurrent-calls", "0", "'0' is no whole number from 1 on"),
+        ("--daily-calls", "0", "'0' is no whole number from 1 on"),
+        ("--latency-ms", "-4", "'-4' is no number of milliseconds from 0 to a day's"),
+        ("--latency-ms", "nan", "'nan' is no number of milliseconds from 0 to a day's"),
+        ("--port", "65536", "'65536' is no port from 0 to 65535"),
+        ("--port", "x", "'x' is no port from 0 to 65535"),
+        ("--crm-sync", "half", "invalid choice: 'half'"),
+        ("--deny", "Everything", "invalid choice: 'Everything'"),
+        ("--clock", "foo", "'foo' is no moment like 2026-01-31T00:00:00Z"),
+        ("--clock", "0001-01-01T00:00:00Z", "'0001-01-01T00:00:00Z' is too far away: the clock "),
+        ("--clock", "9999-12-31", "'9999-12-31' is too far away: the clock "),
+    ],
+)
+def test_an_option_that_means_nothing_is_told_in_one_sentence(option, value, sentence, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(["serve", option, value])
+    assert exit_.value.code == 2
+    error = capsys.readouterr().err.split("serve: error: ")[1]
+    assert error.startswith(f"argument {option}: {sentence}")
+
+
+def test_a_demo_of_what_is_no_number_is_told_in_one_sentence(capsys):
+    with pytest.raises(SystemExit):
+        main(["demo", "--opportunities", "all"])
+    sentence = "error: argument --opportunities: 'all' is no whole number from 0 on\n"
+    assert capsys.readouterr().err.endswith(sentence)
+
+
+def test_a_file_that_is_no_database_is_told_in_one_sentence(tmp_path, capsys):
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database, but long enough to look like one to a careless reader" * 20)
+    assert main(["serve", "--database", str(path)]) == 1
+    assert capsys.readouterr().err.startswith(f"marketo-sandbox: cannot use {path}: ")

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+
+from tests.marketo_sandbox.helpers import codes
+
+
+def test_a_body_over_a_megabyte_is_413(api):
+    body = json.dumps({"input": [{"externalOpportunityId": "a", "name": "x" * 1_000_000}]})
+    answer = api.send(
+        "POST",
+        "/rest/v1/opportunities.json",
+        data=body,
+        headers={"Content-Type": "application/json"},
+    )
+    assert answer.status_code == 413
+
+
+def test_a_body_of_just_a_megabyte_is_read(api, sandbox):
+    head, tail = '{"input":[{"externalOpportunityId":"a","name":"n","notes":"', '"}]}'
+    body = head + "x" * (1_000_000 - len(head) - len(tail)) + tail
+    answer = api.send(
+        "POST",
+        "/rest/v1/opportunities.json",
+        data=body,
+        headers={"Content-Type": "application/json"},
+    )
+    assert len(body) == 1_000_000
+    assert answer.json()["result"][0]["reasons"][0]["code"] == "1003"
+
+
+def test_a_uri_over_eight_kilobytes_is_414_and_the_same_by_post_is_not(api):
+    values = ",".join(f"{number:036d}" for number in range(300))
+    parameters = {"filterType": "idField", "filterValues": values}
+    path = "/rest/v1/opportunities.json"
+    assert api.send("GET", path, params=parameters).status_code == 414
+    assert api.send("POST", f"{path}?_method=GET", data=parameters).json()["success"]
+
+
+def test_a_double_slash_is_refused_by_the_gateway(api):
+    answer = api.send("GET", "//rest/v1/stats/usage.json")
+    assert answer.status_code == 404
+    assert "json" not in answer.headers["Content-Type"]
+    assert api.send("GET", "/rest//v1/stats/usage.json").status_code == 404
+
+
+def test_an_unknown_path_is_610_and_a_problem_of_the_test(api, sandbox):
+    assert codes(api.get("/rest/v1/opportunity.json")) == ["610"]
+    assert sandbox.acknowledge_problems() == ["unknown route GET /rest/v1/opportunity.json"]
+    # Not among the codes that Adobe stars.
+    assert sandbox.instance.limits.calls_today() == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/rest/v1/opportunities/delete.json"),
+        ("POST", "/rest/v1/opportunities/describe.json"),
+        ("DELETE", "/rest/v1/opportunities.json"),
+        ("POST", "/rest/v1/activities.json"),
+    ],
+)
+def test_another_method_than_the_documented_one_is_605(api, method, path):
+    assert codes(api.send(method, path, json={}).json()) == ["605"]
+
+
+def test_a_sync_must_say_that_it_is_json(api):
+    answer = api.send("POST", "/rest/v1/opportunities.json", data='{"input": []}')
+    assert codes(answer.json()) == ["612"]
+
+
+@pytest.mark.parametrize("body", ["{", "[1]", '"text"', b"\xff", '{"a": NaN}'])
+def test_a_body_that_is_no_json_object_is_609(api, body):
+    answer = api.send(
+        "POST",
+        "/rest/v1/opportunities.json",
+        data=body,
+        headers={"Content-Type": "application/json"},
+    )
+    assert codes(answer.json()) == ["609"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['{"a": 1e99999999999999999999}', '{"a": ' + "[" * 50_000 + "]" * 50_000 + "}"],
+    ids=["an exponent too long", "nested too deep"],
+)
+def test_json_that_nobody_can_hold_is_609_too(api, body):
+    headers = {"Content-Type": "application/json"}
+    answer = api.send("POST", "/rest/v1/opportunities.json", data=body, headers=headers)
+    assert codes(answer.json()) == ["609"]
+
+
+def test_answers_over_a_kilobyte_are_compressed_for_those_who_take_it(api):
+    path = "/rest/v1/opportunities/describe.json"
+    packed = api.send("GET", path, headers={"Accept-Encoding": "gzip"}, stream=True)
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert json.loads(gzip.decompress(packed.raw.read()))["success"]
+    plain = api.send("GET", path, headers={"Accept-Encoding": "identity"})
+    assert "Content-Encoding" not in plain.headers
+    short = api.send("GET", "/rest/v1/stats/usage.json", headers={"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in short.headers
+
+
+@pytest.mark.parametrize(
+    ("path", "permission"),
+    [
+        ("/rest/v1/opportunities/describe.json", "Read-Only Opportunity"),
+        ("/rest/v1/opportunities/roles/describe.json", "Read-Write Opportunity"),
+        ("/rest/v1/opportunities/schema/fields.json", "Read-Write Schema Standard Field"),
+        ("/rest/v1/opportunities/schema/fields/name.json", "Read-Write Schema Custom Field"),
+        ("/rest/v1/activities/types.json", "Read-Only Activity"),
+    ],
+)
+def test_a_call_needs_one_of_its_permissions(start, caller_of, path, permission):
+    without = caller_of(start(permissions=frozenset()))
+    assert codes(without.get(path)) == ["603"]
+    allowed = caller_of(start(permissions=frozenset({permission})))
+    assert allowed.get(path)["success"]
+
+
+def test_reading_permission_does_not_allow_writing(start, caller_of):
+    caller = caller_of(start(permissions=frozenset({"Read-Only Opportunity"})))
+    record = {"externalOpportunityId": "a", "name": "n"}
+    assert codes(caller.sync([record])) == ["603"]
+    assert codes(caller.delete([{"externalOpportunityId": "a"}])) == ["603"]
+    assert caller.find(["a"])["success"]
+
+
+def test_usage_needs_no_permission(start, caller_of):
+    caller = caller_of(start(permissions=frozenset()))
+    assert caller.get("/rest/v1/stats/usage.json")["success"]
+
+
+def test_a_crm_sync_leaves_opportunities_to_be_read_and_roles_not_at_all(start, caller_of):
+    caller = caller_of(start(crm_sync="read-only", opportunities=3))
+    assert len(caller.find(["OPP-0000001"])["result"]) == 1
+    assert codes(caller.sync([{"externalOpportunityId": "a", "name": "n"}])) == ["1018"]
+    assert codes(caller.delete([{"externalOpportunityId": "OPP-0000001"}])) == ["1018"]
+    assert codes(caller.get("/rest/v1/opportunities/roles/describe.json")) == ["1018"]
+
+
+def test_a_crm_sync_may_disable_opportunities_altogether(start, caller_of):
+    caller = caller_of(start(crm_sync="disabled"))
+    assert codes(caller.get("/rest/v1/opportunities/describe.json")) == ["1018"]
+    assert codes(caller.get("/rest/v1/opportunities/schema/fields.json")) == ["1018"]
+    assert caller.get("/rest/v1/activities/types.json")["success"]
+
+
+def test_every_answer_has_a_request_id_of_its_own(api):
+    answers = [api.get("/rest/v1/stats/usage.json") for _ in range(3)]
+    answers.append(api.get("/rest/v1/opportunities.json"))
+    assert len({answer["requestId"] for answer in answers}) == 4
+    assert answers[-1]["success"] is False

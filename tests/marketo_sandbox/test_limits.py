@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+
+import pytest
+
+from marketo_sandbox.instance.clock import Clock
+from marketo_sandbox.instance.limits import Limits
+from marketo_sandbox.options import LimitOptions
+from marketo_sandbox.instance.errors import CallRefusedError
+from tests.marketo_sandbox.helpers import codes
+
+USAGE = "/rest/v1/stats/usage.json"
+
+
+class Counted:
+    """Limits whose seconds the test sets."""
+
+    def __init__(self, **options):
+        self.now = 1000.0
+        self.clock = Clock(lambda: 1_790_000_000.0)
+        self.limits = Limits(LimitOptions(**options), self.clock, lambda: self.now)
+
+    def call(self):
+        try:
+            self.limits.count("user")
+        except CallRefusedError as refusal:
+            return refusal.code
+        return "ok"
+
+
+def test_the_hundred_and_first_call_within_twenty_seconds_is_606():
+    counted = Counted()
+    assert [counted.call() for _ in range(101)] == ["ok"] * 100 + ["606"]
+
+
+def test_the_window_slides():
+    counted = Counted(calls_per_window=2)
+    assert counted.call() == "ok"
+    counted.now += 10
+    assert counted.call() == "ok"
+    counted.now += 9.999
+    assert counted.call() == "606"
+    counted.now += 10.1
+    assert counted.call() == "ok"
+
+
+def test_a_refused_call_counts_too():
+    counted = Counted(calls_per_window=1)
+    counted.call()
+    counted.now += 15
+    assert counted.call() == "606"
+    counted.now += 15
+    assert counted.call() == "606"
+    counted.now += 20.001
+    assert counted.call() == "ok"
+
+
+def test_the_eleventh_call_at_once_is_615():
+    counted = Counted()
+    for _ in range(10):
+        counted.call()
+        counted.limits.enter()
+    assert counted.call() == "615"
+    counted.limits.leave()
+    assert counted.call() == "ok"
+
+
+def test_the_daily_quota_ends_with_607_and_is_anew_after_midnight_central():
+    counted = Counted(daily_calls=2)
+    counted.clock.set(datetime(2026, 1, 15, 5, 59, tzinfo=UTC), frozen=True)
+    assert [counted.call() for _ in range(3)] == ["ok", "ok", "607"]
+    counted.clock.advance(120)
+    assert counted.call() == "ok"
+    counted.clock.set(datetime(2026, 7, 15, 4, 59, tzinfo=UTC), frozen=True)
+    assert [counted.call() for _ in range(3)] == ["ok", "ok", "607"]
+    counted.clock.advance(120)
+    assert counted.call() == "ok"
+
+
+def test_limits_may_be_switched_off_and_are_still_counted():
+    counted = Counted(enforced=False, calls_per_window=1, daily_calls=1)
+    assert [counted.call() for _ in range(5)] == ["ok"] * 5
+    assert counted.limits.most_in_window == 5
+
+
+def test_606_says_what_adobe_prints(start, caller_of):
+    caller = caller_of(start(limits={"calls_per_window": 3}))
+    answers = [caller.get(USAGE) for _ in range(4)]
+    assert [codes(answer) for answer in answers] == [[], [], [], ["606"]]
+    assert answers[-1]["errors"][0]["message"] == "Max rate limit '3' exceeded with in '20' secs"
+
+
+def test_calls_at_once_are_counted_for_as_long_as_they_take(start, caller_of):
+    sandbox = start(latency_ms=800, limits={"concurrent_calls": 3})
+    callers = [caller_of(sandbox) for _ in range(5)]
+    answers = []
+    threads = [
+        threading.Thread(target=lambda each=each: answers.append(each.get(USAGE)))
+        for each in callers
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(str(codes(answer)) for answer in answers) == ["['615']"] * 2 + ["[]"] * 3
+    assert sandbox.instance.limits.most_in_flight == 3
+    served = [each for each in sandbox.journal(operation="usage") if each["outcome"] == "ok"]
+    assert all(each["ended"] - each["started"] >= 0.8 for each in served)
+    assert max(each["in_flight"] for each in served) == 3
+
+
+@pytest.mark.parametrize("code", ["604", "605", "608", "611"])
+def test_calls_with_the_codes_that_adobe_stars_are_not_counted(api, sandbox, code):
+    sandbox.fault(code, times=3)
+    for _ in range(3):
+        assert codes(api.get(USAGE)) == [code]
+    assert sandbox.instance.limits.calls_today() == 0
+
+
+@pytest.mark.parametrize("code", ["601", "602", "604", "605", "608", "611"])
+def test_a_call_that_ends_with_such_a_code_after_its_work_is_not_counted_either(
+    start, caller_of, code
+):
+    sandbox = start(limits={"calls_per_window": 2, "daily_calls": 2})
+    caller = caller_of(sandbox)
+    sandbox.fault(code, times=3, after=True)
+    assert [codes(caller.get(USAGE)) for _ in range(3)] == [[code]] * 3
+    assert sandbox.instance.limits.calls_today() == sandbox.instance.limits.in_window() == 0
+    assert [codes(caller.get(USAGE)) for _ in range(3)] == [[], [], ["607"]]
+
+
+def test_a_call_is_taken_back_on_the_day_on_which_it_came():
+    counted = Counted()
+    counted.clock.set(datetime(2026, 1, 15, 5, 59, tzinfo=UTC), frozen=True)
+    call = counted.limits.count("user")
+    counted.clock.advance(120)
+    counted.call()
+    counted.now += 30
+    counted.limits.take_back(call)
+    assert counted.limits.by_day == {"2026-01-14": {}, "2026-01-15": {"user": 1}}
+
+
+def test_a_call_that_a_reset_has_forgotten_is_not_taken_back():
+    counted = Counted()
+    call = counted.limits.count("user")
+    counted.limits.forget()
+    counted.limits.take_back(call)
+    assert counted.limits.calls_today() == 0
+
+
+@pytest.mark.parametrize("code", ["500", "603", "606", "713"])
+def test_calls_with_other_codes_are_counted(api, sandbox, code):
+    sandbox.fault(code, times=3)
+    for _ in range(3):
+        assert codes(api.get(USAGE)) == [code]
+    assert sandbox.instance.limits.calls_today() == 3
+
+
+def test_calls_with_a_bad_token_are_not_counted(api, sandbox):
+    sandbox.advance(3601)
+    api.get(USAGE)
+    api.session.headers["Authorization"] = "Bearer x"
+    api.get(USAGE)
+    assert sandbox.instance.limits.calls_today() == 0

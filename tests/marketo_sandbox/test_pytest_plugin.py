@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+CONFTEST = 'pytest_plugins = ["marketo_sandbox.pytest_plugin"]\n'
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run a test file in a pytest of its own, as a stranger's project would."""
+
+    def run_tests(text):
+        (tmp_path / "conftest.py").write_text(CONFTEST)
+        (tmp_path / "test_it.py").write_text(text)
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-q",
+                "-p",
+                "no:cacheprovider",
+                "--rootdir",
+                tmp_path,
+                tmp_path,
+            ],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=tmp_path,
+        )
+        return done.returncode, done.stdout
+
+    return run_tests
+
+
+def test_the_fixtures_give_an_instance_of_the_tests_own(run):
+    code, out = run(
+        """
+import requests
+
+def test_empty(marketo_sandbox):
+    assert marketo_sandbox.instance.counts()["opportunities"] == 0
+    marketo_sandbox.seed(5)
+
+def test_fresh(marketo_sandbox):
+    assert marketo_sandbox.instance.counts()["opportunities"] == 0
+
+def test_two(marketo_sandbox_factory):
+    one = marketo_sandbox_factory(opportunities=3, limits={"daily_calls": 5})
+    two = marketo_sandbox_factory()
+    assert one.endpoint != two.endpoint
+    assert one.instance.counts()["opportunities"] == 3
+    assert one.instance.options.limits.daily_calls == 5
+"""
+    )
+    assert code == 0, out
+
+
+def test_an_unknown_route_fails_the_test_in_which_it_is_asked_for(run):
+    code, out = run(
+        """
+import requests
+
+def test_wrong(marketo_sandbox):
+    requests.get(marketo_sandbox.endpoint + "/rest/v1/leads.json")
+
+def test_right(marketo_sandbox):
+    pass
+"""
+    )
+    assert code == 1
+    assert "ERROR" in out
+    assert "ERROR test_it.py::test_wrong - Failed: in the sandbox: unknown route" in out
+    assert "2 passed, 1 error" in out
+
+
+def test_an_exception_in_the_sandbox_fails_the_test(run):
+    code, out = run(
+        """
+import requests
+
+def test_broken(marketo_sandbox, monkeypatch):
+    monkeypatch.setattr(marketo_sandbox.instance, "identity", lambda _: 1 / 0)
+    url = marketo_sandbox.endpoint + "/identity/oauth/token?grant_type=client_credentials"
+    assert requests.get(url).status_code == 500
+"""
+    )
+    assert code == 1
+    assert "ZeroDivisionError" in out
+
+
+def test_a_test_may_take_note_of_a_problem(run):
+    code, out = run(
+        """
+import requests
+
+def test_noted(marketo_sandbox):
+    requests.get(marketo_sandbox.endpoint + "/rest/v1/leads.json")
+    assert len(marketo_sandbox.acknowledge_problems()) == 1
+"""
+    )
+    assert code == 0, out

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.marketo_sandbox.helpers import codes
+
+PATH = "/rest/v1/opportunities.json"
+
+
+@pytest.fixture
+def seeded(start):
+    return start(opportunities=400, leads=50, seed=3)
+
+
+@pytest.fixture
+def api(seeded, caller_of):
+    return caller_of(seeded)
+
+
+def test_only_the_default_fields_come_back_unless_others_are_named(api):
+    (record,) = api.find(["OPP-0000005"])["result"]
+    assert set(record) == {"seq", "marketoGUID", "externalOpportunityId", "createdAt", "updatedAt"}
+
+
+def test_the_field_searched_by_comes_back_too(api):
+    answer = api.get(PATH, filterType="legacyNumber", filterValues="100007")
+    (record,) = answer["result"]
+    assert str(record["legacyNumber"]) == "100007"
+    assert record["externalOpportunityId"] == "OPP-0000007"
+
+
+def test_fields_named_come_back_and_nulls_are_left_out(api, seeded):
+    named = "externalOpportunityId,name,description,region"
+    stored = {each["externalOpportunityId"]: each for each in seeded.instance.opportunities()}
+    ids = seeded.instance.opportunity_ids(0, 50)
+    plain = [each for each in ids if each.startswith("OPP-") and len(each) == 11]
+    records = api.find(plain, fields=named)["result"]
+    assert len(records) == len(plain)
+    assert any("description" not in record for record in records)
+    for record in records:
+        whole = stored[record["externalOpportunityId"]]
+        expected = {name: whole[name] for name in named.split(",") if name in whole}
+        assert {name: value for name, value in record.items() if name != "seq"} == expected
+
+
+def test_field_names_are_found_whatever_their_case_as_in_adobes_example(api):
+    (record,) = api.find(["OPP-0000005"], fields="marketoGuid")["result"]
+    assert set(record) == {"seq", "marketoGUID"}
+
+
+def test_an_unknown_field_name_is_1006(api):
+    assert codes(api.find(["OPP-0000005"], fields="name,nonsense")) == ["1006"]
+
+
+def test_values_that_match_nothing_are_simply_not_there(api):
+    answer = api.find(["OPP-0000005", "nobody", "OPP-0000006"])
+    assert [record["seq"] for record in answer["result"]] == [0, 1]
+    assert "moreResult" not in answer
+    assert api.find(["nobody"])["result"] == []
+
+
+@pytest.mark.parametrize("alias", ["idField", "marketoGUID"])
+def test_guids_are_found_by_either_name_even_with_the_blank_that_marketo_adds(api, alias):
+    ids = [f"OPP-{number:07d}" for number in range(1, 20)]
+    guids = [record["marketoGUID"] for record in api.find(ids)["result"]]
+    assert any(guid.endswith(" ") for guid in guids)
+    answer = api.get(PATH, filterType=alias, filterValues=",".join(guids).upper())
+    assert [record["marketoGUID"] for record in answer["result"]] == guids
+
+
+@pytest.mark.parametrize(
+    ("filter_type", "code"),
+    [("name", "1011"), ("amount", "1011"), ("nonsense", "1006"), ("", "701")],
+)
+def test_what_cannot_be_searched_by_is_refused(api, filter_type, code):
+    assert codes(api.get(PATH, filterType=filter_type, filterValues="a")) == [code]
+
+
+def test_parameters_that_are_missing_or_blank_are_named(api):
+    answer = api.get(PATH, filterValues="a")
+    assert answer["errors"] == [
+        {"code": "1002", "message": "Missing value for the required parameter 'filterType'"}
+    ]
+    assert codes(api.get(PATH, filterType="idField")) == ["1002"]
+    assert codes(api.get(PATH, filterType="idField", filterValues=" ")) == ["701"]
+
+
+@pytest.mark.parametrize("name", ["filterType", "filterValues"])
+@pytest.mark.parametrize("value", [["OPP-0000005"], [], {"a": 1}, True])
+def test_a_parameter_that_is_no_text_or_number_is_1001(api, name, value):
+    body = {"filterType": "dedupeFields", "filterValues": "OPP-0000005", name: value}
+    answer = api.post(f"{PATH}?_method=GET", body)
+    assert answer["errors"] == [
+        {"code": "1001", "message": f"Invalid value '{value}'. Required of type 'string'"}
+    ]
+
+
+def test_a_number_is_as_good_as_its_text(api):
+    body = {"filterType": "legacyNumber", "filterValues": 100007}
+    (record,) = api.post(f"{PATH}?_method=GET", body)["result"]
+    assert record["externalOpportunityId"] == "OPP-0000007"
+
+
+def test_more_than_three_hundred_values_are_refused(api):
+    form = {"filterType": "dedupeFields"}
+    for count, expected in ((300, True), (301, False)):
+        form["filterValues"] = ",".join(f"a{number}" for number in range(count))
+        answer = api.send("POST", f"{PATH}?_method=GET", data=form).json()
+        assert answer["success"] is expected
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "code"), [("0", "1003"), ("301", "1003"), ("-1", "1003"), ("many", "1001")]
+)
+def test_a_batch_size_out_of_range_is_refused(api, batch_size, code):
+    assert codes(api.find(["a"], batchSize=batch_size)) == [code]
+
+
+@pytest.mark.parametrize("batch_size", ["many", "1e999999999999999999", "1.5", "[1]", "true"])
+def test_a_batch_size_that_is_no_whole_number_is_1001_in_a_json_body_too(api, batch_size):
+    body = '{"filterType":"dedupeFields","filterValues":"a","batchSize":%s}'
+    spelled = f'"{batch_size}"' if batch_size == "many" else batch_size
+    headers = {"Content-Type": "application/json"}
+    answer = api.send("POST", f"{PATH}?_method=GET", data=body % spelled, headers=headers)
+    assert codes(answer.json()) == ["1001"]
+
+
+@pytest.mark.parametrize(("size", "expected"), [(30, [30, 30, 30, 10]), (50, [50, 50])])
+def test_pages_lead_on_by_token_until_all_is_told(api, seeded, size, expected):
+    ids = seeded.instance.opportunity_ids(0, 100)
+    form = {"filterType": "dedupeFields", "filterValues": ",".join(ids), "batchSize": str(size)}
+    found, sizes, more = [], [], True
+    while more:
+        answer = api.send("POST", f"{PATH}?_method=GET", data=form).json()
+        found += [record["externalOpportunityId"] for record in answer["result"]]
+        sizes.append(len(answer["result"]))
+        more = answer.get("moreResult", False)
+        assert ("nextPageToken" in answer) is more
+        form["nextPageToken"] = answer.get("nextPageToken", "")
+    assert found == ids
+    assert sizes == expected
+
+
+def test_a_token_may_stand_in_the_query_while_the_rest_is_in_the_form(api):
+    form = {"filterType": "dedupeFields", "filterValues": "OPP-0000001,OPP-0000002"}
+    form["batchSize"] = "1"
+    first = api.send("POST", f"{PATH}?_method=GET", data=form).json()
+    more = {"_method": "GET", "nextPageToken": first["nextPageToken"]}
+    second = api.send("POST", PATH, params=more, data=form).json()
+    assert second["result"][0]["externalOpportunityId"] == "OPP-0000002"
+
+
+def test_short_pages_still_lead_to_everything(start, caller_of):
+    api = caller_of(start(opportunities=90, short_pages=1.0))
+    ids = [f"OPP-{number:07d}" for number in range(1, 91)]
+    found, more, token, pages = [], True, "", 0
+    while more:
+        answer = api.find(ids, nextPageToken=token, batchSize="40")
+        found += [record["externalOpportunityId"] for record in answer["result"]]
+        assert len(answer["result"]) < 40
+        more, token = answer.get("moreResult", False), answer.get("nextPageToken")
+        pages += 1
+    assert found == ids
+    assert pages > 3
+
+
+@pytest.mark.parametrize("sent", ["opp-0000005", "OPP-0000005  ", "Opp-0000005"])
+def test_keys_are_compared_without_case_and_trailing_blanks(api, sent):
+    answer = api.send(
+        "POST", f"{PATH}?_method=GET", data={"filterType": "dedupeFields", "filterValues": sent}
+    ).json()
+    assert [each["externalOpportunityId"] for each in answer["result"]] == ["OPP-0000005"]
+
+
+def test_an_instance_may_tell_keys_apart_exactly(start, caller_of):
+    api = caller_of(start(exact_keys=True))
+    assert (
+        api.sync([{"externalOpportunityId": each, "name": "n"} for each in ("a", "A")])["result"][
+            1
+        ]["status"]
+        == "created"
+    )
+    assert len(api.find(["a"])["result"]) == 1
+
+
+def test_values_come_loosely_typed(api, seeded):
+    ids = [f"OPP-{number:07d}" for number in range(1, 100)]
+    form = {
+        "filterType": "dedupeFields",
+        "filterValues": ",".join(ids),
+        "fields": "amount,probability,createdAt,updatedAt",
+    }
+    records = api.send("POST", f"{PATH}?_method=GET", data=form).json()["result"]
+    assert {type(record["amount"]) for record in records} == {str, float}
+    assert {type(record["probability"]) for record in records} == {str, int}
+    assert {record["createdAt"][19:] for record in records} == {"Z", "+0000"}
+
+
+def test_a_long_get_by_json_takes_simple_filters_too(api):
+    body = {"filterType": "dedupeFields", "filterValues": "OPP-0000005", "fields": ["name"]}
+    answer = api.send(
+        "POST",
+        f"{PATH}?_method=GET",
+        data=json.dumps(body),
+        headers={"Content-Type": "application/json"},
+    ).json()
+    assert "name" in answer["result"][0]

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import socket
+import threading
+
+import pytest
+
+from marketo_sandbox.instance.instance import Instance
+from marketo_sandbox.options import SandboxOptions
+from marketo_sandbox.server.server import SandboxServer
+
+
+def test_a_server_may_be_away_for_a_while_and_comes_back_as_it_was(start, caller_of):
+    sandbox = start(opportunities=3)
+    caller = caller_of(sandbox)
+    endpoint = sandbox.endpoint
+    sandbox.stop(close=False)
+    with pytest.raises(OSError):
+        caller.get("/rest/v1/stats/usage.json")
+    sandbox.start()
+    assert sandbox.endpoint == endpoint
+    assert len(caller.find(["OPP-0000001"])["result"]) == 1
+
+
+def test_calls_in_flight_are_answered_before_the_server_stops(caller_of):
+    sandbox = SandboxServer(SandboxOptions(latency_ms=500)).start()
+    caller = caller_of(sandbox)
+    answers = []
+    thread = threading.Thread(
+        target=lambda: answers.append(caller.get("/rest/v1/stats/usage.json"))
+    )
+    thread.start()
+    while not sandbox.instance.limits.in_flight:
+        pass
+    sandbox.stop()
+    thread.join()
+    assert answers[0]["success"]
+
+
+def test_a_request_that_breaks_off_in_its_body_is_no_call(sandbox, api):
+    head = (
+        "POST /rest/v1/opportunities.json HTTP/1.1\r\nHost: localhost\r\n"
+        "Content-Type: application/json\r\nContent-Length: 1000\r\n"
+        f"Authorization: {api.session.headers['Authorization']}\r\n\r\n"
+    )
+    port = int(sandbox.endpoint.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(head.encode() + b'{"input":[{"externalOpportunityId":"a"')
+    assert api.get("/rest/v1/stats/usage.json")["success"]
+    assert [each["operation"] for each in sandbox.journal()] == ["identity", "usage"]
+
+
+def test_an_instance_may_be_made_first_and_served_later(caller_of):
+    instance = Instance(SandboxOptions(opportunities=2))
+    with SandboxServer(instance) as sandbox:
+        assert len(caller_of(sandbox).find(["OPP-0000002"])["result"]) == 1
+
+
+def test_it_listens_on_loopback_only(sandbox):
+    assert sandbox.endpoint.startswith("http://127.0.0.1:")
+
+
+def test_limits_may_be_given_as_a_mapping():
+    instance = Instance(SandboxOptions(limits={"enforced": False, "daily_calls": 7}))
+    assert not instance.limits.options.enforced
+    assert instance.limits.options.daily_calls == 7
+    instance.close()
+    with pytest.raises(TypeError):
+        SandboxOptions(limits={"nonsense": 1})

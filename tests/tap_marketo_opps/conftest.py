@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import pytest
+
+from marketo_opps import pacing
+from tap_marketo_opps.tap import TapMarketoOpps
+from tap_marketo_opps.singer_writer import MessageWriter
+
+FAST = {"enforced": False}
+
+
+class KilledError(BaseException):
+    """The process is gone, whatever it was about to do."""
+
+
+class CapturingWriter(MessageWriter):
+    """Keeps what is written; past `most_bytes` the process dies in the middle of a line."""
+
+    def __init__(self, most_bytes=None):
+        super().__init__()
+        self.written = bytearray()
+        self._most_bytes = most_bytes
+
+    def write(self, lines):
+        self.written += lines
+        if self._most_bytes is not None and len(self.written) > self._most_bytes:
+            del self.written[self._most_bytes :]
+            raise KilledError
+
+
+@dataclass
+class Output:
+    """The whole lines that a run has written."""
+
+    messages: list = field(default_factory=list)
+
+    @classmethod
+    def of(cls, written):
+        return cls([json.loads(line) for line in bytes(written).split(b"\n")[:-1]])
+
+    def records(self, stream="opportunities"):
+        return [
+            m["record"] for m in self.messages if m["type"] == "RECORD" and m["stream"] == stream
+        ]
+
+    def ids(self, stream="opportunities", key="marketoGUID"):
+        return [record[key] for record in self.records(stream)]
+
+    def schema(self, stream="opportunities"):
+        return next(
+            m["schema"] for m in self.messages if m["type"] == "SCHEMA" and m["stream"] == stream
+        )
+
+    @property
+    def types(self):
+        return [m["type"] for m in self.messages]
+
+    @property
+    def states(self):
+        return [m["value"] for m in self.messages if m["type"] == "STATE"]
+
+    @property
+    def state(self):
+        return self.states[-1] if self.states else None
+
+    def bookmark(self, stream="opportunities"):
+        return self.state["bookmarks"][stream]
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting_for_the_rate(monkeypatch):
+    """Pacing has tests of its own; here a run may make its calls as fast as it can."""
+    monkeypatch.setattr(pacing, "WINDOW_SECONDS", -pacing._MARGIN_SECONDS + 0.001)
+
+
+@pytest.fixture
+def sandbox(marketo_sandbox_factory):
+    return marketo_sandbox_factory(opportunities=400, leads=250, seed=5, limits=FAST)
+
+
+@pytest.fixture(scope="session")
+def catalog_of():
+    """A catalog for a sandbox with only the given streams, and in them only the given fields."""
+
+    def make(sandbox, *streams, fields=None):
+        tap = TapMarketoOpps(config={**sandbox.credentials, "filter_values": ["x"]})
+        catalog = json.loads(json.dumps(tap.catalog_dict))
+        tap.client.close()
+        for entry in catalog["streams"]:
+            for item in entry["metadata"]:
+                if not item["breadcrumb"]:
+                    item["metadata"]["selected"] = entry["tap_stream_id"] in streams
+                elif fields and item["metadata"].get("inclusion") == "available":
+                    item["metadata"]["selected"] = item["breadcrumb"][-1] in fields
+        return catalog
+
+    return make
+
+
+@pytest.fixture
+def sync():
+    """Run the tap in this process; what it wrote is the result, also where it was killed."""
+    taps = []
+
+    def run(config, *, state=None, catalog=None, most_bytes=None):
+        writer = CapturingWriter(most_bytes)
+        tap = TapMarketoOpps(
+            config=dict(config),
+            state=json.loads(json.dumps(state)) if state else None,
+            catalog=catalog,
+            message_writer=writer,
+        )
+        taps.append(tap)
+        try:
+            tap.sync_all()
+        except KilledError:
+            pass
+        finally:
+            run.raw = writer.written
+            run.written = Output.of(writer.written)
+        return run.written
+
+    yield run
+    for tap in taps:
+        tap.client.close()
+
+
+@pytest.fixture
+def merged():
+    """Meltano's deep merge of one state onto another."""
+
+    def merge(old, new):
+        result = defaultdict(dict, old or {})
+        for key, value in new.items():
+            both = isinstance(value, dict) and isinstance(result.get(key), dict)
+            result[key] = merge(result[key], value) if both else value
+        return dict(result)
+
+    return merge

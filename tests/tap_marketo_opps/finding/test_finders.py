@@ -1,0 +1,378 @@
+"""What each way of finding asks Marketo for, call by call, and what it makes of the answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pytest
+
+from marketo_opps import ObjectDescription, Page, Workers
+from marketo_opps.plugin.process import Termination
+from tap_marketo_opps.finding.finders import (
+    ActivityFinder,
+    FilterFinder,
+    LeadFinder,
+    Wanted,
+    _leads_touched,
+    is_new_since,
+    searchable,
+)
+from tap_marketo_opps.finding.key_sources import LeadRange, ListedKeys
+from tap_marketo_opps.finding.pipeline import Pipeline
+from tap_marketo_opps.finding.prefetch import Line
+
+EARLY, MIDDLE, LATE = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"
+NEVER = "2999-01-01T00:00:00Z"
+NOW = datetime(2026, 4, 1, tzinfo=UTC)
+BOTH = {"opportunities": ("name",), "opportunity_roles": ("role",)}
+OPPORTUNITIES = {"opportunities": ("name",)}
+ROLES = {"opportunity_roles": ("role",)}
+LOG = {"opportunity_activities": ("leadId",)}
+ROLE_FIELDS = ("role", "externalOpportunityId", "leadId", "updatedAt")
+OPPORTUNITY_FIELDS = ("name", "externalOpportunityId", "updatedAt")
+
+
+def _page(records, token=None):
+    return Page(records, token, more=token is not None, request_id=None, server_time=NOW)
+
+
+class Client:
+    """An instance of three opportunities, two with roles; remembers what it was asked."""
+
+    opportunities = (
+        {"marketoGUID": "g1", "externalOpportunityId": "o1", "region": "North", "updatedAt": LATE},
+        {"marketoGUID": "g2", "externalOpportunityId": "o2", "region": "North", "updatedAt": EARLY},
+        {"marketoGUID": "g3", "externalOpportunityId": None, "region": "South", "updatedAt": LATE},
+    )
+    roles = (
+        {"marketoGUID": "r1", "externalOpportunityId": "o1", "leadId": 1, "updatedAt": EARLY},
+        {"marketoGUID": "r2", "externalOpportunityId": "o2", "leadId": 2, "updatedAt": LATE},
+        {"marketoGUID": "r3", "leadId": 2, "updatedAt": LATE},
+    )
+    log = (
+        {"leadId": 1, "activityDate": EARLY},
+        {"leadId": 2, "activityDate": LATE},
+        {"leadId": 9, "activityDate": LATE},
+    )
+    aliases = {"dedupeFields": "externalOpportunityId", "idField": "marketoGUID"}  # noqa: RUF012
+
+    def __init__(self, *log):
+        self.asked = []
+        self._log = log or (self.log,)
+
+    def query(self, obj, *, filter_values, **asked):
+        self.asked.append((str(obj), asked, tuple(filter_values)))
+        field = self.aliases.get(asked["filter_type"], asked["filter_type"])
+        held = self.opportunities if str(obj) == "opportunities" else self.roles
+        return _page([one for one in held if str(one.get(field)) in filter_values])
+
+    def paging_token(self, since):
+        self.asked.append(since)
+        return "first"
+
+    def activities(self, **asked):
+        self.asked.append(asked)
+        token = asked["next_page_token"]
+        number = int(token) if token.isdigit() else 0
+        return _page(self._log[number], str(number + 1) if self._log[number + 1 :] else None)
+
+
+def _call(obj, filter_type, fields, *values):
+    asked = {"filter_type": filter_type, "fields": fields, "batch_size": 200}
+    return (obj, asked | {"next_page_token": None}, values)
+
+
+@dataclass
+class Found:
+    """What a finder led to: each record's stream and GUID, and whether it is told always."""
+
+    told: list
+    source: object
+    asked: list
+    positions: list
+
+
+def _found(finder, fields, since=None, client=None, **wanted):
+    client = client or Client()
+    wanted = Wanted(
+        fields, dict.fromkeys(fields, since), NOW.strftime("%Y-%m-%dT%H:%M:%SZ"), **wanted
+    )
+    stages = finder.stages(client, 200, wanted)
+    workers = Workers(1, "marketo-read")
+    pipeline = Pipeline(stages.source, stages.lookups, Line(workers, 3, Termination()))
+    told, positions = [], []
+    for step in pipeline.steps():
+        told += [(step.stream, each.get("marketoGUID"), step.always(each)) for each in step.records]
+        positions.append(step.told())
+    workers.close()
+    return Found(told, stages.source, client.asked, positions)
+
+
+def _filter(filter_type, *values):
+    return FilterFinder(filter_type, ListedKeys("filter_values", values))
+
+
+def _leads(*swept_before):
+    return LeadFinder(LeadRange(1, 3), swept_before)
+
+
+def _log():
+    return ActivityFinder(lambda: [34, 36])
+
+
+def test_by_filter_opportunities_come_first_and_the_roles_of_those_found_after_them():
+    found = _found(_filter("region", "North", "South", "East"), BOTH)
+    assert found.told == [
+        ("opportunities", "g1", False),
+        ("opportunities", "g2", False),
+        ("opportunities", "g3", False),
+        ("opportunity_roles", "r1", True),
+        ("opportunity_roles", "r2", True),
+    ]
+    fields = ("name", "region", "externalOpportunityId", "updatedAt")
+    assert found.asked == [
+        _call("opportunities", "region", fields, "North", "South", "East"),
+        _call("opportunity_roles", "externalOpportunityId", ROLE_FIELDS, "o1", "o2"),
+    ]
+    assert (found.source.noun, found.source.unmatched) == ("values", 1)
+
+
+def test_by_filter_without_roles_no_more_is_asked_for_than_the_field_that_is_searched():
+    found = _found(_filter("region", "North"), OPPORTUNITIES)
+    assert [told[1] for told in found.told] == ["g1", "g2"]
+    assert found.asked == [
+        _call("opportunities", "region", ("name", "region", "updatedAt"), "North")
+    ]
+
+
+@pytest.mark.parametrize("filter_type", ["dedupeFields", "externalOpportunityId"])
+def test_by_filter_roles_alone_are_asked_for_at_once_where_external_ids_are_given(filter_type):
+    found = _found(_filter(filter_type, "o1", "o8"), ROLES)
+    assert found.told == [("opportunity_roles", "r1", False)]
+    assert found.asked == [
+        _call("opportunity_roles", "externalOpportunityId", ROLE_FIELDS, "o1", "o8")
+    ]
+    assert (found.source.noun, found.source.unmatched) == ("values", 1)
+
+
+def test_by_filter_roles_alone_go_through_opportunities_where_other_values_are_given():
+    found = _found(_filter("idField", "g2"), ROLES)
+    assert found.told[1:] == [("opportunity_roles", "r2", True)]
+    assert found.asked == [
+        _call(
+            "opportunities", "idField", ("marketoGUID", "externalOpportunityId", "updatedAt"), "g2"
+        ),
+        _call("opportunity_roles", "externalOpportunityId", ROLE_FIELDS, "o2"),
+    ]
+    assert found.source.unmatched == 0
+
+
+@pytest.mark.parametrize(("filter_type", "fields"), [("dedupeFields", ROLES), ("region", BOTH)])
+def test_by_filter_an_interrupted_run_goes_on_where_it_stood(filter_type, fields):
+    at = {"next": 1, "open": [], "done": 1, "unmatched": 1}
+    found = _found(_filter(filter_type, "East", "North"), fields, at=at)
+    assert found.asked[0][2] == ("North",)
+    assert found.source.keys_done == 2
+
+
+def test_what_was_looked_up_has_a_name():
+    source = ListedKeys("filter_values", ["North"])
+    assert FilterFinder("region", source).found_by == f"filter region {source.digest}"
+    assert _leads().found_by == "lead_ids 1-3"
+    assert _log().found_by == "activities"
+
+
+def test_by_leads_the_roles_lead_to_opportunities_which_are_written_first():
+    found = _found(_leads(), BOTH)
+    assert found.told == [
+        ("opportunities", "g1", True),
+        ("opportunities", "g2", True),
+        ("opportunity_roles", "r1", False),
+        ("opportunity_roles", "r2", False),
+        ("opportunity_roles", "r3", False),
+    ]
+    assert found.asked == [
+        _call("opportunity_roles", "leadId", ROLE_FIELDS, "1", "2", "3"),
+        _call("opportunities", "dedupeFields", OPPORTUNITY_FIELDS, "o1", "o2"),
+    ]
+    assert (found.source.noun, found.source.unmatched) == ("leads", 1)
+
+
+def test_by_leads_roles_are_asked_for_with_what_leads_on_from_them():
+    asked = _found(_leads(), OPPORTUNITIES).asked
+    assert asked[0] == _call("opportunity_roles", "leadId", ROLE_FIELDS[1:], "1", "2", "3")
+
+
+def test_by_leads_nothing_follows_where_opportunities_are_not_wanted():
+    found = _found(_leads(), ROLES)
+    assert [told[1] for told in found.told] == ["r1", "r2", "r3"]
+    assert found.asked == [_call("opportunity_roles", "leadId", ROLE_FIELDS, "1", "2", "3")]
+
+
+def test_what_leads_beyond_the_range_swept_before_lead_to_is_told_however_old():
+    # The roles of the second lead are told in any case; so is the opportunity that they lead to.
+    assert _found(_leads("lead_ids 1-1"), BOTH, since=NEVER).told == [
+        ("opportunities", "g1", False),
+        ("opportunities", "g2", True),
+        ("opportunity_roles", "r1", False),
+        ("opportunity_roles", "r2", True),
+        ("opportunity_roles", "r3", True),
+    ]
+
+
+def test_an_opportunity_is_told_however_old_where_its_role_is_new():
+    told = _found(_leads(), BOTH, since=MIDDLE).told
+    assert told[:2] == [("opportunities", "g1", False), ("opportunities", "g2", True)]
+
+
+def test_by_the_log_roles_of_the_leads_in_it_come_first_and_what_they_lead_to_before_them():
+    found = _found(_log(), BOTH, log_from=EARLY)
+    assert [told[:2] for told in found.told] == [
+        ("opportunity_activities", None),
+        ("opportunity_activities", None),
+        ("opportunity_activities", None),
+        ("opportunities", "g1"),
+        ("opportunities", "g2"),
+        ("opportunity_roles", "r1"),
+        ("opportunity_roles", "r2"),
+        ("opportunity_roles", "r3"),
+    ]
+    assert found.asked == [
+        datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC),
+        {"next_page_token": "first", "activity_type_ids": (34, 36), "batch_size": 200},
+        _call("opportunity_roles", "leadId", ROLE_FIELDS, "1", "2", "9"),
+        _call("opportunities", "dedupeFields", OPPORTUNITY_FIELDS, "o1", "o2"),
+    ]
+
+
+def test_by_the_log_what_is_later_than_the_cursor_leads_to_what_is_told_however_old():
+    told = _found(_log(), BOTH, since=NEVER, cursor=MIDDLE, log_from=EARLY).told
+    assert {guid: always for _, guid, always in told if guid} == {
+        "r1": False,
+        "r2": True,
+        "r3": True,
+        "g1": False,
+        "g2": True,
+    }
+
+
+def test_by_the_log_it_is_walked_from_the_moment_given_to_the_beginning_of_the_run():
+    begun = _found(_log(), LOG)
+    assert begun.asked[0] == datetime(2026, 3, 31, 23, 59, 59, tzinfo=UTC)
+    assert begun.told == []
+    assert len(_found(_log(), LOG, log_from=MIDDLE).told) == 2
+
+
+def test_by_the_log_nothing_follows_where_only_the_log_is_wanted():
+    found = _found(_log(), LOG, log_from=EARLY)
+    assert len(found.told) == 3
+    assert len(found.asked) == 2
+    # One STATE a page is enough.
+    assert len(found.positions) == 1
+
+
+def test_by_the_log_a_position_carries_the_leads_that_are_being_looked_up():
+    found = _found(_log(), BOTH, log_from=EARLY, cursor=MIDDLE)
+    assert found.positions[0]["keys"] == {"always": "2,9", "if_new": "1"}
+    assert found.positions[-1]["keys"] == {"always": "", "if_new": ""}
+
+
+def test_by_the_log_opportunities_wait_no_longer_where_a_position_cannot_carry_all_leads():
+    pages = [
+        [{"leadId": lead, "activityDate": LATE} for lead in range(first, first + 50)]
+        for first in range(1, 3000, 50)
+    ]
+    asked = _found(_log(), BOTH, client=Client(*pages), log_from=EARLY).asked
+    kinds = [call[0] if isinstance(call, tuple) else "log" for call in asked[1:]]
+    assert kinds.count("opportunities") == 1
+    assert kinds.index("opportunities") < kinds.index("log") + 30
+    assert kinds.count("opportunity_roles") == 10
+
+
+@pytest.mark.parametrize("fields", [ROLES, LOG | ROLES])
+def test_by_the_log_no_opportunity_is_asked_for_where_none_is_wanted(fields):
+    found = _found(_log(), fields, log_from=EARLY)
+    assert [told[1] for told in found.told] == [None, None, None, "r1", "r2", "r3"]
+    assert len(found.asked) == 3
+
+
+def test_by_the_log_roles_are_read_for_the_opportunities_that_they_lead_to():
+    asked = _found(_log(), OPPORTUNITIES, log_from=EARLY).asked
+    assert asked[2] == _call("opportunity_roles", "leadId", ROLE_FIELDS[1:], "1", "2", "9")
+    assert asked[3][2] == ("o1", "o2")
+
+
+def test_an_interrupted_walk_goes_on_where_it_stood():
+    at = {"token": "next", "reached": LATE, "keys": {"always": "7", "if_new": ""}}
+    found = _found(_log(), BOTH, log_from=EARLY, at=at)
+    assert found.asked[0]["next_page_token"] == "next"
+    assert found.asked[1][2] == ("7", "1", "2", "9")
+
+
+def test_a_field_is_asked_for_once_though_finding_needs_it_too():
+    selected = {"opportunity_roles": ("leadId", "role")}
+    assert _found(_leads(), selected).asked[0][1]["fields"] == (
+        "leadId",
+        "role",
+        "externalOpportunityId",
+        "updatedAt",
+    )
+
+
+def test_searchable_is_what_is_so_by_itself_and_the_two_aliases():
+    searched = (("region",), ("externalOpportunityId", "leadId"), ("marketoGUID",))
+    description = ObjectDescription("", "", "marketoGUID", (), searched, ())
+    assert searchable(description) == ["dedupeFields", "idField", "region", "marketoGUID"]
+
+
+# Moments and positions at their very edges, where a record could be passed over
+
+
+def test_an_activity_of_the_very_moment_of_the_cursor_is_new():
+    moments = {1: "2026-02-28T23:59:59Z", 2: LATE, 3: "2026-03-01T00:00:01Z"}
+    log = [{"leadId": lead, "activityDate": moment} for lead, moment in moments.items()]
+    assert list(_leads_touched(log, LATE)) == [("1", False), ("2", True), ("3", True)]
+    assert all(new for _, new in _leads_touched(log, None))
+
+
+@pytest.mark.parametrize(
+    ("updated_at", "new"),
+    [("2026-02-28T23:59:59Z", False), (LATE, True), (None, True), ("odd", True)],
+)
+def test_a_record_of_the_very_moment_of_the_bookmark_is_new(updated_at, new):
+    record = {} if updated_at is None else {"updatedAt": updated_at}
+    assert is_new_since(LATE)(record) is new
+    assert is_new_since(None)(record)
+
+
+def test_a_sweep_of_leads_goes_on_where_it_was_interrupted():
+    at = {"next": 600, "open": [[300, "token"]], "done": 300, "unmatched": 7}
+    wanted = Wanted(fields={}, since={}, began=LATE, at=at)
+    source = LeadFinder(LeadRange(1, 1000)).stages(None, 300, wanted).source
+    assert (source.noun, source.keys_done, source.unmatched) == ("leads", 300, 7)
+    half_read = source.next_reading()
+    assert (half_read.start, half_read.token, next(iter(half_read.keys))) == (300, "token", "301")
+    assert half_read.entered_late
+    untouched = source.next_reading()
+    assert (untouched.start, untouched.token, next(iter(untouched.keys))) == (600, None, "601")
+
+
+@pytest.mark.parametrize(
+    ("swept_before", "new"),
+    [
+        ([], []),
+        (["lead_ids 1-9"], []),
+        (["lead_ids 1-5"], ["6", 8, None]),
+        # Of two streams only one knows the later ones.
+        (["lead_ids 1-5", "lead_ids 1-9"], ["6", 8, None]),
+        (["lead_ids 1-7", "lead_ids 4-9"], [2, 8, None]),
+        (["lead_ids 1-3", "lead_ids 7-9"], [2, 5, "6", 8, None]),
+        (["lead_ids 1-5", "lead_ids 0123abcd"], ["6", 8, None]),
+    ],
+)
+def test_only_leads_beyond_the_ranges_swept_before_are_new(swept_before, new):
+    finder = LeadFinder(LeadRange(1, 9), swept_before)
+    source = finder.stages(None, 300, Wanted(fields={}, since={}, began=LATE)).source
+    leads = [2, 5, "6", 8, None]
+    assert [lead for lead in leads if source._always({"leadId": lead})] == new

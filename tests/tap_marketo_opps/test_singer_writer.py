@@ -1,0 +1,51 @@
+"""Lines on their way to standard output."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tap_marketo_opps.singer_writer import MessageWriter
+
+
+class BarePipe(io.BytesIO):
+    """What stdout is where Python does not buffer: a write takes what there is room for."""
+
+    def write(self, data):
+        return super().write(bytes(data[:7]))
+
+
+def test_a_write_that_is_cut_short_goes_on_where_it_was(monkeypatch):
+    pipe = BarePipe()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(pipe))
+    lines = b'{"type":"STATE","value":{}}\n' * 3
+    MessageWriter().write(lines)
+    assert pipe.getvalue() == lines
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_is_one_error_that_names_standard_output(marketo_sandbox_factory, tmp_path):
+    sandbox = marketo_sandbox_factory(opportunities=3, limits={"enforced": False})
+    config = tmp_path / "config.json"
+    ids = sandbox.instance.opportunity_ids()
+    config.write_text(json.dumps({**sandbox.credentials, "filter_values": ids}))
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "tap_marketo_opps", f"--config={config}"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    (error,) = [line for line in done.stderr.splitlines() if "| ERROR" in line]
+    assert done.returncode == 1
+    assert error.endswith(
+        "| Messages cannot be written to standard output: No space left on device. Put that right, "
+        "and run again with the last STATE."
+    )

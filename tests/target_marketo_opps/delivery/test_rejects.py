@@ -1,0 +1,126 @@
+"""The rejects file by itself: on disk before a STATE passes, and what arrived in it unchanged."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from marketo_opps import MarketoObject
+from target_marketo_opps.errors import RejectsFileError
+from target_marketo_opps.json_lines import encode
+from target_marketo_opps.delivery.rejects import Reject, RejectsFile
+from target_marketo_opps.replay import messages
+
+
+@pytest.fixture
+def rejects(tmp_path):
+    rejects = RejectsFile(str(tmp_path / "rejects.jsonl"))
+    yield rejects
+    rejects.close()
+
+
+def test_a_new_file_is_its_owners_alone_and_one_that_is_there_stays_as_it_is(rejects, tmp_path):
+    assert (tmp_path / "rejects.jsonl").stat().st_mode & 0o777 == 0o600
+    shared = tmp_path / "shared.jsonl"
+    shared.touch()
+    shared.chmod(0o640)
+    RejectsFile(str(shared)).close()
+    assert shared.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.fixture
+def synced(monkeypatch):
+    sizes = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: sizes.append(os.fstat(descriptor).st_size))
+    return sizes
+
+
+def write(rejects):
+    rejects.write(Reject("s", MarketoObject.OPPORTUNITIES, {"a": 1}, ()))
+
+
+def test_a_flush_has_all_on_disk_and_costs_nothing_without_new_rejects(rejects, synced):
+    rejects.flush()
+    assert synced == []
+    write(rejects)
+    rejects.flush()
+    rejects.flush()
+    assert len(synced) == 1
+    assert synced[0] > 0
+    write(rejects)
+    rejects.flush()
+    assert synced[1] == 2 * synced[0]
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
+def test_what_cannot_be_synced_is_a_pipe_and_no_error(rejects, monkeypatch, number):
+    def refuse(_descriptor):
+        raise OSError(number, "no")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    write(rejects)
+    rejects.flush()
+
+
+def test_a_disk_that_fails_is_told_with_the_path(rejects, monkeypatch, tmp_path):
+    def fail(_descriptor):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    write(rejects)
+    for _ in range(2):
+        with pytest.raises(RejectsFileError, match="Input/output error") as caught:
+            rejects.flush()
+    assert str(tmp_path / "rejects.jsonl") in str(caught.value)
+
+
+def test_a_disk_that_fails_is_told_by_closing_too(tmp_path, monkeypatch):
+    def fail(_descriptor):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    rejects = RejectsFile(str(tmp_path / "rejects.jsonl"))
+    write(rejects)
+    with pytest.raises(RejectsFileError, match="Input/output error"):
+        rejects.close()
+    assert rejects._file.closed
+
+
+def test_a_path_that_cannot_be_opened_is_told(tmp_path):
+    with pytest.raises(RejectsFileError, match=f"'{tmp_path}' cannot be opened"):
+        RejectsFile(str(tmp_path))
+
+
+def test_a_line_that_broke_off_takes_no_later_reject_with_it(tmp_path, caplog):
+    path = tmp_path / "rejects.jsonl"
+    for number in (1, 2, 3):
+        rejects = RejectsFile(str(path))
+        rejects.write(Reject("s", MarketoObject.OPPORTUNITIES, {"a": number}, ()))
+        rejects.close()
+        if number == 2:
+            path.write_bytes(path.read_bytes()[:-30])
+    with path.open("rb") as lines:
+        replayed = [json.loads(line) for line in messages(lines)]
+    assert [one["record"]["a"] for one in replayed if one["type"] == "RECORD"] == [1, 3]
+    assert "Line 2 breaks off and is passed over." in caplog.messages
+    assert len(path.read_bytes().splitlines()) == 3
+
+
+@pytest.mark.parametrize("half", ["", "\ud83d"])
+def test_whatever_arrived_is_kept_digit_for_digit(half):
+    value = {
+        "text": "ü" + half,
+        "list": [1, {"x": Decimal("1234567890123456.780")}, None, True, [half]],
+        "day": date(2026, 3, 4),
+    }
+    line = encode(value)
+    assert b"1234567890123456.780" in line
+    read = json.loads(line)
+    assert read["text"] == "ü" + half
+    assert read["list"] == [1, {"x": 1234567890123456.78}, None, True, [half]]
+    assert read["day"] == "2026-03-04"

@@ -1,0 +1,121 @@
+"""The short way, taken once a record of the same properties has passed, lets nothing else pass."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from marketo_opps import FieldDescription, ObjectDescription
+from target_marketo_opps.mapping.record_mapping import RecordError, RecordMapping
+from target_marketo_opps.settings import TargetSettings
+
+KINDS = {
+    "name": "string",
+    "description": "text",
+    "amount": "currency",
+    "probability": "integer",
+    "isWon": "boolean",
+    "closeDate": "date",
+    "externalCreatedDate": "datetime",
+}
+DESCRIPTION = ObjectDescription(
+    name="opportunity",
+    display_name="Opportunity",
+    id_field="marketoGUID",
+    dedupe_fields=("externalOpportunityId",),
+    searchable_fields=(("externalOpportunityId",),),
+    fields=(
+        FieldDescription("externalOpportunityId", "", "string", 50, updateable=False),
+        *(
+            FieldDescription(name, "", kind, 255 if name == "name" else None)
+            for name, kind in KINDS.items()
+        ),
+    ),
+)
+TYPED = {
+    "name": "x",
+    "description": "x",
+    "amount": 1,
+    "probability": 1,
+    "isWon": True,
+    "closeDate": "2026-01-01",
+    "externalCreatedDate": "2026-01-01T00:00:00Z",
+}
+
+
+def record(field, value):
+    return {"externalOpportunityId": "K", field: value}
+
+
+@pytest.fixture
+def make():
+    """A mapping that has passed a typed record of each field already."""
+
+    def make(**options):
+        mapping = RecordMapping(
+            "deals",
+            ["externalOpportunityId", *KINDS],
+            description=DESCRIPTION,
+            settings=TargetSettings(**options),
+            tell=lambda _: None,
+        )
+        for field, value in TYPED.items():
+            mapping.map(record(field, value))
+        return mapping
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", "x" * 256),
+        ("description", "ü" * 15_001),
+        ("amount", "NaN"),
+        ("amount", "1_000"),
+        ("amount", True),
+        ("amount", 10**308),
+        ("amount", -(10**400)),
+        ("probability", 2**63),
+        ("probability", -(2**63) - 1),
+        ("probability", True),
+        ("isWon", 2),
+        ("closeDate", "2026-02-29"),
+        ("closeDate", "0000-01-01"),
+        ("externalCreatedDate", "2026-01-01T24:00:00Z"),
+        ("externalCreatedDate", "0000-01-01T00:00:00Z"),
+    ],
+)
+def test_a_value_that_cannot_be_right_is_rejected_after_one_that_is(make, field, value):
+    with pytest.raises(RecordError):
+        make().map(record(field, value))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", "x" * 255),
+        ("description", "ü" * 7_500),
+        ("amount", Decimal("1234567890123456.78")),
+        ("probability", -(2**53)),
+        ("closeDate", "2026-12-31"),
+        ("externalCreatedDate", "2026-11-30T23:59:59Z"),
+    ],
+)
+def test_a_value_at_the_edge_of_what_is_typed_takes_it_and_arrives_whole(make, field, value):
+    mapped = make()._mapped_as_typed(record(field, value))
+    read = msgspec.json.Decoder(float_hook=Decimal).decode
+    assert read(mapped.body) == record(field, value)
+
+
+def test_an_integer_beyond_the_short_way_arrives_whole_where_a_fraction_may_be(make):
+    mapped = make().map(record("amount", 2**60))
+    assert msgspec.json.decode(mapped.body) == record("amount", 2**60)
+
+
+def test_what_is_too_long_is_cut_after_a_record_that_was_not(make):
+    mapping = make(truncate_strings=True)
+    mapped = mapping.map(record("name", "x" * 300))
+    assert msgspec.json.decode(mapped.body) == record("name", "x" * 255)

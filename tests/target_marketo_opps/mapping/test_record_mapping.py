@@ -1,0 +1,589 @@
+"""Names, types, nulls and lengths, without a call."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from decimal import Decimal
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from marketo_opps import FieldDescription, MarketoObject, ObjectDescription
+from target_marketo_opps.delivery.batching import MAX_RECORD_BYTES
+from target_marketo_opps.mapping.routing import destination
+from target_marketo_opps.errors import StreamError
+from target_marketo_opps.mapping.record_mapping import RecordError, RecordMapping
+from target_marketo_opps.settings import TargetSettings
+
+FIELDS = [
+    ("marketoGUID", "string", 36, False),
+    ("externalOpportunityId", "string", 50, False),
+    ("name", "string", 255, True),
+    ("description", "text", None, True),
+    ("amount", "currency", None, True),
+    ("quantity", "float", None, True),
+    ("probability", "integer", None, True),
+    ("isWon", "boolean", None, True),
+    ("closeDate", "date", None, True),
+    ("externalCreatedDate", "datetime", None, True),
+    ("fiscal", "string", 10, False),
+    ("deal_size", "integer", None, True),
+    ("dealSize", "string", 20, True),
+    ("createdAt", "datetime", None, False),
+    ("updatedAt", "datetime", None, False),
+]
+DESCRIPTION = ObjectDescription(
+    name="opportunity",
+    display_name="Opportunity",
+    id_field="marketoGUID",
+    dedupe_fields=("externalOpportunityId",),
+    searchable_fields=(("externalOpportunityId",),),
+    fields=tuple(
+        FieldDescription(name, name, kind, length, updateable)
+        for name, kind, length, updateable in FIELDS
+    ),
+)
+ROLES = ObjectDescription(
+    name="opportunityRole",
+    display_name="Role",
+    id_field="marketoGUID",
+    dedupe_fields=("externalOpportunityId", "leadId", "role"),
+    searchable_fields=(("leadId",),),
+    fields=(
+        FieldDescription("externalOpportunityId", "", "string", 50, updateable=False),
+        FieldDescription("leadId", "", "integer", updateable=False),
+        FieldDescription("role", "", "string", 50, updateable=False),
+        FieldDescription("isPrimary", "", "boolean"),
+    ),
+)
+
+
+@pytest.fixture
+def told():
+    return []
+
+
+@pytest.fixture
+def make(told):
+    def make(*properties, description=DESCRIPTION, key="externalOpportunityId", **settings):
+        return RecordMapping(
+            "deals",
+            [key, *properties],
+            description=description,
+            settings=TargetSettings(**settings),
+            tell=told.append,
+        )
+
+    return make
+
+
+def body(mapping, **values):
+    mapped = mapping.map({"externalOpportunityId": "K", **values})
+    return msgspec.json.decode(mapped.body, type=dict) | {}
+
+
+def written(mapping, name, value):
+    raw = mapping.map({"externalOpportunityId": "K", name: value}).body
+    return msgspec.json.Decoder(float_hook=Decimal).decode(raw).get(name, "absent")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("amount", "1604.47", Decimal("1604.47")),
+        ("amount", Decimal("1234567890123456.78"), Decimal("1234567890123456.78")),
+        ("amount", 3, 3),
+        ("amount", "1e3", Decimal("1E+3")),
+        ("quantity", "-.5", Decimal("-0.5")),
+        ("probability", "40", 40),
+        ("probability", 40.0, 40),
+        ("probability", Decimal("40.00"), 40),
+        ("isWon", "true", True),
+        ("isWon", 0, False),
+        ("isWon", "False", False),
+        ("closeDate", "2026-03-04", "2026-03-04"),
+        ("closeDate", "2026-03-04T23:30:00-05:00", "2026-03-04"),
+        ("closeDate", "2026-03-04T00:00:00", "2026-03-04"),
+        ("externalCreatedDate", "2026-03-04T05:06:07Z", "2026-03-04T05:06:07Z"),
+        ("externalCreatedDate", "2026-03-04T05:06:07.891+02:00", "2026-03-04T03:06:07Z"),
+        ("externalCreatedDate", "2026-03-04T05:06:07+0000", "2026-03-04T05:06:07Z"),
+        ("externalCreatedDate", "2026-03-04 05:06:07", "2026-03-04T05:06:07Z"),
+        ("externalCreatedDate", "2026-03-04", "2026-03-04T00:00:00Z"),
+        ("name", 12, "12"),
+        ("name", True, "true"),
+        ("name", Decimal("1.10"), "1.10"),
+        ("description", "ü" * 15_000, "ü" * 15_000),
+    ],
+)
+def test_values_come_in_every_form_that_taps_emit(make, field, value, expected):
+    assert written(make(field), field, value) == expected
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code"),
+    [
+        ("amount", "much", "1001"),
+        ("amount", "NaN", "1001"),
+        ("amount", True, "1001"),
+        ("amount", [1], "1001"),
+        ("probability", "40.5", "1001"),
+        ("probability", 2**63, "1003"),
+        ("isWon", "yes", "1001"),
+        ("closeDate", "04.03.2026", "1001"),
+        ("externalCreatedDate", 5, "1001"),
+        ("name", {"a": 1}, "1001"),
+        ("name", "x" * 256, "1003"),
+        ("name", "half \ud83d", "1003"),
+        ("description", "ü" * 15_001, "1003"),
+    ],
+)
+def test_a_value_that_cannot_be_right_is_told_by_field_and_never_quoted(make, field, value, code):
+    with pytest.raises(RecordError) as caught:
+        make(field).map({"externalOpportunityId": "K", field: value})
+    (reason,) = caught.value.reasons
+    assert reason.code == code
+    assert f"'{field}'" in reason.message
+    assert not isinstance(value, str) or value not in reason.message
+
+
+def test_all_reasons_of_a_record_are_told(make):
+    with pytest.raises(RecordError) as caught:
+        make().map({"externalOpportunityId": "K", "amount": "x", "isWon": "y"})
+    assert len(caught.value.reasons) == 2
+
+
+@pytest.mark.parametrize("value", [None, ""])
+@pytest.mark.parametrize("field", ["amount", "description", "isWon", "closeDate"])
+def test_null_and_empty_clear_a_field_or_are_left_out(make, field, value):
+    assert written(make(field), field, value) is None
+    assert written(make(field, nulls="skip"), field, value) == "absent"
+
+
+@pytest.mark.parametrize("value", [" ", "\t \n"])
+@pytest.mark.parametrize(
+    "field", ["amount", "quantity", "probability", "isWon", "closeDate", "externalCreatedDate"]
+)
+def test_a_blank_text_is_a_null_where_the_field_is_no_string(make, field, value):
+    mapping, skipping = make(field), make(field, nulls="skip")
+    for _ in range(2):
+        # The second record may take the short way.
+        assert written(mapping, field, value) is None
+        assert written(skipping, field, value) == "absent"
+
+
+@pytest.mark.parametrize("nulls", ["send", "skip"])
+def test_a_blank_text_stays_one_where_the_field_is_a_string(make, nulls):
+    assert written(make("description", nulls=nulls), "description", " ") == " "
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_name_must_not_be_cleared_but_may_be_absent(make, value):
+    with pytest.raises(RecordError) as caught:
+        make("name").map({"externalOpportunityId": "K", "name": value})
+    assert caught.value.reasons[0].code == "1002"
+    assert written(make("name", nulls="skip"), "name", value) == "absent"
+    assert body(make("name")) == {"externalOpportunityId": "K"}
+
+
+@pytest.mark.parametrize("value", [None, "", "  "])
+def test_a_record_without_key_is_rejected(make, value):
+    with pytest.raises(RecordError) as caught:
+        make().map({"externalOpportunityId": value})
+    assert caught.value.reasons[0].code == "1002"
+    assert "externalOpportunityId" in caught.value.reasons[0].message
+
+
+def test_names_match_exactly_or_ignoring_case_and_underscores(make):
+    mapping = make("CLOSE_DATE", "is_won", "deal_size", "dealSize")
+    assert body(mapping, CLOSE_DATE="2026-01-01", is_won=True, deal_size=1, dealSize="big") == {
+        "externalOpportunityId": "K",
+        "closeDate": "2026-01-01",
+        "isWon": True,
+        "deal_size": 1,
+        "dealSize": "big",
+    }
+
+
+def test_a_property_that_may_be_either_of_two_fields_is_an_error(make):
+    with pytest.raises(
+        StreamError, match="'DEAL_SIZE' may be Marketo's field deal_size or dealSize"
+    ):
+        make("DEAL_SIZE")
+
+
+def test_two_properties_of_one_field_are_an_error_that_names_both(make):
+    with pytest.raises(StreamError, match="'close_date' and 'closeDate' are both"):
+        make("close_date", "closeDate")
+
+
+def test_two_properties_of_one_field_are_told_apart_even_if_the_schema_hides_one(make):
+    mapping = make("closeDate")
+    with pytest.raises(StreamError, match="'closeDate' and 'close_date' are both"):
+        mapping.map({"externalOpportunityId": "K", "close_date": "2026-01-01"})
+
+
+def test_what_marketo_manages_is_dropped_silently(make, told):
+    mapping = make("createdAt", "updated_at", "marketoGUID", "seq", "_sdc_batched_at")
+    values = {"createdAt": 1, "updated_at": 2, "marketoGUID": 3, "seq": 4, "_sdc_batched_at": 5}
+    assert body(mapping, **values) == {"externalOpportunityId": "K"}
+    assert told == []
+
+
+def test_what_cannot_be_updated_is_dropped_with_one_line(make, told):
+    assert body(make("fiscal"), fiscal="Q1") == {"externalOpportunityId": "K"}
+    assert told == ["Stream 'deals': Marketo says that 'fiscal' cannot be updated; left out."]
+
+
+@pytest.mark.parametrize("in_schema", [True, False])
+def test_unknown_fields_are_left_out_with_one_line(make, told, in_schema):
+    mapping = make(*["bogus"][: int(in_schema)])
+    for _ in range(3):
+        assert body(mapping, bogus=1) == {"externalOpportunityId": "K"}
+    assert told == [
+        (
+            "Stream 'deals': the instance has no field for 'bogus'; left out. See the setting "
+            "unknown_fields."
+        )
+    ]
+
+
+def test_unknown_fields_can_be_ignored(make, told):
+    assert body(make("bogus", unknown_fields="ignore"), bogus=1) == {"externalOpportunityId": "K"}
+    assert told == []
+
+
+def test_unknown_fields_can_reject_the_records_that_have_them(make):
+    mapping = make("bogus", unknown_fields="fail")
+    assert body(mapping) == {"externalOpportunityId": "K"}
+    with pytest.raises(RecordError) as caught:
+        mapping.map({"externalOpportunityId": "K", "bogus": 1})
+    assert [str(reason) for reason in caught.value.reasons] == ["1006 Field 'bogus' not found"]
+
+
+def test_strings_are_cut_when_asked_for_but_never_keys(make):
+    mapping = make("name", "description", truncate_strings=True)
+    assert body(mapping, name="x" * 300)["name"] == "x" * 255
+    assert body(mapping, description="ü" * 20_000)["description"] == "ü" * 15_000
+    with pytest.raises(RecordError) as caught:
+        mapping.map({"externalOpportunityId": "K" * 51})
+    assert caught.value.reasons[0].code == "1003"
+
+
+@pytest.mark.parametrize("key", ["k", "K", "K  "])
+def test_keys_are_compared_without_trailing_blanks_and_case_and_sent_as_given(make, key):
+    mapped = make().map({"externalOpportunityId": key})
+    assert mapped.key == make().map({"externalOpportunityId": "K "}).key
+    assert msgspec.json.decode(mapped.body) == {"externalOpportunityId": key}
+
+
+def test_an_opportunity_and_its_role_share_a_lock(make):
+    role = make("leadId", "role", description=ROLES).map(
+        {"externalOpportunityId": "k ", "leadId": "7", "role": "Buyer"}
+    )
+    assert role.locks == make().map({"externalOpportunityId": "K"}).locks
+    assert role.key == ("k", 7, "buyer")
+    assert b'"leadId":7' in role.body
+
+
+def test_by_id_the_key_is_the_guid_and_the_dedupe_field_still_a_lock(make, told):
+    mapping = make(
+        "externalOpportunityId", key="marketo_guid", action="updateOnly", dedupe_by="idField"
+    )
+    mapped = mapping.map({"marketo_guid": "G ", "externalOpportunityId": "K", "name": "x"})
+    assert msgspec.json.decode(mapped.body) == {"marketoGUID": "G ", "name": "x"}
+    assert mapped.locks == (("g",), "k")
+    assert told == [
+        "Stream 'deals': Marketo says that 'externalOpportunityId' cannot be updated; left out."
+    ]
+
+
+@pytest.fixture
+def by_id(make):
+    return make(
+        "externalOpportunityId", key="marketoGUID", action="updateOnly", dedupe_by="idField"
+    )
+
+
+def test_by_id_a_number_and_its_text_are_one_lock(by_id):
+    for _ in range(2):
+        # The second record may take the short way.
+        number, text = (
+            by_id.map({"marketoGUID": "G", "externalOpportunityId": one}) for one in (7, "7 ")
+        )
+        assert number.locks == text.locks == (("g",), "7")
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, [1], None, " "])
+def test_by_id_what_is_no_opportunitys_id_is_no_lock(by_id, value):
+    mapped = by_id.map({"marketoGUID": "G", "externalOpportunityId": value})
+    assert mapped.locks == (("g",),)
+
+
+def test_a_role_can_be_told_by_an_id_that_describe_does_not_list(make):
+    mapping = make(
+        "isPrimary", description=ROLES, key="marketoGUID", action="updateOnly", dedupe_by="idField"
+    )
+    mapped = mapping.map({"marketoGUID": "G", "isPrimary": True})
+    assert msgspec.json.decode(mapped.body) == {"marketoGUID": "G", "isPrimary": True}
+
+
+def test_a_delete_holds_the_key_alone(make):
+    mapping = make("name", "amount", unknown_fields="fail")
+    mapped = mapping.map_key(
+        {"externalOpportunityId": "K", "name": None, "amount": "x", "bogus": 1}
+    )
+    assert mapped.body == b'{"externalOpportunityId":"K"}'
+
+
+def test_a_record_that_no_call_could_take_is_rejected(make):
+    fields = tuple(FieldDescription(f"t{n}", "", "text") for n in range(40))
+    description = ObjectDescription(
+        "o", "o", "marketoGUID", ("externalOpportunityId",), (), (*DESCRIPTION.fields, *fields)
+    )
+    mapping = make(description=description)
+    texts = {f"t{n}": "x" * 29_000 for n in range(40)}
+    with pytest.raises(RecordError) as caught:
+        mapping.map({"externalOpportunityId": "K", **texts})
+    assert caught.value.reasons[0].code == "413"
+    del texts["t1"], texts["t2"], texts["t3"], texts["t4"], texts["t5"], texts["t6"]
+    assert len(mapping.map({"externalOpportunityId": "K", **texts}).body) < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("stream", "properties", "chosen", "expected"),
+    [
+        ("opportunities", [], {}, MarketoObject.OPPORTUNITIES),
+        ("opportunity_roles", [], {}, None),
+        ("opportunity_fields", [], {}, None),
+        ("opportunity_activities", [], {}, None),
+        ("deals", ["External_Opportunity_ID"], {}, MarketoObject.OPPORTUNITIES),
+        ("deals", [], {"deals": "opportunities"}, MarketoObject.OPPORTUNITIES),
+        ("deals", [], {"deals": "opportunity_roles"}, MarketoObject.OPPORTUNITY_ROLES),
+        ("opportunities", ["externalOpportunityId"], {"opportunities": "ignore"}, None),
+        (
+            "opportunity_roles",
+            [],
+            {"opportunity_roles": "opportunity_roles"},
+            MarketoObject.OPPORTUNITY_ROLES,
+        ),
+    ],
+)
+def test_streams_go_where_they_belong(stream, properties, chosen, expected):
+    found = destination(
+        stream,
+        properties,
+        stream_objects=chosen,
+        key_fields=lambda: ("externalOpportunityId",),
+        logger=logging.getLogger("x"),
+    )
+    assert found is expected
+
+
+SINGER_VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.decimals(allow_nan=False, allow_infinity=False, places=3),
+    st.decimals(allow_nan=False, allow_infinity=False),
+    st.text(max_size=15),
+    st.sampled_from(
+        ["", " ", "true", "1.50", "x" * 300, "half \ud83d", "ü" * 10_000, "ü" * 20_000]
+    ),
+    st.dates().map(str),
+    st.datetimes().map(str),
+    st.from_regex(r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)?\Z"),
+    st.datetimes().map(lambda moment: moment.replace(microsecond=0).isoformat() + "Z"),
+    st.lists(st.integers(), max_size=1),
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from([name for name, *_ in FIELDS]), SINGER_VALUES),
+    st.sampled_from(["send", "skip"]),
+)
+def test_the_short_way_and_the_long_one_come_to_the_same(values, nulls):
+    record = {"externalOpportunityId": "K", **values}
+    options = {"description": DESCRIPTION, "settings": TargetSettings(nulls=nulls)}
+    mapping = RecordMapping("deals", record, **options, tell=lambda _: None)
+    harmless = {"externalOpportunityId": "K", "name": "x"}
+    mapping.map({name: harmless.get(name) for name in record})
+    assert mapping._shapes[tuple(record)]
+    short = mapping._mapped_as_typed(record)
+    if short is None:
+        return
+    long = mapping._mapped_by_field(record)
+    assert (short.key, short.locks) == (long.key, long.locks)
+    read = msgspec.json.Decoder(float_hook=Decimal).decode
+    assert read(short.body) == read(long.body)
+
+
+def test_a_typed_record_takes_the_short_way(make):
+    mapping = make("name", "amount", "probability", "isWon", "closeDate", "createdAt", "bogus")
+    record = {
+        "externalOpportunityId": "K",
+        "name": "x",
+        "amount": Decimal("1.50"),
+        "probability": 3,
+        "isWon": None,
+        "closeDate": "2026-02-28",
+        "createdAt": "2026-02-28T00:00:00Z",
+        "bogus": 1,
+    }
+    assert mapping._mapped_as_typed(record) is None
+    long = mapping.map(record)
+    short = mapping._mapped_as_typed(record)
+    assert short is not None
+    assert msgspec.json.decode(short.body) == msgspec.json.decode(long.body)
+    assert short.key == long.key
+
+
+def test_a_number_beyond_all_measure_is_rejected_the_short_way_too(make):
+    mapping = make("amount")
+    mapping.map({"externalOpportunityId": "K", "amount": 1})
+    with pytest.raises(RecordError):
+        mapping.map({"externalOpportunityId": "K", "amount": Decimal("1E+400")})
+
+
+@pytest.mark.parametrize("change", [{"name": None}, {"name": ""}, {"externalOpportunityId": " "}])
+def test_the_short_way_lets_nothing_pass_that_is_to_be_rejected(make, change):
+    mapping = make("name")
+    mapping.map({"externalOpportunityId": "K", "name": "x"})
+    with pytest.raises(RecordError):
+        mapping.map({"externalOpportunityId": "K", "name": "x", **change})
+
+
+def test_the_short_way_is_closed_to_records_with_unknown_fields_that_reject(make):
+    mapping = make("bogus", unknown_fields="fail")
+    for _ in range(3):
+        with pytest.raises(RecordError):
+            mapping.map({"externalOpportunityId": "K", "bogus": 1})
+
+
+# By id, and what else tells records apart
+
+
+@pytest.fixture
+def make_by_id(make):
+    def make_by_id(*properties, **options):
+        by_id = {"key": "marketoGUID", "action": "updateOnly", "dedupe_by": "idField"}
+        return make(*properties, **by_id, **options)
+
+    return make_by_id
+
+
+def test_by_id_the_opportunity_is_a_lock_however_the_record_is_mapped(make_by_id):
+    mapping = make_by_id("externalOpportunityId", "name")
+    record = {"marketoGUID": "G", "externalOpportunityId": "K ", "name": "x"}
+    ways = mapping._mapped_by_field(record), mapping._mapped_as_typed(record)
+    for mapped in (*ways, mapping.map_key(record)):
+        assert mapped.key == ("g",)
+        assert mapped.locks == (("g",), "k")
+
+
+@pytest.mark.parametrize("properties", [(), ("externalOpportunityId",)])
+def test_by_id_records_of_no_known_opportunity_share_no_lock(make_by_id, properties):
+    mapping = make_by_id(*properties)
+    for guid in "gh":
+        assert mapping.map({"marketoGUID": guid}).locks == ((guid,),)
+
+
+def test_an_opportunitys_only_lock_is_its_id(make):
+    assert make().map({"externalOpportunityId": "K "}).locks == ("k",)
+
+
+def test_a_guid_is_sent_without_the_blank_that_makes_it_too_long(make_by_id):
+    mapped = make_by_id().map({"marketoGUID": "G" * 36 + " "})
+    assert msgspec.json.decode(mapped.body) == {"marketoGUID": "G" * 36}
+
+
+@pytest.mark.parametrize("value", [["G"], "G" * 37])
+def test_a_guid_that_is_none_is_rejected(make_by_id, value):
+    with pytest.raises(RecordError):
+        make_by_id().map({"marketoGUID": value})
+
+
+def test_the_blank_of_any_other_key_counts(make):
+    with pytest.raises(RecordError) as caught:
+        make().map({"externalOpportunityId": "K" * 50 + " "})
+    assert caught.value.reasons[0].code == "1003"
+
+
+def test_a_stream_without_its_key_is_an_error_that_names_what_is_missing(make):
+    with pytest.raises(StreamError, match="no property for leadId and role, so"):
+        make(description=ROLES)
+
+
+def test_a_key_is_shown_as_it_arrived(make):
+    roles = make("lead_id", "role", description=ROLES)
+    shown = roles.shown_key({"externalOpportunityId": "K ", "lead_id": "7"})
+    assert shown == "K /7/(none)"
+
+
+@pytest.mark.parametrize("record", [{}, {"name": "x"}, {"bogus": 1}])
+def test_records_without_any_key_are_rejected_again_and_again(make, record):
+    mapping = make()
+    for _ in range(3):
+        with pytest.raises(RecordError) as caught:
+            mapping.map(record)
+        assert caught.value.reasons[0].code == "1002"
+
+
+# What is told
+
+
+def test_an_unknown_field_hides_no_other_reason(make):
+    mapping = make("bogus", unknown_fields="fail")
+    with pytest.raises(RecordError) as caught:
+        mapping.map({"externalOpportunityId": "K", "bogus": 1, "amount": "x"})
+    assert [reason.code for reason in caught.value.reasons] == ["1001", "1006"]
+
+
+def test_a_name_that_would_be_cleared_is_told(make):
+    with pytest.raises(RecordError) as caught:
+        make("name").map({"externalOpportunityId": "K", "name": None})
+    assert "'name'" in caught.value.reasons[0].message
+
+
+def test_what_cannot_be_updated_is_told_even_if_the_schema_hides_it(make, told):
+    mapping = make()
+    for _ in range(2):
+        assert body(mapping, fiscal="Q1") == {"externalOpportunityId": "K"}
+    assert told == ["Stream 'deals': Marketo says that 'fiscal' cannot be updated; left out."]
+
+
+# Limits
+
+
+@pytest.fixture
+def make_large(make):
+    """A mapping of one field without limit, and a record of so many bytes."""
+    field = FieldDescription("large", "", "string", MAX_RECORD_BYTES)
+    description = dataclasses.replace(DESCRIPTION, fields=(*DESCRIPTION.fields, field))
+    rest = len(b'{"externalOpportunityId":"K","large":""}')
+    return make("large", description=description), lambda size_bytes: {
+        "externalOpportunityId": "K",
+        "large": "x" * (size_bytes - rest),
+    }
+
+
+@pytest.mark.parametrize("passed_before", [False, True])
+def test_a_record_has_to_stay_under_what_a_call_may_hold(make_large, passed_before):
+    mapping, record = make_large
+    if passed_before:
+        mapping.map(record(100))
+    with pytest.raises(RecordError) as caught:
+        mapping.map(record(MAX_RECORD_BYTES))
+    assert f"takes {MAX_RECORD_BYTES:,} bytes" in caught.value.reasons[0].message
+    assert len(mapping.map(record(MAX_RECORD_BYTES - 1)).body) == MAX_RECORD_BYTES - 1
+
+
+def test_only_so_many_shapes_are_kept_in_mind(make, monkeypatch):
+    monkeypatch.setattr("target_marketo_opps.mapping.record_mapping._MOST_SHAPES", 2)
+    mapping = make("name", "amount", "isWon")
+    for name, value in {"name": "x", "amount": 1, "isWon": True}.items():
+        assert body(mapping, **{name: value}) == {"externalOpportunityId": "K", name: value}
+    assert len(mapping._shapes) == 2

@@ -1,0 +1,123 @@
+"""The ledger by itself."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target_marketo_opps.state.ledger import Ledger
+
+
+@pytest.fixture
+def ledger():
+    return Ledger()
+
+
+def test_a_state_with_nothing_before_it_goes_out_at_once(ledger):
+    ledger.state("a", now=0)
+    assert list(ledger.due()) == ["a"]
+
+
+def test_a_state_waits_for_the_batch_that_was_open_when_it_came(ledger):
+    ledger.hold("batch")
+    ledger.state("a", now=0)
+    assert list(ledger.due()) == []
+    ledger.settle("batch")
+    assert list(ledger.due()) == ["a"]
+
+
+def test_a_batch_that_opens_after_a_state_does_not_hold_it(ledger):
+    ledger.state("a", now=0)
+    ledger.hold("batch")
+    assert list(ledger.due()) == ["a"]
+
+
+def test_states_go_out_in_order_although_their_batches_settle_out_of_order(ledger):
+    ledger.hold(1)
+    ledger.state("a", now=0)
+    ledger.hold(2)
+    ledger.state("b", now=0)
+    ledger.settle(2)
+    assert list(ledger.due()) == []
+    ledger.settle(1)
+    assert list(ledger.due()) == ["a", "b"]
+
+
+def test_states_with_equal_dependencies_collapse_into_the_newest(ledger):
+    ledger.hold(1)
+    for value in ("a", "b", "c"):
+        ledger.state(value, now=0)
+    ledger.settle(1)
+    assert list(ledger.due()) == ["c"]
+
+
+def test_collapsing_does_not_make_a_state_younger(ledger):
+    ledger.hold(1)
+    ledger.state("a", now=10)
+    ledger.state("b", now=200)
+    assert ledger.oldest_arrived_at == 10
+    assert ledger.overdue(arrived_until=10) == [1]
+    assert ledger.overdue(arrived_until=9) == []
+
+
+def test_only_what_an_old_state_waits_for_is_overdue(ledger):
+    ledger.hold("old")
+    ledger.state("a", now=0)
+    ledger.hold("young")
+    ledger.state("b", now=100)
+    assert ledger.overdue(arrived_until=50) == ["old"]
+
+
+def test_a_batch_that_never_settles_holds_all_later_states(ledger):
+    ledger.hold("lost")
+    ledger.state("a", now=0)
+    ledger.hold("fine")
+    ledger.state("b", now=0)
+    ledger.settle("fine")
+    assert list(ledger.due()) == []
+
+
+def test_a_waiting_record_hands_its_states_on_to_its_batch(ledger):
+    ledger.hold("record")
+    ledger.state("a", now=0)
+    ledger.hold("batch")
+    ledger.state("b", now=0)
+    ledger.move("record", "batch")
+    assert list(ledger.due()) == []
+    ledger.settle("batch")
+    assert list(ledger.due()) == ["a", "b"]
+
+
+def test_a_waiting_record_may_join_a_batch_that_holds_older_states_already(ledger):
+    ledger.hold("batch")
+    ledger.state("a", now=0)
+    ledger.hold("record")
+    ledger.state("b", now=0)
+    ledger.move("record", "batch")
+    ledger.settle("batch")
+    assert list(ledger.due()) == ["a", "b"]
+
+
+@given(st.lists(st.sampled_from(["hold", "state", "settle"]), max_size=60), st.randoms())
+def test_no_state_goes_out_before_all_that_came_before_it(steps, random):
+    ledger, unsettled, came, last_out = Ledger(), set(), {}, -1
+    for number, step in enumerate(steps):
+        if step == "hold":
+            ledger.hold(number)
+            unsettled.add(number)
+        elif step == "state":
+            ledger.state(number, now=0)
+            came[number] = set(unsettled)
+        elif unsettled:
+            token = random.choice(sorted(unsettled))
+            unsettled.remove(token)
+            ledger.settle(token)
+        for value in ledger.due():
+            assert not came[value] & unsettled
+            assert value > last_out
+            last_out = value
+    for token in unsettled:
+        ledger.settle(token)
+    rest = list(ledger.due())
+    assert (rest or [last_out])[-1] == max(came, default=-1)

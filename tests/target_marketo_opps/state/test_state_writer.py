@@ -1,0 +1,69 @@
+"""STATE on its way out, through a real pipe."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+import pytest
+
+from target_marketo_opps.errors import OutputError
+from target_marketo_opps.state.state_writer import StateWriter
+from target_marketo_opps.state.self_pipe import Wakeup
+
+
+class Pipe:
+    """Standard output as a pipe, with its reading end at hand."""
+
+    def __init__(self, source, out):
+        self.source = source
+        self._out = out
+        os.set_blocking(source.fileno(), False)
+
+    def read(self):
+        return self.source.read(10_000_000) or b""
+
+    def write(self, writer, value):
+        with contextlib.redirect_stdout(self._out):
+            writer.write(value)
+
+
+@pytest.fixture
+def wakeup():
+    wakeup = Wakeup()
+    yield wakeup
+    wakeup.close()
+
+
+@pytest.fixture
+def pipe():
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as out, os.fdopen(reader, "rb", buffering=0) as source:
+        yield Pipe(source, out)
+
+
+def test_a_state_is_a_line_of_compact_json(pipe, wakeup):
+    pipe.write(StateWriter(wakeup, lambda: False), {"a": [1, "ü"]})
+    assert pipe.read() == '{"a":[1,"ü"]}\n'.encode()
+
+
+def test_nothing_follows_a_line_that_was_cut_short(pipe, wakeup):
+    wakeup.set()
+    writer = StateWriter(wakeup, lambda: True)
+    with pytest.raises(OutputError):
+        pipe.write(writer, "x" * 1_000_000)
+    assert pipe.read().startswith(b'"xxx')
+    pipe.write(writer, "next")
+    assert pipe.read() == b""
+
+
+def test_a_slow_reader_gets_the_line_whole(pipe, wakeup):
+    read = []
+
+    def read_on():
+        read.append(pipe.read())
+        wakeup.set()
+
+    wakeup.set()
+    pipe.write(StateWriter(wakeup, read_on), "x" * 200_000)
+    assert b"".join([*read, pipe.read()]) == b'"' + b"x" * 200_000 + b'"\n'

@@ -1,0 +1,319 @@
+"""One `.singer` file for each way in which an input can be wrong, or only look so."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+
+from marketo_opps import MarketoError
+from tests.target_marketo_opps.helpers import stored
+
+SECRET = "secret-value-4711"
+
+LINE_1 = "Line 1 of the input cannot be used: "
+LINE_4 = "Line 4 of the input cannot be used: "
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        (
+            "garbage",
+            "it is not JSON at column 1 (Expecting value).",
+        ),
+        ("json_but_no_message", "it is JSON, but no object."),
+        (
+            "message_without_type",
+            "it has no 'type', so it is no Singer message.",
+        ),
+        (
+            "message_of_unknown_type",
+            ("its 'type' is none of RECORD, SCHEMA, STATE, BATCH, ACTIVATE_VERSION."),
+        ),
+        ("record_without_record", "it has no 'record'."),
+        (
+            "record_that_is_no_object",
+            "its record is no object.",
+        ),
+        ("invalid_utf8", "invalid UTF-8 at byte 115."),
+        ("state_without_value", "it has no 'value'."),
+        (
+            "deep_nesting",
+            "it holds a number or a nesting beyond all measure.",
+        ),
+        (
+            "truncated_last_line",
+            (
+                "it is not JSON at column 96 (Unterminated string "
+                "starting at): it is cut short, as by a tap that died."
+            ),
+        ),
+    ],
+)
+def test_an_unusable_line_is_named_but_not_quoted_and_what_came_before_is_delivered(
+    marketo_sandbox,
+    singer,
+    name,
+    sentence,
+):
+    run = singer.run(marketo_sandbox, singer.data_file(name))
+    assert isinstance(run.error, MarketoError)
+    assert str(run.error) == LINE_4 + sentence
+    assert run.states == ["before"]
+    assert set(stored(marketo_sandbox)) == {"A"}
+    assert SECRET not in " ".join(run.log)
+
+
+@pytest.mark.parametrize("name", ["last_line_without_newline", "blank_lines", "carriage_returns"])
+def test_lines_may_end_in_any_way(marketo_sandbox, singer, name):
+    run = singer.run(marketo_sandbox, singer.data_file(name)).succeeded()
+    assert run.states == ["end"]
+    assert set(stored(marketo_sandbox)) == {"A"}
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        (
+            "record_before_schema",
+            (LINE_1 + "it is a record of stream 'opportunities', of which no SCHEMA has come yet."),
+        ),
+        (
+            "schema_without_properties",
+            (LINE_1 + "the schema of stream 'opportunities' has no properties."),
+        ),
+        (
+            "schema_that_is_no_object",
+            (LINE_1 + "the schema of stream 'opportunities' has no properties."),
+        ),
+        (
+            "schema_without_key_property",
+            (
+                "Stream 'opportunities' has no property for externalOpportunityId, so its records "
+                "cannot be told apart in Marketo. Add it, by stream_maps for example, or set the "
+                "stream to 'ignore' in stream_objects."
+            ),
+        ),
+        (
+            "two_properties_for_one_field",
+            (
+                "Stream 'opportunities': the properties 'close_date' and 'closeDate' are both "
+                "Marketo's field closeDate. Leave one of them out, by stream_maps for example."
+            ),
+        ),
+    ],
+)
+def test_an_unusable_stream_ends_the_run_with_one_sentence(marketo_sandbox, singer, name, sentence):
+    run = singer.run(marketo_sandbox, singer.data_file(name))
+    assert isinstance(run.error, MarketoError)
+    assert str(run.error) == sentence
+    assert run.states == []
+    assert stored(marketo_sandbox) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "message"),
+    [
+        ("nan", "1001", "Field 'amount' is not a number"),
+        ("infinity", "1001", "Field 'amount' is not a number"),
+        (
+            "lone_surrogate",
+            "1003",
+            "Field 'name' holds half of a surrogate pair, which is no character",
+        ),
+        ("blank_key", "1002", "Missing value for key field 'externalOpportunityId'"),
+        ("a_field_that_is_an_object", "1001", "Field 'description' is not a string"),
+    ],
+)
+def test_an_impossible_value_rejects_its_record_alone(  # noqa: PLR0917 - fixtures and parameters
+    marketo_sandbox,
+    singer,
+    tmp_path,
+    name,
+    code,
+    message,
+):
+    path = tmp_path / "rejects.jsonl"
+    run = singer.run(
+        marketo_sandbox, singer.data_file(name), max_rejects=1, rejects_path=str(path)
+    ).succeeded()
+    assert run.states == ["end"]
+    assert set(stored(marketo_sandbox)) == {"A"}
+    (reject,) = map(json.loads, path.read_text().splitlines())
+    assert reject["reasons"] == [{"code": code, "message": message}]
+
+
+def test_an_integer_keeps_all_its_digits_or_is_rejected(marketo_sandbox, singer, tmp_path):
+    path = tmp_path / "rejects.jsonl"
+    data = singer.data_file("integers_beyond_64_bits")
+    singer.run(marketo_sandbox, data, max_rejects=1, rejects_path=str(path)).succeeded()
+    opportunities = stored(marketo_sandbox)
+    assert opportunities["A"]["description"] == "123456789012345678901234567890"
+    assert set(opportunities) == {"A", "C"}
+    (reject,) = map(json.loads, path.read_text().splitlines())
+    assert reject["record"]["probability"] == 123456789012345678901234567890
+    assert reject["reasons"][0]["code"] == "1003"
+
+
+def test_a_record_of_two_megabytes_is_rejected_before_any_call(marketo_sandbox, singer):
+    texts = {f"custom{n}": "x" * 29_000 for n in range(70)}
+    texts |= {"description": "x" * 2_000_000}
+    messages = [
+        singer.schema(),
+        singer.opportunity("A"),
+        singer.opportunity("B", **texts),
+        singer.state(1),
+    ]
+    run = singer.run(marketo_sandbox, messages, max_rejects=1, unknown_fields="ignore").succeeded()
+    assert run.states == [1]
+    assert set(stored(marketo_sandbox)) == {"A"}
+    assert any("1 rejected with 1003" in line for line in run.log)
+
+
+def test_properties_that_the_schema_lacks_are_matched_all_the_same(marketo_sandbox, singer):
+    data = singer.data_file("properties_the_schema_does_not_have")
+    singer.run(marketo_sandbox, data).succeeded()
+    assert stored(marketo_sandbox)["A"]["stage"] == "won"
+    assert float(stored(marketo_sandbox)["A"]["expectedRevenue"]) == 12.5
+
+
+def test_an_empty_file_is_a_clean_end(marketo_sandbox, singer):
+    run = singer.run(marketo_sandbox, singer.data_file("empty")).succeeded()
+    assert run.closing.startswith("No records; 0 calls")
+
+
+@pytest.mark.parametrize(
+    ("schema", "what"),
+    [
+        ({"stream": 5}, "the name of its stream is no text."),
+        ({"stream": ["opportunities"]}, "the name of its stream is no text."),
+        (
+            {"schema": {"properties": {"externalOpportunityId": {}, "name": "string"}}},
+            "a property in the schema of stream 'opportunities' is no object.",
+        ),
+        *(
+            (
+                {"key_properties": keys},
+                "the key_properties of stream 'opportunities' are no list of names.",
+            )
+            for keys in ("id", 5, [5], [["id"]], {"id": 1})
+        ),
+    ],
+)
+@pytest.mark.parametrize("maps", [{}, {"stream_maps": {"opportunities": {"name": "'x'"}}}])
+def test_a_malformed_schema_ends_the_run_with_one_sentence(
+    marketo_sandbox, singer, schema, what, maps
+):
+    run = singer.run(marketo_sandbox, [singer.schema() | schema], **maps)
+    assert isinstance(run.error, MarketoError)
+    assert str(run.error) == LINE_1 + what
+
+
+FLATTENING = {"flattening_enabled": True, "flattening_max_depth": 2}
+
+
+@pytest.mark.parametrize(
+    ("odd", "settings"),
+    [
+        (True, {"stream_maps": {"opportunities": {"description": "name"}}}),
+        (True, FLATTENING),
+        (False, FLATTENING),
+        ({"type": "object", "properties": {"a": True}}, FLATTENING),
+        ({"type": "object", "properties": 5}, FLATTENING),
+    ],
+)
+def test_a_schema_that_cannot_be_mapped_ends_the_run_with_one_sentence(
+    marketo_sandbox, singer, odd, settings
+):
+    properties = {"externalOpportunityId": {}, "name": odd}
+    messages = [singer.state(1), singer.schema() | {"schema": {"properties": properties}}]
+    run = singer.run(marketo_sandbox, messages, **settings)
+    assert isinstance(run.error, MarketoError)
+    assert str(run.error).startswith(
+        "Line 2 of the input cannot be used: the schema of stream 'opportunities' is none that "
+        "stream_maps or flattening can take ("
+    )
+    assert run.states == [1]
+
+
+@pytest.mark.parametrize("keys", [None, [], ["externalOpportunityId"]])
+def test_key_properties_may_be_left_empty(marketo_sandbox, singer, keys):
+    messages = [singer.schema() | {"key_properties": keys}, singer.opportunity("A")]
+    singer.run(marketo_sandbox, messages).succeeded()
+    assert set(stored(marketo_sandbox)) == {"A"}
+
+
+def test_a_state_comes_out_as_it_came_in_even_with_half_of_a_surrogate_pair(
+    marketo_sandbox, singer
+):
+    data = singer.encode(
+        [rb'{"type": "STATE", "value": {"at": "\ud83d", "n": 1234567890123456789012}}']
+    )
+    run = singer.run(marketo_sandbox, data).succeeded()
+    assert run.states == [{"at": "\ud83d", "n": 1234567890123456789012}]
+
+
+# Without the time: it would be part of the tests' names, and each worker must see the same ones.
+BATCH_OF_500 = gzip.compress(
+    b"".join(b'{"externalOpportunityId": "%d", "name": "x"}\n' % n for n in range(500)), mtime=0
+)
+
+
+@pytest.mark.parametrize(
+    ("url", "content", "what"),
+    [
+        ("missing.gz", None, "The BATCH file 'missing.gz' cannot be read: "),
+        ("cut.gz", BATCH_OF_500[:-20], "The BATCH file 'cut.gz' cannot be read: "),
+        # A block type that deflate does not have.
+        ("bad.gz", BATCH_OF_500[:10] + b"\xff" * 9, "The BATCH file 'bad.gz' cannot be read: "),
+        ("s3://bucket/far.gz?sig=" + SECRET, None, "The BATCH file 'far.gz' cannot be read: "),
+        ("zzz://host/odd.gz", None, "The BATCH file 'odd.gz' cannot be read: "),
+        (5, None, "A BATCH message's manifest is no list of files."),
+        ("", None, "A BATCH message's manifest is no list of files."),
+        (" ", None, "A BATCH message's manifest is no list of files."),
+    ],
+)
+def test_a_batch_file_that_cannot_be_read_ends_the_run_with_one_sentence(  # noqa: PLR0917 - fixtures and parameters
+    marketo_sandbox, singer, tmp_path, url, content, what
+):
+    if content is not None:
+        (tmp_path / url).write_bytes(content)
+    if isinstance(url, str) and url.strip() and "://" not in url:
+        url = (tmp_path / url).as_uri()
+    run = singer.run(
+        marketo_sandbox, [singer.schema(), singer.state(1), batch([url]), singer.state(2)]
+    )
+    assert isinstance(run.error, MarketoError)
+    assert str(run.error).startswith(what)
+    assert SECRET not in str(run.error)
+    assert run.states == [1]
+
+
+@pytest.mark.parametrize("message", [{"manifest": None}, {"manifest": "file:///x"}])
+def test_a_manifest_is_a_list(marketo_sandbox, singer, message):
+    run = singer.run(marketo_sandbox, [singer.schema(), batch([]) | message])
+    assert str(run.error) == "A BATCH message's manifest is no list of files."
+
+
+@pytest.mark.parametrize("encoding", ["jsonl", None, {"format": "parquet"}])
+def test_an_encoding_that_cannot_be_read_is_told(marketo_sandbox, singer, encoding):
+    run = singer.run(marketo_sandbox, [singer.schema(), batch([]) | {"encoding": encoding}])
+    assert str(run.error).startswith("A BATCH message has an encoding other than jsonl")
+
+
+def test_blank_lines_in_a_batch_file_are_passed_over(marketo_sandbox, singer, tmp_path):
+    path = tmp_path / "batch.gz"
+    path.write_bytes(gzip.compress(b'\n{"externalOpportunityId": "A", "name": "x"}\r\n\r\n\n'))
+    singer.run(marketo_sandbox, [singer.schema(), batch([path.as_uri()])]).succeeded()
+    assert set(stored(marketo_sandbox)) == {"A"}
+
+
+def batch(manifest):
+    return {
+        "type": "BATCH",
+        "stream": "opportunities",
+        "encoding": {"format": "jsonl", "compression": "gzip"},
+        "manifest": manifest,
+    }

@@ -1,0 +1,61 @@
+"""Lines as other taps emit them, which the fast decoder refuses: taken all the same, or told."""
+
+from __future__ import annotations
+
+import io
+from decimal import Decimal
+
+import pytest
+
+from target_marketo_opps.errors import InputError
+from target_marketo_opps.json_lines import decode
+from target_marketo_opps.input.message_reader import MessageReader
+
+HALF = b'"\\ud83d"'
+
+
+def read(content):
+    seen = []
+    reader = MessageReader()
+    counts = reader.process_lines(io.BytesIO(content), {"RECORD": seen.append})
+    return seen, counts
+
+
+def test_numbers_keep_every_digit_beside_half_of_a_surrogate_pair():
+    value = decode(b'{"a":' + HALF + b',"b":1234567890123456.780,"c":12345678901234567890}')
+    assert value == {"a": "\ud83d", "b": Decimal("1234567890123456.780"), "c": 12345678901234567890}
+    assert str(value["b"]) == "1234567890123456.780"
+
+
+def test_what_is_no_number_comes_as_text():
+    assert decode(b'{"a":NaN,"b":-Infinity}') == {"a": "NaN", "b": "-Infinity"}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b"[1]", "it is JSON, but no object"),
+        (b'{"a":1}', "it has no 'type'"),
+        (b'{"type":"PIE"}', "its 'type' is none of"),
+        (b'{"type":"RECORD","a":"\xff"}', "invalid UTF-8 at byte 23."),
+        (b'{"type":"RECORD","rec', "it is cut short, as by a tap that died"),
+        (b'{"type":}', "it is not JSON at column 9"),
+        (b"1" * 5000 + b"." + HALF, "it is not JSON|beyond all measure"),
+    ],
+)
+def test_a_line_that_cannot_be_used_is_told_by_its_number(line, said):
+    with pytest.raises(InputError, match=said) as caught:
+        read(b'{"type":"RECORD"}\n\n' + line + b"\n")
+    assert str(caught.value).startswith("Line 3 of the input cannot be used: ")
+
+
+def test_what_ends_as_a_message_is_not_called_cut_short():
+    with pytest.raises(InputError) as caught:
+        read(b'{"type":"RECORD",} \n')
+    assert "cut short" not in str(caught.value)
+
+
+def test_a_last_line_without_its_end_is_a_line_and_messages_are_counted():
+    seen, counts = read(b'{"type":"RECORD","n":1}\n{"type":"RECORD","n":2}')
+    assert [message["n"] for message in seen] == [1, 2]
+    assert counts["RECORD"] == 2

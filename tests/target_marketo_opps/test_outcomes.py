@@ -1,0 +1,574 @@
+"""Refused calls, lost answers, deletes, unchanged records, dry runs, replays."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pytest
+
+from marketo_opps.errors import UnexpectedAnswerError
+from marketo_opps.wire import decode_answer
+from tests.target_marketo_opps.helpers import calls, stored, syncs
+
+
+class TestRefusedCalls:
+    @pytest.fixture
+    def sandbox(self, marketo_sandbox_factory):
+        return marketo_sandbox_factory(sales_persons=frozenset({"good"}))
+
+    def messages(self, singer, people):
+        yield singer.schema(properties=("externalOpportunityId", "name", "externalSalesPersonId"))
+        for n, person in enumerate(people):
+            yield singer.opportunity(f"K{n}", externalSalesPersonId=person)
+        yield singer.state("end")
+
+    def test_one_bad_record_does_not_take_its_batch_with_it(self, sandbox, singer):
+        people = ["good"] * 150 + ["bad"] + ["good"] * 149
+        run = singer.run(sandbox, self.messages(singer, people), max_rejects=1).succeeded()
+        assert len(stored(sandbox)) == 299
+        assert run.states == ["end"]
+        assert len(syncs(sandbox)) == 2
+        assert any("1 rejected with 718" in line and line.endswith("K150") for line in run.log)
+
+    def test_a_refused_sales_person_is_remembered_for_the_run(self, sandbox, singer):
+        people = (["good"] * 299 + ["bad"]) * 3
+        run = singer.run(
+            sandbox, self.messages(singer, people), max_rejects=-1, max_concurrent_calls=1
+        ).succeeded()
+        assert "3 rejected" in run.closing
+        assert len(syncs(sandbox)) == 2 + 2
+
+    def test_with_no_reject_allowed_the_bad_record_is_named_and_the_search_ends(
+        self,
+        sandbox,
+        singer,
+    ):
+        people = ["good"] * 299 + ["bad"]
+        run = singer.run(sandbox, self.messages(singer, people))
+        assert "718" in str(run.error)
+        assert run.states == []
+        assert any(line.endswith("K299") for line in run.log)
+
+    def test_all_bad_costs_few_calls(self, sandbox, singer):
+        people = [f"bad{n}" for n in range(300)]
+        run = singer.run(sandbox, self.messages(singer, people), max_rejects=-1)
+        assert "718" in str(run.error)
+        assert len(syncs(sandbox)) <= 12
+        assert run.states == []
+
+
+class TestLostAnswers:
+    def run(self, sandbox, singer, fault, **options):
+        sandbox.fault(fault, operation="sync opportunity", times=1, **options)
+        messages = [singer.schema(), singer.opportunity("old"), *map(singer.opportunity, "abc")]
+        return singer.run(sandbox, [*messages, singer.state(1)], action="createOnly", max_rejects=9)
+
+    @pytest.mark.parametrize(
+        ("fault", "options"),
+        [("cut_after_write", {}), ("611", {"after": True}), ("http_502", {"after": True})],
+    )
+    def test_create_only_tells_its_own_records_from_those_that_were_there_before(
+        self,
+        marketo_sandbox,
+        singer,
+        fault,
+        options,
+    ):
+        marketo_sandbox.set_clock(datetime(2026, 1, 1, tzinfo=UTC))
+        singer.run(marketo_sandbox, [singer.schema(), singer.opportunity("old")]).succeeded()
+        marketo_sandbox.advance(3600)
+        run = self.run(marketo_sandbox, singer, fault, **options).succeeded()
+        assert "3 created" in run.closing
+        assert "1 rejected" in run.closing
+        assert run.states == [1]
+        assert any(
+            "3 records that 'already exist' proved to be created by this run, 1 to have been"
+            in line
+            for line in run.log
+        )
+        assert len(calls(marketo_sandbox, "query opportunity")) == 1
+
+    def test_what_another_record_of_the_same_second_created_is_not_taken_for_its_own(
+        self, marketo_sandbox, singer
+    ):
+        marketo_sandbox.set_clock(datetime(2026, 1, 1, tzinfo=UTC), frozen=True)
+        # The second call's first attempt is refused before Marketo does anything.
+        marketo_sandbox.fault("604", operation="sync opportunity", times=1, skip=1)
+        records = [singer.opportunity("a", amount=1), singer.opportunity("a", amount=2)]
+        run = singer.run(
+            marketo_sandbox, [singer.schema(), *records], action="createOnly", max_rejects=9
+        ).succeeded()
+        assert "1 created" in run.closing
+        assert "1 rejected" in run.closing
+
+    @pytest.mark.parametrize("refusal", ["413", "1003", "1005"])
+    def test_what_a_lost_call_created_is_known_though_the_next_attempt_is_taken_apart(
+        self, marketo_sandbox, singer, refusal
+    ):
+        marketo_sandbox.fault(refusal, operation="sync opportunity", times=1, skip=1)
+        run = self.run(marketo_sandbox, singer, "cut_after_write").succeeded()
+        assert "4 created" in run.closing
+        assert "0 rejected" in run.closing
+        assert run.states == [1]
+
+    def test_a_record_that_marketo_refuses_with_its_call_may_be_the_lost_call_s_own(
+        self, marketo_sandbox, singer
+    ):
+        marketo_sandbox.fault("1005", operation="sync opportunity", times=1, skip=1)
+        marketo_sandbox.fault("cut_after_write", operation="sync opportunity", times=1)
+        messages = [singer.schema(), singer.opportunity("a")]
+        run = singer.run(marketo_sandbox, messages, action="createOnly").succeeded()
+        assert "1 created" in run.closing
+        assert len(syncs(marketo_sandbox)) == 2
+
+    def test_of_a_key_that_cannot_be_asked_for_nothing_is_said_after_a_lost_answer(
+        self, marketo_sandbox, singer
+    ):
+        marketo_sandbox.fault("cut_after_write", operation="sync opportunity", times=1)
+        records = [singer.opportunity("a,b"), singer.opportunity("c")]
+        run = singer.run(
+            marketo_sandbox, [singer.schema(), *records], action="createOnly", max_rejects=9
+        ).succeeded()
+        assert "1 created" in run.closing
+        assert (
+            "After lost answers, 1 records that 'already exist' proved to be created by this run, "
+            "0 to have been there before; of 1 it could not be told."
+        ) in run.log
+
+    def test_nothing_is_looked_up_after_a_clear_answer(self, marketo_sandbox, singer):
+        singer.run(marketo_sandbox, [singer.schema(), singer.opportunity("old")]).succeeded()
+        run = self.run(marketo_sandbox, singer, "615").succeeded()
+        assert "3 created" in run.closing
+        assert "1 rejected" in run.closing
+        assert calls(marketo_sandbox, "query opportunity") == []
+
+    def test_a_repeated_upsert_does_no_harm(self, marketo_sandbox, singer):
+        marketo_sandbox.fault("cut_after_write", operation="sync opportunity", times=1)
+        singer.run(marketo_sandbox, [singer.schema(), singer.opportunity("a")]).succeeded()
+        assert set(stored(marketo_sandbox)) == {"a"}
+
+
+class TestOddAnswers:
+    @pytest.fixture
+    def answer(self, monkeypatch):
+        """Have the items of Marketo's answers that hold a member changed on their way."""
+
+        def change(member, **members):
+            def decode(body):
+                answered = decode_answer(body)
+                for item in answered.get("result") or []:
+                    if member in item:
+                        item.update(members)
+                return answered
+
+            monkeypatch.setattr("marketo_opps.envelope.decode_answer", decode)
+
+        return change
+
+    def run(self, sandbox, singer, **settings):
+        messages = [singer.schema(), singer.opportunity("a"), singer.state(1)]
+        return singer.run(sandbox, messages, **settings)
+
+    @pytest.mark.parametrize("members", [{"seq": None}, {"seq": "0"}, {"marketoGUID": 5}])
+    def test_what_can_be_understood_is(self, marketo_sandbox, singer, answer, members):
+        answer("status", **members)
+        assert "1 created" in self.run(marketo_sandbox, singer).succeeded().closing
+
+    @pytest.mark.parametrize(
+        ("members", "what"),
+        [
+            ({"seq": "first"}, "do not match them one by one"),
+            ({"status": "queued"}, "Marketo answered with the unknown status 'queued' (requestId "),
+            ({"status": None}, "Marketo answered with the unknown status 'None' (requestId "),
+        ],
+    )
+    def test_what_cannot_be_told_of_a_record_ends_the_run_with_one_sentence(
+        self, marketo_sandbox, singer, answer, members, what
+    ):
+        answer("status", **members)
+        run = self.run(marketo_sandbox, singer, max_rejects=-1)
+        assert isinstance(run.error, UnexpectedAnswerError)
+        assert what in str(run.error)
+        assert run.states == []
+
+    @pytest.mark.parametrize("created_at", [None, 5, "yesterday"])
+    def test_a_record_of_which_it_is_not_known_since_when_it_exists_is_not_its_own(
+        self, marketo_sandbox, singer, answer, created_at
+    ):
+        answer("createdAt", createdAt=created_at)
+        marketo_sandbox.fault("cut_after_write", operation="sync opportunity", times=1)
+        run = self.run(marketo_sandbox, singer, action="createOnly", max_rejects=1).succeeded()
+        assert "0 created" in run.closing
+        assert "1 rejected" in run.closing
+
+
+class TestDeletes:
+    def deletion(self, singer, **key):
+        return singer.record(**key, _sdc_deleted_at="2026-01-01T00:00:00Z")
+
+    def test_deletes_go_in_batches_and_what_is_gone_counts_as_deleted(
+        self, marketo_sandbox, singer
+    ):
+        marketo_sandbox.seed(350)
+        ids = marketo_sandbox.instance.opportunity_ids(0, 350)
+        messages = [
+            singer.schema(),
+            *(self.deletion(singer, externalOpportunityId=key) for key in [*ids, "gone"]),
+            singer.state(1),
+        ]
+        run = singer.run(marketo_sandbox, messages, hard_delete=True).succeeded()
+        assert "351 deleted" in run.closing
+        assert run.states == [1]
+        assert marketo_sandbox.instance.opportunities() == []
+        sent = [len(call["keys"]) for call in calls(marketo_sandbox, "delete opportunity")]
+        assert sorted(sent) == [51, 300]
+
+    def test_without_hard_delete_they_are_left_alone(self, marketo_sandbox, singer):
+        marketo_sandbox.seed(1)
+        (key,) = marketo_sandbox.instance.opportunity_ids(0, 1)
+        messages = [singer.schema(), self.deletion(singer, externalOpportunityId=key)]
+        run = singer.run(marketo_sandbox, messages).succeeded()
+        assert "1 left alone" in run.closing
+        assert len(marketo_sandbox.instance.opportunities()) == 1
+
+    @pytest.mark.parametrize("hard_delete", [True, False])
+    @pytest.mark.parametrize("mark", [None, "", "  ", False])
+    def test_a_record_without_a_deletion_date_is_an_upsert_however_a_tap_writes_that(
+        self, marketo_sandbox, singer, mark, hard_delete
+    ):
+        messages = [singer.schema(), singer.opportunity("a", _sdc_deleted_at=mark)]
+        singer.run(marketo_sandbox, messages, hard_delete=hard_delete).succeeded()
+        assert set(stored(marketo_sandbox)) == {"a"}
+
+    @pytest.mark.parametrize("mark", [0, True, "2026-01-01T00:00:00Z", {}])
+    def test_any_other_mark_is_a_delete(self, marketo_sandbox, singer, mark):
+        messages = [singer.schema(), singer.opportunity("a", _sdc_deleted_at=mark)]
+        run = singer.run(marketo_sandbox, messages).succeeded()
+        assert "1 left alone" in run.closing
+
+    def mapped(self, sandbox, singer, definition, **settings):
+        given = {
+            "externalOpportunityId": "id",
+            "name": "title",
+            "__key_properties__": ["externalOpportunityId"],
+            "__else__": None,
+        }
+        name = "opportunities" if "__source__" in definition else "deals"
+        messages = [
+            singer.schema("deals", ("id", "title", "_sdc_deleted_at")),
+            singer.record("deals", id="A", title="x", _sdc_deleted_at="2026-01-01T00:00:00Z"),
+            singer.record("deals", id="B", title="x"),
+        ]
+        maps = {name: {**given, **definition}}
+        if "__source__" in definition:
+            maps["deals"] = None
+        return singer.run(sandbox, messages, stream_maps=maps, **settings).succeeded()
+
+    @pytest.mark.parametrize(
+        "definition",
+        [{"__alias__": "opportunities"}, {"__source__": "deals"}, {"__else__": "__NULL__"}],
+    )
+    @pytest.mark.parametrize("hard_delete", [True, False])
+    def test_a_map_that_leaves_all_else_out_makes_no_upsert_of_a_delete(
+        self, marketo_sandbox, singer, definition, hard_delete
+    ):
+        run = self.mapped(marketo_sandbox, singer, definition, hard_delete=hard_delete)
+        assert set(stored(marketo_sandbox)) == {"B"}
+        assert ("1 deleted" if hard_delete else "1 left alone") in run.closing
+
+    @pytest.mark.parametrize("mark", [None, "''"])
+    def test_a_map_that_names_the_deletion_date_has_the_last_word(
+        self, marketo_sandbox, singer, mark
+    ):
+        definition = {"__alias__": "opportunities", "_sdc_deleted_at": mark}
+        self.mapped(marketo_sandbox, singer, definition, hard_delete=True)
+        assert set(stored(marketo_sandbox)) == {"A", "B"}
+
+    @pytest.mark.parametrize("order", ["upsert delete", "delete upsert", "upsert delete upsert"])
+    def test_the_order_of_upserts_and_deletes_of_a_key_is_kept(
+        self, marketo_sandbox, singer, order
+    ):
+        steps = {
+            "upsert": singer.opportunity("a"),
+            "delete": self.deletion(singer, externalOpportunityId="A"),
+        }
+        messages = [singer.schema(), *(steps[step] for step in order.split())]
+        singer.run(marketo_sandbox, messages, hard_delete=True).succeeded()
+        assert set(stored(marketo_sandbox)) == ({"a"} if order.endswith("upsert") else set())
+
+    def test_by_id(self, marketo_sandbox, singer):
+        marketo_sandbox.seed(2)
+        guid = marketo_sandbox.instance.opportunities()[0]["marketoGUID"]
+        messages = [
+            singer.schema(properties=("marketoGUID",)),
+            self.deletion(singer, marketoGUID=guid),
+        ]
+        run = singer.run(
+            marketo_sandbox, messages, hard_delete=True, action="updateOnly", dedupe_by="idField"
+        ).succeeded()
+        assert "1 deleted" in run.closing
+        assert guid not in {one["marketoGUID"] for one in marketo_sandbox.instance.opportunities()}
+
+    def test_roles_by_their_compound_key(self, marketo_sandbox, singer):
+        marketo_sandbox.seed(20, leads=10, roles=True)
+        role = marketo_sandbox.instance.roles()[0]
+        key = {name: role[name] for name in ("externalOpportunityId", "leadId", "role")}
+        messages = [
+            singer.schema("opportunity_roles", tuple(key)),
+            singer.record("opportunity_roles", **key, _sdc_deleted_at="2026-01-01T00:00:00Z"),
+        ]
+        run = singer.run(
+            marketo_sandbox,
+            messages,
+            hard_delete=True,
+            stream_objects={"opportunity_roles": "opportunity_roles"},
+        ).succeeded()
+        assert "1 deleted" in run.closing
+        left = {one["marketoGUID"] for one in marketo_sandbox.instance.roles()}
+        assert role["marketoGUID"] not in left
+
+
+class TestSkipUnchanged:
+    def test_only_what_differs_is_written(self, marketo_sandbox, singer):
+        base = {
+            "amount": "1234.50",
+            "probability": 40,
+            "closeDate": "2026-03-04",
+            "externalCreatedDate": "2026-01-02T03:04:05.750+02:00",
+            "isWon": "false",
+            "description": "text",
+            "nextStep": "",
+        }
+        names = ("externalOpportunityId", "name", *base)
+        first = [singer.schema(properties=names)]
+        first += [singer.opportunity(f"K{n}", **base) for n in range(400)]
+        singer.run(marketo_sandbox, first).succeeded()
+        before = stored(marketo_sandbox)
+        marketo_sandbox.advance(3600)
+        same = {
+            "amount": 1234.5,
+            "probability": "40",
+            "closeDate": "2026-03-04T00:00:00Z",
+            "externalCreatedDate": "2026-01-02T01:04:05Z",
+            "isWon": False,
+            "description": "text  ",
+            "nextStep": None,
+        }
+        changed = {7: {"amount": 1234.51}, 70: {"description": None}, 310: {"nextStep": "call"}}
+        second = [singer.schema(properties=names)]
+        second += [
+            singer.opportunity(f"K{n}", **{**same, **changed.get(n, {})}) for n in range(400)
+        ]
+        second += [singer.opportunity("new"), singer.state("end")]
+        run = singer.run(marketo_sandbox, second, skip_unchanged=True).succeeded()
+        assert "1 created, 3 updated, 0 deleted, 397 unchanged" in run.closing
+        assert run.states == ["end"]
+        assert len(calls(marketo_sandbox, "query opportunity")) == 2
+        after = stored(marketo_sandbox)
+        touched = {key for key in before if after[key]["updatedAt"] != before[key]["updatedAt"]}
+        assert touched == {"K7", "K70", "K310"}
+
+    def test_all_pages_of_a_look_up_are_read(self, marketo_sandbox_factory, singer):
+        sandbox = marketo_sandbox_factory(short_pages=1.0)
+        messages = [singer.schema(), *(singer.opportunity(f"K{n}") for n in range(300))]
+        singer.run(sandbox, messages).succeeded()
+        run = singer.run(sandbox, messages, skip_unchanged=True).succeeded()
+        assert "300 unchanged" in run.closing
+        assert len(calls(sandbox, "query opportunity")) > 1
+
+    def test_a_key_that_cannot_be_asked_for_is_written(self, marketo_sandbox, singer):
+        messages = [singer.schema(), singer.opportunity("a,b"), singer.opportunity("c")]
+        singer.run(marketo_sandbox, messages).succeeded()
+        run = singer.run(marketo_sandbox, messages, skip_unchanged=True).succeeded()
+        assert "1 updated, 0 deleted, 1 unchanged" in run.closing
+
+    def test_roles_are_compared_too(self, marketo_sandbox, singer):
+        marketo_sandbox.seed(20, leads=10, roles=True)
+        fields = ("externalOpportunityId", "leadId", "role", "isPrimary")
+        roles = [
+            {name: one.get(name) for name in fields} for one in marketo_sandbox.instance.roles()
+        ]
+        roles[0]["isPrimary"] = not roles[0]["isPrimary"]
+        messages = [singer.schema("opportunity_roles", fields)]
+        messages += [singer.record("opportunity_roles", **one) for one in roles]
+        run = singer.run(
+            marketo_sandbox,
+            messages,
+            skip_unchanged=True,
+            stream_objects={"opportunity_roles": "opportunity_roles"},
+        ).succeeded()
+        assert f"1 updated, 0 deleted, {len(roles) - 1} unchanged" in run.closing
+
+
+class TestDryRun:
+    def test_nothing_is_written_and_the_log_says_what_would_be(self, marketo_sandbox, singer):
+        marketo_sandbox.seed(350)
+        ids = marketo_sandbox.instance.opportunity_ids(0, 350)
+        before = marketo_sandbox.instance.opportunities()
+        messages = [
+            singer.schema(),
+            *(singer.opportunity(key) for key in [*ids, "new", "newer"]),
+            singer.record(externalOpportunityId=ids[0], _sdc_deleted_at="2026-01-01"),
+            singer.opportunity(ids[0]),
+            singer.opportunity("bad", amount="much"),
+            singer.state("end"),
+        ]
+        run = singer.run(
+            marketo_sandbox,
+            messages,
+            dry_run=True,
+            hard_delete=True,
+            max_rejects=1,
+            daily_call_limit=1000,
+        ).succeeded()
+        assert marketo_sandbox.instance.opportunities() == before
+        assert syncs(marketo_sandbox) == calls(marketo_sandbox, "delete opportunity") == []
+        assert run.states == []
+        assert run.closing.startswith(
+            "Would be, if Marketo accepts them: opportunities: 3 created, 350 updated, 1 deleted, "
+            "0 unchanged, 0 left alone, 1 rejected; "
+        )
+        used = len(
+            [call for call in marketo_sandbox.journal() if call["path"] != "/identity/oauth/token"]
+        )
+        cost = run.log[-3] if "rejected with" in run.log[-2] else run.log[-2]
+        assert "would cost about 5 calls" in cost or "would cost about 5 calls" in "".join(run.log)
+        assert any("daily_call_limit leaves" in line for line in run.log)
+        assert used >= 4
+
+    def test_it_finds_all_rejects_before_it_fails(self, marketo_sandbox, singer):
+        messages = [singer.schema(), *(singer.opportunity(f"K{n}", amount="x") for n in range(7))]
+        run = singer.run(marketo_sandbox, messages, dry_run=True)
+        assert "max_rejects" in str(run.error)
+        assert "7 rejected" in run.closing
+
+    @pytest.mark.parametrize(
+        ("action", "summary"),
+        [
+            (
+                "createOnly",
+                "1 created, 0 updated, 0 deleted, 0 unchanged, 0 left alone, 1 rejected",
+            ),
+            (
+                "updateOnly",
+                "0 created, 1 updated, 0 deleted, 0 unchanged, 0 left alone, 1 rejected",
+            ),
+        ],
+    )
+    def test_it_knows_the_action(self, marketo_sandbox, singer, action, summary):
+        singer.run(marketo_sandbox, [singer.schema(), singer.opportunity("old")]).succeeded()
+        messages = [singer.schema(), singer.opportunity("old"), singer.opportunity("new")]
+        run = singer.run(
+            marketo_sandbox, messages, dry_run=True, action=action, max_rejects=1
+        ).succeeded()
+        assert summary in run.closing
+
+    @pytest.mark.parametrize("action", ["createOrUpdate", "updateOnly"])
+    @pytest.mark.parametrize("dry_run", [True, False])
+    def test_what_the_run_itself_would_have_changed_is_not_unchanged(
+        self, marketo_sandbox, singer, action, dry_run
+    ):
+        olds = [singer.opportunity("old", amount=1), singer.opportunity("same", amount=1)]
+        singer.run(marketo_sandbox, [singer.schema(), *olds]).succeeded()
+        changed = singer.opportunity("old", amount=2)
+        messages = [singer.schema(), *olds, changed, *olds]
+        run = singer.run(
+            marketo_sandbox, messages, dry_run=dry_run, action=action, skip_unchanged=True
+        ).succeeded()
+        assert "0 created, 2 updated, 0 deleted, 3 unchanged" in run.closing
+
+    def test_what_the_run_would_have_deleted_is_not_unchanged(self, marketo_sandbox, singer):
+        old = singer.opportunity("old", amount=1)
+        singer.run(marketo_sandbox, [singer.schema(), old]).succeeded()
+        gone = singer.opportunity("old", _sdc_deleted_at="2026-01-01")
+        run = singer.run(
+            marketo_sandbox,
+            [singer.schema(), gone, old],
+            dry_run=True,
+            hard_delete=True,
+            skip_unchanged=True,
+        ).succeeded()
+        assert "1 created, 0 updated, 1 deleted, 0 unchanged" in run.closing
+
+    def test_what_is_only_refused_stays_as_marketo_has_it(self, marketo_sandbox, singer):
+        old = singer.opportunity("old", amount=1)
+        singer.run(marketo_sandbox, [singer.schema(), old]).succeeded()
+        messages = [singer.schema(), singer.opportunity("old", amount=2), old]
+        settings = {"action": "createOnly", "skip_unchanged": True, "max_rejects": 1}
+        for dry_run in (True, False):
+            run = singer.run(marketo_sandbox, messages, dry_run=dry_run, **settings).succeeded()
+            assert "0 created, 0 updated, 0 deleted, 1 unchanged" in run.closing
+
+
+class TestReplay:
+    def test_rejects_fed_back_by_one_command_arrive(self, marketo_sandbox, singer, tmp_path):
+        path = tmp_path / "rejects.jsonl"
+        rows = [
+            {"id": n, "title": f"Größe {n} \ud83d" if n == 2 else f"Größe {n}", "amount": 1.10}
+            for n in range(3)
+        ]
+        messages = [
+            singer.schema("crm", ("id", "title", "amount")),
+            *(singer.record("crm", **row) for row in rows),
+        ]
+        settings = {
+            "stream_maps": {
+                "crm": {
+                    "__alias__": "opportunities",
+                    "externalOpportunityId": "str(id)",
+                    "name": "title",
+                },
+            },
+        }
+        broken = {"stream_maps": {"crm": {**settings["stream_maps"]["crm"], "amount": "'much'"}}}
+        singer.run(
+            marketo_sandbox, messages, max_rejects=-1, rejects_path=str(path), **broken
+        ).succeeded()
+        assert len(path.read_bytes().splitlines()) == 3
+        replayed = subprocess.run(
+            [sys.executable, "-m", "target_marketo_opps.replay", str(path)],
+            capture_output=True,
+            check=True,
+        )
+        again = tmp_path / "again.jsonl"
+        run = singer.run(
+            marketo_sandbox, replayed.stdout, max_rejects=1, rejects_path=str(again), **settings
+        ).succeeded()
+        assert "2 created" in run.closing
+        assert stored(marketo_sandbox)["1"]["name"] == "Größe 1"
+        (reject,) = map(json.loads, again.read_text().splitlines())
+        assert reject["record"] == rows[2]
+
+    def test_a_file_of_something_else_is_told(self, tmp_path):
+        path = tmp_path / "other.jsonl"
+        path.write_text('{"a": 1}\n')
+        replayed = subprocess.run(
+            [sys.executable, "-m", "target_marketo_opps.replay", str(path)],
+            capture_output=True,
+            check=False,
+        )
+        assert replayed.returncode == 1
+        assert b"Line 1 is no reject" in replayed.stderr
+        assert b"Traceback" not in replayed.stderr
+
+    def test_a_full_disk_for_the_messages_is_not_the_rejects_fault(self, tmp_path):
+        path = tmp_path / "rejects.jsonl"
+        path.write_bytes(b'{"stream":"deals","record":{"id":"a"}}\n' * 10_000)
+        with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
+            ended = subprocess.run(
+                [sys.executable, "-m", "target_marketo_opps.replay", str(path)],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                check=False,
+            )
+        assert ended.returncode == 1
+        assert b"No space left on device" in ended.stderr
+        assert str(path).encode() not in ended.stderr
+
+    def test_its_help_tells_what_it_reads(self):
+        command = [sys.executable, "-m", "target_marketo_opps.replay", "--help"]
+        told = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+        assert "standard input where none is" in " ".join(told.split())
