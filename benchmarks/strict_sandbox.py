@@ -10,8 +10,8 @@ import json
 import signal
 import typing as t
 
-from marketo_sandbox.instance.instance import Instance
 from marketo_sandbox.instance.errors import CallRefusedError
+from marketo_sandbox.instance.instance import Instance
 from marketo_sandbox.server.server import SandboxServer
 
 if t.TYPE_CHECKING:

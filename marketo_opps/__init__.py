@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from marketo_opps.client import MarketoClient, can_be_asked_for
+from marketo_opps.client import MarketoClient, is_valid_filter_value
 from marketo_opps.errors import (
     AccessDeniedError,
     CredentialsError,
@@ -10,6 +10,7 @@ from marketo_opps.errors import (
     DailyLimitError,
     DailyQuotaError,
     DataError,
+    InvalidFilterValueError,
     MarketoError,
     PageTokenError,
     Recovery,
@@ -18,7 +19,6 @@ from marketo_opps.errors import (
     SettingsError,
     StoppedError,
     TooLargeError,
-    UnaskableValueError,
 )
 from marketo_opps.fields import FieldValueError
 from marketo_opps.models import (
@@ -40,7 +40,6 @@ from marketo_opps.wire import (
     decode_record,
     encode_record,
 )
-from marketo_opps.plugin.workers import Workers
 
 __all__ = [
     "MAX_BATCH_RECORDS",
@@ -57,6 +56,7 @@ __all__ = [
     "DataError",
     "FieldDescription",
     "FieldValueError",
+    "InvalidFilterValueError",
     "MarketoClient",
     "MarketoError",
     "MarketoObject",
@@ -72,9 +72,7 @@ __all__ = [
     "SettingsError",
     "StoppedError",
     "TooLargeError",
-    "UnaskableValueError",
-    "Workers",
-    "can_be_asked_for",
     "decode_record",
     "encode_record",
+    "is_valid_filter_value",
 ]

@@ -13,7 +13,7 @@ from marketo_opps.errors import (
     ConnectionLostError,
     CredentialsError,
     ServerError,
-    UnexpectedAnswerError,
+    UnexpectedResponseError,
 )
 from marketo_opps.redaction import REDACTOR
 from marketo_opps.wire import decode_answer
@@ -21,7 +21,7 @@ from marketo_opps.wire import decode_answer
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from marketo_opps.transport import Answer
+    from marketo_opps.transport import HttpResponse
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Token:
     expires_at: float
 
 
-class TokenKeeper:
+class TokenCache:
     """Keeps the one token that all threads share.
 
     Renewing early is pointless: until a token ends, identity answers with the same one.
@@ -113,7 +113,7 @@ def token_path(client_id: str, client_secret: str) -> str:
     return f"/identity/oauth/token?{urlencode(query)}"
 
 
-def read_token(answer: Answer, *, now: float) -> Token:
+def read_token(answer: HttpResponse, *, now: float) -> Token:
     """The token in identity's answer.
 
     Args:
@@ -124,7 +124,7 @@ def read_token(answer: Answer, *, now: float) -> Token:
         CredentialsError: identity refused `client_id` or `client_secret`.
         ServerError: an HTTP 5xx.
         ConnectionLostError: it breaks off.
-        UnexpectedAnswerError: it is not identity's form of answer.
+        UnexpectedResponseError: it is not identity's form of answer.
     """
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise ServerError(f"Marketo's identity service answered HTTP {answer.status}.")
@@ -140,7 +140,7 @@ def read_token(answer: Answer, *, now: float) -> Token:
             f"{REDACTOR.redact(said)}): check client_id and client_secret against "
             "Admin > LaunchPoint > View Details of the custom service."
         )
-    raise UnexpectedAnswerError(
+    raise UnexpectedResponseError(
         f"Marketo's identity service answered HTTP {answer.status} with neither token nor error: "
         "check that 'endpoint' is the instance's own address and that no proxy stands between."
     )
@@ -153,7 +153,7 @@ def _life_seconds(members: Mapping[str, t.Any]) -> float:
         return 0.0
 
 
-def _members(answer: Answer) -> dict[str, t.Any]:
+def _members(answer: HttpResponse) -> dict[str, t.Any]:
     try:
         members = decode_answer(answer.body)
     except ValueError:

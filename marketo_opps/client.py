@@ -10,17 +10,17 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 from marketo_opps import redaction
-from marketo_opps.request_loop import Call, Caller, Progress
 from marketo_opps.envelope import read_record_results
 from marketo_opps.errors import (
     DataError,
+    InvalidFilterValueError,
     NoDataError,
     PageTokenError,
     RequestRefusedError,
-    UnaskableValueError,
-    UnexpectedAnswerError,
+    UnexpectedResponseError,
 )
 from marketo_opps.models import BatchOutcome, CallCounts, MarketoObject, ObjectDescription, Page
+from marketo_opps.request_loop import Call, CallAttempts, RequestLoop
 from marketo_opps.wire import MAX_BATCH_RECORDS, encode_batch, encode_record
 
 if t.TYPE_CHECKING:
@@ -47,14 +47,14 @@ _WRITE_SECONDS = 60.0
 _PAGING_TOKEN_SECONDS = 300.0
 
 
-def _beyond_documentation(call: Call, envelope: Envelope, what: str) -> UnexpectedAnswerError:
-    return UnexpectedAnswerError(
+def _beyond_documentation(call: Call, envelope: Envelope, what: str) -> UnexpectedResponseError:
+    return UnexpectedResponseError(
         f"Marketo answered {call.name} with {what} (requestId {envelope.request_id}): run again "
         "later; where it stays so, quote the requestId to Marketo's support."
     )
 
 
-def can_be_asked_for(value: str) -> bool:
+def is_valid_filter_value(value: str) -> bool:
     """Whether a value can be looked up: a comma separates values, and nothing escapes it."""
     return "," not in value
 
@@ -87,7 +87,7 @@ class MarketoClient:
         """
         redaction.install()
         redaction.REDACTOR.protect(settings.client_secret)
-        self._caller = Caller(settings, clock=clock, nap=nap, fraction=fraction, session=session)
+        self._loop = RequestLoop(settings, clock=clock, nap=nap, fraction=fraction, session=session)
 
     def __enter__(self) -> t.Self:
         return self
@@ -102,19 +102,19 @@ class MarketoClient:
 
     def close(self) -> None:
         """Close all connections."""
-        self._caller.close()
+        self._loop.close()
 
     def stop(self) -> None:
         """No new calls and no more retries; only sets a flag, so a signal handler may call it.
 
         Calls in flight go on; threads that wait, and all who call later, get a `StoppedError`.
         """
-        self._caller.stop()
+        self._loop.stop()
 
     @property
     def counts(self) -> CallCounts:
         """Calls, retries and token fetches so far."""
-        return self._caller.counts
+        return self._loop.counts
 
     def server_now(self) -> datetime:
         """Now, by Marketo's own clock (its last `Date` header, and the time since), aware.
@@ -122,14 +122,14 @@ class MarketoClient:
         Never later than Marketo's clock really is, and earlier by a second and the answer's travel
         at the most. Where there was no answer yet, a token is fetched.
         """
-        return self._caller.server_now()
+        return self._loop.server_now()
 
     # Opportunities and roles
 
     def describe(self, obj: MarketoObject) -> ObjectDescription:
         """Keys and fields of an object: `GET .../describe.json`."""
         call = Call("GET", f"{obj.path}/describe.json", permission=_READ_OPPORTUNITY)
-        envelope = self._caller.make(call)
+        envelope = self._loop.make(call)
         if len(envelope.result) != 1:
             raise _beyond_documentation(call, envelope, f"{len(envelope.result)} objects")
         try:
@@ -159,11 +159,11 @@ class MarketoClient:
             next_page_token: of the page before, with all else the same.
 
         Raises:
-            UnaskableValueError: a value holds a comma.
+            InvalidFilterValueError: a value holds a comma.
             PageTokenError: Marketo no longer takes `next_page_token`.
         """
-        if not all(map(can_be_asked_for, filter_values)):
-            raise UnaskableValueError(
+        if not all(map(is_valid_filter_value, filter_values)):
+            raise InvalidFilterValueError(
                 "A lookup value holds a comma: Marketo takes a comma for the end of a value, so "
                 "this record cannot be asked for."
             )
@@ -267,7 +267,7 @@ class MarketoClient:
         """One of the opportunity's fields by its API name, or None where there is none such."""
         path = f"/v1/opportunities/schema/fields/{quote(name, safe='')}.json"
         try:
-            envelope = self._caller.make(Call("GET", path, permission=_SCHEMA_FIELD))
+            envelope = self._loop.make(Call("GET", path, permission=_SCHEMA_FIELD))
         except (NoDataError, DataError):
             return None
         except RequestRefusedError as error:
@@ -283,7 +283,7 @@ class MarketoClient:
     def activity_types(self) -> dict[str, int]:
         """Names of all activity types, with their ids on this instance."""
         call = Call("GET", "/v1/activities/types.json", permission=_READ_ACTIVITY)
-        envelope = self._caller.make(call)
+        envelope = self._loop.make(call)
         try:
             return {kind["name"]: int(kind["id"]) for kind in envelope.result}
         except (KeyError, TypeError, ValueError):
@@ -300,7 +300,7 @@ class MarketoClient:
             server_timeout_seconds=_PAGING_TOKEN_SECONDS,
             permission=_READ_ACTIVITY,
         )
-        envelope = self._caller.make(call)
+        envelope = self._loop.make(call)
         if not envelope.next_page_token:
             raise _beyond_documentation(call, envelope, "no paging token")
         return envelope.next_page_token
@@ -332,7 +332,7 @@ class MarketoClient:
 
     def calls_today(self) -> int:
         """Calls that the instance has counted today, by all who use it; may lag."""
-        return self._caller.calls_today()
+        return self._loop.calls_today()
 
     # The two forms that calls come in
 
@@ -350,7 +350,7 @@ class MarketoClient:
 
     def _page(self, call: Call, *, has_token: bool) -> Page:
         try:
-            envelope = self._caller.make(call)
+            envelope = self._loop.make(call)
         except NoDataError as error:
             return Page(
                 [], None, more=False, request_id=error.request_id, server_time=self.server_now()
@@ -376,11 +376,11 @@ class MarketoClient:
             server_timeout_seconds=_WRITE_SECONDS,
             permission=_WRITE_OPPORTUNITY,
         )
-        progress = Progress()
-        envelope = self._caller.make(call, progress)
+        attempts = CallAttempts()
+        envelope = self._loop.make(call, attempts)
         return BatchOutcome(
             results=read_record_results(call.name, envelope, records),
             request_id=envelope.request_id,
-            ambiguous=progress.ambiguous,
-            first_sent_at=progress.first_sent_at or envelope.server_time,
+            ambiguous=attempts.ambiguous,
+            first_sent_at=attempts.first_sent_at or envelope.server_time,
         )

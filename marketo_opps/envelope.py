@@ -12,7 +12,7 @@ from marketo_opps.errors import (
     ConnectionLostError,
     ServerError,
     TooLargeError,
-    UnexpectedAnswerError,
+    UnexpectedResponseError,
     response_error_class,
 )
 from marketo_opps.models import Page, Reason, RecordResult
@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
     from datetime import datetime
 
     from marketo_opps.errors import MarketoError, ResponseError
-    from marketo_opps.transport import Answer
+    from marketo_opps.transport import HttpResponse
 
 _QUOTED_CHARACTERS = 120
 
@@ -50,7 +50,7 @@ class Envelope:
         )
 
 
-def read_answer(call: str, answer: Answer, *, permission: str | None = None) -> Envelope:
+def read_answer(call: str, answer: HttpResponse, *, permission: str | None = None) -> Envelope:
     """The envelope of an answer to a REST call.
 
     Args:
@@ -62,7 +62,7 @@ def read_answer(call: str, answer: Answer, *, permission: str | None = None) -> 
         ResponseError: Marketo said `success: false`; the subclass tells the recovery.
         ServerError: an HTTP 5xx.
         ConnectionLostError: the JSON breaks off.
-        UnexpectedAnswerError: it is no envelope.
+        UnexpectedResponseError: it is no envelope.
     """
     _raise_for_status(call, answer)
     members = _members(call, answer)
@@ -82,7 +82,7 @@ def _list(member: t.Any) -> list[t.Any]:
     return member if isinstance(member, list) else []
 
 
-def _raise_for_status(call: str, answer: Answer) -> None:
+def _raise_for_status(call: str, answer: HttpResponse) -> None:
     if answer.status == HTTPStatus.OK:
         return
     phrase = _phrase(answer.status)
@@ -90,7 +90,7 @@ def _raise_for_status(call: str, answer: Answer) -> None:
         raise ServerError(f"The answer to {call} was HTTP {phrase}.")
     if str(answer.status) in TooLargeError.codes:
         raise TooLargeError(call, [Reason(str(answer.status), phrase)], None)
-    raise UnexpectedAnswerError(
+    raise UnexpectedResponseError(
         f"The answer to {call} was HTTP {phrase}, which Marketo's REST API does not send: check "
         "that 'endpoint' is the instance's own address and that no proxy stands between."
     )
@@ -103,20 +103,20 @@ def _phrase(status: int) -> str:
         return str(status)
 
 
-def _members(call: str, answer: Answer) -> dict[str, t.Any]:
+def _members(call: str, answer: HttpResponse) -> dict[str, t.Any]:
     try:
         members = decode_answer(answer.body)
     except ValueError:
         raise _no_json(call, answer) from None
     if isinstance(members, dict) and isinstance(members.get("success"), bool):
         return members
-    raise UnexpectedAnswerError(
+    raise UnexpectedResponseError(
         f"The answer to {call} is JSON, but not Marketo's: check that 'endpoint' is the "
         "instance's own address."
     )
 
 
-def _no_json(call: str, answer: Answer) -> MarketoError:
+def _no_json(call: str, answer: HttpResponse) -> MarketoError:
     text = answer.body.decode("utf-8", errors="replace").strip()
     if not text or text.startswith("{"):
         return ConnectionLostError(
@@ -124,7 +124,7 @@ def _no_json(call: str, answer: Answer) -> MarketoError:
         )
     kind = "HTML" if text.startswith("<") else answer.content_type or "something"
     quoted = " ".join(text[:_QUOTED_CHARACTERS].split())
-    return UnexpectedAnswerError(
+    return UnexpectedResponseError(
         f"The answer to {call} is {kind} instead of JSON ({quoted!r}): check that 'endpoint' is "
         "the instance's own address and that no proxy or login page stands between."
     )
@@ -160,7 +160,7 @@ def read_record_results(call: str, envelope: Envelope, sent: int) -> Sequence[Re
         sent: how many input records the call had.
 
     Raises:
-        UnexpectedAnswerError: there is not exactly one result for each input record.
+        UnexpectedResponseError: there is not exactly one result for each input record.
     """
     items = [item for item in envelope.result if isinstance(item, dict) and "status" in item]
     results = [_record_result(index, item) for index, item in enumerate(items)]
@@ -168,7 +168,7 @@ def read_record_results(call: str, envelope: Envelope, sent: int) -> Sequence[Re
     if [result.seq for result in results] != expected:
         results.sort(key=attrgetter("seq"))
     if [result.seq for result in results] != expected:
-        raise UnexpectedAnswerError(
+        raise UnexpectedResponseError(
             f"Marketo answered {call} of {sent} records with {len(results)} results that do not "
             f"match them one by one (requestId {envelope.request_id}): what was delivered cannot "
             "be told. Run again; upserts can be repeated without harm."

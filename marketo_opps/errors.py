@@ -4,8 +4,8 @@
     ├── SettingsError              a setting cannot be right; no call was made
     ├── StoppedError               this process was asked to stop
     ├── CredentialsError           identity refused client_id or client_secret
-    ├── UnexpectedAnswerError      not Marketo's envelope: a proxy's HTML page, say
-    ├── UnaskableValueError        a lookup value with a comma in it; no call was made
+    ├── UnexpectedResponseError    not Marketo's envelope: a proxy's HTML page, say
+    ├── InvalidFilterValueError    a lookup value with a comma in it; no call was made
     ├── DailyLimitError            daily_call_limit is reached; no call was made
     ├── ConnectionLostError        no answer at all, or half of one               RETRY
     │   └── UnreachableError       not even a connection: nothing was sent        RETRY
@@ -54,7 +54,7 @@ class MarketoError(Exception):
     recovery: t.ClassVar[Recovery] = Recovery.FATAL
     ambiguous: t.ClassVar[bool] = False
     """Whether a write that ended so may have been executed all the same."""
-    open_since: datetime | None = None
+    possibly_applied_since: datetime | None = None
     """When the call was first sent, where one of its attempts may have been executed."""
     remedy: t.ClassVar[str] = ""
     """What the user can do, as one sentence; empty where there is nothing general to say."""
@@ -85,13 +85,13 @@ class CredentialsError(MarketoError):
     """Identity refused `client_id` or `client_secret`."""
 
 
-class UnexpectedAnswerError(MarketoError):
+class UnexpectedResponseError(MarketoError):
     """The answer is not Marketo's envelope: a proxy's HTML page, say."""
 
     ambiguous = True
 
 
-class UnaskableValueError(MarketoError):
+class InvalidFilterValueError(MarketoError):
     """A lookup value holds a comma, which separates values: Marketo cannot be asked for it."""
 
 

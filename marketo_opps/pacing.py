@@ -93,7 +93,7 @@ class Pacer:
         """One call's place in the limits: waits for it, and gives it back when the call is over.
 
         Yields:
-            What `settled` wants to be told of this call.
+            What `report_outcome` wants to be told of this call.
 
         Raises:
             StoppedError: `stop` was called before there was a place.
@@ -113,7 +113,7 @@ class Pacer:
             self._probing = True
             self._probe_is_out = False
 
-    def settled(self, turn: int) -> None:
+    def report_outcome(self, turn: int) -> None:
         """What became of a call is known; if it asked for a pause, `pause` was called before.
 
         The first call let go after a pause ends what made everyone wait. One that was under way

@@ -15,7 +15,7 @@ import backoff
 from marketo_opps.auth import (
     LONGEST_WAIT_FOR_EXPIRY_SECONDS,
     Token,
-    TokenKeeper,
+    TokenCache,
     read_token,
     token_path,
 )
@@ -24,7 +24,7 @@ from marketo_opps.errors import MarketoError, Recovery
 from marketo_opps.models import CallCounts
 from marketo_opps.pacing import Pacer
 from marketo_opps.quota import DailyCallLimit
-from marketo_opps.retry import concerns_all, delay_seconds
+from marketo_opps.retry import delay_seconds, pauses_all_threads
 from marketo_opps.transport import Transport
 from marketo_opps.wire import encode_query
 
@@ -37,7 +37,7 @@ if t.TYPE_CHECKING:
     from marketo_opps.envelope import Envelope
     from marketo_opps.pacing import Nap
     from marketo_opps.settings import ConnectionSettings
-    from marketo_opps.transport import Answer
+    from marketo_opps.transport import HttpResponse
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Call:
     content_type: str | None = None
     server_timeout_seconds: float = _SERVER_TIMEOUT_SECONDS
     permission: str | None = None
-    heeds_daily_limit: bool = True
+    subject_to_daily_limit: bool = True
 
     @property
     def name(self) -> str:
@@ -94,7 +94,7 @@ class Call:
         )
 
 
-class Progress:
+class CallAttempts:
     """What has become of one call so far, over all its attempts.
 
     Attributes:
@@ -115,7 +115,7 @@ class Progress:
         self.delay_seconds: float | None = None
 
 
-class Caller:
+class RequestLoop:
     """Makes calls to one instance, from any thread, within our share of its limits."""
 
     def __init__(
@@ -135,7 +135,7 @@ class Caller:
         self._pacer = Pacer(
             settings.calls_per_20_seconds, settings.max_concurrent_calls, clock=clock, nap=nap
         )
-        self._tokens = TokenKeeper(
+        self._tokens = TokenCache(
             self._fetch_token,
             clock=clock,
             sleep=self._pacer.sleep,
@@ -148,7 +148,7 @@ class Caller:
         )
         self._counts = CallCounts()
         self._counts_lock = threading.Lock()
-        self._heard: tuple[datetime, float] | None = None
+        self._server_clock: tuple[datetime, float] | None = None
 
     @property
     def counts(self) -> CallCounts:
@@ -157,15 +157,15 @@ class Caller:
 
     def server_now(self) -> datetime:
         """Now, by Marketo's own clock; a token is fetched where there was no answer yet."""
-        if self._heard is None:
-            self._repeat(self._tokens.token, Progress())
-        assert self._heard is not None
-        server_time, heard_at = self._heard
+        if self._server_clock is None:
+            self._repeat(self._tokens.token, CallAttempts())
+        assert self._server_clock is not None
+        server_time, heard_at = self._server_clock
         return server_time + timedelta(seconds=self._clock() - heard_at)
 
     def calls_today(self) -> int:
         """Calls that the instance has counted today, by all who use it; may lag."""
-        usage = self.make(Call("GET", "/v1/stats/usage.json", heeds_daily_limit=False))
+        usage = self.make(Call("GET", "/v1/stats/usage.json", subject_to_daily_limit=False))
         return sum(int(day.get("total") or 0) for day in usage.result)
 
     def stop(self) -> None:
@@ -176,69 +176,69 @@ class Caller:
         """Close all connections."""
         self._transport.close()
 
-    def make(self, call: Call, progress: Progress | None = None) -> Envelope:
+    def make(self, call: Call, attempts: CallAttempts | None = None) -> Envelope:
         """Make a call, and make it again as long as `retry` says so.
 
         Args:
             call: what to send.
-            progress: told what becomes of it, for callers who need to know.
+            attempts: told what becomes of it, for callers who need to know.
 
         Raises:
             MarketoError: the last attempt's.
         """
-        progress = progress or Progress()
-        return self._repeat(lambda: self._attempt(call, progress), progress)
+        attempts = attempts or CallAttempts()
+        return self._repeat(lambda: self._attempt(call, attempts), attempts)
 
-    def _repeat(self, attempt: Callable[[], _T], progress: Progress) -> _T:
+    def _repeat(self, attempt: Callable[[], _T], attempts: CallAttempts) -> _T:
         def try_once() -> _T:
             try:
                 return attempt()
             except MarketoError as error:
-                self._note_failure(error, progress)
+                self._note_failure(error, attempts)
                 raise
             finally:
-                if progress.turn is not None:
-                    self._pacer.settled(progress.turn)
+                if attempts.turn is not None:
+                    self._pacer.report_outcome(attempts.turn)
 
         repeated = backoff.on_exception(
             backoff.constant,
             MarketoError,
             interval=0,  # the wait is `_wait`'s: backoff's own, time.sleep, could not be stopped
             jitter=None,
-            giveup=lambda _: progress.delay_seconds is None,
-            on_backoff=lambda tried: self._wait(tried["exception"], progress),
+            giveup=lambda _: attempts.delay_seconds is None,
+            on_backoff=lambda tried: self._wait(tried["exception"], attempts),
             logger=None,
         )(try_once)
         return repeated()
 
-    def _attempt(self, call: Call, progress: Progress) -> Envelope:
-        progress.sent, progress.turn = False, None
+    def _attempt(self, call: Call, attempts: CallAttempts) -> Envelope:
+        attempts.sent, attempts.turn = False, None
         # Not even a token is fetched after a request to stop.
         self._pacer.sleep(0)
-        token = self._sign(progress)
+        token = self._sign(attempts)
         if self._daily_limit:
             # It asks for the day's calls by a call of its own, which has its own retries.
-            progress.is_asking = True
-            self._daily_limit.take(heeds=call.heeds_daily_limit)
-            progress.is_asking = False
-        with self._pacer.slot() as progress.turn:
-            answer = self._exchange(call, token, progress)
+            attempts.is_asking = True
+            self._daily_limit.take(heeds=call.subject_to_daily_limit)
+            attempts.is_asking = False
+        with self._pacer.slot() as attempts.turn:
+            answer = self._exchange(call, token, attempts)
         envelope = read_answer(call.name, answer, permission=call.permission)
         for warning in envelope.warnings:
             _LOGGER.warning("Marketo warns about %s: %s", call.name, warning)
         return envelope
 
-    def _sign(self, progress: Progress) -> Token:
-        if progress.refused_token:
-            self._tokens.renew(progress.refused_token)
-            progress.refused_token = None
-        progress.token = self._tokens.token()
-        return progress.token
+    def _sign(self, attempts: CallAttempts) -> Token:
+        if attempts.refused_token:
+            self._tokens.renew(attempts.refused_token)
+            attempts.refused_token = None
+        attempts.token = self._tokens.token()
+        return attempts.token
 
-    def _exchange(self, call: Call, token: Token, progress: Progress) -> Answer:
-        self._count(calls=1, retries=int(progress.first_sent_at is not None))
-        progress.sent = True
-        progress.first_sent_at = progress.first_sent_at or self.server_now()
+    def _exchange(self, call: Call, token: Token, attempts: CallAttempts) -> HttpResponse:
+        self._count(calls=1, retries=int(attempts.first_sent_at is not None))
+        attempts.sent = True
+        attempts.first_sent_at = attempts.first_sent_at or self.server_now()
         sent_at = self._clock()
         answer = self._transport.send(
             call.method,
@@ -247,42 +247,42 @@ class Caller:
             headers={**call.headers, "Authorization": f"Bearer {token.value}"},
             server_timeout_seconds=call.server_timeout_seconds,
         )
-        self._hear(answer)
+        self._sync_clock(answer)
         milliseconds = 1000 * (self._clock() - sent_at)
         _LOGGER.debug("%s: HTTP %d in %.0f ms", call.name, answer.status, milliseconds)
         return answer
 
-    def _note_failure(self, error: MarketoError, progress: Progress) -> None:
-        if progress.is_asking:
-            progress.delay_seconds = None
+    def _note_failure(self, error: MarketoError, attempts: CallAttempts) -> None:
+        if attempts.is_asking:
+            attempts.delay_seconds = None
             return
         now = self._clock()
-        if not progress.failures[Recovery.RETRY]:
+        if not attempts.failures[Recovery.RETRY]:
             # Waiting for another token takes nothing of the time for what is transient.
-            progress.first_failed_at = now
-        progress.failures[error.recovery] += 1
-        progress.ambiguous |= progress.sent and error.ambiguous
-        error.open_since = progress.first_sent_at if progress.ambiguous else None
+            attempts.first_failed_at = now
+        attempts.failures[error.recovery] += 1
+        attempts.ambiguous |= attempts.sent and error.ambiguous
+        error.possibly_applied_since = attempts.first_sent_at if attempts.ambiguous else None
         if error.recovery is Recovery.REAUTHENTICATE:
-            progress.refused_token = progress.token
-        progress.delay_seconds = delay_seconds(
+            attempts.refused_token = attempts.token
+        attempts.delay_seconds = delay_seconds(
             error,
-            failures=progress.failures[error.recovery],
-            seconds_retrying=now - progress.first_failed_at,
+            failures=attempts.failures[error.recovery],
+            seconds_retrying=now - attempts.first_failed_at,
             max_retry_seconds=self._settings.max_retry_seconds,
             fraction=self._fraction(),
         )
-        if concerns_all(error):
-            self._pacer.pause(progress.delay_seconds or 0.0)
+        if pauses_all_threads(error):
+            self._pacer.pause(attempts.delay_seconds or 0.0)
 
-    def _wait(self, error: MarketoError, progress: Progress) -> None:
-        seconds = progress.delay_seconds or 0.0
+    def _wait(self, error: MarketoError, attempts: CallAttempts) -> None:
+        seconds = attempts.delay_seconds or 0.0
         if error.recovery is Recovery.REAUTHENTICATE:
             _LOGGER.info("%s Fetching a new token.", error.summary)
         else:
             _LOGGER.warning("%s Trying again in %.1f s.", error.summary, seconds)
         # A pause of all threads is waited for with them, at the next attempt.
-        if not concerns_all(error):
+        if not pauses_all_threads(error):
             self._pacer.sleep(seconds)
 
     def _fetch_token(self) -> Token:
@@ -294,13 +294,13 @@ class Caller:
             token_path(settings.client_id, settings.client_secret),
             server_timeout_seconds=_SERVER_TIMEOUT_SECONDS,
         )
-        self._hear(answer)
+        self._sync_clock(answer)
         return read_token(answer, now=sent_at)
 
-    def _hear(self, answer: Answer) -> None:
+    def _sync_clock(self, answer: HttpResponse) -> None:
         # What is no answer of Marketo's, a balancer's or a proxy's, goes by another clock.
-        if self._heard is None or answer.status == HTTPStatus.OK:
-            self._heard = (answer.server_time, self._clock())
+        if self._server_clock is None or answer.status == HTTPStatus.OK:
+            self._server_clock = (answer.server_time, self._clock())
 
     def _count(self, *, calls: int = 0, retries: int = 0, token_fetches: int = 0) -> None:
         with self._counts_lock:

@@ -68,7 +68,7 @@ def delay_seconds(
     return min(_wait_for(error).seconds(failures, fraction), left)
 
 
-def concerns_all(error: MarketoError) -> bool:
+def pauses_all_threads(error: MarketoError) -> bool:
     """Whether every thread has to wait, not only the one that met the error."""
     return isinstance(error, RateLimitError | ConcurrencyLimitError)
 

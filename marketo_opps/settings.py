@@ -213,7 +213,7 @@ def setting_errors(config: Mapping[str, t.Any], schema: Mapping[str, t.Any]) -> 
     return []
 
 
-def tell_unknown_settings(
+def warn_unknown_settings(
     config: Mapping[str, t.Any], schema: Mapping[str, t.Any], logger: logging.Logger
 ) -> None:
     """Warn of each setting that does nothing, never quoting its value.

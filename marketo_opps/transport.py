@@ -33,7 +33,7 @@ _MOST_CONNECTIONS = 11
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """What came back: HTTP status, Marketo's `Date` (aware), and the whole body, decompressed."""
 
     status: int
@@ -68,7 +68,7 @@ class Transport:
         server_timeout_seconds: float,
         headers: dict[str, str] | None = None,
         body: bytes | None = None,
-    ) -> Answer:
+    ) -> HttpResponse:
         """Make one request and read its whole answer.
 
         Args:
@@ -128,7 +128,7 @@ class Transport:
         assert request.url is not None
         return request.url.rstrip("/")
 
-    def _read(self, response: requests.Response, deadline: float) -> Answer:
+    def _read(self, response: requests.Response, deadline: float) -> HttpResponse:
         chunks = []
         # Not `iter_content`: it waits until a chunk is full, however slowly the bytes drip in.
         while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
@@ -137,7 +137,7 @@ class Transport:
                 raise ConnectionLostError(
                     f"The answer of {self._base} came so slowly that it was given up."
                 )
-        return Answer(
+        return HttpResponse(
             status=response.status_code,
             server_time=_server_time(response.headers.get("Date")),
             body=b"".join(chunks),

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from marketo_sandbox.instance.clock import OUT_OF_RANGE, Clock
 from marketo_sandbox.optional_dependencies import what_is_missing
-from marketo_sandbox.server.faults import Fault
 from marketo_sandbox.options import ALL_PERMISSIONS, LimitOptions, SandboxOptions
+from marketo_sandbox.server.faults import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

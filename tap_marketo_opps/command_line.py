@@ -8,8 +8,8 @@ import typing as t
 from marketo_opps import SettingsError
 from marketo_opps.plugin.command_line import json_object
 from tap_marketo_opps.field_metadata import FIELDS
-from tap_marketo_opps.finding.finders import OPPORTUNITIES, ROLES
 from tap_marketo_opps.finding.activity_log import ACTIVITIES
+from tap_marketo_opps.finding.finders import OPPORTUNITIES, ROLES
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,8 @@ from marketo_opps import (
     SettingsError,
 )
 from tap_marketo_opps.field_metadata import FIELDS
-from tap_marketo_opps.finding.finders import OPPORTUNITIES, ROLES
 from tap_marketo_opps.finding.activity_log import ACTIVITIES
+from tap_marketo_opps.finding.finders import OPPORTUNITIES, ROLES
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator

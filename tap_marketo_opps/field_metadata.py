@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import typing as t
 
-from marketo_opps import PageTokenError, Workers
-from marketo_opps.plugin.process import TERMINATION
+from marketo_opps import PageTokenError
+from marketo_opps.plugin.process import SHUTDOWN
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from marketo_opps import MarketoClient, Record
+    from marketo_opps.plugin.workers import Workers
 
 _LOGGER = logging.getLogger("tap-marketo-opps")
 
@@ -42,7 +43,7 @@ class FieldReader:
         """Each field by a call of its own, several at once, in the order of the names."""
         calls = [(name, self._workers.submit(self._client.field, name)) for name in names]
         for name, future in calls:
-            record = TERMINATION.result(future, self._meanwhile)
+            record = SHUTDOWN.result(future, self._meanwhile)
             if record is None:
                 self.missing.append(name)
             else:
@@ -56,7 +57,7 @@ class FieldReader:
                 self._client.browse_fields, batch_size=self._batch_size, next_page_token=token
             )
             try:
-                page = TERMINATION.result(future, self._meanwhile)
+                page = SHUTDOWN.result(future, self._meanwhile)
             except PageTokenError:
                 if restarted:
                     raise

@@ -20,7 +20,6 @@ from marketo_opps import (
     FieldDescription,
     ObjectDescription,
     SettingsError,
-    Workers,
 )
 from marketo_opps.fields import (
     CREATED_AT,
@@ -29,12 +28,13 @@ from marketo_opps.fields import (
     object_schema,
     record_reader,
 )
-from tap_marketo_opps.sync.error_advice import FieldsDeniedError, StreamMapsError
+from marketo_opps.plugin.workers import Workers
 from tap_marketo_opps.field_metadata import FIELDS, FieldReader
 from tap_marketo_opps.finding.activity_log import ACTIVITIES, ACTIVITY_DATE
+from tap_marketo_opps.singer_writer import encode_message, encode_records
+from tap_marketo_opps.sync.error_advice import FieldsDeniedError, StreamMapsError
 from tap_marketo_opps.sync.progress import Pulse, counted
 from tap_marketo_opps.typed_page import PageReader, Typed, moment_reader, to_dict
-from tap_marketo_opps.singer_writer import encode_message, encode_records
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence

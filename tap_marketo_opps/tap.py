@@ -24,16 +24,14 @@ from marketo_opps import (
     MarketoObject,
     RequestRefusedError,
 )
-from marketo_opps.plugin.command_line import checked_config_paths, environment_settings, run_command
 from marketo_opps.fields import is_known_type, object_schema
-from marketo_opps.plugin.process import TERMINATION, run
-from marketo_opps.settings import PACKAGE_NAME, setting_errors, tell_unknown_settings
+from marketo_opps.plugin.command_line import checked_config_paths, environment_settings, run_command
+from marketo_opps.plugin.process import SHUTDOWN, run
+from marketo_opps.settings import PACKAGE_NAME, setting_errors, warn_unknown_settings
 from tap_marketo_opps import command_line, connection_test
-from tap_marketo_opps.finding import activity_log
-from tap_marketo_opps.sync import error_advice
 from tap_marketo_opps.field_metadata import FIELDS
+from tap_marketo_opps.finding import activity_log
 from tap_marketo_opps.finding.finders import OPPORTUNITIES, ROLES
-from tap_marketo_opps.sync.start_run import Planner, found_together
 from tap_marketo_opps.settings import (
     BY_ACTIVITIES,
     BY_FILTER,
@@ -42,6 +40,7 @@ from tap_marketo_opps.settings import (
     idle_settings,
     setting_conflicts,
 )
+from tap_marketo_opps.singer_writer import MessageWriter, encode_state
 from tap_marketo_opps.streams import (
     FoundStream,
     OpportunityActivitiesStream,
@@ -51,7 +50,8 @@ from tap_marketo_opps.streams import (
     fields_schema,
     keys_schema,
 )
-from tap_marketo_opps.singer_writer import MessageWriter, encode_state
+from tap_marketo_opps.sync import error_advice
+from tap_marketo_opps.sync.start_run import Planner, found_together
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,8 +59,8 @@ if t.TYPE_CHECKING:
     from singer_sdk.plugin_base import _ConfigInput
 
     from marketo_opps import ObjectDescription
-    from tap_marketo_opps.sync.run import Run
     from tap_marketo_opps.streams import MarketoStream
+    from tap_marketo_opps.sync.run import Run
 
 _PAIR = (OPPORTUNITIES, ROLES)
 
@@ -91,7 +91,7 @@ class TapMarketoOpps(Tap):
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Tell every setting that cannot be right, never quoting a secret; set defaults."""
         self.append_builtin_config(self.config_jsonschema)
-        tell_unknown_settings(self._config, self.config_jsonschema, self.logger)
+        warn_unknown_settings(self._config, self.config_jsonschema, self.logger)
         if idle := idle_settings(self._config):
             self.logger.warning(
                 "%s: no effect without find_by lead_ids; opportunities are found by %s.",
@@ -125,7 +125,7 @@ class TapMarketoOpps(Tap):
         settings = ConnectionSettings.from_config(self.config)
         most = min(settings.max_retry_seconds, self.most_retry_seconds)
         client = MarketoClient(replace(settings, max_retry_seconds=most))
-        TERMINATION.on_request(client.stop)
+        SHUTDOWN.on_request(client.stop)
         weakref.finalize(self, client.close)
         return client
 
@@ -311,5 +311,5 @@ def main() -> t.NoReturn:
     """The console script `tap-marketo-opps`."""
     run(
         lambda: run_command(TapMarketoOpps, os.environ),
-        foreseeable=(ConfigValidationError, MappingError),
+        expected_errors=(ConfigValidationError, MappingError),
     )

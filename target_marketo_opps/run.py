@@ -7,23 +7,24 @@ import logging
 import time
 import typing as t
 
-from marketo_opps import ConnectionSettings, MarketoClient, MarketoError, Workers
-from target_marketo_opps.delivery.batching import Batcher
+from marketo_opps import ConnectionSettings, MarketoClient, MarketoError
+from marketo_opps.plugin.workers import Workers
 from target_marketo_opps.delivery.batch_writer import Courier
+from target_marketo_opps.delivery.batching import Batcher
+from target_marketo_opps.delivery.counters import Tally
 from target_marketo_opps.delivery.dispatcher import Dispatcher
-from target_marketo_opps.errors import RejectsFileError
-from target_marketo_opps.state.ledger import Ledger
 from target_marketo_opps.delivery.dry_run import Rehearsal
 from target_marketo_opps.delivery.rejects import RejectsFile
-from target_marketo_opps.state.state_writer import StateWriter
-from target_marketo_opps.delivery.counters import Tally
+from target_marketo_opps.errors import RejectsFileError
+from target_marketo_opps.state.ledger import Ledger
 from target_marketo_opps.state.self_pipe import Wakeup
+from target_marketo_opps.state.state_writer import StateWriter
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from marketo_opps import MarketoObject, ObjectDescription
-    from marketo_opps.plugin.process import Termination
+    from marketo_opps.plugin.process import ShutdownSignal
     from target_marketo_opps.settings import TargetSettings
 
 _P = t.ParamSpec("_P")
@@ -41,7 +42,7 @@ class Work:
     Args:
         config: the plugin's settings, validated.
         settings: the target's own of them.
-        termination: tells when the process is asked to end.
+        shutdown: tells when the process is asked to end.
     """
 
     def __init__(
@@ -49,20 +50,20 @@ class Work:
         config: Mapping[str, t.Any],
         settings: TargetSettings,
         *,
-        termination: Termination,
+        shutdown: ShutdownSignal,
     ) -> None:
         self._connection = connection = ConnectionSettings.from_config(config)
         self.tally = Tally()
         self._rejects = RejectsFile(settings.rejects_path) if settings.rejects_path else None
         self.client = MarketoClient(connection)
         self._settings = settings
-        self._termination = termination
+        self._shutdown = shutdown
         self._descriptions: dict[MarketoObject, ObjectDescription] = {}
         self._began_at = time.monotonic()
         self._ended = False
         self._wakeup = Wakeup()
-        termination.on_request(self.client.stop)
-        termination.on_request(self._wakeup.set)
+        shutdown.on_request(self.client.stop)
+        shutdown.on_request(self._wakeup.set)
         ledger = Ledger()
         self.batcher = Batcher(ledger)
         courier = Courier(
@@ -80,12 +81,12 @@ class Work:
             deliver=deliver,
             workers=self._workers,
             max_in_flight=connection.max_concurrent_calls,
-            write_state=StateWriter(self._wakeup, lambda: termination.requested).write,
+            write_state=StateWriter(self._wakeup, lambda: shutdown.requested).write,
             tally=self.tally,
             rejects=self._rejects,
             settings=settings,
             wakeup=self._wakeup,
-            termination=termination,
+            shutdown=shutdown,
             counts=lambda: self.client.counts,
             clock=time.monotonic,
         )
@@ -98,7 +99,7 @@ class Work:
 
     def _result(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """What a call of the main thread's brings: in that thread a signal could not end it."""
-        return self._termination.result(self._workers.submit(call, *args, **kwargs))
+        return self._shutdown.result(self._workers.submit(call, *args, **kwargs))
 
     def complete(self) -> None:
         """Deliver whatever has been taken; all of the input has been read."""

@@ -7,7 +7,8 @@ import typing as t
 from singer_sdk.sinks import Sink
 
 from target_marketo_opps.delivery.batching import Operation, Outgoing
-from target_marketo_opps.mapping.routing import destination
+from target_marketo_opps.delivery.outcomes import Fate
+from target_marketo_opps.delivery.rejects import Reject
 from target_marketo_opps.mapping.record_mapping import (
     DELETED_AT,
     RecordError,
@@ -15,8 +16,7 @@ from target_marketo_opps.mapping.record_mapping import (
     is_marked_deleted,
     key_fields,
 )
-from target_marketo_opps.delivery.rejects import Reject
-from target_marketo_opps.delivery.outcomes import Fate
+from target_marketo_opps.mapping.routing import destination
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence

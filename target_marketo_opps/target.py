@@ -27,15 +27,15 @@ from singer_sdk.mapper import (
 
 from marketo_opps import MarketoError, MarketoObject
 from marketo_opps.plugin.command_line import checked_config_paths, environment_settings, run_command
-from marketo_opps.plugin.process import TERMINATION, run
-from marketo_opps.settings import PACKAGE_NAME, setting_errors, tell_unknown_settings
-from target_marketo_opps.input.batch_files import batch_records
+from marketo_opps.plugin.process import SHUTDOWN, run
+from marketo_opps.settings import PACKAGE_NAME, setting_errors, warn_unknown_settings
 from target_marketo_opps.errors import InputError, NoSchemaError, RejectLimitError, StreamError
-from target_marketo_opps.mapping.record_mapping import DELETED_AT, key_fields
+from target_marketo_opps.input.batch_files import batch_records
 from target_marketo_opps.input.message_reader import MessageReader
+from target_marketo_opps.mapping.record_mapping import DELETED_AT, key_fields
+from target_marketo_opps.run import Work
 from target_marketo_opps.settings import CONFIG_SCHEMA, TargetSettings, combination_errors
 from target_marketo_opps.sinks import ObjectSink
-from target_marketo_opps.run import Work
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -69,7 +69,7 @@ class TargetMarketoOpps(Target):
         PluginCapabilities.STRUCTURED_LOGGING,
         TargetCapabilities.HARD_DELETE,
     ]
-    termination = TERMINATION
+    shutdown = SHUTDOWN
     message_reader: MessageReader
 
     def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
@@ -83,7 +83,7 @@ class TargetMarketoOpps(Target):
     @cached_property
     def work(self) -> Work:
         """What a run needs besides the plugin; made when the first message is about to be read."""
-        return Work(self.config, self.settings, termination=self.termination)
+        return Work(self.config, self.settings, shutdown=self.shutdown)
 
     def opportunity_key_fields(self) -> tuple[str, ...]:
         """What tells opportunities apart."""
@@ -101,7 +101,7 @@ class TargetMarketoOpps(Target):
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check the settings; unlike the SDK's errors, ours never quote a secret."""
         self.append_builtin_config(self.config_jsonschema)
-        tell_unknown_settings(self._config, self.config_jsonschema, self.logger)
+        warn_unknown_settings(self._config, self.config_jsonschema, self.logger)
         errors = setting_errors(self._config, self.config_jsonschema)
         errors += combination_errors(self._config)
         if errors and raise_errors:
@@ -295,4 +295,4 @@ def _plain_value(value: t.Any) -> t.Any:
 
 def main() -> t.NoReturn:
     """The console script."""
-    run(lambda: run_command(TargetMarketoOpps, os.environ), foreseeable=FORESEEABLE)
+    run(lambda: run_command(TargetMarketoOpps, os.environ), expected_errors=FORESEEABLE)

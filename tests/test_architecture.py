@@ -1,41 +1,69 @@
-"""Which package may import which, and that the repository stands alone."""
+"""Imports follow the arrows and go round in no circle, and the repository stands alone."""
 
 from __future__ import annotations
 
 import ast
 import re
 import subprocess
+import sys
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("marketo_opps", "tap_marketo_opps", "target_marketo_opps")
-SANDBOX = "marketo_sandbox"
+PACKAGES = ("marketo_opps", "marketo_sandbox", "tap_marketo_opps", "target_marketo_opps")
 
-PURE = {
-    "errors": {"models"},
-    "models": set(),
-    "redaction": set(),
-    "pacing": {"errors"},
-    "wire": set(),
-    "workers": set(),
-    "retry": {"errors"},
-    "quota": {"errors"},
-    "fields": {"models"},
-    "envelope": {"errors", "models", "wire", "transport"},
-    "configuration": {"errors"},
-    "settings": {"errors"},
-    "transport": {"errors", "redaction", "settings"},
-    "auth": {"errors", "redaction", "transport", "wire"},
-    "standard_streams": set(),
-    "process": {"errors", "redaction", "standard_streams"},
+# From the bottom up: a module of a room may import the modules of its own room (in no circle) and
+# of the rooms named beside it. The longest name that fits a module is its room.
+ARROWS = {
+    "marketo_opps": set(),
+    "marketo_opps.plugin": {"marketo_opps"},
+    "tap_marketo_opps.finding": {"marketo_opps", "marketo_opps.plugin"},
+    "tap_marketo_opps.sync": {"marketo_opps", "marketo_opps.plugin", "tap_marketo_opps.finding"},
+    "tap_marketo_opps": {
+        "marketo_opps",
+        "marketo_opps.plugin",
+        "tap_marketo_opps.finding",
+        "tap_marketo_opps.sync",
+    },
+    "target_marketo_opps.input": {"marketo_opps", "marketo_opps.plugin"},
+    "target_marketo_opps.mapping": {"marketo_opps", "marketo_opps.plugin"},
+    "target_marketo_opps.state": {"marketo_opps", "marketo_opps.plugin"},
+    "target_marketo_opps.delivery": {
+        "marketo_opps",
+        "marketo_opps.plugin",
+        "target_marketo_opps.mapping",
+        "target_marketo_opps.state",
+    },
+    "target_marketo_opps": {
+        "marketo_opps",
+        "marketo_opps.plugin",
+        "target_marketo_opps.delivery",
+        "target_marketo_opps.input",
+        "target_marketo_opps.mapping",
+        "target_marketo_opps.state",
+    },
+    "marketo_sandbox.instance": {"marketo_sandbox.options"},
+    "marketo_sandbox.server": {"marketo_sandbox.instance", "marketo_sandbox.options"},
+    "marketo_sandbox.options": set(),
+    "marketo_sandbox": {
+        "marketo_sandbox.instance",
+        "marketo_sandbox.options",
+        "marketo_sandbox.server",
+    },
 }
-"""Each module of the client, and those that it may import; the others may import all of these."""
 
-
-def modules_in(package):
-    return sorted((ROOT / package.replace(".", "/")).rglob("*.py"))
+# What every room of a plugin may use: values and errors that import nothing of the plugin.
+FOUNDATIONS = {
+    "tap_marketo_opps": {"tap_marketo_opps.errors", "tap_marketo_opps.singer_writer"},
+    "target_marketo_opps": {
+        "target_marketo_opps.errors",
+        "target_marketo_opps.json_lines",
+        "target_marketo_opps.settings",
+    },
+}
 
 
 def module_name(path):
@@ -43,93 +71,162 @@ def module_name(path):
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imported_by(path):
-    """Full names of all modules and members that a file imports, anywhere in it."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: a relative import"
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+@cache
+def modules():
+    """Every module of ours, by name."""
+    paths = (path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
+    return {module_name(path): path for path in paths}
 
 
 def is_within(name, package):
     return name == package or name.startswith(f"{package}.")
 
 
-def in_sandbox(path):
-    return is_within(module_name(path), SANDBOX)
+@cache
+def imported_names(module):
+    """Full names of all that a module imports, anywhere in it, for types alone too."""
+    names = set()
+    for node in ast.walk(ast.parse(modules()[module].read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: a relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
 
 
-def offences(paths, forbidden):
-    return [
-        f"{module_name(path)} imports {name}"
-        for path in paths
-        for name in sorted(imported_by(path))
-        if forbidden(name)
-    ]
+def module_of(name):
+    """The module of ours that an imported name is, or is a member of; None for others' names."""
+    while name and name not in modules():
+        name = name.rpartition(".")[0]
+    return name or None
 
 
-CLIENT = [path for path in modules_in("marketo_opps") if not in_sandbox(path)]
+@cache
+def imports(module):
+    """The modules of ours that a module imports."""
+    return {found for name in imported_names(module) if (found := module_of(name))} - {module}
+
+
+def room_of(module):
+    return max((room for room in ARROWS if is_within(module, room)), key=len)
 
 
 def test_there_is_something_to_look_at():
-    assert len(CLIENT) > 15
-    assert all(modules_in(package) for package in (*PACKAGES, SANDBOX))
-    assert is_within("marketo_opps.errors.MarketoError", "marketo_opps.errors")
-    assert "marketo_opps.models.Reason" in imported_by(ROOT / "marketo_opps/errors.py")
+    assert len(modules()) > 90
+    assert "marketo_opps.errors" in imports("marketo_opps.auth")
+    assert "tap_marketo_opps.finding.stages" in imports("tap_marketo_opps.finding.finders")
+    assert room_of("target_marketo_opps.delivery.rejects") == "target_marketo_opps.delivery"
 
 
-def test_the_client_knows_neither_singer_nor_the_plugins_nor_the_sandbox():
-    strangers = ("singer_sdk", "tap_marketo_opps", "target_marketo_opps", SANDBOX)
-    assert not offences(CLIENT, lambda name: any(is_within(name, each) for each in strangers))
+@pytest.mark.parametrize("module", modules())
+def test_imports_follow_the_arrows(module):
+    room = room_of(module)
+    foundations = FOUNDATIONS.get(module.partition(".")[0], set())
+    allowed = ARROWS[room] | {room}
+    offences = [
+        each
+        for each in sorted(imports(module))
+        if room_of(each) not in allowed and each not in foundations
+    ]
+    assert not offences
 
 
-def test_the_sandbox_shares_no_code_with_the_client():
-    def forbidden(name):
-        ours = any(is_within(name, package) for package in PACKAGES)
-        return ours and not is_within(name, SANDBOX)
+@pytest.mark.parametrize("module", ["tap_marketo_opps", "target_marketo_opps"])
+def test_foundations_stand_on_the_client_alone(module):
+    for each in FOUNDATIONS[module]:
+        own = {found for found in imports(each) if is_within(found, module)}
+        assert own <= FOUNDATIONS[module], each
 
-    assert not offences(modules_in(SANDBOX), forbidden)
+
+def test_no_imports_go_round_in_circles_not_even_for_types():
+    graph = {module: imports(module) for module in modules()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
 
 
-@pytest.mark.parametrize(
-    ("plugin", "other"),
-    [("tap_marketo_opps", "target_marketo_opps"), ("target_marketo_opps", "tap_marketo_opps")],
-)
-def test_the_plugins_know_neither_each_other_nor_the_sandbox(plugin, other):
-    assert not offences(
-        modules_in(plugin), lambda name: is_within(name, other) or is_within(name, SANDBOX)
-    )
+def test_the_client_below_the_plugin_kit_knows_nothing_of_singer():
+    offences = [
+        module
+        for module in modules()
+        if room_of(module) == "marketo_opps"
+        and any(is_within(name, "singer_sdk") for name in imported_names(module))
+    ]
+    assert not offences
 
 
 @pytest.mark.parametrize("plugin", ["tap_marketo_opps", "target_marketo_opps"])
 def test_the_plugins_use_only_public_names_of_the_client(plugin):
-    def forbidden(name):
-        return is_within(name, "marketo_opps") and any(
-            part.startswith("_") for part in name.split(".")
-        )
+    offences = [
+        f"{module}: {name}"
+        for module in modules()
+        if is_within(module, plugin)
+        for name in imported_names(module)
+        if is_within(name, "marketo_opps") and any(part[:1] == "_" for part in name.split("."))
+    ]
+    assert not offences
 
-    assert not offences(modules_in(plugin), forbidden)
+
+def test_the_instance_of_the_sandbox_knows_no_http():
+    web = {"starlette", "uvicorn", "httptools", "http", "urllib"}
+    inner = [each for each in modules() if room_of(each) == "marketo_sandbox.instance"]
+    assert len(inner) > 10
+    offences = [
+        each for each in inner if web & {name.split(".")[0] for name in imported_names(each)}
+    ]
+    assert not offences
 
 
-@pytest.mark.parametrize("module", PURE)
-def test_the_arrows_within_the_client_point_one_way(module):
-    allowed = {f"marketo_opps.{name}" for name in PURE[module]}
-    # `from marketo_opps import redaction` names a module, too.
-    assert not offences(
-        [ROOT / "marketo_opps" / f"{module}.py"],
-        lambda name: (
-            is_within(name, "marketo_opps") and not any(is_within(name, each) for each in allowed)
-        ),
+def test_importing_the_sandbox_loads_nothing_of_the_client_nor_its_libraries():
+    script = (
+        "import sys, marketo_sandbox.cli, marketo_sandbox.options, marketo_sandbox.pytest_plugin\n"
+        "roots = {name.split('.')[0] for name in sys.modules}\n"
+        "print(sorted(roots & {'marketo_opps', 'tap_marketo_opps', 'target_marketo_opps',"
+        " 'requests', 'jsonschema', 'msgspec', 'singer_sdk', 'backoff', 'click'}))"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert printed.stdout == "[]\n"
+
+
+def test_the_sandbox_served_loads_nothing_of_the_client():
+    script = (
+        "import sys\n"
+        "from marketo_sandbox.server.server import SandboxServer\n"
+        "with SandboxServer(): pass\n"
+        "print(sorted({name.split('.')[0] for name in sys.modules} & "
+        "{'marketo_opps', 'tap_marketo_opps', 'target_marketo_opps', 'requests', 'singer_sdk'}))"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert printed.stdout == "[]\n"
+
+
+def lines_of(package):
+    return sum(
+        len(path.read_text().splitlines())
+        for name, path in modules().items()
+        if is_within(name, package)
     )
 
 
-def test_every_module_of_the_client_has_its_place_in_the_order():
-    on_top = {"__init__", "calls", "client"}
-    assert {path.stem for path in CLIENT} == on_top | set(PURE)
+def test_the_biggest_package_holds_at_most_a_third_of_the_code():
+    lines = {package: lines_of(package) for package in PACKAGES}
+    assert max(lines.values()) <= sum(lines.values()) / 3, lines
+
+
+LONGEST_FILE = 300
+
+
+@pytest.mark.parametrize("module", modules())
+def test_a_long_file_gives_its_reason_at_its_top(module):
+    text = modules()[module].read_text()
+    if len(text.splitlines()) > LONGEST_FILE:
+        assert "over 300 lines" in (ast.get_docstring(ast.parse(text)) or "")
 
 
 def repository_files():

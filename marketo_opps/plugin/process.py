@@ -14,7 +14,7 @@ from concurrent.futures import wait
 
 from marketo_opps import redaction
 from marketo_opps.errors import MarketoError, StoppedError
-from marketo_opps.plugin.standard_streams import fill_standard_streams
+from marketo_opps.plugin.standard_streams import reopen_closed_streams
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ _POLL_SECONDS = 0.2
 _SIGNAL_EXIT_CODE = 128
 
 
-class Termination:
+class ShutdownSignal:
     """SIGTERM or SIGINT: the first asks the process to end, the second ends it at once.
 
     The handler only sets flags: it may interrupt any line of the main thread, and whatever it
@@ -106,29 +106,29 @@ class Termination:
         os._exit(self.exit_code)
 
 
-TERMINATION = Termination()
+SHUTDOWN = ShutdownSignal()
 """The process's own: signals know no other scope."""
 
 
 def run(
     main: Callable[[], object],
     *,
-    foreseeable: tuple[type[Exception], ...] = (),
-    termination: Termination = TERMINATION,
+    expected_errors: tuple[type[Exception], ...] = (),
+    shutdown: ShutdownSignal = SHUTDOWN,
 ) -> t.NoReturn:
     """Run a console script to its end, and end the process with one plain sentence at the most.
 
     Args:
         main: the script; it may raise `SystemExit`.
-        foreseeable: exceptions whose text is made for users, besides `MarketoError`.
-        termination: told of signals from now on.
+        expected_errors: exceptions whose text is made for users, besides `MarketoError`.
+        shutdown: told of signals from now on.
     """
-    fill_standard_streams()
+    reopen_closed_streams()
     redaction.install()
-    termination.install()
-    code = _exit_code(main, (MarketoError, *foreseeable))
-    if termination.requested:
-        code = termination.exit_code
+    shutdown.install()
+    code = _exit_code(main, (MarketoError, *expected_errors))
+    if shutdown.requested:
+        code = shutdown.exit_code
     # Not sys.exit: a thread still waiting for Marketo could hold a lock that the interpreter's
     # own ending needs. What was written is flushed; nothing else is left to do.
     os._exit(_flush(code))
@@ -136,7 +136,7 @@ def run(
 
 def _exit_code(
     main: Callable[[], object],
-    foreseeable: tuple[type[Exception], ...],
+    expected_errors: tuple[type[Exception], ...],
 ) -> int:
     try:
         main()
@@ -144,7 +144,7 @@ def _exit_code(
         return _system_exit_code(end)
     except BrokenPipeError:
         return 1
-    except foreseeable as error:
+    except expected_errors as error:
         _LOGGER.error("%s", error)
         return 1
     except OSError as error:

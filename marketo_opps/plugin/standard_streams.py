@@ -8,7 +8,7 @@ import sys
 _MODES = ((0, "stdin", os.O_WRONLY), (1, "stdout", os.O_RDONLY), (2, "stderr", os.O_WRONLY))
 
 
-def fill_standard_streams() -> None:
+def reopen_closed_streams() -> None:
     """Put something in the place of closed standard streams, before anything else is opened.
 
     Python has None for them, and the next file or socket to be opened would get their number. An

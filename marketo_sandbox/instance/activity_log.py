@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from marketo_sandbox.instance.clock import Clock
-    from marketo_sandbox.options import SandboxOptions
     from marketo_sandbox.instance.storage import Storage
+    from marketo_sandbox.options import SandboxOptions
 
 ADDED, REMOVED, UPDATED = 34, 35, 36
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from marketo_sandbox.instance.activity_log import ActivityLog
     from marketo_sandbox.instance.clock import Clock
-    from marketo_sandbox.options import SandboxOptions
     from marketo_sandbox.instance.storage import Storage
+    from marketo_sandbox.options import SandboxOptions
 
 
 @dataclass(frozen=True)

@@ -10,21 +10,21 @@ from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from marketo_sandbox.instance import parameters
+from marketo_sandbox.instance import parameters as parsing
 from marketo_sandbox.instance.access import API_USER, AccessTokens
 from marketo_sandbox.instance.activity_log import ACTIVITY_TYPES, ActivityLog
-from marketo_sandbox.instance.context import Books
 from marketo_sandbox.instance.clock import Clock
+from marketo_sandbox.instance.context import Books
 from marketo_sandbox.instance.describe import MANAGED, OPPORTUNITY, ROLE, ObjectType
+from marketo_sandbox.instance.errors import CallRefusedError, RecordRefusedError
 from marketo_sandbox.instance.limits import DAYS_KEPT, Limits
-from marketo_sandbox.options import SandboxOptions
 from marketo_sandbox.instance.page_tokens import PageTokens, query_checksum
 from marketo_sandbox.instance.records import Keys, decode, fold_guid, lead_number, plain, shown
-from marketo_sandbox.instance.errors import CallRefusedError, RecordRefusedError
 from marketo_sandbox.instance.seed import Seeder
 from marketo_sandbox.instance.storage import SCRATCH, Row, Storage
 from marketo_sandbox.instance.values import parse_datetime
 from marketo_sandbox.instance.writing import Writer
+from marketo_sandbox.options import SandboxOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -114,7 +114,7 @@ class Instance:
 
     def query(self, obj: ObjectType, parameters: Parameters) -> Answer:
         """Records whose field has one of the values, or whose keys are given, page by page."""
-        asked = parameters.query(obj, parameters)
+        asked = parsing.query(obj, parameters)
         checksum = query_checksum(
             obj.name, asked.field, asked.values, asked.fields, asked.batch_size
         )
@@ -132,21 +132,21 @@ class Instance:
 
     def sync(self, obj: ObjectType, parameters: Parameters) -> Answer:
         """Create and update records."""
-        write = parameters.sync(parameters)
+        write = parsing.sync(parameters)
         with self.lock, self.storage.transaction():
             return {"result": self._writer(obj).sync(write)}
 
     def delete(self, obj: ObjectType, parameters: Parameters) -> Answer:
         """Delete records."""
-        write = parameters.delete(parameters)
+        write = parsing.delete(parameters)
         with self.lock, self.storage.transaction():
             return {"result": self._writer(obj).delete(write)}
 
     def fields(self, obj: ObjectType, parameters: Parameters) -> Answer:
         """The fields of an object with all that the schema knows, page by page."""
-        size = parameters.batch_size(parameters)
+        size = parsing.batch_size(parameters)
         checksum = query_checksum("fields", obj.name, size)
-        begin = self._position(parameters.page_token(parameters), checksum)
+        begin = self._position(parsing.page_token(parameters), checksum)
         known = [each for each in obj.fields if each.name not in MANAGED]
         end = begin + size
         answer: Answer = {"result": [each.schema() for each in known[begin:end]]}
@@ -169,7 +169,7 @@ class Instance:
 
     def paging_token(self, parameters: Parameters) -> Answer:
         """A token for the log from a moment on."""
-        text = parameters.required(parameters, "sinceDatetime")
+        text = parsing.required(parameters, "sinceDatetime")
         moment = parse_datetime(text)
         if moment is None:
             raise CallRefusedError("704", f"Invalid date format: '{text}'")
@@ -179,12 +179,12 @@ class Instance:
 
     def activities(self, parameters: Parameters) -> Answer:
         """A stretch of the log; always with a token that leads on."""
-        token = parameters.required(parameters, "nextPageToken")
-        types = parameters.integers(parameters, "activityTypeIds", parameters.MAX_ACTIVITY_TYPES)
+        token = parsing.required(parameters, "nextPageToken")
+        types = parsing.integers(parameters, "activityTypeIds", parsing.MAX_ACTIVITY_TYPES)
         leads = None
         if parameters.get("leadIds"):
-            leads = parameters.integers(parameters, "leadIds", parameters.MAX_LEADS)
-        size = parameters.batch_size(parameters)
+            leads = parsing.integers(parameters, "leadIds", parsing.MAX_LEADS)
+        size = parsing.batch_size(parameters)
         with self.lock:
             date, last = self.page_tokens.read(token, "activities")
             found, position, more = self.log.read((date, last), types, leads, size)
@@ -269,7 +269,7 @@ class Instance:
         """
         count = 0
         for each in ids:
-            write = parameters.Write(
+            write = parsing.Write(
                 "updateOnly", by_id=False, records=[{"externalOpportunityId": each, **fields}]
             )
             with self.lock, self.storage.transaction():
@@ -316,13 +316,11 @@ class Instance:
             return self.random.randrange(1, asked)
         return asked
 
-    def _matching(
-        self, obj: ObjectType, asked: parameters.Query, after: int, limit: int
-    ) -> list[Row]:
+    def _matching(self, obj: ObjectType, asked: parsing.Query, after: int, limit: int) -> list[Row]:
         column, values = self._column(obj, asked)
         return self.storage.find(obj.table, column, values, after, limit)
 
-    def _column(self, obj: ObjectType, asked: parameters.Query) -> tuple[str, list[Any]]:
+    def _column(self, obj: ObjectType, asked: parsing.Query) -> tuple[str, list[Any]]:
         keys = Keys(exact=self.options.exact_keys)
         if asked.field is None:
             return "key", [self._compound(obj, keys, each) for each in asked.values]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from marketo_sandbox.instance.records import field_names
 from marketo_sandbox.instance.errors import CallRefusedError, blank, invalid, missing
+from marketo_sandbox.instance.records import field_names
 from marketo_sandbox.instance.values import whole
 
 if TYPE_CHECKING:

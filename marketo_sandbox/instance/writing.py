@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from marketo_sandbox.instance.activity_log import ADDED, REMOVED, UPDATED, Event
 from marketo_sandbox.instance.describe import OPPORTUNITY, ROLE, ObjectType
+from marketo_sandbox.instance.errors import CallRefusedError, RecordRefusedError
 from marketo_sandbox.instance.records import (
     Keys,
     changes,
@@ -16,7 +17,6 @@ from marketo_sandbox.instance.records import (
     missing_value,
     new_guid,
 )
-from marketo_sandbox.instance.errors import CallRefusedError, RecordRefusedError
 from marketo_sandbox.instance.storage import Row
 from marketo_sandbox.instance.values import stored
 

@@ -11,13 +11,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from marketo_sandbox.instance.access import API_USER
-from marketo_sandbox.server.http_call import Call, read_call
+from marketo_sandbox.instance.errors import CallRefusedError, HttpRefusedError
+from marketo_sandbox.instance.limits import NOT_COUNTED
 from marketo_sandbox.server.exchange import Answer, Exchange
 from marketo_sandbox.server.faults import CUTS, HTTP_FAULTS, Fault, Faults
+from marketo_sandbox.server.http_call import Call, read_call
 from marketo_sandbox.server.journal import Entry, Journal, told_parameters
-from marketo_sandbox.instance.limits import NOT_COUNTED
-from marketo_sandbox.instance.errors import CallRefusedError, HttpRefusedError
-from marketo_sandbox.server.routes import IDENTITY_METHODS, IDENTITY_PATH, Route, find, operation_name
+from marketo_sandbox.server.routes import (
+    IDENTITY_METHODS,
+    IDENTITY_PATH,
+    Route,
+    find,
+    operation_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

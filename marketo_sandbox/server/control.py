@@ -11,7 +11,9 @@ from starlette.routing import Route
 
 from marketo_sandbox.instance.clock import DAY_SECONDS
 from marketo_sandbox.instance.describe import OPPORTUNITY, ROLE
+from marketo_sandbox.instance.errors import RecordRefusedError
 from marketo_sandbox.server.faults import Fault
+from marketo_sandbox.server.start_page import start_page
 from marketo_sandbox.server.validation import (
     FLAG,
     OBJECT,
@@ -23,8 +25,6 @@ from marketo_sandbox.server.validation import (
     optional,
     whole,
 )
-from marketo_sandbox.server.start_page import start_page
-from marketo_sandbox.instance.errors import RecordRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

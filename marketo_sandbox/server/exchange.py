@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Send
 
-    from marketo_sandbox.server.http_call import Call
     from marketo_sandbox.instance.clock import Clock
     from marketo_sandbox.server.faults import Fault
+    from marketo_sandbox.server.http_call import Call
     from marketo_sandbox.server.journal import Entry, Journal
 
 GZIP_FROM_BYTES = 1024

@@ -14,17 +14,17 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from marketo_sandbox.server.http_call import TRANSPORT
-from marketo_sandbox.server.control import OTHER_USER, control_routes
 from marketo_sandbox.instance.instance import Instance
 from marketo_sandbox.server.api import Api
+from marketo_sandbox.server.control import OTHER_USER, control_routes
+from marketo_sandbox.server.http_call import TRANSPORT
 
 if TYPE_CHECKING:
     from datetime import datetime
     from types import TracebackType
 
-    from marketo_sandbox.server.faults import Fault
     from marketo_sandbox.options import SandboxOptions
+    from marketo_sandbox.server.faults import Fault
 
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 10.0

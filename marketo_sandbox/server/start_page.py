@@ -9,4 +9,4 @@ from importlib.resources import files
 @cache
 def start_page() -> str:
     """The page, complete in itself; it asks ``/sandbox`` for what it shows."""
-    return files("marketo_sandbox").joinpath("page.html").read_text("utf-8")
+    return files("marketo_sandbox.server").joinpath("page.html").read_text("utf-8")

@@ -8,20 +8,20 @@ import typing as t
 from datetime import UTC, datetime
 
 from marketo_opps import FieldDescription, MarketoError, PageTokenError
-from marketo_opps.errors import UnexpectedAnswerError
+from marketo_opps.errors import UnexpectedResponseError
 from marketo_opps.fields import reader
 from tap_marketo_opps.finding.pending_keys import decoded, encoded
-from tap_marketo_opps.sync.state import earlier, latest, parsed
 from tap_marketo_opps.finding.stages import Reading, Step
+from tap_marketo_opps.sync.state import earlier, latest, parsed
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from marketo_opps import MarketoClient, Page, Record
     from tap_marketo_opps.finding.pending_keys import Backlog
-    from tap_marketo_opps.sync.state import Position
     from tap_marketo_opps.finding.prefetch import Calls
     from tap_marketo_opps.finding.stages import Key
+    from tap_marketo_opps.sync.state import Position
 
 _LOGGER = logging.getLogger("tap-marketo-opps")
 
@@ -64,7 +64,7 @@ def activity_date(activity: Record) -> str:
     """When it happened, as a moment.
 
     Raises:
-        UnexpectedAnswerError: it does not tell.
+        UnexpectedResponseError: it does not tell.
     """
     return t.cast("str", _told(activity, ACTIVITY_DATE, _read_date))
 
@@ -73,7 +73,7 @@ def lead_of(activity: Record) -> int:
     """The id of the lead whose activity it is.
 
     Raises:
-        UnexpectedAnswerError: it does not tell.
+        UnexpectedResponseError: it does not tell.
     """
     return t.cast("int", _told(activity, LEAD_ID, read_lead_id))
 
@@ -84,7 +84,7 @@ def _told(activity: Record, name: str, read: Callable[[t.Any], t.Any]) -> t.Any:
     except (KeyError, ValueError):
         value = None
     if value is None:
-        raise UnexpectedAnswerError(
+        raise UnexpectedResponseError(
             f"Marketo's activity {activity.get('marketoGUID')} has no {name} that can be read, so "
             "what it is about would be lost: ask Marketo's support, or find by filter or lead_ids."
         )

@@ -8,19 +8,25 @@ from dataclasses import dataclass
 
 from marketo_opps import FieldDescription, MarketoClient, MarketoObject
 from marketo_opps.fields import EXTERNAL_ID, UPDATED_AT, reader
+from tap_marketo_opps.finding.activity_log import (
+    LEAD_ID,
+    LogWalk,
+    activity_date,
+    lead_of,
+    read_lead_id,
+)
 from tap_marketo_opps.finding.pending_keys import Backlog
-from tap_marketo_opps.sync.state import lead_range
-from tap_marketo_opps.finding.activity_log import LEAD_ID, LogWalk, activity_date, lead_of, read_lead_id
-from tap_marketo_opps.sync.progress import counted
 from tap_marketo_opps.finding.stages import Lookup, Query, Sweep, never
+from tap_marketo_opps.sync.progress import counted
+from tap_marketo_opps.sync.state import lead_range
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from marketo_opps import ObjectDescription, Record
-    from tap_marketo_opps.sync.state import Position
     from tap_marketo_opps.finding.key_sources import KeySource
     from tap_marketo_opps.finding.stages import Key, Step
+    from tap_marketo_opps.sync.state import Position
 
 OPPORTUNITIES = str(MarketoObject.OPPORTUNITIES)
 ROLES = str(MarketoObject.OPPORTUNITY_ROLES)

@@ -9,7 +9,7 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from marketo_opps import MAX_BATCH_RECORDS, SettingsError, can_be_asked_for
+from marketo_opps import MAX_BATCH_RECORDS, SettingsError, is_valid_filter_value
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -160,7 +160,7 @@ def _check_characters(setting: str, values: Iterable[str]) -> None:
 
 
 def _cannot_be_asked_for(key: str) -> bool:
-    return not can_be_asked_for(key)
+    return not is_valid_filter_value(key)
 
 
 def is_no_lead_id(key: str) -> bool:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tap_marketo_opps.sync.state import Position
     from tap_marketo_opps.finding.stages import Key
+    from tap_marketo_opps.sync.state import Position
 
 # A position with as many lead ids takes some 5 KB, in every STATE and for every stream of a run.
 _MOST_KEYS_TOLD = 600

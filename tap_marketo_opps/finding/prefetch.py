@@ -13,8 +13,8 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
-    from marketo_opps import Workers
-    from marketo_opps.plugin.process import Termination
+    from marketo_opps.plugin.process import ShutdownSignal
+    from marketo_opps.plugin.workers import Workers
 
 _Tag = t.TypeVar("_Tag")
 
@@ -52,7 +52,7 @@ class Line(t.Generic[_Tag]):
         self,
         workers: Workers,
         ahead: int,
-        termination: Termination,
+        shutdown: ShutdownSignal,
         meanwhile: Callable[[], object] = lambda: None,
     ) -> None:
         """Get ready.
@@ -60,13 +60,13 @@ class Line(t.Generic[_Tag]):
         Args:
             workers: that make the calls.
             ahead: how many pages are under way.
-            termination: of the process.
+            shutdown: of the process.
             meanwhile: called with each page, and now and then while one is waited for.
         """
         self._entries: deque[_Entry[_Tag]] = deque()
         self._workers = workers
         self._ahead = ahead
-        self._termination = termination
+        self._shutdown = shutdown
         self._meanwhile = meanwhile
         # A page that arrives, on a worker's thread, may have the next one started.
         self._lock = threading.RLock()
@@ -101,14 +101,14 @@ class Line(t.Generic[_Tag]):
         if not entry.pages:
             raise StoppedError("Stopped on request: no new calls are made.")
         try:
-            return self._termination.result(entry.pages[0], self._meanwhile)
+            return self._shutdown.result(entry.pages[0], self._meanwhile)
         except PageTokenError as error:
             return error
 
     def _start(self) -> None:
         room = self._ahead
         for entry in self._entries:
-            if room <= len(entry.pages) or self._termination.requested:
+            if room <= len(entry.pages) or self._shutdown.requested:
                 return
             if call := entry.next_call():
                 future = self._workers.submit(call)

@@ -8,18 +8,18 @@ import typing as t
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-from marketo_opps import PageTokenError, can_be_asked_for
-from tap_marketo_opps.finding.pending_keys import Backlog
+from marketo_opps import PageTokenError, is_valid_filter_value
 from tap_marketo_opps.finding.key_sources import KEYS_PER_CALL
+from tap_marketo_opps.finding.pending_keys import Backlog
 from tap_marketo_opps.finding.seen_keys import Seen
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from marketo_opps import MarketoClient, MarketoObject, Page, Record
-    from tap_marketo_opps.sync.state import Position
     from tap_marketo_opps.finding.key_sources import Chunk, KeySource
     from tap_marketo_opps.finding.prefetch import Calls
+    from tap_marketo_opps.sync.state import Position
 
 _LOGGER = logging.getLogger("tap-marketo-opps")
 
@@ -405,7 +405,7 @@ class Lookup(Lookups):
         """Have a key looked up, unless it was for as good a reason; whether it is going to be."""
         if key in self._seen_always or (not always and key in self._seen):
             return False
-        if not can_be_asked_for(key):
+        if not is_valid_filter_value(key):
             self._note_unaskable(key)
             return False
         if always:

@@ -7,26 +7,27 @@ import time
 import typing as t
 from dataclasses import dataclass, replace
 
-from marketo_opps import MarketoError, Workers
-from marketo_opps.plugin.process import TERMINATION
-from tap_marketo_opps.sync.error_advice import explained, may_be_got_over
+from marketo_opps import MarketoError
+from marketo_opps.plugin.process import SHUTDOWN
+from marketo_opps.plugin.workers import Workers
 from tap_marketo_opps.finding.finders import ActivityFinder, LeadFinder
 from tap_marketo_opps.finding.pipeline import Pipeline
-from tap_marketo_opps.sync.progress import Advance, Pulse
 from tap_marketo_opps.finding.prefetch import Line
 from tap_marketo_opps.singer_writer import encode_state
+from tap_marketo_opps.sync.error_advice import explained, may_be_got_over
+from tap_marketo_opps.sync.progress import Advance, Pulse
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from marketo_opps import MarketoClient
-    from tap_marketo_opps.sync.state import Bookmark, Position, Resume
     from tap_marketo_opps.finding.finders import Finder, Stages
-    from tap_marketo_opps.sync.plan import Plan
     from tap_marketo_opps.finding.stages import Lookup, Reading, Stage, Step
-    from tap_marketo_opps.streams import FoundStream
-    from tap_marketo_opps.typed_page import Typed
     from tap_marketo_opps.singer_writer import MessageWriter
+    from tap_marketo_opps.streams import FoundStream
+    from tap_marketo_opps.sync.plan import Plan
+    from tap_marketo_opps.sync.state import Bookmark, Position, Resume
+    from tap_marketo_opps.typed_page import Typed
 
 _LOGGER = logging.getLogger("tap-marketo-opps")
 
@@ -125,7 +126,7 @@ class Run:
         ahead = self.max_concurrent_calls + _CALLS_IN_HAND
         # Where calls find nothing to write, and where none is answered for long, too.
         line: Line[tuple[Stage, Reading]] = Line(
-            workers, ahead, TERMINATION, account.tell_now_and_then
+            workers, ahead, SHUTDOWN, account.tell_now_and_then
         )
         pipeline = Pipeline(self.stages.source, self.stages.lookups, line)
         outlets = {

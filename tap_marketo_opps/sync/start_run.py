@@ -8,8 +8,7 @@ from urllib.parse import urlsplit
 
 from marketo_opps import SettingsError
 from marketo_opps.settings import instance_address
-from tap_marketo_opps.sync.state import Bookmark, fingerprint, moment
-from tap_marketo_opps.sync.error_advice import not_searchable
+from tap_marketo_opps.finding.activity_log import ACTIVITIES
 from tap_marketo_opps.finding.finders import (
     OPPORTUNITIES,
     ROLES,
@@ -19,9 +18,6 @@ from tap_marketo_opps.finding.finders import (
     Wanted,
     searchable,
 )
-from tap_marketo_opps.finding.activity_log import ACTIVITIES
-from tap_marketo_opps.sync.plan import log_start, plan_run
-from tap_marketo_opps.sync.run import Run
 from tap_marketo_opps.settings import (
     BY_ACTIVITIES,
     BY_FILTER,
@@ -30,15 +26,19 @@ from tap_marketo_opps.settings import (
     lead_source,
     start_date,
 )
+from tap_marketo_opps.sync.error_advice import not_searchable
+from tap_marketo_opps.sync.plan import log_start, plan_run
+from tap_marketo_opps.sync.run import Run
+from tap_marketo_opps.sync.state import Bookmark, fingerprint, moment
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from marketo_opps import MarketoClient, ObjectDescription
     from tap_marketo_opps.finding.finders import Finder
-    from tap_marketo_opps.sync.plan import Plan
-    from tap_marketo_opps.streams import FoundStream
     from tap_marketo_opps.singer_writer import MessageWriter
+    from tap_marketo_opps.streams import FoundStream
+    from tap_marketo_opps.sync.plan import Plan
 
 Streams = t.Mapping[str, "FoundStream"]
 Bookmarks = t.Mapping[str, Bookmark]

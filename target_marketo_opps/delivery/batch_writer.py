@@ -12,13 +12,13 @@ from marketo_opps import (
     TooLargeError,
     decode_record,
 )
-from marketo_opps.errors import UnexpectedAnswerError
+from marketo_opps.errors import UnexpectedResponseError
 from marketo_opps.fields import CREATED_AT
 from target_marketo_opps.delivery import outcomes
-from target_marketo_opps.delivery.bisection import BAD_SALES_PERSON, BadDataError, Search
 from target_marketo_opps.delivery.batching import Operation
-from target_marketo_opps.delivery.key_lookup import Lookup
+from target_marketo_opps.delivery.bisection import BAD_SALES_PERSON, BadDataError, Search
 from target_marketo_opps.delivery.comparison import Comparison
+from target_marketo_opps.delivery.key_lookup import Lookup
 from target_marketo_opps.delivery.outcomes import Delivery, Fate, Verdict
 
 if t.TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Courier:
         try:
             outcome = self._send(delivery.batch, records)
         except (DataError, TooLargeError) as error:
-            _note_open(delivery, indices, error.open_since)
+            _note_open(delivery, indices, error.possibly_applied_since)
             return error
         for index, result in zip(indices, outcome.results, strict=True):
             delivery.verdicts[index] = _verdict(delivery.batch, result, outcome.request_id)
@@ -180,7 +180,7 @@ class Courier:
             # Within the clock's second it may be an earlier record of ours, or another's.
             is_own = (
                 theirs is not None
-                and _created_since(delivery.open_since[index], theirs)
+                and _created_since(delivery.possibly_applied_since[index], theirs)
                 and comparison.unchanged(record, theirs)
             )
             delivery.verdicts[index] = outcomes.CREATED if is_own else refusals[index]
@@ -195,7 +195,7 @@ class Courier:
         return [
             index
             for index in indices
-            if index in delivery.open_since and _is_refused_as_existing(delivery, index)
+            if index in delivery.possibly_applied_since and _is_refused_as_existing(delivery, index)
         ]
 
     def _lookup(self, delivery: Delivery) -> Lookup:
@@ -223,7 +223,7 @@ def _accepted(status: str, request_id: str | None) -> Verdict:
     try:
         return _STATUS_VERDICTS[status]
     except KeyError:
-        raise UnexpectedAnswerError(
+        raise UnexpectedResponseError(
             f"Marketo answered with the unknown status '{status}' (requestId {request_id}), so "
             "what became of a record cannot be told: quote the requestId to Marketo's support."
         ) from None
@@ -233,7 +233,7 @@ def _note_open(delivery: Delivery, indices: Sequence[int], moment: datetime | No
     """Remember what may have been created; of several such calls the first counts."""
     if moment is not None:
         for index in indices:
-            delivery.open_since.setdefault(index, moment)
+            delivery.possibly_applied_since.setdefault(index, moment)
 
 
 def _is_refused_as_existing(delivery: Delivery, index: int) -> bool:

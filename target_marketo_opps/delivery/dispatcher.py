@@ -8,23 +8,24 @@ from collections import Counter, deque
 
 from marketo_opps import StoppedError, decode_record
 from target_marketo_opps.delivery.batching import Batch, Batcher
-from target_marketo_opps.errors import RejectLimitError
-from target_marketo_opps.delivery.rejects import Reject
 from target_marketo_opps.delivery.counters import shown_key
 from target_marketo_opps.delivery.outcomes import Fate
+from target_marketo_opps.delivery.rejects import Reject
+from target_marketo_opps.errors import RejectLimitError
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
-    from marketo_opps import CallCounts, Workers
-    from marketo_opps.plugin.process import Termination
+    from marketo_opps import CallCounts
+    from marketo_opps.plugin.process import ShutdownSignal
+    from marketo_opps.plugin.workers import Workers
     from target_marketo_opps.delivery.batching import Outgoing
-    from target_marketo_opps.state.ledger import Ledger
-    from target_marketo_opps.delivery.rejects import RejectsFile
-    from target_marketo_opps.settings import TargetSettings
     from target_marketo_opps.delivery.counters import Tally
     from target_marketo_opps.delivery.outcomes import Delivery, Verdict
+    from target_marketo_opps.delivery.rejects import RejectsFile
+    from target_marketo_opps.settings import TargetSettings
+    from target_marketo_opps.state.ledger import Ledger
     from target_marketo_opps.state.self_pipe import Wakeup
 
 _LOGGER = logging.getLogger("target-marketo-opps")
@@ -52,7 +53,7 @@ class Dispatcher:
         rejects: takes rejected records, or None.
         settings: the target's settings.
         wakeup: ends the main thread's wait when a call is done.
-        termination: tells when the process is asked to end.
+        shutdown: tells when the process is asked to end.
         counts: the client's calls so far.
         clock: seconds, by a steady clock.
     """
@@ -70,7 +71,7 @@ class Dispatcher:
         rejects: RejectsFile | None,
         settings: TargetSettings,
         wakeup: Wakeup,
-        termination: Termination,
+        shutdown: ShutdownSignal,
         counts: Callable[[], CallCounts],
         clock: Callable[[], float],
     ) -> None:
@@ -84,7 +85,7 @@ class Dispatcher:
         self._rejects = rejects
         self._settings = settings
         self._wakeup = wakeup
-        self._termination = termination
+        self._shutdown = shutdown
         self._counts = counts
         self._clock = clock
         self._began_at = clock()
@@ -164,7 +165,7 @@ class Dispatcher:
         """
         deadline = self._clock() + patience_seconds
         while self._in_flight and self._clock() < deadline:
-            self._termination.raise_if_out_of_time()
+            self._shutdown.raise_if_out_of_time()
             if self._done:
                 self._settle_quietly(self._done.popleft())
             else:
@@ -178,7 +179,7 @@ class Dispatcher:
     # In between
 
     def _tend(self) -> None:
-        self._check_termination()
+        self._check_shutdown()
         self._settle_done()
         self._close_overdue()
         self._send_closed()
@@ -205,7 +206,7 @@ class Dispatcher:
         """Wait until a call is done, and settle what is."""
         while not self._done:
             self._wakeup.wait(timeout_seconds=self._patience_seconds())
-            self._check_termination()
+            self._check_shutdown()
             self._tell_progress()
         self._settle_done()
 
@@ -302,8 +303,8 @@ class Dispatcher:
             self._told_at = now
             _LOGGER.info("%s", self._tally.progress(self._counts(), now - self._began_at))
 
-    def _check_termination(self) -> None:
-        if self._termination.requested:
+    def _check_shutdown(self) -> None:
+        if self._shutdown.requested:
             raise StoppedError("Stopped on request; the next run goes on from the last STATE.")
 
     def _limit_sentence(self, reject: Reject) -> str:

@@ -8,8 +8,8 @@ import typing as t
 from marketo_opps import MarketoError, Reason, decode_record
 from target_marketo_opps.delivery import outcomes
 from target_marketo_opps.delivery.batching import Operation
-from target_marketo_opps.delivery.key_lookup import Lookup
 from target_marketo_opps.delivery.comparison import Comparison
+from target_marketo_opps.delivery.key_lookup import Lookup
 from target_marketo_opps.delivery.outcomes import Delivery, Fate, Verdict
 
 if t.TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from marketo_opps import MAX_BATCH_RECORDS, can_be_asked_for
+from marketo_opps import MAX_BATCH_RECORDS, is_valid_filter_value
 from target_marketo_opps.mapping.record_mapping import comparable
 
 if t.TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Lookup:
 
     def can_be_asked(self, record: Record) -> bool:
         """Whether the record's key can be looked up."""
-        return self._is_compound or can_be_asked_for(str(record[self._key_fields[0]]))
+        return self._is_compound or is_valid_filter_value(str(record[self._key_fields[0]]))
 
     @property
     def _is_compound(self) -> bool:

@@ -57,7 +57,7 @@ class Delivery:
     batch: Batch
     verdicts: list[Verdict | None] = field(init=False)
     failure: MarketoError | None = None
-    open_since: dict[int, datetime] = field(default_factory=dict)
+    possibly_applied_since: dict[int, datetime] = field(default_factory=dict)
     own_creations: int = 0
     others_creations: int = 0
     untold_creations: int = 0

@@ -9,10 +9,10 @@ import msgspec
 from marketo_opps import MAX_BODY_BYTES, FieldDescription, FieldValueError, Reason, encode_record
 from marketo_opps.fields import CREATED_AT, EXTERNAL_ID, MARKETO_GUID, UPDATED_AT, writer
 from target_marketo_opps.delivery.batching import MAX_RECORD_BYTES
-from target_marketo_opps.mapping.routing import loose
-from target_marketo_opps.errors import StreamError
 from target_marketo_opps.delivery.counters import shown_key
+from target_marketo_opps.errors import StreamError
 from target_marketo_opps.mapping.fast_encoder import typed_encoder
+from target_marketo_opps.mapping.routing import loose
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.instances import *  # noqa: F403 - fixtures
 from tests.interop import postgres
+from tests.pipeline.instances import *  # noqa: F403 - fixtures
 
 INTEROP = Path(sys.prefix) / "interop"
 

@@ -6,9 +6,9 @@ import signal
 
 import pytest
 
-from tests.pipeline.compare import KEY, held
 from tests.interop.into import PAGES, SMALL_PAGES, end_half_way, pages_read
 from tests.interop.records import KEYS, last_state, records
+from tests.pipeline.compare import KEY, held
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("postgres")]
 

@@ -12,9 +12,9 @@ import requests_mock
 from singer_sdk.exceptions import ConfigValidationError
 
 from marketo_opps import ConnectionSettings, MarketoClient
-from marketo_opps.plugin.process import Termination
-from tap_marketo_opps.tap import TapMarketoOpps
+from marketo_opps.plugin.process import ShutdownSignal
 from tap_marketo_opps.singer_writer import MessageWriter
+from tap_marketo_opps.tap import TapMarketoOpps
 from target_marketo_opps.target import TargetMarketoOpps
 
 NOBODY = "http://127.0.0.1:9"
@@ -79,14 +79,14 @@ def tap(where: t.Any, state: t.Any = None, catalog: t.Any = None, **settings: t.
 def target(
     where: t.Any,
     *messages: t.Any,
-    termination: Termination | None = None,
+    shutdown: ShutdownSignal | None = None,
     **settings: t.Any,
 ) -> None:
     """Run the target over messages: objects, or lines of bytes."""
     lines = (each if isinstance(each, bytes) else json.dumps(each).encode() for each in messages)
     with contextlib.redirect_stdout(io.StringIO()):
         one = TargetMarketoOpps(config={**_credentials(where), "max_retry_seconds": 0, **settings})
-        one.termination = termination or Termination()
+        one.shutdown = shutdown or ShutdownSignal()
         one.listen(io.BytesIO(b"".join(line + b"\n" for line in lines)))
 
 

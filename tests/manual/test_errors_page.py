@@ -16,12 +16,12 @@ import pytest
 from marketo_opps import DailyQuotaError, MarketoObject
 from marketo_opps.plugin import process
 from marketo_opps.plugin.command_line import checked_config_paths, run_command
-from marketo_opps.plugin.process import Termination
+from marketo_opps.plugin.process import ShutdownSignal
 from marketo_sandbox.cli import main as sandbox_main
 from tap_marketo_opps import command_line, connection_test
 from tap_marketo_opps.finding.activity_log import activity_types
-from tap_marketo_opps.tap import TapMarketoOpps
 from tap_marketo_opps.singer_writer import MessageWriter
+from tap_marketo_opps.tap import TapMarketoOpps
 from target_marketo_opps.delivery.batch_writer import _accepted
 from target_marketo_opps.replay import _replay
 from target_marketo_opps.replay import messages as replayed
@@ -311,11 +311,11 @@ def of_a_defect(error: type[Exception]) -> Case:
     return lambda _: process._exit_code(fail, ())
 
 
-def asked_to_stop() -> Termination:
+def asked_to_stop() -> ShutdownSignal:
     """What a signal makes of it, without the alarm that ends the process."""
-    termination = Termination()
-    termination._signum = signal.SIGTERM
-    return termination
+    shutdown = ShutdownSignal()
+    shutdown._signum = signal.SIGTERM
+    return shutdown
 
 
 def stopped_client(_: World) -> None:
@@ -326,7 +326,9 @@ def stopped_client(_: World) -> None:
 
 
 def without_the_extra(world: World) -> None:
-    world.environment.setattr("marketo_sandbox.optional_dependencies.PACKAGES", ("no_such_package",))
+    world.environment.setattr(
+        "marketo_sandbox.optional_dependencies.PACKAGES", ("no_such_package",)
+    )
     sandbox_command()(world)
 
 
@@ -495,7 +497,7 @@ CASES: dict[str, Case] = {
     "Settings have changed since": settings_changed,
     "Unknown data type ...": lambda world: tap(world.sandbox(), **VALUES),
     "Stopped on request; the next run": lambda world: target(
-        world.sandbox(), schema(), termination=asked_to_stop()
+        world.sandbox(), schema(), shutdown=asked_to_stop()
     ),
     "Marketo answered with the unknown status": odd_status,
     "Stopped on request: no new calls": stopped_client,

@@ -19,7 +19,7 @@ from marketo_opps import (
     PageTokenError,
     encode_record,
 )
-from marketo_opps.errors import UnexpectedAnswerError
+from marketo_opps.errors import UnexpectedResponseError
 from marketo_opps.fields import record_reader
 
 OPPORTUNITIES, ROLES = MarketoObject.OPPORTUNITIES, MarketoObject.OPPORTUNITY_ROLES
@@ -227,7 +227,7 @@ def test_wrong_credentials_are_told(marketo_sandbox, connect):
 
 def test_a_page_of_html_is_told(client, marketo_sandbox):
     marketo_sandbox.fault("html", status=200, times=1)
-    with pytest.raises(UnexpectedAnswerError, match="HTML instead of JSON"):
+    with pytest.raises(UnexpectedResponseError, match="HTML instead of JSON"):
         client.describe(OPPORTUNITIES)
 
 

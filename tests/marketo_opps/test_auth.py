@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 import pytest
 
 from marketo_opps import CredentialsError, MarketoObject, redaction
-from marketo_opps.auth import Token, TokenKeeper, read_token, token_path
+from marketo_opps.auth import Token, TokenCache, read_token, token_path
 from marketo_opps.errors import (
     ConnectionLostError,
     ServerError,
     TokenRefusedError,
-    UnexpectedAnswerError,
+    UnexpectedResponseError,
 )
-from marketo_opps.transport import Answer
+from marketo_opps.transport import HttpResponse
 
 OPPORTUNITIES = MarketoObject.OPPORTUNITIES
 
@@ -40,7 +40,7 @@ class Identity:
 def keep(fake_time):
     def make(*values, life_seconds=3600.0):
         identity = Identity(fake_time.clock, *values, life_seconds=life_seconds)
-        keeper = TokenKeeper(
+        keeper = TokenCache(
             identity, clock=fake_time.clock, sleep=lambda seconds: fake_time.nap(None, seconds)
         )
         return keeper, identity
@@ -103,7 +103,7 @@ class TestTokenKeeper:
                 raise token
             return token
 
-        keeper = TokenKeeper(fetch, clock=fake_time.clock, sleep=lambda _: None)
+        keeper = TokenCache(fetch, clock=fake_time.clock, sleep=lambda _: None)
         refused = keeper.token()
         with pytest.raises(ServerError):
             keeper.renew(refused)
@@ -148,7 +148,7 @@ class SlowIdentity:
 
 def test_many_threads_without_a_token_fetch_one(in_threads):
     identity, all_ask = SlowIdentity(), threading.Barrier(8)
-    keeper = TokenKeeper(identity, clock=lambda: 0.0, sleep=lambda _: None)
+    keeper = TokenCache(identity, clock=lambda: 0.0, sleep=lambda _: None)
 
     def ask(_index):
         all_ask.wait(5)
@@ -160,7 +160,7 @@ def test_many_threads_without_a_token_fetch_one(in_threads):
 
 def test_many_threads_with_a_refused_token_fetch_one(in_threads):
     identity, all_ask = SlowIdentity(), threading.Barrier(8)
-    keeper = TokenKeeper(identity, clock=lambda: 0.0, sleep=lambda _: None)
+    keeper = TokenCache(identity, clock=lambda: 0.0, sleep=lambda _: None)
     refused = keeper.token()
 
     def ask(_index):
@@ -255,7 +255,7 @@ def test_a_token_refused_for_ever_is_told_and_not_waited_for_beyond_the_retries(
 
 def answer(members, status=200):
     body = members if isinstance(members, bytes) else json.dumps(members).encode()
-    return Answer(status, datetime.now(UTC), body, "application/json")
+    return HttpResponse(status, datetime.now(UTC), body, "application/json")
 
 
 class TestReadToken:
@@ -295,7 +295,7 @@ class TestReadToken:
         ],
     )
     def test_what_is_no_answer_of_identitys_is_unexpected(self, members, status):
-        with pytest.raises(UnexpectedAnswerError, match=rf"HTTP {status} with neither.*'endpoint'"):
+        with pytest.raises(UnexpectedResponseError, match=f"HTTP {status} with neither"):
             read_token(answer(members, status), now=0)
 
     @pytest.mark.parametrize("body", [b"", b" ", b'{"access_token":"abc'])

@@ -16,21 +16,21 @@ from marketo_opps import (
     CrmManagedError,
     DataError,
     FieldDescription,
+    InvalidFilterValueError,
     MarketoClient,
     MarketoObject,
     PageTokenError,
     Reason,
     RequestRefusedError,
     StoppedError,
-    UnaskableValueError,
-    can_be_asked_for,
     encode_record,
+    is_valid_filter_value,
 )
 from marketo_opps.errors import (
     ConnectionLostError,
     NoDataError,
     ServerError,
-    UnexpectedAnswerError,
+    UnexpectedResponseError,
 )
 
 OPPORTUNITIES, ROLES = MarketoObject.OPPORTUNITIES, MarketoObject.OPPORTUNITY_ROLES
@@ -95,7 +95,7 @@ class TestDescribe:
     @pytest.mark.parametrize("result", [[], [{}, {}]])
     def test_anything_but_one_object_is_unexpected(self, result, instance, client, success):
         instance.answers("opportunities/describe.json", success(*result))
-        with pytest.raises(UnexpectedAnswerError, match=f"with {len(result)} objects"):
+        with pytest.raises(UnexpectedResponseError, match=f"with {len(result)} objects"):
             client.describe(OPPORTUNITIES)
 
 
@@ -171,11 +171,11 @@ class TestQuery:
         assert path_of(instance.calls[0]) == "opportunities/roles.json"
 
     def test_a_value_with_a_comma_costs_no_call(self, instance, client):
-        with pytest.raises(UnaskableValueError, match="comma"):
+        with pytest.raises(InvalidFilterValueError, match="comma"):
             self.ask(client, filter_values=["fine", "not, fine"])
         assert not instance.adapter.request_history
-        assert can_be_asked_for("fine")
-        assert not can_be_asked_for("not, fine")
+        assert is_valid_filter_value("fine")
+        assert not is_valid_filter_value("not, fine")
 
     def test_no_data_is_an_empty_last_page(self, instance, client, refusal):
         instance.answers("opportunities.json", refusal(702))
@@ -456,7 +456,7 @@ class TestActivities:
 
     def test_no_paging_token_is_unexpected(self, instance, client, success):
         instance.answers("activities/pagingtoken.json", success())
-        with pytest.raises(UnexpectedAnswerError, match=r"no paging token .*: run again"):
+        with pytest.raises(UnexpectedResponseError, match=r"no paging token .*: run again"):
             client.paging_token(DATE)
 
     def test_the_log_is_read_with_types_and_token(self, instance, client, success):
@@ -559,14 +559,14 @@ def test_every_answer_of_marketos_sets_its_clock_anew(instance, connect, success
     assert client.server_now() == DATE
 
 
-@pytest.mark.parametrize(("code", "open_since"), [(611, DATE), (606, None)])
+@pytest.mark.parametrize(("code", "possibly_applied_since"), [(611, DATE), (606, None)])
 def test_a_refusal_tells_whether_an_attempt_before_it_may_have_been_executed(
-    instance, client, refusal, code, open_since
+    instance, client, refusal, code, possibly_applied_since
 ):
     instance.answers("opportunities.json", refusal(code), refusal(1003))
     with pytest.raises(DataError) as caught:
         client.sync(OPPORTUNITIES, [b"{}"], action="createOnly")
-    assert caught.value.open_since == open_since
+    assert caught.value.possibly_applied_since == possibly_applied_since
 
 
 def test_waiting_for_another_token_leaves_the_time_for_what_is_transient(
@@ -595,14 +595,14 @@ def test_a_description_that_lacks_what_it_must_have_is_told(
     instance, client, success, description, said
 ):
     instance.answers("opportunities/describe.json", success(description))
-    with pytest.raises(UnexpectedAnswerError, match=rf"{said}.*requestId r#1"):
+    with pytest.raises(UnexpectedResponseError, match=rf"{said}.*requestId r#1"):
         client.describe(OPPORTUNITIES)
 
 
 @pytest.mark.parametrize("kind", [{"id": 3}, {"name": "x", "id": None}, None])
 def test_an_activity_type_without_name_or_id_is_told(instance, client, success, kind):
     instance.answers("activities/types.json", success(kind))
-    with pytest.raises(UnexpectedAnswerError, match=r"without name or id.*requestId r#1"):
+    with pytest.raises(UnexpectedResponseError, match=r"without name or id.*requestId r#1"):
         client.activity_types()
 
 
@@ -616,7 +616,7 @@ def test_an_activity_type_without_name_or_id_is_told(instance, client, success, 
 )
 def test_a_page_that_cannot_be_read_on_from_is_told(instance, client, success, members, said):
     instance.answers("opportunities.json", {**success(), **members})
-    with pytest.raises(UnexpectedAnswerError, match=rf"{said}.*requestId r#1"):
+    with pytest.raises(UnexpectedResponseError, match=rf"{said}.*requestId r#1"):
         client.query(OPPORTUNITIES, filter_type="x", filter_values=["a"], fields=["name"])
 
 

@@ -13,17 +13,17 @@ from marketo_opps.errors import (
     RequestRefusedError,
     ServerError,
     TooLargeError,
-    UnexpectedAnswerError,
+    UnexpectedResponseError,
 )
 from marketo_opps.models import Reason
-from marketo_opps.transport import Answer
+from marketo_opps.transport import HttpResponse
 
 NOW = datetime(2026, 11, 23, 17, tzinfo=UTC)
 
 
 def answer(body, status=200, content_type="application/json"):
     text = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Answer(status, NOW, text, content_type)
+    return HttpResponse(status, NOW, text, content_type)
 
 
 def test_absent_members_are_filled_in():
@@ -51,7 +51,7 @@ def test_everything_that_an_envelope_may_hold_is_kept():
 
 @pytest.mark.parametrize("members", [[], {}, {"success": "true"}, {"result": []}, 1, None])
 def test_json_that_is_no_envelope_is_unexpected(members):
-    with pytest.raises(UnexpectedAnswerError, match="JSON, but not Marketo's"):
+    with pytest.raises(UnexpectedResponseError, match="JSON, but not Marketo's"):
         read_answer("GET /x", answer(members))
 
 
@@ -64,7 +64,7 @@ def test_half_an_answer_is_a_lost_connection(body):
 def test_html_instead_of_json_is_quoted_in_one_short_line():
     # In Latin-1: what stands between need not know UTF-8.
     page = b"<html>\n  <body>Please log in</body>" + b"x" * 1000 + b"\xe9"
-    with pytest.raises(UnexpectedAnswerError) as caught:
+    with pytest.raises(UnexpectedResponseError) as caught:
         read_answer("GET /x", answer(page, content_type="text/html"))
     text = str(caught.value)
     assert "is HTML instead of JSON ('<html> <body>Please log in</body>xxx" in text
@@ -76,7 +76,7 @@ def test_html_instead_of_json_is_quoted_in_one_short_line():
     ("content_type", "told"), [("text/plain", "text/plain"), ("", "something")]
 )
 def test_text_instead_of_json_is_called_by_its_content_type(content_type, told):
-    with pytest.raises(UnexpectedAnswerError, match=f"is {told} instead of JSON"):
+    with pytest.raises(UnexpectedResponseError, match=f"is {told} instead of JSON"):
         read_answer("GET /x", answer(b"hello", content_type=content_type))
 
 
@@ -85,7 +85,7 @@ def test_text_instead_of_json_is_called_by_its_content_type(content_type, told):
     [(301, "301 Moved Permanently"), (401, "401 Unauthorized"), (404, "404"), (499, "499")],
 )
 def test_an_http_status_that_marketo_does_not_send_is_unexpected(status, told):
-    with pytest.raises(UnexpectedAnswerError, match=f"HTTP {told}.*'endpoint'"):
+    with pytest.raises(UnexpectedResponseError, match=f"HTTP {told}.*'endpoint'"):
         read_answer("GET /x", answer({}, status=status))
 
 
@@ -168,7 +168,7 @@ def test_a_status_that_is_no_success_is_not_accepted_and_has_a_reason(status):
     ],
 )
 def test_results_that_do_not_match_the_input_one_by_one_are_not_trusted(items):
-    with pytest.raises(UnexpectedAnswerError, match=r"2 records.*r#1.*Run again") as caught:
+    with pytest.raises(UnexpectedResponseError, match=r"2 records.*r#1.*Run again") as caught:
         read_record_results("POST /x", envelope(*items), sent=2)
     assert caught.value.ambiguous
 

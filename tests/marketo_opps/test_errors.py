@@ -98,13 +98,13 @@ def test_a_refused_call_is_repeated_as_its_code_says_and_then_told(
 def spy_on_delays(client):
     """The wait that follows each failed attempt."""
     waits = []
-    waited = client._caller._wait
+    waited = client._loop._wait
 
     def wait(error, progress):
         waits.append(progress.delay_seconds)
         waited(error, progress)
 
-    client._caller._wait = wait
+    client._loop._wait = wait
     return waits
 
 

@@ -230,7 +230,7 @@ class TestPause:
         with pacer.slot() as turn:
             assert not self.is_free(pacer)
         assert not self.is_free(pacer)
-        pacer.settled(turn)
+        pacer.report_outcome(turn)
         assert all(self.is_free(pacer) for _ in range(5))
 
     def test_a_probe_that_asks_for_another_pause_is_followed_by_one_probe(self, pacer, clock):
@@ -239,7 +239,7 @@ class TestPause:
         with pacer.slot() as turn:
             pass
         pacer.pause(12)
-        pacer.settled(turn)
+        pacer.report_outcome(turn)
         assert not self.is_free(pacer)
         clock.now += 12
         assert self.is_free(pacer)
@@ -248,7 +248,7 @@ class TestPause:
     def test_an_answer_to_a_call_from_before_it_ends_nothing(self, pacer, clock):
         with pacer.slot() as early:
             pacer.pause(6)
-        pacer.settled(early)
+        pacer.report_outcome(early)
         clock.now += 6
         assert self.is_free(pacer)
         assert not self.is_free(pacer)
@@ -262,7 +262,7 @@ class TestPause:
     def test_without_one_nothing_is_held_back(self, pacer):
         with pacer.slot() as turn:
             assert self.is_free(pacer)
-        pacer.settled(turn)
+        pacer.report_outcome(turn)
         assert self.is_free(pacer)
 
 
@@ -307,7 +307,7 @@ class TestStop:
         pacer = Pacer(50, 5)
         with pacer.slot() as turn:
             pacer.stop()
-        pacer.settled(turn)
+        pacer.report_outcome(turn)
 
     def test_it_takes_no_lock_so_that_a_signal_handler_may_call_it(self):
         pacer = Pacer(50, 5)
@@ -354,6 +354,6 @@ def test_the_end_of_a_probe_wakes_who_waits_for_it():
     with pacer.slot() as turn:
         waiting.start()
         assert waits.wait(5)
-        pacer.settled(turn)
+        pacer.report_outcome(turn)
         waiting.join(timeout=5)
     assert not waiting.is_alive()

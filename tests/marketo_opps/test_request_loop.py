@@ -9,9 +9,9 @@ import time
 import pytest
 
 from marketo_opps import ConnectionSettings, MarketoClient, MarketoObject, StoppedError
-from marketo_opps.request_loop import Call
 from marketo_opps.errors import RateLimitError, RequestRefusedError, UnreachableError
 from marketo_opps.pacing import WINDOW_SECONDS
+from marketo_opps.request_loop import Call
 
 OPPORTUNITIES = MarketoObject.OPPORTUNITIES
 
@@ -43,7 +43,7 @@ def test_the_limits_hold_on_the_wire(instance, connect, shared_time, in_threads,
     watched = Watched(shared_time, lambda _: success({"total": 1}))
     instance.answers("stats/usage.json", watched)
     client = connect(shared_time, calls_per_20_seconds=11, max_concurrent_calls=3)
-    window = client._caller._pacer._window
+    window = client._loop._pacer._window
     times, add = [], window.add
     # Noted where they are let go: a thread may lose its turn before its call arrives.
     window.add = lambda now: (times.append(now), add(now))
@@ -75,13 +75,13 @@ def test_all_threads_wait_when_one_meets_a_limit_and_then_one_goes_ahead(
             meets_it.wait(10)
         return client.calls_today()
 
-    paused = client._caller._pacer.pause
+    paused = client._loop._pacer.pause
 
     def pause(seconds):
         paused(seconds)
         meets_it.set()
 
-    client._caller._pacer.pause = pause
+    client._loop._pacer.pause = pause
     assert in_threads(5, work) == [1] * 5
 
     refused, probe, after_first, after_second = [watched.log[index][0] for index in (0, 1, 2, 3)]
@@ -111,15 +111,15 @@ def test_a_probe_that_is_refused_for_good_lets_the_others_go(
     with pytest.raises(RequestRefusedError):
         client.calls_today()
     assert in_threads(5, lambda _: client.calls_today()) == [1] * 5
-    assert not client._caller._pacer._probing
+    assert not client._loop._pacer._probing
 
 
 def test_a_bug_in_reading_an_answer_holds_nobody_up(instance, connect, success, refusal):
     instance.answers("stats/usage.json", refusal(606), success({"total": 1}))
     client = connect()
-    client._caller._hear = lambda answer: 1 / 0 if client.counts.calls == 2 else answer
-    client._caller._heard = (None, 0)
-    client._caller.server_now = lambda: None
+    client._loop._sync_clock = lambda answer: 1 / 0 if client.counts.calls == 2 else answer
+    client._loop._server_clock = (None, 0)
+    client._loop.server_now = lambda: None
     with pytest.raises(ZeroDivisionError):
         client.calls_today()
     assert client.calls_today() == 1
@@ -209,7 +209,11 @@ def test_the_line_that_tells_a_retry_says_why_and_how_long(
         "stats/usage.json", refusal(608, "down"), refusal(602, "expired"), success({"total": 1})
     )
     client.calls_today()
-    told = [record.getMessage() for record in caplog.records if record.name == "marketo_opps.request_loop"]
+    told = [
+        record.getMessage()
+        for record in caplog.records
+        if record.name == "marketo_opps.request_loop"
+    ]
     refused = "Marketo refused GET /v1/stats/usage.json"
     assert told == [
         f"{refused}: 608 down (requestId r#1). Trying again in 0.8 s.",

@@ -16,7 +16,7 @@ from marketo_opps.errors import (
     TransientError,
 )
 from marketo_opps.models import Reason
-from marketo_opps.retry import MAX_REAUTHENTICATIONS, concerns_all, delay_seconds
+from marketo_opps.retry import MAX_REAUTHENTICATIONS, delay_seconds, pauses_all_threads
 
 
 def response_error(error_class):
@@ -85,7 +85,7 @@ def test_what_is_fatal_is_never_tried_again():
 
 
 def test_only_the_instances_two_limits_concern_all_threads():
-    assert concerns_all(response_error(RateLimitError))
-    assert concerns_all(response_error(ConcurrencyLimitError))
-    assert not concerns_all(response_error(TransientError))
-    assert not concerns_all(ServerError(""))
+    assert pauses_all_threads(response_error(RateLimitError))
+    assert pauses_all_threads(response_error(ConcurrencyLimitError))
+    assert not pauses_all_threads(response_error(TransientError))
+    assert not pauses_all_threads(ServerError(""))

@@ -13,7 +13,7 @@ from marketo_opps.settings import (
     default_user_agent,
     instance_address,
     setting_errors,
-    tell_unknown_settings,
+    warn_unknown_settings,
 )
 
 GOOD = {
@@ -231,7 +231,7 @@ class TestUnknownSettings:
     LOGGER = logging.getLogger("a-plugin")
 
     def told(self, caplog, **config):
-        tell_unknown_settings(GOOD | config, SCHEMA, self.LOGGER)
+        warn_unknown_settings(GOOD | config, SCHEMA, self.LOGGER)
         assert {record.levelname for record in caplog.records} <= {"WARNING"}
         return caplog.messages
 

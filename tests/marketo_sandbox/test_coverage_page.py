@@ -11,17 +11,17 @@ import pytest
 
 import marketo_sandbox
 from marketo_sandbox.cli import main
-from marketo_sandbox.server.control import control_routes
-from marketo_sandbox.server.faults import HTTP_FAULTS, OTHER_FAULTS
 from marketo_sandbox.instance.instance import Instance
 from marketo_sandbox.options import LimitOptions, SandboxOptions
 from marketo_sandbox.server.api import Api
+from marketo_sandbox.server.control import control_routes
+from marketo_sandbox.server.faults import HTTP_FAULTS, OTHER_FAULTS
 from marketo_sandbox.server.routes import IDENTITY_PATH, ROUTES
 from marketo_sandbox.server.server import SandboxServer
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1].joinpath("docs", "sandbox-coverage.md").read_text("utf-8")
-SOURCES = sorted(Path(marketo_sandbox.__file__).parent.glob("*.py"))
+SOURCES = sorted(Path(marketo_sandbox.__file__).parent.rglob("*.py"))
 ROWS = [
     [cell.strip() for cell in line.strip("| ").split(" | ")]
     for line in PAGE.splitlines()

@@ -8,8 +8,8 @@ import pytest
 import requests
 
 from marketo_sandbox.server.faults import Fault, Faults
-from tests.pipeline.processes import await_that
 from tests.marketo_sandbox.helpers import codes
+from tests.pipeline.processes import await_that
 
 USAGE = "/rest/v1/stats/usage.json"
 SYNC = {"operation": "sync opportunity"}

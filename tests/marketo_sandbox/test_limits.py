@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from marketo_sandbox.instance.clock import Clock
+from marketo_sandbox.instance.errors import CallRefusedError
 from marketo_sandbox.instance.limits import Limits
 from marketo_sandbox.options import LimitOptions
-from marketo_sandbox.instance.errors import CallRefusedError
 from tests.marketo_sandbox.helpers import codes
 
 USAGE = "/rest/v1/stats/usage.json"

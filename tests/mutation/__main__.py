@@ -1,4 +1,4 @@
-"""`python -m tests.mutation target_marketo_opps.state.ledger ...`: which broken rules no test notices.
+"""`python -m tests.mutation MODULE ...`: which broken rules no test notices.
 
 Works in a copy of the tree, with `mutmut`; see docs/mutation.md for what has been found.
 """

@@ -28,7 +28,12 @@ class Suite:
         arguments = ["-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov", "--timeout=30"]
         arguments += [f"--deselect={self.directory}/{name}" for name in self.left_out]
         settings = {
-            "source_paths": ["marketo_opps", "tap_marketo_opps", "target_marketo_opps"],
+            "source_paths": [
+                "marketo_opps",
+                "marketo_sandbox",
+                "tap_marketo_opps",
+                "target_marketo_opps",
+            ],
             "only_mutate": paths,
             "also_copy": ["README.md"],
             "pytest_add_cli_args": arguments,

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from marketo_opps import pacing
-from tap_marketo_opps.tap import TapMarketoOpps
 from tap_marketo_opps.singer_writer import MessageWriter
+from tap_marketo_opps.tap import TapMarketoOpps
 
 FAST = {"enforced": False}
 

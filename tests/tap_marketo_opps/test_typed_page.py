@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from marketo_opps import FieldDescription, ObjectDescription
 from marketo_opps.fields import record_reader
-from tap_marketo_opps.typed_page import PageReader, to_dict
 from tap_marketo_opps.singer_writer import encode_records, encode_state
+from tap_marketo_opps.typed_page import PageReader, to_dict
 
 KINDS = {
     "marketoGUID": "string",

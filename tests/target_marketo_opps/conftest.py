@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from marketo_opps.plugin.process import Termination
+from marketo_opps.plugin.process import ShutdownSignal
 from target_marketo_opps.target import TargetMarketoOpps
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def run_target(sandbox, messages, **settings) -> Run:
     run, out = Run(), io.StringIO()
     with logged(run.log), contextlib.redirect_stdout(out):
         target = TargetMarketoOpps(config={**sandbox.credentials, **settings})
-        target.termination = Termination()
+        target.shutdown = ShutdownSignal()
         try:
             target.listen(io.BytesIO(content))
         except Exception as error:  # noqa: BLE001 - what it is is for the test to say

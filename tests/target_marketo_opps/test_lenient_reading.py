@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 
 from target_marketo_opps.errors import InputError
-from target_marketo_opps.json_lines import decode
 from target_marketo_opps.input.message_reader import MessageReader
+from target_marketo_opps.json_lines import decode
 
 HALF = b'"\\ud83d"'
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from marketo_opps.errors import UnexpectedAnswerError
+from marketo_opps.errors import UnexpectedResponseError
 from marketo_opps.wire import decode_answer
 from tests.target_marketo_opps.helpers import calls, stored, syncs
 
@@ -190,7 +190,7 @@ class TestOddAnswers:
     ):
         answer("status", **members)
         run = self.run(marketo_sandbox, singer, max_rejects=-1)
-        assert isinstance(run.error, UnexpectedAnswerError)
+        assert isinstance(run.error, UnexpectedResponseError)
         assert what in str(run.error)
         assert run.states == []
 

@@ -16,7 +16,7 @@ import pytest
 
 from marketo_opps import StoppedError
 from marketo_opps.plugin import process
-from marketo_opps.plugin.process import GRACE_SECONDS, Termination
+from marketo_opps.plugin.process import GRACE_SECONDS, ShutdownSignal
 
 SECRET = "s3cret-of-the-tests"
 
@@ -24,7 +24,7 @@ PREAMBLE = """
 import os, signal, sys, threading, time
 from marketo_opps import *
 from marketo_opps.plugin import process
-from marketo_opps.plugin.process import TERMINATION, run
+from marketo_opps.plugin.process import SHUTDOWN, run
 
 def ready():
     sys.stderr.write("ready\\n")
@@ -88,7 +88,7 @@ class TestWithoutASignal:
         main = """
             def main():
                 raise LookupError("It is not there.")
-            run(main, foreseeable=(LookupError,))
+            run(main, expected_errors=(LookupError,))
         """
         assert ended(main) == (1, "", "It is not there.\n")
 
@@ -131,9 +131,9 @@ class TestWithoutASignal:
 class TestSignals:
     WAITING = """
         def main():
-            TERMINATION.on_request(lambda: None)
+            SHUTDOWN.on_request(lambda: None)
             ready()
-            while not TERMINATION.requested:
+            while not SHUTDOWN.requested:
                 time.sleep(0.01)
             raise StoppedError("Stopped on request.")
         run(main)
@@ -181,9 +181,9 @@ class TestSignals:
     def test_whoever_asked_is_called_once_and_late_comers_at_once(self):
         main = """
             def main():
-                TERMINATION.on_request(lambda: print("called"))
+                SHUTDOWN.on_request(lambda: print("called"))
                 signal_self()
-                TERMINATION.on_request(lambda: print("called late"))
+                SHUTDOWN.on_request(lambda: print("called late"))
             run(main)
         """
         assert ended(main)[:2] == (143, "called\ncalled late\n")
@@ -289,26 +289,26 @@ class TestResult:
     """Waiting for calls in flight, within the grace that is left after a signal."""
 
     @pytest.fixture
-    def termination(self):
-        return Termination(clock=lambda: self.now)
+    def shutdown(self):
+        return ShutdownSignal(clock=lambda: self.now)
 
-    def ask_to_end(self, termination):
-        termination._signum, termination._deadline = signal.SIGTERM, self.now + GRACE_SECONDS
+    def ask_to_end(self, shutdown):
+        shutdown._signum, shutdown._deadline = signal.SIGTERM, self.now + GRACE_SECONDS
 
     now = 0.0
 
-    def test_a_result_that_is_there_is_handed_on(self, termination):
+    def test_a_result_that_is_there_is_handed_on(self, shutdown):
         future = Future()
         future.set_result(7)
-        assert termination.result(future) == 7
+        assert shutdown.result(future) == 7
 
-    def test_a_result_is_waited_for(self, termination):
+    def test_a_result_is_waited_for(self, shutdown):
         future = Future()
         timer = threading.Timer(0.3, future.set_result, [7])
         timer.start()
-        assert termination.result(future) == 7
+        assert shutdown.result(future) == 7
 
-    def test_something_can_be_done_for_as_long_as_it_is_waited(self, termination):
+    def test_something_can_be_done_for_as_long_as_it_is_waited(self, shutdown):
         future = Future()
         done = []
 
@@ -317,45 +317,45 @@ class TestResult:
             if len(done) == 2:
                 future.set_result(7)
 
-        assert termination.result(future, meanwhile) == 7
+        assert shutdown.result(future, meanwhile) == 7
         assert done == [0, 1]
-        assert termination.result(future, meanwhile) == 7
+        assert shutdown.result(future, meanwhile) == 7
         assert done == [0, 1]
 
     @pytest.mark.parametrize("error", [ValueError("x"), TimeoutError("the call's own")])
-    def test_what_the_call_raised_is_raised(self, error, termination):
+    def test_what_the_call_raised_is_raised(self, error, shutdown):
         future = Future()
         future.set_exception(error)
         with pytest.raises(type(error)) as caught:
-            termination.result(future)
+            shutdown.result(future)
         assert caught.value is error
 
-    def test_within_the_grace_calls_in_flight_may_settle(self, termination):
-        self.ask_to_end(termination)
+    def test_within_the_grace_calls_in_flight_may_settle(self, shutdown):
+        self.ask_to_end(shutdown)
         self.now += GRACE_SECONDS
         future = Future()
         timer = threading.Timer(0.3, future.set_result, [7])
         timer.start()
-        assert termination.result(future) == 7
+        assert shutdown.result(future) == 7
 
-    def test_after_the_grace_they_are_given_up(self, termination):
-        self.ask_to_end(termination)
+    def test_after_the_grace_they_are_given_up(self, shutdown):
+        self.ask_to_end(shutdown)
         self.now += GRACE_SECONDS + 0.1
         with pytest.raises(StoppedError, match="took too long"):
-            termination.result(Future())
+            shutdown.result(Future())
 
-    def test_a_result_that_is_there_is_handed_on_even_then(self, termination):
-        self.ask_to_end(termination)
+    def test_a_result_that_is_there_is_handed_on_even_then(self, shutdown):
+        self.ask_to_end(shutdown)
         self.now += 100
         future = Future()
         future.set_result(7)
-        assert termination.result(future) == 7
+        assert shutdown.result(future) == 7
 
-    def test_the_exit_code_without_a_signal_is_1(self, termination):
-        assert not termination.requested
-        assert termination.exit_code == 1
-        self.ask_to_end(termination)
-        assert termination.exit_code == 143
+    def test_the_exit_code_without_a_signal_is_1(self, shutdown):
+        assert not shutdown.requested
+        assert shutdown.exit_code == 1
+        self.ask_to_end(shutdown)
+        assert shutdown.exit_code == 143
 
 
 @pytest.fixture
@@ -367,13 +367,13 @@ def alarms(monkeypatch):
 
 def test_the_grace_begins_with_the_signal_and_the_last_resort_comes_after_it(alarms):
     now = 1000.0
-    termination = Termination(clock=lambda: now)
-    termination._handle(signal.SIGTERM, None)
+    shutdown = ShutdownSignal(clock=lambda: now)
+    shutdown._handle(signal.SIGTERM, None)
     now += GRACE_SECONDS
-    termination.raise_if_out_of_time()
+    shutdown.raise_if_out_of_time()
     now += 0.1
     with pytest.raises(StoppedError, match="took too long"):
-        termination.result(Future())
+        shutdown.result(Future())
     assert alarms == [GRACE_SECONDS + 2]
 
 

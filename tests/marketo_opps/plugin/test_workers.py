@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from marketo_opps import Workers
+from marketo_opps.plugin.workers import Workers
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_closing_lets_what_was_submitted_finish_and_ends_the_threads():
 
 def test_a_process_does_not_wait_for_its_slowest_call():
     script = (
-        "import threading; from marketo_opps import Workers\n"
+        "import threading; from marketo_opps.plugin.workers import Workers\n"
         "workers = Workers(2, 'x'); began = threading.Event()\n"
         "workers.submit(lambda: (began.set(), threading.Event().wait(60)))\n"
         "began.wait(5); print('over')"

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from marketo_opps import Page, PageTokenError, Reason
-from marketo_opps.errors import UnexpectedAnswerError
-from tap_marketo_opps.finding.pending_keys import Backlog, encoded
+from marketo_opps.errors import UnexpectedResponseError
 from tap_marketo_opps.finding.activity_log import (
     LogWalk,
     NoActivityTypesError,
@@ -16,6 +15,7 @@ from tap_marketo_opps.finding.activity_log import (
     activity_types,
     lead_of,
 )
+from tap_marketo_opps.finding.pending_keys import Backlog, encoded
 
 SINCE, UNTIL = "2026-01-01T00:00:00Z", "2026-01-31T00:00:00Z"
 REFUSED = PageTokenError("GET /x", [Reason("1003", "Invalid next page token")], None)
@@ -173,7 +173,7 @@ def test_a_lead_is_known_in_whatever_form_its_id_comes(lead):
     ],
 )
 def test_an_activity_that_does_not_tell_what_it_is_about_ends_the_walk(read, activity):
-    with pytest.raises(UnexpectedAnswerError, match=r"activity 9 has no .* that can be read"):
+    with pytest.raises(UnexpectedResponseError, match=r"activity 9 has no .* that can be read"):
         read({"marketoGUID": "9", **activity})
 
 

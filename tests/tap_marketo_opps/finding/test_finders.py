@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from marketo_opps import ObjectDescription, Page, Workers
-from marketo_opps.plugin.process import Termination
+from marketo_opps import ObjectDescription, Page
+from marketo_opps.plugin.process import ShutdownSignal
+from marketo_opps.plugin.workers import Workers
 from tap_marketo_opps.finding.finders import (
     ActivityFinder,
     FilterFinder,
@@ -100,7 +101,7 @@ def _found(finder, fields, since=None, client=None, **wanted):
     )
     stages = finder.stages(client, 200, wanted)
     workers = Workers(1, "marketo-read")
-    pipeline = Pipeline(stages.source, stages.lookups, Line(workers, 3, Termination()))
+    pipeline = Pipeline(stages.source, stages.lookups, Line(workers, 3, ShutdownSignal()))
     told, positions = [], []
     for step in pipeline.steps():
         told += [(step.stream, each.get("marketoGUID"), step.always(each)) for each in step.records]

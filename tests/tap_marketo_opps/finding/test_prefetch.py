@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from marketo_opps import Page, PageTokenError, Reason, StoppedError
-from marketo_opps.plugin.process import Termination
+from marketo_opps.plugin.process import ShutdownSignal
 from tap_marketo_opps.finding.key_sources import LeadRange, ListedKeys
 from tap_marketo_opps.finding.pipeline import LINE_LENGTH, Pipeline
 from tap_marketo_opps.finding.prefetch import Line
@@ -73,7 +73,7 @@ def _once(call):
 
 
 def _pipeline(source, lookups=(), workers=None):
-    line = Line(workers or AtOnce(), 3, Termination())
+    line = Line(workers or AtOnce(), 3, ShutdownSignal())
     return Pipeline(source, lookups, line)
 
 
@@ -93,7 +93,7 @@ def _lookup(query, *, found_first=True, by="link"):
 
 def test_calls_are_taken_in_order_and_no_more_than_allowed_are_under_way():
     workers = AtOnce()
-    line = Line(workers, 3, Termination())
+    line = Line(workers, 3, ShutdownSignal())
     for number in range(10):
         line.add(number, _once(lambda number=number: _page([number])))
     assert workers.submitted == 3
@@ -107,20 +107,20 @@ def test_calls_are_taken_in_order_and_no_more_than_allowed_are_under_way():
 
 def test_after_a_stop_request_nothing_is_started_and_what_is_under_way_is_waited_for():
     clock = iter(range(0, 1000, 4))
-    termination = Termination(clock=lambda: next(clock))
-    line = Line(Held(), 1, termination)
+    shutdown = ShutdownSignal(clock=lambda: next(clock))
+    line = Line(Held(), 1, shutdown)
     line.add("a", _once(lambda: None))
     line.add("b", _once(lambda: None))
-    termination._signum, termination._deadline = 15, 10.0
+    shutdown._signum, shutdown._deadline = 15, 10.0
     with pytest.raises(StoppedError, match="took too long"):
         line.take()
 
 
 def test_a_call_that_was_not_started_before_the_stop_never_is():
-    termination = Termination()
-    termination._signum, termination._deadline = 15, 10.0
+    shutdown = ShutdownSignal()
+    shutdown._signum, shutdown._deadline = 15, 10.0
     workers = AtOnce()
-    line = Line(workers, 1, termination)
+    line = Line(workers, 1, shutdown)
     line.add("a", _once(lambda: None))
     with pytest.raises(StoppedError, match="no new calls"):
         line.take()
@@ -144,7 +144,7 @@ def test_threads_may_answer_in_any_order():
         first_may_answer.set()
         return _page(["quick"])
 
-    line = Line(Threads(), 2, Termination())
+    line = Line(Threads(), 2, ShutdownSignal())
     line.add(1, _once(slow))
     line.add(2, _once(quick))
     assert [line.take()[1].records[0] for _ in range(2)] == ["slow", "quick"]
@@ -241,7 +241,7 @@ def test_the_next_page_of_a_lookup_is_asked_for_before_its_turn_comes():
     lookup = _lookup(Query(per_key=2))
     list(lookup.accept(Step("found", [{"link": f"l{number}"} for number in range(600)])))
     workers = AtOnce()
-    line = Line(workers, 4, Termination())
+    line = Line(workers, 4, ShutdownSignal())
     while reading := lookup.next_reading():
         line.add(reading, lookup.calls(reading))
     assert workers.submitted == 4
@@ -314,7 +314,7 @@ def test_a_key_is_looked_up_again_only_for_a_stronger_reason():
 
 def test_something_is_done_with_each_page_though_none_is_waited_for():
     done = []
-    line = Line(AtOnce(), 3, Termination(), lambda: done.append(1))
+    line = Line(AtOnce(), 3, ShutdownSignal(), lambda: done.append(1))
     for number in range(4):
         line.add(number, _once(lambda: _page([])))
     while len(line):

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from marketo_opps import MarketoObject, Page, PageTokenError, Reason
-from tap_marketo_opps.finding.pending_keys import _MOST_KEYS_TOLD, Backlog
 from tap_marketo_opps.finding.key_sources import LeadRange
+from tap_marketo_opps.finding.pending_keys import _MOST_KEYS_TOLD, Backlog
 from tap_marketo_opps.finding.stages import (
     _MOST_PAGES_WAITING,
     _MOST_REFUSALS,

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from marketo_opps import SettingsError
+from tap_marketo_opps.sync.plan import LogStart, log_start, plan_run
 from tap_marketo_opps.sync.state import (
     Bookmark,
     Resume,
@@ -20,7 +21,6 @@ from tap_marketo_opps.sync.state import (
     moment,
     moment_of,
 )
-from tap_marketo_opps.sync.plan import LogStart, log_start, plan_run
 
 EARLY, MIDDLE, LATE = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"
 

@@ -17,10 +17,10 @@ from marketo_opps import (
     encode_record,
 )
 from marketo_opps.errors import UnreachableError
-from target_marketo_opps.delivery.batching import Batch, Lane, Operation, Outgoing
 from target_marketo_opps.delivery.batch_writer import Courier
-from target_marketo_opps.settings import TargetSettings
+from target_marketo_opps.delivery.batching import Batch, Lane, Operation, Outgoing
 from target_marketo_opps.delivery.outcomes import Fate
+from target_marketo_opps.settings import TargetSettings
 
 SENT_AT = datetime(2026, 3, 4, 5, 6, 7, 800_000, tzinfo=UTC)
 KEY = "externalOpportunityId"

@@ -9,16 +9,16 @@ from unittest.mock import Mock
 import pytest
 
 from marketo_opps import CallCounts, MarketoError, MarketoObject, Reason, StoppedError
-from marketo_opps.plugin.process import Termination
+from marketo_opps.plugin.process import ShutdownSignal
 from target_marketo_opps.delivery import dispatcher
 from target_marketo_opps.delivery.batching import Batcher, Operation, Outgoing
-from target_marketo_opps.delivery.dispatcher import Dispatcher
-from target_marketo_opps.errors import RejectLimitError
-from target_marketo_opps.state.ledger import Ledger
-from target_marketo_opps.delivery.rejects import Reject
-from target_marketo_opps.settings import TargetSettings
 from target_marketo_opps.delivery.counters import Tally
+from target_marketo_opps.delivery.dispatcher import Dispatcher
 from target_marketo_opps.delivery.outcomes import CREATED, Delivery, Fate, Verdict
+from target_marketo_opps.delivery.rejects import Reject
+from target_marketo_opps.errors import RejectLimitError
+from target_marketo_opps.settings import TargetSettings
+from target_marketo_opps.state.ledger import Ledger
 from target_marketo_opps.state.self_pipe import Wakeup
 
 BAD = Reject("s", MarketoObject.OPPORTUNITIES, {}, (Reason("1003", "Bad"),))
@@ -34,7 +34,7 @@ class Bench:
         ledger = Ledger()
         self.tally = Tally()
         self.tally.begin("s")
-        self.wakeup, self.termination = Wakeup(), Termination()
+        self.wakeup, self.shutdown = Wakeup(), ShutdownSignal()
         self.dispatcher = Dispatcher(
             batcher=Batcher(ledger),
             ledger=ledger,
@@ -46,7 +46,7 @@ class Bench:
             rejects=rejects,
             settings=TargetSettings(**settings),
             wakeup=self.wakeup,
-            termination=self.termination,
+            shutdown=self.shutdown,
             counts=CallCounts,
             clock=lambda: self.now,
         )
@@ -327,7 +327,7 @@ def test_whoever_is_asked_to_end_waits_for_neither_input_nor_calls(make_bench, w
     bench = make_bench(at_once=False)
     asked = waits(bench)
     bench.take("a")
-    bench.termination._signum = signal.SIGTERM
+    bench.shutdown._signum = signal.SIGTERM
     with pytest.raises(StoppedError, match="goes on from the last STATE"):
         bench.dispatcher.before_read(7)
     assert asked == []

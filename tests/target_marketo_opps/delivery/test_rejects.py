@@ -11,9 +11,9 @@ from decimal import Decimal
 import pytest
 
 from marketo_opps import MarketoObject
+from target_marketo_opps.delivery.rejects import Reject, RejectsFile
 from target_marketo_opps.errors import RejectsFileError
 from target_marketo_opps.json_lines import encode
-from target_marketo_opps.delivery.rejects import Reject, RejectsFile
 from target_marketo_opps.replay import messages
 
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from marketo_opps import FieldDescription, MarketoObject, ObjectDescription
 from target_marketo_opps.delivery.batching import MAX_RECORD_BYTES
-from target_marketo_opps.mapping.routing import destination
 from target_marketo_opps.errors import StreamError
 from target_marketo_opps.mapping.record_mapping import RecordError, RecordMapping
+from target_marketo_opps.mapping.routing import destination
 from target_marketo_opps.settings import TargetSettings
 
 FIELDS = [

@@ -14,7 +14,7 @@ import time
 import pytest
 
 from marketo_opps import MarketoClient
-from marketo_opps.plugin.process import Termination
+from marketo_opps.plugin.process import ShutdownSignal
 from target_marketo_opps import run as target_run
 from target_marketo_opps.delivery import batching, dispatcher
 from target_marketo_opps.target import TargetMarketoOpps
@@ -217,7 +217,7 @@ def attempt(sandbox, messages, chance):
                 "stream_objects": STREAM_OBJECTS,
             },
         )
-        target.termination = Termination()
+        target.shutdown = ShutdownSignal()
         before_read = target.message_reader.before_read
 
         def hook(descriptor):

@@ -1,0 +1,1 @@
+"""Where the sandbox was before it became the package `marketo_sandbox`."""
