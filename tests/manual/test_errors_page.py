@@ -517,14 +517,26 @@ ELSEWHERE = {
     "What answers at ... does not speak TLS": ("marketo_opps/test_transport.py", "no_tls"),
     "The certificate of ... cannot": ("marketo_opps/test_transport.py", "cannot_be_verified"),
     "The answer of Marketo's identity": ("marketo_opps/test_auth.py", "breaks off after"),
-    "Marketo's activity ... has no": ("tap/test_log_walk.py", "that can be read"),
+    "Marketo's activity ... has no": (
+        "tap_marketo_opps/finding/test_activity_log.py",
+        "that can be read",
+    ),
     "The answer of ... came so slowly": ("marketo_opps/test_transport.py", "so slowly"),
-    "Marketo no longer knows": ("tap/test_resuming.py", "no longer knows"),
-    "... external ids hold a comma": ("tap/test_finding_by_leads.py", "external ids hold a comma"),
-    "Stream '...': the property '...' may": ("target/test_mapping.py", "may be Marketo's field"),
-    "Stream '...': Marketo says that": ("target/test_mapping.py", "cannot be updated"),
-    "What was written to stdout": ("marketo_opps/test_process.py", "could not be flushed"),
-    "STATE cannot be written": ("target/test_signals.py", "STATE cannot be written"),
+    "Marketo no longer knows": ("tap_marketo_opps/test_resuming.py", "no longer knows"),
+    "... external ids hold a comma": (
+        "tap_marketo_opps/test_finding_by_leads.py",
+        "external ids hold a comma",
+    ),
+    "Stream '...': the property '...' may": (
+        "target_marketo_opps/mapping/test_record_mapping.py",
+        "may be Marketo's field",
+    ),
+    "Stream '...': Marketo says that": (
+        "target_marketo_opps/mapping/test_record_mapping.py",
+        "cannot be updated",
+    ),
+    "What was written to stdout": ("marketo_opps/plugin/test_process.py", "could not be flushed"),
+    "STATE cannot be written": ("target_marketo_opps/test_signals.py", "STATE cannot be written"),
 }
 # Messages that never stand alone, or never reach a user.
 PARTS = {

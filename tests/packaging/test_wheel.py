@@ -19,7 +19,7 @@ from tests.packaging.environments import ROOT
 
 pytestmark = pytest.mark.xdist_group("packaging")
 
-PACKAGES = ("marketo_opps", "tap_marketo_opps", "target_marketo_opps")
+PACKAGES = ("marketo_opps", "marketo_sandbox", "tap_marketo_opps", "target_marketo_opps")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 INFO = f"marketo_opps-{PROJECT['version']}.dist-info"
 
@@ -38,7 +38,7 @@ def files_of_the_packages():
     }
 
 
-def test_the_wheel_holds_the_three_packages_and_nothing_else(wheel):
+def test_the_wheel_holds_the_packages_and_nothing_else(wheel):
     told = {f"{INFO}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt")}
 
     names = contents(wheel).keys()
