@@ -32,6 +32,7 @@ from marketo_opps.models import (
     Record,
     RecordResult,
 )
+from marketo_opps.paging import LogPaging, QueryPaging
 from marketo_opps.settings import ConnectionSettings
 from marketo_opps.wire import (
     MAX_BATCH_RECORDS,
@@ -57,12 +58,14 @@ __all__ = [
     "FieldDescription",
     "FieldValueError",
     "InvalidFilterValueError",
+    "LogPaging",
     "MarketoClient",
     "MarketoError",
     "MarketoObject",
     "ObjectDescription",
     "Page",
     "PageTokenError",
+    "QueryPaging",
     "Reason",
     "Record",
     "RecordResult",

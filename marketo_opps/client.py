@@ -17,7 +17,7 @@ from marketo_opps.errors import (
     NoDataError,
     PageTokenError,
     RequestRefusedError,
-    UnexpectedResponseError,
+    beyond_documentation,
 )
 from marketo_opps.models import BatchOutcome, CallCounts, MarketoObject, ObjectDescription, Page
 from marketo_opps.request_loop import Call, CallAttempts, RequestLoop
@@ -30,6 +30,7 @@ if t.TYPE_CHECKING:
     import requests
 
     from marketo_opps.envelope import Envelope
+    from marketo_opps.errors import UnexpectedResponseError
     from marketo_opps.models import Record
     from marketo_opps.pacing import Nap
     from marketo_opps.settings import ConnectionSettings
@@ -48,10 +49,7 @@ _PAGING_TOKEN_SECONDS = 300.0
 
 
 def _beyond_documentation(call: Call, envelope: Envelope, what: str) -> UnexpectedResponseError:
-    return UnexpectedResponseError(
-        f"Marketo answered {call.name} with {what} (requestId {envelope.request_id}): run again "
-        "later; where it stays so, quote the requestId to Marketo's support."
-    )
+    return beyond_documentation(call.name, envelope.request_id, what)
 
 
 def is_valid_filter_value(value: str) -> bool:
@@ -62,7 +60,8 @@ def is_valid_filter_value(value: str) -> bool:
 class MarketoClient:
     """The opportunities API of one instance; all methods may be called from any thread.
 
-    Every method makes one call (paging is the caller's), waits for its place in the rate and
+    Every method makes one call (paging is the caller's: a page's `more` is as Marketo sent it, and
+    `marketo_opps.paging` tells where to end), waits for its place in the rate and
     concurrency limits, and repeats what is transient for up to `max_retry_seconds`. It raises
     `MarketoError`: see `marketo_opps.errors` for what can be done about which.
     """
@@ -150,6 +149,8 @@ class MarketoClient:
     ) -> Page:
         """One page of the records whose field has one of the given values.
 
+        Its `more` is None where Marketo does not say: `QueryPaging` tells whether to go on.
+
         Args:
             obj: opportunities or roles.
             filter_type: a searchable field, or `dedupeFields` or `idField`.
@@ -185,6 +186,8 @@ class MarketoClient:
         next_page_token: str | None = None,
     ) -> Page:
         """One page of the records with the given dedupe keys, told as JSON; for compound keys.
+
+        Its `more` is None where Marketo does not say: `QueryPaging` tells whether to go on.
 
         Args:
             obj: roles, whose key has three fields.
@@ -258,7 +261,10 @@ class MarketoClient:
         batch_size: int = MAX_BATCH_RECORDS,
         next_page_token: str | None = None,
     ) -> Page:
-        """One page of the opportunity's fields: `GET /v1/opportunities/schema/fields.json`."""
+        """One page of the opportunity's fields: `GET /v1/opportunities/schema/fields.json`.
+
+        Its `more` is None where Marketo does not say: `QueryPaging` tells whether to go on.
+        """
         path = "/v1/opportunities/schema/fields.json"
         query = [("batchSize", str(batch_size))]
         return self._read_page(path, query, next_page_token, _SCHEMA_FIELD)
@@ -301,9 +307,10 @@ class MarketoClient:
             permission=_READ_ACTIVITY,
         )
         envelope = self._loop.make(call)
-        if not envelope.next_page_token:
+        token = envelope.next_page_token
+        if not token or not isinstance(token, str):
             raise _beyond_documentation(call, envelope, "no paging token")
-        return envelope.next_page_token
+        return token
 
     def activities(
         self,
@@ -313,6 +320,9 @@ class MarketoClient:
         batch_size: int = MAX_BATCH_RECORDS,
     ) -> Page:
         """One page of the activity log; it may be short or empty while `more` is true.
+
+        Its `more` is None where Marketo does not say, which in the log it always should:
+        `LogPaging` tells whether to go on.
 
         Args:
             next_page_token: from `paging_token` or the page before.
@@ -353,19 +363,21 @@ class MarketoClient:
             envelope = self._loop.make(call)
         except NoDataError as error:
             return Page(
-                [], None, more=False, request_id=error.request_id, server_time=self.server_now()
+                [],
+                None,
+                more=False,
+                request_id=error.request_id,
+                server_time=self.server_now(),
+                call=call.name,
             )
         except (DataError, RequestRefusedError) as error:
             # All else in the call is as it was for the page before.
             if has_token:
                 raise PageTokenError(error.call, error.reasons, error.request_id) from error
             raise
-        if envelope.more and not envelope.next_page_token:
-            # Asked for without a token, it would be the first page again, and so on for ever.
-            raise _beyond_documentation(call, envelope, "more to come and no page token")
         if not all(isinstance(record, dict) for record in envelope.result):
             raise _beyond_documentation(call, envelope, "a record that is no object")
-        return envelope.page()
+        return envelope.page(call.name)
 
     def _write(self, path: str, body: bytes, records: int) -> BatchOutcome:
         call = Call(

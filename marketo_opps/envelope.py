@@ -13,6 +13,7 @@ from marketo_opps.errors import (
     ServerError,
     TooLargeError,
     UnexpectedResponseError,
+    beyond_documentation,
     response_error_class,
 )
 from marketo_opps.models import Page, Reason, RecordResult
@@ -26,27 +27,47 @@ if t.TYPE_CHECKING:
     from marketo_opps.transport import HttpResponse
 
 _QUOTED_CHARACTERS = 120
+_BOOLEANS = {"true": True, "false": False}
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A successful answer: Marketo's envelope, with absent members filled in."""
+    """A successful answer: Marketo's envelope, with absent members filled in.
+
+    `more` and `next_page_token` are as Marketo sent them: what is no page need not be read as one.
+    """
 
     result: list[t.Any]
     request_id: str | None
-    more: bool
-    next_page_token: str | None
+    more: t.Any
+    next_page_token: t.Any
     warnings: tuple[str, ...]
     server_time: datetime
 
-    def page(self) -> Page:
-        """The same as a page of records."""
+    def page(self, call: str) -> Page:
+        """Return a page of its records.
+
+        Args:
+            call: what was called, such as `GET /v1/opportunities.json`.
+
+        Raises:
+            UnexpectedResponseError: what it says of further pages cannot be read.
+        """
+        more, token = self.more, self.next_page_token
+        if isinstance(more, str):
+            more = _BOOLEANS.get(more.strip().casefold(), more)
+        if not isinstance(more, bool | None):
+            what = "a moreResult that is neither true nor false"
+            raise beyond_documentation(call, self.request_id, what)
+        if not isinstance(token, str | None):
+            raise beyond_documentation(call, self.request_id, "a page token that is no text")
         return Page(
             records=self.result,
-            next_page_token=self.next_page_token,
-            more=self.more,
+            next_page_token=token or None,
+            more=more,
             request_id=self.request_id,
             server_time=self.server_time,
+            call=call,
         )
 
 
@@ -71,7 +92,7 @@ def read_answer(call: str, answer: HttpResponse, *, permission: str | None = Non
     return Envelope(
         result=_list(members.get("result")),
         request_id=members.get("requestId"),
-        more=bool(members.get("moreResult")),
+        more=members.get("moreResult"),
         next_page_token=members.get("nextPageToken"),
         warnings=tuple(str(warning) for warning in _list(members.get("warnings"))),
         server_time=answer.server_time,

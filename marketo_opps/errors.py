@@ -91,6 +91,20 @@ class UnexpectedResponseError(MarketoError):
     ambiguous = True
 
 
+def beyond_documentation(call: str, request_id: str | None, what: str) -> UnexpectedResponseError:
+    """Return the error of an answer that Marketo's documentation does not know.
+
+    Args:
+        call: what was called.
+        request_id: of the answer.
+        what: what the answer came with.
+    """
+    return UnexpectedResponseError(
+        f"Marketo answered {call} with {what} (requestId {request_id}): run again "
+        "later; where it stays so, quote the requestId to Marketo's support."
+    )
+
+
 class InvalidFilterValueError(MarketoError):
     """A lookup value holds a comma, which separates values: Marketo cannot be asked for it."""
 

@@ -94,15 +94,17 @@ class Page:
     """One page of a read call.
 
     `records` are as Marketo sent them, loosely typed, `seq` included. `more` is Marketo's
-    `moreResult`: a page may hold few or no records and still not be the last. `server_time` is
-    the answer's `Date` header.
+    `moreResult`, None where the answer has none: a page may hold few or no records and still not
+    be the last. See `marketo_opps.paging`. `server_time` is the answer's `Date` header, `call`
+    what was called, for error texts.
     """
 
     records: list[Record]
     next_page_token: str | None
-    more: bool
+    more: bool | None
     request_id: str | None
     server_time: datetime
+    call: str = "a query"
 
 
 @dataclass(frozen=True, slots=True)

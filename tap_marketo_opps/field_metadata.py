@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import typing as t
 
-from marketo_opps import PageTokenError
+from marketo_opps import PageTokenError, QueryPaging
 from marketo_opps.plugin.process import SHUTDOWN
 
 if t.TYPE_CHECKING:
@@ -51,17 +51,17 @@ class FieldReader:
 
     def browsed(self) -> Iterator[list[Record]]:
         """All fields, a page at a time; after a refused page token again from the first."""
-        token, restarted = None, False
+        token, restarted, paging = None, False, QueryPaging()
         while True:
             future = self._workers.submit(
                 self._client.browse_fields, batch_size=self._batch_size, next_page_token=token
             )
             try:
-                page = SHUTDOWN.result(future, self._meanwhile)
+                page = paging.resolved(SHUTDOWN.result(future, self._meanwhile))
             except PageTokenError:
                 if restarted:
                     raise
-                token, restarted = None, True
+                token, restarted, paging = None, True, QueryPaging()
                 continue
             yield page.records
             if not page.more:

@@ -7,10 +7,11 @@ import logging
 import typing as t
 from datetime import UTC, datetime
 
-from marketo_opps import FieldDescription, MarketoError, PageTokenError
+from marketo_opps import FieldDescription, LogPaging, MarketoError, PageTokenError
 from marketo_opps.errors import UnexpectedResponseError
 from marketo_opps.fields import reader
 from tap_marketo_opps.finding.pending_keys import decoded, encoded
+from tap_marketo_opps.finding.seen_keys import Seen
 from tap_marketo_opps.finding.stages import Reading, Step
 from tap_marketo_opps.sync.state import earlier, latest, parsed
 
@@ -143,6 +144,7 @@ class LogWalk:
         self.reached: str = at["reached"]
         self._reading: Reading | None = Reading(0, {}, token=at["token"])
         self._walked = False
+        self._paging = LogPaging(Seen())
 
     @property
     def idle(self) -> bool:
@@ -156,12 +158,13 @@ class LogWalk:
 
     def calls(self, reading: Reading) -> Calls:
         """The call for the next page; before the first one goes another, for a page token."""
-        call = functools.partial(self._page, reading.token, self.reached)
+        call = functools.partial(self._page, self._paging, reading.token, self.reached)
         return lambda before: call if before is None else None
 
     def restart(self, reading: Reading, error: PageTokenError) -> None:
         """Go on from the moment of the last activity, without the refused token."""
         reading.drop_token(error)
+        self._paging = LogPaging(Seen())
         _LOGGER.info(
             "Marketo no longer knows the page token of the activity log; reading on from %s.",
             self.reached,
@@ -190,12 +193,13 @@ class LogWalk:
             keys = tuple(page.keys.items())
             yield Step(ACTIVITIES, (), position=page.settled, keys=keys, in_backlog=True)
 
-    def _page(self, token: str | None, reached: str) -> Page:
+    def _page(self, paging: LogPaging, token: str | None, reached: str) -> Page:
         if token is None:
             since = max(parsed(earlier(reached, _INCLUSIVE_SECONDS)), _BEFORE_ANY_LOG)
             token = self._client.paging_token(since)
-        return self._client.activities(
+        page = self._client.activities(
             next_page_token=token,
             activity_type_ids=self._type_ids,
             batch_size=self._batch_size,
         )
+        return paging.resolved(page, token)

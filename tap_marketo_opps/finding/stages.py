@@ -8,7 +8,8 @@ import typing as t
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-from marketo_opps import PageTokenError, is_valid_filter_value
+from marketo_opps import MarketoObject, PageTokenError, QueryPaging, is_valid_filter_value
+from marketo_opps.fields import EXTERNAL_ID, MARKETO_GUID
 from tap_marketo_opps.finding.key_sources import KEYS_PER_CALL
 from tap_marketo_opps.finding.pending_keys import Backlog
 from tap_marketo_opps.finding.seen_keys import Seen
@@ -16,7 +17,7 @@ from tap_marketo_opps.finding.seen_keys import Seen
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from marketo_opps import MarketoClient, MarketoObject, Page, Record
+    from marketo_opps import MarketoClient, Page, Record
     from tap_marketo_opps.finding.key_sources import Chunk, KeySource
     from tap_marketo_opps.finding.prefetch import Calls
     from tap_marketo_opps.sync.state import Position
@@ -106,6 +107,8 @@ class Reading:
     """Whether an earlier run has read its first pages, so that what they matched is not known."""
     refusals: int = 0
     """How often its page token was refused, with nothing gained in between."""
+    paging: QueryPaging | None = None
+    """Tells which page is its last; None before the first page is asked for."""
 
     def drop_token(self, error: PageTokenError) -> None:
         """Have it go on without its page token, which was refused.
@@ -116,7 +119,7 @@ class Reading:
         self.refusals += 1
         if self.refusals > _MOST_REFUSALS:
             raise error
-        self.token = None
+        self.token = self.paging = None
 
 
 @dataclass(slots=True)
@@ -169,15 +172,22 @@ class Lookups:
     def calls(self, reading: Reading) -> Calls:
         """The calls for the next page, and for the ones after it where the line goes on."""
         keys = tuple(reading.keys)
+        if reading.paging is None:
+            reading.paging = _paging(self._query, keys)
+        page = functools.partial(self._page, reading.paging, keys)
 
         def call(before: Page | None) -> Callable[[], Page] | None:
             if before is None:
-                return functools.partial(self._query.page, keys, reading.token)
+                return functools.partial(page, reading.token)
             if before.more and self.goes_on:
-                return functools.partial(self._query.page, keys, before.next_page_token)
+                return functools.partial(page, before.next_page_token)
             return None
 
         return call
+
+    def _page(self, paging: QueryPaging, keys: Sequence[str], token: str | None) -> Page:
+        """Fetch a page; those of one reading are fetched one after another."""
+        return paging.resolved(self._query.page(keys, token))
 
     def restart(self, reading: Reading, error: PageTokenError) -> None:
         """Have a chunk begin again, without the page token that was refused."""
@@ -210,6 +220,14 @@ class Lookups:
         self.unmatched += len(missing)
         if missing:
             _LOGGER.debug("No %s has %s in %s", self._query.obj, self._query.key_field, missing)
+
+
+def _paging(query: Query, keys: Sequence[str]) -> QueryPaging:
+    is_opportunity = query.obj == MarketoObject.OPPORTUNITIES
+    is_unique = query.key_field == MARKETO_GUID or (
+        is_opportunity and query.key_field == EXTERNAL_ID
+    )
+    return QueryPaging(keys if is_unique else (), query.key_field, Seen())
 
 
 class Sweep(Lookups):

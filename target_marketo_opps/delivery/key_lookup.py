@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from marketo_opps import MAX_BATCH_RECORDS, is_valid_filter_value
+from marketo_opps import MAX_BATCH_RECORDS, QueryPaging, is_valid_filter_value
 from target_marketo_opps.mapping.record_mapping import comparable
 
 if t.TYPE_CHECKING:
@@ -61,12 +61,19 @@ class Lookup:
 
     def _pages(self, records: Sequence[Record], fields: Sequence[str]) -> Iterator[Page]:
         ask = self._by_compound_key if self._is_compound else self._by_single_key
+        paging = self._paging(records)
         token: str | None = None
-        more = True
+        more: bool | None = True
         while more:
-            page = ask(records, fields, token)
+            page = paging.resolved(ask(records, fields, token))
             yield page
             more, token = page.more, page.next_page_token
+
+    def _paging(self, records: Sequence[Record]) -> QueryPaging:
+        if self._is_compound:
+            return QueryPaging()
+        key_field = self._key_fields[0]
+        return QueryPaging((str(record[key_field]) for record in records), key_field)
 
     def _by_single_key(
         self,

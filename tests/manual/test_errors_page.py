@@ -522,6 +522,10 @@ ELSEWHERE = {
         "that can be read",
     ),
     "The answer of ... came so slowly": ("marketo_opps/test_transport.py", "so slowly"),
+    "... empty pages in a row of": (
+        "tap_marketo_opps/test_paging.py",
+        "empty pages in a row of the activity",
+    ),
     "Marketo no longer knows": ("tap_marketo_opps/test_resuming.py", "no longer knows"),
     "... external ids hold a comma": (
         "tap_marketo_opps/test_finding_by_leads.py",

@@ -28,9 +28,7 @@ def answer(body, status=200, content_type="application/json"):
 
 def test_absent_members_are_filled_in():
     read = read_answer("GET /x", answer({"success": True}))
-    assert read == Envelope(
-        [], None, more=False, next_page_token=None, warnings=(), server_time=NOW
-    )
+    assert read == Envelope([], None, more=None, next_page_token=None, warnings=(), server_time=NOW)
 
 
 def test_everything_that_an_envelope_may_hold_is_kept():
@@ -44,9 +42,9 @@ def test_everything_that_an_envelope_may_hold_is_kept():
     }
     read = read_answer("GET /x", answer(members))
     assert read == Envelope([{"a": 1}], "r#1", True, "next", ("careful",), NOW)
-    page = read.page()
+    page = read.page("GET /x")
     assert (page.records, page.more, page.next_page_token) == ([{"a": 1}], True, "next")
-    assert (page.request_id, page.server_time) == ("r#1", NOW)
+    assert (page.request_id, page.server_time, page.call) == ("r#1", NOW, "GET /x")
 
 
 @pytest.mark.parametrize("members", [[], {}, {"success": "true"}, {"result": []}, 1, None])

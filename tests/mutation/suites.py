@@ -59,6 +59,7 @@ SUITES = {
             "test_errors.py",
             "test_fields.py",
             "test_pacing.py",
+            "test_paging.py",
             "test_quota.py",
             "test_redaction.py",
             "test_retry.py",

@@ -36,7 +36,7 @@ class Client:
 
     def activities(self, **asked):
         self.asked.append(asked["next_page_token"])
-        return _page()
+        return _page(token=f"after {len(self.asked)}")
 
     def activity_types(self):
         return {"Visit Webpage": 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -31,7 +32,13 @@ def _page(*keys, token=None):
     return Page(records, token, more=token is not None, request_id=None, server_time=now)
 
 
-QUERY = SimpleNamespace(key_field="key", obj="opportunities", page=lambda *asked: asked)
+def _told(keys, token):
+    """A page that tells what was asked for."""
+    page = _page(*keys, str(token), token="further")
+    return replace(page, request_id=(keys, token))
+
+
+QUERY = SimpleNamespace(key_field="key", obj="opportunities", page=_told)
 
 
 def _lookup(backlog=None, *, found_first=True, is_new=never):
@@ -88,13 +95,13 @@ def test_each_page_is_asked_for_by_the_token_of_the_one_before(kind):
     reading = stage.next_reading() or Reading(0, {"1": True})
     before = _page("1", token="more")
     first = stage.calls(reading)
-    assert first(None)() == (("1",), None)
+    assert first(None)().request_id == (("1",), None)
     # What a sweep reads next has to wait for its turn.
     next_call = first(before)
-    assert next_call is None if kind == "sweep" else next_call() == (("1",), "more")
+    assert next_call is None if kind == "sweep" else next_call().request_id == (("1",), "more")
     assert first(_page("1")) is None
     reading.token = "more"
-    assert stage.calls(reading)(None)() == (("1",), "more")
+    assert stage.calls(reading)(None)().request_id == (("1",), "more")
 
 
 # Sweeps
@@ -132,7 +139,7 @@ def test_a_chunk_whose_page_token_was_refused_is_read_from_its_first_page_and_co
     reading = sweep.next_reading()
     sweep.read(reading, _page("7", token="further"))
     sweep.restart(reading, REFUSED)
-    _, token = sweep.calls(reading)(None)()
+    _, token = sweep.calls(reading)(None)().request_id
     assert token is None
     with pytest.raises(PageTokenError):
         sweep.restart(reading, REFUSED)

@@ -1,0 +1,163 @@
+"""Where a read that comes in pages ends, family by family; pure.
+
+Whether queries say `moreResult` at all is not documented: endpoints of the same kind are known to
+send `nextPageToken` alone, so a query goes by its token and by what its pages bring. The activity
+log does say it, through empty pages too.
+"""
+
+from __future__ import annotations
+
+import logging
+import typing as t
+from dataclasses import replace
+
+from marketo_opps.errors import beyond_documentation
+from marketo_opps.fields import MARKETO_GUID
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from marketo_opps.errors import UnexpectedResponseError
+    from marketo_opps.models import Page, Record
+
+_LOGGER = logging.getLogger(__name__)
+
+# Which place a record has in its page is nothing of the record's own.
+_PLACE = "seq"
+_MANY_EMPTY_PAGES = 100
+
+
+class SeenKeys(t.Protocol):
+    """Remembers keys; a plain set does."""
+
+    def __contains__(self, key: str, /) -> bool:
+        """Return whether the key was added."""
+
+    def add(self, key: str, /) -> None:
+        """Remember a key."""
+
+
+class QueryPaging:
+    """The end of one lookup: takes its pages in their order.
+
+    Args:
+        wanted: the values asked for, where each can be one record's only: with the last of them
+            found the lookup is at its end. Blanks around a value do not count. Case does: whether
+            Marketo tells keys apart by case is not documented, so `a` may follow `A`.
+        key_field: the field that holds these values.
+        seen: where records are remembered; for lookups that find very many, one that is leaner
+            than a set.
+    """
+
+    def __init__(
+        self,
+        wanted: Iterable[str] = (),
+        key_field: str = MARKETO_GUID,
+        seen: SeenKeys | None = None,
+    ) -> None:
+        self._missing = {value.strip() for value in wanted}
+        self._may_find_all = bool(self._missing)
+        self._key_field = key_field
+        self._seen: SeenKeys = set() if seen is None else seen
+        self._was_news = True
+
+    def resolved(self, page: Page) -> Page:
+        """Return the page with `more` being True or False.
+
+        Raises:
+            UnexpectedResponseError: it cannot be read on from, or reading on would never end.
+        """
+        _check_token(page)
+        is_news = self._take(page.records)
+        return replace(page, more=self._goes_on(page, is_news=is_news))
+
+    def _take(self, records: Sequence[Record]) -> bool:
+        """Remember a page's records; return whether one of them is new to this lookup."""
+        is_news = False
+        for record in records:
+            self._missing.discard(str(record.get(self._key_field)).strip())
+            identity = _identity(record)
+            if identity not in self._seen:
+                self._seen.add(identity)
+                is_news = True
+        return is_news
+
+    def _goes_on(self, page: Page, *, is_news: bool) -> bool:
+        found_all = self._may_find_all and not self._missing
+        if page.more is False or not page.next_page_token or found_all:
+            return False
+        if page.more is None:
+            return is_news
+        if not (is_news or self._was_news):
+            raise _beyond(page, "two pages in a row that bring nothing new, and more to come")
+        self._was_news = is_news
+        return True
+
+
+class LogPaging:
+    """The end of one walk of the activity log: takes its pages in their order.
+
+    Args:
+        seen: where page tokens are remembered; for long walks one that is leaner than a set.
+    """
+
+    def __init__(self, seen: SeenKeys | None = None) -> None:
+        self._seen: SeenKeys = set() if seen is None else seen
+        self._empty_pages = 0
+        self._told_next = _MANY_EMPTY_PAGES
+
+    def resolved(self, page: Page, asked: str) -> Page:
+        """Return the page with `more` being True or False.
+
+        Args:
+            page: the next one of the walk.
+            asked: the page token that it was asked for with.
+
+        Raises:
+            UnexpectedResponseError: it cannot be read on from, or reading on would never end.
+        """
+        _check_token(page)
+        if page.more is None:
+            raise _beyond(page, "no moreResult in a page of the activity log")
+        self._seen.add(asked)
+        if page.more:
+            self._check_new(page)
+            self._count(page)
+        return page
+
+    def _check_new(self, page: Page) -> None:
+        token = str(page.next_page_token)
+        if token in self._seen:
+            raise _beyond(page, "a page token of the activity log that has led there before")
+        self._seen.add(token)
+
+    def _count(self, page: Page) -> None:
+        if page.records:
+            self._empty_pages, self._told_next = 0, _MANY_EMPTY_PAGES
+            return
+        self._empty_pages += 1
+        if self._empty_pages == self._told_next:
+            self._told_next *= 10
+            _LOGGER.warning(
+                "%s empty pages in a row of the activity log, and Marketo says that there are "
+                "more (requestId %s): reading on.",
+                f"{self._empty_pages:,}",
+                page.request_id,
+            )
+
+
+def _check_token(page: Page) -> None:
+    if page.more and not page.next_page_token:
+        # Asked for without a token, it would be the first page again, and so on for ever.
+        raise _beyond(page, "more to come and no page token")
+
+
+def _beyond(page: Page, what: str) -> UnexpectedResponseError:
+    return beyond_documentation(page.call, page.request_id, what)
+
+
+def _identity(record: Record) -> str:
+    """Return what tells a record apart: its GUID, or all that it holds where it has none."""
+    if guid := record.get(MARKETO_GUID):
+        return str(guid).strip()
+    return repr(sorted(member for member in record.items() if member[0] != _PLACE))
