@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from marketo_sandbox.instance.clock import OUT_OF_RANGE, Clock
-from marketo_sandbox.optional_dependencies import what_is_missing
+from marketo_sandbox.optional_dependencies import missing_packages_message
 from marketo_sandbox.options import ALL_PERMISSIONS, LimitOptions, SandboxOptions
-from marketo_sandbox.server.faults import Fault
+from marketo_sandbox.server.faults import FaultRule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,25 +28,25 @@ MAX_LATENCY_MS = 86_400_000
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand; returns the exit status."""
-    asked = _parser().parse_args(arguments)
-    missing = what_is_missing()
+    parsed = _parser().parse_args(arguments)
+    missing = missing_packages_message()
     if missing is not None:
         print(f"marketo-sandbox: {missing}", file=sys.stderr)
         return 1
-    if asked.command == "demo":
+    if parsed.command == "demo":
         from marketo_sandbox.demo import run_demo  # noqa: PLC0415 - wants both plugins
 
-        return int(run_demo(opportunities=asked.opportunities))
-    return serve(_options(asked))
+        return int(run_demo(opportunities=parsed.opportunities))
+    return serve(_options(parsed))
 
 
 def serve(options: SandboxOptions) -> int:
     """Serve an instance until SIGTERM or SIGINT."""
     from marketo_sandbox.server.server import SandboxServer  # noqa: PLC0415 - wants the extra
 
-    over = threading.Event()
+    stop_requested = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: over.set())
+        signal.signal(number, lambda *_: stop_requested.set())
     try:
         server = SandboxServer(options).start()
     except sqlite3.Error as error:
@@ -57,7 +57,7 @@ def serve(options: SandboxOptions) -> int:
         print(f"marketo-sandbox: cannot listen on port {options.port}: {reason}", file=sys.stderr)
         return 1
     print(json.dumps(server.credentials), flush=True)
-    over.wait()
+    stop_requested.wait()
     server.stop()
     return 0
 
@@ -107,10 +107,10 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         help="a native CRM sync owns the opportunities",
     )
     parser.add_argument("--seed", type=_seed, default=0, metavar="S", help="of records and faults")
-    _add_more(parser)
+    _add_instance_options(parser)
 
 
-def _add_more(parser: argparse.ArgumentParser) -> None:
+def _add_instance_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--client-id", metavar="ID")
     parser.add_argument("--client-secret", metavar="SECRET")
     parser.add_argument(
@@ -128,26 +128,26 @@ def _add_more(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--daily-calls", type=_limit, default=50_000, metavar="N")
 
 
-def _options(asked: argparse.Namespace) -> SandboxOptions:
+def _options(parsed: argparse.Namespace) -> SandboxOptions:
     return SandboxOptions(
-        opportunities=asked.opportunities,
-        leads=asked.leads,
-        seed=asked.seed,
-        database=asked.database,
-        port=asked.port,
-        latency_ms=asked.latency_ms,
-        faults=asked.fault,
-        crm_sync=asked.crm_sync,
-        client_id=asked.client_id,
-        client_secret=asked.client_secret,
-        token_seconds=asked.token_seconds,
-        clock=asked.clock,
-        permissions=ALL_PERMISSIONS - frozenset(asked.deny),
+        opportunities=parsed.opportunities,
+        leads=parsed.leads,
+        seed=parsed.seed,
+        database=parsed.database,
+        port=parsed.port,
+        latency_ms=parsed.latency_ms,
+        faults=parsed.fault,
+        crm_sync=parsed.crm_sync,
+        client_id=parsed.client_id,
+        client_secret=parsed.client_secret,
+        token_seconds=parsed.token_seconds,
+        clock=parsed.clock,
+        permissions=ALL_PERMISSIONS - frozenset(parsed.deny),
         limits=LimitOptions(
-            enforced=not asked.no_limits,
-            calls_per_window=asked.calls_per_window,
-            concurrent_calls=asked.concurrent_calls,
-            daily_calls=asked.daily_calls,
+            enforced=not parsed.no_limits,
+            calls_per_window=parsed.calls_per_window,
+            concurrent_calls=parsed.concurrent_calls,
+            daily_calls=parsed.daily_calls,
         ),
     )
 
@@ -206,7 +206,7 @@ def _fault(text: str) -> dict[str, Any]:
         wanted = "CODE=PROBABILITY, such as 606=0.1"
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form {wanted}") from error
     try:
-        Fault.from_mapping(rule)
+        FaultRule.from_mapping(rule)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return rule

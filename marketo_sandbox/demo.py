@@ -63,14 +63,14 @@ def run_demo(*, opportunities: int) -> int:
         tempfile.TemporaryDirectory(prefix="marketo-demo-") as folder,
     ):
         try:
-            _tell(source, destination, Path(folder))
+            _demonstrate(source, destination, Path(folder))
         except DemoError as error:
             print(f"FAILED: {error}", file=sys.stderr)
             return 1
     return 0
 
 
-def _tell(source: SandboxServer, destination: SandboxServer, folder: Path) -> None:
+def _demonstrate(source: SandboxServer, destination: SandboxServer, folder: Path) -> None:
     count = source.instance.counts()["opportunities"]
     custom = sum(each.custom for each in OPPORTUNITY.fields)
     print("Two Marketo instances, on this machine:")

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 PACKAGES = ("httptools", "starlette", "uvicorn")
 
 
-def what_is_missing() -> str | None:
+def missing_packages_message() -> str | None:
     """What to install before a sandbox can be started; nothing where all of it is there."""
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if not missing:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from marketo_sandbox.optional_dependencies import what_is_missing
+from marketo_sandbox.optional_dependencies import missing_packages_message
 from marketo_sandbox.options import SandboxOptions
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class SandboxFactory(Protocol):
 @pytest.fixture
 def marketo_sandbox_factory() -> Iterator[SandboxFactory]:
     """Start sandboxes that end with the test, and fail it if one of them was misused."""
-    missing = what_is_missing()
+    missing = missing_packages_message()
     if missing is not None:
         pytest.fail(missing, pytrace=False)
     from marketo_sandbox.server.server import SandboxServer  # noqa: PLC0415 - wants the extra

@@ -95,10 +95,10 @@ class ActivityLog:
         found: list[dict[str, Any]] = []
         looked_at = 0
         for row in rows[:scan]:
-            if _wanted(row, types, leads):
+            if _matches(row, types, leads):
                 if len(found) == limit:
                     break
-                found.append(_shown(row))
+                found.append(_to_activity(row))
             position = (row[1], row[0])
             looked_at += 1
         return found, position, looked_at < len(rows)
@@ -113,11 +113,11 @@ def _row(event: Event, date: int, visible: float) -> tuple[Any, ...]:
     return (date, visible, event.lead, event.type, event.asset, event.label, attributes)
 
 
-def _wanted(row: tuple[Any, ...], types: Collection[int], leads: Collection[int] | None) -> bool:
+def _matches(row: tuple[Any, ...], types: Collection[int], leads: Collection[int] | None) -> bool:
     return row[3] in types and (leads is None or row[2] in leads)
 
 
-def _shown(row: tuple[Any, ...]) -> dict[str, Any]:
+def _to_activity(row: tuple[Any, ...]) -> dict[str, Any]:
     number, date, lead, kind, asset, label, attributes = row
     pairs = msgspec.json.decode(attributes)
     return {

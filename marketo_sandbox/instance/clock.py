@@ -27,7 +27,7 @@ LATEST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 OUT_OF_RANGE = "the clock goes from 1970 to the end of 9998"
 
 
-def _possible(seconds: float) -> float:
+def _validated(seconds: float) -> float:
     if not 0 <= seconds <= LATEST:
         raise ValueError(OUT_OF_RANGE)
     return seconds
@@ -61,7 +61,7 @@ class Clock:
         Raises:
             ValueError: for one that it cannot show; the clock is then as it was.
         """
-        seconds = _possible(moment.timestamp())
+        seconds = _validated(moment.timestamp())
         self._offset_seconds = seconds - self._real()
         self._frozen_at = seconds if frozen else None
 
@@ -71,7 +71,7 @@ class Clock:
         Raises:
             ValueError: when that leads to a moment that it cannot show; it is then as it was.
         """
-        _possible(self.seconds() + seconds)
+        _validated(self.seconds() + seconds)
         self._offset_seconds += seconds
         if self._frozen_at is not None:
             self._frozen_at += seconds

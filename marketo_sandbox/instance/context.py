@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Books:
+class InstanceContext:
     """The records, the log of what happens to them, the clock that dates both, and the rules."""
 
     storage: Storage

@@ -26,9 +26,9 @@ class Field:
     custom: bool = False
     crm_managed: bool = False
     schema_name: str | None = None
-    told: bool = True
+    listed: bool = True
 
-    def described(self) -> dict[str, Any]:
+    def to_describe(self) -> dict[str, Any]:
         """The entry in ``fields`` of a describe answer."""
         entry: dict[str, Any] = {
             "name": self.name,
@@ -42,7 +42,7 @@ class Field:
             entry["crmManaged"] = True
         return entry
 
-    def schema(self) -> dict[str, Any]:
+    def to_schema(self) -> dict[str, Any]:
         """The answer of the schema endpoint, which tells more and in another order."""
         entry: dict[str, Any] = {
             "displayName": self.schema_name or self.display_name,
@@ -89,7 +89,7 @@ class ObjectType:
             names.append(filter_field)
         return names
 
-    def described(self, since: str, *, dates: bool = False) -> dict[str, Any]:
+    def to_describe(self, since: str, *, dates: bool = False) -> dict[str, Any]:
         """The one entry of a describe answer.
 
         Args:
@@ -104,7 +104,7 @@ class ObjectType:
             "idField": self.id_field,
             "dedupeFields": list(self.dedupe_fields),
             "searchableFields": self.searchable(),
-            "fields": [each.described() for each in self.fields if each.told or dates],
+            "fields": [each.to_describe() for each in self.fields if each.listed or dates],
         }
 
 
@@ -203,8 +203,8 @@ ROLE = ObjectType(
     fields=(
         _GUID,
         # Not among the fields that Adobe prints, and yet returned by default.
-        replace(_CREATED, told=False),
-        replace(_UPDATED, told=False),
+        replace(_CREATED, listed=False),
+        replace(_UPDATED, listed=False),
         _EXTERNAL_ID,
         Field("leadId", "Lead Id", "integer", updateable=False),
         Field("role", "Role", "string", 50, updateable=False),

@@ -1,4 +1,4 @@
-"""What the instance says no with: to a whole call, or to one record of it."""
+"""Errors by which the instance refuses a whole call, or one record of it."""
 
 from __future__ import annotations
 
@@ -36,50 +36,36 @@ class _CodedRefusalError(Exception):
 
 
 class CallRefusedError(_CodedRefusalError):
-    """The whole call fails: HTTP 200, ``success: false`` and this code.
+    """Refuse the whole call: ``success: false`` with this code in ``errors``.
 
     Args:
         code: Marketo's code, a string as on the wire.
-        message: what stands beside it in ``errors``, if not the usual.
+        message: beside the code in ``errors``; by default Marketo's usual one.
     """
 
     def __init__(self, code: str, message: str | None = None) -> None:
-        super().__init__(code, message or _MESSAGES.get(code, "Fault on order"))
+        super().__init__(code, message or _MESSAGES.get(code, "Injected fault"))
 
 
 class RecordRefusedError(_CodedRefusalError):
-    """One record is skipped, with this reason; the others go on.
+    """Skip one record, with this code in its ``reasons``.
 
     Args:
         code: Marketo's code, a string as on the wire.
-        message: what stands beside it in ``reasons``.
+        message: beside the code in ``reasons``.
     """
-
-
-class HttpRefusedError(Exception):
-    """The gateway itself refuses: an HTTP status and a page, no envelope.
-
-    Args:
-        status: the HTTP status.
-        reason: its usual phrase.
-    """
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(f"{status} {reason}")
-        self.status = status
-        self.reason = reason
 
 
 def missing(parameter: str) -> CallRefusedError:
-    """A required parameter is not in the request."""
+    """Return the refusal of a call that lacks a required parameter."""
     return CallRefusedError("1002", f"Missing value for the required parameter '{parameter}'")
 
 
 def blank(parameter: str) -> CallRefusedError:
-    """A required parameter is there and empty."""
+    """Return the refusal of a call whose required parameter is empty."""
     return CallRefusedError("701", f"{parameter} cannot be blank")
 
 
-def invalid(what: str) -> CallRefusedError:
-    """The request as a whole makes no sense to the endpoint."""
-    return CallRefusedError("1003", what)
+def invalid(message: str) -> CallRefusedError:
+    """Return the refusal of a call with invalid data."""
+    return CallRefusedError("1003", message)

@@ -1,4 +1,4 @@
-"""What a caller asks for, read from loosely formed parameters, with Marketo's refusals."""
+"""Parameters of the API's operations, validated, or refused as Marketo refuses them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from marketo_sandbox.instance.errors import CallRefusedError, blank, invalid, missing
 from marketo_sandbox.instance.records import field_names
-from marketo_sandbox.instance.values import whole
+from marketo_sandbox.instance.values import parse_integer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +25,13 @@ Parameters = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Query:
-    """A look-up: by which field, which values (or compound keys), what to show."""
+class QueryRequest:
+    """A query: the field to filter by, its values, the fields to return, the page.
+
+    Attributes:
+        field: None to filter by the compound key.
+        values: texts, or one mapping for each compound key.
+    """
 
     field: str | None
     values: list[Any]
@@ -36,19 +41,19 @@ class Query:
 
 
 @dataclass(frozen=True)
-class Write:
-    """A sync or a delete."""
+class WriteRequest:
+    """The records of a sync or a delete, and how to treat them."""
 
     action: str
     by_id: bool
     records: list[dict[str, Any]]
 
 
-def required(parameters: Mapping[str, Any], name: str) -> str:
-    """A parameter that must be there and hold something.
+def read_required(parameters: Mapping[str, Any], name: str) -> str:
+    """Return a parameter that must be present and not blank.
 
     Raises:
-        CallRefusedError: 1002, 701, or 1001 for what is no text or number.
+        CallRefusedError: 1002 if it is missing, 701 if blank, 1001 if neither text nor number.
     """
     value = parameters.get(name)
     if value is None:
@@ -65,16 +70,16 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def batch_size(parameters: Mapping[str, Any]) -> int:
-    """``batchSize``: 300 unless told less.
+def read_batch_size(parameters: Mapping[str, Any]) -> int:
+    """Return ``batchSize``, by default 300.
 
     Raises:
-        CallRefusedError: 1001 when it is no number, 1003 when out of range.
+        CallRefusedError: 1001 if it is not an integer, 1003 if it is out of range.
     """
     value = parameters.get("batchSize")
     if value is None or value == "":
         return MAX_RECORDS
-    size = whole(value)
+    size = parse_integer(value)
     if size is None:
         raise CallRefusedError("1001", f"Invalid value '{value}'. Required of type 'integer'")
     if not 1 <= size <= MAX_RECORDS:
@@ -82,18 +87,18 @@ def batch_size(parameters: Mapping[str, Any]) -> int:
     return size
 
 
-def page_token(parameters: Mapping[str, Any]) -> str | None:
-    """``nextPageToken``, or None on a first page; what is no text is no token that exists."""
+def read_page_token(parameters: Mapping[str, Any]) -> str | None:
+    """Return ``nextPageToken`` as text, or None on a first page."""
     return str(parameters.get("nextPageToken") or "") or None
 
 
-def integers(parameters: Mapping[str, Any], name: str, most: int) -> list[int]:
-    """A comma-separated list of whole numbers.
+def read_integers(parameters: Mapping[str, Any], name: str, most: int) -> list[int]:
+    """Return a comma-separated list of integers.
 
     Raises:
         CallRefusedError: 1002, 701, 1001 or 1003.
     """
-    texts = split(required(parameters, name))
+    texts = split_list(read_required(parameters, name))
     if len(texts) > most:
         raise invalid(f"Invalid data: at most {most} {name}")
     try:
@@ -103,35 +108,35 @@ def integers(parameters: Mapping[str, Any], name: str, most: int) -> list[int]:
         raise CallRefusedError("1001", message) from error
 
 
-def split(text: str) -> list[str]:
-    """The members of a comma-separated list, blanks around them dropped."""
+def split_list(text: str) -> list[str]:
+    """Split a comma-separated list, dropping blanks around its members."""
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def query(obj: ObjectType, parameters: Parameters) -> Query:
-    """Read the parameters of a query.
+def read_query(obj: ObjectType, parameters: Parameters) -> QueryRequest:
+    """Return the parameters of a query.
 
     Raises:
-        CallRefusedError: for anything that is missing, unknown or too much.
+        CallRefusedError: for anything that is missing, unknown or over a limit.
     """
-    filter_type = required(parameters, "filterType")
+    filter_type = read_required(parameters, "filterType")
     if filter_type == "dedupeFields" and len(obj.dedupe_fields) > 1:
-        field, values = None, _compound_keys(obj, parameters)
+        field, values = None, _read_compound_keys(obj, parameters)
     else:
-        field = _filter_field(obj, filter_type)
-        values = split(required(parameters, "filterValues"))
+        field = _read_filter_field(obj, filter_type)
+        values = split_list(read_required(parameters, "filterValues"))
     if len(values) > MAX_RECORDS:
         raise invalid(f"Invalid data: at most {MAX_RECORDS} values")
-    return Query(
+    return QueryRequest(
         field=field,
         values=values,
-        fields=_fields(obj, parameters, field),
-        batch_size=batch_size(parameters),
-        page_token=page_token(parameters),
+        fields=_read_fields(obj, parameters, field),
+        batch_size=read_batch_size(parameters),
+        page_token=read_page_token(parameters),
     )
 
 
-def _filter_field(obj: ObjectType, filter_type: str) -> str:
+def _read_filter_field(obj: ObjectType, filter_type: str) -> str:
     aliases = {"idField": obj.id_field, "dedupeFields": obj.dedupe_fields[0]}
     name = aliases.get(filter_type, filter_type)
     if name in obj.searchable_alone:
@@ -141,8 +146,8 @@ def _filter_field(obj: ObjectType, filter_type: str) -> str:
     raise CallRefusedError("1006", f"Field '{name}' not found")
 
 
-def _compound_keys(obj: ObjectType, parameters: Parameters) -> list[Any]:
-    records = input_records(parameters)
+def _read_compound_keys(obj: ObjectType, parameters: Parameters) -> list[Any]:
+    records = read_input(parameters)
     for record in records:
         for name in obj.dedupe_fields:
             if record.get(name) in (None, ""):
@@ -150,9 +155,9 @@ def _compound_keys(obj: ObjectType, parameters: Parameters) -> list[Any]:
     return records
 
 
-def _fields(obj: ObjectType, parameters: Parameters, filter_field: str | None) -> list[str]:
-    asked = parameters.get("fields")
-    names = asked if isinstance(asked, list) else split(str(asked or ""))
+def _read_fields(obj: ObjectType, parameters: Parameters, filter_field: str | None) -> list[str]:
+    value = parameters.get("fields")
+    names = value if isinstance(value, list) else split_list(str(value or ""))
     if not names:
         return obj.default_fields(filter_field)
     known = field_names(obj)
@@ -162,11 +167,11 @@ def _fields(obj: ObjectType, parameters: Parameters, filter_field: str | None) -
     return [known[str(name).lower()] for name in names]
 
 
-def input_records(parameters: Parameters) -> list[dict[str, Any]]:
-    """The ``input`` of a call.
+def read_input(parameters: Parameters) -> list[dict[str, Any]]:
+    """Return the records in ``input``.
 
     Raises:
-        CallRefusedError: 1002, 701 or 1003.
+        CallRefusedError: 1002 if it is missing, 701 if empty, 1003 if malformed or too long.
     """
     records = parameters.get("input")
     if records is None:
@@ -180,30 +185,30 @@ def input_records(parameters: Parameters) -> list[dict[str, Any]]:
     return records
 
 
-def sync(parameters: Parameters) -> Write:
-    """Read the body of a sync.
+def read_sync(parameters: Parameters) -> WriteRequest:
+    """Return the parameters of a sync.
 
     Raises:
-        CallRefusedError: 1003 for a mode that does not exist, or the refusals of ``input``.
+        CallRefusedError: 1003 for an unknown mode, or as ``read_input`` does.
     """
-    action = _one_of(parameters, "action", ACTIONS)
-    mode = _one_of(parameters, "dedupeBy", DEDUPE_MODES)
-    # Adobe's pages disagree on the actions that heed dedupeBy; only updateOnly can use an id.
+    action = _read_choice(parameters, "action", ACTIONS)
+    mode = _read_choice(parameters, "dedupeBy", DEDUPE_MODES)
+    # Adobe's pages disagree on the actions that respect dedupeBy; only updateOnly can use an id.
     by_id = mode == "idField" and action == "updateOnly"
-    return Write(action, by_id, input_records(parameters))
+    return WriteRequest(action, by_id, read_input(parameters))
 
 
-def delete(parameters: Parameters) -> Write:
-    """Read the body of a delete.
+def read_delete(parameters: Parameters) -> WriteRequest:
+    """Return the parameters of a delete.
 
     Raises:
-        CallRefusedError: 1003 for a mode that does not exist, or the refusals of ``input``.
+        CallRefusedError: 1003 for an unknown mode, or as ``read_input`` does.
     """
-    mode = _one_of(parameters, "deleteBy", DEDUPE_MODES)
-    return Write("delete", mode == "idField", input_records(parameters))
+    mode = _read_choice(parameters, "deleteBy", DEDUPE_MODES)
+    return WriteRequest("delete", mode == "idField", read_input(parameters))
 
 
-def _one_of(parameters: Parameters, name: str, known: tuple[str, ...]) -> str:
+def _read_choice(parameters: Parameters, name: str, known: tuple[str, ...]) -> str:
     value = parameters.get(name)
     if value is None:
         return known[0]

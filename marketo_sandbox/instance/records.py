@@ -9,7 +9,7 @@ import msgspec
 
 from marketo_sandbox.instance.describe import ROLE, Field, ObjectType
 from marketo_sandbox.instance.errors import RecordRefusedError
-from marketo_sandbox.instance.values import MAX_INTEGER, format_datetime, stored, whole
+from marketo_sandbox.instance.values import MAX_INTEGER, format_datetime, parse_integer, to_stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -60,7 +60,7 @@ class Keys:
         )
 
     def _member(self, field: Field, record: Mapping[str, Any]) -> Any:
-        value = stored(record.get(field.name), field, 1)
+        value = to_stored(record.get(field.name), field, 1)
         if value is None:
             raise missing_value(field.name)
         return value
@@ -75,9 +75,9 @@ def missing_value(name: str) -> RecordRefusedError:
     return RecordRefusedError("1002", f"Missing value for the required parameter '{name}'")
 
 
-def lead_number(value: Any) -> int | None:
+def parse_lead_id(value: Any) -> int | None:
     """A lead's id as a number, or None for what cannot be one."""
-    number = whole(value)
+    number = parse_integer(value)
     return number if number is not None and 0 < number <= MAX_INTEGER else None
 
 
@@ -86,7 +86,7 @@ def fold_guid(guid: str) -> str:
     return guid.strip().lower()
 
 
-def changes(
+def changed_fields(
     obj: ObjectType, record: Mapping[str, Any], keys: Iterable[str], variant: int
 ) -> dict[str, Any]:
     """The fields that a record sets (None: clears), apart from its keys.
@@ -98,7 +98,7 @@ def changes(
     for name, value in record.items():
         if name in keys:
             continue
-        found[name] = stored(value, _writable(obj, name), variant)
+        found[name] = to_stored(value, _writable(obj, name), variant)
     return found
 
 
@@ -111,13 +111,13 @@ def _writable(obj: ObjectType, name: str) -> Field:
     return field
 
 
-def merged(body: Mapping[str, Any], changed: Mapping[str, Any]) -> str:
+def merge_body(body: Mapping[str, Any], changed: Mapping[str, Any]) -> str:
     """A record's body after a change: cleared fields are gone from it."""
-    whole = {**body, **changed}
-    return encode({name: value for name, value in whole.items() if value is not None}).decode()
+    after = {**body, **changed}
+    return encode({name: value for name, value in after.items() if value is not None}).decode()
 
 
-def shown(row: Row, fields: Sequence[str], seq: int) -> dict[str, Any]:
+def to_result(row: Row, fields: Sequence[str], seq: int) -> dict[str, Any]:
     """A row as a query answers it: nulls left out, a blank after some GUIDs."""
     body = decode(row.body)
     body["marketoGUID"] = row.guid + " " * (row.id % BLANK_AFTER_GUID_EVERY == 0)
@@ -130,7 +130,7 @@ def shown(row: Row, fields: Sequence[str], seq: int) -> dict[str, Any]:
     return record
 
 
-def plain(row: Row) -> dict[str, Any]:
+def to_stored_record(row: Row) -> dict[str, Any]:
     """A row as the sandbox's owner sees it: exact GUID, seconds since 1970 for the dates."""
     managed = {"marketoGUID": row.guid, "createdAt": row.created, "updatedAt": row.updated}
     return {**decode(row.body), **managed}

@@ -16,7 +16,7 @@ from marketo_sandbox.instance.values import AS_NUMBER_EVERY, AS_STRING_EVERY, fo
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from marketo_sandbox.instance.context import Books
+    from marketo_sandbox.instance.context import InstanceContext
 
 HISTORY_DAYS = 1_100
 ROLELESS_EVERY = 4
@@ -50,11 +50,11 @@ class Seeder:
         books: what is filled; the past ends now.
     """
 
-    def __init__(self, books: Books) -> None:
-        options = books.options
-        self._storage = books.storage
-        self._log = books.log
-        self._now = int(books.clock.seconds())
+    def __init__(self, context: InstanceContext) -> None:
+        options = context.options
+        self._storage = context.storage
+        self._log = context.log
+        self._now = int(context.clock.seconds())
         self._seed = options.seed
         self._log_begins = self._now - options.activity_retention_days * DAY_SECONDS
         self._keys = Keys(exact=options.exact_keys)
@@ -95,58 +95,58 @@ class Seeder:
         self._duplicate(begin, duplicates)
 
     def _opportunity(self, number: int, history_days: int, *, comma: bool) -> Row:
-        dice = mix(self._seed * 1_000_003 + number)
-        created = self._now - dice % (history_days * DAY_SECONDS) - 1
-        updated = created + (dice >> 7) % (self._now - created)
+        bits = mix(self._seed * 1_000_003 + number)
+        created = self._now - bits % (history_days * DAY_SECONDS) - 1
+        updated = created + (bits >> 7) % (self._now - created)
         external_id = external_opportunity_id(number, comma=comma)
-        body = self._body(number, dice, external_id, created)
+        body = self._body(number, bits, external_id, created)
         key = self._keys.fold(external_id)
         guid = new_guid(OPPORTUNITY, number, self._seed)
         return Row(number, guid, key, None, None, encode(body).decode(), created, updated)
 
-    def _body(self, number: int, dice: int, external_id: str, created: int) -> dict[str, Any]:
-        stage = (dice >> 3) % len(STAGES)
-        day = self._days.of(created, 30 + (dice >> 11) % 200)
+    def _body(self, number: int, bits: int, external_id: str, created: int) -> dict[str, Any]:
+        stage = (bits >> 3) % len(STAGES)
+        day = self._days.of(created, 30 + (bits >> 11) % 200)
         body = {
             "externalOpportunityId": external_id,
-            "name": f"{NAMES[(dice >> 5) % len(NAMES)]} {number}".strip(),
-            "description": f"Deal {number}, line one\nline two" if dice & 1 else None,
-            "type": "New Business" if dice & 2 else "Existing Business",
+            "name": f"{NAMES[(bits >> 5) % len(NAMES)]} {number}".strip(),
+            "description": f"Deal {number}, line one\nline two" if bits & 1 else None,
+            "type": "New Business" if bits & 2 else "Existing Business",
             "stage": STAGES[stage],
-            "amount": _money(dice, number),
-            "expectedRevenue": _money(dice >> 9, number + 1),
-            "quantity": _loose_number(f"{(dice >> 13) % 400 / 4}", number),
+            "amount": _money(bits, number),
+            "expectedRevenue": _money(bits >> 9, number + 1),
+            "quantity": _loose_number(f"{(bits >> 13) % 400 / 4}", number),
             "probability": _loose_integer(stage * 25, number),
             "closeDate": day,
             "externalCreatedDate": format_datetime(created - 3600, number),
-            "fiscalQuarter": f"Q{1 + (dice >> 17) % 4}",
+            "fiscalQuarter": f"Q{1 + (bits >> 17) % 4}",
             "fiscalYear": day[:4],
             "forecastCategory": "Pipeline" if stage < len(STAGES) - 1 else "Closed",
             "isClosed": stage == len(STAGES) - 1,
             "isWon": stage == len(STAGES) - 1,
-            "lastActivityDate": self._days.of(created, 3) if dice & 4 else None,
-            "nextStep": "Call back" if dice & 8 else None,
-            "source": SOURCES[(dice >> 19) % len(SOURCES)],
-            "externalCompanyId": f"ACME-{(dice >> 23) % 5000:05d}" if dice & 16 else None,
+            "lastActivityDate": self._days.of(created, 3) if bits & 4 else None,
+            "nextStep": "Call back" if bits & 8 else None,
+            "source": SOURCES[(bits >> 19) % len(SOURCES)],
+            "externalCompanyId": f"ACME-{(bits >> 23) % 5000:05d}" if bits & 16 else None,
         }
-        body |= self._custom(number, dice, created)
+        body |= self._custom(number, bits, created)
         return {name: value for name, value in body.items() if value is not None}
 
-    def _custom(self, number: int, dice: int, created: int) -> dict[str, Any]:
+    def _custom(self, number: int, bits: int, created: int) -> dict[str, Any]:
         return {
-            "region": REGIONS[(dice >> 29) % len(REGIONS)],
+            "region": REGIONS[(bits >> 29) % len(REGIONS)],
             "legacyNumber": _loose_integer(100_000 + number, number),
-            "hasRenewal": bool(dice & 32),
-            "renewalDate": self._days.of(created, 365) if dice & 32 else None,
-            "lastTouchedAt": format_datetime(created + 60, number + 1) if dice & 64 else None,
-            "discountValue": _money(dice >> 31, number) if dice & 128 else None,
-            "margin": _loose_number(f"{(dice >> 33) % 1000 / 1000}", number),
-            "discountPercent": _loose_integer((dice >> 35) % 60, number),
-            "fitScore": _loose_integer((dice >> 37) % 100 - 20, number),
+            "hasRenewal": bool(bits & 32),
+            "renewalDate": self._days.of(created, 365) if bits & 32 else None,
+            "lastTouchedAt": format_datetime(created + 60, number + 1) if bits & 64 else None,
+            "discountValue": _money(bits >> 31, number) if bits & 128 else None,
+            "margin": _loose_number(f"{(bits >> 33) % 1000 / 1000}", number),
+            "discountPercent": _loose_integer((bits >> 35) % 60, number),
+            "fitScore": _loose_integer((bits >> 37) % 100 - 20, number),
             "notes": "é" * 15_000 if number % LONG_TEXT_EVERY == 0 else None,
-            "contactEmail": f"buyer{number}@example.com" if dice & 256 else None,
-            "territory": "u33dc1" if dice & 512 else None,
-            "crmOwner": "Dana Q. Owner" if dice & 1024 else None,
+            "contactEmail": f"buyer{number}@example.com" if bits & 256 else None,
+            "territory": "u33dc1" if bits & 512 else None,
+            "crmOwner": "Dana Q. Owner" if bits & 1024 else None,
         }
 
     def _add_roles(self, opportunities: list[Row], lead_count: int) -> None:
@@ -156,7 +156,7 @@ class Seeder:
         for opportunity in opportunities:
             if opportunity.id % ROLELESS_EVERY == 0:
                 continue
-            for lead, name in _parts(opportunity.id, lead_count):
+            for lead, name in _draw_roles(opportunity.id, lead_count):
                 rows.append(self._role(number, opportunity, lead, name))
                 number += 1
                 events += self._events(opportunity, lead, name)
@@ -227,20 +227,20 @@ def external_id_of(opportunity: Row) -> str:
     return external_opportunity_id(opportunity.id, comma="," in opportunity.key)
 
 
-def _parts(number: int, lead_count: int) -> list[tuple[int, str]]:
+def _draw_roles(number: int, lead_count: int) -> list[tuple[int, str]]:
     """One to three leads of an opportunity; a lead turns up in several of them."""
-    dice = mix(number * 7)
+    bits = mix(number * 7)
     parts = (
-        (1 + (dice >> shift) % lead_count, ROLE_NAMES[(dice >> shift) % len(ROLE_NAMES)])
-        for shift in range(0, 8 * (1 + dice % 3), 8)
+        (1 + (bits >> shift) % lead_count, ROLE_NAMES[(bits >> shift) % len(ROLE_NAMES)])
+        for shift in range(0, 8 * (1 + bits % 3), 8)
     )
     return list(dict.fromkeys(parts))
 
 
-def _money(dice: int, number: int) -> Any:
-    cents = dice % 100_000_000
+def _money(bits: int, number: int) -> Any:
+    cents = bits % 100_000_000
     if number % BIG_NUMBER_EVERY == 0:
-        return f"12345678901{cents:08d}.{dice % 100:02d}"
+        return f"12345678901{cents:08d}.{bits % 100:02d}"
     return _loose_number(f"{cents // 100}.{cents % 100:02d}", number)
 
 

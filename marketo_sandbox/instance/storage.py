@@ -1,4 +1,4 @@
-"""The records, the leads and the log in SQLite: in a file, or in a scratch file of SQLite's own."""
+"""Records, leads and activity log in SQLite: in a file, or in a temporary database."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Row(NamedTuple):
 
 
 class Storage:
-    """SQL and nothing else: what the rows mean is the instance's business.
+    """Store and find rows; what they mean is not known here.
 
     Args:
         path: a file, or ``SCRATCH``.
@@ -70,15 +70,15 @@ class Storage:
         if path != SCRATCH:
             self._db.execute("PRAGMA journal_mode = WAL")
         self._db.executescript(_SCHEMA)
-        self._searched: set[str] = set()
+        self._search_indexes: set[str] = set()
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the database."""
         self._db.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All of what happens within, or nothing of it."""
+        """Run the block as one transaction."""
         self._db.execute("BEGIN")
         try:
             yield
@@ -88,13 +88,13 @@ class Storage:
         self._db.execute("COMMIT")
 
     def clear(self) -> None:
-        """Forget every record, lead and activity."""
+        """Delete every record, lead and activity."""
         for table in TABLES:
             self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - a name of our own
         self._db.execute("DELETE FROM sqlite_sequence")
 
     def meta(self, name: str) -> str | None:
-        """A value kept beside the records."""
+        """Return a value kept beside the records, or None."""
         row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
 
@@ -102,41 +102,47 @@ class Storage:
         """Keep a value beside the records."""
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
+    def keep_meta(self, name: str, given: str | None, default: str) -> str:
+        """Return the given value, else the one kept, else the default; it is kept from now on."""
+        value = given or self.meta(name) or default
+        self.set_meta(name, value)
+        return value
+
     def next_id(self, table: str) -> int:
-        """The id that comes after every id ever given."""
+        """Return the id after every id ever given."""
         sql = "SELECT seq FROM sqlite_sequence WHERE name = ?"
         row = self._db.execute(sql, (table,)).fetchone()
         return 1 if row is None else int(row[0]) + 1
 
     def count(self, table: str) -> int:
-        """How many rows a table holds."""
+        """Return the number of rows in a table."""
         sql = f"SELECT COUNT(*) FROM {table}"  # noqa: S608 - a name of our own
         return int(self._db.execute(sql).fetchone()[0])
 
     def insert(self, table: str, rows: Iterable[Row]) -> None:
-        """Add records, ids and all."""
+        """Insert records with their ids."""
         sql = f"INSERT INTO {table} ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - a name of our own
         self._db.executemany(sql, rows)
 
     def update(self, table: str, row: Row) -> None:
-        """Write a record's body and date anew."""
+        """Update a record's body and date."""
         sql = f"UPDATE {table} SET body = ?, updated = ? WHERE id = ?"  # noqa: S608 - a name of our own
         self._db.execute(sql, (row.body, row.updated, row.id))
 
     def delete(self, table: str, ids: Iterable[int]) -> None:
-        """Remove records by id."""
+        """Delete records by id."""
         sql = f"DELETE FROM {table} WHERE id = ?"  # noqa: S608 - a name of our own
         self._db.executemany(sql, [(each,) for each in ids])
 
     def find(
         self, table: str, column: str, values: Sequence[Any], after: int = 0, limit: int = -1
     ) -> list[Row]:
-        """Records whose column has one of the values, by id, from past ``after`` on.
+        """Return records whose column has one of the values, in order of their ids.
 
         Args:
             table: the object's table.
-            column: a column, or an expression from ``searched``.
-            values: what to look for.
+            column: a column, or an expression from ``search_expression``.
+            values: the values to find.
             after: an id; only greater ones are returned.
             limit: at most so many; -1 for all.
         """
@@ -149,38 +155,38 @@ class Storage:
         cursor = self._db.execute(sql, (*values, after, limit))
         return [Row._make(row) for row in cursor]
 
-    def searched(self, table: str, field: str) -> str:
-        """The expression that searches a field of the body; the first search makes its index."""
+    def search_expression(self, table: str, field: str) -> str:
+        """Return an SQL expression for a field of the body, with its index created on first use."""
         expression = f"CAST(json_extract(body, '$.\"{field}\"') AS TEXT) COLLATE NOCASE"
         name = f"{table}_by_{field}"
-        if name not in self._searched:
+        if name not in self._search_indexes:
             self._db.execute(f'CREATE INDEX IF NOT EXISTS "{name}" ON {table} ({expression})')
-            self._searched.add(name)
+            self._search_indexes.add(name)
         return expression
 
     def scan(
         self, table: str, after: int = 0, limit: int = -1, *, offset: int = 0
     ) -> Iterator[Row]:
-        """Records by id, from past ``after`` on, the first ``offset`` of those left out."""
+        """Return records in order of their ids, those past ``after``, skipping ``offset``."""
         sql = f"SELECT {_COLUMNS} FROM {table} WHERE id > ? ORDER BY id LIMIT ? OFFSET ?"  # noqa: S608 - a name of our own
         return (Row._make(row) for row in self._db.execute(sql, (after, limit, offset)))
 
     def add_leads(self, ids: Iterable[int]) -> None:
-        """Make leads known; those known already stay."""
+        """Add leads, ignoring those that exist."""
         self._db.executemany("INSERT OR IGNORE INTO lead VALUES (?)", ((each,) for each in ids))
 
-    def known_leads(self, ids: Sequence[int]) -> set[int]:
-        """Which of the leads exist."""
+    def existing_leads(self, ids: Sequence[int]) -> set[int]:
+        """Return those of the ids whose leads exist."""
         marks = ",".join("?" * len(ids))
         sql = f"SELECT id FROM lead WHERE id IN ({marks})"  # noqa: S608 - question marks
         return {int(row[0]) for row in self._db.execute(sql, list(ids))}
 
     def lead_ids(self) -> list[int]:
-        """Every lead."""
+        """Return the ids of all leads."""
         return [int(row[0]) for row in self._db.execute("SELECT id FROM lead ORDER BY id")]
 
     def add_activities(self, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Add to the log: date, visible, lead, type, asset, label, attributes."""
+        """Add activities: date, visible, lead, type, asset, label, attributes."""
         sql = (
             "INSERT INTO activity (date, visible, lead, type, asset, label, attributes)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -190,7 +196,7 @@ class Storage:
     def activities(
         self, position: tuple[int, int], visible: float, limit: int
     ) -> list[tuple[Any, ...]]:
-        """The log from past a date and id on, in its order, as far as it is visible."""
+        """Return the visible activities past a date and id, in order."""
         sql = (
             "SELECT id, date, lead, type, asset, label, attributes FROM activity"
             " WHERE (date, id) > (?, ?) AND visible <= ? ORDER BY date, id LIMIT ?"

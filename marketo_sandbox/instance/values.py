@@ -70,7 +70,7 @@ def _text(value: Any, field: Field, _variant: int) -> str:
 
 
 def _integer(value: Any, field: Field, variant: int) -> int | str:
-    number = whole(value)
+    number = parse_integer(value)
     if number is None:
         raise _mismatch(value, field)
     if abs(number) > MAX_INTEGER:
@@ -78,7 +78,7 @@ def _integer(value: Any, field: Field, variant: int) -> int | str:
     return str(number) if variant % AS_STRING_EVERY == 0 else number
 
 
-def whole(value: Any) -> int | None:
+def parse_integer(value: Any) -> int | None:
     """A whole number, given as one or as a string of digits; or None."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
@@ -170,7 +170,7 @@ _READERS: dict[str, Reader] = {
 }
 
 
-def stored(value: Any, field: Field, variant: int) -> Any:
+def to_stored(value: Any, field: Field, variant: int) -> Any:
     """The form in which a value is kept and shown; None means that the field is cleared.
 
     Args:

@@ -9,28 +9,28 @@ from marketo_sandbox.instance.describe import OPPORTUNITY, ROLE, ObjectType
 from marketo_sandbox.instance.errors import CallRefusedError, RecordRefusedError
 from marketo_sandbox.instance.records import (
     Keys,
-    changes,
+    changed_fields,
     decode,
     fold_guid,
-    lead_number,
-    merged,
+    merge_body,
     missing_value,
     new_guid,
+    parse_lead_id,
 )
 from marketo_sandbox.instance.storage import Row
-from marketo_sandbox.instance.values import stored
+from marketo_sandbox.instance.values import to_stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from marketo_sandbox.instance.context import Books
-    from marketo_sandbox.instance.parameters import Write
+    from marketo_sandbox.instance.context import InstanceContext
+    from marketo_sandbox.instance.parameters import WriteRequest
 
 Record = dict[str, Any]
 Result = dict[str, Any]
 
 
-class Writer:
+class RecordWriter:
     """Carries out one sync or delete.
 
     Args:
@@ -38,14 +38,14 @@ class Writer:
         books: where to, by what rules, and the log that is told of it.
     """
 
-    def __init__(self, obj: ObjectType, books: Books) -> None:
+    def __init__(self, obj: ObjectType, context: InstanceContext) -> None:
         self._obj = obj
-        self._storage = books.storage
-        self._log = books.log
-        self._now = int(books.clock.seconds())
-        self._options = books.options
-        self._keys = Keys(exact=books.options.exact_keys)
-        self._next_id = books.storage.next_id(obj.table)
+        self._storage = context.storage
+        self._log = context.log
+        self._now = int(context.clock.seconds())
+        self._options = context.options
+        self._keys = Keys(exact=context.options.exact_keys)
+        self._next_id = context.storage.next_id(obj.table)
         self._taken: set[str] = set()
         self._existing: dict[str, list[Row]] = {}
         self._parents: dict[str, Row] = {}
@@ -54,23 +54,23 @@ class Writer:
         self._updated: list[Row] = []
         self._deleted: list[Row] = []
 
-    def sync(self, write: Write) -> list[Result]:
+    def sync(self, write: WriteRequest) -> list[Result]:
         """Write the records; one result each, in their order.
 
         Raises:
             CallRefusedError: 718 when one names a sales person who does not exist.
         """
         self._check_sales_persons(write.records)
-        results = self._each(write, self._sync_one)
+        results = self._for_each(write, self._sync_one)
         self._storage.insert(self._obj.table, self._created)
         for row in self._updated:
             self._storage.update(self._obj.table, row)
         self._log_sync()
         return results
 
-    def delete(self, write: Write) -> list[Result]:
+    def delete(self, write: WriteRequest) -> list[Result]:
         """Delete the records that the keys stand for; one result each, in their order."""
-        results = self._each(write, self._delete_one)
+        results = self._for_each(write, self._delete_one)
         self._log_delete()
         self._storage.delete(self._obj.table, [row.id for row in self._deleted])
         return results
@@ -84,14 +84,16 @@ class Writer:
             if isinstance(person, str) and person and person not in known:
                 raise CallRefusedError("718", f"ExternalSalesPersonID {person} not found")
 
-    def _each(self, write: Write, act: Callable[[Write, str, Record], Result]) -> list[Result]:
+    def _for_each(
+        self, write: WriteRequest, act: Callable[[WriteRequest, str, Record], Result]
+    ) -> list[Result]:
         keys = [self._key_of(record, by_id=write.by_id) for record in write.records]
         self._look_up([key for key in keys if isinstance(key, str)], by_id=write.by_id)
         self._look_up_relations(write.records)
         results = []
         for seq, (key, record) in enumerate(zip(keys, write.records, strict=True)):
             try:
-                result = act(write, self._admitted(key), record)
+                result = act(write, self._admit(key), record)
             except RecordRefusedError as refusal:
                 reason = {"code": refusal.code, "message": refusal.message}
                 result = {"status": "skipped", "reasons": [reason]}
@@ -108,7 +110,7 @@ class Writer:
         guid = record.get("marketoGUID")
         if isinstance(guid, str):
             guid = fold_guid(guid)
-        found = stored(guid, self._obj.by_name["marketoGUID"], 1)
+        found = to_stored(guid, self._obj.by_name["marketoGUID"], 1)
         if found is None:
             raise missing_value("marketoGUID")
         return str(found)
@@ -125,10 +127,10 @@ class Writer:
         parents |= {row.parent or "" for rows in self._existing.values() for row in rows}
         for row in self._storage.find("opportunity", "key", sorted(parents)):
             self._parents[row.key] = row
-        leads = [lead_number(each.get("leadId")) for each in records]
-        self._leads = self._storage.known_leads([each for each in leads if each is not None])
+        leads = [parse_lead_id(each.get("leadId")) for each in records]
+        self._leads = self._storage.existing_leads([each for each in leads if each is not None])
 
-    def _admitted(self, key: str | RecordRefusedError) -> str:
+    def _admit(self, key: str | RecordRefusedError) -> str:
         if isinstance(key, RecordRefusedError):
             raise key
         if key in self._taken:
@@ -136,8 +138,8 @@ class Writer:
         self._taken.add(key)
         return key
 
-    def _sync_one(self, write: Write, key: str, record: Record) -> Result:
-        row = self._single(key)
+    def _sync_one(self, write: WriteRequest, key: str, record: Record) -> Result:
+        row = self._find_one(key)
         if row is not None and write.action == "createOnly":
             raise RecordRefusedError("1005", f"{self._obj.display_name} already exists")
         if row is not None:
@@ -146,7 +148,7 @@ class Writer:
             raise RecordRefusedError("1004", f"{self._obj.display_name} not found")
         return self._create(key, record)
 
-    def _single(self, key: str) -> Row | None:
+    def _find_one(self, key: str) -> Row | None:
         rows = self._existing.get(key, [])
         if len(rows) > 1:
             raise RecordRefusedError(
@@ -157,10 +159,10 @@ class Writer:
     def _update(self, row: Row, record: Record, *, by_id: bool) -> Result:
         body = decode(row.body)
         keys = self._keys_in(record, body) if by_id else set(self._obj.dedupe_fields)
-        changed = changes(self._obj, record, keys, row.id)
+        changed = changed_fields(self._obj, record, keys, row.id)
         if self._obj is OPPORTUNITY and "name" in changed and changed["name"] is None:
             raise missing_value("name")
-        self._updated.append(row._replace(body=merged(body, changed), updated=self._now))
+        self._updated.append(row._replace(body=merge_body(body, changed), updated=self._now))
         return {"status": "updated", "marketoGUID": row.guid}
 
     def _keys_in(self, record: Record, body: Record) -> set[str]:
@@ -176,19 +178,19 @@ class Writer:
     def _create(self, key: str, record: Record) -> Result:
         number = self._next_id
         body = self._key_values(record)
-        body |= changes(self._obj, record, self._obj.dedupe_fields, number)
+        body |= changed_fields(self._obj, record, self._obj.dedupe_fields, number)
         if self._obj is OPPORTUNITY and body.get("name") is None:
             raise missing_value("name")
         parent, lead = self._relations(body)
         guid = new_guid(self._obj, number, self._options.seed)
         now = self._now
-        self._created.append(Row(number, guid, key, parent, lead, merged(body, {}), now, now))
+        self._created.append(Row(number, guid, key, parent, lead, merge_body(body, {}), now, now))
         self._next_id += 1
         return {"status": "created", "marketoGUID": guid}
 
     def _key_values(self, record: Record) -> Record:
         names = self._obj.dedupe_fields
-        return {name: stored(record[name], self._obj.by_name[name], 1) for name in names}
+        return {name: to_stored(record[name], self._obj.by_name[name], 1) for name in names}
 
     def _relations(self, body: Record) -> tuple[str | None, int | None]:
         if self._obj is OPPORTUNITY:
@@ -200,11 +202,11 @@ class Writer:
             raise RecordRefusedError("1004", "Lead not found")
         return parent, body["leadId"]
 
-    def _delete_one(self, write: Write, key: str, record: Record) -> Result:
+    def _delete_one(self, write: WriteRequest, key: str, record: Record) -> Result:
         allowed = {self._obj.id_field} if write.by_id else set(self._obj.dedupe_fields)
         if set(record) != allowed:
             raise RecordRefusedError("1003", "Invalid data: only the key may be given")
-        row = self._single(key)
+        row = self._find_one(key)
         if row is None:
             raise RecordRefusedError("1013", "Object not found")
         if self._options.refuse_delete_in_use and self._has_roles(row):

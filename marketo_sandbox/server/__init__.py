@@ -1,1 +1,1 @@
-"""The sandbox over HTTP: routes, parsing, responses, faults, the journal and control calls."""
+"""The sandbox over HTTP: routes, parsing, responses, faults, journal and control calls."""

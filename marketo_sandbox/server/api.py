@@ -1,4 +1,4 @@
-"""Call in, answer out: the gateway's checks, the token, the limits, the faults, the envelope."""
+"""From call to response: the gateway's checks, token, limits, faults, operation, envelope."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from marketo_sandbox.instance.access import API_USER
-from marketo_sandbox.instance.errors import CallRefusedError, HttpRefusedError
+from marketo_sandbox.instance.errors import CallRefusedError
 from marketo_sandbox.instance.limits import NOT_COUNTED
-from marketo_sandbox.server.exchange import Answer, Exchange
-from marketo_sandbox.server.faults import CUTS, HTTP_FAULTS, Fault, Faults
+from marketo_sandbox.server.exchange import Exchange, HttpRefusedError, HttpResponse
+from marketo_sandbox.server.faults import CUTS, HTTP_FAULTS, FaultInjector, FaultRule
 from marketo_sandbox.server.http_call import Call, read_call
-from marketo_sandbox.server.journal import Entry, Journal, told_parameters
+from marketo_sandbox.server.journal import Entry, Journal, loggable_parameters
 from marketo_sandbox.server.routes import (
     IDENTITY_METHODS,
     IDENTITY_PATH,
     Route,
-    find,
+    find_route,
     operation_name,
 )
 
@@ -36,35 +36,35 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class _CutError(Exception):
-    """The connection is to be closed without an answer."""
+    """Raised to close the connection without a response."""
 
 
 class Api:
-    """The ASGI application for everything that the real instance would answer.
+    """The ASGI application for everything that a real instance responds to.
 
     Args:
-        instance: what is spoken for.
+        instance: the instance that it serves.
     """
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
         self.journal = Journal(instance.options.journal_size)
-        self.faults = Faults(random.Random(instance.options.seed))
+        self.faults = FaultInjector(random.Random(instance.options.seed))
         self.problems: list[str] = []
         self._latency = random.Random(instance.options.seed)
         self._request_ids = random.Random(instance.options.seed)
         for rule in instance.options.faults:
-            self.faults.order(**rule)
+            self.faults.add(**rule)
 
     def reset(self) -> None:
-        """Empty the instance, forget the calls, take the faults back."""
+        """Empty the instance, clear the journal, the faults and the problems."""
         self.instance.reset()
         self.journal.clear()
         self.faults.clear()
         self.problems.clear()
 
     def acknowledge_problems(self) -> list[str]:
-        """The problems so far, which are then forgotten."""
+        """Return the problems and clear them."""
         found = list(self.problems)
         self.problems.clear()
         return found
@@ -74,63 +74,65 @@ class Api:
         call = await read_call(scope, receive)
         if call is None:
             return
-        entry = self._begin(call)
+        entry = self._open_entry(call)
         fault = self.faults.strike(call.effective_method, call.path, entry.operation)
         entry.fault = fault.fault if fault else None
         exchange = Exchange(call, entry, self.journal, fault, receive, send)
-        answer = await self._answer(call, entry, fault)
-        await exchange.deliver(answer, self.instance.clock)
+        response = await self._respond(call, entry, fault)
+        await exchange.deliver(response, self.instance.clock)
 
-    def _begin(self, call: Call) -> Entry:
+    def _open_entry(self, call: Call) -> Entry:
         return self.journal.begin(
             clock=self.instance.clock.seconds(),
             method=call.method,
             path=call.path,
             operation=operation_name(call.effective_method, call.path),
-            parameters=told_parameters(call.query_parameters),
+            parameters=loggable_parameters(call.query_parameters),
             in_flight=self.instance.limits.in_flight + 1,
             request_bytes=len(call.body),
             user_agent=call.headers.get("user-agent", ""),
         )
 
-    async def _answer(self, call: Call, entry: Entry, fault: Fault | None) -> Answer | None:
+    async def _respond(
+        self, call: Call, entry: Entry, fault: FaultRule | None
+    ) -> HttpResponse | None:
         try:
-            return await self._judged(call, entry, fault)
+            return await self._process(call, entry, fault)
         except CallRefusedError as refusal:
-            return self._refused(entry, refusal)
+            return self._refusal(entry, refusal)
         except HttpRefusedError as refusal:
             page = f"<html><body><h1>{refusal.status} {refusal.reason}</h1></body></html>"
-            return Answer(refusal.status, page.encode(), "text/html")
+            return HttpResponse(refusal.status, page.encode(), "text/html")
         except _CutError:
             return None
         except Exception:  # noqa: BLE001 - reported below, and fails the test that caused it
-            return self._broken(call)
+            return self._internal_error(call)
 
-    def _refused(self, entry: Entry, refusal: CallRefusedError) -> Answer:
-        self.instance.limits.record_error(refusal.code)
+    def _refusal(self, entry: Entry, refusal: CallRefusedError) -> HttpResponse:
+        self.instance.daily_usage.add_error(refusal.code)
         entry.codes = [refusal.code]
         errors = [{"code": refusal.code, "message": refusal.message}]
-        return self._enveloped(entry, success=False, errors=errors)
+        return self._envelope(entry, success=False, errors=errors)
 
-    def _enveloped(self, entry: Entry, **members: Any) -> Answer:
+    def _envelope(self, entry: Entry, **members: Any) -> HttpResponse:
         moment = int(self.instance.clock.seconds() * 1000)
         entry.request_id = f"{self._request_ids.getrandbits(20):x}#{moment:x}"
-        return Answer(200, _encode({"requestId": entry.request_id, **members}))
+        return HttpResponse(200, _encode({"requestId": entry.request_id, **members}))
 
-    def _broken(self, call: Call) -> Answer:
-        self._problem(f"exception in {call.method} {call.path}:\n{traceback.format_exc()}")
-        return Answer(500, b"The sandbox itself failed; see its stderr.", "text/plain")
+    def _internal_error(self, call: Call) -> HttpResponse:
+        self._report_problem(f"exception in {call.method} {call.path}:\n{traceback.format_exc()}")
+        return HttpResponse(500, b"The sandbox itself failed; see its stderr.", "text/plain")
 
-    def _problem(self, text: str) -> None:
+    def _report_problem(self, text: str) -> None:
         self.problems.append(text)
         print(f"marketo-sandbox: {text}", file=sys.stderr, flush=True)
 
-    async def _judged(self, call: Call, entry: Entry, fault: Fault | None) -> Answer:
-        self._gate(call)
-        self._arrange(fault)
+    async def _process(self, call: Call, entry: Entry, fault: FaultRule | None) -> HttpResponse:
+        self._check_gateway(call)
+        self._apply_expiry_faults(fault)
         if call.path == IDENTITY_PATH:
-            return await self._worked(fault, lambda: self._identity(call))
-        route, in_path = self._route(call)
+            return await self._run_with_latency(fault, lambda: self._identity(call))
+        route, in_path = self._find_route(call)
         if fault is not None and fault.fault in NOT_COUNTED and not fault.after:
             raise CallRefusedError(fault.fault, fault.message)
         self.instance.access.check(call.token)
@@ -139,16 +141,18 @@ class Api:
             raise CallRefusedError("610")
         self.instance.limits.enter()
         try:
-            self._permit(route)
-            return await self._worked(fault, lambda: self._operate(call, entry, route, in_path))
+            self._check_permission(route)
+            return await self._run_with_latency(
+                fault, lambda: self._operate(call, entry, route, in_path)
+            )
         except CallRefusedError as refusal:
             if refusal.code in NOT_COUNTED:
-                self.instance.limits.take_back(counted)
+                self.instance.limits.uncount(counted)
             raise
         finally:
             self.instance.limits.leave()
 
-    def _gate(self, call: Call) -> None:
+    def _check_gateway(self, call: Call) -> None:
         limits = self.instance.options.limits
         if limits.enforced and call.uri_bytes > limits.max_uri_bytes:
             raise HttpRefusedError(414, "Request-URI Too Long")
@@ -159,21 +163,21 @@ class Api:
         if call.path == IDENTITY_PATH and call.method not in IDENTITY_METHODS:
             raise HttpRefusedError(405, "Method Not Allowed")
 
-    def _arrange(self, fault: Fault | None) -> None:
+    def _apply_expiry_faults(self, fault: FaultRule | None) -> None:
         if fault is not None and fault.fault == "expire_tokens":
             self.instance.expire_tokens()
         if fault is not None and fault.fault == "expire_page_tokens":
             self.instance.expire_page_tokens()
 
-    def _route(self, call: Call) -> tuple[Route | None, dict[str, str]]:
-        route, in_path, known = find(call.effective_method, call.path)
+    def _find_route(self, call: Call) -> tuple[Route | None, dict[str, str]]:
+        route, in_path, known = find_route(call.effective_method, call.path)
         if route is None and known:
             raise CallRefusedError("605", f"HTTP Method '{call.method}' not supported")
         if route is None:
-            self._problem(f"unknown route {call.method} {call.path}")
+            self._report_problem(f"unknown route {call.method} {call.path}")
         return route, in_path
 
-    def _permit(self, route: Route) -> None:
+    def _check_permission(self, route: Route) -> None:
         options = self.instance.options
         if route.permissions and not route.permissions & options.permissions:
             raise CallRefusedError("603")
@@ -182,46 +186,50 @@ class Api:
         if options.crm_sync == "disabled" or route.crm == "role" or route.writes:
             raise CallRefusedError("1018")
 
-    async def _worked(self, fault: Fault | None, work: Callable[[], Answer]) -> Answer:
-        """Do the work somewhere within the latency, so that calls in flight may overtake others."""
+    async def _run_with_latency(
+        self, fault: FaultRule | None, work: Callable[[], HttpResponse]
+    ) -> HttpResponse:
+        """Do the work at a random moment of the latency, so that calls may overtake each other."""
         latency_seconds = self.instance.options.latency_ms / 1000
         if fault is not None and fault.fault == "slow":
             latency_seconds += fault.seconds
         before_seconds = latency_seconds * self._latency.random()
         await asyncio.sleep(before_seconds)
         _strike(fault, after=False)
-        answer: Answer | CallRefusedError
+        response: HttpResponse | CallRefusedError
         try:
-            answer = work()
+            response = work()
         except CallRefusedError as refusal:
-            answer = refusal
+            response = refusal
         await asyncio.sleep(latency_seconds - before_seconds)
         _strike(fault, after=True)
-        if isinstance(answer, CallRefusedError):
-            raise answer
-        return answer
+        if isinstance(response, CallRefusedError):
+            raise response
+        return response
 
-    def _identity(self, call: Call) -> Answer:
+    def _identity(self, call: Call) -> HttpResponse:
         parameters = call.query_parameters | call.form_parameters
         if parameters.get("grant_type") != "client_credentials":
             return _unauthorized("unsupported_grant_type", "Unsupported grant type")
         granted = self.instance.identity(parameters)
         if granted is None:
             return _unauthorized("unauthorized", "Bad client credentials")
-        return Answer(200, _encode(granted))
+        return HttpResponse(200, _encode(granted))
 
-    def _operate(self, call: Call, entry: Entry, route: Route, in_path: dict[str, str]) -> Answer:
+    def _operate(
+        self, call: Call, entry: Entry, route: Route, in_path: dict[str, str]
+    ) -> HttpResponse:
         parameters = call.read_parameters() | in_path
         try:
-            entry.note_request(told_parameters(parameters), parameters, writes=route.writes)
+            entry.record_request(loggable_parameters(parameters), parameters, writes=route.writes)
             envelope = route.operation(self.instance, parameters)
         except RecursionError as error:  # nested just not too deep to be read
             raise CallRefusedError("609") from error
-        entry.note_result(envelope.get("result", []), writes=route.writes)
-        return self._enveloped(entry, success=True, **envelope)
+        entry.record_result(envelope.get("result", []), writes=route.writes)
+        return self._envelope(entry, success=True, **envelope)
 
 
-def _strike(fault: Fault | None, *, after: bool) -> None:
+def _strike(fault: FaultRule | None, *, after: bool) -> None:
     if fault is None or fault.after != after:
         return
     if fault.fault in CUTS:
@@ -229,10 +237,10 @@ def _strike(fault: Fault | None, *, after: bool) -> None:
     if fault.fault == "html":
         raise HttpRefusedError(fault.status, "Proxy Error")
     if fault.fault in HTTP_FAULTS:
-        raise HttpRefusedError(HTTP_FAULTS[fault.fault], "Fault on order")
+        raise HttpRefusedError(HTTP_FAULTS[fault.fault], "Injected fault")
     if fault.fault.isdecimal():
         raise CallRefusedError(fault.fault, fault.message)
 
 
-def _unauthorized(error: str, description: str) -> Answer:
-    return Answer(401, _encode({"error": error, "error_description": description}))
+def _unauthorized(error: str, description: str) -> HttpResponse:
+    return HttpResponse(401, _encode({"error": error, "error_description": description}))

@@ -1,4 +1,4 @@
-"""The way out: compression, the instance's own date, and connections that break off on order."""
+"""Responses on their way out: compression, the instance's date, connections cut by faults."""
 
 from __future__ import annotations
 
@@ -11,16 +11,30 @@ if TYPE_CHECKING:
     from starlette.types import Message, Receive, Send
 
     from marketo_sandbox.instance.clock import Clock
-    from marketo_sandbox.server.faults import Fault
+    from marketo_sandbox.server.faults import FaultRule
     from marketo_sandbox.server.http_call import Call
     from marketo_sandbox.server.journal import Entry, Journal
 
 GZIP_FROM_BYTES = 1024
 
 
+class HttpRefusedError(Exception):
+    """Refuse a call as a gateway does: an HTTP status and a page of HTML, no envelope.
+
+    Args:
+        status: the HTTP status.
+        reason: its usual phrase.
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(f"{status} {reason}")
+        self.status = status
+        self.reason = reason
+
+
 @dataclass
-class Answer:
-    """What goes back: status, body, media type."""
+class HttpResponse:
+    """A response to be sent."""
 
     status: int
     body: bytes
@@ -30,29 +44,29 @@ class Answer:
 
 @dataclass(frozen=True)
 class Exchange:
-    """A call, its entry in the journal, the fault that strikes it, and the line to the caller."""
+    """A call with its journal entry, the fault that strikes it, and the caller's connection."""
 
     call: Call
     entry: Entry
     journal: Journal
-    fault: Fault | None
+    fault: FaultRule | None
     receive: Receive
     send: Send
 
-    async def deliver(self, answer: Answer | None, clock: Clock) -> None:
-        """Send an answer, or none: then the connection is closed.
+    async def deliver(self, response: HttpResponse | None, clock: Clock) -> None:
+        """Send a response, or close the connection if there is none.
 
-        The journal is closed first, so that whoever has the answer finds the call complete there.
+        The journal's entry ends first, so that whoever has the response finds it complete.
         """
-        if answer is None:
+        if response is None:
             self.journal.end(self.entry)
             await self._cut()
             return
-        body = self._compressed(answer)
-        self.entry.http_status = answer.status
+        body = self._compressed(response)
+        self.entry.http_status = response.status
         self.entry.response_bytes = len(body)
         self.journal.end(self.entry)
-        await self.send(_start(answer, len(body), clock))
+        await self.send(_response_start(response, len(body), clock))
         if self._struck_by("truncated_body"):
             await self._send_body(body[: len(body) // 2], more=True)
             await self._cut()
@@ -67,26 +81,26 @@ class Exchange:
     async def _send_body(self, body: bytes, *, more: bool = False) -> None:
         await self.send({"type": "http.response.body", "body": body, "more_body": more})
 
-    def _compressed(self, answer: Answer) -> bytes:
+    def _compressed(self, response: HttpResponse) -> bytes:
         accepted = self.call.headers.get("accept-encoding", "")
-        if len(answer.body) <= GZIP_FROM_BYTES or "gzip" not in accepted:
-            return answer.body
-        answer.headers["content-encoding"] = "gzip"
-        return gzip.compress(answer.body, compresslevel=1, mtime=0)
+        if len(response.body) <= GZIP_FROM_BYTES or "gzip" not in accepted:
+            return response.body
+        response.headers["content-encoding"] = "gzip"
+        return gzip.compress(response.body, compresslevel=1, mtime=0)
 
     async def _cut(self) -> None:
-        """Close the connection; what has been sent still goes out."""
+        """Close the connection, once what has been sent is out."""
         self.call.transport.close()
         while (await self.receive())["type"] != "http.disconnect":
             pass
 
 
-def _start(answer: Answer, length: int, clock: Clock) -> Message:
+def _response_start(response: HttpResponse, length: int, clock: Clock) -> Message:
     headers = {
         "date": format_datetime(clock.now(), usegmt=True),
-        "content-type": answer.content_type,
+        "content-type": response.content_type,
         "content-length": str(length),
-        **answer.headers,
+        **response.headers,
     }
     pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
-    return {"type": "http.response.start", "status": answer.status, "headers": pairs}
+    return {"type": "http.response.start", "status": response.status, "headers": pairs}

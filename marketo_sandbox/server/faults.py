@@ -1,4 +1,4 @@
-"""Faults on order: what goes wrong, on which calls, how often; repeatable from its seed."""
+"""Injected faults: what goes wrong, on which calls, how often; repeatable from its seed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from marketo_sandbox.instance.clock import DAY_SECONDS
-from marketo_sandbox.server.validation import FLAG, TEXT, check, number, optional, whole
+from marketo_sandbox.server.validation import FLAG, TEXT, integer, number, optional, validate
 
 if TYPE_CHECKING:
     import random
@@ -25,37 +25,38 @@ OTHER_FAULTS = CUTS | frozenset(
         "expire_page_tokens",
     }
 )
-_KINDS = {
+_TYPES = {
     "path": TEXT,
     "method": optional(TEXT),
     "operation": optional(TEXT),
     "probability": number(0, 1),
-    "times": optional(whole(0)),
-    "skip": whole(0),
+    "times": optional(integer(0)),
+    "skip": integer(0),
     "seconds": number(0, DAY_SECONDS),
     "after": FLAG,
-    "status": whole(200, 599),
+    "status": integer(200, 599),
     "message": optional(TEXT),
-    "struck": whole(0),
+    "struck": integer(0),
 }
 
 
 @dataclass
-class Fault:
-    """One rule.
+class FaultRule:
+    """A rule for injecting a fault.
 
     Attributes:
         fault: a Marketo code, ``http_500`` and the like, or one of ``OTHER_FAULTS``.
         path: calls whose path matches this pattern (``*`` stands for anything).
         method: only this method; a ``POST`` with ``_method=GET`` is a ``GET``.
         operation: only this operation, by its name in the journal.
-        probability: how likely a matching call is struck.
-        times: how many calls at most; None for no end.
-        skip: so many matching calls pass first.
-        seconds: for ``slow``, how long the call takes in addition.
-        after: the work is done before the fault strikes.
+        probability: of a matching call's being struck.
+        times: maximum number of calls; None for no maximum.
+        skip: number of matching calls that pass first.
+        seconds: for ``slow``, the additional latency.
+        after: do the call's work before the fault strikes.
         status: for ``html``, the HTTP status.
-        message: with a code, another message than the usual one.
+        message: with a code, the message instead of the usual one.
+        struck: number of calls struck so far.
     """
 
     fault: str
@@ -77,15 +78,15 @@ class Fault:
         if not known:
             names = ", ".join(sorted({*HTTP_FAULTS, *OTHER_FAULTS}))
             raise ValueError(f"unknown fault '{self.fault}': a Marketo code, or one of {names}")
-        check(_KINDS, {name: getattr(self, name) for name in _KINDS})
+        validate(_TYPES, {name: getattr(self, name) for name in _TYPES})
         self.after = self.after or self.fault in {"cut_after_write", "truncated_body"}
 
     @classmethod
-    def from_mapping(cls, rule: Mapping[str, Any]) -> Fault:
-        """A rule as the control endpoint takes it.
+    def from_mapping(cls, rule: Mapping[str, Any]) -> FaultRule:
+        """Return a rule from its members.
 
         Raises:
-            ValueError: for a member that no rule has, or a value that none may have.
+            ValueError: for an unknown member or an invalid value.
         """
         unknown = set(rule) - {each.name for each in fields(cls)}
         if unknown or "fault" not in rule:
@@ -93,12 +94,12 @@ class Fault:
         return cls(**rule)
 
     @property
-    def spent(self) -> bool:
-        """Whether it has struck as often as it may."""
+    def exhausted(self) -> bool:
+        """Return True once ``times`` is reached."""
         return self.times is not None and self.struck >= self.times
 
     def matches(self, method: str, path: str, operation: str | None) -> bool:
-        """Whether a call is one of those that this rule is for."""
+        """Return True for a call that the rule applies to."""
         return (
             self.method in {None, method}
             and self.operation in {None, operation}
@@ -106,31 +107,31 @@ class Fault:
         )
 
 
-class Faults:
-    """The rules in force; the first that matches and strikes decides.
+class FaultInjector:
+    """Decide which calls are struck by a fault; the first rule that matches and strikes decides.
 
     Args:
-        source: for the probabilities.
+        source: decides on probabilities.
     """
 
     def __init__(self, source: random.Random) -> None:
         self._source = source
-        self._rules: list[Fault] = []
+        self._rules: list[FaultRule] = []
 
-    def order(self, **rule: Any) -> Fault:
-        """Add a rule; see ``Fault`` for its members."""
-        fault = Fault.from_mapping(rule)
+    def add(self, **rule: Any) -> FaultRule:
+        """Add a rule; see ``FaultRule`` for its members."""
+        fault = FaultRule.from_mapping(rule)
         self._rules.append(fault)
         return fault
 
     def clear(self) -> None:
-        """Take every rule back."""
+        """Remove every rule."""
         self._rules.clear()
 
-    def strike(self, method: str, path: str, operation: str | None) -> Fault | None:
-        """The fault that hits this call, if any."""
+    def strike(self, method: str, path: str, operation: str | None) -> FaultRule | None:
+        """Return the rule that strikes a call, if any."""
         for rule in list(self._rules):
-            if rule.spent or not rule.matches(method, path, operation):
+            if rule.exhausted or not rule.matches(method, path, operation):
                 continue
             if rule.skip > 0:
                 rule.skip -= 1
@@ -139,6 +140,6 @@ class Faults:
                 return rule
         return None
 
-    def listed(self) -> list[dict[str, Any]]:
-        """The rules, for the control endpoint and the start page."""
+    def to_list(self) -> list[dict[str, Any]]:
+        """Return the rules as mappings, for the control endpoint and the start page."""
         return [asdict(rule) for rule in self._rules]

@@ -1,4 +1,4 @@
-"""A call as it came over the wire, and its parameters wherever the caller put them."""
+"""An HTTP request as it was received, and its parameters from query, form or JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TRANSPORT = "marketo_sandbox.transport"
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 
-# What decoding fails with: ArithmeticError for an exponent that no Decimal has, RecursionError for
+# Raised by decoding: ArithmeticError for an exponent that no Decimal has, RecursionError for
 # members nested too deep.
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError, RecursionError)
 # Decimals keep the digits that a float would lose; numbers too big for 64 bit come as Decimals too.
@@ -38,7 +38,7 @@ class Call:
         path: decoded.
         query: the query string as sent.
         headers: names in lower case.
-        body: at most a little more than is allowed.
+        body: truncated where it is far past the limit.
         transport: the connection, for cutting it.
     """
 
@@ -52,45 +52,45 @@ class Call:
 
     @property
     def query_parameters(self) -> dict[str, Any]:
-        """Of the query string; a name given several times counts as a list."""
-        return _joined(self.query)
+        """Return the parameters of the query string, repeated ones joined by commas."""
+        return _parse_form(self.query)
 
     @property
     def form_parameters(self) -> dict[str, Any]:
-        """Of a form in the body."""
+        """Return the parameters of a form in the body."""
         if self.content_type != FORM:
             return {}
-        return _joined(self.body.decode("utf-8", "replace"))
+        return _parse_form(self.body.decode("utf-8", "replace"))
 
     @property
     def uri_bytes(self) -> int:
-        """The length of path and query as sent."""
+        """Return the length of path and query as sent."""
         return len(self.raw_path) + len(self.query) + bool(self.query)
 
     @property
     def effective_method(self) -> str:
-        """What is meant: ``POST`` with ``_method=GET`` is a long ``GET``."""
+        """Return the method meant: ``POST`` with ``_method=GET`` is a long ``GET``."""
         meant = self.query_parameters.get("_method", "").upper()
         return "GET" if self.method == "POST" and meant == "GET" else self.method
 
     @property
     def content_type(self) -> str:
-        """The media type of the body, without its parameters."""
+        """Return the media type of the body, without its parameters."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     @property
     def token(self) -> str | None:
-        """The bearer token; the ``access_token`` parameter was abolished and spoils the call."""
+        """Return the bearer token; None as well for calls with the abolished ``access_token``."""
         scheme, _, token = self.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or "access_token" in self.query_parameters:
             return None
         return token.strip()
 
     def read_parameters(self) -> dict[str, Any]:
-        """All parameters: of the query, and of a body in the form that the method wants.
+        """Return all parameters: of the query, and of a body in the form that the method requires.
 
         Raises:
-            CallRefusedError: 612 for a content type that does not fit, 609 for broken JSON.
+            CallRefusedError: 612 for a wrong content type, 609 for invalid JSON.
         """
         parameters = self.query_parameters
         if self.method == "POST":
@@ -112,9 +112,9 @@ class Call:
 
 
 async def read_call(scope: Scope, receive: Receive) -> Call | None:
-    """A request, body and all, or None if the caller is gone before its end.
+    """Return a request with its body, or None if the caller is gone before its end.
 
-    What is far past any limit is read and dropped.
+    A body far past the limit is read to its end, and truncated.
     """
     body = bytearray()
     more = True
@@ -136,7 +136,7 @@ async def read_call(scope: Scope, receive: Receive) -> Call | None:
     )
 
 
-def _joined(query: str) -> dict[str, Any]:
+def _parse_form(query: str) -> dict[str, Any]:
     parameters: dict[str, Any] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
         parameters[name] = f"{parameters[name]},{value}" if name in parameters else value

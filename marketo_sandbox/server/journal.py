@@ -1,4 +1,4 @@
-"""The journal: every call, when, what it asked and what became of it."""
+"""The journal: every call, with its time, parameters and outcome."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ class Entry:
         clock: the instance's own clock when the call came, seconds since 1970.
         method: as sent.
         path: without the query.
-        operation: what the path stands for, or None.
+        operation: name of the route's operation, or None for an unknown route.
         parameters: of query and form, and the scalar members of a JSON body; no secrets.
-        asked: values looked up, or records sent.
+        asked: number of filter values, or of records sent.
         keys: the dedupe keys or ids of the records sent, one a line.
-        answered: records in ``result``.
-        statuses: how many results have each status, of a write.
-        reasons: how many record-level reasons have each code.
+        answered: number of records in ``result``.
+        statuses: number of results by status, of a write.
+        reasons: number of record-level reasons by code.
         http_status: None when the connection was cut.
         codes: of a response-level error.
-        in_flight: calls being worked on when this one came, itself included.
-        fault: what was done to it on order.
+        in_flight: number of calls in flight when this one came, itself included.
+        fault: name of the injected fault, if any.
         request_bytes, response_bytes: of the bodies.
-        request_id: of the answer.
+        request_id: of the response.
         user_agent: of the caller.
     """
 
@@ -65,11 +65,11 @@ class Entry:
     ended: float | None = None
     ended_at: float | None = None
 
-    def note_request(
-        self, told: dict[str, Any], parameters: Mapping[str, Any], *, writes: bool
+    def record_request(
+        self, loggable: dict[str, Any], parameters: Mapping[str, Any], *, writes: bool
     ) -> None:
-        """What the call asks, once its parameters are read."""
-        self.parameters = told
+        """Record what the call asks for, once its parameters are read."""
+        self.parameters = loggable
         records = parameters.get("input")
         if isinstance(records, list):
             self.asked = len(records)
@@ -77,8 +77,8 @@ class Entry:
         elif "filterValues" in parameters:
             self.asked = str(parameters["filterValues"]).count(",") + 1
 
-    def note_result(self, result: Sequence[Mapping[str, Any]], *, writes: bool) -> None:
-        """What came of it."""
+    def record_result(self, result: Sequence[Mapping[str, Any]], *, writes: bool) -> None:
+        """Record the members of ``result``."""
         self.answered = len(result)
         if writes:
             self.statuses = dict(Counter(each["status"] for each in result))
@@ -87,7 +87,7 @@ class Entry:
 
     @property
     def outcome(self) -> str:
-        """In a word: ``ok``, the codes, the HTTP status, or what cut it short."""
+        """Return ``ok``, ``in flight``, ``cut``, the response-level codes or the HTTP status."""
         if self.ended is None:
             return "in flight"
         if self.http_status is None:
@@ -96,18 +96,18 @@ class Entry:
             return ",".join(self.codes)
         return "ok" if self.http_status == 200 else f"HTTP {self.http_status}"  # noqa: PLR2004 - HTTP's own
 
-    def told(self) -> dict[str, Any]:
-        """As JSON for the control endpoint."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the entry as the control endpoint shows it."""
         members = {name: getattr(self, name) for name in self.__slots__}
         keys = members.pop("keys")
         return {**members, "keys": keys.split("\n") if keys else [], "outcome": self.outcome}
 
 
 class Journal:
-    """The last calls, and counts of all of them.
+    """Keep the last calls, and count all of them.
 
     Args:
-        size: how many calls are kept.
+        size: maximum number of calls kept.
     """
 
     def __init__(self, size: int) -> None:
@@ -117,49 +117,49 @@ class Journal:
         self.operations: Counter[str] = Counter()
 
     def begin(self, **members: Any) -> Entry:
-        """Note that a call has come."""
+        """Add an entry for a call that has come."""
         self._seq += 1
         entry = Entry(seq=self._seq, started=time.monotonic(), started_at=time.time(), **members)
         self._entries.append(entry)
         return entry
 
     def end(self, entry: Entry) -> None:
-        """Note that it is over."""
+        """Record the end of a call."""
         entry.ended, entry.ended_at = time.monotonic(), time.time()
         self.outcomes[entry.outcome] += 1
         self.operations[entry.operation or entry.path] += 1
 
     def entries(self, since: int = 0) -> list[Entry]:
-        """The calls kept whose number is greater than ``since``, oldest first."""
+        """Return the calls kept whose number is greater than ``since``, oldest first."""
         # Copied first, in one step: calls go on coming while another thread reads.
         return [entry for entry in list(self._entries) if entry.seq > since]
 
     def clear(self) -> None:
-        """Forget the calls; numbers go on."""
+        """Clear entries and counts; numbering continues."""
         self._entries.clear()
         self.outcomes.clear()
         self.operations.clear()
 
     @property
     def first(self) -> int:
-        """The number of the oldest call kept; past the last one when none is."""
+        """Return the number of the oldest call kept, or the next number if there is none."""
         return self._entries[0].seq if self._entries else self._seq + 1
 
     @property
     def calls(self) -> int:
-        """How many calls have ever come."""
+        """Return the number of calls ever received."""
         return self._seq
 
 
-def told_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Parameters without secrets and without bulk."""
-    told = {}
+def loggable_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters without secrets and bulk."""
+    loggable = {}
     for name, value in parameters.items():
         if name in SECRETS:
-            told[name] = "..."
+            loggable[name] = "..."
         elif isinstance(value, str | int | float | bool) or name == "fields":
-            told[name] = value[:MAX_PARAMETER_CHARACTERS] if isinstance(value, str) else value
-    return told
+            loggable[name] = value[:MAX_PARAMETER_CHARACTERS] if isinstance(value, str) else value
+    return loggable
 
 
 def _key(record: Any) -> str:

@@ -1,4 +1,4 @@
-"""Method and path to operation; every operation has one name wherever it is spoken of."""
+"""Routes: method and path to operation, and the permissions that an operation needs."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Route:
     """One operation.
 
     Attributes:
-        name: what the journal and the coverage page call it.
-        method: after ``_method`` has been heard.
-        path: with a name in braces where a member of the path is a parameter.
-        permissions: any one of these suffices; none are needed when empty.
-        operation: what carries it out.
-        writes: whether it changes records.
-        crm: whether a native CRM sync owns what it speaks of, and which part.
+        name: in the journal and on the coverage page.
+        method: the effective one, with ``_method`` applied.
+        path: with the names of path parameters in braces.
+        permissions: any one of these suffices; empty if none is needed.
+        operation: calls the method of the instance.
+        writes: True if it changes records.
+        crm: the part of a native CRM sync that it belongs to, if any.
     """
 
     name: str
@@ -58,31 +58,46 @@ def _objects() -> list[Route]:
         ):
             name = f"{verb} {obj.table}"
             routes.append(
-                Route(name, method, path, permissions, _on(verb, obj), writes=writes, crm=crm)
+                Route(
+                    name,
+                    method,
+                    path,
+                    permissions,
+                    _object_operation(verb, obj),
+                    writes=writes,
+                    crm=crm,
+                )
             )
     return routes
 
 
-def _on(verb: str, obj: Any) -> Operation:
+def _object_operation(verb: str, obj: Any) -> Operation:
     return lambda instance, parameters: getattr(instance, verb)(obj, parameters)
 
 
-def _plain(name: str) -> Operation:
+def _instance_operation(name: str) -> Operation:
     return lambda instance, parameters: getattr(instance, name)(parameters)
 
 
 _FIELDS = "/rest/v1/opportunities/schema/fields"
-NOBODY: frozenset[str] = frozenset()
+NO_PERMISSION: frozenset[str] = frozenset()
 
 ROUTES: tuple[Route, ...] = (
     *_objects(),
-    Route("fields", "GET", f"{_FIELDS}.json", SCHEMA, _on("fields", OPPORTUNITY), crm="field"),
+    Route(
+        "fields",
+        "GET",
+        f"{_FIELDS}.json",
+        SCHEMA,
+        _object_operation("fields", OPPORTUNITY),
+        crm="field",
+    ),
     Route(
         "field",
         "GET",
         f"{_FIELDS}/{{fieldApiName}}.json",
         SCHEMA,
-        _on("field", OPPORTUNITY),
+        _object_operation("field", OPPORTUNITY),
         crm="field",
     ),
     Route(
@@ -90,31 +105,35 @@ ROUTES: tuple[Route, ...] = (
         "GET",
         "/rest/v1/activities/types.json",
         ACTIVITY,
-        _plain("activity_types"),
+        _instance_operation("activity_types"),
     ),
     Route(
         "paging_token",
         "GET",
         "/rest/v1/activities/pagingtoken.json",
         ACTIVITY,
-        _plain("paging_token"),
+        _instance_operation("paging_token"),
     ),
-    Route("activities", "GET", "/rest/v1/activities.json", ACTIVITY, _plain("activities")),
-    Route("usage", "GET", "/rest/v1/stats/usage.json", NOBODY, _plain("usage")),
+    Route(
+        "activities", "GET", "/rest/v1/activities.json", ACTIVITY, _instance_operation("activities")
+    ),
+    Route("usage", "GET", "/rest/v1/stats/usage.json", NO_PERMISSION, _instance_operation("usage")),
     Route(
         "usage_of_week",
         "GET",
         "/rest/v1/stats/usage/last7days.json",
-        NOBODY,
-        _plain("usage_of_week"),
+        NO_PERMISSION,
+        _instance_operation("usage_of_week"),
     ),
-    Route("errors", "GET", "/rest/v1/stats/errors.json", NOBODY, _plain("errors")),
+    Route(
+        "errors", "GET", "/rest/v1/stats/errors.json", NO_PERMISSION, _instance_operation("errors")
+    ),
     Route(
         "errors_of_week",
         "GET",
         "/rest/v1/stats/errors/last7days.json",
-        NOBODY,
-        _plain("errors_of_week"),
+        NO_PERMISSION,
+        _instance_operation("errors_of_week"),
     ),
 )
 
@@ -126,8 +145,8 @@ _PATTERNS = [
 ]
 
 
-def find(method: str, path: str) -> tuple[Route | None, dict[str, str], bool]:
-    """The route of a call, its path parameters, and whether the path is known at all."""
+def find_route(method: str, path: str) -> tuple[Route | None, dict[str, str], bool]:
+    """Return the route of a call, its path parameters, and True if the path is known at all."""
     known = False
     for pattern, route in _PATTERNS:
         match = pattern.fullmatch(path)
@@ -139,8 +158,8 @@ def find(method: str, path: str) -> tuple[Route | None, dict[str, str], bool]:
 
 
 def operation_name(method: str, path: str) -> str | None:
-    """The name of what a call is for, or None when there is no such thing."""
+    """Return the name of a call's operation, or None for an unknown route."""
     if path == IDENTITY_PATH:
         return "identity"
-    route, _, _ = find(method, path)
+    route, _, _ = find_route(method, path)
     return route.name if route else None

@@ -16,7 +16,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from marketo_sandbox.instance.instance import Instance
 from marketo_sandbox.server.api import Api
-from marketo_sandbox.server.control import OTHER_USER, control_routes
+from marketo_sandbox.server.control import OTHER_USER
+from marketo_sandbox.server.control_routes import control_routes
 from marketo_sandbox.server.http_call import TRANSPORT
 
 if TYPE_CHECKING:
@@ -24,20 +25,20 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from marketo_sandbox.options import SandboxOptions
-    from marketo_sandbox.server.faults import Fault
+    from marketo_sandbox.server.faults import FaultRule
 
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 10.0
 STOP_SECONDS = 10.0
-# How long calls in flight may take to be answered once the server is told to stop.
-ANSWER_SECONDS = 8.0
+# How long the server waits for calls in flight when it stops.
+DRAIN_SECONDS = 8.0
 TICK_SECONDS = 0.02
 # Longer than any client keeps an idle connection that it means to use again.
 KEEP_ALIVE_SECONDS = 120
 
 
 class _Protocol(HttpToolsProtocol):
-    """Lets the application reach the connection, so that it can cut it."""
+    """Give the application access to the connection, so that it can cut it."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -45,7 +46,7 @@ class _Protocol(HttpToolsProtocol):
 
 
 class _Server(uvicorn.Server):
-    """Ends sooner than uvicorn's, which sleeps twice: tests start and stop hundreds of these."""
+    """Stop sooner than uvicorn's server, which sleeps twice: tests start and stop hundreds."""
 
     async def main_loop(self) -> None:
         while not self.should_exit:  # noqa: ASYNC110 - set from another thread
@@ -58,7 +59,7 @@ class _Server(uvicorn.Server):
             listener.close()
         for connection in list(self.server_state.connections):
             connection.shutdown()
-        deadline = time.monotonic() + ANSWER_SECONDS
+        deadline = time.monotonic() + DRAIN_SECONDS
         while self._busy() and time.monotonic() < deadline:  # noqa: ASYNC110 - uvicorn tells nobody
             await asyncio.sleep(TICK_SECONDS / 10)
         for task in self.server_state.tasks:
@@ -72,7 +73,7 @@ class SandboxServer:
     """A sandbox in this process: ``with SandboxServer() as sandbox: ... sandbox.endpoint``.
 
     Args:
-        instance: an instance, or options to make one of; by default an empty one.
+        instance: an instance, or the options of a new one; by default an empty one.
     """
 
     def __init__(self, instance: Instance | SandboxOptions | None = None) -> None:
@@ -88,22 +89,22 @@ class SandboxServer:
 
     @property
     def endpoint(self) -> str:
-        """The base URL."""
+        """Return the base URL."""
         return f"http://{LOOPBACK}:{self.port}"
 
     @property
     def client_id(self) -> str:
-        """Of the custom service."""
+        """Return the client id of the custom service."""
         return self.instance.client_id
 
     @property
     def client_secret(self) -> str:
-        """Of the custom service."""
+        """Return the client secret of the custom service."""
         return self.instance.client_secret
 
     @property
     def credentials(self) -> dict[str, str]:
-        """``endpoint``, ``client_id`` and ``client_secret``, as both plugins take them."""
+        """Return ``endpoint``, ``client_id`` and ``client_secret``, as both plugins take them."""
         return {
             "endpoint": self.endpoint,
             "client_id": self.client_id,
@@ -111,10 +112,10 @@ class SandboxServer:
         }
 
     def start(self) -> Self:
-        """Listen; returns when calls are answered.
+        """Start listening; return once calls are answered.
 
         Raises:
-            OSError: when the port is taken.
+            OSError: if the port is taken.
         """
         listener = _listen(self.port)
         self.port = listener.getsockname()[1]
@@ -130,7 +131,7 @@ class SandboxServer:
         """Stop listening; calls in flight are answered first.
 
         Args:
-            close: let the instance's storage go too; without it the server may start again.
+            close: also close the instance's storage; otherwise the server can start again.
         """
         if self._server is not None and self._thread is not None:
             self._server.should_exit = True
@@ -150,19 +151,19 @@ class SandboxServer:
     ) -> None:
         self.stop()
 
-    # What a test may ask and do; the same as under /sandbox over HTTP.
+    # For tests: what /sandbox offers over HTTP.
 
     def journal(self, since: int = 0, operation: str | None = None) -> list[dict[str, Any]]:
-        """The calls so far, oldest first: those after a number, those of one operation."""
-        told = [entry.told() for entry in self.api.journal.entries(since)]
-        return [each for each in told if operation in (None, each["operation"])]
+        """Return calls, oldest first: those after a number, of one operation or of all."""
+        calls = [entry.to_dict() for entry in self.api.journal.entries(since)]
+        return [each for each in calls if operation in (None, each["operation"])]
 
-    def fault(self, fault: str | int, **rule: Any) -> Fault:
-        """Order a fault; see ``faults.Fault`` for what a rule may say."""
-        return self.api.faults.order(fault=str(fault), **rule)
+    def fault(self, fault: str | int, **rule: Any) -> FaultRule:
+        """Inject a fault; see ``faults.FaultRule`` for the members of a rule."""
+        return self.api.faults.add(fault=str(fault), **rule)
 
     def clear_faults(self) -> None:
-        """Take every order back."""
+        """Remove every fault rule."""
         self.api.faults.clear()
 
     def set_clock(self, moment: datetime, *, frozen: bool = False) -> None:
@@ -178,20 +179,20 @@ class SandboxServer:
         self.instance.seed(opportunities, **more)
 
     def use_calls(self, calls: int, user: str = OTHER_USER) -> None:
-        """Count calls of today as made by others: the quota belongs to the whole subscription."""
-        self.instance.limits.use(calls, user)
+        """Count calls of today as made by others: the quota is shared by the subscription."""
+        self.instance.daily_usage.add_calls(calls, user)
 
     def reset(self) -> None:
-        """Empty the instance, forget the calls and take the faults back."""
+        """Empty the instance, clear the journal and the faults."""
         self.api.reset()
 
     @property
     def problems(self) -> list[str]:
-        """Unknown routes asked for, and exceptions in the sandbox itself."""
+        """Return the problems: calls of unknown routes, and exceptions in the sandbox itself."""
         return self.api.problems
 
     def acknowledge_problems(self) -> list[str]:
-        """The problems so far, which then no longer fail the test."""
+        """Return the problems and clear them, so that they no longer fail the test."""
         return self.api.acknowledge_problems()
 
     def _await_start(self) -> None:

@@ -1,4 +1,4 @@
-"""The start page: what the instance holds and what is happening to it, for a browser."""
+"""The start page, which shows records, limits and calls in a browser."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from importlib.resources import files
 
 @cache
 def start_page() -> str:
-    """The page, complete in itself; it asks ``/sandbox`` for what it shows."""
+    """Return the page, complete in itself; it reads ``/sandbox`` for what it shows."""
     return files("marketo_sandbox.server").joinpath("page.html").read_text("utf-8")

@@ -1,4 +1,4 @@
-"""What the members of an order may be: looked at when it is taken, not when a call meets it."""
+"""Validation of the members of a control call's body, before anything is done with them."""
 
 from __future__ import annotations
 
@@ -12,65 +12,68 @@ MAX_ID = 2**63 - 1
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A kind of value.
+class ValueType:
+    """A type that a member may be required to have.
 
     Attributes:
-        said: in words, as they stand after "must be".
-        fits: whether a value is one.
+        description: in words, as they stand after "must be".
+        accepts: returns True for a value of this type.
     """
 
-    said: str
-    fits: Callable[[Any], bool]
+    description: str
+    accepts: Callable[[Any], bool]
 
 
-def number(least: float, most: float) -> Kind:
-    """A number within bounds."""
-    return Kind(
+def number(least: float, most: float) -> ValueType:
+    """Return the type of numbers within bounds."""
+    return ValueType(
         f"a number from {least:,} to {most:,}",
         lambda value: type(value) in {int, float} and least <= value <= most,
     )
 
 
-def whole(least: int, most: int = MAX_ID) -> Kind:
-    """A whole number within bounds."""
+def integer(least: int, most: int = MAX_ID) -> ValueType:
+    """Return the type of integers within bounds."""
     bounds = f"from {least} on" if most == MAX_ID else f"from {least} to {most:,}"
-    return Kind(
+    return ValueType(
         f"a whole number {bounds}", lambda value: type(value) is int and least <= value <= most
     )
 
 
-def one_of(*values: str) -> Kind:
-    """One of some texts."""
-    return Kind(" or ".join(values), lambda value: type(value) is str and value in values)
+def one_of(*values: str) -> ValueType:
+    """Return the type of an enumeration of texts."""
+    return ValueType(" or ".join(values), lambda value: type(value) is str and value in values)
 
 
-def optional(kind: Kind) -> Kind:
-    """That or nothing."""
-    return Kind(f"{kind.said}, or null", lambda value: value is None or kind.fits(value))
-
-
-def list_of(kind: Kind) -> Kind:
-    """A list of such."""
-    return Kind(
-        f"a list, and each of it {kind.said}",
-        lambda value: type(value) is list and all(map(kind.fits, value)),
+def optional(value_type: ValueType) -> ValueType:
+    """Return a type that accepts null as well."""
+    return ValueType(
+        f"{value_type.description}, or null",
+        lambda value: value is None or value_type.accepts(value),
     )
 
 
-TEXT = Kind("a text", lambda value: type(value) is str)
-OBJECT = Kind("an object", lambda value: type(value) is dict)
-FLAG = Kind("true or false", lambda value: type(value) is bool)
+def list_of(value_type: ValueType) -> ValueType:
+    """Return the type of lists whose members have a type."""
+    return ValueType(
+        f"a list, and each of it {value_type.description}",
+        lambda value: type(value) is list and all(map(value_type.accepts, value)),
+    )
 
 
-def check(kinds: Mapping[str, Kind], values: Mapping[str, Any]) -> None:
-    """Look at values by their names.
+TEXT = ValueType("a text", lambda value: type(value) is str)
+OBJECT = ValueType("an object", lambda value: type(value) is dict)
+FLAG = ValueType("true or false", lambda value: type(value) is bool)
+
+
+def validate(types: Mapping[str, ValueType], values: Mapping[str, Any]) -> None:
+    """Check values against the types of their names.
 
     Raises:
-        ValueError: for the first that is not of its kind, or has a name without one.
+        ValueError: for the first value not of its type, or whose name has none.
     """
     for name, value in values.items():
-        if name not in kinds:
-            raise ValueError(f"{name} is none of {', '.join(sorted(kinds))}")
-        if not kinds[name].fits(value):
-            raise ValueError(f"{name} must be {kinds[name].said}, not {value!r}")
+        if name not in types:
+            raise ValueError(f"{name} is none of {', '.join(sorted(types))}")
+        if not types[name].accepts(value):
+            raise ValueError(f"{name} must be {types[name].description}, not {value!r}")

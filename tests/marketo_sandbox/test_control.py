@@ -23,7 +23,7 @@ def control(sandbox):
 
 def test_nothing_under_the_prefix_wants_a_token_or_counts(control, sandbox):
     assert control("GET", "status").json()["calls"] == 0
-    assert sandbox.instance.limits.calls_today() == 0
+    assert sandbox.instance.daily_usage.calls_today() == 0
 
 
 def test_status_tells_contents_limits_clock_faults_and_calls(api, control, sandbox):

@@ -14,7 +14,7 @@ from marketo_sandbox.cli import main
 from marketo_sandbox.instance.instance import Instance
 from marketo_sandbox.options import LimitOptions, SandboxOptions
 from marketo_sandbox.server.api import Api
-from marketo_sandbox.server.control import control_routes
+from marketo_sandbox.server.control_routes import control_routes
 from marketo_sandbox.server.faults import HTTP_FAULTS, OTHER_FAULTS
 from marketo_sandbox.server.routes import IDENTITY_PATH, ROUTES
 from marketo_sandbox.server.server import SandboxServer

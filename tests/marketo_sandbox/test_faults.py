@@ -7,7 +7,7 @@ import time
 import pytest
 import requests
 
-from marketo_sandbox.server.faults import Fault, Faults
+from marketo_sandbox.server.faults import FaultInjector, FaultRule
 from tests.marketo_sandbox.helpers import codes
 from tests.pipeline.processes import await_that
 
@@ -154,8 +154,8 @@ def test_rules_look_at_path_method_and_operation(api, sandbox):
 
 def test_probability_strikes_about_so_often_and_the_same_again_from_the_same_seed():
     def run():
-        faults = Faults(random.Random(5))
-        faults.order(fault="606", probability=0.3)
+        faults = FaultInjector(random.Random(5))
+        faults.add(fault="606", probability=0.3)
         return [faults.strike("GET", USAGE, "usage") is not None for _ in range(1000)]
 
     assert run() == run()
@@ -163,9 +163,9 @@ def test_probability_strikes_about_so_often_and_the_same_again_from_the_same_see
 
 
 def test_the_first_rule_that_strikes_decides():
-    faults = Faults(random.Random(5))
-    faults.order(fault="606", times=1)
-    faults.order(fault="713")
+    faults = FaultInjector(random.Random(5))
+    faults.add(fault="606", times=1)
+    faults.add(fault="713")
     struck = [faults.strike("GET", USAGE, "usage").fault for _ in range(3)]
     assert struck == ["606", "713", "713"]
 
@@ -181,4 +181,4 @@ def test_the_first_rule_that_strikes_decides():
 )
 def test_a_rule_that_means_nothing_is_refused(rule):
     with pytest.raises(ValueError):
-        Fault.from_mapping(rule)
+        FaultRule.from_mapping(rule)

@@ -51,7 +51,7 @@ def test_an_unknown_path_is_610_and_a_problem_of_the_test(api, sandbox):
     assert codes(api.get("/rest/v1/opportunity.json")) == ["610"]
     assert sandbox.acknowledge_problems() == ["unknown route GET /rest/v1/opportunity.json"]
     # Not among the codes that Adobe stars.
-    assert sandbox.instance.limits.calls_today() == 1
+    assert sandbox.instance.daily_usage.calls_today() == 1
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from marketo_sandbox.instance.clock import Clock
 from marketo_sandbox.instance.errors import CallRefusedError
 from marketo_sandbox.instance.limits import Limits
+from marketo_sandbox.instance.usage import DailyUsage
 from marketo_sandbox.options import LimitOptions
 from tests.marketo_sandbox.helpers import codes
 
@@ -20,7 +21,8 @@ class Counted:
     def __init__(self, **options):
         self.now = 1000.0
         self.clock = Clock(lambda: 1_790_000_000.0)
-        self.limits = Limits(LimitOptions(**options), self.clock, lambda: self.now)
+        self.usage = DailyUsage(self.clock)
+        self.limits = Limits(LimitOptions(**options), self.usage, lambda: self.now)
 
     def call(self):
         try:
@@ -116,7 +118,7 @@ def test_calls_with_the_codes_that_adobe_stars_are_not_counted(api, sandbox, cod
     sandbox.fault(code, times=3)
     for _ in range(3):
         assert codes(api.get(USAGE)) == [code]
-    assert sandbox.instance.limits.calls_today() == 0
+    assert sandbox.instance.daily_usage.calls_today() == 0
 
 
 @pytest.mark.parametrize("code", ["601", "602", "604", "605", "608", "611"])
@@ -127,7 +129,7 @@ def test_a_call_that_ends_with_such_a_code_after_its_work_is_not_counted_either(
     caller = caller_of(sandbox)
     sandbox.fault(code, times=3, after=True)
     assert [codes(caller.get(USAGE)) for _ in range(3)] == [[code]] * 3
-    assert sandbox.instance.limits.calls_today() == sandbox.instance.limits.in_window() == 0
+    assert sandbox.instance.daily_usage.calls_today() == sandbox.instance.limits.in_window() == 0
     assert [codes(caller.get(USAGE)) for _ in range(3)] == [[], [], ["607"]]
 
 
@@ -138,16 +140,19 @@ def test_a_call_is_taken_back_on_the_day_on_which_it_came():
     counted.clock.advance(120)
     counted.call()
     counted.now += 30
-    counted.limits.take_back(call)
-    assert counted.limits.by_day == {"2026-01-14": {}, "2026-01-15": {"user": 1}}
+    counted.limits.uncount(call)
+    today, yesterday = counted.usage.calls_by_user(2)
+    assert (today["date"], today["total"]) == ("2026-01-15", 1)
+    assert (yesterday["date"], yesterday["total"]) == ("2026-01-14", 0)
 
 
 def test_a_call_that_a_reset_has_forgotten_is_not_taken_back():
     counted = Counted()
     call = counted.limits.count("user")
-    counted.limits.forget()
-    counted.limits.take_back(call)
-    assert counted.limits.calls_today() == 0
+    counted.limits.reset()
+    counted.usage.clear()
+    counted.limits.uncount(call)
+    assert counted.usage.calls_today() == 0
 
 
 @pytest.mark.parametrize("code", ["500", "603", "606", "713"])
@@ -155,7 +160,7 @@ def test_calls_with_other_codes_are_counted(api, sandbox, code):
     sandbox.fault(code, times=3)
     for _ in range(3):
         assert codes(api.get(USAGE)) == [code]
-    assert sandbox.instance.limits.calls_today() == 3
+    assert sandbox.instance.daily_usage.calls_today() == 3
 
 
 def test_calls_with_a_bad_token_are_not_counted(api, sandbox):
@@ -163,4 +168,4 @@ def test_calls_with_a_bad_token_are_not_counted(api, sandbox):
     api.get(USAGE)
     api.session.headers["Authorization"] = "Bearer x"
     api.get(USAGE)
-    assert sandbox.instance.limits.calls_today() == 0
+    assert sandbox.instance.daily_usage.calls_today() == 0

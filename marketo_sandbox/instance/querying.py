@@ -1,0 +1,57 @@
+"""Reading of one object's records: from a query's filter to the rows that match it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from marketo_sandbox.instance.describe import OPPORTUNITY, ObjectType
+from marketo_sandbox.instance.errors import CallRefusedError, RecordRefusedError
+from marketo_sandbox.instance.records import Keys, fold_guid, parse_lead_id
+
+if TYPE_CHECKING:
+    from marketo_sandbox.instance.context import InstanceContext
+    from marketo_sandbox.instance.parameters import QueryRequest
+    from marketo_sandbox.instance.storage import Row
+
+
+class RecordReader:
+    """Find the rows of one object that queries ask for.
+
+    Args:
+        obj: the object that is read.
+        context: the storage that holds it, and how keys are compared.
+    """
+
+    def __init__(self, obj: ObjectType, context: InstanceContext) -> None:
+        self._obj = obj
+        self._storage = context.storage
+        self._keys = Keys(exact=context.options.exact_keys)
+
+    def find(self, request: QueryRequest, after: int, limit: int) -> list[Row]:
+        """Return matching rows with ids past ``after``, at most ``limit`` of them.
+
+        Raises:
+            CallRefusedError: for a compound key that cannot be one.
+        """
+        column, values = self._column(request)
+        return self._storage.find(self._obj.table, column, values, after, limit)
+
+    def _column(self, request: QueryRequest) -> tuple[str, list[Any]]:
+        """Return the column to search, and the values as that column holds them."""
+        if request.field is None:
+            return "key", [self._compound_key(each) for each in request.values]
+        if request.field == self._obj.id_field:
+            return "guid", [fold_guid(each) for each in request.values]
+        if request.field == "externalOpportunityId":
+            column = "key" if self._obj is OPPORTUNITY else "parent"
+            return column, [self._keys.fold(each) for each in request.values]
+        if request.field == "leadId":
+            leads = [parse_lead_id(each) for each in request.values]
+            return "lead", [each for each in leads if each is not None]
+        return self._storage.search_expression(self._obj.table, request.field), request.values
+
+    def _compound_key(self, record: dict[str, Any]) -> str:
+        try:
+            return self._keys.of(self._obj, record)
+        except RecordRefusedError as refusal:
+            raise CallRefusedError(refusal.code, refusal.message) from refusal

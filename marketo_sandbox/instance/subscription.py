@@ -1,0 +1,234 @@
+"""A Marketo subscription: its records, activity log, limits and clock, and the API's operations."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import threading
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from marketo_sandbox.instance.access import API_USER, AccessTokens
+from marketo_sandbox.instance.activity_log import ACTIVITY_TYPES, ActivityLog
+from marketo_sandbox.instance.clock import Clock
+from marketo_sandbox.instance.context import InstanceContext
+from marketo_sandbox.instance.describe import MANAGED, ObjectType
+from marketo_sandbox.instance.errors import CallRefusedError
+from marketo_sandbox.instance.limits import Limits
+from marketo_sandbox.instance.page_tokens import PageTokens, query_checksum
+from marketo_sandbox.instance.parameters import (
+    MAX_ACTIVITY_TYPES,
+    MAX_LEADS,
+    read_batch_size,
+    read_delete,
+    read_integers,
+    read_page_token,
+    read_query,
+    read_required,
+    read_sync,
+)
+from marketo_sandbox.instance.querying import RecordReader
+from marketo_sandbox.instance.records import to_result
+from marketo_sandbox.instance.storage import SCRATCH, Storage
+from marketo_sandbox.instance.usage import DAYS_KEPT, DailyUsage
+from marketo_sandbox.instance.values import parse_datetime
+from marketo_sandbox.instance.writing import RecordWriter
+from marketo_sandbox.options import SandboxOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DESCRIBED_SINCE = "2015-02-03T22:36:23Z"
+
+Parameters = dict[str, Any]
+Envelope = dict[str, Any]
+
+
+class Subscription:
+    """A Marketo subscription as its API users see it: one method for each operation.
+
+    The operations take the parameters of a call and return the members of the response's envelope
+    besides ``requestId`` and ``success``; they raise ``CallRefusedError`` for what Marketo refuses.
+
+    Every public method may be called from any thread.
+
+    Args:
+        options: how it is set up.
+        real: returns seconds since 1970, which the instance's clock starts from.
+        monotonic: returns real seconds, for the rate limit.
+    """
+
+    def __init__(
+        self,
+        options: SandboxOptions | None = None,
+        *,
+        real: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.options = options or SandboxOptions()
+        self.lock = threading.RLock()
+        self._closed = False
+        self.random = random.Random(self.options.seed)
+        self.storage = Storage(self.options.database or SCRATCH)
+        self.clock = Clock(real)
+        self.clock.advance(float(self.storage.meta("clock_offset") or 0))
+        if self.options.clock is not None:
+            self.clock.set(datetime.fromisoformat(self.options.clock))
+        self.daily_usage = DailyUsage(self.clock)
+        self.daily_usage.load(self.storage.meta("usage"))
+        self.limits = Limits(self.options.limits, self.daily_usage, monotonic)
+        self.log = ActivityLog(self.storage, self.clock, self.options)
+        self.context = InstanceContext(self.storage, self.log, self.clock, self.options)
+        self.client_id = self.storage.keep_meta(
+            "client_id", self.options.client_id, secrets.token_hex(16)
+        )
+        self.client_secret = self.storage.keep_meta(
+            "client_secret", self.options.client_secret, secrets.token_urlsafe(24)
+        )
+        self.access = AccessTokens(
+            self.storage, self.clock, self.options.token_seconds, random.Random(secrets.token_hex())
+        )
+        self.page_tokens = PageTokens(
+            bytes.fromhex(self.storage.keep_meta("page_token_key", None, secrets.token_hex(16))),
+            int(self.storage.meta("page_token_generation") or 0),
+        )
+
+    def close(self) -> None:
+        """Close the storage, having saved the usage counts and the clock in it."""
+        with self.lock:
+            if self._closed:
+                return
+            self._closed = True
+            self.storage.set_meta("usage", self.daily_usage.dump())
+            self.storage.set_meta("clock_offset", repr(self.clock.offset_seconds))
+            self.storage.close()
+
+    def identity(self, parameters: Parameters) -> Envelope | None:
+        """Return the identity response with an access token, or None for wrong credentials."""
+        with self.lock:
+            if parameters.get("client_id") != self.client_id:
+                return None
+            if parameters.get("client_secret") != self.client_secret:
+                return None
+            token, left = self.access.grant()
+        return {
+            "access_token": token,
+            "token_type": "bearer",
+            "expires_in": left,
+            "scope": API_USER,
+        }
+
+    def describe(self, obj: ObjectType, _parameters: Parameters) -> Envelope:
+        """Describe the fields and keys of an object."""
+        dates = self.options.describe_role_dates
+        return {"result": [obj.to_describe(DESCRIBED_SINCE, dates=dates)]}
+
+    def query(self, obj: ObjectType, parameters: Parameters) -> Envelope:
+        """Return a page of the records whose field or key has one of the values."""
+        request = read_query(obj, parameters)
+        checksum = query_checksum(
+            obj.name, request.field, request.values, request.fields, request.batch_size
+        )
+        with self.lock:
+            after = self._position(request.page_token, checksum)
+            size = self._page_size(request.batch_size)
+            rows = RecordReader(obj, self.context).find(request, after, size + 1)
+        envelope: Envelope = {
+            "result": [to_result(row, request.fields, seq) for seq, row in enumerate(rows[:size])]
+        }
+        if len(rows) > size:
+            envelope["nextPageToken"] = self.page_tokens.make(checksum, [rows[size - 1].id])
+            envelope["moreResult"] = True
+        return envelope
+
+    def sync(self, obj: ObjectType, parameters: Parameters) -> Envelope:
+        """Create and update records."""
+        write = read_sync(parameters)
+        with self.lock, self.storage.transaction():
+            return {"result": self._writer(obj).sync(write)}
+
+    def delete(self, obj: ObjectType, parameters: Parameters) -> Envelope:
+        """Delete records."""
+        write = read_delete(parameters)
+        with self.lock, self.storage.transaction():
+            return {"result": self._writer(obj).delete(write)}
+
+    def fields(self, obj: ObjectType, parameters: Parameters) -> Envelope:
+        """Return a page of an object's fields as the schema endpoint shows them."""
+        size = read_batch_size(parameters)
+        checksum = query_checksum("fields", obj.name, size)
+        begin = self._position(read_page_token(parameters), checksum)
+        known = [each for each in obj.fields if each.name not in MANAGED]
+        end = begin + size
+        envelope: Envelope = {"result": [each.to_schema() for each in known[begin:end]]}
+        if end < len(known):
+            envelope["nextPageToken"] = self.page_tokens.make(checksum, [end])
+            envelope["moreResult"] = True
+        return envelope
+
+    def field(self, obj: ObjectType, parameters: Parameters) -> Envelope:
+        """Return one field, by its API name."""
+        name = parameters["fieldApiName"]
+        field = obj.by_name.get(name)
+        if field is None or name in MANAGED:
+            raise CallRefusedError("1006", f"Field '{name}' not found")
+        return {"result": [field.to_schema()]}
+
+    def activity_types(self, _parameters: Parameters) -> Envelope:
+        """Return the activity types of the instance."""
+        return {"result": list(ACTIVITY_TYPES)}
+
+    def paging_token(self, parameters: Parameters) -> Envelope:
+        """Return a page token for the activity log from a moment on."""
+        text = read_required(parameters, "sinceDatetime")
+        moment = parse_datetime(text)
+        if moment is None:
+            raise CallRefusedError("704", f"Invalid date format: '{text}'")
+        # Past the last entry of that second: the moment itself is left out.
+        position = [int(moment.timestamp()), 2**62]
+        return {"nextPageToken": self.page_tokens.make("activities", position)}
+
+    def activities(self, parameters: Parameters) -> Envelope:
+        """Return a page of the activity log, and always the token of the next one."""
+        token = read_required(parameters, "nextPageToken")
+        types = read_integers(parameters, "activityTypeIds", MAX_ACTIVITY_TYPES)
+        leads = None
+        if parameters.get("leadIds"):
+            leads = read_integers(parameters, "leadIds", MAX_LEADS)
+        size = read_batch_size(parameters)
+        with self.lock:
+            date, last = self.page_tokens.read(token, "activities")
+            found, position, more = self.log.read((date, last), types, leads, size)
+            envelope = {
+                "nextPageToken": self.page_tokens.make("activities", list(position)),
+                "moreResult": more,
+            }
+        return {"result": found, **envelope} if found else envelope
+
+    def usage(self, _parameters: Parameters) -> Envelope:
+        """Return the calls of the day, by user."""
+        return {"result": self.daily_usage.calls_by_user(1)}
+
+    def usage_of_week(self, _parameters: Parameters) -> Envelope:
+        """Return the calls of the last seven days, by user."""
+        return {"result": self.daily_usage.calls_by_user(DAYS_KEPT)}
+
+    def errors(self, _parameters: Parameters) -> Envelope:
+        """Return the errors of the day, by code."""
+        return {"result": self.daily_usage.errors_by_code(1)}
+
+    def errors_of_week(self, _parameters: Parameters) -> Envelope:
+        """Return the errors of the last seven days, by code."""
+        return {"result": self.daily_usage.errors_by_code(DAYS_KEPT)}
+
+    def _writer(self, obj: ObjectType) -> RecordWriter:
+        return RecordWriter(obj, self.context)
+
+    def _position(self, token: str | None, checksum: str) -> int:
+        return self.page_tokens.read(token, checksum)[0] if token else 0
+
+    def _page_size(self, asked: int) -> int:
+        if asked > 1 and self.random.random() < self.options.short_pages:
+            return self.random.randrange(1, asked)
+        return asked

@@ -1,0 +1,92 @@
+"""Routes of the control calls under ``/sandbox``, and of the start page: no token, no limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from marketo_sandbox.instance.errors import RecordRefusedError
+from marketo_sandbox.server.control import Control
+from marketo_sandbox.server.start_page import start_page
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+
+    from marketo_sandbox.server.api import Api
+
+    Handler = Callable[[dict[str, Any]], Any]
+
+BAD_REQUEST = 400
+# Raised for invalid bodies; ArithmeticError and RecursionError while they are decoded.
+BAD_INPUT_ERRORS = (
+    ValueError,
+    KeyError,
+    TypeError,
+    ArithmeticError,
+    RecursionError,
+    RecordRefusedError,
+)
+
+
+def control_routes(api: Api) -> list[Route]:
+    """Return every route under ``/sandbox``, and the start page's."""
+    control = Control(api)
+    table: list[tuple[str, str, Handler]] = [
+        ("GET", "status", control.status),
+        ("GET", "journal", control.journal),
+        ("POST", "reset", control.reset),
+        ("POST", "seed", control.seed),
+        ("POST", "leads", control.leads),
+        ("POST", "usage", control.usage),
+        ("GET", "clock", control.clock),
+        ("POST", "clock", control.clock),
+        ("GET", "faults", control.faults),
+        ("POST", "faults", control.faults),
+        ("DELETE", "faults", control.clear_faults),
+        ("POST", "options", control.options),
+        ("GET", "opportunities/ids", control.ids),
+        ("GET", "opportunities", control.opportunities),
+        ("GET", "roles", control.roles),
+        ("POST", "change", control.change),
+        ("POST", "expire_tokens", control.expire_tokens),
+        ("POST", "expire_page_tokens", control.expire_page_tokens),
+        ("GET", "problems", control.problems),
+        ("DELETE", "problems", control.acknowledge),
+    ]
+    routes = [
+        Route(f"/sandbox/{path}", _endpoint(handler, lists=path == "faults"), methods=[method])
+        for method, path, handler in table
+    ]
+    return [Route("/", _page, methods=["GET"]), *routes]
+
+
+async def _page(_request: Request) -> Response:
+    return HTMLResponse(start_page())
+
+
+def _endpoint(handler: Handler, *, lists: bool) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        body = await request.body()
+        try:
+            result = handler(_read(body, lists=lists) if body else dict(request.query_params))
+        except BAD_INPUT_ERRORS as error:
+            return PlainTextResponse(f"{_error_text(error)}\n", BAD_REQUEST)
+        return Response(msgspec.json.encode(result), media_type="application/json")
+
+    return endpoint
+
+
+def _error_text(error: Exception) -> str:
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
+
+
+def _read(body: bytes, *, lists: bool) -> Any:
+    parameters = msgspec.json.decode(body)
+    if not isinstance(parameters, dict) and not (lists and isinstance(parameters, list)):
+        raise ValueError("the body must be a JSON object")
+    return parameters
