@@ -26,7 +26,7 @@ from marketo_sandbox.server.routes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from starlette.types import Receive, Scope, Send
 
@@ -44,13 +44,17 @@ class Api:
 
     Args:
         instance: the instance that it serves.
+        sleep: waits for latencies, given seconds.
     """
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(
+        self, instance: Instance, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
         self.instance = instance
         self.journal = Journal(instance.options.journal_size)
         self.faults = FaultInjector(random.Random(instance.options.seed))
         self.problems: list[str] = []
+        self._sleep = sleep
         self._latency = random.Random(instance.options.seed)
         self._request_ids = random.Random(instance.options.seed)
         for rule in instance.options.faults:
@@ -194,14 +198,14 @@ class Api:
         if fault is not None and fault.fault == "slow":
             latency_seconds += fault.seconds
         before_seconds = latency_seconds * self._latency.random()
-        await asyncio.sleep(before_seconds)
+        await self._sleep(before_seconds)
         _strike(fault, after=False)
         response: HttpResponse | CallRefusedError
         try:
             response = work()
         except CallRefusedError as refusal:
             response = refusal
-        await asyncio.sleep(latency_seconds - before_seconds)
+        await self._sleep(latency_seconds - before_seconds)
         _strike(fault, after=True)
         if isinstance(response, CallRefusedError):
             raise response

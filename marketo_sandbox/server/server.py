@@ -21,6 +21,7 @@ from marketo_sandbox.server.control_routes import control_routes
 from marketo_sandbox.server.http_call import TRANSPORT
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from datetime import datetime
     from types import TracebackType
 
@@ -74,13 +75,19 @@ class SandboxServer:
 
     Args:
         instance: an instance, or the options of a new one; by default an empty one.
+        sleep: waits for latencies, given seconds.
     """
 
-    def __init__(self, instance: Instance | SandboxOptions | None = None) -> None:
+    def __init__(
+        self,
+        instance: Instance | SandboxOptions | None = None,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         if not isinstance(instance, Instance):
             instance = Instance(instance)
         self.instance = instance
-        self.api = Api(instance)
+        self.api = Api(instance, sleep)
         self.port = instance.options.port
         routes = [*control_routes(self.api), Mount("/", app=self.api)]
         self._application = Starlette(routes=routes)

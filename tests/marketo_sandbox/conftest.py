@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 import requests
+
+from marketo_sandbox.options import SandboxOptions
+from marketo_sandbox.server.server import SandboxServer
+from tests.marketo_sandbox.helpers import HeldLatency
 
 OPPORTUNITIES = "/rest/v1/opportunities.json"
 ROLES = "/rest/v1/opportunities/roles.json"
@@ -96,6 +102,24 @@ def start(marketo_sandbox_factory):
 @pytest.fixture
 def api(sandbox, caller_of):
     return caller_of(sandbox)
+
+
+@pytest.fixture
+def latency():
+    return HeldLatency()
+
+
+@pytest.fixture
+def start_held(latency):
+    """Start sandboxes whose latency lasts until ``latency.ended`` is set."""
+    with ExitStack() as running:
+
+        def start(**options):
+            server = SandboxServer(SandboxOptions(**options), sleep=latency)
+            return running.enter_context(server)
+
+        yield start
+        latency.ended.set()
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ def test_a_killed_instance_has_lost_no_answered_write(serve, caller_of, tmp_path
 
 def test_every_option_reaches_the_instance(serve, caller_of):
     served = serve(
-        *("--latency-ms", "150", "--fault", "713=1", "--fault", "606=0.25", "--crm-sync"),
+        *("--latency-ms", "1.5", "--fault", "713=1", "--fault", "606=0.25", "--crm-sync"),
         *("--seed", "9", "--client-id", "me", "--client-secret", "mine", "--token-seconds", "60"),
         *("--clock", "2031-01-01T00:00:00+00:00", "--deny", "Read-Only Activity"),
         *("--calls-per-window", "7", "--concurrent-calls", "3", "--daily-calls", "9"),
@@ -107,7 +107,7 @@ def test_every_option_reaches_the_instance(serve, caller_of):
     assert [told["limits"][name] for name in ("calls_per_window", "concurrent_calls")] == [7, 3]
     assert told["limits"]["daily_calls"] == 9
     assert [rule["probability"] for rule in told["faults"]] == [1.0, 0.25]
-    assert (told["crm_sync"], told["latency_ms"]) == ("read-only", 150.0)
+    assert (told["crm_sync"], told["latency_ms"]) == ("read-only", 1.5)
 
 
 def test_limits_may_be_switched_off(serve):

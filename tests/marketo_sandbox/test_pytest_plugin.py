@@ -6,6 +6,18 @@ import sys
 import pytest
 
 CONFTEST = 'pytest_plugins = ["marketo_sandbox.pytest_plugin"]\n'
+ALONE = ("-q", "-p", "no:cacheprovider")
+
+
+def run_pytest(folder, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *ALONE, *arguments, "--rootdir", folder, folder],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=folder,
+    )
 
 
 @pytest.fixture
@@ -15,24 +27,7 @@ def run(tmp_path):
     def run_tests(text):
         (tmp_path / "conftest.py").write_text(CONFTEST)
         (tmp_path / "test_it.py").write_text(text)
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "pytest",
-                "-q",
-                "-p",
-                "no:cacheprovider",
-                "--rootdir",
-                tmp_path,
-                tmp_path,
-            ],
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            cwd=tmp_path,
-        )
+        done = run_pytest(tmp_path)
         return done.returncode, done.stdout
 
     return run_tests
@@ -105,3 +100,9 @@ def test_noted(marketo_sandbox):
 """
     )
     assert code == 0, out
+
+
+def test_the_plugin_loaded_by_its_old_name_says_where_it_has_gone(tmp_path):
+    done = run_pytest(tmp_path, "-p", "marketo_opps.sandbox.pytest_plugin")
+    assert done.returncode != 0
+    assert "The sandbox's pytest plugin is now 'marketo_sandbox.pytest_plugin'" in done.stderr

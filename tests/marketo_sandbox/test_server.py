@@ -8,6 +8,7 @@ import pytest
 from marketo_sandbox.instance.instance import Instance
 from marketo_sandbox.options import SandboxOptions
 from marketo_sandbox.server.server import SandboxServer
+from tests.pipeline.processes import await_that
 
 
 def test_a_server_may_be_away_for_a_while_and_comes_back_as_it_was(start, caller_of):
@@ -22,17 +23,27 @@ def test_a_server_may_be_away_for_a_while_and_comes_back_as_it_was(start, caller
     assert len(caller.find(["OPP-0000001"])["result"]) == 1
 
 
-def test_calls_in_flight_are_answered_before_the_server_stops(caller_of):
-    sandbox = SandboxServer(SandboxOptions(latency_ms=500)).start()
+def is_listening(port):
+    with socket.socket() as connection:
+        return connection.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_calls_in_flight_are_answered_before_the_server_stops(start_held, caller_of, latency):
+    sandbox = start_held()
     caller = caller_of(sandbox)
+    sandbox.fault("slow", seconds=30)
     answers = []
     thread = threading.Thread(
         target=lambda: answers.append(caller.get("/rest/v1/stats/usage.json"))
     )
     thread.start()
-    while not sandbox.instance.limits.in_flight:
-        pass
-    sandbox.stop()
+    await_that(lambda: sandbox.instance.limits.in_flight)
+    stopping = threading.Thread(target=sandbox.stop)
+    stopping.start()
+    await_that(lambda: not is_listening(sandbox.port))
+    assert answers == []
+    latency.ended.set()
+    stopping.join()
     thread.join()
     assert answers[0]["success"]
 
