@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import bisect
 import codecs
 import hashlib
 import itertools
 import typing as t
-from dataclasses import dataclass
+from array import array
+from collections import deque
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from marketo_opps import MAX_BATCH_RECORDS, SettingsError, is_valid_filter_value
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
 KEYS_PER_CALL = MAX_BATCH_RECORDS
 _NAMED_AT_MOST = 5
@@ -59,7 +62,8 @@ class ListedKeys:
         """
         self._lines = [str(value) for value in values]
         _check_characters(setting, self._lines)
-        survey = _survey(enumerate(map(str.strip, self._lines), 1), _cannot_be_asked_for)
+        survey = _Survey(_cannot_be_asked_for)
+        deque(survey.look_along(self._lines), maxlen=0)
         survey.raise_if_unfit(setting, "a value that holds a comma cannot be looked up", "value")
         self.total = survey.count
         self.digest = survey.digest
@@ -69,8 +73,23 @@ class ListedKeys:
         return _chunks(self._lines[start:], start)
 
 
+class ChangedFileError(SettingsError):
+    """A file of keys is no longer what it was when they were counted, or cannot be read again."""
+
+    def __init__(self, setting: str, path: str) -> None:
+        super().__init__(
+            f"{setting}: {path} was changed or removed while this run was reading it, so what is "
+            "looked up would not be what was counted: leave the file as it is until the run has "
+            "ended, and start again with the last STATE."
+        )
+
+
 class FileKeys:
-    """Keys in a file, one a line; never all in memory."""
+    """Keys in a file, one a line; never all in memory.
+
+    It is read once to count and check its keys, and again to look them up. What is looked up is
+    what the digest, and so each bookmark, speaks of: 16 bytes a chunk tell what it was.
+    """
 
     def __init__(
         self,
@@ -93,17 +112,32 @@ class FileKeys:
         """
         self._setting = setting
         self._path = path
+        survey = _Survey(unfit or _cannot_be_asked_for)
         with self._open() as lines:
-            numbered = enumerate(map(str.strip, self._decoded(lines)), 1)
-            survey = _survey(numbered, unfit or _cannot_be_asked_for)
+            self._marks = _Marks.of(survey.look_along(self._decoded(lines)))
         survey.raise_if_unfit(f"{setting}: {path}", rule, "line")
         self.total = survey.count
         self.digest = survey.digest
 
     def chunks(self, start: int = 0) -> Iterator[Chunk]:
-        """The keys from the given line (counted from 0) on."""
-        with self._open() as lines:
-            yield from _chunks(itertools.islice(self._decoded(lines), start, None), start)
+        """The keys from the given line (counted from 0) on.
+
+        Raises:
+            ChangedFileError: they are not what they were.
+        """
+        marks = self._marks.after(start)
+        chunks = self._read_again(self._marks.line_before(start))
+        for chunk, mark in itertools.zip_longest(chunks, marks):
+            if chunk is None or hash(chunk) != mark:
+                raise ChangedFileError(self._setting, self._path)
+            yield chunk
+
+    def _read_again(self, start: int) -> Iterator[Chunk]:
+        try:
+            with self._open() as lines:
+                yield from _chunks(itertools.islice(self._decoded(lines), start, None), start)
+        except SettingsError as error:
+            raise ChangedFileError(self._setting, self._path) from error
 
     def _open(self) -> t.TextIO:
         path = Path(self._path)
@@ -114,12 +148,13 @@ class FileKeys:
                 mark = file.read(3)
             return path.open(encoding=_encoding(mark))
         except OSError as error:
-            raise SettingsError(
-                f"{self._setting}: cannot read {path}: {error.strerror}."
-            ) from error
+            raise self._unreadable(error) from error
         except ValueError:
             # A NUL in it, or half of a surrogate pair.
             raise SettingsError(f"{self._setting}: cannot read {path}: it is no path.") from None
+
+    def _unreadable(self, error: OSError) -> SettingsError:
+        return SettingsError(f"{self._setting}: cannot read {self._path}: {error.strerror}.")
 
     def _decoded(self, lines: t.TextIO) -> Iterator[str]:
         number = 0
@@ -131,6 +166,37 @@ class FileKeys:
                 f"{self._setting}: {self._path} is not text in UTF-8, in line {number + 1} or "
                 f"after it: save it as UTF-8 (or as UTF-16 with its byte order mark)."
             ) from error
+        except OSError as error:
+            raise self._unreadable(error) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """Where each chunk of a file ends, and a hash of it that is good within this process."""
+
+    ends: array[int] = field(default_factory=lambda: array("Q"))
+    hashes: array[int] = field(default_factory=lambda: array("q"))
+
+    @classmethod
+    def of(cls, lines: Iterable[str]) -> _Marks:
+        """Return the marks of all chunks."""
+        marks = cls()
+        for chunk in _chunks(lines, 0):
+            marks.ends.append(chunk.end)
+            marks.hashes.append(hash(chunk))
+        return marks
+
+    def line_before(self, start: int) -> int:
+        """Return the line at which the chunk begins that the given line is in."""
+        number = self._number(start)
+        return self.ends[number - 1] if number else 0
+
+    def after(self, start: int) -> Iterator[int]:
+        """Return the hashes of that chunk, and of those after it."""
+        return itertools.islice(self.hashes, self._number(start), None)
+
+    def _number(self, start: int) -> int:
+        return bisect.bisect_right(self.ends, start)
 
 
 class LeadRange:
@@ -168,40 +234,50 @@ def is_no_lead_id(key: str) -> bool:
     return not (key.isascii() and key.isdigit())
 
 
-@dataclass
 class _Survey:
-    """What one look through all keys has found."""
+    """What one look through all keys finds.
 
-    count: int
-    digest: str
-    unfit: Sequence[str]
-    unfit_count: int
+    Args:
+        is_unfit: whether a key cannot be looked up.
+    """
+
+    def __init__(self, is_unfit: Callable[[str], bool]) -> None:
+        self._is_unfit = is_unfit
+        self._hash = hashlib.sha256()
+        self._unfit: list[str] = []
+        self._unfit_count = 0
+        self.count = 0
+
+    @property
+    def digest(self) -> str:
+        """What tells these keys from others."""
+        return self._hash.hexdigest()[:32]
+
+    def look_along(self, lines: Iterable[str]) -> Iterator[str]:
+        """Look at each line, and hand it on."""
+        for number, line in enumerate(lines, 1):
+            if key := line.strip():
+                self.count += 1
+                self._hash.update(key.encode() + b"\n")
+                if self._is_unfit(key):
+                    self._note_unfit(f"{number} {key!r}")
+            yield line
+
+    def _note_unfit(self, named: str) -> None:
+        self._unfit_count += 1
+        if len(self._unfit) < _NAMED_AT_MOST:
+            self._unfit.append(named)
 
     def raise_if_unfit(self, where: str, rule: str, place: str) -> None:
-        if self.unfit_count:
-            named = ", ".join(f"{place} {item}" for item in self.unfit)
-            more = self.unfit_count - len(self.unfit)
+        """Raise what is wrong with the keys, if anything is."""
+        if self._unfit_count:
+            named = ", ".join(f"{place} {item}" for item in self._unfit)
+            more = self._unfit_count - len(self._unfit)
             raise SettingsError(
                 f"{where}: {rule}: {named}" + (f", and {more} more." if more else ".")
             )
         if not self.count:
             raise SettingsError(f"{where} holds no values.")
-
-
-def _survey(numbered: Iterable[tuple[int, str]], unfit: Callable[[str], bool]) -> _Survey:
-    digest = hashlib.sha256()
-    count = unfit_count = 0
-    named: list[str] = []
-    for number, key in numbered:
-        if not key:
-            continue
-        count += 1
-        digest.update(key.encode() + b"\n")
-        if unfit(key):
-            unfit_count += 1
-            if len(named) < _NAMED_AT_MOST:
-                named.append(f"{number} {key!r}")
-    return _Survey(count, digest.hexdigest()[:32], named, unfit_count)
 
 
 def _chunks(lines: Iterable[str], start: int) -> Iterator[Chunk]:

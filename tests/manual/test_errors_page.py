@@ -20,6 +20,7 @@ from marketo_opps.plugin.process import ShutdownSignal
 from marketo_sandbox.cli import main as sandbox_main
 from tap_marketo_opps import command_line, connection_test
 from tap_marketo_opps.finding.activity_log import activity_types
+from tap_marketo_opps.finding.key_sources import FileKeys
 from tap_marketo_opps.singer_writer import MessageWriter
 from tap_marketo_opps.tap import TapMarketoOpps
 from target_marketo_opps.delivery.batch_writer import _accepted
@@ -120,6 +121,13 @@ def values_file(content: bytes | None, **more: t.Any) -> Case:
         tap(world.sandbox(), **{name: path}, **more)
 
     return run
+
+
+def changed_file(world: World) -> None:
+    path = world.file("a\n")
+    source = FileKeys("filter_values_path", path)
+    world.file("b\n")
+    next(source.chunks())
 
 
 def mapped(**maps: t.Any) -> Case:
@@ -369,6 +377,7 @@ CASES: dict[str, Case] = {
         world.sandbox(), filter_values_path=str(world.path)
     ),
     "...: ... is not text in UTF-8": values_file(b"one\n\xe9\n"),
+    "...: ... was changed or removed": changed_file,
     "... holds no values.": values_file(b"\n"),
     "...: a value that holds a comma": values_file(b"a,b\n"),
     "...: value ... holds half": lambda world: tap(world.sandbox(), filter_values=["\ud800"]),

@@ -85,8 +85,10 @@ SUITES = {
             "test_typed_page.py",
         ),
         thorough=(
+            "test_changed_files.py",
             "test_finding_by_filter.py",
             "test_finding_by_leads.py",
+            "test_paging.py",
             "test_resuming.py",
             "test_streams.py",
         ),
@@ -107,7 +109,7 @@ SUITES = {
             "state/test_state_writer.py",
             "mapping/test_fast_encoder.py",
         ),
-        thorough=("test_delivery.py", "test_outcomes.py"),
+        thorough=("test_delivery.py", "test_outcomes.py", "test_paging.py"),
         left_out=(
             # Its calls overlap, or do not when mutmut slows the process down.
             "test_delivery.py::test_an_exception_in_one_of_five_calls_holds_its_state_but_not_earlier_ones",

@@ -197,24 +197,3 @@ def test_empty_pages_of_the_log_are_gone_through_and_told(
     assert output.ids(LOG) == whole.ids(LOG)
     assert 120 < len(pages) < MOST_PAGES
     assert caplog.text.count("empty pages in a row of the activity log") == 1
-
-
-def test_a_walk_whose_token_was_refused_may_have_the_same_tokens_again(
-    sandbox, catalog_of, sync, monkeypatch
-):
-    catalog = catalog_of(sandbox, LOG)
-    whole = sync({**sandbox.credentials, **BY_LOG}, catalog=catalog)
-    tokens = sandbox.instance.page_tokens
-    sandbox.fault("expire_page_tokens", operation="activities", skip=3, times=1)
-    read = tokens.read
-
-    def refuse_once(token, query):
-        try:
-            return read(token, query)
-        finally:
-            # From now on the instance makes the same token for the same place as before.
-            tokens.generation = 0
-
-    monkeypatch.setattr(tokens, "read", refuse_once)
-    output = sync({**sandbox.credentials, **BY_LOG}, catalog=catalog)
-    assert {*output.ids(LOG)} == {*whole.ids(LOG)}

@@ -106,6 +106,17 @@ def test_without_its_page_token_it_goes_on_from_the_last_activity(walk):
     assert walk._client.asked == ["next", datetime(2026, 1, 4, 23, 59, 59, tzinfo=UTC), "first"]
 
 
+def test_a_walk_whose_token_was_refused_may_come_by_the_same_tokens_again(walk):
+    walk._client.activities = lambda **_asked: _page(token="after the first")
+    reading = walk.next_reading()
+    walk.read(reading, walk.calls(reading)(None)())
+    walk.restart(reading, REFUSED)
+    walk.read(reading, walk.calls(reading)(None)())
+    assert reading.token == "after the first"
+    with pytest.raises(UnexpectedResponseError, match="has led there before"):
+        walk.calls(reading)(None)()
+
+
 def test_a_page_token_that_is_refused_again_and_again_ends_the_walk_unless_pages_come_between(walk):
     reading = walk.next_reading()
     for _ in range(3):
