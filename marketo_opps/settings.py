@@ -1,92 +1,24 @@
-"""The settings that tap and target share, and how they are told wrong from right."""
+"""Where the instance is, who calls it, and how much of its limits may be used."""
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import re
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib import metadata
 from urllib.parse import urlsplit
-
-import jsonschema
 
 from marketo_opps.errors import SettingsError
 
 if t.TYPE_CHECKING:
-    import logging
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 PACKAGE_NAME = "marketo-opps"
 
 _HEADER_VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
+_REQUIRED = ("endpoint", "client_id", "client_secret")
 _HOST = re.compile(r"(?!.{254})[\w-]{1,63}(\.[\w-]{1,63})*\.?")
-
-# Near enough for a slip of the pen; not so near that batch_config is taken for batch_size.
-_CLOSE = 0.75
-
-REQUIRED_SETTINGS = ("endpoint", "client_id", "client_secret")
-
-SHARED_SETTINGS: dict[str, dict[str, t.Any]] = {
-    "endpoint": {
-        "type": "string",
-        "title": "Endpoint",
-        "description": (
-            "REST endpoint as Marketo's admin page shows it (Admin > Web Services), with or "
-            "without a trailing /rest. Plain http only to a loopback address."
-        ),
-    },
-    "client_id": {
-        "type": "string",
-        "title": "Client ID",
-        "description": "Client ID of the LaunchPoint custom service",
-        "secret": True,
-    },
-    "client_secret": {
-        "type": "string",
-        "title": "Client secret",
-        "description": "Client secret of the LaunchPoint custom service",
-        "secret": True,
-    },
-    "calls_per_20_seconds": {
-        "type": "integer",
-        "minimum": 1,
-        "maximum": 100,
-        "default": 50,
-        "title": "Calls per 20 seconds",
-        "description": "Share of the instance's rate limit (100) that this process may use",
-    },
-    "max_concurrent_calls": {
-        "type": "integer",
-        "minimum": 1,
-        "maximum": 10,
-        "default": 5,
-        "title": "Calls at once",
-        "description": "Share of the instance's concurrency limit (10) that this process may use",
-    },
-    "daily_call_limit": {
-        "type": ["integer", "null"],
-        "minimum": 1,
-        "title": "Daily call limit",
-        "description": (
-            "Stop, non-zero and resumable, before the instance's calls of the day, by all who use "
-            "it, would pass this"
-        ),
-    },
-    "max_retry_seconds": {
-        "type": "integer",
-        "minimum": 0,
-        "default": 300,
-        "title": "Longest retrying",
-        "description": "How long one call may go on being retried on transient errors, in seconds",
-    },
-    "user_agent": {
-        "type": ["string", "null"],
-        "title": "User agent",
-        "description": "User-Agent header of every call; default: name/version of this package",
-    },
-}
 
 
 def default_user_agent() -> str:
@@ -121,10 +53,11 @@ class ConnectionSettings:
         Raises:
             SettingsError: a required one is missing or empty, or the endpoint cannot be right.
         """
-        for name in REQUIRED_SETTINGS:
+        for name in _REQUIRED:
             if not str(config.get(name) or "").strip():
                 raise SettingsError(f"Setting '{name}' is missing or empty.")
-        given = {name: config[name] for name in SHARED_SETTINGS if config.get(name) is not None}
+        names = [each.name for each in fields(cls)]
+        given = {name: config[name] for name in names if config.get(name) is not None}
         given["endpoint"] = instance_address(given["endpoint"])
         given["client_id"] = given["client_id"].strip()
         given["client_secret"] = given["client_secret"].strip()
@@ -185,91 +118,3 @@ def _ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | No
         return ipaddress.ip_address(host)
     except ValueError:
         return None
-
-
-def setting_errors(config: Mapping[str, t.Any], schema: Mapping[str, t.Any]) -> list[str]:
-    """What is wrong with a plugin's configuration, one sentence each, never quoting a secret.
-
-    Args:
-        config: setting names to values.
-        schema: the plugin's JSON schema; a property with `secret` true is not quoted.
-
-    Returns:
-        No sentence where the configuration can be right as far as it can be told without a call.
-    """
-    errors = sorted(
-        jsonschema.Draft7Validator(schema).iter_errors(config),
-        key=lambda error: [str(step) for step in error.absolute_path],
-    )
-    sentences = dict.fromkeys(
-        sentence for error in errors for sentence in _sentences(error, schema, config)
-    )
-    if sentences:
-        return list(sentences)
-    try:
-        ConnectionSettings.from_config(config)
-    except SettingsError as error:
-        return [str(error)]
-    return []
-
-
-def warn_unknown_settings(
-    config: Mapping[str, t.Any], schema: Mapping[str, t.Any], logger: logging.Logger
-) -> None:
-    """Warn of each setting that does nothing, never quoting its value.
-
-    Args:
-        config: setting names to values.
-        schema: the plugin's JSON schema.
-        logger: the plugin's.
-    """
-    known = list(schema["properties"])
-    for name in config:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1, cutoff=_CLOSE)
-            question = f"; did you mean {close[0]!r}?" if close else "."
-            logger.warning("Setting %r is unknown and has no effect%s", name, question)
-
-
-def _sentences(
-    error: jsonschema.ValidationError,
-    schema: Mapping[str, t.Any],
-    config: Mapping[str, t.Any],
-) -> Iterator[str]:
-    if error.validator == "required" and not error.absolute_path:
-        yield from (
-            f"Setting '{name}' is missing." for name in schema["required"] if name not in config
-        )
-        return
-    if not error.absolute_path:
-        # Its message quotes the whole configuration, secrets and all.
-        yield f"The configuration cannot be right: it breaks the schema's '{error.validator}'."
-        return
-    name = str(error.absolute_path[0])
-    if schema["properties"][name].get("secret", False):
-        yield f"Setting '{name}' cannot be right: it must be a non-empty string."
-        return
-    where = "".join(f"[{step!r}]" for step in list(error.absolute_path)[1:])
-    yield f"Setting '{name}'{where} cannot be right: {_fault(error)}."
-
-
-_NO_TYPE = {
-    "array": "no list",
-    "boolean": "neither true nor false",
-    "integer": "no whole number",
-    "number": "no number",
-    "object": "no object",
-    "string": "no text",
-}
-
-
-def _fault(error: jsonschema.ValidationError) -> str:
-    """What the validator says, without words of JSON Schema's where they are the usual ones."""
-    wanted: t.Any = error.validator_value
-    if error.validator == "enum":
-        return f"{error.instance!r} is none of {', '.join(str(each) for each in wanted if each)}"
-    if error.validator == "type":
-        kinds = [wanted] if isinstance(wanted, str) else wanted
-        nones = [_NO_TYPE[kind] for kind in kinds if kind != "null"]
-        return f"{error.instance!r} is {' and '.join(nones)}"
-    return error.message

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from marketo_opps import MAX_BATCH_RECORDS, SettingsError
-from marketo_opps.settings import REQUIRED_SETTINGS, SHARED_SETTINGS
+from marketo_opps.plugin.settings import REQUIRED_SETTINGS, SHARED_SETTINGS
 from tap_marketo_opps.finding.key_sources import FileKeys, LeadRange, ListedKeys, is_no_lead_id
 from tap_marketo_opps.sync.state import moment_of
 

@@ -10,22 +10,12 @@ import msgspec
 from singer_sdk.singerlib.encoding.base import GenericSingerWriter
 from singer_sdk.singerlib.encoding.simple import Message
 
-from marketo_opps import MarketoError
+from marketo_opps.plugin.errors import OutputError
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from tap_marketo_opps.typed_page import Typed
-
-
-class OutputError(MarketoError):
-    """Standard output takes no more: its disk is full, say."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(
-            f"Messages cannot be written to standard output: {reason}. Put that right, and run "
-            "again with the last STATE."
-        )
 
 
 class _RecordMessage(msgspec.Struct, tag_field="type", tag="RECORD", gc=False):
@@ -82,7 +72,11 @@ class MessageWriter(GenericSingerWriter[bytes, Message]):
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise OutputError(error.strerror or type(error).__name__) from error
+            raise OutputError(
+                "Messages cannot be written to standard output: "
+                f"{error.strerror or type(error).__name__}. Put that right, and run again with "
+                "the last STATE."
+            ) from error
 
 
 def _write_all(unwritten: memoryview) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import sys
 import typing as t
 import weakref
@@ -12,9 +11,6 @@ from dataclasses import replace
 
 import click
 from singer_sdk import Tap
-from singer_sdk.configuration._dict_config import parse_environment_config
-from singer_sdk.exceptions import ConfigValidationError, MappingError
-from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 
 from marketo_opps import (
@@ -25,9 +21,8 @@ from marketo_opps import (
     RequestRefusedError,
 )
 from marketo_opps.fields import is_known_type, object_schema
-from marketo_opps.plugin.command_line import checked_config_paths, environment_settings, run_command
-from marketo_opps.plugin.process import SHUTDOWN, run
-from marketo_opps.settings import PACKAGE_NAME, setting_errors, warn_unknown_settings
+from marketo_opps.plugin.base import MarketoPlugin
+from marketo_opps.plugin.process import SHUTDOWN
 from tap_marketo_opps import command_line, connection_test
 from tap_marketo_opps.field_metadata import FIELDS
 from tap_marketo_opps.finding import activity_log
@@ -65,11 +60,10 @@ if t.TYPE_CHECKING:
 _PAIR = (OPPORTUNITIES, ROLES)
 
 
-class TapMarketoOpps(Tap):
+class TapMarketoOpps(MarketoPlugin, Tap):
     """Singer tap for the opportunities of Adobe Marketo Engage."""
 
     name = "tap-marketo-opps"
-    package_name = PACKAGE_NAME
     config_jsonschema: t.ClassVar[dict[str, t.Any]] = CONFIG_SCHEMA
     dynamic_catalog = True
     message_writer_class = MessageWriter
@@ -86,38 +80,16 @@ class TapMarketoOpps(Tap):
 
     most_retry_seconds = float("inf")
 
-    # Settings
-
-    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Tell every setting that cannot be right, never quoting a secret; set defaults."""
-        self.append_builtin_config(self.config_jsonschema)
-        warn_unknown_settings(self._config, self.config_jsonschema, self.logger)
-        if idle := idle_settings(self._config):
-            self.logger.warning(
+    @classmethod
+    def settings_errors(cls, settings: dict[str, t.Any]) -> list[str]:
+        """Return what is wrong with the settings; warn of those without effect."""
+        if idle := idle_settings(settings):
+            cls.logger.warning(
                 "%s: no effect without find_by lead_ids; opportunities are found by %s.",
                 ", ".join(idle),
-                find_by(self._config),
+                find_by(settings),
             )
-        properties = self.config_jsonschema["properties"]
-        for name, schema in properties.items():
-            if "default" in schema and self._config.get(name) is None:
-                self._config[name] = schema["default"]
-        errors = setting_errors(self._config, self.config_jsonschema)
-        errors = errors or setting_conflicts(self._config)
-        if errors and raise_errors:
-            raise ConfigValidationError(
-                "Config validation failed", errors=errors, schema=self.config_jsonschema
-            )
-        return errors
-
-    @classmethod
-    def append_builtin_config(cls, config_jsonschema: dict[str, t.Any]) -> None:
-        """What the SDK adds, but for fake data in stream maps: Faker is not installed."""
-        super().append_builtin_config(config_jsonschema)
-        config_jsonschema["properties"].pop("faker_config", None)
-
-    def _setup_signal_handlers(self) -> None:
-        """Leave them to the process: the SDK's would write a STATE from within a handler."""
+        return super().settings_errors(settings) or setting_conflicts(settings)
 
     @functools.cached_property
     def client(self) -> MarketoClient:
@@ -214,25 +186,6 @@ class TapMarketoOpps(Tap):
     # Command line
 
     @classmethod
-    def cb_config(
-        cls,
-        ctx: click.Context,
-        param: click.Option,
-        value: tuple[str, ...],
-    ) -> _ConfigInput:
-        """`--config`, with a plain sentence for a file that cannot be read."""
-        return super().cb_config(ctx, param, checked_config_paths(value))
-
-    @classproperty
-    def _env_var_config(cls) -> dict[str, t.Any]:  # noqa: N805 - a property of the class
-        """`--config=ENV`, with a plain sentence for what is not of its setting's type."""
-        cls.append_builtin_config(cls.config_jsonschema)
-        # With no settings to parse it still reads a .env file, as users of the SDK expect.
-        parse_environment_config({}, cls._env_var_prefix)
-        properties = cls.config_jsonschema["properties"]
-        return environment_settings(properties, cls._env_var_prefix, os.environ)
-
-    @classmethod
     def get_singer_command(cls) -> click.Command:
         """The SDK's, but for what `--test` is, and for when it comes about."""
         command = super().get_singer_command()
@@ -308,8 +261,5 @@ class TapMarketoOpps(Tap):
 
 
 def main() -> t.NoReturn:
-    """The console script `tap-marketo-opps`."""
-    run(
-        lambda: run_command(TapMarketoOpps, os.environ),
-        expected_errors=(ConfigValidationError, MappingError),
-    )
+    """Run the console script `tap-marketo-opps`."""
+    TapMarketoOpps.run_console_script()

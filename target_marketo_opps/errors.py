@@ -5,8 +5,7 @@ MarketoError
 │   └── NoSchemaError       a record before its schema
 ├── StreamError             a stream that cannot be written as it is described
 ├── RejectLimitError        more rejected records than max_rejects
-├── RejectsFileError        rejects_path cannot be opened or written
-└── OutputError             stdout takes no more STATE
+└── RejectsFileError        rejects_path cannot be opened or written
 """
 
 from __future__ import annotations
@@ -34,7 +33,3 @@ class RejectLimitError(MarketoError):
 
 class RejectsFileError(MarketoError):
     """The file at `rejects_path` cannot be opened or written."""
-
-
-class OutputError(MarketoError):
-    """Standard output takes no more STATE."""

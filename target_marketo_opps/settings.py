@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from marketo_opps.settings import REQUIRED_SETTINGS, SHARED_SETTINGS
+from marketo_opps.plugin.settings import REQUIRED_SETTINGS, SHARED_SETTINGS
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import typing as t
 from datetime import date
 from decimal import Decimal
 from functools import cached_property, partial
 
 from singer_sdk import Target
-from singer_sdk.configuration._dict_config import parse_environment_config
-from singer_sdk.exceptions import (
-    ConfigValidationError,
-    MapExpressionError,
-    StreamMapConfigError,
-)
-from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 from singer_sdk.mapper import (
     MAPPER_ELSE_OPTION,
@@ -26,9 +18,8 @@ from singer_sdk.mapper import (
 )
 
 from marketo_opps import MarketoError, MarketoObject
-from marketo_opps.plugin.command_line import checked_config_paths, environment_settings, run_command
-from marketo_opps.plugin.process import SHUTDOWN, run
-from marketo_opps.settings import PACKAGE_NAME, setting_errors, warn_unknown_settings
+from marketo_opps.plugin.base import EXPECTED_ERRORS, MarketoPlugin
+from marketo_opps.plugin.process import SHUTDOWN
 from target_marketo_opps.errors import InputError, NoSchemaError, RejectLimitError, StreamError
 from target_marketo_opps.input.batch_files import batch_records
 from target_marketo_opps.input.message_reader import MessageReader
@@ -40,24 +31,19 @@ from target_marketo_opps.sinks import ObjectSink
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    import click
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.mapper import StreamMap
-    from singer_sdk.plugin_base import _ConfigInput
     from singer_sdk.sinks import Sink
 
     from marketo_opps import Record
 
 _Message = dict[str, t.Any]
 
-FORESEEABLE = (ConfigValidationError, MapExpressionError, StreamMapConfigError)
 
-
-class TargetMarketoOpps(Target):
+class TargetMarketoOpps(MarketoPlugin, Target):
     """Singer target for the opportunities of Adobe Marketo Engage."""
 
     name = "target-marketo-opps"
-    package_name = PACKAGE_NAME
     config_jsonschema = CONFIG_SCHEMA
     default_sink_class = ObjectSink
     message_reader_class = MessageReader
@@ -98,45 +84,10 @@ class TargetMarketoOpps(Target):
 
     # Settings
 
-    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Check the settings; unlike the SDK's errors, ours never quote a secret."""
-        self.append_builtin_config(self.config_jsonschema)
-        warn_unknown_settings(self._config, self.config_jsonschema, self.logger)
-        errors = setting_errors(self._config, self.config_jsonschema)
-        errors += combination_errors(self._config)
-        if errors and raise_errors:
-            raise ConfigValidationError("Config validation failed", errors=errors, schema={})
-        return errors
-
     @classmethod
-    def append_builtin_config(cls, config_jsonschema: dict[str, t.Any]) -> None:
-        """Offer stream maps and flattening; the SDK's other settings of targets mean nothing here.
-
-        A load method, a batch size, record metadata or JSON Schema validation would not be
-        honoured, and BATCH messages say themselves where their files are.
-        """
-        super(Target, cls).append_builtin_config(config_jsonschema)
-        # Expressions know no `fake` unless the SDK's extra for it is installed, which it is not.
-        config_jsonschema["properties"].pop("faker_config", None)
-
-    @classmethod
-    def cb_config(
-        cls,
-        ctx: click.Context,
-        param: click.Option,
-        value: tuple[str, ...],
-    ) -> _ConfigInput:
-        """`--config`, with a plain sentence for a file that cannot be read."""
-        return super().cb_config(ctx, param, checked_config_paths(value))
-
-    @classproperty
-    def _env_var_config(cls) -> dict[str, t.Any]:  # noqa: N805 - a property of the class
-        """`--config=ENV`, with a plain sentence for what is not of its setting's type."""
-        cls.append_builtin_config(cls.config_jsonschema)
-        # With no settings to parse it still reads a .env file, as users of the SDK expect.
-        parse_environment_config({}, cls._env_var_prefix)
-        properties = cls.config_jsonschema["properties"]
-        return environment_settings(properties, cls._env_var_prefix, os.environ)
+    def settings_errors(cls, settings: dict[str, t.Any]) -> list[str]:
+        """Return what is wrong with the settings, each by itself and taken together."""
+        return super().settings_errors(settings) + combination_errors(settings)
 
     def setup_mapper(self) -> None:
         """Read `stream_maps`; what `__else__` leaves out does not make an upsert of a delete."""
@@ -145,9 +96,6 @@ class TargetMarketoOpps(Target):
         self.mapper = PluginMapper({**self.config, "stream_maps": keeping}, self.logger)
 
     # How a run begins and ends
-
-    def _setup_signal_handlers(self) -> None:
-        """Leave them to `process.run`: the SDK's would write STATE for what is undelivered."""
 
     def _before_read(self, descriptor: int | None) -> None:
         self.work.dispatcher.before_read(descriptor)
@@ -205,7 +153,7 @@ class TargetMarketoOpps(Target):
     def _register(self, message: _Message) -> None:
         try:
             super()._process_schema_message(message)
-        except (MarketoError, *FORESEEABLE):
+        except (MarketoError, *EXPECTED_ERRORS):
             raise
         except Exception as error:
             # The SDK looks for types in every corner of a schema: whatever it stumbles over there
@@ -294,5 +242,5 @@ def _plain_value(value: t.Any) -> t.Any:
 
 
 def main() -> t.NoReturn:
-    """The console script."""
-    run(lambda: run_command(TargetMarketoOpps, os.environ), expected_errors=FORESEEABLE)
+    """Run the console script `target-marketo-opps`."""
+    TargetMarketoOpps.run_console_script()

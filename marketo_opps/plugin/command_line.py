@@ -12,22 +12,29 @@ from marketo_opps.errors import SettingsError
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from singer_sdk.plugin_base import PluginBase
+
 _BOOLEANS = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(
     ("false", "0", "no", "off"), False
 )
 
 
-def run_command(plugin: t.Any, environment: Mapping[str, str]) -> None:
-    """Run a plugin's command line, once what it is to log, and how, can be made out.
+def environment_prefix(plugin: str) -> str:
+    """Return what the names of a plugin's environment variables begin with."""
+    return f"{plugin.upper().replace('-', '_')}_"
+
+
+def run_command(plugin: type[PluginBase], environment: Mapping[str, str]) -> None:
+    """Run a plugin's command line, once the variables about logging are known to be valid.
 
     Args:
-        plugin: a class of the SDK's, which sets up logging when it is asked for its `cli`.
+        plugin: sets up logging when its `cli` is read.
         environment: variables to values.
 
     Raises:
         SettingsError: a variable about logging cannot be right.
     """
-    _check_log_level(plugin.name.upper().replace("-", "_"), environment)
+    _check_log_level(environment_prefix(plugin.name), environment)
     try:
         command = plugin.cli
     except Exception as error:
@@ -47,7 +54,7 @@ _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 def _check_log_level(prefix: str, environment: Mapping[str, str]) -> None:
-    for variable in (f"{prefix}_LOGLEVEL", "LOGLEVEL"):
+    for variable in (f"{prefix}LOGLEVEL", "LOGLEVEL"):
         if level := environment.get(variable):
             if level.upper() not in logging.getLevelNamesMapping():
                 raise SettingsError(

@@ -7,7 +7,7 @@ import os
 import sys
 import typing as t
 
-from target_marketo_opps.errors import OutputError
+from marketo_opps.plugin.errors import OutputError
 from target_marketo_opps.json_lines import encode
 
 if t.TYPE_CHECKING:

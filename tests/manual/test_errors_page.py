@@ -165,7 +165,7 @@ def odd_results(*results: t.Any) -> Case:
 
 
 def environment(_: World) -> None:
-    TapMarketoOpps._env_var_config  # noqa: B018 - reading it reads the variables
+    TapMarketoOpps.read_environment()
 
 
 def of_variable(world: World) -> None:
@@ -521,7 +521,10 @@ CASES: dict[str, Case] = {
 }
 # The tests that bring the others about, and what they know them by.
 ELSEWHERE = {
-    "The configuration cannot be right": ("marketo_opps/test_settings.py", "breaks the schema"),
+    "The configuration cannot be right": (
+        "marketo_opps/plugin/test_settings.py",
+        "breaks the schema",
+    ),
     "Marketo refused the access token, and": ("marketo_opps/test_auth.py", "hands out the"),
     "What answers at ... does not speak TLS": ("marketo_opps/test_transport.py", "no_tls"),
     "The certificate of ... cannot": ("marketo_opps/test_transport.py", "cannot_be_verified"),

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
-from marketo_opps.settings import SHARED_SETTINGS
+from marketo_opps.plugin.settings import SHARED_SETTINGS
 from tap_marketo_opps.settings import TAP_SETTINGS
 from tests.manual.pages import ROOT, blocks, page
 from tests.pipeline.compare import differences, held, with_a_role

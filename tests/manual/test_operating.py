@@ -13,7 +13,7 @@ import pytest
 import yaml
 from meltano.core.state_store import StateBackend
 
-from marketo_opps.settings import SHARED_SETTINGS
+from marketo_opps.plugin.settings import SHARED_SETTINGS
 from tap_marketo_opps.settings import TAP_SETTINGS
 from tests.manual.pages import END_SECONDS, ROOT, blocks, page, section
 from tests.pipeline.compare import keys_with_a_role

@@ -1,31 +1,21 @@
-"""What is a configuration that can be right, and what is said about one that cannot."""
+"""Connection settings: what is taken, what is refused, and with which words."""
 
 from __future__ import annotations
 
-import logging
+from dataclasses import fields
 
 import pytest
 
 from marketo_opps import ConnectionSettings, SettingsError
 from marketo_opps.settings import (
-    REQUIRED_SETTINGS,
-    SHARED_SETTINGS,
     default_user_agent,
     instance_address,
-    setting_errors,
-    warn_unknown_settings,
 )
 
 GOOD = {
     "endpoint": "https://123-ABC-456.mktorest.com/rest",
     "client_id": "an-id",
     "client_secret": "the-secret",
-}
-SCHEMA = {
-    "type": "object",
-    "properties": SHARED_SETTINGS
-    | {"filter_values": {"type": "array", "items": {"type": "string"}}},
-    "required": list(REQUIRED_SETTINGS),
 }
 
 
@@ -104,9 +94,6 @@ class TestConnectionSettings:
             max_retry_seconds=300,
             user_agent=default_user_agent(),
         )
-        for name, schema in SHARED_SETTINGS.items():
-            if "default" in schema:
-                assert getattr(settings, name) == schema["default"]
 
     def test_what_is_given_is_taken_and_other_settings_are_passed_over(self):
         given = {
@@ -121,7 +108,7 @@ class TestConnectionSettings:
             assert getattr(settings, name) == value
 
     def test_null_is_the_default(self):
-        nulls = dict.fromkeys(SHARED_SETTINGS) | GOOD
+        nulls = dict.fromkeys(field.name for field in fields(ConnectionSettings)) | GOOD
         assert ConnectionSettings.from_config(nulls) == ConnectionSettings.from_config(GOOD)
 
     def test_blanks_around_pasted_values_do_not_count(self):
@@ -130,7 +117,7 @@ class TestConnectionSettings:
         )
         assert settings == ConnectionSettings.from_config(GOOD)
 
-    @pytest.mark.parametrize("name", REQUIRED_SETTINGS)
+    @pytest.mark.parametrize("name", GOOD)
     @pytest.mark.parametrize("value", [None, "", "  "])
     def test_a_required_one_that_is_missing_or_empty_is_named(self, name, value):
         with pytest.raises(SettingsError, match=f"^Setting '{name}' is missing or empty"):
@@ -155,95 +142,3 @@ class TestConnectionSettings:
         name, version = default_user_agent().split("/")
         assert name == "marketo-opps"
         assert version[0].isdigit()
-
-
-class TestSettingErrors:
-    def test_a_good_configuration_has_none(self):
-        assert setting_errors(GOOD, SCHEMA) == []
-
-    def test_each_missing_setting_is_told_once(self):
-        assert setting_errors({}, SCHEMA) == [
-            "Setting 'endpoint' is missing.",
-            "Setting 'client_id' is missing.",
-            "Setting 'client_secret' is missing.",
-        ]
-
-    def test_an_empty_one_and_a_bad_endpoint_are_told(self):
-        assert setting_errors(GOOD | {"client_id": " "}, SCHEMA) == [
-            "Setting 'client_id' is missing or empty."
-        ]
-        (told,) = setting_errors(GOOD | {"endpoint": "nonsense"}, SCHEMA)
-        assert "no URL" in told
-
-    @pytest.mark.parametrize(
-        ("name", "value", "told"),
-        [
-            ("calls_per_20_seconds", 101, "101 is greater than the maximum of 100"),
-            ("max_concurrent_calls", 0, "0 is less than the minimum of 1"),
-            ("max_retry_seconds", "soon", "'soon' is no whole number"),
-            ("endpoint", 5, "5 is no text"),
-        ],
-    )
-    def test_a_value_that_cannot_be_right_is_named_with_the_reason(self, name, value, told):
-        assert setting_errors(GOOD | {name: value}, SCHEMA) == [
-            f"Setting '{name}' cannot be right: {told}."
-        ]
-
-    def test_the_place_within_a_setting_is_told(self):
-        assert setting_errors(GOOD | {"filter_values": ["a", 2]}, SCHEMA) == [
-            "Setting 'filter_values'[1] cannot be right: 2 is no text."
-        ]
-
-    @pytest.mark.parametrize(
-        ("schema", "value", "told"),
-        [
-            ({"enum": ["a", "b", None]}, "x", "'x' is none of a, b"),
-            ({"type": ["integer", "null"]}, "x", "'x' is no whole number"),
-            ({"type": ["boolean", "null"]}, 5, "5 is neither true nor false"),
-            ({"type": ["array", "null"]}, 5, "5 is no list"),
-            ({"type": "object"}, 5, "5 is no object"),
-            ({"type": "number"}, "x", "'x' is no number"),
-            ({"type": ["string", "integer"]}, [], "[] is no text and no whole number"),
-        ],
-    )
-    def test_what_is_wrong_is_told_without_words_of_a_schema(self, schema, value, told):
-        properties = {**SCHEMA["properties"], "one": schema}
-        assert setting_errors(GOOD | {"one": value}, SCHEMA | {"properties": properties}) == [
-            f"Setting 'one' cannot be right: {told}."
-        ]
-
-    def test_every_wrong_setting_is_told(self):
-        config = GOOD | {"calls_per_20_seconds": 0, "max_concurrent_calls": 0}
-        assert len(setting_errors(config, SCHEMA)) == 2
-
-    @pytest.mark.parametrize("name", ["client_id", "client_secret"])
-    def test_a_secret_is_never_quoted(self, name):
-        told = setting_errors(GOOD | {name: ["hush", 987654]}, SCHEMA)
-        assert told == [f"Setting '{name}' cannot be right: it must be a non-empty string."]
-
-    def test_what_is_wrong_with_the_whole_is_told_without_quoting_it(self):
-        assert setting_errors(GOOD, SCHEMA | {"maxProperties": 1}) == [
-            "The configuration cannot be right: it breaks the schema's 'maxProperties'."
-        ]
-
-
-class TestUnknownSettings:
-    LOGGER = logging.getLogger("a-plugin")
-
-    def told(self, caplog, **config):
-        warn_unknown_settings(GOOD | config, SCHEMA, self.LOGGER)
-        assert {record.levelname for record in caplog.records} <= {"WARNING"}
-        return caplog.messages
-
-    def test_known_ones_are_not_told(self, caplog):
-        assert self.told(caplog, filter_values=["a"]) == []
-
-    def test_a_slip_of_the_pen_is_told_with_what_was_meant_and_without_its_value(self, caplog):
-        assert self.told(caplog, clientsecret="hush") == [
-            "Setting 'clientsecret' is unknown and has no effect; did you mean 'client_secret'?"
-        ]
-
-    @pytest.mark.parametrize("name", ["batch_config", "load_method", "validate_records"])
-    def test_one_that_is_near_to_none_is_told_without_a_question(self, caplog, name):
-        told = f"Setting '{name}' is unknown and has no effect."
-        assert self.told(caplog, **{name: {"secret": "hush"}}) == [told]

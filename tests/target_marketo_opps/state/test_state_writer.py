@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from target_marketo_opps.errors import OutputError
+from marketo_opps.plugin.errors import OutputError
 from target_marketo_opps.state.self_pipe import Wakeup
 from target_marketo_opps.state.state_writer import StateWriter
 

@@ -1,0 +1,127 @@
+"""The half of a plugin's class that the tap and the target have in common."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from functools import partial
+
+from dotenv import load_dotenv
+from singer_sdk.exceptions import ConfigValidationError, MappingError
+from singer_sdk.plugin_base import PluginBase
+
+from marketo_opps.plugin.command_line import (
+    checked_config_paths,
+    environment_prefix,
+    environment_settings,
+    run_command,
+)
+from marketo_opps.plugin.process import run
+from marketo_opps.plugin.settings import setting_errors, warn_unknown_settings
+from marketo_opps.settings import PACKAGE_NAME
+
+if t.TYPE_CHECKING:
+    import click
+
+EXPECTED_ERRORS = (ConfigValidationError, MappingError)
+"""The SDK's exceptions whose text is made for users."""
+
+
+class MarketoPlugin(PluginBase):
+    """Base of both plugins; stands before the SDK's class of tap or target.
+
+    Settings are read and checked before the SDK sees them: its own errors quote secrets, and its
+    reading of the environment ends in tracebacks.
+
+    Args:
+        config: setting names to values.
+        parse_env_config: whether environment variables take precedence over `config`.
+        validate_config: whether to raise an error for invalid settings.
+        options: the other arguments of the SDK's class.
+
+    Raises:
+        ConfigValidationError: a setting is invalid.
+        SettingsError: an environment variable cannot be read as its setting's type.
+    """
+
+    package_name = PACKAGE_NAME
+
+    def __init__(
+        self,
+        *,
+        config: dict[str, t.Any] | None = None,
+        parse_env_config: bool = False,
+        validate_config: bool = True,
+        **options: t.Any,
+    ) -> None:
+        settings = dict(config or {})
+        if parse_env_config:
+            settings |= self.read_environment()
+        errors = self.complete_settings(settings)
+        if errors and validate_config:
+            raise ConfigValidationError("Config validation failed", errors=errors, schema={})
+        super().__init__(config=settings, validate_config=validate_config, **options)
+
+    # Settings
+
+    @classmethod
+    def read_environment(cls) -> dict[str, t.Any]:
+        """Return the settings that environment variables and a `.env` file give.
+
+        Raises:
+            SettingsError: a variable cannot be read as its setting's type.
+        """
+        cls.append_builtin_config(cls.config_jsonschema)
+        # As the SDK does: what the file says takes precedence.
+        load_dotenv(override=True)
+        given = environment_settings(
+            cls.config_jsonschema["properties"], environment_prefix(cls.name), os.environ
+        )
+        cls.logger.info("Settings from environment variables: %s.", ", ".join(given) or "none")
+        return given
+
+    @classmethod
+    def complete_settings(cls, settings: dict[str, t.Any]) -> list[str]:
+        """Set defaults, warn of settings without effect, and return errors, one sentence each."""
+        cls.append_builtin_config(cls.config_jsonschema)
+        warn_unknown_settings(settings, cls.config_jsonschema, cls.logger)
+        for name, schema in cls.config_jsonschema["properties"].items():
+            if "default" in schema and settings.get(name) is None:
+                settings[name] = schema["default"]
+        return cls.settings_errors(settings)
+
+    @classmethod
+    def settings_errors(cls, settings: dict[str, t.Any]) -> list[str]:
+        """Return what is wrong with the settings, one sentence each, never quoting a secret."""
+        return setting_errors(settings, cls.config_jsonschema)
+
+    @classmethod
+    def append_builtin_config(cls, config_jsonschema: dict[str, t.Any]) -> None:
+        """Add the SDK's settings that are honoured here: those of stream maps and flattening.
+
+        Not the ones of taps or targets: a target's load method, batch size, record metadata or
+        JSON Schema validation would not be honoured, and BATCH messages say where their files are.
+        """
+        PluginBase.append_builtin_config(config_jsonschema)
+        # Expressions know no `fake` unless the SDK's extra for it is installed, which it is not.
+        config_jsonschema["properties"].pop("faker_config", None)
+
+    # Process
+
+    def _setup_signal_handlers(self) -> None:
+        """Leave signals to `process.run`.
+
+        The SDK's handlers end with exit code 0 and write STATE from within a signal handler. It
+        installs them in its constructor, and a tap makes calls there: put back afterwards, ours
+        would be missing for that long. No public name turns them off.
+        """
+
+    @classmethod
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> t.Any:
+        """Read the files of `--config`; an unreadable one is reported in one sentence."""
+        return super().cb_config(ctx, param, checked_config_paths(value))
+
+    @classmethod
+    def run_console_script(cls) -> t.NoReturn:
+        """Run the plugin's command line, and end the process with its exit code."""
+        run(partial(run_command, cls, os.environ), expected_errors=EXPECTED_ERRORS)

@@ -1,0 +1,9 @@
+"""Errors of a plugin's process."""
+
+from __future__ import annotations
+
+from marketo_opps.errors import MarketoError
+
+
+class OutputError(MarketoError):
+    """Standard output takes no more messages: its disk is full, say."""

@@ -1,0 +1,147 @@
+"""What both plugins do with settings, the environment and signals, before the SDK does."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import typing as t
+
+import pytest
+from singer_sdk import Tap
+from singer_sdk.exceptions import ConfigValidationError
+
+from marketo_opps import SettingsError
+from marketo_opps.plugin import base
+from marketo_opps.plugin.base import MarketoPlugin
+from marketo_opps.plugin.settings import REQUIRED_SETTINGS, SHARED_SETTINGS
+
+GOOD = {
+    "endpoint": "https://123-ABC-456.mktorest.com/rest",
+    "client_id": "an-id",
+    "client_secret": "the-secret",
+}
+
+
+class Plugin(MarketoPlugin, Tap):
+    """The least that is a tap."""
+
+    name = "tap-of-tests"
+    config_jsonschema: t.ClassVar = {
+        "type": "object",
+        "properties": {**SHARED_SETTINGS, "batch_size": {"type": "integer", "default": 300}},
+        "required": list(REQUIRED_SETTINGS),
+    }
+
+    def discover_streams(self):
+        return []
+
+
+@pytest.fixture
+def dotenv(monkeypatch):
+    """Keep any .env file of the machine out, and stand in for one."""
+    variables = {}
+
+    def load(*, override):
+        assert override
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+
+    monkeypatch.setattr(base, "load_dotenv", load)
+    return variables
+
+
+def test_defaults_fill_what_is_missing_or_null():
+    given = {**GOOD, "batch_size": None, "max_retry_seconds": 7}
+
+    plugin = Plugin(config=given)
+
+    assert plugin.config["batch_size"] == 300
+    assert plugin.config["calls_per_20_seconds"] == 50
+    assert plugin.config["max_retry_seconds"] == 7
+    assert given["batch_size"] is None
+
+
+def test_invalid_settings_raise_one_error_each():
+    with pytest.raises(ConfigValidationError) as caught:
+        Plugin(config=GOOD | {"batch_size": "x", "client_secret": ["hush"]})
+
+    assert caught.value.errors == [
+        "Setting 'batch_size' cannot be right: 'x' is no whole number.",
+        "Setting 'client_secret' cannot be right: it must be a non-empty string.",
+    ]
+
+
+def test_invalid_settings_are_taken_where_that_is_asked_for():
+    plugin = Plugin(config={"batch_size": 5}, validate_config=False)
+
+    assert plugin.config["batch_size"] == 5
+
+
+def test_an_unknown_setting_is_warned_of_once(caplog):
+    Plugin(config=GOOD | {"batchsize": 5})
+
+    (told,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "did you mean 'batch_size'" in told
+
+
+def test_settings_of_the_sdk_without_effect_are_not_offered():
+    schema = {"properties": {}}
+
+    Plugin.append_builtin_config(schema)
+
+    assert {"stream_maps", "flattening_enabled"} <= set(schema["properties"])
+    assert "faker_config" not in schema["properties"]
+
+
+def test_environment_variables_take_precedence(monkeypatch, dotenv):
+    monkeypatch.setenv("TAP_OF_TESTS_BATCH_SIZE", "5")
+
+    plugin = Plugin(config=GOOD | {"batch_size": 9}, parse_env_config=True)
+
+    assert plugin.config["batch_size"] == 5
+    assert plugin.config["client_id"] == "an-id"
+    assert dotenv == {}
+
+
+def test_the_environment_is_not_read_unasked(monkeypatch, dotenv):
+    monkeypatch.setenv("TAP_OF_TESTS_BATCH_SIZE", "5")
+    dotenv["TAP_OF_TESTS_BATCH_SIZE"] = "6"
+
+    assert Plugin(config=GOOD).config["batch_size"] == 300
+
+
+def test_a_dotenv_file_takes_precedence_over_variables(monkeypatch, dotenv):
+    monkeypatch.setenv("TAP_OF_TESTS_BATCH_SIZE", "5")
+    dotenv["TAP_OF_TESTS_BATCH_SIZE"] = "6"
+
+    assert Plugin.read_environment() == {"batch_size": 6}
+
+
+def test_variables_that_are_read_are_logged_without_values(monkeypatch, dotenv, caplog):
+    dotenv["TAP_OF_TESTS_CLIENT_SECRET"] = "hush"
+
+    with caplog.at_level(logging.INFO, logger="tap-of-tests"):
+        Plugin.read_environment()
+
+    assert caplog.messages == ["Settings from environment variables: client_secret."]
+
+
+@pytest.mark.usefixtures("dotenv")
+def test_a_variable_of_another_type_is_an_error(monkeypatch):
+    monkeypatch.setenv("TAP_OF_TESTS_BATCH_SIZE", "many")
+
+    with pytest.raises(SettingsError, match=r"TAP_OF_TESTS_BATCH_SIZE .*integer: 'many'"):
+        Plugin(config=GOOD, parse_env_config=True)
+
+
+def test_signal_handlers_are_left_as_they_are():
+    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+
+    Plugin(config=GOOD)
+
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_an_unreadable_config_file_is_an_error(tmp_path):
+    with pytest.raises(SettingsError, match="--config: cannot read"):
+        Plugin.cli.main(["--config", str(tmp_path / "none.json")], standalone_mode=False)
