@@ -66,6 +66,8 @@ SUITES = {
             "test_settings.py",
             "test_transport.py",
             "test_wire.py",
+            "plugin/test_base.py",
+            "plugin/test_settings.py",
             "plugin/test_workers.py",
         ),
     ),
