@@ -1,1 +1,1 @@
-"""A Marketo instance on loopback, for trying things out and for tests."""
+"""A Marketo sandbox: a stand-in for a Marketo instance, on loopback, for tests and trials."""

@@ -1,4 +1,4 @@
-"""``marketo-sandbox``: an instance to try things on, and the demonstration."""
+"""``marketo-sandbox``: serve an instance, or run the demonstration."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MAX_LATENCY_MS = 86_400_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a subcommand; returns the exit status."""
+    """Run a subcommand; return the exit status."""
     parsed = _parser().parse_args(arguments)
     missing = missing_packages_message()
     if missing is not None:

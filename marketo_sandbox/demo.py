@@ -1,7 +1,7 @@
 """The demonstration: the real tap into the real target, from one instance to another.
 
-Both plugins run as processes of their own, tied by a pipe, as anyone would run them; what is said
-of them is read from the two instances and their journals, not from what the plugins say.
+Both plugins run as processes of their own, connected by a pipe, as anyone would run them; what is
+reported is read from the two instances and their journals, not from the plugins' own output.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ NUMBERS = frozenset({"currency", "float", "integer", "percent", "score"})
 
 
 class DemoError(Exception):
-    """Something did not go as it should; the text says what."""
+    """Raised with a sentence that says what went wrong."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of the pair did, by the journals of both instances."""
+    """The outcome of one run of the pair, by the journals of both instances."""
 
     found: int
     statuses: Counter[str]
@@ -48,13 +48,13 @@ class Run:
 
 
 def run_demo(*, opportunities: int) -> int:
-    """Move opportunities twice and tell the story.
+    """Move opportunities twice, and print what happened.
 
     Args:
-        opportunities: how many the source holds.
+        opportunities: number of opportunities in the source.
 
     Returns:
-        The exit status: 0 only if both instances ended up alike, with no more moved than changed.
+        The exit status: 0 only if both instances are equal, with no more moved than changed.
     """
     seeded = SandboxOptions(opportunities=opportunities, seed=7)
     with (
@@ -91,7 +91,7 @@ def _demonstrate(source: SandboxServer, destination: SandboxServer, folder: Path
 
 
 class _Pair:
-    """Tap and target, tied by a pipe, with what they keep between runs."""
+    """Tap and target, connected by a pipe, with their settings and state."""
 
     def __init__(self, source: SandboxServer, destination: SandboxServer, folder: Path) -> None:
         self._source = source
@@ -105,10 +105,10 @@ class _Pair:
         self._target = [_script("target-marketo-opps"), "--config", target]
 
     def run(self) -> Run:
-        """Run both to their ends, and keep the last STATE for the next time.
+        """Run both to their ends, and keep the last STATE for the next run.
 
         Raises:
-            DemoError: one of them failed.
+            DemoError: if one of them fails.
         """
         marks = [_last_call(server) for server in (self._source, self._destination)]
         started = time.monotonic()
@@ -145,7 +145,7 @@ class _Pair:
 
 
 def _script(name: str) -> str:
-    """A console script: of this environment where it has one, else of the PATH."""
+    """Return the path of a console script: of this environment, else of the PATH."""
     here = Path(sysconfig.get_path("scripts")) / name
     found = str(here) if here.exists() else shutil.which(name)
     if found is None:
@@ -188,7 +188,7 @@ def _compare(source: SandboxServer, destination: SandboxServer) -> None:
     """Compare both instances record by record, field by field.
 
     Raises:
-        DemoError: they differ.
+        DemoError: if they differ.
     """
     there, here = _contents(source), _contents(destination)
     different = sorted(key for key in there.keys() | here.keys() if there.get(key) != here.get(key))
@@ -198,7 +198,7 @@ def _compare(source: SandboxServer, destination: SandboxServer) -> None:
 
 
 def _contents(server: SandboxServer) -> dict[str, dict[str, Any]]:
-    """Records by key, without what an instance sets by itself."""
+    """Return records by key, without the fields that an instance sets by itself."""
     writable = [each for each in OPPORTUNITY.fields if each.updateable or each.name == KEY]
     return {
         record[KEY]: {
@@ -211,14 +211,14 @@ def _contents(server: SandboxServer) -> dict[str, dict[str, Any]]:
 
 
 def _plain(value: Any, described: Field) -> Any:
-    """A value in one form: an instance keeps 12.50 now as a number, now as a string."""
+    """Return a value in one form: an instance keeps 12.50 as a number or as a string."""
     if described.data_type in NUMBERS:
         return Decimal(str(value))
     return datetime.fromisoformat(value) if described.data_type == "datetime" else value
 
 
 def _change_latest(server: SandboxServer) -> int:
-    """Change what was changed last: a second run reads from the last change on, itself included."""
+    """Change the latest records: a second run reads from the last change on, inclusive."""
     latest = sorted(server.instance.opportunities(), key=lambda record: record["updatedAt"])
     ids = [record[KEY] for record in latest[-CHANGED:]]
     return server.instance.change(ids, {"stage": "Negotiation", "amount": 4711.25})

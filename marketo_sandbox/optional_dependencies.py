@@ -1,4 +1,4 @@
-"""The packages of the extra ``sandbox``: tap and target do without them."""
+"""Packages of the extra ``sandbox``, which tap and target do not need."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ PACKAGES = ("httptools", "starlette", "uvicorn")
 
 
 def missing_packages_message() -> str | None:
-    """What to install before a sandbox can be started; nothing where all of it is there."""
+    """Return what to install before a sandbox can be started, or None if nothing is missing."""
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if not missing:
         return None

@@ -1,4 +1,4 @@
-"""How an instance is set up, and what of it may be changed while it runs."""
+"""Options of an instance and of its limits."""
 
 from __future__ import annotations
 
@@ -23,44 +23,44 @@ CrmSync = Literal["read-only", "disabled"]
 
 @dataclass
 class LimitOptions:
-    """The limits of the subscription, counted as Adobe prints them unless told otherwise."""
+    """Limits of the subscription; the defaults are those that Adobe prints."""
 
     enforced: bool = True
     calls_per_window: int = 100
     window_seconds: float = 20.0
     concurrent_calls: int = 10
     daily_calls: int = 50_000
-    # "1 MB" and "8 KB" in the stricter reading: who keeps these keeps the wider ones too.
+    # "1 MB" and "8 KB" in the stricter reading: a client within these is within the wider ones.
     max_body_bytes: int = 1_000_000
     max_uri_bytes: int = 8_000
 
 
 @dataclass
 class SandboxOptions:
-    """Everything that an instance can be told when it is made.
+    """Options of an instance.
 
     Attributes:
-        opportunities: how many to seed.
-        leads: how many leads to seed; by default half as many as opportunities.
-        seed: what the seeded records, GUIDs and random faults are derived from.
-        database: a file to keep the instance in; without one it lives as long as the process.
-        port: 0 takes a free one.
-        latency_ms: how long each call takes at least.
-        faults: rules, as the control endpoint takes them.
-        crm_sync: a native CRM sync owns the opportunities: reads allowed, or nothing.
+        opportunities: number of opportunities to seed.
+        leads: number of leads to seed; by default half as many as opportunities.
+        seed: the random seed of records, GUIDs and faults.
+        database: file that keeps the instance; without one it lasts as long as the process.
+        port: 0 for any free one.
+        latency_ms: minimum duration of a call.
+        faults: fault rules, as the control endpoint takes them.
+        crm_sync: a native CRM sync owns the opportunities: they can be read, or not at all.
         token_seconds: the life of an access token.
         permissions: what the API user's role allows.
-        sales_persons: ids that ``externalSalesPersonId`` may have; None lets any pass.
-        activity_delay_seconds: how long after its date an activity becomes visible.
-        activity_scan: how many entries of the log one call looks at, wanted or not.
-        activity_retention_days: how long the log goes back.
-        short_pages: probability that a page of records holds fewer than it could.
-        exact_keys: tell keys apart by case and trailing blanks.
-        refuse_delete_in_use: an opportunity with roles cannot be deleted (1022).
-        describe_role_dates: let the roles' describe list createdAt and updatedAt, which the one
-            that Adobe prints does not.
-        clock: where the instance's clock begins (ISO 8601); by default the real time.
-        journal_size: how many calls the journal keeps.
+        sales_persons: valid values of ``externalSalesPersonId``; None for any.
+        activity_delay_seconds: time from an activity's date until it becomes visible.
+        activity_scan: number of activities that one call looks at, matching or not.
+        activity_retention_days: age at which activities are purged.
+        short_pages: probability of a page with fewer records than it could hold.
+        exact_keys: compare keys with case and trailing blanks.
+        refuse_delete_in_use: refuse to delete an opportunity with roles (1022).
+        describe_role_dates: list createdAt and updatedAt in the roles' describe, unlike the one
+            that Adobe prints.
+        clock: initial time of the instance's clock (ISO 8601); by default the real time.
+        journal_size: number of calls that the journal keeps.
         limits: a ``LimitOptions``, or a mapping of its members.
     """
 

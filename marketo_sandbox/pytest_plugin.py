@@ -1,19 +1,19 @@
-"""Fixtures for the tests of anything that speaks to Marketo.
+"""Pytest fixtures for the tests of Marketo clients.
 
 Name the plugin in the topmost ``conftest.py``::
 
     pytest_plugins = ["marketo_sandbox.pytest_plugin"]
 
-and ask for ``marketo_sandbox`` (an empty instance of the test's own) or for
-``marketo_sandbox_factory`` (as many as wanted, each with options of its own)::
+and use the fixture ``marketo_sandbox`` (an empty instance for the test) or
+``marketo_sandbox_factory`` (starts any number of instances, with options)::
 
     def test_it_reads(marketo_sandbox_factory):
         sandbox = marketo_sandbox_factory(opportunities=500, seed=7, latency_ms=20)
         my_client(sandbox.endpoint, sandbox.client_id, sandbox.client_secret)
         assert [call["outcome"] for call in sandbox.journal()] == ["ok"]
 
-A path that Marketo does not have, and an exception within the sandbox, fail the test in which they
-happen, unless it takes note of them with ``sandbox.acknowledge_problems()``.
+A call of an unknown path, or an exception within the sandbox, fails the test in which it happens,
+unless the test clears it with ``sandbox.acknowledge_problems()``.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 
 
 class SandboxFactory(Protocol):
-    """Makes and starts a sandbox; options as in ``SandboxOptions``, ``limits`` as a mapping too."""
+    """Start a sandbox, with options as in ``SandboxOptions``; ``limits`` may be a mapping."""
 
     def __call__(self, **options: Any) -> SandboxServer:
-        """Start one."""
+        """Start a sandbox."""
 
 
 @pytest.fixture
 def marketo_sandbox_factory() -> Iterator[SandboxFactory]:
-    """Start sandboxes that end with the test, and fail it if one of them was misused."""
+    """Start sandboxes that stop with the test; fail the test if one of them has problems."""
     missing = missing_packages_message()
     if missing is not None:
         pytest.fail(missing, pytrace=False)
@@ -62,5 +62,5 @@ def marketo_sandbox_factory() -> Iterator[SandboxFactory]:
 
 @pytest.fixture
 def marketo_sandbox(marketo_sandbox_factory: SandboxFactory) -> SandboxServer:
-    """An empty instance of the test's own."""
+    """Start an empty sandbox for the test."""
     return marketo_sandbox_factory()

@@ -1,4 +1,4 @@
-"""Access tokens: one for the service until it ends, however often it is asked for."""
+"""Access tokens: one for the service until it expires, however often it is requested."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ API_USER = "opportunities@sandbox.example"
 
 
 class AccessTokens:
-    """Hands out the service's token and judges those that come back.
+    """Grant the service's access token and check those of calls.
 
     Args:
         storage: keeps the token over a restart.
-        clock: by which it ages.
-        life_seconds: how long a new one lasts.
-        source: what new tokens are drawn from.
+        clock: decides when the token expires.
+        life_seconds: life of a new token.
+        source: random source of new tokens.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class AccessTokens:
         self._expired = set((storage.meta("tokens_expired") or "").split())
 
     def grant(self) -> tuple[str, int]:
-        """The token in force, or a new one, and the whole seconds that it has left."""
+        """Return the token in force, or a new one, and the whole seconds that it has left."""
         left = self.seconds_left()
         if not self._token or left <= 0:
             self._renew()
@@ -46,19 +46,19 @@ class AccessTokens:
         return self._token, int(left)
 
     def seconds_left(self) -> float:
-        """How long the token in force has left; 0 or less when there is none."""
+        """Return the seconds that the token in force has left; 0 or less if there is none."""
         return self._ends_at - self._clock.seconds() if self._token else 0.0
 
     def expire(self) -> None:
-        """End the life of the token in force at once."""
+        """Expire the token in force."""
         self._ends_at = min(self._ends_at, self._clock.seconds())
         self._save()
 
     def check(self, token: str | None) -> None:
-        """Judge the token of a call.
+        """Check the token of a call.
 
         Raises:
-            CallRefusedError: 601 for an unknown one or none, 602 for one that has ended.
+            CallRefusedError: 601 for an unknown token or none, 602 for an expired one.
         """
         if token and token == self._token and self.seconds_left() > 0:
             return

@@ -43,7 +43,7 @@ ACTIVITY_TYPES = (
 
 
 class Event(NamedTuple):
-    """Something that happened to a lead's part in an opportunity."""
+    """An activity of a lead: something that happened to its role in an opportunity."""
 
     type: int
     lead: int
@@ -53,12 +53,12 @@ class Event(NamedTuple):
 
 
 class ActivityLog:
-    """Writes the log as things happen, and reads it a stretch at a time.
+    """Write activities, and read them page by page.
 
     Args:
         storage: where the log is kept.
-        clock: what it is dated by.
-        options: delay, stretch and retention.
+        clock: dates the activities.
+        options: delay, scan length and retention.
     """
 
     def __init__(self, storage: Storage, clock: Clock, options: SandboxOptions) -> None:
@@ -67,13 +67,13 @@ class ActivityLog:
         self._options = options
 
     def write(self, events: Iterable[Event]) -> None:
-        """Log events that happen now; they become visible after the delay in force."""
+        """Add activities of now; they become visible after the delay in force."""
         now = int(self._clock.seconds())
         visible = now + self._options.activity_delay_seconds
         self._storage.add_activities(_row(event, now, visible) for event in events)
 
     def write_past(self, dated: Iterable[tuple[int, Event]]) -> None:
-        """Log events of the past, with the second in which each happened."""
+        """Add activities of the past, each with its time in seconds since 1970."""
         self._storage.add_activities(_row(event, when, when) for when, event in dated)
 
     def read(
@@ -83,25 +83,25 @@ class ActivityLog:
         leads: Collection[int] | None,
         limit: int,
     ) -> tuple[list[dict[str, Any]], tuple[int, int], bool]:
-        """One stretch of the log: wanted activities, where it ends, and whether more follows.
+        """Return a page of matching activities, the position after it, and True if more follow.
 
-        The stretch is as long as ``activity_scan`` entries of any type, so a page may hold few or
-        none of the wanted ones while more follow.
+        A page looks at no more than ``activity_scan`` activities of any type, so it may hold few
+        matching ones, or none, while more follow.
         """
         scan = self._options.activity_scan
         rows = self._storage.activities(
             max(position, self._oldest()), self._clock.seconds(), scan + 1
         )
         found: list[dict[str, Any]] = []
-        looked_at = 0
+        scanned = 0
         for row in rows[:scan]:
             if _matches(row, types, leads):
                 if len(found) == limit:
                     break
                 found.append(_to_activity(row))
             position = (row[1], row[0])
-            looked_at += 1
-        return found, position, looked_at < len(rows)
+            scanned += 1
+        return found, position, scanned < len(rows)
 
     def _oldest(self) -> tuple[int, int]:
         kept = self._options.activity_retention_days * DAY_SECONDS

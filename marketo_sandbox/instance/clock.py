@@ -1,4 +1,4 @@
-"""The instance's own clock: it may be set, moved and stopped, and everything dated obeys it."""
+"""The instance's own clock, which dates everything: it can be set, moved and frozen."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _central() -> tzinfo:
 
 
 CENTRAL = _central()
-# A year before the last that can be shown, for the clock goes on from there.
+# A year before the last that a datetime can hold, as the clock runs on from there.
 LATEST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 OUT_OF_RANGE = "the clock goes from 1970 to the end of 9998"
 
@@ -34,10 +34,10 @@ def _validated(seconds: float) -> float:
 
 
 class Clock:
-    """Real time plus an offset, or a moment that stands still.
+    """A clock: real time plus an offset, or a frozen moment.
 
     Args:
-        real: seconds since 1970; passed in so that tests can hold it.
+        real: returns seconds since 1970.
     """
 
     def __init__(self, real: Callable[[], float] = time.time) -> None:
@@ -46,30 +46,30 @@ class Clock:
         self._frozen_at: float | None = None
 
     def seconds(self) -> float:
-        """Seconds since 1970, by this clock."""
+        """Return seconds since 1970, by this clock."""
         if self._frozen_at is not None:
             return self._frozen_at
         return self._real() + self._offset_seconds
 
     def now(self) -> datetime:
-        """The moment, aware and in UTC."""
+        """Return the time as an aware datetime in UTC."""
         return datetime.fromtimestamp(self.seconds(), UTC)
 
     def set(self, moment: datetime, *, frozen: bool = False) -> None:
-        """Go to a moment, and stay there or go on from it.
+        """Set the clock to a moment, and freeze it there or let it run on.
 
         Raises:
-            ValueError: for one that it cannot show; the clock is then as it was.
+            ValueError: for a moment out of range; the clock is then unchanged.
         """
         seconds = _validated(moment.timestamp())
         self._offset_seconds = seconds - self._real()
         self._frozen_at = seconds if frozen else None
 
     def advance(self, seconds: float) -> None:
-        """Go forward (or back, with a negative number), standing or running as before.
+        """Move the clock forward (or back, with a negative number); a frozen one stays frozen.
 
         Raises:
-            ValueError: when that leads to a moment that it cannot show; it is then as it was.
+            ValueError: if that is out of range; the clock is then unchanged.
         """
         _validated(self.seconds() + seconds)
         self._offset_seconds += seconds
@@ -78,19 +78,19 @@ class Clock:
 
     @property
     def frozen(self) -> bool:
-        """Whether the clock stands still."""
+        """Return True if the clock is frozen."""
         return self._frozen_at is not None
 
     @property
     def offset_seconds(self) -> float:
-        """How far this clock is ahead of real time while it runs."""
+        """Return the seconds that this clock is ahead of real time while it runs."""
         return self._offset_seconds
 
     def day(self) -> str:
-        """The day of the quota, which ends at midnight US Central."""
+        """Return the day of the quota, which ends at midnight US Central."""
         return self.now().astimezone(CENTRAL).date().isoformat()
 
     def last_days(self, count: int) -> list[str]:
-        """That day and those before it, the newest first."""
+        """Return the last days of the quota, today's first."""
         today = self.now().astimezone(CENTRAL).date()
         return [(today - timedelta(days=back)).isoformat() for back in range(count)]

@@ -1,4 +1,4 @@
-"""What every part of an instance that reads or writes records has in hand."""
+"""The parts of an instance that readers and writers of records share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class InstanceContext:
-    """The records, the log of what happens to them, the clock that dates both, and the rules."""
+    """Storage, activity log, clock and options of an instance."""
 
     storage: Storage
     log: ActivityLog

@@ -1,4 +1,4 @@
-"""What the instance says of its two objects: fields, keys and what can be searched by."""
+"""The two objects: their fields and keys, and which of these can be filtered by."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ MANAGED = frozenset({"marketoGUID", "createdAt", "updatedAt"})
 
 @dataclass(frozen=True)
 class Field:
-    """One field of an object, as describe and the schema endpoint tell it.
+    """A field of an object, as describe and the schema endpoint show it.
 
     Attributes:
         schema_name: its display name at the schema endpoint, where Adobe prints another there.
-        told: whether describe lists it; all that is not listed can be asked for none the less.
+        listed: True if describe lists it; unlisted fields can be requested as well.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Field:
     listed: bool = True
 
     def to_describe(self) -> dict[str, Any]:
-        """The entry in ``fields`` of a describe answer."""
+        """Return the field as an entry in ``fields`` of describe."""
         entry: dict[str, Any] = {
             "name": self.name,
             "displayName": self.display_name,
@@ -43,7 +43,7 @@ class Field:
         return entry
 
     def to_schema(self) -> dict[str, Any]:
-        """The answer of the schema endpoint, which tells more and in another order."""
+        """Return the field as the schema endpoint shows it: with more members, in another order."""
         entry: dict[str, Any] = {
             "displayName": self.schema_name or self.display_name,
             "name": self.name,
@@ -78,23 +78,23 @@ class ObjectType:
         object.__setattr__(self, "by_name", {each.name: each for each in self.fields})
 
     def searchable(self) -> list[list[str]]:
-        """``searchableFields``: a list of lists, since a key may be compound."""
+        """Return ``searchableFields``: a list of lists, since a key may be compound."""
         compound = [list(self.dedupe_fields)] if len(self.dedupe_fields) > 1 else []
         return compound + [[name] for name in self.searchable_alone]
 
     def default_fields(self, filter_field: str | None) -> list[str]:
-        """What comes back when the caller names no fields."""
+        """Return the fields of a query that names none."""
         names = [self.id_field, *self.dedupe_fields, "createdAt", "updatedAt"]
         if filter_field is not None and filter_field not in names:
             names.append(filter_field)
         return names
 
     def to_describe(self, since: str, *, dates: bool = False) -> dict[str, Any]:
-        """The one entry of a describe answer.
+        """Return the object as describe shows it.
 
         Args:
-            since: when the object was made.
-            dates: list createdAt and updatedAt wherever Adobe prints them not.
+            since: creation date of the object.
+            dates: list createdAt and updatedAt also where Adobe does not print them.
         """
         return {
             "name": self.name,
@@ -172,7 +172,7 @@ CUSTOM_FIELDS = (
     _custom("contactPhone", "Contact Phone", "phone", 255),
     _custom("dealRoom", "Deal Room", "url", 255),
     _custom("parentDeal", "Parent Deal", "reference", 255),
-    # A type that no page of Adobe's lists: clients meet such ones and must not fall over.
+    # A type that no page of Adobe's lists: clients meet such types and must not fail.
     _custom("territory", "Territory", "geohash", 64),
     replace(_custom("crmOwner", "CRM Owner", "string", 255), updateable=False, crm_managed=True),
 )

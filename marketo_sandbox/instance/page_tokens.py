@@ -1,4 +1,4 @@
-"""Page tokens: opaque, bound to their query, and worth nothing once declared expired."""
+"""Page tokens: opaque, bound to their query, and refused once expired."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _SIGNATURE_BYTES = 8
 
 
 def query_checksum(*parts: Any) -> str:
-    """What identifies a query apart from its page: the same parameters, the same checksum."""
+    """Return a checksum of a query's parameters, apart from its page."""
     return hashlib.blake2b(msgspec.json.encode(parts), digest_size=6).hexdigest()
 
 
 class PageTokens:
-    """Makes and reads tokens; they carry all they need, so a restart does not lose them.
+    """Make and read tokens; each holds its position, so that it survives a restart.
 
     Args:
-        secret: kept with the instance; a token signed with another is unknown.
-        generation: tokens of an earlier one have expired.
+        secret: signs tokens; one signed with another is refused.
+        generation: tokens of an earlier generation have expired.
     """
 
     def __init__(self, secret: bytes, generation: int = 0) -> None:
@@ -32,15 +32,15 @@ class PageTokens:
         self.generation = generation
 
     def make(self, query: str, position: list[int]) -> str:
-        """The token that leads on from a position in a query, by its checksum."""
+        """Return the token of a position in a query, given its checksum."""
         payload = msgspec.json.encode([self.generation, query, position])
         return base64.b32encode(self._sign(payload) + payload).decode()
 
     def read(self, token: str, query: str) -> list[int]:
-        """The position that a token stands for.
+        """Return the position that a token holds.
 
         Raises:
-            CallRefusedError: 1003, when it is unknown, has expired or belongs to another query.
+            CallRefusedError: 1003 if it is unknown, expired or another query's.
         """
         generation, bound_to, position = self._open(token)
         if generation != self.generation or bound_to != query:

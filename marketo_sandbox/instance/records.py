@@ -1,4 +1,4 @@
-"""From a caller's record to a stored row and back: keys, validation, the fields asked for."""
+"""Conversion of records to stored rows and back: keys, changed fields, results of queries."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ decode = msgspec.json.Decoder().decode
 
 
 def mix(number: int) -> int:
-    """A well-spread 64-bit number out of any number (the finaliser of splitmix64)."""
+    """Return a well-spread 64-bit hash of a number (the finaliser of splitmix64)."""
     number = (number + 0x9E3779B97F4A7C15) & _MASK
     number = ((number ^ (number >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
     number = ((number ^ (number >> 27)) * 0x94D049BB133111EB) & _MASK
@@ -33,27 +33,27 @@ def mix(number: int) -> int:
 
 
 def new_guid(obj: ObjectType, number: int, seed: int) -> str:
-    """The GUID of an object's n-th record: ever growing, so its index is quick to fill."""
+    """Return the GUID of an object's n-th record, increasing so that its index fills quickly."""
     low = mix(seed * 1_000_003 + number * 2 + (obj is ROLE))
     return str(uuid.UUID(int=((0x10000000 + number) << 96) | (0x4A << 68) | (0b10 << 62) | low))
 
 
 class Keys:
-    """How keys are compared.
+    """Bring keys into the form in which they are compared.
 
     Args:
-        exact: by every character; else ignoring case and trailing blanks, as a database with the
-            usual collation does. Adobe does not say.
+        exact: compare every character; otherwise ignore case and trailing blanks, as a database
+            with the usual collation does. Adobe does not say.
     """
 
     def __init__(self, *, exact: bool) -> None:
         self.fold: Callable[[str], str] = str if exact else _fold
 
     def of(self, obj: ObjectType, record: Mapping[str, Any]) -> str:
-        """The dedupe key of a record as it is compared.
+        """Return the dedupe key of a record in that form.
 
         Raises:
-            RecordRefusedError: 1002 when a member is missing, 1001 or 1003 when it cannot be right.
+            RecordRefusedError: 1002 if a member is missing, 1001 or 1003 if it is invalid.
         """
         return KEY_SEPARATOR.join(
             self.fold(str(self._member(obj.by_name[name], record))) for name in obj.dedupe_fields
@@ -71,28 +71,28 @@ def _fold(key: str) -> str:
 
 
 def missing_value(name: str) -> RecordRefusedError:
-    """A record lacks something that it must have."""
+    """Return the refusal of a record that lacks a required field."""
     return RecordRefusedError("1002", f"Missing value for the required parameter '{name}'")
 
 
 def parse_lead_id(value: Any) -> int | None:
-    """A lead's id as a number, or None for what cannot be one."""
+    """Return a lead's id as an integer, or None if it cannot be one."""
     number = parse_integer(value)
     return number if number is not None and 0 < number <= MAX_INTEGER else None
 
 
 def fold_guid(guid: str) -> str:
-    """A GUID as it is compared: Marketo itself shows some with a blank at the end."""
+    """Return a GUID as it is compared: Marketo itself shows some with a trailing blank."""
     return guid.strip().lower()
 
 
 def changed_fields(
     obj: ObjectType, record: Mapping[str, Any], keys: Iterable[str], variant: int
 ) -> dict[str, Any]:
-    """The fields that a record sets (None: clears), apart from its keys.
+    """Return the fields that a record sets (None: clears), apart from its keys.
 
     Raises:
-        RecordRefusedError: 1006, 1011, 1001 or 1003, for the first field that cannot be taken.
+        RecordRefusedError: 1006, 1011, 1001 or 1003, for the first invalid field.
     """
     found = {}
     for name, value in record.items():
@@ -112,13 +112,13 @@ def _writable(obj: ObjectType, name: str) -> Field:
 
 
 def merge_body(body: Mapping[str, Any], changed: Mapping[str, Any]) -> str:
-    """A record's body after a change: cleared fields are gone from it."""
+    """Return a record's body after a change, without the fields that it cleared."""
     after = {**body, **changed}
     return encode({name: value for name, value in after.items() if value is not None}).decode()
 
 
 def to_result(row: Row, fields: Sequence[str], seq: int) -> dict[str, Any]:
-    """A row as a query answers it: nulls left out, a blank after some GUIDs."""
+    """Return a row as a result of a query: without nulls, with a blank after some GUIDs."""
     body = decode(row.body)
     body["marketoGUID"] = row.guid + " " * (row.id % BLANK_AFTER_GUID_EVERY == 0)
     body["createdAt"] = format_datetime(row.created, row.id)
@@ -131,11 +131,11 @@ def to_result(row: Row, fields: Sequence[str], seq: int) -> dict[str, Any]:
 
 
 def to_stored_record(row: Row) -> dict[str, Any]:
-    """A row as the sandbox's owner sees it: exact GUID, seconds since 1970 for the dates."""
+    """Return a row as it is stored: exact GUID, dates in seconds since 1970."""
     managed = {"marketoGUID": row.guid, "createdAt": row.created, "updatedAt": row.updated}
     return {**decode(row.body), **managed}
 
 
 def field_names(obj: ObjectType) -> dict[str, str]:
-    """Names in lower case to names: Adobe's own example asks for ``marketoGuid``."""
+    """Return names by their lower case: Adobe's own example requests ``marketoGuid``."""
     return {name.lower(): name for name in obj.by_name}

@@ -1,4 +1,4 @@
-"""Records to begin with: drawn from a number, with all the oddities that real instances have."""
+"""Seeding: records generated from a number, with the oddities that real instances have."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ ODD_IDS = ("OPP-{:07d} Ünï", 'OPP-{:07d} "q"', "OPP-{:07d}'s", "opp {:07d} wit
 
 
 class Seeder:
-    """Fills a storage with leads, opportunities, roles and the log of what happened to them.
+    """Fill a storage with leads, opportunities, roles and their activities.
 
     Args:
-        books: what is filled; the past ends now.
+        context: what to fill; the records' history ends now.
     """
 
     def __init__(self, context: InstanceContext) -> None:
@@ -70,15 +70,15 @@ class Seeder:
         duplicates: int = 0,
         history_days: int = HISTORY_DAYS,
     ) -> None:
-        """Add records after those that are there.
+        """Add records after those that exist.
 
         Args:
-            opportunities: how many.
-            leads: ids 1 to this are known afterwards; by default half as many as opportunities.
-            roles: whether three in four opportunities get one to three roles.
-            comma_ids: so many of the opportunities have a comma in their external id.
-            duplicates: so many are stored twice, as imports of old have left them (1007).
-            history_days: the oldest was created so long ago.
+            opportunities: number of opportunities to add.
+            leads: leads 1 to this exist afterwards; by default half as many as opportunities.
+            roles: give three in four opportunities one to three roles.
+            comma_ids: number of opportunities with a comma in their external id.
+            duplicates: number of opportunities stored twice, as old imports have left them (1007).
+            history_days: age of the oldest opportunities.
         """
         lead_count = opportunities // 2 if leads is None else leads
         self._storage.add_leads(range(1, lead_count + 1))
@@ -177,7 +177,7 @@ class Seeder:
         return Row(number, guid, key, opportunity.key, lead, encode(body).decode(), *dates)
 
     def _events(self, opportunity: Row, lead: int, name: str) -> Iterator[tuple[int, Event]]:
-        """What the log still knows of it, among the doings of the lead that concern no deal."""
+        """Yield dated activities within the retention, and some that concern no opportunity."""
         label = external_id_of(opportunity)
         for kind, when in ((ADDED, opportunity.created), (UPDATED, opportunity.updated)):
             if when >= self._log_begins:
@@ -200,7 +200,7 @@ class Seeder:
 
 
 class _Days:
-    """Days as text, made once each: a million records need only a few thousand."""
+    """Format days, once each: a million records need only a few thousand."""
 
     def __init__(self) -> None:
         self._texts: dict[int, str] = {}
@@ -214,7 +214,7 @@ class _Days:
 
 
 def external_opportunity_id(number: int, *, comma: bool = False) -> str:
-    """The external id of the n-th seeded opportunity: one in a hundred is odd."""
+    """Return the external id of the n-th seeded opportunity: one in a hundred is odd."""
     if comma:
         return f"OPP-{number:07d}, Inc"
     if number % ODD_ID_EVERY == 0:
@@ -223,12 +223,12 @@ def external_opportunity_id(number: int, *, comma: bool = False) -> str:
 
 
 def external_id_of(opportunity: Row) -> str:
-    """The external id of a seeded row, without decoding its body."""
+    """Return the external id of a seeded row, without decoding its body."""
     return external_opportunity_id(opportunity.id, comma="," in opportunity.key)
 
 
 def _draw_roles(number: int, lead_count: int) -> list[tuple[int, str]]:
-    """One to three leads of an opportunity; a lead turns up in several of them."""
+    """Return one to three leads of an opportunity, each with its role."""
     bits = mix(number * 7)
     parts = (
         (1 + (bits >> shift) % lead_count, ROLE_NAMES[(bits >> shift) % len(ROLE_NAMES)])

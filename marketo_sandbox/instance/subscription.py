@@ -228,7 +228,7 @@ class Subscription:
     def _position(self, token: str | None, checksum: str) -> int:
         return self.page_tokens.read(token, checksum)[0] if token else 0
 
-    def _page_size(self, asked: int) -> int:
-        if asked > 1 and self.random.random() < self.options.short_pages:
-            return self.random.randrange(1, asked)
-        return asked
+    def _page_size(self, requested: int) -> int:
+        if requested > 1 and self.random.random() < self.options.short_pages:
+            return self.random.randrange(1, requested)
+        return requested

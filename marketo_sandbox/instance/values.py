@@ -1,4 +1,4 @@
-"""Values on their way in: what each data type takes, and the loose form in which it comes out.
+"""Values by data type: which are valid, and the loose form in which Marketo returns them.
 
 Marketo is strict about what it stores and careless about how it shows it: a currency comes back as
 a string, a datetime sometimes ends in ``+0000``. Both are decided once, when the value is written.
@@ -79,7 +79,7 @@ def _integer(value: Any, field: Field, variant: int) -> int | str:
 
 
 def parse_integer(value: Any) -> int | None:
-    """A whole number, given as one or as a string of digits; or None."""
+    """Return an integer given as one or as a string of digits, or None."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
@@ -132,7 +132,7 @@ def _datetime(value: Any, field: Field, variant: int) -> str:
 
 
 def parse_datetime(value: str) -> datetime | None:
-    """A W3C date or datetime as an aware moment, or None; without an offset it is UTC."""
+    """Return a W3C date or datetime as an aware datetime, or None; without an offset it is UTC."""
     match = _DATETIME.fullmatch(value)
     if match is None:
         return None
@@ -152,7 +152,7 @@ def _zone(offset: str | None) -> tzinfo:
 
 
 def format_datetime(seconds: int, variant: int = 1) -> str:
-    """Seconds since 1970 as Marketo shows them, with ``+0000`` here and there."""
+    """Return seconds since 1970 as Marketo formats them, some with ``+0000``."""
     text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return text + ("+0000" if variant % WITH_OFFSET_EVERY == 0 else "Z")
 
@@ -171,12 +171,12 @@ _READERS: dict[str, Reader] = {
 
 
 def to_stored(value: Any, field: Field, variant: int) -> Any:
-    """The form in which a value is kept and shown; None means that the field is cleared.
+    """Return the form in which a value is stored and returned; None clears the field.
 
     Args:
-        value: as the caller sent it.
-        field: the field that it is for.
-        variant: the record's number, which decides among the loose forms.
+        value: as it was sent.
+        field: the value's field.
+        variant: the record's number, which selects among the loose forms.
 
     Raises:
         RecordRefusedError: 1001 for a wrong type, 1003 for a value too long or out of range.

@@ -31,11 +31,11 @@ Result = dict[str, Any]
 
 
 class RecordWriter:
-    """Carries out one sync or delete.
+    """Carry out one sync or delete.
 
     Args:
-        obj: what is written.
-        books: where to, by what rules, and the log that is told of it.
+        obj: the object that is written.
+        context: the storage and log to write to, and the rules.
     """
 
     def __init__(self, obj: ObjectType, context: InstanceContext) -> None:
@@ -55,10 +55,10 @@ class RecordWriter:
         self._deleted: list[Row] = []
 
     def sync(self, write: WriteRequest) -> list[Result]:
-        """Write the records; one result each, in their order.
+        """Create and update the records; return one result each, in their order.
 
         Raises:
-            CallRefusedError: 718 when one names a sales person who does not exist.
+            CallRefusedError: 718 if one names a sales person who does not exist.
         """
         self._check_sales_persons(write.records)
         results = self._for_each(write, self._sync_one)
@@ -69,7 +69,7 @@ class RecordWriter:
         return results
 
     def delete(self, write: WriteRequest) -> list[Result]:
-        """Delete the records that the keys stand for; one result each, in their order."""
+        """Delete the records with these keys; return one result each, in their order."""
         results = self._for_each(write, self._delete_one)
         self._log_delete()
         self._storage.delete(self._obj.table, [row.id for row in self._deleted])
@@ -166,7 +166,7 @@ class RecordWriter:
         return {"status": "updated", "marketoGUID": row.guid}
 
     def _keys_in(self, record: Record, body: Record) -> set[str]:
-        """By id, the dedupe fields may come along as long as they do not change."""
+        """Return the key fields of an update by id, with those dedupe fields that do not change."""
         same = {
             name
             for name in self._obj.dedupe_fields
@@ -237,12 +237,12 @@ class RecordWriter:
         self._log.write(event_of(REMOVED, role, opportunities[role.parent or ""]) for role in roles)
         self._storage.delete("role", [role.id for role in roles])
 
-    def _role_event(self, kind: int, role: Row) -> Event:
-        return event_of(kind, role, self._parents[role.parent or ""])
+    def _role_event(self, type_id: int, role: Row) -> Event:
+        return event_of(type_id, role, self._parents[role.parent or ""])
 
 
-def event_of(kind: int, role: Row, opportunity: Row) -> Event:
-    """The activity of a role's lead that tells what happened to the role or its opportunity."""
+def event_of(type_id: int, role: Row, opportunity: Row) -> Event:
+    """Return the activity of a role's lead for a change of the role or its opportunity."""
     body = decode(role.body)
     label = decode(opportunity.body)["externalOpportunityId"]
-    return Event(kind, role.lead or 0, opportunity.id, label, {"Role": body["role"]})
+    return Event(type_id, role.lead or 0, opportunity.id, label, {"Role": body["role"]})

@@ -307,5 +307,5 @@ def test_a_browser_shows_contents_calls_limits_and_faults(api, sandbox, tmp_path
     assert "2 of 50,000" in words
     assert "713 usage · each time, at most 1 struck 1" in words
     assert "1 skipped · reasons 1002 (1)" in words
-    assert "fault on order: 713" in words
+    assert "injected fault: 713" in words
     assert sandbox.client_secret not in done.stdout

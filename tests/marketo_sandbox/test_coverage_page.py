@@ -78,7 +78,7 @@ def test_every_control_path_is_listed():
 
 
 def test_every_fault_is_listed():
-    section = PAGE.split("### Faults on order")[1]
+    section = PAGE.split("### Injected faults")[1]
     for fault in {*HTTP_FAULTS, *OTHER_FAULTS}:
         assert f"`{fault}`" in section
 
