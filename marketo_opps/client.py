@@ -20,6 +20,7 @@ from marketo_opps.errors import (
     beyond_documentation,
 )
 from marketo_opps.models import BatchOutcome, CallCounts, MarketoObject, ObjectDescription, Page
+from marketo_opps.pacing import PACING_WINDOW_SECONDS
 from marketo_opps.request_loop import Call, CallAttempts, RequestLoop
 from marketo_opps.wire import MAX_BATCH_RECORDS, encode_batch, encode_record
 
@@ -64,6 +65,14 @@ class MarketoClient:
     `marketo_opps.paging` tells where to end), waits for its place in the rate and
     concurrency limits, and repeats what is transient for up to `max_retry_seconds`. It raises
     `MarketoError`: see `marketo_opps.errors` for what can be done about which.
+
+    Args:
+        settings: the instance, the credentials, and our share of the limits.
+        clock: monotonic seconds.
+        nap: waits on a condition, at most for the given seconds.
+        fraction: random numbers from 0 to 1, for jitter.
+        session: a session of `requests` to use instead of a new one.
+        pacing_window_seconds: window that `calls_per_20_seconds` counts in.
     """
 
     def __init__(
@@ -74,19 +83,18 @@ class MarketoClient:
         nap: Nap = threading.Condition.wait,
         fraction: Callable[[], float] = random.random,
         session: requests.Session | None = None,
+        pacing_window_seconds: float = PACING_WINDOW_SECONDS,
     ) -> None:
-        """Get ready; nothing is sent yet.
-
-        Args:
-            settings: the instance, the credentials, and our share of the limits.
-            clock: monotonic seconds.
-            nap: waits on a condition, at most for the given seconds.
-            fraction: random numbers from 0 to 1, for jitter.
-            session: a session of `requests` to use instead of one of our own.
-        """
         redaction.install()
         redaction.REDACTOR.protect(settings.client_secret)
-        self._loop = RequestLoop(settings, clock=clock, nap=nap, fraction=fraction, session=session)
+        self._loop = RequestLoop(
+            settings,
+            clock=clock,
+            nap=nap,
+            fraction=fraction,
+            session=session,
+            pacing_window_seconds=pacing_window_seconds,
+        )
 
     def __enter__(self) -> t.Self:
         return self
@@ -112,7 +120,7 @@ class MarketoClient:
 
     @property
     def counts(self) -> CallCounts:
-        """Calls, retries and token fetches so far."""
+        """Calls and retries so far."""
         return self._loop.counts
 
     def server_now(self) -> datetime:
@@ -367,7 +375,6 @@ class MarketoClient:
                 None,
                 more=False,
                 request_id=error.request_id,
-                server_time=self.server_now(),
                 call=call.name,
             )
         except (DataError, RequestRefusedError) as error:
@@ -390,9 +397,10 @@ class MarketoClient:
         )
         attempts = CallAttempts()
         envelope = self._loop.make(call, attempts)
+        assert attempts.first_sent_at is not None
         return BatchOutcome(
             results=read_record_results(call.name, envelope, records),
             request_id=envelope.request_id,
             ambiguous=attempts.ambiguous,
-            first_sent_at=attempts.first_sent_at or envelope.server_time,
+            first_sent_at=attempts.first_sent_at,
         )

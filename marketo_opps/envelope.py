@@ -21,7 +21,6 @@ from marketo_opps.wire import decode_answer
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
     from marketo_opps.errors import MarketoError, ResponseError
     from marketo_opps.transport import HttpResponse
@@ -42,7 +41,6 @@ class Envelope:
     more: t.Any
     next_page_token: t.Any
     warnings: tuple[str, ...]
-    server_time: datetime
 
     def page(self, call: str) -> Page:
         """Return a page of its records.
@@ -66,7 +64,6 @@ class Envelope:
             next_page_token=token or None,
             more=more,
             request_id=self.request_id,
-            server_time=self.server_time,
             call=call,
         )
 
@@ -95,7 +92,6 @@ def read_answer(call: str, answer: HttpResponse, *, permission: str | None = Non
         more=members.get("moreResult"),
         next_page_token=members.get("nextPageToken"),
         warnings=tuple(str(warning) for warning in _list(members.get("warnings"))),
-        server_time=answer.server_time,
     )
 
 

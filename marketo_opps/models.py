@@ -41,7 +41,6 @@ class FieldDescription:
     data_type: str
     length: int | None = None
     updateable: bool = True
-    crm_managed: bool = False
 
     @classmethod
     def from_json(cls, field: Mapping[str, t.Any]) -> FieldDescription:
@@ -52,7 +51,6 @@ class FieldDescription:
             data_type=str(field.get("dataType", "string")),
             length=field.get("length"),
             updateable=field.get("updateable", True),
-            crm_managed=field.get("crmManaged", False),
         )
 
 
@@ -61,7 +59,6 @@ class ObjectDescription:
     """An object's keys and fields, as describe tells them."""
 
     name: str
-    display_name: str
     id_field: str
     dedupe_fields: tuple[str, ...]
     searchable_fields: tuple[tuple[str, ...], ...]
@@ -72,7 +69,6 @@ class ObjectDescription:
         """Read the one member of describe's `result`."""
         return cls(
             name=result["name"],
-            display_name=result.get("displayName", result["name"]),
             id_field=result["idField"],
             dedupe_fields=tuple(result["dedupeFields"]),
             searchable_fields=tuple(tuple(names) for names in result["searchableFields"]),
@@ -95,15 +91,14 @@ class Page:
 
     `records` are as Marketo sent them, loosely typed, `seq` included. `more` is Marketo's
     `moreResult`, None where the answer has none: a page may hold few or no records and still not
-    be the last. See `marketo_opps.paging`. `server_time` is the answer's `Date` header, `call`
-    what was called, for error texts.
+    be the last. See `marketo_opps.paging`. `request_id` and `call`, what was called, are for error
+    texts.
     """
 
     records: list[Record]
     next_page_token: str | None
     more: bool | None
     request_id: str | None
-    server_time: datetime
     call: str = "a query"
 
 
@@ -162,9 +157,8 @@ class CallCounts:
     """Calls made by one client so far.
 
     `calls` counts every request sent to `/rest` (retries included), `retries` those that repeated
-    a failed one, `token_fetches` requests to identity, which Marketo does not count.
+    a failed one. Requests to identity, which Marketo does not count, are in neither.
     """
 
     calls: int = 0
     retries: int = 0
-    token_fetches: int = 0

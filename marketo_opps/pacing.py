@@ -17,16 +17,25 @@ Nap = t.Callable[[threading.Condition, float], object]
 """Waits on a condition, at most for the given seconds; tests move their clock in it."""
 
 WINDOW_SECONDS = 20.0
+"""Marketo counts the calls of any so many seconds."""
+
+PACING_WINDOW_SECONDS = WINDOW_SECONDS + 0.05
+"""What is paced by: Marketo's window, and a margin for clocks that differ."""
+
 # Marketo counts a call from when it arrives: after it was sent, before it was answered, and some
 # round trips after the former where a connection had to be made first.
 _LONGEST_TRAVEL_SECONDS = 0.5
-_MARGIN_SECONDS = 0.05
 _LONGEST_NAP_SECONDS = 0.2
 """How soon a thread that waits here sees `stop`, which may only set a flag (a signal handler)."""
 
 
 class SlidingWindow:
-    """At most `limit` events in any window of `window_seconds`; pure but for what it remembers."""
+    """Events of which any window of time may hold a limited number.
+
+    Args:
+        limit: the most events in a window.
+        window_seconds: length of a window.
+    """
 
     def __init__(self, limit: int, window_seconds: float) -> None:
         self._limit = limit
@@ -34,7 +43,7 @@ class SlidingWindow:
         self._times: list[float] = []
 
     def seconds_until_free(self, now: float, under_way: int = 0) -> float:
-        """0 where an event may happen now, otherwise how long it has to wait at the least.
+        """Return 0 if an event may happen now, otherwise the shortest wait until one may.
 
         Args:
             now: seconds, as those of the events.
@@ -57,7 +66,14 @@ class Pacer:
     """Lets calls go, one by one, as soon as the limits allow; shared by all threads of a client.
 
     After 606 or 615 everyone waits, and then a single call goes ahead to find out whether it is
-    over: five threads asking at once would spend five calls on one answer.
+    over: five threads asking at once would spend five calls on one response.
+
+    Args:
+        calls_per_20_seconds: the most calls sent in any window.
+        max_concurrent_calls: the most calls in flight at any moment.
+        window_seconds: length of a window.
+        clock: monotonic seconds.
+        nap: waits on a condition, at most for the given seconds.
     """
 
     def __init__(
@@ -65,18 +81,11 @@ class Pacer:
         calls_per_20_seconds: int,
         max_concurrent_calls: int,
         *,
+        window_seconds: float = PACING_WINDOW_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         nap: Nap = threading.Condition.wait,
     ) -> None:
-        """Start with nothing sent.
-
-        Args:
-            calls_per_20_seconds: the most calls sent in any 20 seconds.
-            max_concurrent_calls: the most calls in flight at any moment.
-            clock: monotonic seconds.
-            nap: waits on a condition, at most for the given seconds.
-        """
-        self._window = SlidingWindow(calls_per_20_seconds, WINDOW_SECONDS + _MARGIN_SECONDS)
+        self._window = SlidingWindow(calls_per_20_seconds, window_seconds)
         self._max_concurrent_calls = max_concurrent_calls
         self._clock = clock
         self._nap = nap
@@ -90,10 +99,10 @@ class Pacer:
 
     @contextlib.contextmanager
     def slot(self) -> Iterator[int]:
-        """One call's place in the limits: waits for it, and gives it back when the call is over.
+        """Wait for a place in the limits, and give it back when the call is over.
 
         Yields:
-            What `report_outcome` wants to be told of this call.
+            The call's turn, for `report_outcome`.
 
         Raises:
             StoppedError: `stop` was called before there was a place.
@@ -106,7 +115,7 @@ class Pacer:
             self._release(sent_at)
 
     def pause(self, seconds: float) -> None:
-        """Nobody starts a call for so long, and then one goes ahead alone."""
+        """Start no call for so long, then a single one."""
         with self._condition:
             self._paused_until = max(self._paused_until, self._clock() + seconds)
             self._pauses += 1
@@ -114,10 +123,10 @@ class Pacer:
             self._probe_is_out = False
 
     def report_outcome(self, turn: int) -> None:
-        """What became of a call is known; if it asked for a pause, `pause` was called before.
+        """Report that a call is over; if its response asks for a pause, call `pause` before.
 
-        The first call let go after a pause ends what made everyone wait. One that was under way
-        when the pause began tells nothing.
+        The first call after a pause ends the waiting of all others. One that was under way when
+        the pause began does not.
         """
         with self._condition:
             if self._probing and turn == self._pauses:
@@ -125,7 +134,7 @@ class Pacer:
                 self._condition.notify_all()
 
     def stop(self) -> None:
-        """No call starts any more; only sets a flag, so that a signal handler may call it."""
+        """Start no more calls; only sets a flag, so that a signal handler may call it."""
         self._stopped = True
 
     def sleep(self, seconds: float) -> None:

@@ -22,7 +22,7 @@ from marketo_opps.auth import (
 from marketo_opps.envelope import read_answer
 from marketo_opps.errors import MarketoError, Recovery
 from marketo_opps.models import CallCounts
-from marketo_opps.pacing import Pacer
+from marketo_opps.pacing import PACING_WINDOW_SECONDS, Pacer
 from marketo_opps.quota import DailyCallLimit
 from marketo_opps.retry import delay_seconds, pauses_all_threads
 from marketo_opps.transport import Transport
@@ -116,7 +116,10 @@ class CallAttempts:
 
 
 class RequestLoop:
-    """Makes calls to one instance, from any thread, within our share of its limits."""
+    """Makes calls to one instance, from any thread, within our share of its limits.
+
+    The arguments are those of `MarketoClient`.
+    """
 
     def __init__(
         self,
@@ -126,14 +129,18 @@ class RequestLoop:
         nap: Nap,
         fraction: Callable[[], float],
         session: requests.Session | None = None,
+        pacing_window_seconds: float = PACING_WINDOW_SECONDS,
     ) -> None:
-        """Get ready; nothing is sent yet. The arguments are those of `MarketoClient`."""
         self._settings = settings
         self._clock = clock
         self._fraction = fraction
         self._transport = Transport(settings, session=session, clock=clock)
         self._pacer = Pacer(
-            settings.calls_per_20_seconds, settings.max_concurrent_calls, clock=clock, nap=nap
+            settings.calls_per_20_seconds,
+            settings.max_concurrent_calls,
+            window_seconds=pacing_window_seconds,
+            clock=clock,
+            nap=nap,
         )
         self._tokens = TokenCache(
             self._fetch_token,
@@ -152,7 +159,7 @@ class RequestLoop:
 
     @property
     def counts(self) -> CallCounts:
-        """Calls, retries and token fetches so far."""
+        """Calls and retries so far."""
         return self._counts
 
     def server_now(self) -> datetime:
@@ -236,7 +243,7 @@ class RequestLoop:
         return attempts.token
 
     def _exchange(self, call: Call, token: Token, attempts: CallAttempts) -> HttpResponse:
-        self._count(calls=1, retries=int(attempts.first_sent_at is not None))
+        self._count(is_retry=attempts.first_sent_at is not None)
         attempts.sent = True
         attempts.first_sent_at = attempts.first_sent_at or self.server_now()
         sent_at = self._clock()
@@ -287,7 +294,6 @@ class RequestLoop:
 
     def _fetch_token(self) -> Token:
         settings = self._settings
-        self._count(token_fetches=1)
         sent_at = self._clock()
         answer = self._transport.send(
             "POST",
@@ -302,10 +308,7 @@ class RequestLoop:
         if self._server_clock is None or answer.status == HTTPStatus.OK:
             self._server_clock = (answer.server_time, self._clock())
 
-    def _count(self, *, calls: int = 0, retries: int = 0, token_fetches: int = 0) -> None:
+    def _count(self, *, is_retry: bool) -> None:
         with self._counts_lock:
-            self._counts = CallCounts(
-                calls=self._counts.calls + calls,
-                retries=self._counts.retries + retries,
-                token_fetches=self._counts.token_fetches + token_fetches,
-            )
+            counts = self._counts
+            self._counts = CallCounts(counts.calls + 1, counts.retries + int(is_retry))

@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:
 _CONNECT_TIMEOUT_SECONDS = 10.0
 # Marketo gives a call up by itself after the documented time; giving up at the same moment would
 # leave a write that lands after its failure was reported here.
-_PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 10.0
 _CHUNK_BYTES = 1 << 16
 # Ten calls at once are the most that Marketo takes; an eleventh connection may ask for a token.
 _MOST_CONNECTIONS = 11
@@ -43,7 +43,14 @@ class HttpResponse:
 
 
 class Transport:
-    """Sends requests to one instance; thread-safe, keeps connections alive."""
+    """Sends requests to one instance; thread-safe, keeps connections alive.
+
+    Args:
+        settings: the instance, and the User-Agent.
+        session: a session of `requests` to use instead of a new one.
+        clock: monotonic seconds.
+        patience_seconds: how much longer than Marketo itself to wait for a response.
+    """
 
     def __init__(
         self,
@@ -51,9 +58,11 @@ class Transport:
         *,
         session: requests.Session | None = None,
         clock: Callable[[], float] = time.monotonic,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         self._base = settings.endpoint
         self._clock = clock
+        self._patience_seconds = patience_seconds
         self._session = session or requests.Session()
         if session is None:
             self._session.mount(self._base, HTTPAdapter(pool_maxsize=_MOST_CONNECTIONS))
@@ -83,13 +92,13 @@ class Transport:
             ConnectionLostError: it may have been sent, and no whole answer came back.
             SettingsError: the host's certificate cannot be verified.
         """
-        deadline = self._clock() + _CONNECT_TIMEOUT_SECONDS + server_timeout_seconds
-        deadline += _PATIENCE_SECONDS
+        read_timeout_seconds = server_timeout_seconds + self._patience_seconds
+        deadline = self._clock() + _CONNECT_TIMEOUT_SECONDS + read_timeout_seconds
         failure: MarketoError
         try:
             response = self._session.send(
                 self._prepared(method, path, headers or {}, body),
-                timeout=(_CONNECT_TIMEOUT_SECONDS, server_timeout_seconds + _PATIENCE_SECONDS),
+                timeout=(_CONNECT_TIMEOUT_SECONDS, read_timeout_seconds),
                 allow_redirects=False,
                 stream=True,
             )

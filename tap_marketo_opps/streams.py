@@ -415,7 +415,7 @@ def _include(entry: CatalogEntry, names: Iterable[str]) -> None:
 
 def _documented(name: str, key: str, data_types: dict[str, str]) -> ObjectDescription:
     fields = tuple(FieldDescription(field, "", kind) for field, kind in data_types.items())
-    return ObjectDescription(name, name, key, (key,), ((key,),), fields)
+    return ObjectDescription(name, key, (key,), ((key,),), fields)
 
 
 def _description(properties: dict[str, t.Any]) -> ObjectDescription:

@@ -96,7 +96,10 @@ class TapMarketoOpps(MarketoPlugin, Tap):
         """The one client of this tap."""
         settings = ConnectionSettings.from_config(self.config)
         most = min(settings.max_retry_seconds, self.most_retry_seconds)
-        client = MarketoClient(replace(settings, max_retry_seconds=most))
+        client = MarketoClient(
+            replace(settings, max_retry_seconds=most),
+            pacing_window_seconds=self.pacing_window_seconds,
+        )
         SHUTDOWN.on_request(client.stop)
         weakref.finalize(self, client.close)
         return client

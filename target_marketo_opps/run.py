@@ -8,6 +8,7 @@ import time
 import typing as t
 
 from marketo_opps import ConnectionSettings, MarketoClient, MarketoError
+from marketo_opps.pacing import PACING_WINDOW_SECONDS
 from marketo_opps.plugin.workers import Workers
 from target_marketo_opps.delivery.batch_writer import Courier
 from target_marketo_opps.delivery.batching import Batcher
@@ -43,6 +44,7 @@ class Work:
         config: the plugin's settings, validated.
         settings: the target's own of them.
         shutdown: tells when the process is asked to end.
+        pacing_window_seconds: window that `calls_per_20_seconds` counts in.
     """
 
     def __init__(
@@ -51,11 +53,12 @@ class Work:
         settings: TargetSettings,
         *,
         shutdown: ShutdownSignal,
+        pacing_window_seconds: float = PACING_WINDOW_SECONDS,
     ) -> None:
         self._connection = connection = ConnectionSettings.from_config(config)
         self.tally = Tally()
         self._rejects = RejectsFile(settings.rejects_path) if settings.rejects_path else None
-        self.client = MarketoClient(connection)
+        self.client = MarketoClient(connection, pacing_window_seconds=pacing_window_seconds)
         self._settings = settings
         self._shutdown = shutdown
         self._descriptions: dict[MarketoObject, ObjectDescription] = {}

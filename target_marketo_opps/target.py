@@ -69,7 +69,12 @@ class TargetMarketoOpps(MarketoPlugin, Target):
     @cached_property
     def work(self) -> Work:
         """What a run needs besides the plugin; made when the first message is about to be read."""
-        return Work(self.config, self.settings, shutdown=self.shutdown)
+        return Work(
+            self.config,
+            self.settings,
+            shutdown=self.shutdown,
+            pacing_window_seconds=self.pacing_window_seconds,
+        )
 
     def opportunity_key_fields(self) -> tuple[str, ...]:
         """What tells opportunities apart."""

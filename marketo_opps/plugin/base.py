@@ -10,6 +10,7 @@ from dotenv import load_dotenv
 from singer_sdk.exceptions import ConfigValidationError, MappingError
 from singer_sdk.plugin_base import PluginBase
 
+from marketo_opps.pacing import PACING_WINDOW_SECONDS
 from marketo_opps.plugin.command_line import (
     checked_config_paths,
     environment_prefix,
@@ -45,6 +46,8 @@ class MarketoPlugin(PluginBase):
     """
 
     package_name = PACKAGE_NAME
+    pacing_window_seconds: t.ClassVar[float] = PACING_WINDOW_SECONDS
+    """Window that `calls_per_20_seconds` counts in, for the plugin's client."""
 
     def __init__(
         self,

@@ -27,8 +27,9 @@ _T = t.TypeVar("_T")
 GRACE_SECONDS = 10.0
 """How long calls in flight are waited for after a signal."""
 
-# For what holds the main thread up beyond the grace: a pipe whose reader has stopped reading, say.
-_LAST_RESORT_SECONDS = GRACE_SECONDS + 2
+# After the grace, exit hard if something blocks the main thread: a pipe whose reader has stopped
+# reading, say.
+_SECONDS_AFTER_GRACE = 2.0
 _POLL_SECONDS = 0.2
 _SIGNAL_EXIT_CODE = 128
 
@@ -38,10 +39,26 @@ class ShutdownSignal:
 
     The handler only sets flags: it may interrupt any line of the main thread, and whatever it
     wrote or locked could be half done already.
+
+    Args:
+        clock: monotonic seconds.
+        grace_seconds: how long calls in flight are waited for after a signal.
+        seconds_after_grace: how much longer the main thread may be blocked before a hard exit.
+        poll_seconds: how often `result` looks for a signal.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        grace_seconds: float = GRACE_SECONDS,
+        seconds_after_grace: float = _SECONDS_AFTER_GRACE,
+        poll_seconds: float = _POLL_SECONDS,
+    ) -> None:
         self._clock = clock
+        self._grace_seconds = grace_seconds
+        self._seconds_after_grace = seconds_after_grace
+        self._poll_seconds = poll_seconds
         self._callbacks: list[Callable[[], None]] = []
         self._signum: int | None = None
         self._deadline = 0.0
@@ -60,35 +77,35 @@ class ShutdownSignal:
 
     @property
     def requested(self) -> bool:
-        """Whether the process was asked to end."""
+        """True once the process was asked to end."""
         return self._signum is not None
 
     @property
     def exit_code(self) -> int:
-        """128 + the signal, or 1 where there was none."""
+        """Exit code: 128 + the signal's number, or 1 if there was none."""
         return 1 if self._signum is None else _SIGNAL_EXIT_CODE + self._signum
 
     def result(self, future: Future[_T], meanwhile: Callable[[], object] | None = None) -> _T:
-        """The future's result, waited for; after a signal only for what is left of the grace.
+        """Wait for a future's result and return it; after a signal, wait no longer than the grace.
 
         Args:
             future: of a call.
-            meanwhile: called now and then for as long as it is waited.
+            meanwhile: called now and then while waiting.
 
         Raises:
             StoppedError: the process was asked to end and the call took too long.
         """
-        while not wait([future], timeout=_POLL_SECONDS).done:
+        while not wait([future], timeout=self._poll_seconds).done:
             self.raise_if_out_of_time()
             if meanwhile:
                 meanwhile()
         return future.result()
 
     def raise_if_out_of_time(self) -> None:
-        """End the waiting where the process was asked to end and its grace is used up.
+        """Raise an error if the process was asked to end and its grace is used up.
 
         Raises:
-            StoppedError: it is.
+            StoppedError: the grace is used up.
         """
         if self.requested and self._clock() > self._deadline:
             raise StoppedError("Stopped on request: calls in flight took too long.")
@@ -97,8 +114,8 @@ class ShutdownSignal:
         if self.requested:
             os._exit(_SIGNAL_EXIT_CODE + signum)
         self._signum = signum
-        self._deadline = self._clock() + GRACE_SECONDS
-        signal.setitimer(signal.ITIMER_REAL, _LAST_RESORT_SECONDS)
+        self._deadline = self._clock() + self._grace_seconds
+        signal.setitimer(signal.ITIMER_REAL, self._grace_seconds + self._seconds_after_grace)
         for callback in self._callbacks:
             callback()
 
@@ -121,7 +138,7 @@ def run(
     Args:
         main: the script; it may raise `SystemExit`.
         expected_errors: exceptions whose text is made for users, besides `MarketoError`.
-        shutdown: told of signals from now on.
+        shutdown: handles signals from now on.
     """
     reopen_closed_streams()
     redaction.install()
@@ -167,7 +184,7 @@ def _where(error: OSError) -> str:
 
 
 def _why(error: OSError) -> str:
-    """In the words of the system, without its number."""
+    """Return the system's words for an error, without its number."""
     return error.strerror or str(error) or type(error).__name__
 
 
@@ -179,7 +196,7 @@ def _system_exit_code(end: SystemExit) -> int:
 
 
 def _flush(code: int) -> int:
-    """Flush what was written; a reader that is gone makes the exit non-zero, quietly."""
+    """Flush standard output and return the exit code: non-zero, quietly, if its reader is gone."""
     try:
         sys.stdout.flush()
     except (BrokenPipeError, ValueError):

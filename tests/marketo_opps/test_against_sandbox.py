@@ -215,7 +215,8 @@ def test_a_token_that_is_refused_is_replaced(fault, client, marketo_sandbox):
         marketo_sandbox.fault(fault, times=1)
         marketo_sandbox.instance.expire_tokens()
     client.describe(OPPORTUNITIES)
-    assert client.counts.token_fetches >= 2
+    fetches = marketo_sandbox.journal(operation="identity")
+    assert len(fetches) >= 2
 
 
 def test_wrong_credentials_are_told(marketo_sandbox, connect):

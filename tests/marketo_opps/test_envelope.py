@@ -28,7 +28,7 @@ def answer(body, status=200, content_type="application/json"):
 
 def test_absent_members_are_filled_in():
     read = read_answer("GET /x", answer({"success": True}))
-    assert read == Envelope([], None, more=None, next_page_token=None, warnings=(), server_time=NOW)
+    assert read == Envelope([], None, more=None, next_page_token=None, warnings=())
 
 
 def test_everything_that_an_envelope_may_hold_is_kept():
@@ -41,10 +41,10 @@ def test_everything_that_an_envelope_may_hold_is_kept():
         "warnings": ["careful"],
     }
     read = read_answer("GET /x", answer(members))
-    assert read == Envelope([{"a": 1}], "r#1", True, "next", ("careful",), NOW)
+    assert read == Envelope([{"a": 1}], "r#1", True, "next", ("careful",))
     page = read.page("GET /x")
     assert (page.records, page.more, page.next_page_token) == ([{"a": 1}], True, "next")
-    assert (page.request_id, page.server_time, page.call) == ("r#1", NOW, "GET /x")
+    assert (page.request_id, page.call) == ("r#1", "GET /x")
 
 
 @pytest.mark.parametrize("members", [[], {}, {"success": "true"}, {"result": []}, 1, None])
@@ -113,9 +113,7 @@ def test_a_result_that_is_no_list_counts_as_none():
 
 
 def envelope(*items):
-    return Envelope(
-        list(items), "r#1", more=False, next_page_token=None, warnings=(), server_time=NOW
-    )
+    return Envelope(list(items), "r#1", more=False, next_page_token=None, warnings=())
 
 
 def test_record_results_are_matched_by_seq_not_by_position():

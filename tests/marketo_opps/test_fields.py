@@ -359,7 +359,6 @@ FIELDS = (
 )
 DESCRIPTION = ObjectDescription(
     "opportunity",
-    "Opportunity",
     "marketoGUID",
     ("externalOpportunityId",),
     (("externalOpportunityId",), ("marketoGUID",)),

@@ -20,7 +20,7 @@ def page(*guids, more=None, token="next"):
 
 
 def page_of(*records, more=None, token="next"):
-    return Page(list(records), token, more, "r#1", NOW, "GET /v1/x.json")
+    return Page(list(records), token, more, "r#1", "GET /v1/x.json")
 
 
 def ends(paging, *pages):
@@ -59,7 +59,7 @@ def test_without_more_result_a_page_of_nothing_new_is_the_end():
 
 def test_with_more_result_one_page_of_nothing_new_is_passed_over():
     pages = [page("a"), page("a"), page("b"), page(), page("c"), page("d", more=False)]
-    told = [Page(each.records, "t", more=True, request_id="r", server_time=NOW) for each in pages]
+    told = [Page(each.records, "t", more=True, request_id="r") for each in pages]
     assert ends(QueryPaging(), *told[:-1], pages[-1]) == [GOES_ON] * 5 + [ENDS]
 
 

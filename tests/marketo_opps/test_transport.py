@@ -224,12 +224,11 @@ def test_reading_is_given_ten_seconds_more_than_marketo_gives_itself(seconds, co
     assert timeouts == [(10.0, seconds + 10.0)]
 
 
-def test_a_silent_server_times_out(server, connect, monkeypatch):
-    monkeypatch.setattr("marketo_opps.transport._PATIENCE_SECONDS", 0.05)
+def test_a_silent_server_times_out(server, connect):
     silent = threading.Event()
     address = server.start(lambda _: silent.wait(5))
     with pytest.raises(ConnectionLostError, match="timed out") as caught:
-        connect(address).send("GET", "/", server_timeout_seconds=0.05)
+        connect(address, patience_seconds=0.05).send("GET", "/", server_timeout_seconds=0.05)
     silent.set()
     assert caught.value.ambiguous
 

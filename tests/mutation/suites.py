@@ -58,6 +58,7 @@ SUITES = {
             "test_envelope.py",
             "test_errors.py",
             "test_fields.py",
+            "test_keys.py",
             "test_pacing.py",
             "test_paging.py",
             "test_quota.py",

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from marketo_opps import pacing
 from tap_marketo_opps.singer_writer import MessageWriter
 from tap_marketo_opps.tap import TapMarketoOpps
 
@@ -74,7 +73,7 @@ class Output:
 @pytest.fixture(autouse=True)
 def _no_waiting_for_the_rate(monkeypatch):
     """Pacing has tests of its own; here a run may make its calls as fast as it can."""
-    monkeypatch.setattr(pacing, "WINDOW_SECONDS", -pacing._MARGIN_SECONDS + 0.001)
+    monkeypatch.setattr(TapMarketoOpps, "pacing_window_seconds", 0.001)
 
 
 @pytest.fixture

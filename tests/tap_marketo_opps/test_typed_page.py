@@ -29,7 +29,6 @@ KINDS = {
 }
 DESCRIPTION = ObjectDescription(
     "o",
-    "o",
     "marketoGUID",
     ("marketoGUID",),
     (),

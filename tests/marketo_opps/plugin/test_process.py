@@ -10,12 +10,10 @@ import textwrap
 import threading
 import time
 from concurrent.futures import Future
-from unittest.mock import Mock
 
 import pytest
 
 from marketo_opps import StoppedError
-from marketo_opps.plugin import process
 from marketo_opps.plugin.process import GRACE_SECONDS, ShutdownSignal
 
 SECRET = "s3cret-of-the-tests"
@@ -23,8 +21,7 @@ SECRET = "s3cret-of-the-tests"
 PREAMBLE = """
 import os, signal, sys, threading, time
 from marketo_opps import *
-from marketo_opps.plugin import process
-from marketo_opps.plugin.process import SHUTDOWN, run
+from marketo_opps.plugin.process import SHUTDOWN, ShutdownSignal, run
 
 def ready():
     sys.stderr.write("ready\\n")
@@ -63,6 +60,14 @@ class Running:
             time.sleep(0.05)
         out, err = self.process.communicate(timeout=30)
         return self.process.returncode, out, err, time.monotonic() - began
+
+
+@pytest.fixture
+def alarms(monkeypatch):
+    """Keep what a timer is set to instead of setting it."""
+    set_to = []
+    monkeypatch.setattr(signal, "setitimer", lambda _which, seconds: set_to.append(seconds))
+    return set_to
 
 
 class TestWithoutASignal:
@@ -191,12 +196,11 @@ class TestSignals:
     def test_a_main_thread_held_up_is_ended_by_the_last_resort(self):
         """Blocked in a write whose reader has stopped reading, say; the clock is shortened."""
         main = """
-            process._LAST_RESORT_SECONDS = 0.3
             def main():
                 ready()
                 while True:
                     time.sleep(60)
-            run(main)
+            run(main, shutdown=ShutdownSignal(grace_seconds=0.3, seconds_after_grace=0.0))
         """
         code, _, err, seconds = Running(main).signalled(signal.SIGTERM)
         assert code == 143
@@ -205,12 +209,11 @@ class TestSignals:
 
     def test_a_pipe_that_nobody_reads_is_no_way_out_either(self):
         main = """
-            process._LAST_RESORT_SECONDS = 0.3
             def main():
                 ready()
                 while True:
                     sys.stdout.write("x" * 65536)
-            run(main)
+            run(main, shutdown=ShutdownSignal(grace_seconds=0.3, seconds_after_grace=0.0))
         """
         process = Running(main).process
         time.sleep(0.3)
@@ -218,11 +221,6 @@ class TestSignals:
         assert process.wait(timeout=10) == 143
         process.stdout.close()
         process.stderr.close()
-
-    def test_the_last_resort_comes_after_the_grace(self):
-        from marketo_opps.plugin import process  # noqa: PLC0415 - its private number is what counts
-
-        assert process._LAST_RESORT_SECONDS > GRACE_SECONDS == 10
 
 
 class TestBrokenPipe:
@@ -288,14 +286,24 @@ class TestBrokenPipe:
 class TestResult:
     """Waiting for calls in flight, within the grace that is left after a signal."""
 
+    @pytest.fixture(autouse=True)
+    def _handlers(self, alarms):
+        """Put back the handlers that `ask_to_end` replaces."""
+        signums = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)
+        before = [signal.getsignal(signum) for signum in signums]
+        yield
+        for signum, handler in zip(signums, before, strict=True):
+            signal.signal(signum, handler)
+
     @pytest.fixture
     def shutdown(self):
-        return ShutdownSignal(clock=lambda: self.now)
+        return ShutdownSignal(clock=lambda: self.now, poll_seconds=0.005)
 
     def ask_to_end(self, shutdown):
-        shutdown._signum, shutdown._deadline = signal.SIGTERM, self.now + GRACE_SECONDS
+        shutdown.install()
+        signal.raise_signal(signal.SIGTERM)
 
-    now = 0.0
+    now = 1000.0
 
     def test_a_result_that_is_there_is_handed_on(self, shutdown):
         future = Future()
@@ -304,7 +312,7 @@ class TestResult:
 
     def test_a_result_is_waited_for(self, shutdown):
         future = Future()
-        timer = threading.Timer(0.3, future.set_result, [7])
+        timer = threading.Timer(0.05, future.set_result, [7])
         timer.start()
         assert shutdown.result(future) == 7
 
@@ -334,7 +342,7 @@ class TestResult:
         self.ask_to_end(shutdown)
         self.now += GRACE_SECONDS
         future = Future()
-        timer = threading.Timer(0.3, future.set_result, [7])
+        timer = threading.Timer(0.05, future.set_result, [7])
         timer.start()
         assert shutdown.result(future) == 7
 
@@ -357,28 +365,28 @@ class TestResult:
         self.ask_to_end(shutdown)
         assert shutdown.exit_code == 143
 
-
-@pytest.fixture
-def alarms(monkeypatch):
-    set_to = []
-    monkeypatch.setattr(signal, "setitimer", lambda _which, seconds: set_to.append(seconds))
-    return set_to
-
-
-def test_the_grace_begins_with_the_signal_and_the_last_resort_comes_after_it(alarms):
-    now = 1000.0
-    shutdown = ShutdownSignal(clock=lambda: now)
-    shutdown._handle(signal.SIGTERM, None)
-    now += GRACE_SECONDS
-    shutdown.raise_if_out_of_time()
-    now += 0.1
-    with pytest.raises(StoppedError, match="took too long"):
-        shutdown.result(Future())
-    assert alarms == [GRACE_SECONDS + 2]
+    def test_the_grace_begins_with_the_signal_and_the_hard_exit_is_after_it(self, shutdown, alarms):
+        self.ask_to_end(shutdown)
+        self.now += GRACE_SECONDS
+        shutdown.raise_if_out_of_time()
+        self.now += 0.1
+        with pytest.raises(StoppedError, match="took too long"):
+            shutdown.raise_if_out_of_time()
+        assert alarms == [GRACE_SECONDS + 2] == [12]
 
 
-@pytest.mark.parametrize("error", [ValueError("closed"), BrokenPipeError()])
-@pytest.mark.parametrize("code", [0, 143])
-def test_a_stderr_that_is_gone_changes_no_exit_code(monkeypatch, error, code):
-    monkeypatch.setattr(sys, "stderr", Mock(flush=Mock(side_effect=error)))
-    assert process._flush(code) == code
+@pytest.mark.parametrize("error", ["ValueError('closed')", "BrokenPipeError()"])
+@pytest.mark.parametrize(("end", "code"), [("pass", 0), ("signal_self()", 143)])
+def test_a_stderr_that_is_gone_changes_no_exit_code(error, end, code):
+    main = f"""
+        class Gone:
+            def flush(self):
+                raise {error}
+
+        def main():
+            sys.stderr = Gone()
+            {end}
+
+        run(main)
+    """
+    assert ended(main) == (code, "", "")

@@ -23,7 +23,7 @@ REFUSED = PageTokenError("GET /x", [Reason("1003", "Invalid next page token")], 
 
 def _page(*dates, token="next", more=True):
     records = [{"activityDate": date, "leadId": 1} for date in dates]
-    return Page(records, token, more=more, request_id=None, server_time=datetime.now(UTC))
+    return Page(records, token, more=more, request_id=None)
 
 
 class Client:

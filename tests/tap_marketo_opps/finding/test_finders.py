@@ -35,7 +35,7 @@ OPPORTUNITY_FIELDS = ("name", "externalOpportunityId", "updatedAt")
 
 
 def _page(records, token=None):
-    return Page(records, token, more=token is not None, request_id=None, server_time=NOW)
+    return Page(records, token, more=token is not None, request_id=None)
 
 
 class Client:
@@ -323,7 +323,7 @@ def test_a_field_is_asked_for_once_though_finding_needs_it_too():
 
 def test_searchable_is_what_is_so_by_itself_and_the_two_aliases():
     searched = (("region",), ("externalOpportunityId", "leadId"), ("marketoGUID",))
-    description = ObjectDescription("", "", "marketoGUID", (), searched, ())
+    description = ObjectDescription("", "marketoGUID", (), searched, ())
     assert searchable(description) == ["dedupeFields", "idField", "region", "marketoGUID"]
 
 

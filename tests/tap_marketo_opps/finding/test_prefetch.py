@@ -20,7 +20,7 @@ REFUSED = PageTokenError("GET /x", [Reason("1003", "Invalid next page token")], 
 
 
 def _page(records, token=None):
-    return Page(records, token, more=token is not None, request_id=None, server_time=NOW)
+    return Page(records, token, more=token is not None, request_id=None)
 
 
 class AtOnce:

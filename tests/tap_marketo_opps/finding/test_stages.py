@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
@@ -28,8 +27,7 @@ NOTHING = {"always": "", "if_new": ""}
 
 def _page(*keys, token=None):
     records = [{"key": key} for key in keys]
-    now = datetime(2026, 1, 1, tzinfo=UTC)
-    return Page(records, token, more=token is not None, request_id=None, server_time=now)
+    return Page(records, token, more=token is not None, request_id=None)
 
 
 def _told(keys, token):

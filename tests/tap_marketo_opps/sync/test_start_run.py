@@ -19,7 +19,7 @@ NOW = datetime(2026, 4, 1, tzinfo=UTC)
 FILTER = {"filter_values": ["a", "b"]}
 LEADS = {"find_by": "lead_ids", "lead_id_from": 1, "lead_id_to": 900}
 LOG = {"find_by": "activities", "start_date": EARLY}
-SEARCHABLE = ObjectDescription("", "", "marketoGUID", (), (("region",), ("a", "b")), ())
+SEARCHABLE = ObjectDescription("", "marketoGUID", (), (("region",), ("a", "b")), ())
 
 
 def _stream(name, state=None, **more):
@@ -56,7 +56,7 @@ def _run(settings, *streams):
 
 
 def _page(*log):
-    return Page(log, "next", more=True, request_id=None, server_time=NOW)
+    return Page(log, "next", more=True, request_id=None)
 
 
 def _paused(settings, name, at):

@@ -24,7 +24,7 @@ from target_marketo_opps.settings import TargetSettings
 
 SENT_AT = datetime(2026, 3, 4, 5, 6, 7, 800_000, tzinfo=UTC)
 KEY = "externalOpportunityId"
-NO_FIELDS = ObjectDescription("o", "O", "marketoGUID", (KEY,), ((KEY,),), ())
+NO_FIELDS = ObjectDescription("o", "marketoGUID", (KEY,), ((KEY,),), ())
 
 
 class Marketo:

@@ -22,7 +22,6 @@ KINDS = {
 }
 DESCRIPTION = ObjectDescription(
     name="opportunity",
-    display_name="Opportunity",
     id_field="marketoGUID",
     dedupe_fields=("externalOpportunityId",),
     searchable_fields=(("externalOpportunityId",),),

@@ -37,7 +37,6 @@ FIELDS = [
 ]
 DESCRIPTION = ObjectDescription(
     name="opportunity",
-    display_name="Opportunity",
     id_field="marketoGUID",
     dedupe_fields=("externalOpportunityId",),
     searchable_fields=(("externalOpportunityId",),),
@@ -48,7 +47,6 @@ DESCRIPTION = ObjectDescription(
 )
 ROLES = ObjectDescription(
     name="opportunityRole",
-    display_name="Role",
     id_field="marketoGUID",
     dedupe_fields=("externalOpportunityId", "leadId", "role"),
     searchable_fields=(("leadId",),),
@@ -341,7 +339,7 @@ def test_a_delete_holds_the_key_alone(make):
 def test_a_record_that_no_call_could_take_is_rejected(make):
     fields = tuple(FieldDescription(f"t{n}", "", "text") for n in range(40))
     description = ObjectDescription(
-        "o", "o", "marketoGUID", ("externalOpportunityId",), (), (*DESCRIPTION.fields, *fields)
+        "o", "marketoGUID", ("externalOpportunityId",), (), (*DESCRIPTION.fields, *fields)
     )
     mapping = make(description=description)
     texts = {f"t{n}": "x" * 29_000 for n in range(40)}

@@ -35,13 +35,13 @@ class Killed(BaseException):
     """The process is gone: nothing more is done."""
 
 
-def hasty_client(settings):
+def hasty_client(settings, **options):
     """A client whose seconds pass faster."""
 
     def nap(condition: threading.Condition, seconds: float) -> None:
         condition.wait(seconds / HASTE)
 
-    return MarketoClient(settings, clock=lambda: time.monotonic() * HASTE, nap=nap)
+    return MarketoClient(settings, clock=lambda: time.monotonic() * HASTE, nap=nap, **options)
 
 
 @pytest.fixture(autouse=True)
