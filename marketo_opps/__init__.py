@@ -1,4 +1,4 @@
-"""The Marketo opportunities API: finding, pacing, reading and writing, told of no Singer."""
+"""A client of the Marketo opportunities API; knows nothing of Singer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from marketo_opps.errors import (
     StoppedError,
     TooLargeError,
 )
-from marketo_opps.fields import FieldValueError
+from marketo_opps.field_writers import FieldValueError
 from marketo_opps.models import (
     BatchOutcome,
     CallCounts,

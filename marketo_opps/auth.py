@@ -16,7 +16,7 @@ from marketo_opps.errors import (
     UnexpectedResponseError,
 )
 from marketo_opps.redaction import REDACTOR
-from marketo_opps.wire import decode_answer
+from marketo_opps.wire import decode_response
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,9 +32,9 @@ _SHORTEST_LIFE_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Token:
-    """An access token and the monotonic moment at which it ends.
+    """An access token, and the monotonic moment at which it ends.
 
-    Tokens are told apart by identity, not by value: the same value fetched again is a new try.
+    Tokens are compared by identity, not by value: the same value fetched again is a new try.
     """
 
     value: str
@@ -45,6 +45,12 @@ class TokenCache:
     """Keeps the one token that all threads share.
 
     Renewing early is pointless: until a token ends, identity answers with the same one.
+
+    Args:
+        fetch: asks identity.
+        clock: monotonic seconds, the same that `Token.expires_at` is in.
+        sleep: waits for so many seconds.
+        longest_wait_seconds: for the end of a token that was refused and handed out again.
     """
 
     def __init__(
@@ -55,14 +61,6 @@ class TokenCache:
         sleep: Callable[[float], None],
         longest_wait_seconds: float = LONGEST_WAIT_FOR_EXPIRY_SECONDS,
     ) -> None:
-        """Start without a token.
-
-        Args:
-            fetch: asks identity.
-            clock: monotonic seconds, the same that `Token.expires_at` is told in.
-            sleep: waits for so many seconds.
-            longest_wait_seconds: for the end of a token that was refused and handed out again.
-        """
         self._fetch = fetch
         self._clock = clock
         self._sleep = sleep
@@ -71,7 +69,7 @@ class TokenCache:
         self._token: Token | None = None
 
     def token(self) -> Token:
-        """The current token; fetched where there is none, or where it has ended."""
+        """Return the current token; fetch one if there is none or it has ended."""
         with self._lock:
             if self._token is None or self._clock() >= self._token.expires_at:
                 self._token = self._fetch()
@@ -80,7 +78,7 @@ class TokenCache:
     def renew(self, refused: Token) -> None:
         """Get another token than the one just refused with 601 or 602.
 
-        A thread that comes late finds the work done. Where identity hands back the very value
+        Another thread may have done so already. Where identity hands back the very value
         that was refused, wait for what is left of its life: it cannot give another before that.
         """
         with self._lock:
@@ -104,7 +102,7 @@ class TokenCache:
 
 
 def token_path(client_id: str, client_secret: str) -> str:
-    """Path and query of the request for a token."""
+    """Return path and query of the request for a token."""
     query = {
         "grant_type": "client_credentials",
         "client_id": client_id,
@@ -113,35 +111,35 @@ def token_path(client_id: str, client_secret: str) -> str:
     return f"/identity/oauth/token?{urlencode(query)}"
 
 
-def read_token(answer: HttpResponse, *, now: float) -> Token:
-    """The token in identity's answer.
+def read_token(response: HttpResponse, *, now: float) -> Token:
+    """Return the token in a response of the identity service.
 
     Args:
-        answer: the whole HTTP answer.
+        response: the whole HTTP response.
         now: monotonic seconds at which the request was sent.
 
     Raises:
         CredentialsError: identity refused `client_id` or `client_secret`.
         ServerError: an HTTP 5xx.
         ConnectionLostError: it breaks off.
-        UnexpectedResponseError: it is not identity's form of answer.
+        UnexpectedResponseError: it holds neither a token nor an error.
     """
-    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise ServerError(f"Marketo's identity service answered HTTP {answer.status}.")
-    members = _members(answer)
+    if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise ServerError(f"Marketo's identity service answered HTTP {response.status}.")
+    members = _members(response)
     value = members.get("access_token")
-    if answer.status == HTTPStatus.OK and isinstance(value, str):
+    if response.status == HTTPStatus.OK and isinstance(value, str):
         REDACTOR.protect(value)
         return Token(value, now + max(_life_seconds(members), _SHORTEST_LIFE_SECONDS))
     if "error" in members:
         said = f"{members['error']}: {members.get('error_description', 'no description')}"
         raise CredentialsError(
-            f"Marketo's identity service refused the credentials (HTTP {answer.status}, "
+            f"Marketo's identity service refused the credentials (HTTP {response.status}, "
             f"{REDACTOR.redact(said)}): check client_id and client_secret against "
             "Admin > LaunchPoint > View Details of the custom service."
         )
     raise UnexpectedResponseError(
-        f"Marketo's identity service answered HTTP {answer.status} with neither token nor error: "
+        f"Marketo's identity service answered HTTP {response.status} with neither token nor error: "
         "check that 'endpoint' is the instance's own address and that no proxy stands between."
     )
 
@@ -153,13 +151,13 @@ def _life_seconds(members: Mapping[str, t.Any]) -> float:
         return 0.0
 
 
-def _members(answer: HttpResponse) -> dict[str, t.Any]:
+def _members(response: HttpResponse) -> dict[str, t.Any]:
     try:
-        members = decode_answer(answer.body)
+        members = decode_response(response.body)
     except ValueError:
-        if answer.status == HTTPStatus.OK and answer.body.strip()[:1] in {b"", b"{"}:
+        if response.status == HTTPStatus.OK and response.body.strip()[:1] in {b"", b"{"}:
             raise ConnectionLostError(
-                f"The answer of Marketo's identity service breaks off after {len(answer.body)} "
+                f"The answer of Marketo's identity service breaks off after {len(response.body)} "
                 "bytes."
             ) from None
         members = None

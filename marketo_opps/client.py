@@ -1,4 +1,8 @@
-"""Every call to Marketo's opportunities API that there is, as methods of one thread-safe client."""
+"""Marketo's opportunities API, as methods of one thread-safe client.
+
+It is over 300 lines because each call of the API has its method here, and half of them are
+documentation.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 from marketo_opps import redaction
+from marketo_opps.call import Call, CallAttempts
 from marketo_opps.envelope import read_record_results
 from marketo_opps.errors import (
     DataError,
@@ -21,7 +26,7 @@ from marketo_opps.errors import (
 )
 from marketo_opps.models import BatchOutcome, CallCounts, MarketoObject, ObjectDescription, Page
 from marketo_opps.pacing import PACING_WINDOW_SECONDS
-from marketo_opps.request_loop import Call, CallAttempts, RequestLoop
+from marketo_opps.request_loop import RequestLoop
 from marketo_opps.wire import MAX_BATCH_RECORDS, encode_batch, encode_record
 
 if t.TYPE_CHECKING:
@@ -54,7 +59,7 @@ def _beyond_documentation(call: Call, envelope: Envelope, what: str) -> Unexpect
 
 
 def is_valid_filter_value(value: str) -> bool:
-    """Whether a value can be looked up: a comma separates values, and nothing escapes it."""
+    """Return whether a value can be looked up: commas separate values and cannot be escaped."""
     return "," not in value
 
 
@@ -112,7 +117,7 @@ class MarketoClient:
         self._loop.close()
 
     def stop(self) -> None:
-        """No new calls and no more retries; only sets a flag, so a signal handler may call it.
+        """Make no new calls and no more retries; only sets a flag, so a signal handler may call it.
 
         Calls in flight go on; threads that wait, and all who call later, get a `StoppedError`.
         """
@@ -124,17 +129,17 @@ class MarketoClient:
         return self._loop.counts
 
     def server_now(self) -> datetime:
-        """Now, by Marketo's own clock (its last `Date` header, and the time since), aware.
+        """Return the present by Marketo's clock (its last `Date` header, and the time since).
 
-        Never later than Marketo's clock really is, and earlier by a second and the answer's travel
-        at the most. Where there was no answer yet, a token is fetched.
+        Never later than Marketo's clock really is, and earlier by a second and the response's
+        travel at the most. Where there was no response yet, a token is fetched.
         """
         return self._loop.server_now()
 
     # Opportunities and roles
 
     def describe(self, obj: MarketoObject) -> ObjectDescription:
-        """Keys and fields of an object: `GET .../describe.json`."""
+        """Return keys and fields of an object: `GET .../describe.json`."""
         call = Call("GET", f"{obj.path}/describe.json", permission=_READ_OPPORTUNITY)
         envelope = self._loop.make(call)
         if len(envelope.result) != 1:
@@ -155,9 +160,9 @@ class MarketoClient:
         batch_size: int = MAX_BATCH_RECORDS,
         next_page_token: str | None = None,
     ) -> Page:
-        """One page of the records whose field has one of the given values.
+        """Return one page of the records whose field has one of the given values.
 
-        Its `more` is None where Marketo does not say: `QueryPaging` tells whether to go on.
+        Its `more` is None if Marketo does not say: `QueryPaging` decides whether to go on.
 
         Args:
             obj: opportunities or roles.
@@ -193,9 +198,9 @@ class MarketoClient:
         batch_size: int = MAX_BATCH_RECORDS,
         next_page_token: str | None = None,
     ) -> Page:
-        """One page of the records with the given dedupe keys, told as JSON; for compound keys.
+        """Return one page of the records with the given compound keys, which go as JSON.
 
-        Its `more` is None where Marketo does not say: `QueryPaging` tells whether to go on.
+        Its `more` is None if Marketo does not say: `QueryPaging` decides whether to go on.
 
         Args:
             obj: roles, whose key has three fields.
@@ -269,16 +274,16 @@ class MarketoClient:
         batch_size: int = MAX_BATCH_RECORDS,
         next_page_token: str | None = None,
     ) -> Page:
-        """One page of the opportunity's fields: `GET /v1/opportunities/schema/fields.json`.
+        """Return a page of the opportunity's fields: `GET /v1/opportunities/schema/fields.json`.
 
-        Its `more` is None where Marketo does not say: `QueryPaging` tells whether to go on.
+        Its `more` is None if Marketo does not say: `QueryPaging` decides whether to go on.
         """
         path = "/v1/opportunities/schema/fields.json"
         query = [("batchSize", str(batch_size))]
         return self._read_page(path, query, next_page_token, _SCHEMA_FIELD)
 
     def field(self, name: str) -> Record | None:
-        """One of the opportunity's fields by its API name, or None where there is none such."""
+        """Return one of the opportunity's fields by its API name, or None if there is none such."""
         path = f"/v1/opportunities/schema/fields/{quote(name, safe='')}.json"
         try:
             envelope = self._loop.make(Call("GET", path, permission=_SCHEMA_FIELD))
@@ -295,7 +300,7 @@ class MarketoClient:
     # The activity log
 
     def activity_types(self) -> dict[str, int]:
-        """Names of all activity types, with their ids on this instance."""
+        """Return the names of all activity types, with their ids on this instance."""
         call = Call("GET", "/v1/activities/types.json", permission=_READ_ACTIVITY)
         envelope = self._loop.make(call)
         try:
@@ -305,7 +310,7 @@ class MarketoClient:
             raise _beyond_documentation(call, envelope, what) from None
 
     def paging_token(self, since: datetime) -> str:
-        """Where in the activity log to start reading: at an aware moment, to the second."""
+        """Return the page token of an aware moment in the activity log, to the second."""
         since_text = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         call = Call(
             "GET",
@@ -327,10 +332,10 @@ class MarketoClient:
         activity_type_ids: Sequence[int],
         batch_size: int = MAX_BATCH_RECORDS,
     ) -> Page:
-        """One page of the activity log; it may be short or empty while `more` is true.
+        """Return one page of the activity log; it may be short or empty while `more` is true.
 
         Its `more` is None where Marketo does not say, which in the log it always should:
-        `LogPaging` tells whether to go on.
+        `LogPaging` decides whether to go on.
 
         Args:
             next_page_token: from `paging_token` or the page before.
@@ -349,10 +354,10 @@ class MarketoClient:
     # Usage
 
     def calls_today(self) -> int:
-        """Calls that the instance has counted today, by all who use it; may lag."""
+        """Return the calls that all users of the instance have made today; may lag."""
         return self._loop.calls_today()
 
-    # The two forms that calls come in
+    # Pages and batches
 
     def _read_page(
         self,

@@ -1,4 +1,4 @@
-"""An HTTP answer in, its result or the right error out; pure."""
+"""Reads HTTP responses of the REST API: results, or the error that stands for them; pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from marketo_opps.errors import (
     response_error_class,
 )
 from marketo_opps.models import Page, Reason, RecordResult
-from marketo_opps.wire import decode_answer
+from marketo_opps.wire import decode_response
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ _BOOLEANS = {"true": True, "false": False}
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A successful answer: Marketo's envelope, with absent members filled in.
+    """A successful response: Marketo's envelope, with absent members filled in.
 
     `more` and `next_page_token` are as Marketo sent them: what is no page need not be read as one.
     """
@@ -68,22 +68,22 @@ class Envelope:
         )
 
 
-def read_answer(call: str, answer: HttpResponse, *, permission: str | None = None) -> Envelope:
-    """The envelope of an answer to a REST call.
+def read_response(call: str, response: HttpResponse, *, permission: str | None = None) -> Envelope:
+    """Return the envelope of a response to a REST call.
 
     Args:
         call: what was called, such as `POST /v1/opportunities.json`; for error texts.
-        answer: the whole HTTP answer.
+        response: the whole HTTP response.
         permission: what the call needs, should Marketo say that access is denied.
 
     Raises:
-        ResponseError: Marketo said `success: false`; the subclass tells the recovery.
+        ResponseError: Marketo said `success: false`; the subclass decides the recovery.
         ServerError: an HTTP 5xx.
         ConnectionLostError: the JSON breaks off.
-        UnexpectedResponseError: it is no envelope.
+        UnexpectedResponseError: it is not an envelope.
     """
-    _raise_for_status(call, answer)
-    members = _members(call, answer)
+    _raise_for_status(call, response)
+    members = _members(call, response)
     if not members["success"]:
         raise _response_error(call, members, permission)
     return Envelope(
@@ -99,14 +99,14 @@ def _list(member: t.Any) -> list[t.Any]:
     return member if isinstance(member, list) else []
 
 
-def _raise_for_status(call: str, answer: HttpResponse) -> None:
-    if answer.status == HTTPStatus.OK:
+def _raise_for_status(call: str, response: HttpResponse) -> None:
+    if response.status == HTTPStatus.OK:
         return
-    phrase = _phrase(answer.status)
-    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    phrase = _phrase(response.status)
+    if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise ServerError(f"The answer to {call} was HTTP {phrase}.")
-    if str(answer.status) in TooLargeError.codes:
-        raise TooLargeError(call, [Reason(str(answer.status), phrase)], None)
+    if str(response.status) in TooLargeError.codes:
+        raise TooLargeError(call, [Reason(str(response.status), phrase)], None)
     raise UnexpectedResponseError(
         f"The answer to {call} was HTTP {phrase}, which Marketo's REST API does not send: check "
         "that 'endpoint' is the instance's own address and that no proxy stands between."
@@ -120,11 +120,11 @@ def _phrase(status: int) -> str:
         return str(status)
 
 
-def _members(call: str, answer: HttpResponse) -> dict[str, t.Any]:
+def _members(call: str, response: HttpResponse) -> dict[str, t.Any]:
     try:
-        members = decode_answer(answer.body)
+        members = decode_response(response.body)
     except ValueError:
-        raise _no_json(call, answer) from None
+        raise _not_json_error(call, response) from None
     if isinstance(members, dict) and isinstance(members.get("success"), bool):
         return members
     raise UnexpectedResponseError(
@@ -133,13 +133,13 @@ def _members(call: str, answer: HttpResponse) -> dict[str, t.Any]:
     )
 
 
-def _no_json(call: str, answer: HttpResponse) -> MarketoError:
-    text = answer.body.decode("utf-8", errors="replace").strip()
+def _not_json_error(call: str, response: HttpResponse) -> MarketoError:
+    text = response.body.decode("utf-8", errors="replace").strip()
     if not text or text.startswith("{"):
         return ConnectionLostError(
-            f"The answer to {call} breaks off after {len(answer.body)} bytes."
+            f"The answer to {call} breaks off after {len(response.body)} bytes."
         )
-    kind = "HTML" if text.startswith("<") else answer.content_type or "something"
+    kind = "HTML" if text.startswith("<") else response.content_type or "something"
     quoted = " ".join(text[:_QUOTED_CHARACTERS].split())
     return UnexpectedResponseError(
         f"The answer to {call} is {kind} instead of JSON ({quoted!r}): check that 'endpoint' is "
@@ -169,11 +169,11 @@ def _reasons(entries: t.Any) -> tuple[Reason, ...]:
 
 
 def read_record_results(call: str, envelope: Envelope, sent: int) -> Sequence[RecordResult]:
-    """What became of each input record, in the order of the input.
+    """Return what became of each input record, in the order of the input.
 
     Args:
         call: what was called; for error texts.
-        envelope: the answer to a sync or delete call.
+        envelope: the response to a sync or delete call.
         sent: how many input records the call had.
 
     Raises:
@@ -194,10 +194,10 @@ def read_record_results(call: str, envelope: Envelope, sent: int) -> Sequence[Re
 
 
 def _record_result(index: int, item: Mapping[str, t.Any]) -> RecordResult:
-    """One result; made 300 times a call, so the usual one goes without conversions."""
+    """Return one result; made 300 times a call, so the usual one goes without conversions."""
     seq, guid, reasons = item.get("seq"), item.get("marketoGUID"), item.get("reasons")
     result = RecordResult(
-        index if seq is None else _position(seq),
+        index if seq is None else _parse_seq(seq),
         str(item["status"]),
         (str(guid).rstrip() or None) if guid else None,
         _reasons(reasons) if reasons else (),
@@ -207,8 +207,8 @@ def _record_result(index: int, item: Mapping[str, t.Any]) -> RecordResult:
     return replace(result, reasons=(Reason("none", f"{result.status}, and no reason was given"),))
 
 
-def _position(seq: t.Any) -> int:
-    """The index of an input record; that of none where it is no number."""
+def _parse_seq(seq: t.Any) -> int:
+    """Return seq as an int, or -1 if it is not a number."""
     try:
         return int(seq)
     except (TypeError, ValueError, ArithmeticError):

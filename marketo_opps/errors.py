@@ -1,13 +1,15 @@
-"""Everything that can go wrong with Marketo, grouped by what the caller can do about it.
+"""Errors of calls to Marketo, grouped by what the caller can do about them.
+
+It is over 300 lines to keep the whole hierarchy in one place.
 
     MarketoError
-    ├── SettingsError              a setting cannot be right; no call was made
+    ├── SettingsError              a setting is invalid; no call was made
     ├── StoppedError               this process was asked to stop
     ├── CredentialsError           identity refused client_id or client_secret
     ├── UnexpectedResponseError    not Marketo's envelope: a proxy's HTML page, say
     ├── InvalidFilterValueError    a lookup value with a comma in it; no call was made
     ├── DailyLimitError            daily_call_limit is reached; no call was made
-    ├── ConnectionLostError        no answer at all, or half of one               RETRY
+    ├── ConnectionLostError        no response, or half of one                    RETRY
     │   └── UnreachableError       not even a connection: nothing was sent        RETRY
     ├── ServerError                HTTP 5xx                                       RETRY
     └── ResponseError              Marketo said `success: false`, with a code
@@ -49,32 +51,32 @@ class Recovery(enum.Enum):
 
 
 class MarketoError(Exception):
-    """Anything that went wrong on the way to Marketo or there; its text is made for users."""
+    """Base of all errors of this package; the text is made for users."""
 
     recovery: t.ClassVar[Recovery] = Recovery.FATAL
     ambiguous: t.ClassVar[bool] = False
-    """Whether a write that ended so may have been executed all the same."""
+    """True if a write that ended so may have been executed all the same."""
     possibly_applied_since: datetime | None = None
     """When the call was first sent, where one of its attempts may have been executed."""
     remedy: t.ClassVar[str] = ""
-    """What the user can do, as one sentence; empty where there is nothing general to say."""
+    """One sentence of advice for the user; empty if there is none in general."""
 
     def __str__(self) -> str:
-        """What went wrong, and what the user can do about it."""
+        """Return what went wrong, and what the user can do about it."""
         return f"{self.summary} {self.advice()}".rstrip()
 
     @property
     def summary(self) -> str:
-        """What went wrong, for the line that says that it is tried again."""
+        """What went wrong, without advice; for the log line of a retry."""
         return super().__str__()
 
     def advice(self) -> str:
-        """What the user can do about it."""
+        """Return what the user can do about it."""
         return self.remedy
 
 
 class SettingsError(MarketoError):
-    """A setting cannot be right; no call was made."""
+    """A setting is invalid; no call was made."""
 
 
 class StoppedError(MarketoError):
@@ -86,18 +88,18 @@ class CredentialsError(MarketoError):
 
 
 class UnexpectedResponseError(MarketoError):
-    """The answer is not Marketo's envelope: a proxy's HTML page, say."""
+    """The response is not Marketo's envelope: a proxy's HTML page, say."""
 
     ambiguous = True
 
 
 def beyond_documentation(call: str, request_id: str | None, what: str) -> UnexpectedResponseError:
-    """Return the error of an answer that Marketo's documentation does not know.
+    """Return the error of a response that Marketo's documentation does not know.
 
     Args:
         call: what was called.
-        request_id: of the answer.
-        what: what the answer came with.
+        request_id: of the response.
+        what: what the response holds.
     """
     return UnexpectedResponseError(
         f"Marketo answered {call} with {what} (requestId {request_id}): run again "
@@ -114,7 +116,7 @@ class DailyLimitError(MarketoError):
 
 
 class ConnectionLostError(MarketoError):
-    """There was no answer, or half of one."""
+    """There was no response, or half of one."""
 
     recovery = Recovery.RETRY
     ambiguous = True
@@ -129,7 +131,7 @@ class UnreachableError(ConnectionLostError):
 
 
 class ServerError(MarketoError):
-    """The answer was an HTTP 5xx."""
+    """The response was an HTTP 5xx."""
 
     recovery = Recovery.RETRY
     ambiguous = True
@@ -137,11 +139,11 @@ class ServerError(MarketoError):
 
 
 class ResponseError(MarketoError):
-    """Marketo answered `success: false`, or with an HTTP error of its own.
+    """Marketo responded with `success: false`, or with an HTTP error of its own.
 
     Attributes:
         reasons: every entry of Marketo's `errors`, the first of which decided the class.
-        request_id: what Marketo's support asks for; None where the answer had none.
+        request_id: what Marketo's support asks for; None if the response has none.
         call: what was called, such as `POST /v1/opportunities.json`.
     """
 
@@ -155,7 +157,7 @@ class ResponseError(MarketoError):
 
     @property
     def summary(self) -> str:
-        """What Marketo refused and why, without what to do about it."""
+        """What Marketo refused and why, without advice."""
         said = "; ".join(str(reason) for reason in self.reasons)
         quoted = f" (requestId {self.request_id})" if self.request_id else ""
         return f"Marketo refused {self.call}: {said}{quoted}."
@@ -167,7 +169,7 @@ class ResponseError(MarketoError):
 
 
 class TransientError(ResponseError):
-    """Marketo could not just then; a write may have been done all the same."""
+    """A temporary failure at Marketo; a write may have been executed all the same."""
 
     codes = frozenset({"500", "502", "604", "608", "611", "614", "713"})
     recovery = Recovery.RETRY
@@ -176,7 +178,7 @@ class TransientError(ResponseError):
 
 
 class RateLimitError(ResponseError):
-    """Over 100 calls in 20 seconds, by all who use the instance. Nothing was executed."""
+    """Over 100 calls in 20 seconds by all users of the instance. Nothing was executed."""
 
     codes = frozenset({"606"})
     recovery = Recovery.RETRY
@@ -184,7 +186,7 @@ class RateLimitError(ResponseError):
 
 
 class ConcurrencyLimitError(ResponseError):
-    """Over 10 calls at once, by all who use the instance. Nothing was executed."""
+    """Over 10 concurrent calls by all users of the instance. Nothing was executed."""
 
     codes = frozenset({"615"})
     recovery = Recovery.RETRY
@@ -211,7 +213,7 @@ class TooLargeError(ResponseError):
 
 
 class DataError(ResponseError):
-    """Single records made Marketo refuse the whole call."""
+    """Marketo refused the whole call because of single records."""
 
     codes = frozenset(
         {"718", "1001", "1002", "1003", "1004", "1005", "1006", "1007", "1008", "1011", "1013"}
@@ -229,14 +231,14 @@ class PageTokenError(ResponseError):
 
 
 class NoDataError(ResponseError):
-    """Nothing was found; the client turns it into an empty page for a query."""
+    """Nothing was found; the client makes an empty page of it for a query."""
 
     codes = frozenset({"702"})
     recovery = Recovery.RESHAPE
 
 
 class DailyQuotaError(ResponseError):
-    """The instance's calls of the day are used up."""
+    """The instance's daily API quota is exhausted."""
 
     codes = frozenset({"607"})
     remedy = (
@@ -265,7 +267,7 @@ class AccessDeniedError(ResponseError):
         super().__init__(call, reasons, request_id)
 
     def advice(self) -> str:
-        """Which permission to give, or where to allow this address."""
+        """Return which permission to give, or where to allow this address."""
         wanted = f"'{self.permission}'" if self.permission else "that this call needs"
         return (
             f"Give the API user's role the permission {wanted} (Admin > "
@@ -287,19 +289,19 @@ class CrmManagedError(ResponseError):
     )
 
     def advice(self) -> str:
-        """What to do about a write, or about a read as far as its call tells that it is one."""
+        """Return the advice for a read if the call is a GET, else for a write."""
         return self.read_remedy if self.call.startswith("GET ") else self.remedy
 
 
 class RequestRefusedError(ResponseError):
-    """Marketo will not take this call, now or later; unlisted codes are shown verbatim."""
+    """Marketo rejects this call, now and later; unlisted codes are shown verbatim."""
 
     codes = frozenset({"605", "609", "610", "612", "616", "701", "703", "704", "709"})
     remedy = "Correct what Marketo names, or quote the requestId to Marketo's support."
 
 
 def response_error_class(code: str) -> type[ResponseError]:
-    """The class of error that a response-level code stands for.
+    """Return the class of error that a response-level code stands for.
 
     Args:
         code: Marketo's code, a string of digits (an HTTP status for 413 and 414).

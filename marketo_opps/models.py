@@ -1,4 +1,4 @@
-"""What Marketo's answers mean, as plain immutable values."""
+"""What Marketo's responses mean, as plain immutable values."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _PATHS = {
 
 @dataclass(frozen=True, slots=True)
 class FieldDescription:
-    """One field of an object, as describe tells it."""
+    """One field of an object, from describe."""
 
     name: str
     display_name: str
@@ -56,7 +56,7 @@ class FieldDescription:
 
 @dataclass(frozen=True, slots=True)
 class ObjectDescription:
-    """An object's keys and fields, as describe tells them."""
+    """An object's keys and fields, from describe."""
 
     name: str
     id_field: str
@@ -76,7 +76,7 @@ class ObjectDescription:
         )
 
     def field(self, name: str) -> FieldDescription | None:
-        """The field of exactly this API name, or None."""
+        """Return the field of exactly this API name, or None."""
         return next((field for field in self.fields if field.name == name), None)
 
     @property
@@ -90,7 +90,7 @@ class Page:
     """One page of a read call.
 
     `records` are as Marketo sent them, loosely typed, `seq` included. `more` is Marketo's
-    `moreResult`, None where the answer has none: a page may hold few or no records and still not
+    `moreResult`, None where the response has none: a page may hold few or no records and still not
     be the last. See `marketo_opps.paging`. `request_id` and `call`, what was called, are for error
     texts.
     """
@@ -113,7 +113,7 @@ class Reason:
         return f"{self.code} {self.message}"
 
 
-# A status that nobody documents is no success.
+# An undocumented status is not a success.
 _ACCEPTED = frozenset({"created", "updated", "deleted"})
 
 
@@ -132,7 +132,7 @@ class RecordResult:
 
     @property
     def accepted(self) -> bool:
-        """Whether Marketo did what was asked."""
+        """True if Marketo did what was asked."""
         return self.status in _ACCEPTED
 
 
@@ -142,7 +142,7 @@ class BatchOutcome:
 
     `results` has exactly one entry for each input record, in the order of the input.
     `ambiguous` says that an earlier attempt of this call was sent and may have been executed
-    (its answer was lost, timed out or transient); `first_sent_at` is when the first attempt
+    (its response was lost, timed out or transient); `first_sent_at` is when the first attempt
     was sent, by Marketo's clock.
     """
 

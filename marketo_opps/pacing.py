@@ -94,7 +94,7 @@ class Pacer:
         self._paused_until = clock()
         self._pauses = 0
         self._probing = False
-        self._probe_is_out = False
+        self._probe_in_flight = False
         self._stopped = False
 
     @contextlib.contextmanager
@@ -120,7 +120,7 @@ class Pacer:
             self._paused_until = max(self._paused_until, self._clock() + seconds)
             self._pauses += 1
             self._probing = True
-            self._probe_is_out = False
+            self._probe_in_flight = False
 
     def report_outcome(self, turn: int) -> None:
         """Report that a call is over; if its response asks for a pause, call `pause` before.
@@ -130,7 +130,7 @@ class Pacer:
         """
         with self._condition:
             if self._probing and turn == self._pauses:
-                self._probing = self._probe_is_out = False
+                self._probing = self._probe_in_flight = False
                 self._condition.notify_all()
 
     def stop(self) -> None:
@@ -155,7 +155,7 @@ class Pacer:
                 self._wait(seconds)
             self._raise_if_stopped()
             self._in_flight += 1
-            self._probe_is_out = self._probing
+            self._probe_in_flight = self._probing
             return self._pauses
 
     def _release(self, sent_at: float) -> None:
@@ -166,7 +166,7 @@ class Pacer:
             self._condition.notify_all()
 
     def _seconds_until_free(self) -> float:
-        if self._probe_is_out or self._in_flight >= self._max_concurrent_calls:
+        if self._probe_in_flight or self._in_flight >= self._max_concurrent_calls:
             return _LONGEST_NAP_SECONDS
         now = self._clock()
         until_free = self._window.seconds_until_free(now, self._in_flight)

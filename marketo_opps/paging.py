@@ -104,7 +104,7 @@ class LogPaging:
     def __init__(self, seen: SeenKeys | None = None) -> None:
         self._seen: SeenKeys = set() if seen is None else seen
         self._empty_pages = 0
-        self._told_next = _MANY_EMPTY_PAGES
+        self._next_warning_at = _MANY_EMPTY_PAGES
 
     def resolved(self, page: Page, asked: str) -> Page:
         """Return the page with `more` being True or False.
@@ -133,11 +133,11 @@ class LogPaging:
 
     def _count(self, page: Page) -> None:
         if page.records:
-            self._empty_pages, self._told_next = 0, _MANY_EMPTY_PAGES
+            self._empty_pages, self._next_warning_at = 0, _MANY_EMPTY_PAGES
             return
         self._empty_pages += 1
-        if self._empty_pages == self._told_next:
-            self._told_next *= 10
+        if self._empty_pages == self._next_warning_at:
+            self._next_warning_at *= 10
             _LOGGER.warning(
                 "%s empty pages in a row of the activity log, and Marketo says that there are "
                 "more (requestId %s): reading on.",

@@ -1,4 +1,4 @@
-"""`daily_call_limit`: the instance's calls of the day, asked for seldom and counted in between."""
+"""`daily_call_limit`: the instance's calls today, queried seldom and counted in between."""
 
 from __future__ import annotations
 
@@ -10,16 +10,22 @@ from marketo_opps.errors import DailyLimitError
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-_ASK_AGAIN_AFTER_SECONDS = 300.0
-_FEWEST_CALLS_BETWEEN_ASKING = 10
-_MOST_CALLS_BETWEEN_ASKING = 200
+_SECONDS_BETWEEN_QUERIES = 300.0
+_FEWEST_CALLS_BETWEEN_QUERIES = 10
+_MOST_CALLS_BETWEEN_QUERIES = 200
 
 
 class DailyCallLimit:
-    """Lets a call go only if the instance's calls of the day would not pass a limit.
+    """Lets a call go only if the instance's calls today stay within a limit.
 
-    The usage endpoint is asked before the first call and then the more often the nearer the limit
-    is, because other tools of the company use it up as well. Asking is a call itself.
+    The usage endpoint is queried before the first call and then the more often the nearer the
+    limit is, because other tools of the company use it up as well. The query is a call itself.
+
+    Args:
+        limit: the most calls a day.
+        ask: returns the calls today of all users of the instance. The call that it makes for this
+            is passed to `take`, too, as not subject to the limit.
+        clock: monotonic seconds.
     """
 
     def __init__(
@@ -29,61 +35,53 @@ class DailyCallLimit:
         ask: Callable[[], int],
         clock: Callable[[], float],
     ) -> None:
-        """Start without having asked.
-
-        Args:
-            limit: the most calls a day.
-            ask: the instance's calls of the day so far, all who use it taken together. The calls
-                that it makes for this are told to `take`, too, as heeding no limit.
-            clock: monotonic seconds.
-        """
         self._limit = limit
         self._ask = ask
         self._clock = clock
-        # Taken again by the call that asks, on the same thread.
+        # Taken again by the usage query, on the same thread.
         self._lock = threading.RLock()
         self._used = 0
         self._reported = 0
-        self._ask_again_at_use = 0
-        self._ask_again_at = clock()
+        self._next_query_at_use = 0
+        self._next_query_at = clock()
 
-    def take(self, *, heeds: bool = True) -> None:
+    def take(self, *, subject_to_limit: bool = True) -> None:
         """Count one call that is about to be made.
 
         Args:
-            heeds: false for a call that is made whatever the limit.
+            subject_to_limit: False for a call that is made whatever the limit.
 
         Raises:
-            DailyLimitError: it would pass the limit.
+            DailyLimitError: it would exceed the limit.
         """
         with self._lock:
-            if heeds:
-                self._ask_if_due()
-                self._raise_if_used_up()
+            if subject_to_limit:
+                self._query_usage_if_due()
+                self._raise_if_exhausted()
             self._used += 1
 
-    def _ask_if_due(self) -> None:
-        is_due = self._used >= self._ask_again_at_use or self._clock() >= self._ask_again_at
-        # The last call that the limit leaves is not spent on asking how many are left.
+    def _query_usage_if_due(self) -> None:
+        is_due = self._used >= self._next_query_at_use or self._clock() >= self._next_query_at
+        # The last call within the limit is not spent on a query.
         if is_due and (self._used == 0 or self._used < self._limit - 1):
-            self._ask_anew()
+            self._query_usage()
 
-    def _ask_anew(self) -> None:
+    def _query_usage(self) -> None:
         reported = self._ask()
         # The day's total falls at midnight alone. Otherwise it may lag behind the calls just made.
         if reported < self._reported // 2:
             self._used = 0
         self._reported = reported
-        # It may not hold the call that asked.
+        # The reported total may not include the usage call itself.
         self._used = max(self._used, reported + 1)
         tenth_of_what_is_left = (self._limit - self._used) // 10
-        self._ask_again_at_use = self._used + min(
-            max(tenth_of_what_is_left, _FEWEST_CALLS_BETWEEN_ASKING),
-            _MOST_CALLS_BETWEEN_ASKING,
+        self._next_query_at_use = self._used + min(
+            max(tenth_of_what_is_left, _FEWEST_CALLS_BETWEEN_QUERIES),
+            _MOST_CALLS_BETWEEN_QUERIES,
         )
-        self._ask_again_at = self._clock() + _ASK_AGAIN_AFTER_SECONDS
+        self._next_query_at = self._clock() + _SECONDS_BETWEEN_QUERIES
 
-    def _raise_if_used_up(self) -> None:
+    def _raise_if_exhausted(self) -> None:
         if self._used >= self._limit:
             raise DailyLimitError(
                 f"The instance has used {self._used:,} calls today and daily_call_limit is "

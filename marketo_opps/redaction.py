@@ -1,4 +1,4 @@
-"""No secret in any log line or error text, whoever writes it.
+"""Keeps secrets out of all log lines and error texts, whoever writes them.
 
 A token is fetched by a URL that holds the client secret, and both urllib3 (at DEBUG) and the
 texts of requests' exceptions print URLs. So the rule sits where every log record is made, below
@@ -27,14 +27,14 @@ _SHORTEST_SECRET = 4
 
 
 class Redactor:
-    """Replaces secrets in texts: by pattern, and by value once `protect` has been told it."""
+    """Replaces secrets in texts: by pattern, and by the values that `protect` was called with."""
 
     def __init__(self) -> None:
         self._secrets: tuple[str, ...] = ()
         self._lock = threading.Lock()
 
     def protect(self, secret: str) -> None:
-        """Never let this value through again: plain, URL-encoded, or quoted by Python or JSON.
+        """Redact this value from now on: plain, URL-encoded, or quoted by Python or JSON.
 
         Values of fewer than four characters are left alone: they would blank out half of a text.
         """
@@ -45,7 +45,7 @@ class Redactor:
             self._secrets = tuple(sorted(forms, key=len, reverse=True))
 
     def redact(self, text: str) -> str:
-        """The text with every secret in it replaced by `[redacted]`."""
+        """Return the text with every secret in it replaced by `[redacted]`."""
         for secret in self._secrets:
             text = text.replace(secret, REDACTED)
         text = _QUERY.sub(rf"\1?{REDACTED}", text)

@@ -1,12 +1,10 @@
-"""How a call is made: signed, paced, counted, and made again as long as that can help."""
+"""Sends calls: signed, paced, counted, and repeated as long as that can help."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import typing as t
-from collections import Counter
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from http import HTTPStatus
 
@@ -19,14 +17,14 @@ from marketo_opps.auth import (
     read_token,
     token_path,
 )
-from marketo_opps.envelope import read_answer
+from marketo_opps.call import SERVER_TIMEOUT_SECONDS, Call, CallAttempts
+from marketo_opps.envelope import read_response
 from marketo_opps.errors import MarketoError, Recovery
 from marketo_opps.models import CallCounts
 from marketo_opps.pacing import PACING_WINDOW_SECONDS, Pacer
 from marketo_opps.quota import DailyCallLimit
 from marketo_opps.retry import delay_seconds, pauses_all_threads
 from marketo_opps.transport import Transport
-from marketo_opps.wire import encode_query
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,79 +38,7 @@ if t.TYPE_CHECKING:
     from marketo_opps.transport import HttpResponse
 
 _LOGGER = logging.getLogger(__name__)
-
-# Adobe, "Error Codes", 414: a URI over 8 KB is refused, so a long read goes as a form. From here
-# on it does, since a URI is checked by the character on its way out, and 300 ids that way cost
-# more than all else in a call.
-_LONGEST_QUERY_BYTES = 1_000
-# Adobe's server-side timeout of calls that document no other.
-_SERVER_TIMEOUT_SECONDS = 30.0
-_FORM = "application/x-www-form-urlencoded"
-
 _T = t.TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call to REST, as it is to be sent; `path` is below `/rest`."""
-
-    method: str
-    path: str
-    query: tuple[tuple[str, str], ...] = ()
-    body: bytes | None = None
-    content_type: str | None = None
-    server_timeout_seconds: float = _SERVER_TIMEOUT_SECONDS
-    permission: str | None = None
-    subject_to_daily_limit: bool = True
-
-    @property
-    def name(self) -> str:
-        """What error texts and log lines call it: no query, which holds customers' keys."""
-        return f"{self.method} {self.path}"
-
-    @property
-    def target(self) -> str:
-        """Path and query from the root of the host."""
-        return f"/rest{self.path}" + (f"?{encode_query(self.query)}" if self.query else "")
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """Headers besides those of every call."""
-        return {"Content-Type": self.content_type} if self.content_type else {}
-
-    def as_post_if_long(self) -> Call:
-        """The same read as a form, where its URI would be long; Marketo takes 8 KB at the most."""
-        form = encode_query(self.query)
-        if len(form) <= _LONGEST_QUERY_BYTES:
-            return self
-        return replace(
-            self,
-            method="POST",
-            query=(("_method", "GET"),),
-            body=form.encode("ascii"),
-            content_type=_FORM,
-        )
-
-
-class CallAttempts:
-    """What has become of one call so far, over all its attempts.
-
-    Attributes:
-        ambiguous: an attempt was sent and may have been executed, though it was not answered so.
-        first_sent_at: when the first attempt was sent, by Marketo's clock.
-    """
-
-    def __init__(self) -> None:
-        self.ambiguous = False
-        self.first_sent_at: datetime | None = None
-        self.sent = False
-        self.turn: int | None = None
-        self.is_asking = False
-        self.token: Token | None = None
-        self.refused_token: Token | None = None
-        self.failures: Counter[Recovery] = Counter()
-        self.first_failed_at = 0.0
-        self.delay_seconds: float | None = None
 
 
 class RequestLoop:
@@ -163,20 +89,20 @@ class RequestLoop:
         return self._counts
 
     def server_now(self) -> datetime:
-        """Now, by Marketo's own clock; a token is fetched where there was no answer yet."""
+        """Return the present by Marketo's clock; fetch a token if there was no response yet."""
         if self._server_clock is None:
             self._repeat(self._tokens.token, CallAttempts())
         assert self._server_clock is not None
-        server_time, heard_at = self._server_clock
-        return server_time + timedelta(seconds=self._clock() - heard_at)
+        server_time, synced_at = self._server_clock
+        return server_time + timedelta(seconds=self._clock() - synced_at)
 
     def calls_today(self) -> int:
-        """Calls that the instance has counted today, by all who use it; may lag."""
+        """Return the calls that all users of the instance have made today; may lag."""
         usage = self.make(Call("GET", "/v1/stats/usage.json", subject_to_daily_limit=False))
         return sum(int(day.get("total") or 0) for day in usage.result)
 
     def stop(self) -> None:
-        """No new calls and no more retries; only sets a flag."""
+        """Make no new calls and no more retries; only sets a flag."""
         self._pacer.stop()
 
     def close(self) -> None:
@@ -184,11 +110,11 @@ class RequestLoop:
         self._transport.close()
 
     def make(self, call: Call, attempts: CallAttempts | None = None) -> Envelope:
-        """Make a call, and make it again as long as `retry` says so.
+        """Send a call, and repeat it as long as `retry.delay_seconds` allows.
 
         Args:
             call: what to send.
-            attempts: told what becomes of it, for callers who need to know.
+            attempts: takes down what becomes of it, for callers who need to know.
 
         Raises:
             MarketoError: the last attempt's.
@@ -224,13 +150,13 @@ class RequestLoop:
         self._pacer.sleep(0)
         token = self._sign(attempts)
         if self._daily_limit:
-            # It asks for the day's calls by a call of its own, which has its own retries.
-            attempts.is_asking = True
-            self._daily_limit.take(heeds=call.subject_to_daily_limit)
-            attempts.is_asking = False
+            # The usage request retries on its own.
+            attempts.is_querying_usage = True
+            self._daily_limit.take(subject_to_limit=call.subject_to_daily_limit)
+            attempts.is_querying_usage = False
         with self._pacer.slot() as attempts.turn:
-            answer = self._exchange(call, token, attempts)
-        envelope = read_answer(call.name, answer, permission=call.permission)
+            response = self._exchange(call, token, attempts)
+        envelope = read_response(call.name, response, permission=call.permission)
         for warning in envelope.warnings:
             _LOGGER.warning("Marketo warns about %s: %s", call.name, warning)
         return envelope
@@ -247,20 +173,20 @@ class RequestLoop:
         attempts.sent = True
         attempts.first_sent_at = attempts.first_sent_at or self.server_now()
         sent_at = self._clock()
-        answer = self._transport.send(
+        response = self._transport.send(
             call.method,
             call.target,
             body=call.body,
             headers={**call.headers, "Authorization": f"Bearer {token.value}"},
             server_timeout_seconds=call.server_timeout_seconds,
         )
-        self._sync_clock(answer)
+        self._sync_clock(response)
         milliseconds = 1000 * (self._clock() - sent_at)
-        _LOGGER.debug("%s: HTTP %d in %.0f ms", call.name, answer.status, milliseconds)
-        return answer
+        _LOGGER.debug("%s: HTTP %d in %.0f ms", call.name, response.status, milliseconds)
+        return response
 
     def _note_failure(self, error: MarketoError, attempts: CallAttempts) -> None:
-        if attempts.is_asking:
+        if attempts.is_querying_usage:
             attempts.delay_seconds = None
             return
         now = self._clock()
@@ -295,18 +221,18 @@ class RequestLoop:
     def _fetch_token(self) -> Token:
         settings = self._settings
         sent_at = self._clock()
-        answer = self._transport.send(
+        response = self._transport.send(
             "POST",
             token_path(settings.client_id, settings.client_secret),
-            server_timeout_seconds=_SERVER_TIMEOUT_SECONDS,
+            server_timeout_seconds=SERVER_TIMEOUT_SECONDS,
         )
-        self._sync_clock(answer)
-        return read_token(answer, now=sent_at)
+        self._sync_clock(response)
+        return read_token(response, now=sent_at)
 
-    def _sync_clock(self, answer: HttpResponse) -> None:
-        # What is no answer of Marketo's, a balancer's or a proxy's, goes by another clock.
-        if self._server_clock is None or answer.status == HTTPStatus.OK:
-            self._server_clock = (answer.server_time, self._clock())
+    def _sync_clock(self, response: HttpResponse) -> None:
+        # A response of a balancer or a proxy goes by another clock.
+        if self._server_clock is None or response.status == HTTPStatus.OK:
+            self._server_clock = (response.server_time, self._clock())
 
     def _count(self, *, is_retry: bool) -> None:
         with self._counts_lock:

@@ -1,4 +1,4 @@
-"""Whether a failed call is made again, and after how long: values in, values out."""
+"""Decides whether a failed call is repeated, and after how long; pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ExponentialWait:
     longest_seconds: float
 
     def seconds(self, failures: int, fraction: float) -> float:
-        """The wait after the given number of failures in a row.
+        """Return the wait after the given number of failures in a row.
 
         Args:
             failures: 1 for the first.
@@ -47,7 +47,7 @@ def delay_seconds(
     max_retry_seconds: float,
     fraction: float,
 ) -> float | None:
-    """How long to wait before the same call is made again.
+    """Return how long to wait before a call is repeated.
 
     Args:
         error: what the last attempt ended with.
@@ -69,7 +69,7 @@ def delay_seconds(
 
 
 def pauses_all_threads(error: MarketoError) -> bool:
-    """Whether every thread has to wait, not only the one that met the error."""
+    """Return whether every thread has to wait, not only the one that met the error."""
     return isinstance(error, RateLimitError | ConcurrencyLimitError)
 
 

@@ -1,4 +1,4 @@
-"""Where the instance is, who calls it, and how much of its limits may be used."""
+"""Connection settings: endpoint, credentials, and the share of the instance's limits."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _HOST = re.compile(r"(?!.{254})[\w-]{1,63}(\.[\w-]{1,63})*\.?")
 
 
 def default_user_agent() -> str:
-    """`marketo-opps/<version>`."""
+    """Return `marketo-opps/<version>`."""
     return f"{PACKAGE_NAME}/{metadata.version(PACKAGE_NAME)}"
 
 
 @dataclass(frozen=True)
 class ConnectionSettings:
-    """Where the instance is, who we are, and what share of its limits is ours.
+    """Address and credentials of an instance, and the share of its limits that may be used.
 
     `endpoint` is scheme and host alone, such as `https://123-ABC-456.mktorest.com`. The secrets
     are kept out of `repr`.
@@ -45,13 +45,13 @@ class ConnectionSettings:
 
     @classmethod
     def from_config(cls, config: Mapping[str, t.Any]) -> ConnectionSettings:
-        """Take the shared settings out of a plugin's configuration.
+        """Return the connection settings in a plugin's configuration.
 
         Args:
-            config: setting names to values; others than the shared ones are passed over.
+            config: setting names to values; others than these are ignored.
 
         Raises:
-            SettingsError: a required one is missing or empty, or the endpoint cannot be right.
+            SettingsError: a required one is missing or empty, or the endpoint is invalid.
         """
         for name in _REQUIRED:
             if not str(config.get(name) or "").strip():
@@ -67,18 +67,18 @@ class ConnectionSettings:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether the instance is on this machine."""
+        """True if the instance is on this machine."""
         return _is_loopback(urlsplit(self.endpoint).hostname or "")
 
 
 def instance_address(endpoint: str) -> str:
-    """Scheme and host of the instance, from any form of endpoint that Marketo's pages show.
+    """Return scheme and host of an endpoint, in any form that Marketo's pages show.
 
     Args:
         endpoint: with or without a trailing `/`, `/rest` or `/identity`.
 
     Raises:
-        SettingsError: it is no URL, or plain http to a host that is not loopback.
+        SettingsError: it is not a URL, or plain http to a host that is not loopback.
     """
     text = endpoint.strip()
     try:
@@ -86,7 +86,7 @@ def instance_address(endpoint: str) -> str:
         host, _ = url.hostname, url.port
     except ValueError:
         host = None
-    if not host or url.scheme not in {"http", "https"} or not _can_be_host(host):
+    if not host or url.scheme not in {"http", "https"} or not _is_valid_host(host):
         raise SettingsError(
             "Setting 'endpoint' is no URL: it should look like "
             "https://123-ABC-456.mktorest.com/rest (in Marketo: Admin > Web Services > REST API)."
@@ -104,7 +104,7 @@ def instance_address(endpoint: str) -> str:
     return f"{url.scheme}://{url.netloc}"
 
 
-def _can_be_host(host: str) -> bool:
+def _is_valid_host(host: str) -> bool:
     return bool(_HOST.fullmatch(host) or _ip_address(host))
 
 

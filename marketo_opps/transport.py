@@ -34,7 +34,7 @@ _MOST_CONNECTIONS = 11
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """What came back: HTTP status, Marketo's `Date` (aware), and the whole body, decompressed."""
+    """An HTTP response: status, Marketo's `Date` (aware), and the whole body, decompressed."""
 
     status: int
     server_time: datetime
@@ -78,7 +78,7 @@ class Transport:
         headers: dict[str, str] | None = None,
         body: bytes | None = None,
     ) -> HttpResponse:
-        """Make one request and read its whole answer.
+        """Send one request and return its whole response.
 
         Args:
             method: GET or POST.
@@ -89,7 +89,7 @@ class Transport:
 
         Raises:
             UnreachableError: nothing was sent.
-            ConnectionLostError: it may have been sent, and no whole answer came back.
+            ConnectionLostError: it may have been sent, and no whole response came back.
             SettingsError: the host's certificate cannot be verified.
         """
         read_timeout_seconds = server_timeout_seconds + self._patience_seconds
@@ -117,7 +117,7 @@ class Transport:
         headers: dict[str, str],
         body: bytes | None,
     ) -> requests.PreparedRequest:
-        """The request, put together here: all that `requests` would make sure of is known."""
+        """Return a request, without the checks of `requests`: all that they ensure is known."""
         request = requests.PreparedRequest()
         request.method = method
         request.url = self._prepared_base + path
@@ -131,7 +131,7 @@ class Transport:
 
     @cached_property
     def _prepared_base(self) -> str:
-        """The endpoint as `requests` writes it, checked and encoded once instead of every time."""
+        """The endpoint as `requests` writes it; checked and encoded once instead of every time."""
         request = requests.PreparedRequest()
         request.prepare_url(self._base, None)
         assert request.url is not None
@@ -159,7 +159,7 @@ class Transport:
 
 
 def _drop_location(response: requests.Response, **_more: t.Any) -> None:
-    """Have a redirect stay one: `requests` reads where it leads to, though it is not to follow."""
+    """Keep `requests` from reading where a redirect leads to: none is followed."""
     response.headers.pop("Location", None)
 
 
@@ -179,10 +179,10 @@ def _read_environment_once(session: requests.Session, settings: ConnectionSettin
 
 
 def _check_certificates(path: str) -> None:
-    """See that a bundle of certificates, or a folder of them, can be read.
+    """Raise an error if a CA bundle, or a folder of certificates, cannot be loaded.
 
     Raises:
-        SettingsError: it cannot.
+        SettingsError: it cannot be loaded.
     """
     kind = "capath" if Path(path).is_dir() else "cafile"
     try:
@@ -259,7 +259,7 @@ _UNUSABLE_PROXY = (
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An exception of requests, and all that it and urllib3 have wrapped, innermost last."""
+    """Yield an exception of requests and all that it and urllib3 have wrapped, innermost last."""
     cause: t.Any = error
     while isinstance(cause, BaseException):
         yield cause

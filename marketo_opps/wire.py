@@ -23,20 +23,20 @@ _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
 def encode_record(record: Mapping[str, t.Any]) -> bytes:
-    """One record as compact UTF-8 JSON; a `Decimal` becomes a JSON number with all its digits."""
+    """Encode a record as compact UTF-8 JSON; a `Decimal` keeps all its digits."""
     return _ENCODER.encode(record)
 
 
 def decode_record(body: bytes) -> dict[str, t.Any]:
-    """What `encode_record` made bytes of; numbers with a fraction are `Decimal`."""
+    """Decode what `encode_record` encoded; numbers with a fraction are `Decimal`."""
     return t.cast("dict[str, t.Any]", _DECODER.decode(body))
 
 
-def decode_answer(body: bytes) -> t.Any:
-    """What an answer's body says; numbers with a fraction come as `Decimal`.
+def decode_response(body: bytes) -> t.Any:
+    """Decode the body of a response; numbers with a fraction are `Decimal`.
 
     Raises:
-        ValueError: it is no JSON.
+        ValueError: it is not JSON.
     """
     try:
         return _DECODER.decode(body)
@@ -57,17 +57,17 @@ def _without_lone_surrogates(value: t.Any) -> t.Any:
 
 
 def encode_query(query: Sequence[tuple[str, str]]) -> str:
-    """A query string or form body; the commas that separate values stay as they are."""
+    """Encode a query string or form body; commas, which separate values, stay as they are."""
     # `urlencode` goes through the whole text by the character as soon as one needs encoding.
-    return "&".join(f"{name}={_TO_QUOTE.sub(_quoted, value)}" for name, value in query)
+    return "&".join(f"{name}={_TO_QUOTE.sub(_percent_encode, value)}" for name, value in query)
 
 
-def _quoted(found: re.Match[str]) -> str:
+def _percent_encode(found: re.Match[str]) -> str:
     return quote_plus(found[0])
 
 
 def encode_batch(records: Sequence[bytes], **parameters: str | None) -> bytes:
-    """The body of a sync or delete call.
+    """Encode the body of a sync or delete call.
 
     Args:
         records: each already encoded by `encode_record`.

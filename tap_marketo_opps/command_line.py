@@ -6,7 +6,7 @@ import io
 import typing as t
 
 from marketo_opps import SettingsError
-from marketo_opps.plugin.command_line import json_object
+from marketo_opps.plugin.command_line import read_json_object
 from tap_marketo_opps.field_metadata import FIELDS
 from tap_marketo_opps.finding.activity_log import ACTIVITIES
 from tap_marketo_opps.finding.finders import OPPORTUNITIES, ROLES
@@ -47,7 +47,7 @@ def _checked(
         text = file.read()
     except (OSError, UnicodeError):
         raise SettingsError(f"{option}: {file.name} cannot be read as UTF-8.") from None
-    if fault := fault_of(json_object(option, file.name, text)):
+    if fault := fault_of(read_json_object(option, file.name, text)):
         raise SettingsError(f"{option}: {file.name} {fault}.")
     return io.StringIO(text)
 

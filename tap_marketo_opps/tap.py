@@ -20,7 +20,8 @@ from marketo_opps import (
     MarketoObject,
     RequestRefusedError,
 )
-from marketo_opps.fields import is_known_type, object_schema
+from marketo_opps.field_types import is_known_type
+from marketo_opps.fields import object_schema
 from marketo_opps.plugin.base import MarketoPlugin
 from marketo_opps.plugin.process import SHUTDOWN
 from tap_marketo_opps import command_line, connection_test

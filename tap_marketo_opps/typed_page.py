@@ -9,7 +9,8 @@ from decimal import Decimal
 import msgspec
 
 from marketo_opps import FieldDescription
-from marketo_opps.fields import LARGEST_EXPONENT, MARKETO_GUID, reader, record_reader
+from marketo_opps.field_types import LARGEST_EXPONENT
+from marketo_opps.fields import MARKETO_GUID, reader, record_reader
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence

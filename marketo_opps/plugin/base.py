@@ -12,7 +12,7 @@ from singer_sdk.plugin_base import PluginBase
 
 from marketo_opps.pacing import PACING_WINDOW_SECONDS
 from marketo_opps.plugin.command_line import (
-    checked_config_paths,
+    check_config_paths,
     environment_prefix,
     environment_settings,
     run_command,
@@ -122,7 +122,7 @@ class MarketoPlugin(PluginBase):
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> t.Any:
         """Read the files of `--config`; an unreadable one is reported in one sentence."""
-        return super().cb_config(ctx, param, checked_config_paths(value))
+        return super().cb_config(ctx, param, check_config_paths(value))
 
     @classmethod
     def run_console_script(cls) -> t.NoReturn:

@@ -1,4 +1,4 @@
-"""Where settings come from, files and the environment: read whole, or told in one sentence."""
+"""Reads what the command line names: files and environment variables."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run_command(plugin: type[PluginBase], environment: Mapping[str, str]) -> Non
         environment: variables to values.
 
     Raises:
-        SettingsError: a variable about logging cannot be right.
+        SettingsError: a variable about logging is invalid.
     """
     _check_log_level(environment_prefix(plugin.name), environment)
     try:
@@ -64,11 +64,11 @@ def _check_log_level(prefix: str, environment: Mapping[str, str]) -> None:
             return
 
 
-def checked_config_paths(paths: tuple[str, ...]) -> tuple[str, ...]:
-    """The paths given by `--config`, once each is known to hold a JSON object.
+def check_config_paths(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the paths given by `--config` after checking that each holds a JSON object.
 
     Raises:
-        SettingsError: one cannot be read, or is something else.
+        SettingsError: one cannot be read, or holds something else.
     """
     for path in paths:
         if path != "ENV":
@@ -77,7 +77,7 @@ def checked_config_paths(paths: tuple[str, ...]) -> tuple[str, ...]:
             except (OSError, UnicodeError) as error:
                 reason = getattr(error, "strerror", None) or "it is no UTF-8"
                 raise SettingsError(f"--config: cannot read {path}: {reason}.") from None
-            json_object("--config", path, text)
+            read_json_object("--config", path, text)
     return paths
 
 
@@ -85,16 +85,16 @@ def checked_config_paths(paths: tuple[str, ...]) -> tuple[str, ...]:
 _SEVERAL = "Extra data"
 
 
-def json_object(option: str, path: str, text: str) -> dict[str, t.Any]:
-    """What a file of the command line holds.
+def read_json_object(option: str, path: str, text: str) -> dict[str, t.Any]:
+    """Return the JSON object in a file that the command line names.
 
     Args:
-        option: that names the file.
-        path: as it was given.
-        text: the file's.
+        option: the option that names the file.
+        path: its path, as given.
+        text: its content.
 
     Raises:
-        SettingsError: it is no JSON object.
+        SettingsError: it is not a JSON object.
     """
     if not text.strip():
         raise SettingsError(f"{option}: {path} is empty.")
@@ -123,7 +123,7 @@ def environment_settings(
     prefix: str,
     environment: Mapping[str, str],
 ) -> dict[str, t.Any]:
-    """The settings that environment variables give, each read as its type.
+    """Return the settings that environment variables give, each read as its type.
 
     Args:
         properties: of the configuration's JSON schema.
@@ -131,7 +131,7 @@ def environment_settings(
         environment: variables to values.
 
     Raises:
-        SettingsError: a value cannot be of its setting's type.
+        SettingsError: a value cannot be read as its setting's type.
     """
     variables = {name: prefix + name.upper() for name in properties}
     return {
@@ -166,7 +166,7 @@ def _boolean(text: str) -> bool:
 
 
 def _array(text: str) -> t.Any:
-    """JSON, or values with commas between them."""
+    """Read JSON, or values with commas between them."""
     bare = text.strip()
     return json.loads(bare) if bare[:1] in {*'[{"'} or bare[-1:] in {*']}"'} else text.split(",")
 

@@ -1,4 +1,4 @@
-"""How a plugin's process ends: on a signal, on an error, and on the end of its work."""
+"""Ends a plugin's process: on a signal, on an error, or when its work is done."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class ShutdownSignal:
         signal.signal(signal.SIGALRM, self._give_up)
 
     def on_request(self, callback: Callable[[], None]) -> None:
-        """Call this, which may only set a flag, when the process is asked to end."""
+        """Register a callback, which may only set a flag, for when the process is asked to end."""
         self._callbacks.append(callback)
         if self.requested:
             callback()
@@ -124,7 +124,7 @@ class ShutdownSignal:
 
 
 SHUTDOWN = ShutdownSignal()
-"""The process's own: signals know no other scope."""
+"""The one of this process: signals have no other scope."""
 
 
 def run(
@@ -133,7 +133,7 @@ def run(
     expected_errors: tuple[type[Exception], ...] = (),
     shutdown: ShutdownSignal = SHUTDOWN,
 ) -> t.NoReturn:
-    """Run a console script to its end, and end the process with one plain sentence at the most.
+    """Run a console script, and end the process with at most one sentence of an error.
 
     Args:
         main: the script; it may raise `SystemExit`.

@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 # Near enough for a slip of the pen; not so near that batch_config is taken for batch_size.
-_CLOSE = 0.75
+_SIMILARITY_CUTOFF = 0.75
 
 REQUIRED_SETTINGS = ("endpoint", "client_id", "client_secret")
 
@@ -88,7 +88,7 @@ def setting_errors(config: Mapping[str, t.Any], schema: Mapping[str, t.Any]) -> 
         schema: the plugin's JSON schema; a property with `secret` true is not quoted.
 
     Returns:
-        No sentence where the configuration can be right as far as it can be told without a call.
+        Nothing if the configuration is valid as far as can be known without a call.
     """
     errors = sorted(
         jsonschema.Draft7Validator(schema).iter_errors(config),
@@ -109,7 +109,7 @@ def setting_errors(config: Mapping[str, t.Any], schema: Mapping[str, t.Any]) -> 
 def warn_unknown_settings(
     config: Mapping[str, t.Any], schema: Mapping[str, t.Any], logger: logging.Logger
 ) -> None:
-    """Warn of each setting that does nothing, never quoting its value.
+    """Warn of each setting without effect, never quoting its value.
 
     Args:
         config: setting names to values.
@@ -119,7 +119,7 @@ def warn_unknown_settings(
     known = list(schema["properties"])
     for name in config:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1, cutoff=_CLOSE)
+            close = difflib.get_close_matches(name, known, n=1, cutoff=_SIMILARITY_CUTOFF)
             question = f"; did you mean {close[0]!r}?" if close else "."
             logger.warning("Setting %r is unknown and has no effect%s", name, question)
 
@@ -146,7 +146,7 @@ def _sentences(
     yield f"Setting '{name}'{where} cannot be right: {_fault(error)}."
 
 
-_NO_TYPE = {
+_NOT_OF_TYPE = {
     "array": "no list",
     "boolean": "neither true nor false",
     "integer": "no whole number",
@@ -157,12 +157,12 @@ _NO_TYPE = {
 
 
 def _fault(error: jsonschema.ValidationError) -> str:
-    """What the validator says, without words of JSON Schema's where they are the usual ones."""
+    """Return the validator's message, without JSON Schema's own words in the usual cases."""
     wanted: t.Any = error.validator_value
     if error.validator == "enum":
         return f"{error.instance!r} is none of {', '.join(str(each) for each in wanted if each)}"
     if error.validator == "type":
         kinds = [wanted] if isinstance(wanted, str) else wanted
-        nones = [_NO_TYPE[kind] for kind in kinds if kind != "null"]
+        nones = [_NOT_OF_TYPE[kind] for kind in kinds if kind != "null"]
         return f"{error.instance!r} is {' and '.join(nones)}"
     return error.message

@@ -1,4 +1,4 @@
-"""Standard streams that whoever started the process has closed."""
+"""Reopens standard streams that the parent process has closed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _MODES = ((0, "stdin", os.O_WRONLY), (1, "stdout", os.O_RDONLY), (2, "stderr", o
 
 
 def reopen_closed_streams() -> None:
-    """Put something in the place of closed standard streams, before anything else is opened.
+    """Replace closed standard streams by the null device, before anything else is opened.
 
     Python has None for them, and the next file or socket to be opened would get their number. An
     input that cannot be read and an output that cannot be written fail with an error like any

@@ -1,4 +1,4 @@
-"""A few daemon threads that make calls."""
+"""A pool of daemon threads."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Workers:
         *args: _P.args,
         **kwargs: _P.kwargs,
     ) -> Future[_T]:
-        """Run a function on the next free thread; its result or exception is the future's."""
+        """Run a function on the next free thread; return a future of its result or exception."""
         future: Future[_T] = Future()
         self._jobs.put((future, lambda: function(*args, **kwargs)))
         return future

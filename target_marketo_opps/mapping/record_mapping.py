@@ -7,7 +7,8 @@ import typing as t
 import msgspec
 
 from marketo_opps import MAX_BODY_BYTES, FieldDescription, FieldValueError, Reason, encode_record
-from marketo_opps.fields import CREATED_AT, EXTERNAL_ID, MARKETO_GUID, UPDATED_AT, writer
+from marketo_opps.field_writers import writer
+from marketo_opps.fields import CREATED_AT, EXTERNAL_ID, MARKETO_GUID, UPDATED_AT
 from target_marketo_opps.delivery.batching import MAX_RECORD_BYTES
 from target_marketo_opps.delivery.counters import shown_key
 from target_marketo_opps.errors import StreamError

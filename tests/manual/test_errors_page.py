@@ -15,7 +15,7 @@ import pytest
 
 from marketo_opps import DailyQuotaError, MarketoObject
 from marketo_opps.plugin import process
-from marketo_opps.plugin.command_line import checked_config_paths, run_command
+from marketo_opps.plugin.command_line import check_config_paths, run_command
 from marketo_opps.plugin.process import ShutdownSignal
 from marketo_sandbox.cli import main as sandbox_main
 from tap_marketo_opps import command_line, connection_test
@@ -111,7 +111,7 @@ def with_state(bookmark: t.Any) -> Case:
 
 
 def config_file(content: bytes) -> Case:
-    return lambda world: checked_config_paths((world.file(content),))
+    return lambda world: check_config_paths((world.file(content),))
 
 
 def values_file(content: bytes | None, **more: t.Any) -> Case:
@@ -364,7 +364,7 @@ CASES: dict[str, Case] = {
     "dedupe_by 'idField' needs": of_target(dedupe_by="idField"),
     "Setting '...' is unknown": of_target(dryrun=True),
     "...: no effect without find_by": settings(filter_values=None, lead_ids_path="x"),
-    "--config: cannot read ...": lambda _: checked_config_paths(("no/such.json",)),
+    "--config: cannot read ...": lambda _: check_config_paths(("no/such.json",)),
     "--config: ... is no JSON": config_file(b"{"),
     "--config: ... is empty.": config_file(b""),
     "--config: ... holds a number or": config_file(b"[" * 100_000),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from marketo_opps.envelope import Envelope, read_answer, read_record_results
+from marketo_opps.envelope import Envelope, read_record_results, read_response
 from marketo_opps.errors import (
     ConnectionLostError,
     RequestRefusedError,
@@ -27,7 +27,7 @@ def answer(body, status=200, content_type="application/json"):
 
 
 def test_absent_members_are_filled_in():
-    read = read_answer("GET /x", answer({"success": True}))
+    read = read_response("GET /x", answer({"success": True}))
     assert read == Envelope([], None, more=None, next_page_token=None, warnings=())
 
 
@@ -40,7 +40,7 @@ def test_everything_that_an_envelope_may_hold_is_kept():
         "nextPageToken": "next",
         "warnings": ["careful"],
     }
-    read = read_answer("GET /x", answer(members))
+    read = read_response("GET /x", answer(members))
     assert read == Envelope([{"a": 1}], "r#1", True, "next", ("careful",))
     page = read.page("GET /x")
     assert (page.records, page.more, page.next_page_token) == ([{"a": 1}], True, "next")
@@ -50,20 +50,20 @@ def test_everything_that_an_envelope_may_hold_is_kept():
 @pytest.mark.parametrize("members", [[], {}, {"success": "true"}, {"result": []}, 1, None])
 def test_json_that_is_no_envelope_is_unexpected(members):
     with pytest.raises(UnexpectedResponseError, match="JSON, but not Marketo's"):
-        read_answer("GET /x", answer(members))
+        read_response("GET /x", answer(members))
 
 
 @pytest.mark.parametrize("body", [b"", b" \n", b'{"success":true,"result":[{"a":', b'{"succ'])
 def test_half_an_answer_is_a_lost_connection(body):
     with pytest.raises(ConnectionLostError, match=rf"breaks off after {len(body)} bytes"):
-        read_answer("GET /x", answer(body))
+        read_response("GET /x", answer(body))
 
 
 def test_html_instead_of_json_is_quoted_in_one_short_line():
     # In Latin-1: what stands between need not know UTF-8.
     page = b"<html>\n  <body>Please log in</body>" + b"x" * 1000 + b"\xe9"
     with pytest.raises(UnexpectedResponseError) as caught:
-        read_answer("GET /x", answer(page, content_type="text/html"))
+        read_response("GET /x", answer(page, content_type="text/html"))
     text = str(caught.value)
     assert "is HTML instead of JSON ('<html> <body>Please log in</body>xxx" in text
     assert "login page" in text
@@ -75,7 +75,7 @@ def test_html_instead_of_json_is_quoted_in_one_short_line():
 )
 def test_text_instead_of_json_is_called_by_its_content_type(content_type, told):
     with pytest.raises(UnexpectedResponseError, match=f"is {told} instead of JSON"):
-        read_answer("GET /x", answer(b"hello", content_type=content_type))
+        read_response("GET /x", answer(b"hello", content_type=content_type))
 
 
 @pytest.mark.parametrize(
@@ -84,18 +84,18 @@ def test_text_instead_of_json_is_called_by_its_content_type(content_type, told):
 )
 def test_an_http_status_that_marketo_does_not_send_is_unexpected(status, told):
     with pytest.raises(UnexpectedResponseError, match=f"HTTP {told}.*'endpoint'"):
-        read_answer("GET /x", answer({}, status=status))
+        read_response("GET /x", answer({}, status=status))
 
 
 def test_a_5xx_is_the_servers_error_whatever_its_body():
     with pytest.raises(ServerError, match="GET /x was HTTP 503 Service Unavailable"):
-        read_answer("GET /x", answer({"success": True}, status=503))
+        read_response("GET /x", answer({"success": True}, status=503))
 
 
 @pytest.mark.parametrize("status", [413, 414])
 def test_a_call_that_is_too_large_is_told_by_its_status(status):
     with pytest.raises(TooLargeError) as caught:
-        read_answer("POST /x", answer(b"<html>", status, "text/html"), permission=None)
+        read_response("POST /x", answer(b"<html>", status, "text/html"), permission=None)
     assert caught.value.call == "POST /x"
     assert [why.code for why in caught.value.reasons] == [str(status)]
     assert all(why.message and why.message != "None" for why in caught.value.reasons)
@@ -104,12 +104,12 @@ def test_a_call_that_is_too_large_is_told_by_its_status(status):
 @pytest.mark.parametrize("errors", [None, [], "no list", ["no object"]])
 def test_a_refusal_without_a_reason_is_still_a_refusal(errors):
     with pytest.raises(RequestRefusedError, match="none no reason was given") as caught:
-        read_answer("GET /x", answer({"success": False, "errors": errors}))
+        read_response("GET /x", answer({"success": False, "errors": errors}))
     assert caught.value.request_id is None
 
 
 def test_a_result_that_is_no_list_counts_as_none():
-    assert read_answer("GET /x", answer({"success": True, "result": {"a": 1}})).result == []
+    assert read_response("GET /x", answer({"success": True, "result": {"a": 1}})).result == []
 
 
 def envelope(*items):

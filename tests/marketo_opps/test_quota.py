@@ -28,7 +28,7 @@ class Counting:
         self.limit = DailyCallLimit(limit, ask=self.ask, clock=lambda: self.now)
 
     def ask(self):
-        self.limit.take(heeds=False)
+        self.limit.take(subject_to_limit=False)
         self.asked += 1
         self.used += 1
         self.told = max(self.told, self.used - self.lag)

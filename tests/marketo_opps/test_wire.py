@@ -15,7 +15,7 @@ from marketo_opps.wire import (
     MAX_BATCH_RECORDS,
     MAX_BODY_BYTES,
     SYNC_ENVELOPE_BYTES,
-    decode_answer,
+    decode_response,
     encode_batch,
     encode_query,
     encode_record,
@@ -37,11 +37,11 @@ def test_a_record_is_compact_utf_8_with_every_digit():
 
 @given(JSON)
 def test_what_is_encoded_decodes_to_the_same(value):
-    assert decode_answer(encode_record({"x": value})) == {"x": value}
+    assert decode_response(encode_record({"x": value})) == {"x": value}
 
 
 def test_fractions_are_read_as_decimals_and_whole_numbers_of_any_size_as_integers():
-    read = decode_answer(b'{"a":0.10,"b":1e2,"c":123456789012345678901234567890}')
+    read = decode_response(b'{"a":0.10,"b":1e2,"c":123456789012345678901234567890}')
     assert read == {"a": Decimal("0.10"), "b": Decimal("1e2"), "c": 123456789012345678901234567890}
     assert str(read["a"]) == "0.10"
 
@@ -49,16 +49,16 @@ def test_fractions_are_read_as_decimals_and_whole_numbers_of_any_size_as_integer
 @pytest.mark.parametrize("body", [b"", b"{", b"<html>", b'{"a":}', b"\xff\xfe"])
 def test_what_is_no_json_is_a_value_error(body):
     with pytest.raises(ValueError):
-        decode_answer(body)
+        decode_response(body)
 
 
 def test_a_text_cut_within_a_surrogate_pair_is_readable():
-    read = decode_answer(rb'{"result":[{"a":"cut \ud83d","ok":"\ud83d\ude00","n":0.10}]}')
+    read = decode_response(rb'{"result":[{"a":"cut \ud83d","ok":"\ud83d\ude00","n":0.10}]}')
     assert read == {"result": [{"a": "cut \ufffd", "ok": "\U0001f600", "n": Decimal("0.10")}]}
 
 
 def test_bytes_that_are_no_utf_8_are_replaced():
-    assert decode_answer(b'{"a":"caf\xe9"}') == {"a": "caf\ufffd"}
+    assert decode_response(b'{"a":"caf\xe9"}') == {"a": "caf\ufffd"}
 
 
 def test_a_batch_puts_records_together_as_they_are():

@@ -57,6 +57,8 @@ SUITES = {
             "plugin/test_command_line.py",
             "test_envelope.py",
             "test_errors.py",
+            "test_field_types.py",
+            "test_field_writers.py",
             "test_fields.py",
             "test_keys.py",
             "test_pacing.py",

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from marketo_opps.errors import UnexpectedResponseError
-from marketo_opps.wire import decode_answer
+from marketo_opps.wire import decode_response
 from tests.target_marketo_opps.helpers import calls, stored, syncs
 
 
@@ -158,13 +158,13 @@ class TestOddAnswers:
 
         def change(member, **members):
             def decode(body):
-                answered = decode_answer(body)
+                answered = decode_response(body)
                 for item in answered.get("result") or []:
                     if member in item:
                         item.update(members)
                 return answered
 
-            monkeypatch.setattr("marketo_opps.envelope.decode_answer", decode)
+            monkeypatch.setattr("marketo_opps.envelope.decode_response", decode)
 
         return change
 

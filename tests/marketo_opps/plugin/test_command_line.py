@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from marketo_opps import SettingsError
-from marketo_opps.plugin.command_line import checked_config_paths, environment_settings, run_command
+from marketo_opps.plugin.command_line import check_config_paths, environment_settings, run_command
 
 PROPERTIES = {
     "text": {"type": "string"},
@@ -103,7 +103,7 @@ def test_a_file_that_is_no_configuration_is_told(content, told, tmp_path):
         path.write_bytes(content)
 
     with pytest.raises(SettingsError) as caught:
-        checked_config_paths(("ENV", str(path)))
+        check_config_paths(("ENV", str(path)))
 
     assert str(caught.value).startswith("--config: ")
     assert str(path) in str(caught.value)
@@ -114,7 +114,7 @@ def test_paths_that_can_be_read_are_handed_on(tmp_path):
     (tmp_path / "a.json").write_text("{}")
     paths = (str(tmp_path / "a.json"), "ENV")
 
-    assert checked_config_paths(paths) == paths
+    assert check_config_paths(paths) == paths
 
 
 class Plugin:

@@ -1,0 +1,109 @@
+"""Values of Singer's as Marketo stores them, and the reasons why a field takes no other; pure."""
+
+from __future__ import annotations
+
+import typing as t
+
+from marketo_opps.field_types import field_type
+from marketo_opps.models import Reason
+
+if t.TYPE_CHECKING:
+    from marketo_opps.field_types import FieldType
+    from marketo_opps.models import FieldDescription
+
+Writer = t.Callable[[t.Any], t.Any]
+
+# describe gives long text no length; Adobe's page of data types does.
+_TEXT_MAX_BYTES = 30_000
+_INTEGER_LIMIT = 2**63
+
+_WRONG_TYPE = "1001"
+_INVALID_DATA = "1003"
+
+
+class FieldValueError(ValueError):
+    """A value that its field cannot take, with a reason of the form that Marketo gives."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = Reason(code, message)
+
+
+def writer(field: FieldDescription, *, truncate_strings: bool = False) -> Writer:
+    """Return a function from any value but null, as Singer taps emit it, to what Marketo stores.
+
+    Args:
+        field: from describe.
+        truncate_strings: cut what is too long instead of refusing it.
+
+    Returns:
+        A function that raises `FieldValueError` for a value that the field cannot take. Date-times
+        are written in UTC to the second; naive ones are taken for UTC.
+    """
+    kind = field_type(field)
+    if kind.json_type == "string" and not kind.format:
+        return _string_writer(field, truncate_strings=truncate_strings)
+    read = kind.read
+
+    def write(value: t.Any) -> t.Any:
+        try:
+            written = read(value)
+        except (ValueError, TypeError):
+            raise _wrong_type(field, kind) from None
+        if kind.json_type == "integer" and written is not None:
+            _check_integer_range(field, written)
+        return written
+
+    return write
+
+
+def _check_integer_range(field: FieldDescription, value: int) -> None:
+    if not -_INTEGER_LIMIT <= value < _INTEGER_LIMIT:
+        raise FieldValueError(_INVALID_DATA, f"Field '{field.name}' is an integer beyond 64 bits")
+
+
+def _wrong_type(field: FieldDescription, kind: FieldType) -> FieldValueError:
+    return FieldValueError(_WRONG_TYPE, f"Field '{field.name}' is not {kind.article}")
+
+
+def _string_writer(field: FieldDescription, *, truncate_strings: bool) -> Writer:
+    most_characters = field.length
+    most_bytes = None if field.length else _TEXT_MAX_BYTES
+
+    def write(value: t.Any) -> str:
+        text = _written_text(field, value)
+        if most_characters and len(text) > most_characters:
+            if not truncate_strings:
+                raise _too_long(field, f"{most_characters} characters")
+            return text[:most_characters]
+        if most_bytes and len(text.encode()) > most_bytes:
+            if not truncate_strings:
+                raise _too_long(field, f"{most_bytes} bytes")
+            return text.encode()[:most_bytes].decode(errors="ignore")
+        return text
+
+    return write
+
+
+def _written_text(field: FieldDescription, value: t.Any) -> str:
+    if value.__class__ is not str:
+        if isinstance(value, list | dict):
+            raise FieldValueError(_WRONG_TYPE, f"Field '{field.name}' is not a string")
+        value = str(value).lower() if isinstance(value, bool) else str(value)
+    if not value.isascii():
+        _check_encodable(field, value)
+    return t.cast("str", value)
+
+
+def _check_encodable(field: FieldDescription, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise FieldValueError(
+            _INVALID_DATA,
+            f"Field '{field.name}' holds half of a surrogate pair, which is no character",
+        ) from None
+
+
+def _too_long(field: FieldDescription, most: str) -> FieldValueError:
+    return FieldValueError(_INVALID_DATA, f"Field '{field.name}' is longer than {most}")

@@ -1,0 +1,171 @@
+"""Singer's values as Marketo stores them, or the reason why a field does not take one."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from marketo_opps import FieldDescription, FieldValueError, encode_record
+from marketo_opps.field_writers import writer
+from marketo_opps.fields import reader
+
+STRING_TYPES = ("string", "text", "email", "phone", "url", "reference", "brand_new_type")
+INTEGER_TYPES = ("integer", "score", "percent")
+NUMBER_TYPES = ("float", "currency")
+TYPES = (*STRING_TYPES, *INTEGER_TYPES, *NUMBER_TYPES, "boolean", "date", "datetime")
+
+
+def field(data_type, length=None, name="x"):
+    return FieldDescription(name, "Shown as", data_type, length)
+
+
+def read(data_type, value):
+    return reader(field(data_type))(value)
+
+
+def write(data_type, value, length=None, *, truncate=False):
+    return writer(field(data_type, length), truncate_strings=truncate)(value)
+
+
+class TestWriting:
+    @pytest.mark.parametrize(
+        ("data_type", "value", "written"),
+        [
+            ("string", "text", "text"),
+            ("string", "", ""),
+            ("string", 12, "12"),
+            ("string", Decimal("1.10"), "1.10"),
+            ("string", 0.1, "0.1"),
+            ("string", False, "false"),
+            ("integer", "12", 12),
+            ("integer", Decimal("12.0"), 12),
+            ("integer", "", None),
+            ("integer", 2**63 - 1, 2**63 - 1),
+            ("integer", -(2**63), -(2**63)),
+            ("currency", "1604.47", Decimal("1604.47")),
+            ("currency", Decimal("1234567890123456.78"), Decimal("1234567890123456.78")),
+            ("currency", " ", None),
+            ("boolean", "True", True),
+            ("boolean", 0, False),
+            ("date", "2010-05-07T01:02:03Z", "2010-05-07"),
+            ("date", date(2010, 5, 7), "2010-05-07"),
+            ("date", datetime(2010, 5, 7, 1, tzinfo=UTC), "2010-05-07"),
+            ("datetime", "2015-02-03T22:36:23.5+02:00", "2015-02-03T20:36:23Z"),
+            ("datetime", "2015-02-03T22:36:23", "2015-02-03T22:36:23Z"),
+            (
+                "datetime",
+                datetime(2015, 2, 3, 22, tzinfo=timezone(timedelta(hours=2))),
+                "2015-02-03T20:00:00Z",
+            ),
+            ("datetime", datetime(2015, 2, 3, 22), "2015-02-03T22:00:00Z"),  # noqa: DTZ001 - naive is the case
+            ("datetime", date(2015, 2, 3), "2015-02-03T00:00:00Z"),
+            ("datetime", "", None),
+        ],
+    )
+    def test_a_singer_value_becomes_marketos(self, data_type, value, written):
+        came = write(data_type, value)
+        assert came == written
+        assert type(came) is type(written)
+
+    @pytest.mark.parametrize(
+        ("data_type", "value", "message"),
+        [
+            ("integer", "12.5", "is not a whole number"),
+            ("integer", True, "is not a whole number"),
+            ("score", "1e400", "is not a whole number"),
+            ("percent", Decimal("1E+400"), "is not a whole number"),
+            ("currency", "much", "is not a number"),
+            ("currency", Decimal("NaN"), "is not a number"),
+            ("float", ["1"], "is not a number"),
+            ("boolean", "maybe", "is not a boolean"),
+            ("date", "soon", "is not a date"),
+            ("datetime", 12, "is not a date and time"),
+            ("string", ["a"], "is not a string"),
+            ("text", {"a": 1}, "is not a string"),
+        ],
+    )
+    def test_a_value_of_the_wrong_type_is_refused_as_marketo_would(self, data_type, value, message):
+        with pytest.raises(FieldValueError) as caught:
+            write(data_type, value)
+        assert str(caught.value.reason) == f"1001 Field 'x' {message}"
+        assert str(caught.value) == f"Field 'x' {message}"
+
+    @pytest.mark.parametrize("value", [2**63, -(2**63) - 1, "1e30"])
+    def test_an_integer_beyond_64_bits_is_refused(self, value):
+        with pytest.raises(FieldValueError, match="beyond 64 bits") as caught:
+            write("integer", value)
+        assert caught.value.reason.code == "1003"
+
+    def test_a_string_may_be_as_long_as_its_field_and_no_longer(self):
+        assert write("string", "é" * 50, length=50) == "é" * 50
+        with pytest.raises(FieldValueError, match="longer than 50 characters") as caught:
+            write("string", "é" * 51, length=50)
+        assert caught.value.reason.code == "1003"
+
+    def test_a_string_that_is_too_long_is_cut_if_asked(self):
+        assert write("string", "abcdef", length=3, truncate=True) == "abc"
+        assert write("string", "abc", length=3, truncate=True) == "abc"
+
+    def test_a_long_text_may_have_30_000_bytes(self):
+        assert write("text", "é" * 15_000) == "é" * 15_000
+        with pytest.raises(FieldValueError, match="longer than 30000 bytes"):
+            write("text", "é" * 15_001)
+        cut = write("text", "x" + "é" * 15_000, truncate=True)
+        assert len(cut.encode()) == 29_999
+        assert set(cut) == {"x", "é"}
+
+    @pytest.mark.parametrize(
+        ("value", "text"), [(Decimal("1E+5"), "1E+5"), (1.5e300, "1.5e+300"), (False, "false")]
+    )
+    def test_what_is_no_text_is_written_as_it_is_said(self, value, text):
+        assert write("string", value, length=255) == text
+
+    def test_a_text_is_measured_by_its_described_length_where_it_has_one(self):
+        assert write("text", "ü" * 20_000, length=20_000) == "ü" * 20_000
+
+    def test_strings_are_not_cut_unless_asked_for(self):
+        with pytest.raises(FieldValueError) as caught:
+            writer(field("string", 3))("abcd")
+        assert caught.value.reason.code == "1003"
+
+    @pytest.mark.parametrize("value", ["\ud800", "ok \udfff", "\udc00" * 60])
+    def test_half_a_surrogate_pair_is_refused(self, value):
+        with pytest.raises(FieldValueError, match="surrogate") as caught:
+            write("string", value, length=50, truncate=True)
+        assert caught.value.reason.code == "1003"
+
+    def test_no_message_quotes_the_value(self):
+        for data_type in (*INTEGER_TYPES, *NUMBER_TYPES, "boolean", "date", "datetime"):
+            with pytest.raises(FieldValueError) as caught:
+                write(data_type, "customer")
+            assert "customer" not in str(caught.value)
+            assert caught.value.__cause__ is None
+
+    @given(
+        st.sampled_from(TYPES),
+        st.one_of(
+            st.booleans(),
+            st.integers(),
+            st.floats(),
+            st.decimals(),
+            st.text(),
+            st.datetimes(timezones=st.timezones()).map(datetime.isoformat),
+            st.dates().map(date.isoformat),
+            st.lists(st.integers(), max_size=2),
+        ),
+    )
+    def test_what_is_written_reads_back_the_same_and_is_json(self, data_type, value):
+        try:
+            written = write(data_type, value)
+        except FieldValueError:
+            return
+        sent = json.loads(encode_record({"x": written}), parse_float=Decimal)["x"]
+        if written is not None:
+            read_back = read(data_type, sent)
+            assert read_back == written
+            assert read_back is None or write(data_type, read_back) == written
