@@ -105,7 +105,7 @@ class Transport:
             with response:
                 return self._read(response, deadline)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            failure = _failure(error, self._base)
+            failure = connection_error(error, self._base)
         # Raised outside of the handler: the exception just caught quotes the URL, secret and all,
         # and must not travel along as the context of ours.
         raise failure
@@ -202,7 +202,13 @@ def _server_time(date: str | None) -> datetime:
         return datetime.now(UTC)
 
 
-def _failure(error: Exception, base: str) -> MarketoError:
+def connection_error(error: Exception, base: str) -> MarketoError:
+    """Return the error that stands for an exception of `requests` or `urllib3`.
+
+    Args:
+        error: what was raised.
+        base: the instance's address, for error texts.
+    """
     causes = list(_causes(error))
     cause = causes[-1]
     if isinstance(cause, ssl.SSLCertVerificationError):

@@ -10,6 +10,7 @@ import requests
 import requests_mock
 
 from marketo_opps import ConnectionSettings, MarketoClient, redaction
+from marketo_opps.pacing import SlidingWindow
 
 BASE = "http://127.0.0.1:9"
 SERVER_TIME = "Mon, 23 Nov 2026 17:00:00 GMT"
@@ -63,6 +64,19 @@ def fake_time():
 @pytest.fixture
 def shared_time():
     return SharedTime()
+
+
+@pytest.fixture
+def let_go_at(monkeypatch):
+    """When calls were let go, by any pacer: a thread may lose its turn right after that."""
+    times, add = [], SlidingWindow.add
+
+    def note(window, when):
+        times.append(when)
+        add(window, when)
+
+    monkeypatch.setattr(SlidingWindow, "add", note)
+    return times
 
 
 @pytest.fixture(autouse=True)

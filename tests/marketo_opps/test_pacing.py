@@ -157,13 +157,10 @@ def test_a_window_remembers_only_what_counts():
 
 
 @pytest.mark.parametrize(("per_window", "at_once"), [(50, 5), (7, 3), (100, 10), (3, 1)])
-def test_threads_together_keep_both_limits(per_window, at_once, shared_time, in_threads):
+def test_threads_together_keep_both_limits(per_window, at_once, shared_time, in_threads, let_go_at):
     pacer = Pacer(per_window, at_once, clock=shared_time.clock, nap=shared_time.nap)
     lock = threading.Lock()
     under_way = most_under_way = 0
-    # Noted where calls are let go: a thread may lose its turn right after that.
-    sent, add = [], pacer._window.add
-    pacer._window.add = lambda now: (sent.append(now), add(now))
 
     def work(index):
         nonlocal under_way, most_under_way
@@ -179,8 +176,8 @@ def test_threads_together_keep_both_limits(per_window, at_once, shared_time, in_
                     under_way -= 1
 
     assert in_threads(at_once + 4, work) == [None] * (at_once + 4)
-    assert len(sent) == 20 * (at_once + 4)
-    assert most_within(WINDOW_SECONDS, sent) <= per_window
+    assert len(let_go_at) == 20 * (at_once + 4)
+    assert most_within(WINDOW_SECONDS, let_go_at) <= per_window
     assert most_under_way <= at_once
 
 
@@ -204,11 +201,10 @@ class TestPause:
     @staticmethod
     def is_free(pacer):
         try:
-            pacer._acquire()
+            with pacer.slot():
+                return True
         except BlockedError:
             return False
-        pacer._release(pacer._clock())
-        return True
 
     def test_nobody_starts_a_call_before_it_is_over(self, pacer, clock):
         pacer.pause(6)
@@ -281,7 +277,8 @@ class TestStop:
         def work():
             try:
                 if wait == "slot":
-                    pacer._acquire()
+                    with pacer.slot():
+                        pytest.fail("a call was started")
                 else:
                     pacer.sleep(3600)
             except StoppedError as error:
@@ -310,13 +307,16 @@ class TestStop:
         pacer.report_outcome(turn)
 
     def test_it_takes_no_lock_so_that_a_signal_handler_may_call_it(self):
-        pacer = Pacer(50, 5)
-        with pacer._condition:
+        def nap(_condition, _seconds):
+            """Called with the lock held."""
             stopping = threading.Thread(target=pacer.stop)
             stopping.start()
             stopping.join(timeout=5)
-            with pytest.raises(StoppedError):
-                pacer.sleep(0)
+            assert not stopping.is_alive()
+
+        pacer = Pacer(50, 5, nap=nap)
+        with pytest.raises(StoppedError):
+            pacer.sleep(3600)
 
 
 def test_sleeping_lasts_as_long_as_asked():

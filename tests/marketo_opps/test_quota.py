@@ -128,15 +128,14 @@ def test_a_usage_that_lags_behind_is_not_taken_for_midnight():
 
 
 def test_threads_together_do_not_pass_the_limit(in_threads):
-    instance = Counting(500)
+    class Slow(Counting):
+        def ask(self):
+            threading.Event().wait(0.01)
+            return super().ask()
+
+    instance = Slow(500)
     lock = threading.Lock()
-    made, ask = [], instance.ask
-
-    def ask_slowly():
-        threading.Event().wait(0.01)
-        return ask()
-
-    instance.limit._ask = ask_slowly
+    made = []
 
     def work(_index):
         while True:

@@ -8,10 +8,16 @@ import time
 
 import pytest
 
-from marketo_opps import ConnectionSettings, MarketoClient, MarketoObject, StoppedError
+from marketo_opps import (
+    ConnectionSettings,
+    MarketoClient,
+    MarketoObject,
+    StoppedError,
+    request_loop,
+)
+from marketo_opps.call import Call
 from marketo_opps.errors import RateLimitError, RequestRefusedError, UnreachableError
-from marketo_opps.pacing import WINDOW_SECONDS
-from marketo_opps.request_loop import Call
+from marketo_opps.pacing import WINDOW_SECONDS, Pacer
 
 OPPORTUNITIES = MarketoObject.OPPORTUNITIES
 
@@ -39,26 +45,24 @@ class Watched:
         return json.dumps(members).encode()
 
 
-def test_the_limits_hold_on_the_wire(instance, connect, shared_time, in_threads, success):
+def test_the_limits_hold_on_the_wire(
+    *, instance, connect, shared_time, in_threads, success, let_go_at
+):
     watched = Watched(shared_time, lambda _: success({"total": 1}))
     instance.answers("stats/usage.json", watched)
     client = connect(shared_time, calls_per_20_seconds=11, max_concurrent_calls=3)
-    window = client._loop._pacer._window
-    times, add = [], window.add
-    # Noted where they are let go: a thread may lose its turn before its call arrives.
-    window.add = lambda now: (times.append(now), add(now))
 
     in_threads(8, lambda _: [client.calls_today() for _ in range(6)])
 
-    assert len(watched.log) == len(times) == 48
-    for start in times:
-        assert sum(start <= each < start + WINDOW_SECONDS for each in times) <= 11
+    assert len(watched.log) == len(let_go_at) == 48
+    for start in let_go_at:
+        assert sum(start <= each < start + WINDOW_SECONDS for each in let_go_at) <= 11
     assert watched.most_under_way <= 3
 
 
 @pytest.mark.parametrize("code", [606, 615])
 def test_all_threads_wait_when_one_meets_a_limit_and_then_one_goes_ahead(
-    *, code, instance, connect, shared_time, in_threads, success, refusal
+    *, code, instance, connect, shared_time, in_threads, success, refusal, monkeypatch
 ):
     """The first call is refused, and so is the first after the pause."""
     watched = Watched(
@@ -75,13 +79,13 @@ def test_all_threads_wait_when_one_meets_a_limit_and_then_one_goes_ahead(
             meets_it.wait(10)
         return client.calls_today()
 
-    paused = client._loop._pacer.pause
+    paused = Pacer.pause
 
-    def pause(seconds):
-        paused(seconds)
+    def pause(pacer, seconds):
+        paused(pacer, seconds)
         meets_it.set()
 
-    client._loop._pacer.pause = pause
+    monkeypatch.setattr(Pacer, "pause", pause)
     assert in_threads(5, work) == [1] * 5
 
     refused, probe, after_first, after_second = [watched.log[index][0] for index in (0, 1, 2, 3)]
@@ -111,15 +115,19 @@ def test_a_probe_that_is_refused_for_good_lets_the_others_go(
     with pytest.raises(RequestRefusedError):
         client.calls_today()
     assert in_threads(5, lambda _: client.calls_today()) == [1] * 5
-    assert not client._loop._pacer._probing
 
 
-def test_a_bug_in_reading_an_answer_holds_nobody_up(instance, connect, success, refusal):
+def test_a_bug_in_reading_a_response_holds_nobody_up(
+    *, instance, connect, success, refusal, monkeypatch
+):
     instance.answers("stats/usage.json", refusal(606), success({"total": 1}))
     client = connect()
-    client._loop._sync_clock = lambda answer: 1 / 0 if client.counts.calls == 2 else answer
-    client._loop._server_clock = (None, 0)
-    client._loop.server_now = lambda: None
+    read = request_loop.read_response
+
+    def read_or_fail(*args, **options):
+        return 1 / 0 if client.counts.calls == 2 else read(*args, **options)
+
+    monkeypatch.setattr(request_loop, "read_response", read_or_fail)
     with pytest.raises(ZeroDivisionError):
         client.calls_today()
     assert client.calls_today() == 1

@@ -14,11 +14,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
 
 from marketo_opps import SettingsError
 from marketo_opps.errors import ConnectionLostError, UnreachableError
 from marketo_opps.settings import ConnectionSettings
-from marketo_opps.transport import Transport, _failure
+from marketo_opps.transport import Transport, connection_error
 
 DATE = b"Date: Mon, 23 Nov 2026 17:00:00 GMT\r\n"
 
@@ -307,10 +308,11 @@ def test_proxy_and_certificates_of_the_environment_are_used_for_a_real_instance(
     monkeypatch.setenv("https_proxy", "http://proxy.invalid:3128")
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
-    transport = connect("https://marketo.invalid")
-    assert transport._session.proxies["https"] == "http://proxy.invalid:3128"
-    assert transport._session.verify == str(tmp_path)
-    assert not transport._session.trust_env
+    session = requests.Session()
+    connect("https://marketo.invalid", session=session)
+    assert session.proxies["https"] == "http://proxy.invalid:3128"
+    assert session.verify == str(tmp_path)
+    assert not session.trust_env
 
 
 def test_a_netrc_does_not_replace_the_token(server, connect, monkeypatch, tmp_path):
@@ -324,7 +326,7 @@ def test_a_certificate_that_cannot_be_verified_is_a_setting_to_correct():
     refused = ssl.SSLCertVerificationError(1, "certificate verify failed")
     refused.verify_message = "self-signed certificate"
     wrapped = urllib3.exceptions.MaxRetryError(None, "/x", urllib3.exceptions.SSLError(refused))
-    failure = _failure(requests.exceptions.SSLError(wrapped), "https://marketo.invalid")
+    failure = connection_error(requests.exceptions.SSLError(wrapped), "https://marketo.invalid")
     assert isinstance(failure, SettingsError)
     assert "(self-signed certificate)" in str(failure)
     assert "REQUESTS_CA_BUNDLE" in str(failure)
@@ -344,7 +346,7 @@ def test_through_a_proxy_a_call_was_not_sent_only_where_no_connection_was_made(c
     # So urllib3 says it of any connection through a proxy, though the call had gone out on it.
     wrapped = urllib3.exceptions.ProxyError("Unable to connect to proxy", cause)
     given_up = urllib3.exceptions.MaxRetryError(None, "/x", wrapped)
-    failure = _failure(requests.exceptions.ProxyError(given_up), "https://marketo.invalid")
+    failure = connection_error(requests.exceptions.ProxyError(given_up), "https://marketo.invalid")
     assert type(failure) is error
     assert failure.ambiguous is (error is ConnectionLostError)
 
@@ -372,7 +374,13 @@ def test_a_connection_is_kept_and_used_again(server, connect):
     assert len(server.connections) == 1
 
 
-def test_eleven_connections_are_kept_for_ten_calls_and_a_token(connect):
-    transport = connect("http://127.0.0.1:9")
-    adapter = transport._session.get_adapter("http://127.0.0.1:9/rest")
-    assert adapter._pool_maxsize == 11
+def test_eleven_connections_are_kept_for_ten_calls_and_a_token(connect, monkeypatch):
+    made = []
+
+    def adapter(**options):
+        made.append(options)
+        return HTTPAdapter(**options)
+
+    monkeypatch.setattr("marketo_opps.transport.HTTPAdapter", adapter)
+    connect("http://127.0.0.1:9")
+    assert made == [{"pool_maxsize": 11}]

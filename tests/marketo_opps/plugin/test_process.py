@@ -365,7 +365,7 @@ class TestResult:
         self.ask_to_end(shutdown)
         assert shutdown.exit_code == 143
 
-    def test_the_grace_begins_with_the_signal_and_the_hard_exit_is_after_it(self, shutdown, alarms):
+    def test_the_grace_begins_with_the_signal_then_a_hard_exit(self, shutdown, alarms):
         self.ask_to_end(shutdown)
         self.now += GRACE_SECONDS
         shutdown.raise_if_out_of_time()

@@ -11,12 +11,16 @@ import pytest
 from marketo_opps.plugin.workers import Workers
 
 
+def threads():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("test-")]
+
+
 @pytest.fixture
 def workers():
     made = Workers(2, "test")
     yield made
     made.close()
-    for thread in made._threads:
+    for thread in threads():
         thread.join(timeout=5)
 
 
@@ -68,9 +72,9 @@ def test_closing_lets_what_was_submitted_finish_and_ends_the_threads():
     futures = [workers.submit(int, "7") for _ in range(5)]
     workers.close()
     assert [future.result(timeout=5) for future in futures] == [7] * 5
-    for thread in workers._threads:
+    for thread in threads():
         thread.join(timeout=5)
-        assert not thread.is_alive()
+    assert not threads()
 
 
 def test_a_process_does_not_wait_for_its_slowest_call():
