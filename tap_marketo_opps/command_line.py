@@ -1,4 +1,4 @@
-"""State and catalog as the command line names them, a bad one told in one sentence."""
+"""State and catalog as the command line names them; a bad one ends in one sentence."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _NO_STREAM = f"is the catalog of another tap: it holds none of {', '.join(_STREA
 
 
 def checked_state(file: t.IO[str] | None) -> t.IO[str] | None:
-    """An open file once it is known to hold a state; what is returned is to be read instead.
+    """Check that an open file holds a state; return a copy to be read instead.
 
     Raises:
-        SettingsError: it holds something else.
+        SettingsError: It holds something else.
     """
     return _checked("--state", file, _state_fault)
 
 
 def checked_catalog(file: t.IO[str] | None) -> t.IO[str] | None:
-    """The same of a catalog.
+    """Check that an open file holds a catalog; return a copy to be read instead.
 
     Raises:
-        SettingsError: it holds something else.
+        SettingsError: It holds something else.
     """
     return _checked("--catalog", file, _catalog_fault)
 
@@ -53,7 +53,7 @@ def _checked(
 
 
 def _state_fault(state: dict[str, t.Any]) -> str | None:
-    """What keeps a JSON object from being a state; an empty one is that of a first run."""
+    """Return what keeps an object from being a state; an empty one is that of a first run."""
     if state.get("type") == "STATE":
         return "holds a whole STATE message: what is inside its 'value' is the state"
     if not state:
@@ -68,7 +68,7 @@ def _state_fault(state: dict[str, t.Any]) -> str | None:
 
 
 def _is_bookmark(bookmark: t.Any) -> bool:
-    """Whether the SDK can read it: it looks into two members that this tap never writes."""
+    """Return True if the SDK can read it: it looks into two members that this tap never writes."""
     if not isinstance(bookmark, dict):
         return False
     partitions = bookmark.get("partitions", [])

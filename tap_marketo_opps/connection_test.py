@@ -34,10 +34,10 @@ HELP = (
 
 
 def checked_kind(value: str) -> str:
-    """What kind of test `--test` asks for.
+    """Validate the value of --test.
 
     Raises:
-        SettingsError: there is no such kind.
+        SettingsError: There is no such kind of test.
     """
     if value not in {ALL, RECORDS, SCHEMA, DISABLED}:
         raise SettingsError(f"--test: {value!r} is none of {ALL}, {RECORDS}, {SCHEMA}.")
@@ -49,26 +49,26 @@ class Check:
     """Something to try, and what for.
 
     Attributes:
-        what: is tried.
-        needed_by: what needs it.
-        attempt: tries it.
-        dispensable: whether a run goes without it on an instance that has no such thing.
+        name: Of what is tried.
+        needed_by: Streams or settings that need it.
+        attempt: Tries it.
+        optional: True if a run goes without it on an instance that has no such thing.
     """
 
-    what: str
+    name: str
     needed_by: str
     attempt: Callable[[], object]
-    dispensable: bool = False
+    optional: bool = False
 
     def outcome(self) -> tuple[bool, str]:
-        """Whether it went well, and the line to print."""
+        """Try it; return True if it went well, and the line to print."""
         try:
             self.attempt()
         except MarketoError as error:
-            if self.dispensable and isinstance(error, CrmManagedError | RequestRefusedError):
-                return True, f"ok      {self.what}: none on this instance, left out of a run"
-            return False, f"FAILED  {self.what} (for {self.needed_by}): {error}"
-        return True, f"ok      {self.what}"
+            if self.optional and isinstance(error, CrmManagedError | RequestRefusedError):
+                return True, f"ok      {self.name}: none on this instance, left out of a run"
+            return False, f"FAILED  {self.name} (for {self.needed_by}): {error}"
+        return True, f"ok      {self.name}"
 
 
 def checks_for(
@@ -79,14 +79,14 @@ def checks_for(
     by_log: bool,
     by_catalog: bool,
 ) -> Iterator[Check]:
-    """What the selected streams need; the credentials come first, for all else needs them.
+    """Yield what the selected streams need; credentials come first, for all else needs them.
 
     Args:
-        client: to try it with.
-        streams: names of those that are selected.
-        by_leads: whether opportunities are found through leads.
-        by_log: whether leads are found through the activity log.
-        by_catalog: whether a catalog selects them; without one, a run describes roles first.
+        client: To try it with.
+        streams: Names of those that are selected.
+        by_leads: True if opportunities are found through leads.
+        by_log: True if leads are found through the activity log.
+        by_catalog: True if a catalog selects them; without one, a run describes roles first.
     """
     wanted = sorted(streams)
     yield Check("credentials", "everything", client.server_now)
@@ -97,8 +97,8 @@ def checks_for(
     if ROLES in wanted or (pair and by_leads):
         needed_by = ROLES if ROLES in wanted else "finding opportunities by leads"
         roles = MarketoObject.OPPORTUNITY_ROLES
-        dispensable = not (by_leads or by_catalog)
-        yield Check("reading roles", needed_by, lambda: client.describe(roles), dispensable)
+        optional = not (by_leads or by_catalog)
+        yield Check("reading roles", needed_by, lambda: client.describe(roles), optional)
     if ACTIVITIES in wanted or (pair and by_log):
         needed_by = ACTIVITIES if ACTIVITIES in wanted else "find_by activities"
         yield Check("reading the activity log", needed_by, client.activity_types)
@@ -106,16 +106,16 @@ def checks_for(
         yield Check("reading field metadata", FIELDS, lambda: client.browse_fields(batch_size=1))
 
 
-def report(checks: Iterator[Check], tell: Callable[[str], object]) -> bool:
+def report(checks: Iterator[Check], print_line: Callable[[str], object]) -> bool:
     """Try one after the other; without credentials, nothing else.
 
     Returns:
-        Whether all went well.
+        True if all went well.
     """
     all_well = True
     for number, check in enumerate(checks):
         is_well, line = check.outcome()
-        tell(line)
+        print_line(line)
         all_well &= is_well
         if number == 0 and not is_well:
             break

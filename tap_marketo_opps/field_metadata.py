@@ -22,8 +22,14 @@ FIELDS = "opportunity_fields"
 class FieldReader:
     """Reads fields' metadata.
 
+    Args:
+        client: To read with.
+        workers: Make the calls.
+        batch_size: Fields a page.
+        meanwhile: Called now and then while a page is waited for.
+
     Attributes:
-        missing: names that the instance has no field of.
+        missing: Names that the instance has no field of.
     """
 
     def __init__(
@@ -40,7 +46,7 @@ class FieldReader:
         self.missing: list[str] = []
 
     def by_name(self, names: Sequence[str]) -> Iterator[list[Record]]:
-        """Each field by a call of its own, several at once, in the order of the names."""
+        """Yield each field, by a call of its own, several at once, in the order of the names."""
         calls = [(name, self._workers.submit(self._client.field, name)) for name in names]
         for name, future in calls:
             record = SHUTDOWN.result(future, self._meanwhile)
@@ -49,8 +55,8 @@ class FieldReader:
             else:
                 yield [record]
 
-    def browsed(self) -> Iterator[list[Record]]:
-        """All fields, a page at a time; after a refused page token again from the first."""
+    def browse(self) -> Iterator[list[Record]]:
+        """Yield all fields, a page at a time; after a refused page token again from the first."""
         token, restarted, paging = None, False, QueryPaging()
         while True:
             future = self._workers.submit(

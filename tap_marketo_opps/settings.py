@@ -6,13 +6,10 @@ import typing as t
 
 from marketo_opps import MAX_BATCH_RECORDS, SettingsError
 from marketo_opps.plugin.settings import REQUIRED_SETTINGS, SHARED_SETTINGS
-from tap_marketo_opps.finding.key_sources import FileKeys, LeadRange, ListedKeys, is_no_lead_id
-from tap_marketo_opps.sync.state import moment_of
+from tap_marketo_opps.moments import normalize_iso
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from tap_marketo_opps.finding.key_sources import KeySource
 
 BY_FILTER = "filter"
 BY_ACTIVITIES = "activities"
@@ -114,7 +111,7 @@ CONFIG_SCHEMA: dict[str, t.Any] = {
 
 
 def find_by(config: Mapping[str, t.Any]) -> str:
-    """Which way of finding is asked for."""
+    """Return the way of finding that is asked for."""
     if chosen := config.get("find_by"):
         return str(chosen)
     has_values = config.get("filter_values") is not None or config.get("filter_values_path")
@@ -122,7 +119,7 @@ def find_by(config: Mapping[str, t.Any]) -> str:
 
 
 def idle_settings(config: Mapping[str, t.Any]) -> list[str]:
-    """Those that name leads where nobody has said how to find.
+    """Return settings that name leads, and have no effect since find_by is not set.
 
     Who has chosen a way may well keep the settings of another.
     """
@@ -131,16 +128,16 @@ def idle_settings(config: Mapping[str, t.Any]) -> list[str]:
 
 
 def start_date(config: Mapping[str, t.Any]) -> str | None:
-    """`start_date` as a moment.
+    """Return `start_date` as a moment.
 
     Raises:
-        SettingsError: it is no date-time.
+        SettingsError: It is not a date-time.
     """
     given = config.get("start_date")
     if not given:
         return None
     try:
-        return moment_of(str(given))
+        return normalize_iso(str(given))
     except ValueError:
         raise SettingsError(
             f"Setting 'start_date' is no date-time: {given!r}; write it as 2026-01-31T00:00:00Z."
@@ -148,7 +145,7 @@ def start_date(config: Mapping[str, t.Any]) -> str | None:
 
 
 def setting_conflicts(config: Mapping[str, t.Any]) -> list[str]:
-    """What is wrong with the tap's own settings taken together, one sentence each."""
+    """Return what is wrong with the tap's own settings taken together, one sentence each."""
     rules = {BY_FILTER: _filter_conflicts, BY_LEAD_IDS: _lead_conflicts}.get(find_by(config))
     conflicts = rules(config) if rules else []
     try:
@@ -181,27 +178,3 @@ def _lead_conflicts(config: Mapping[str, t.Any]) -> list[str]:
     if first is None or last is None:
         return ["find_by lead_ids needs lead_id_from and lead_id_to, or lead_ids_path."]
     return [] if first <= last else ["lead_id_from must not be greater than lead_id_to."]
-
-
-def filter_source(config: Mapping[str, t.Any]) -> KeySource:
-    """The values to look up, counted and checked.
-
-    Raises:
-        SettingsError: there are none, they cannot be read, or one cannot be looked up.
-    """
-    if path := config.get("filter_values_path"):
-        return FileKeys("filter_values_path", path)
-    return ListedKeys("filter_values", config["filter_values"])
-
-
-def lead_source(config: Mapping[str, t.Any]) -> KeySource:
-    """The lead ids to sweep.
-
-    Raises:
-        SettingsError: their file holds none, cannot be read, or holds something else.
-    """
-    if path := config.get("lead_ids_path"):
-        return FileKeys(
-            "lead_ids_path", path, unfit=is_no_lead_id, rule="a lead id is a whole number"
-        )
-    return LeadRange(config["lead_id_from"], config["lead_id_to"])

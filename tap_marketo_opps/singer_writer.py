@@ -7,15 +7,16 @@ import typing as t
 from datetime import datetime  # noqa: TC003 - msgspec reads the annotation
 
 import msgspec
+from singer_sdk.singerlib import Message, SchemaMessage
 from singer_sdk.singerlib.encoding.base import GenericSingerWriter
-from singer_sdk.singerlib.encoding.simple import Message
 
 from marketo_opps.plugin.errors import OutputError
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tap_marketo_opps.typed_page import Typed
+TypedRecord = t.Any
+"""A typed record that encodes as JSON: a struct of one's own kind, or a dict."""
 
 
 class _RecordMessage(msgspec.Struct, tag_field="type", tag="RECORD", gc=False):
@@ -32,40 +33,49 @@ class _StateMessage(msgspec.Struct, tag_field="type", tag="STATE"):
 _ENCODER = msgspec.json.Encoder(enc_hook=str, decimal_format="number")
 
 
-def encode_records(stream: str, records: Iterable[Typed], time_extracted: datetime) -> bytes:
-    """RECORD messages, a line each."""
+def encode_records(stream: str, records: Iterable[TypedRecord], time_extracted: datetime) -> bytes:
+    """Return RECORD messages, a line each."""
     return _ENCODER.encode_lines(
         [_RecordMessage(stream, record, time_extracted) for record in records]
     )
 
 
 def encode_state(state: Mapping[str, t.Any]) -> bytes:
-    """A STATE message, as a line."""
+    """Return a STATE message, as a line."""
     return _ENCODER.encode(_StateMessage(state)) + b"\n"
 
 
 def encode_message(message: Mapping[str, t.Any]) -> bytes:
-    """Any message, as a line."""
+    """Return any message, as a line."""
     return _ENCODER.encode(message) + b"\n"
 
 
 class MessageWriter(GenericSingerWriter[bytes, Message]):
     """Writes messages to stdout and keeps nothing back."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._schemas: set[bytes] = set()
+
     def serialize_message(self, message: Message) -> bytes:
-        """One message as a line."""
+        """Return one message as a line."""
         return encode_message(message.to_dict())
 
     def write_message(self, message: Message) -> None:
-        """Write one message."""
-        self.write(self.format_message(message))
+        """Write one message; a SCHEMA only once, for one run may write several streams."""
+        line = self.format_message(message)
+        if isinstance(message, SchemaMessage):
+            if line in self._schemas:
+                return
+            self._schemas.add(line)
+        self.write(line)
 
     def write(self, lines: bytes) -> None:
         """Write whole lines.
 
         Raises:
-            BrokenPipeError: whoever read them is gone.
-            OutputError: they cannot be written for another reason.
+            BrokenPipeError: Whoever read them is gone.
+            OutputError: They cannot be written for another reason.
         """
         try:
             _write_all(memoryview(lines))

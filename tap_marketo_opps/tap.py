@@ -25,9 +25,11 @@ from marketo_opps.fields import object_schema
 from marketo_opps.plugin.base import MarketoPlugin
 from marketo_opps.plugin.process import SHUTDOWN
 from tap_marketo_opps import command_line, connection_test
+from tap_marketo_opps.errors import without_roles
 from tap_marketo_opps.field_metadata import FIELDS
 from tap_marketo_opps.finding import activity_log
 from tap_marketo_opps.finding.finders import OPPORTUNITIES, ROLES
+from tap_marketo_opps.schemas import keys_schema, with_timestamps
 from tap_marketo_opps.settings import (
     BY_ACTIVITIES,
     BY_FILTER,
@@ -38,24 +40,18 @@ from tap_marketo_opps.settings import (
 )
 from tap_marketo_opps.singer_writer import MessageWriter, encode_state
 from tap_marketo_opps.streams import (
-    FoundStream,
+    LookupStream,
     OpportunityActivitiesStream,
     OpportunityFieldsStream,
-    activities_schema,
-    dated,
-    fields_schema,
-    keys_schema,
 )
-from tap_marketo_opps.sync import error_advice
-from tap_marketo_opps.sync.start_run import Planner, found_together
+from tap_marketo_opps.sync.progress import SECONDS_BETWEEN_LOGS
+from tap_marketo_opps.sync.start_run import start_run, streams_sharing_a_run
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from singer_sdk.plugin_base import _ConfigInput
-
     from marketo_opps import ObjectDescription
-    from tap_marketo_opps.streams import MarketoStream
+    from tap_marketo_opps.marketo_stream import MarketoStream
     from tap_marketo_opps.sync.run import Run
 
 _PAIR = (OPPORTUNITIES, ROLES)
@@ -80,6 +76,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
     ]
 
     most_retry_seconds = float("inf")
+    seconds_between_logs = SECONDS_BETWEEN_LOGS
 
     @classmethod
     def settings_errors(cls, settings: dict[str, t.Any]) -> list[str]:
@@ -94,7 +91,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
 
     @functools.cached_property
     def client(self) -> MarketoClient:
-        """The one client of this tap."""
+        """Return the one client of this tap."""
         settings = ConnectionSettings.from_config(self.config)
         most = min(settings.max_retry_seconds, self.most_retry_seconds)
         client = MarketoClient(
@@ -107,28 +104,30 @@ class TapMarketoOpps(MarketoPlugin, Tap):
 
     @functools.cached_property
     def activity_types(self) -> dict[int, str]:
-        """Ids and names of the activities that tell of opportunities."""
+        """Return ids and names of the activities about opportunities."""
         return activity_log.activity_types(self.client)
 
     # Streams
 
     def setup_mapper(self) -> None:
-        """Map what the streams have made of the catalog, keys that it leaves out and all."""
+        """Set up maps once the streams have added to the catalog the keys that it leaves out."""
         if self.input_catalog is not None:
             _ = self.streams
         super().setup_mapper()
 
     def discover_streams(self) -> Sequence[MarketoStream]:
-        """All streams; with a catalog no call is made."""
+        """Return all streams; with a catalog no call is made."""
         streams: list[MarketoStream] = [
-            FoundStream(self, name, schema)
+            LookupStream(self, name, schema, self.run_started_by)
             for name in _PAIR
             if (schema := self._pair_schema(name)) is not None
         ]
         return [
             *streams,
-            OpportunityFieldsStream(self, FIELDS, fields_schema()),
-            OpportunityActivitiesStream(self, activity_log.ACTIVITIES, activities_schema()),
+            OpportunityFieldsStream(
+                self, lambda: self.client, self.write_page, self.seconds_between_logs
+            ),
+            OpportunityActivitiesStream(self, self.run_started_by, lambda: self.activity_types),
         ]
 
     def _pair_schema(self, name: str) -> dict[str, t.Any] | None:
@@ -140,18 +139,18 @@ class TapMarketoOpps(MarketoPlugin, Tap):
 
     @functools.cached_property
     def descriptions(self) -> dict[str, ObjectDescription | None]:
-        """What describe says; None for roles on an instance that has none."""
-        opportunities = dated(self.client.describe(MarketoObject.OPPORTUNITIES))
+        """Return what describe says; None for roles on an instance that has none."""
+        opportunities = with_timestamps(self.client.describe(MarketoObject.OPPORTUNITIES))
         roles: ObjectDescription | None
         try:
-            roles = dated(self.client.describe(MarketoObject.OPPORTUNITY_ROLES))
+            roles = with_timestamps(self.client.describe(MarketoObject.OPPORTUNITY_ROLES))
         except (CrmManagedError, RequestRefusedError) as error:
-            self.logger.warning("%s", error_advice.without_roles(error))
+            self.logger.warning("%s", without_roles(error))
             roles = None
-        self._tell_unknown_types(opportunities)
+        self._log_unknown_types(opportunities)
         return {OPPORTUNITIES: opportunities, ROLES: roles}
 
-    def _tell_unknown_types(self, description: ObjectDescription) -> None:
+    def _log_unknown_types(self, description: ObjectDescription) -> None:
         unknown = {
             field.data_type: field.name
             for field in description.fields
@@ -162,25 +161,28 @@ class TapMarketoOpps(MarketoPlugin, Tap):
 
     # Runs
 
-    def run_led_by(self, stream: FoundStream) -> Run | None:
-        """The run that finds this stream's records; None where an earlier stream has led it."""
+    def run_started_by(self, stream: LookupStream) -> Run | None:
+        """Return the run that finds this stream's records; None if an earlier stream started it."""
         selected = {
             name: each
             for name, each in self.streams.items()
-            if isinstance(each, FoundStream) and each.selected
+            if isinstance(each, LookupStream) and each.selected
         }
-        together = found_together(stream, selected, find_by(self.config))
-        return self._planner.run(together) if next(iter(together)) == stream.name else None
-
-    @property
-    def _planner(self) -> Planner:
-        return Planner(
+        names = [stream.name]
+        if not stream.is_dry_run:
+            names = streams_sharing_a_run(stream.name, [*selected], find_by(self.config))
+        if names[0] != stream.name:
+            return None
+        outputs = {name: each.output() for name, each in selected.items() if name in names}
+        return start_run(
+            outputs,
             config=self.config,
             client=self.client,
             writer=t.cast("MessageWriter", self.message_writer),
             state=t.cast("dict[str, t.Any]", self.state),
             opportunities=self.descriptions[OPPORTUNITIES] if self.input_catalog is None else None,
             activity_types=lambda: self.activity_types,
+            seconds_between_logs=self.seconds_between_logs,
         )
 
     def write_page(self, lines: bytes) -> None:
@@ -191,7 +193,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
-        """The SDK's, but for what `--test` is, and for when it comes about."""
+        """Return the SDK's command, its `--test` run once all options are read."""
         command = super().get_singer_command()
         (test,) = (each for each in command.params if each.name == "test")
         t.cast("click.Option", test).help = connection_test.HELP
@@ -206,7 +208,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
         param: click.Option,  # noqa: ARG003
         value: str,
     ) -> str:
-        """The kind of test that `--test` asks for, with a plain sentence for what is none."""
+        """Validate the value of --test."""
         return connection_test.checked_kind(value)
 
     @classmethod
@@ -218,7 +220,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
         test: str = connection_test.DISABLED,
         **options: t.Any,
     ) -> None:
-        """A sync or a test, once the files that it is given are known to be readable."""
+        """Run a sync or a test, once the files that it is given are known to be readable."""
         state, catalog = command_line.checked_state(state), command_line.checked_catalog(catalog)
         if test == connection_test.DISABLED or options.get("about"):
             super().invoke(state=state, catalog=catalog, **options)
@@ -226,8 +228,8 @@ class TapMarketoOpps(MarketoPlugin, Tap):
             sys.exit(0 if cls._test(test, options["config"], catalog) else 1)
 
     @classmethod
-    def _test(cls, kind: str, config: _ConfigInput, catalog: t.IO[str] | None) -> bool:
-        """Whether a test goes well."""
+    def _test(cls, kind: str, config: t.Any, catalog: t.IO[str] | None) -> bool:
+        """Run a test; return True if it goes well."""
         tap = cls(
             config=config.config,
             parse_env_config=config.parse_env,
@@ -246,7 +248,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
         return True
 
     def report_checks(self) -> bool:
-        """Print what this user may do; whether it is all that a run needs."""
+        """Print what this user may do; return True if it is all that a run needs."""
         way = find_by(self.config)
         wanted = connection_test.checks_for(
             self.client,
@@ -258,7 +260,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
         return connection_test.report(wanted, click.echo)
 
     def _streams_wanted(self) -> set[str]:
-        """Those that are selected; without a catalog, and so without a call, by default."""
+        """Return those that are selected; without a catalog, and so without a call, by default."""
         if self.input_catalog is None:
             return {*_PAIR, FIELDS}
         return {name for name, stream in self.streams.items() if stream.selected}

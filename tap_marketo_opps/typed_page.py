@@ -16,9 +16,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from marketo_opps import ObjectDescription, Record
-
-Typed = t.Any
-"""A typed record that encodes as JSON: a struct of one's own kind, or a dict."""
+    from tap_marketo_opps.singer_writer import TypedRecord
 
 # What msgspec converts by itself; in the end it is the same JSON as `marketo_opps.fields` makes.
 _QUICK_TYPES: dict[str, t.Any] = {
@@ -30,11 +28,17 @@ _QUICK_TYPES: dict[str, t.Any] = {
 }
 
 
-class PageReader:
+class PageConverter:
     """Types whole pages, ten times as fast as a record at a time in Python.
 
     A record that holds anything but the usual forms is read by `record_reader`, which knows all of
     them: what is written is the same in any case.
+
+    Args:
+        description: Of the fields.
+        field_names: Those to emit, in order.
+        replication_key: A field of the type datetime, whatever the description says.
+        on_misfit: Called with field and GUID of every value that does not fit its type.
     """
 
     def __init__(
@@ -44,17 +48,9 @@ class PageReader:
         replication_key: str,
         on_misfit: Callable[[str, str], None],
     ) -> None:
-        """Get ready.
-
-        Args:
-            description: of the fields.
-            field_names: those to emit, in order.
-            replication_key: a field of the type datetime, whatever the description says.
-            on_misfit: told field and GUID of every value that does not fit its type.
-        """
-        self._careful = record_reader(description, field_names, on_misfit)
+        self._convert_slowly = record_reader(description, field_names, on_misfit)
         self._key = replication_key
-        self._moment_of = moment_reader(replication_key)
+        self._read_replication_key = replication_key_reader(replication_key)
         kinds = {field.name: field.data_type for field in description.fields}
         attributes = {name: f"field_{number}" for number, name in enumerate(field_names)}
         self._struct = _struct(attributes, {**kinds, replication_key: "moment"})
@@ -68,38 +64,40 @@ class PageReader:
             if kinds[name] == "datetime" and name != replication_key
         ]
 
-    def __call__(self, records: Sequence[Record]) -> list[tuple[str | None, Typed]]:
-        """The records of a page, each with its replication key value."""
+    def __call__(self, records: Sequence[Record]) -> list[tuple[str | None, TypedRecord]]:
+        """Return the records of a page, each with its replication key value."""
         return [
-            self._finished(record, quick)
-            for record, quick in zip(records, self._quickly(records), strict=True)
+            self._complete(record, quick)
+            for record, quick in zip(records, self._convert_fast(records), strict=True)
         ]
 
-    def _quickly(self, records: Sequence[Record]) -> Sequence[Typed | None]:
+    def _convert_fast(self, records: Sequence[Record]) -> Sequence[TypedRecord | None]:
         try:
             return msgspec.convert(records, self._structs, strict=False)
         except msgspec.ValidationError:
-            return [self._one_quickly(record) for record in records]
+            return [self._convert_one_fast(record) for record in records]
 
-    def _one_quickly(self, record: Record) -> Typed | None:
+    def _convert_one_fast(self, record: Record) -> TypedRecord | None:
         try:
             return msgspec.convert(record, self._struct, strict=False)
         except msgspec.ValidationError:
             return None
 
-    def _finished(self, record: Record, quick: Typed | None) -> tuple[str | None, Typed]:
-        moment = self._moment_of(record)
+    def _complete(
+        self, record: Record, quick: TypedRecord | None
+    ) -> tuple[str | None, TypedRecord]:
+        moment = self._read_replication_key(record)
         is_misfit = moment is None and record.get(self._key) is not None
         if quick is None or is_misfit or not self._is_usual(record, quick):
-            return moment, self._careful(record)
+            return moment, self._convert_slowly(record)
         if self._guid and (guid := getattr(quick, self._guid)):
             setattr(quick, self._guid, guid.rstrip())
         if self._moment:
             setattr(quick, self._moment, moment)
         return moment, quick
 
-    def _is_usual(self, record: Record, quick: Typed) -> bool:
-        """Numbers that JSON and its readers know; moments in UTC, to the second, as written."""
+    def _is_usual(self, record: Record, quick: TypedRecord) -> bool:
+        """Return True if JSON readers know the numbers, and moments are in UTC, to the second."""
         for name in self._numbers:
             number = getattr(quick, name)
             if number is not None and not (
@@ -116,8 +114,11 @@ class PageReader:
         return True
 
 
-def moment_reader(replication_key: str) -> Callable[[Record], str | None]:
-    """From a record as Marketo sends it to its replication key value; None where it is none."""
+def replication_key_reader(replication_key: str) -> Callable[[Record], str | None]:
+    """Return a function from a record as Marketo sends it to its replication key value.
+
+    It returns None where there is none that can be read.
+    """
     read_value = reader(FieldDescription(replication_key, "", "datetime"))
 
     def read(record: Record) -> str | None:
@@ -130,13 +131,13 @@ def moment_reader(replication_key: str) -> Callable[[Record], str | None]:
     return read
 
 
-def to_dict(typed: Typed) -> Record:
-    """A typed record as a dict of what JSON knows, and decimals."""
+def to_dict(typed: TypedRecord) -> Record:
+    """Return a typed record as a dict of what JSON knows, and decimals."""
     return t.cast("Record", msgspec.to_builtins(typed, builtin_types=(Decimal,)))
 
 
 def _struct(attributes: dict[str, str], kinds: dict[str, str]) -> type[msgspec.Struct]:
-    """A kind of struct for records of these fields; field names need not be Python's."""
+    """Return a struct type for records of these fields; field names need not be Python's."""
     return msgspec.defstruct(
         "Record",
         [

@@ -57,7 +57,13 @@ ARROWS = {
 
 # What every room of a plugin may use: values and errors that import nothing of the plugin.
 FOUNDATIONS = {
-    "tap_marketo_opps": {"tap_marketo_opps.errors", "tap_marketo_opps.singer_writer"},
+    "tap_marketo_opps": {
+        "tap_marketo_opps.errors",
+        "tap_marketo_opps.moments",
+        "tap_marketo_opps.settings",
+        "tap_marketo_opps.singer_writer",
+        "tap_marketo_opps.wording",
+    },
     "target_marketo_opps": {
         "target_marketo_opps.errors",
         "target_marketo_opps.json_lines",

@@ -7,22 +7,24 @@ import logging
 import typing as t
 from datetime import UTC, datetime
 
-from marketo_opps import FieldDescription, LogPaging, MarketoError, PageTokenError
+from marketo_opps import FieldDescription, LogPaging, PageTokenError
 from marketo_opps.errors import UnexpectedResponseError
 from marketo_opps.fields import reader
-from tap_marketo_opps.finding.pending_keys import decoded, encoded
-from tap_marketo_opps.finding.seen_keys import Seen
-from tap_marketo_opps.finding.stages import Reading, Step
-from tap_marketo_opps.sync.state import earlier, latest, parsed
+from tap_marketo_opps.errors import NoActivityTypesError
+from tap_marketo_opps.finding.page_result import PageResult
+from tap_marketo_opps.finding.pending_keys import decode_keys, encode_keys
+from tap_marketo_opps.finding.seen_keys import KeyHashSet
+from tap_marketo_opps.finding.stages import ChunkCursor
+from tap_marketo_opps.moments import from_iso_utc, max_or_none, minus_seconds
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from marketo_opps import MarketoClient, Page, Record
-    from tap_marketo_opps.finding.pending_keys import Backlog
+    from tap_marketo_opps.finding.page_result import Key
+    from tap_marketo_opps.finding.pending_keys import PendingKeys
     from tap_marketo_opps.finding.prefetch import Calls
-    from tap_marketo_opps.finding.stages import Key
-    from tap_marketo_opps.sync.state import Position
+    from tap_marketo_opps.finding.resume_point import Position
 
 _LOGGER = logging.getLogger("tap-marketo-opps")
 
@@ -41,15 +43,11 @@ _read_date = reader(FieldDescription(ACTIVITY_DATE, "", "datetime"))
 read_lead_id = reader(FieldDescription(LEAD_ID, "", "integer"))
 
 
-class NoActivityTypesError(MarketoError):
-    """The instance logs nothing about opportunities."""
-
-
 def activity_types(client: MarketoClient) -> dict[int, str]:
-    """Ids on this instance and names of the activities that tell of opportunities.
+    """Return ids on this instance, and names, of the activities about opportunities.
 
     Raises:
-        NoActivityTypesError: there is none of them.
+        NoActivityTypesError: There is none of them.
     """
     ids = client.activity_types()
     found = {ids[name]: name for name in ACTIVITY_NAMES if name in ids}
@@ -62,24 +60,24 @@ def activity_types(client: MarketoClient) -> dict[int, str]:
 
 
 def activity_date(activity: Record) -> str:
-    """When it happened, as a moment.
+    """Return when it happened, as a moment.
 
     Raises:
-        UnexpectedResponseError: it does not tell.
+        UnexpectedResponseError: It has no date that can be read.
     """
-    return t.cast("str", _told(activity, ACTIVITY_DATE, _read_date))
+    return t.cast("str", _required(activity, ACTIVITY_DATE, _read_date))
 
 
-def lead_of(activity: Record) -> int:
-    """The id of the lead whose activity it is.
+def lead_id(activity: Record) -> int:
+    """Return the id of the lead whose activity it is.
 
     Raises:
-        UnexpectedResponseError: it does not tell.
+        UnexpectedResponseError: It has no lead id that can be read.
     """
-    return t.cast("int", _told(activity, LEAD_ID, read_lead_id))
+    return t.cast("int", _required(activity, LEAD_ID, read_lead_id))
 
 
-def _told(activity: Record, name: str, read: Callable[[t.Any], t.Any]) -> t.Any:
+def _required(activity: Record, name: str, read: Callable[[t.Any], t.Any]) -> t.Any:
     try:
         value = read(activity[name])
     except (KeyError, ValueError):
@@ -92,16 +90,29 @@ def _told(activity: Record, name: str, read: Callable[[t.Any], t.Any]) -> t.Any:
     return value
 
 
-class LogWalk:
+class ActivityLogReader:
     """The activity log from one moment to another, page after page.
 
     Pages may be short or empty while there is more. The page token goes on where an interrupted
     run stood; should Marketo no longer know it, the moment of the last activity does. What the
-    pages name is in a backlog: where little happens, many pages go by before a call for the leads
-    in them is full.
+    pages name is pending: where little happens, many pages go by before a call for the leads in
+    them is full.
+
+    Args:
+        client: To read with.
+        type_ids: Of the activities wanted.
+        since: The first moment of interest.
+        until: The last one.
+        batch_size: Activities a page.
+        keys_of: Returns what activities name that is to be looked up.
+        pending: Keys that are being looked up.
+        at: Where an earlier run stood.
+
+    Attributes:
+        reached: The moment up to which the log has been read.
     """
 
-    goes_on = False
+    keeps_place = False
     keys_done = 0
     unmatched = 0
     total = None
@@ -116,62 +127,50 @@ class LogWalk:
         until: str,
         batch_size: int,
         keys_of: Callable[[Sequence[Record]], Iterable[Key]],
-        backlog: Backlog,
+        pending: PendingKeys,
         at: Position | None = None,
     ) -> None:
-        """Get ready to walk.
-
-        Args:
-            client: to read with.
-            type_ids: of the activities wanted.
-            since: the first moment of interest.
-            until: the last one.
-            batch_size: activities a page.
-            keys_of: what activities name that is to be looked up.
-            backlog: of the lookups.
-            at: where an earlier run stood.
-        """
-        at = at or {"token": None, "reached": since, "keys": encoded({})}
+        at = at or {"token": None, "reached": since, "keys": encode_keys({})}
         self._client = client
         self._type_ids = tuple(type_ids)
         self._since = since
         self._until = until
         self._batch_size = batch_size
         self._keys_of = keys_of
-        self._backlog = backlog
+        self._pending = pending
         # What earlier pages named comes before anything else.
-        self._left = decoded(at["keys"])
+        self._left = decode_keys(at["keys"])
         self.reached: str = at["reached"]
-        self._reading: Reading | None = Reading(0, {}, token=at["token"])
-        self._walked = False
-        self._paging = LogPaging(Seen())
+        self._cursor: ChunkCursor | None = ChunkCursor(0, {}, token=at["token"])
+        self._is_done = False
+        self._paging = LogPaging(KeyHashSet())
 
     @property
-    def idle(self) -> bool:
-        """Whether the walk is over."""
-        return self._walked
+    def is_idle(self) -> bool:
+        """Return True if the log has been read to the end."""
+        return self._is_done
 
-    def next_reading(self) -> Reading | None:
-        """The walk, once."""
-        reading, self._reading = self._reading, None
-        return reading
+    def next_cursor(self) -> ChunkCursor | None:
+        """Return the cursor of the log, once."""
+        cursor, self._cursor = self._cursor, None
+        return cursor
 
-    def calls(self, reading: Reading) -> Calls:
-        """The call for the next page; before the first one goes another, for a page token."""
-        call = functools.partial(self._page, self._paging, reading.token, self.reached)
+    def calls(self, cursor: ChunkCursor) -> Calls:
+        """Return the request for the next page; before the first goes one for a page token."""
+        call = functools.partial(self._page, self._paging, cursor.token, self.reached)
         return lambda before: call if before is None else None
 
-    def restart(self, reading: Reading, error: PageTokenError) -> None:
+    def restart(self, cursor: ChunkCursor, error: PageTokenError) -> None:
         """Go on from the moment of the last activity, without the refused token."""
-        reading.drop_token(error)
-        self._paging = LogPaging(Seen())
+        cursor.drop_token(error)
+        self._paging = LogPaging(KeyHashSet())
         _LOGGER.info(
             "Marketo no longer knows the page token of the activity log; reading on from %s.",
             self.reached,
         )
 
-    def read(self, reading: Reading, page: Page) -> list[Step]:
-        """The page's activities within the walk, and the keys that they name."""
+    def process(self, cursor: ChunkCursor, page: Page) -> list[PageResult]:
+        """Return the page's activities within the bounds, and the keys that they name."""
         dates = [activity_date(activity) for activity in page.records]
         wanted = [
             activity
@@ -179,23 +178,24 @@ class LogWalk:
             if self._since <= date <= self._until
         ]
         past_the_end = bool(dates) and min(dates) > self._until
-        reading.token = page.next_page_token
-        reading.refusals = 0
-        reading.done = self._walked = past_the_end or not page.more
-        self.reached = min(latest(self.reached, *dates) or self.reached, self._until)
-        return list(self._steps(wanted, {"token": reading.token, "reached": self.reached}))
+        cursor.token = page.next_page_token
+        cursor.refusals = 0
+        cursor.done = self._is_done = past_the_end or not page.more
+        self.reached = min(max_or_none(self.reached, *dates) or self.reached, self._until)
+        return list(self._results(wanted, {"token": cursor.token, "reached": self.reached}))
 
-    def _steps(self, activities: Sequence[Record], position: Position) -> Iterator[Step]:
-        page = self._backlog.page(position, [*self._left.items(), *self._keys_of(activities)])
+    def _results(self, activities: Sequence[Record], position: Position) -> Iterator[PageResult]:
+        page = self._pending.track(position, [*self._left.items(), *self._keys_of(activities)])
         self._left = {}
-        yield Step(ACTIVITIES, activities, position=page.written, in_backlog=True)
+        yield PageResult(ACTIVITIES, activities, position=page.mark_written, is_tracked=True)
         if page.keys:
             keys = tuple(page.keys.items())
-            yield Step(ACTIVITIES, (), position=page.settled, keys=keys, in_backlog=True)
+            position_after = page.mark_looked_up
+            yield PageResult(ACTIVITIES, (), position=position_after, keys=keys, is_tracked=True)
 
     def _page(self, paging: LogPaging, token: str | None, reached: str) -> Page:
         if token is None:
-            since = max(parsed(earlier(reached, _INCLUSIVE_SECONDS)), _BEFORE_ANY_LOG)
+            since = max(from_iso_utc(minus_seconds(reached, _INCLUSIVE_SECONDS)), _BEFORE_ANY_LOG)
             token = self._client.paging_token(since)
         page = self._client.activities(
             next_page_token=token,

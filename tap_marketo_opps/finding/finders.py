@@ -10,23 +10,25 @@ from marketo_opps import FieldDescription, MarketoClient, MarketoObject
 from marketo_opps.fields import EXTERNAL_ID, UPDATED_AT, reader
 from tap_marketo_opps.finding.activity_log import (
     LEAD_ID,
-    LogWalk,
+    ActivityLogReader,
     activity_date,
-    lead_of,
+    lead_id,
     read_lead_id,
 )
-from tap_marketo_opps.finding.pending_keys import Backlog
-from tap_marketo_opps.finding.stages import Lookup, Query, Sweep, never
-from tap_marketo_opps.sync.progress import counted
-from tap_marketo_opps.sync.state import lead_range
+from tap_marketo_opps.finding.lead_ranges import lead_range, leads_label
+from tap_marketo_opps.finding.lookup_stage import LookupStage
+from tap_marketo_opps.finding.page_result import never_force
+from tap_marketo_opps.finding.pending_keys import PendingKeys
+from tap_marketo_opps.finding.stages import KeyScan
+from tap_marketo_opps.wording import counted
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from marketo_opps import ObjectDescription, Record
+    from marketo_opps import ObjectDescription, Page, Record
     from tap_marketo_opps.finding.key_sources import KeySource
-    from tap_marketo_opps.finding.stages import Key, Step
-    from tap_marketo_opps.sync.state import Position
+    from tap_marketo_opps.finding.page_result import Key, PageResult
+    from tap_marketo_opps.finding.resume_point import ResumePoint
 
 OPPORTUNITIES = str(MarketoObject.OPPORTUNITIES)
 ROLES = str(MarketoObject.OPPORTUNITY_ROLES)
@@ -35,120 +37,124 @@ _ALIASES = {"dedupeFields": EXTERNAL_ID, "idField": "marketoGUID"}
 
 _read_moment = reader(FieldDescription(UPDATED_AT, "", "datetime"))
 
+Fields = t.Mapping[str, "Sequence[str]"]
+"""Streams to their selected fields; a stream that is missing is not wanted."""
+
+Resumes = t.Mapping[str, "ResumePoint"]
+"""Streams to where the run begins, which is one place for all of them."""
+
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What one run is to find.
+class StagePlan:
+    """What a run is made of.
 
     Attributes:
-        fields: stream names to the fields to ask for; a stream that is missing is not wanted.
-        since: stream names to the moment from which on changes are emitted; None for all.
-        cursor: up to when the activity log was known before; None where it was not.
-        log_from: where reading it begins.
-        began: where it ends.
-        at: where an interrupted run stood.
+        source: The first stage; it tells how far the run is.
+        lookups: The stages after it.
     """
 
-    fields: dict[str, tuple[str, ...]]
-    since: dict[str, str | None]
-    began: str
-    cursor: str | None = None
-    log_from: str | None = None
-    at: Position | None = None
-
-    def asked(self, stream: str, *needed: str) -> tuple[str, ...]:
-        """The fields to ask for: the selected ones, and those that finding itself needs."""
-        return tuple(dict.fromkeys((*self.fields.get(stream, ()), *needed)))
-
-
-@dataclass(frozen=True, slots=True)
-class Stages:
-    """What a run is made of; the source tells how far it is."""
-
-    source: Sweep | LogWalk
-    lookups: Sequence[Lookup]
+    source: KeyScan | ActivityLogReader
+    lookups: Sequence[LookupStage]
 
 
 class Finder(t.Protocol):
     """One way to find opportunities.
 
-    `found_by` names it together with what it looks up: bookmarks of other keys say nothing.
-    `told` is what users are told of it.
+    Attributes:
+        fingerprint_label: Its name with what it looks up: a bookmark holds for these keys alone.
+        description: What is logged of it.
     """
 
-    found_by: str
-    told: str
+    fingerprint_label: str
+    description: str
 
-    def stages(self, client: MarketoClient, batch_size: int, wanted: Wanted) -> Stages:
-        """The stages of a run."""
+    def stages(
+        self, client: MarketoClient, batch_size: int, fields: Fields, resumes: Resumes
+    ) -> StagePlan:
+        """Return the stages of a run.
+
+        Args:
+            client: To read with.
+            batch_size: Records a page.
+            fields: Those of each stream that is wanted.
+            resumes: Where the run begins, for each of these streams.
+        """
 
 
 class FilterFinder:
-    """`filter`: values of a searchable field are given."""
+    """`filter`: values of a searchable field are given.
+
+    Args:
+        filter_type: The field, or an alias of it.
+        source: Of the values.
+    """
 
     def __init__(self, filter_type: str, source: KeySource) -> None:
         self.filter_type = filter_type
         self._source = source
-        self.found_by = f"filter {filter_type} {source.digest}"
+        self.fingerprint_label = f"filter {filter_type} {source.digest}"
         self._key_field = _ALIASES.get(filter_type, filter_type)
-        self.told = f"filter of {self._key_field}, {counted(source.total, 'value')}"
+        self.description = f"filter of {self._key_field}, {counted(source.total, 'value')}"
 
-    def stages(self, client: MarketoClient, batch_size: int, wanted: Wanted) -> Stages:
-        """Opportunities by the values, roles by their opportunities."""
-        key_field = self._key_field
-        if OPPORTUNITIES not in wanted.fields and key_field == EXTERNAL_ID:
-            query = _roles_by(EXTERNAL_ID, client, batch_size, wanted)
-            return Stages(Sweep(query, ROLES, self._source, noun="values", at=wanted.at), ())
-        has_roles = ROLES in wanted.fields
+    def stages(
+        self, client: MarketoClient, batch_size: int, fields: Fields, resumes: Resumes
+    ) -> StagePlan:
+        """Return stages for opportunities by the values, and roles by their opportunities."""
+        key_field, at = self._key_field, _any(resumes).at
+        roles = _roles_query(client, EXTERNAL_ID, batch_size, fields)
+        if OPPORTUNITIES not in fields and key_field == EXTERNAL_ID:
+            return StagePlan(
+                KeyScan(roles, ROLES, key_field, self._source, noun="values", at=at), ()
+            )
+        has_roles = ROLES in fields
         needed = (key_field, EXTERNAL_ID) if has_roles else (key_field,)
-        query = Query(
-            client,
-            MarketoObject.OPPORTUNITIES,
-            self.filter_type,
-            key_field,
-            wanted.asked(OPPORTUNITIES, *needed, UPDATED_AT),
-            batch_size,
-        )
-        source = Sweep(query, OPPORTUNITIES, self._source, noun="values", at=wanted.at)
+        asked = _asked(fields, OPPORTUNITIES, *needed, UPDATED_AT)
+        query = _query(client, MarketoObject.OPPORTUNITIES, self.filter_type, asked, batch_size)
+        source = KeyScan(query, OPPORTUNITIES, key_field, self._source, noun="values", at=at)
         if not has_roles:
-            return Stages(source, ())
-        by_opportunity = _roles_by(EXTERNAL_ID, client, batch_size, wanted)
-        is_new = is_new_since(wanted.since[ROLES])
+            return StagePlan(source, ())
+        is_new = changed_since(resumes[ROLES].since)
         keys_of = functools.partial(_opportunities_found, is_new=is_new)
-        return Stages(source, [Lookup(by_opportunity, ROLES, keys_of, found_first=False)])
+        return StagePlan(
+            source, [LookupStage(roles, ROLES, EXTERNAL_ID, keys_of, write_found_first=False)]
+        )
 
 
 class LeadFinder:
-    """`lead_ids`: the roles of given leads, and the opportunities that they lead to."""
+    """`lead_ids`: the roles of given leads, and the opportunities that they lead to.
+
+    Args:
+        source: Lead ids.
+        swept_before: Labels of the bookmarks' own runs; leads beyond the range of any of them are
+            new to us, so what they lead to is emitted regardless of its age.
+    """
 
     def __init__(self, source: KeySource, swept_before: Iterable[str] = ()) -> None:
-        """Get ready.
-
-        Args:
-            source: lead ids.
-            swept_before: what the bookmarks' own runs were found by; leads beyond the range of
-                any of them are new to us, so what they lead to is emitted however old it is.
-        """
         self._source = source
-        self.found_by = f"lead_ids {source.digest}"
-        is_range = bool(lead_range(self.found_by))
-        self.told = self.found_by if is_range else f"lead_ids, {source.total:,} of them"
-        others = map(lead_range, {*swept_before} - {self.found_by})
+        self.fingerprint_label = leads_label(source.digest)
+        is_range = bool(lead_range(self.fingerprint_label))
+        listed = f"lead_ids, {source.total:,} of them"
+        self.description = self.fingerprint_label if is_range else listed
+        others = map(lead_range, {*swept_before} - {self.fingerprint_label})
         self._swept_before = [leads for leads in others if leads]
 
-    def stages(self, client: MarketoClient, batch_size: int, wanted: Wanted) -> Stages:
-        """Roles by lead, opportunities by role."""
-        source = Sweep(
-            _roles_by(LEAD_ID, client, batch_size, wanted),
+    def stages(
+        self, client: MarketoClient, batch_size: int, fields: Fields, resumes: Resumes
+    ) -> StagePlan:
+        """Return stages for roles by lead, and opportunities by role."""
+        source = KeyScan(
+            _roles_query(client, LEAD_ID, batch_size, fields),
             ROLES,
+            LEAD_ID,
             self._source,
             noun="leads",
-            always=self._is_of_new_lead if self._swept_before else never,
-            at=wanted.at,
+            emit_regardless_of_age=self.is_of_new_lead if self._swept_before else never_force,
+            at=_any(resumes).at,
         )
-        return Stages(source, _opportunities_by_role(client, batch_size, wanted))
+        return StagePlan(source, _opportunities_by_role(client, batch_size, fields, resumes))
 
-    def _is_of_new_lead(self, role: Record) -> bool:
+    def is_of_new_lead(self, role: Record) -> bool:
+        """Return True if a range that was swept before does not hold the role's lead."""
         try:
             lead = read_lead_id(role[LEAD_ID])
         except (KeyError, ValueError):
@@ -157,47 +163,58 @@ class LeadFinder:
 
 
 class ActivityFinder:
-    """`activities`: the roles of leads that the activity log tells of, and their opportunities."""
+    """`activities`: the roles of leads that the activity log names, and their opportunities.
 
-    found_by = told = "activities"
+    Args:
+        types: Returns the ids of the activities that are read.
+    """
+
+    fingerprint_label = description = "activities"
 
     def __init__(self, types: Callable[[], Iterable[int]]) -> None:
         self._types = types
 
-    def stages(self, client: MarketoClient, batch_size: int, wanted: Wanted) -> Stages:
-        """The log, roles by lead, opportunities by role."""
-        backlog = Backlog()
-        alone = OPPORTUNITIES not in wanted.fields and ROLES not in wanted.fields
-        walk = LogWalk(
+    def stages(
+        self, client: MarketoClient, batch_size: int, fields: Fields, resumes: Resumes
+    ) -> StagePlan:
+        """Return stages for the log, roles by lead, and opportunities by role."""
+        resume, pending = _any(resumes), PendingKeys()
+        alone = OPPORTUNITIES not in fields and ROLES not in fields
+        log = ActivityLogReader(
             client,
             self._types(),
-            since=wanted.log_from or wanted.began,
-            until=wanted.began,
+            since=resume.log_from or resume.began,
+            until=resume.began,
             batch_size=batch_size,
-            keys_of=lambda log: () if alone else _leads_touched(log, wanted.cursor),
-            backlog=backlog,
-            at=wanted.at,
+            keys_of=lambda activities: () if alone else leads_touched(activities, resume.cursor),
+            pending=pending,
+            at=resume.at,
         )
         if alone:
-            return Stages(walk, ())
-        roles = Lookup(
-            _roles_by(LEAD_ID, client, batch_size, wanted),
+            return StagePlan(log, ())
+        roles = LookupStage(
+            _roles_query(client, LEAD_ID, batch_size, fields),
             ROLES,
-            lambda step: step.keys,
-            found_first=False,
-            backlog=backlog,
+            LEAD_ID,
+            lambda result: result.keys,
+            write_found_first=False,
+            pending=pending,
         )
-        return Stages(walk, [roles, *_opportunities_by_role(client, batch_size, wanted, backlog)])
+        opportunities = _opportunities_by_role(client, batch_size, fields, resumes, pending)
+        return StagePlan(log, [roles, *opportunities])
 
 
-def searchable(description: ObjectDescription) -> list[str]:
-    """What `filter_type` may be: each field that is searchable by itself, and the two aliases."""
+def filterable_fields(description: ObjectDescription) -> list[str]:
+    """Return what `filter_type` may be: fields searchable by themselves, and the two aliases."""
     alone = [names[0] for names in description.searchable_fields if len(names) == 1]
     return [*_ALIASES, *alone]
 
 
-def is_new_since(since: str | None) -> Callable[[Record], bool]:
-    """Whether a record changed at or after a moment; one that does not tell is new."""
+def changed_since(since: str | None) -> Callable[[Record], bool]:
+    """Return a function that returns True for a record changed at or after a moment.
+
+    A record without a date that can be read counts as changed.
+    """
 
     def is_new(record: Record) -> bool:
         try:
@@ -208,48 +225,72 @@ def is_new_since(since: str | None) -> Callable[[Record], bool]:
     return is_new
 
 
-def _roles_by(key_field: str, client: MarketoClient, batch_size: int, wanted: Wanted) -> Query:
-    fields = wanted.asked(ROLES, EXTERNAL_ID, LEAD_ID, UPDATED_AT)
-    obj = MarketoObject.OPPORTUNITY_ROLES
-    return Query(client, obj, key_field, key_field, fields, batch_size)
+def leads_touched(activities: Iterable[Record], cursor: str | None) -> Iterator[Key]:
+    """Yield the leads of activities; forced where the log was not read up to there before."""
+    for activity in activities:
+        yield str(lead_id(activity)), cursor is None or activity_date(activity) >= cursor
+
+
+def _any(resumes: Resumes) -> ResumePoint:
+    """Return one of the resume points, for what all of them have in common."""
+    return next(iter(resumes.values()))
+
+
+def _asked(fields: Fields, stream: str, *needed: str) -> tuple[str, ...]:
+    """Return the fields to ask for: the selected ones, and those that finding itself needs."""
+    return tuple(dict.fromkeys((*fields.get(stream, ()), *needed)))
+
+
+def _roles_query(
+    client: MarketoClient, key_field: str, batch_size: int, fields: Fields
+) -> Callable[..., Page]:
+    asked = _asked(fields, ROLES, EXTERNAL_ID, LEAD_ID, UPDATED_AT)
+    return _query(client, MarketoObject.OPPORTUNITY_ROLES, key_field, asked, batch_size)
+
+
+def _query(
+    client: MarketoClient, obj: MarketoObject, filter_type: str, asked: Sequence[str], size: int
+) -> Callable[..., Page]:
+    return functools.partial(
+        client.query, obj, filter_type=filter_type, fields=asked, batch_size=size
+    )
 
 
 def _opportunities_by_role(
-    client: MarketoClient, batch_size: int, wanted: Wanted, backlog: Backlog | None = None
-) -> Sequence[Lookup]:
-    if OPPORTUNITIES not in wanted.fields:
+    client: MarketoClient,
+    batch_size: int,
+    fields: Fields,
+    resumes: Resumes,
+    pending: PendingKeys | None = None,
+) -> Sequence[LookupStage]:
+    if OPPORTUNITIES not in fields:
         return ()
-    fields = wanted.asked(OPPORTUNITIES, EXTERNAL_ID, UPDATED_AT)
-    obj = MarketoObject.OPPORTUNITIES
-    query = Query(client, obj, "dedupeFields", EXTERNAL_ID, fields, batch_size)
-    is_new = is_new_since(wanted.since[OPPORTUNITIES])
+    asked = _asked(fields, OPPORTUNITIES, EXTERNAL_ID, UPDATED_AT)
+    query = _query(client, MarketoObject.OPPORTUNITIES, "dedupeFields", asked, batch_size)
+    is_new = changed_since(resumes[OPPORTUNITIES].since)
     return [
-        Lookup(
+        LookupStage(
             query,
             OPPORTUNITIES,
-            lambda step: _opportunities_of_roles(step, is_new),
-            found_first=True,
+            EXTERNAL_ID,
+            lambda result: _opportunities_of_roles(result, is_new),
+            write_found_first=True,
             is_new=is_new,
-            backlog=backlog,
+            pending=pending,
         )
     ]
 
 
-def _opportunities_found(step: Step, is_new: Callable[[Record], bool]) -> Iterator[Key]:
-    if step.stream == OPPORTUNITIES:
-        for opportunity in step.records:
+def _opportunities_found(result: PageResult, is_new: Callable[[Record], bool]) -> Iterator[Key]:
+    if result.stream == OPPORTUNITIES:
+        for opportunity in result.records:
             if external_id := opportunity.get(EXTERNAL_ID):
                 # One that is new to these values brings its roles along, however old they are.
                 yield str(external_id), is_new(opportunity)
 
 
-def _opportunities_of_roles(step: Step, is_new: Callable[[Record], bool]) -> Iterator[Key]:
-    if step.stream == ROLES:
-        for role in step.records:
+def _opportunities_of_roles(result: PageResult, is_new: Callable[[Record], bool]) -> Iterator[Key]:
+    if result.stream == ROLES:
+        for role in result.records:
             if external_id := role.get(EXTERNAL_ID):
-                yield str(external_id), is_new(role) or step.always(role)
-
-
-def _leads_touched(activities: Iterable[Record], cursor: str | None) -> Iterator[Key]:
-    for activity in activities:
-        yield str(lead_of(activity)), cursor is None or activity_date(activity) >= cursor
+                yield str(external_id), is_new(role) or result.emit_regardless_of_age(role)

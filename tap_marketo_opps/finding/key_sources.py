@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from marketo_opps import MAX_BATCH_RECORDS, SettingsError, is_valid_filter_value
+from tap_marketo_opps.errors import ChangedFileError
+from tap_marketo_opps.finding.lead_ranges import range_digest
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 KEYS_PER_CALL = MAX_BATCH_RECORDS
-_NAMED_AT_MOST = 5
+_SAMPLE_SIZE = 5
 _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF16_LE: "utf-16",
@@ -48,40 +50,32 @@ class KeySource(t.Protocol):
     digest: str
 
     def chunks(self, start: int = 0) -> Iterator[Chunk]:
-        """The keys from a chunk's beginning on, up to 300 distinct ones at a time."""
+        """Yield the keys from a chunk's beginning on, up to 300 distinct ones at a time."""
 
 
 class ListedKeys:
-    """Keys given in a setting."""
+    """Keys given in a setting.
+
+    Args:
+        setting: Which one, for error messages.
+        values: Of the setting.
+
+    Raises:
+        SettingsError: There are none, or one of them cannot be looked up.
+    """
 
     def __init__(self, setting: str, values: Iterable[t.Any]) -> None:
-        """Take the values of a setting.
-
-        Raises:
-            SettingsError: there are none, or one of them cannot be looked up.
-        """
         self._lines = [str(value) for value in values]
         _check_characters(setting, self._lines)
-        survey = _Survey(_cannot_be_asked_for)
-        deque(survey.look_along(self._lines), maxlen=0)
-        survey.raise_if_unfit(setting, "a value that holds a comma cannot be looked up", "value")
-        self.total = survey.count
-        self.digest = survey.digest
+        summary = _KeySummary(_is_invalid_value)
+        deque(summary.add_each(self._lines), maxlen=0)
+        summary.raise_if_invalid(setting, "a value that holds a comma cannot be looked up", "value")
+        self.total = summary.count
+        self.digest = summary.digest
 
     def chunks(self, start: int = 0) -> Iterator[Chunk]:
-        """The keys from the given index on."""
+        """Yield the keys from the given index on."""
         return _chunks(self._lines[start:], start)
-
-
-class ChangedFileError(SettingsError):
-    """A file of keys is no longer what it was when they were counted, or cannot be read again."""
-
-    def __init__(self, setting: str, path: str) -> None:
-        super().__init__(
-            f"{setting}: {path} was changed or removed while this run was reading it, so what is "
-            "looked up would not be what was counted: leave the file as it is until the run has "
-            "ended, and start again with the last STATE."
-        )
 
 
 class FileKeys:
@@ -96,34 +90,23 @@ class FileKeys:
         setting: str,
         path: str,
         *,
-        unfit: Callable[[str], bool] | None = None,
+        is_invalid: Callable[[str], bool] | None = None,
         rule: str = "a value that holds a comma cannot be looked up",
     ) -> None:
-        """Read the file once through, to count and check it.
-
-        Args:
-            setting: which setting names the file, for error messages.
-            path: of a text file in UTF-8, or in UTF-16 with its byte order mark.
-            unfit: whether a key cannot be looked up; by default, whether it holds a comma.
-            rule: what such a key is told.
-
-        Raises:
-            SettingsError: it cannot be read, holds no keys, or a key cannot be looked up.
-        """
         self._setting = setting
         self._path = path
-        survey = _Survey(unfit or _cannot_be_asked_for)
+        summary = _KeySummary(is_invalid or _is_invalid_value)
         with self._open() as lines:
-            self._marks = _Marks.of(survey.look_along(self._decoded(lines)))
-        survey.raise_if_unfit(f"{setting}: {path}", rule, "line")
-        self.total = survey.count
-        self.digest = survey.digest
+            self._marks = _Marks.of(summary.add_each(self._decoded(lines)))
+        summary.raise_if_invalid(f"{setting}: {path}", rule, "line")
+        self.total = summary.count
+        self.digest = summary.digest
 
     def chunks(self, start: int = 0) -> Iterator[Chunk]:
-        """The keys from the given line (counted from 0) on.
+        """Yield the keys from the given line (counted from 0) on.
 
         Raises:
-            ChangedFileError: they are not what they were.
+            ChangedFileError: They are not what they were.
         """
         marks = self._marks.after(start)
         chunks = self._read_again(self._marks.line_before(start))
@@ -200,17 +183,24 @@ class _Marks:
 
 
 class LeadRange:
-    """Lead ids from one number to another, both included."""
+    """Lead ids from one number to another, both included.
 
-    def __init__(self, first: int, last: int) -> None:
+    Args:
+        first: The first one.
+        last: The last one.
+        keys_per_chunk: How many are looked up by a call.
+    """
+
+    def __init__(self, first: int, last: int, keys_per_chunk: int = KEYS_PER_CALL) -> None:
         self._first = first
+        self._keys_per_chunk = keys_per_chunk
         self.total = last - first + 1
-        self.digest = f"{first}-{last}"
+        self.digest = range_digest(first, last)
 
     def chunks(self, start: int = 0) -> Iterator[Chunk]:
-        """The ids from the given one (counted from the first) on."""
-        for offset in range(start, self.total, KEYS_PER_CALL):
-            end = min(offset + KEYS_PER_CALL, self.total)
+        """Yield the ids from the given one (counted from the first) on."""
+        for offset in range(start, self.total, self._keys_per_chunk):
+            end = min(offset + self._keys_per_chunk, self.total)
             ids = range(self._first + offset, self._first + end)
             yield Chunk(offset, end, tuple(map(str, ids)))
 
@@ -225,54 +215,54 @@ def _check_characters(setting: str, values: Iterable[str]) -> None:
             ) from None
 
 
-def _cannot_be_asked_for(key: str) -> bool:
+def _is_invalid_value(key: str) -> bool:
     return not is_valid_filter_value(key)
 
 
-def is_no_lead_id(key: str) -> bool:
-    """Whether a line of a lead id file cannot be a lead id."""
+def is_invalid_lead_id(key: str) -> bool:
+    """Return True if a line of a lead id file cannot be a lead id."""
     return not (key.isascii() and key.isdigit())
 
 
-class _Survey:
-    """What one look through all keys finds.
+class _KeySummary:
+    """Count and digest of all keys, and those that cannot be looked up.
 
     Args:
-        is_unfit: whether a key cannot be looked up.
+        is_invalid: Returns True for a key that cannot be looked up.
     """
 
-    def __init__(self, is_unfit: Callable[[str], bool]) -> None:
-        self._is_unfit = is_unfit
+    def __init__(self, is_invalid: Callable[[str], bool]) -> None:
+        self._is_invalid = is_invalid
         self._hash = hashlib.sha256()
-        self._unfit: list[str] = []
-        self._unfit_count = 0
+        self._sample: list[str] = []
+        self._invalid_count = 0
         self.count = 0
 
     @property
     def digest(self) -> str:
-        """What tells these keys from others."""
+        """Return what tells these keys from others."""
         return self._hash.hexdigest()[:32]
 
-    def look_along(self, lines: Iterable[str]) -> Iterator[str]:
-        """Look at each line, and hand it on."""
+    def add_each(self, lines: Iterable[str]) -> Iterator[str]:
+        """Take each line into account, and yield it."""
         for number, line in enumerate(lines, 1):
             if key := line.strip():
                 self.count += 1
                 self._hash.update(key.encode() + b"\n")
-                if self._is_unfit(key):
-                    self._note_unfit(f"{number} {key!r}")
+                if self._is_invalid(key):
+                    self._note_invalid(f"{number} {key!r}")
             yield line
 
-    def _note_unfit(self, named: str) -> None:
-        self._unfit_count += 1
-        if len(self._unfit) < _NAMED_AT_MOST:
-            self._unfit.append(named)
+    def _note_invalid(self, named: str) -> None:
+        self._invalid_count += 1
+        if len(self._sample) < _SAMPLE_SIZE:
+            self._sample.append(named)
 
-    def raise_if_unfit(self, where: str, rule: str, place: str) -> None:
-        """Raise what is wrong with the keys, if anything is."""
-        if self._unfit_count:
-            named = ", ".join(f"{place} {item}" for item in self._unfit)
-            more = self._unfit_count - len(self._unfit)
+    def raise_if_invalid(self, where: str, rule: str, place: str) -> None:
+        """Raise SettingsError if a key is invalid, or if there is none."""
+        if self._invalid_count:
+            named = ", ".join(f"{place} {item}" for item in self._sample)
+            more = self._invalid_count - len(self._sample)
             raise SettingsError(
                 f"{where}: {rule}: {named}" + (f", and {more} more." if more else ".")
             )

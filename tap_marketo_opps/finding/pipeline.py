@@ -1,4 +1,4 @@
-"""Stages in a row, all of them reading at once, in an order that no clock has a say in."""
+"""Run the stages concurrently; output order is deterministic."""
 
 from __future__ import annotations
 
@@ -11,82 +11,86 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from marketo_opps import Page
-    from tap_marketo_opps.finding.prefetch import Line
-    from tap_marketo_opps.finding.stages import Lookup, Reading, Stage, Step
+    from tap_marketo_opps.finding.lookup_stage import LookupStage
+    from tap_marketo_opps.finding.page_result import PageResult
+    from tap_marketo_opps.finding.prefetch import OrderedPrefetcher
+    from tap_marketo_opps.finding.stages import ChunkCursor, Stage
 
-LINE_LENGTH = 10
-"""Readings in line at once. The same for any concurrency, so that the order of pages is, too."""
+QUEUE_LENGTH = 10
+"""Chunks queued at once. Equal for any concurrency, so that the order of pages is, too."""
 
 
 class Pipeline:
     """A source and the lookups that follow from it.
 
-    Whatever is read is in one line, and what enters the line next depends on nothing but the
+    Whatever is read is in one queue, and what enters the queue next depends on nothing but the
     pages taken from it so far. Later stages go first: what was found is looked up before more
     is found.
+
+    Args:
+        source: Stage that begins.
+        lookups: Stages that follow, each from those before it.
+        prefetcher: Fetches their pages.
     """
 
     def __init__(
         self,
         source: Stage,
-        lookups: Sequence[Lookup],
-        line: Line[tuple[Stage, Reading]],
+        lookups: Sequence[LookupStage],
+        prefetcher: OrderedPrefetcher[tuple[Stage, ChunkCursor]],
     ) -> None:
         self._source = source
-        self._half_read: deque[Reading] = deque()
+        self._half_read: deque[ChunkCursor] = deque()
         self._lookups = lookups
-        self._line = line
+        self._prefetcher = prefetcher
 
-    def steps(self) -> Iterator[Step]:
+    def results(self) -> Iterator[PageResult]:
         """Read everything; yields what may be written, in order."""
         self._fill()
-        while len(self._line):
-            (stage, reading), answer = self._line.take()
-            steps = self._arrived(stage, reading, answer)
+        while len(self._prefetcher):
+            (stage, cursor), page = self._prefetcher.next_page()
+            results = self._process(stage, cursor, page)
             # Before anything is written: the calls go on while it is.
             self._fill()
-            yield from steps
+            yield from results
 
     def _fill(self) -> None:
-        while len(self._line) < LINE_LENGTH and (found := self._next()):
+        while len(self._prefetcher) < QUEUE_LENGTH and (found := self._next()):
             self._queue(*found)
 
-    def _queue(self, stage: Stage, reading: Reading) -> None:
-        self._line.add((stage, reading), stage.calls(reading))
+    def _queue(self, stage: Stage, cursor: ChunkCursor) -> None:
+        self._prefetcher.add((stage, cursor), stage.calls(cursor))
 
-    def _next(self) -> tuple[Stage, Reading] | None:
-        self._seal_what_gets_no_more()
+    def _next(self) -> tuple[Stage, ChunkCursor] | None:
+        self._flush_what_gets_no_more()
         for lookup in reversed(self._lookups):
-            if reading := lookup.next_reading():
-                return lookup, reading
-        reading = self._half_read.popleft() if self._half_read else self._source.next_reading()
-        return (self._source, reading) if reading else None
+            if cursor := lookup.next_cursor():
+                return lookup, cursor
+        cursor = self._half_read.popleft() if self._half_read else self._source.next_cursor()
+        return (self._source, cursor) if cursor else None
 
-    def _seal_what_gets_no_more(self) -> None:
-        idle = self._source.idle
+    def _flush_what_gets_no_more(self) -> None:
+        is_idle = self._source.is_idle
         for lookup in self._lookups:
-            if idle:
-                lookup.seal()
-            idle = idle and lookup.idle
+            if is_idle:
+                lookup.flush_partial()
+            is_idle = is_idle and lookup.is_idle
 
-    def _arrived(
-        self,
-        stage: Stage,
-        reading: Reading,
-        answer: Page | PageTokenError,
-    ) -> list[Step]:
-        if isinstance(answer, PageTokenError):
-            stage.restart(reading, answer)
-            self._queue(stage, reading)
+    def _process(
+        self, stage: Stage, cursor: ChunkCursor, page: Page | PageTokenError
+    ) -> list[PageResult]:
+        if isinstance(page, PageTokenError):
+            stage.restart(cursor, page)
+            self._queue(stage, cursor)
             return []
-        steps: Iterable[Step] = list(stage.read(reading, answer))
-        if not reading.done and not stage.goes_on:
-            self._half_read.append(reading)
+        results: Iterable[PageResult] = list(stage.process(cursor, page))
+        if not cursor.done and not stage.keeps_place:
+            self._half_read.append(cursor)
         for lookup in self._after(stage):
-            steps = [passed for step in steps for passed in lookup.accept(step)]
-        return list(steps)
+            results = [passed for result in results for passed in lookup.accept(result)]
+        return list(results)
 
-    def _after(self, stage: Stage) -> Sequence[Lookup]:
+    def _after(self, stage: Stage) -> Sequence[LookupStage]:
         if stage is self._source:
             return self._lookups
         position = next(i for i, lookup in enumerate(self._lookups) if lookup is stage)

@@ -1,4 +1,4 @@
-"""Calls in a fixed order, the first few of them under way at any moment."""
+"""Prefetch pages concurrently, deliver them in order."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Calls = t.Callable[[Page | None], t.Callable[[], Page] | None]
 
 @dataclass(slots=True)
 class _Entry(t.Generic[_Tag]):
-    """A reading, with its pages that are under way, or answered and waiting to be taken."""
+    """Pages to read one after another: under way, or answered and waiting to be taken."""
 
     tag: _Tag
     calls: Calls
@@ -32,40 +32,39 @@ class _Entry(t.Generic[_Tag]):
     taken: Future[Page] | None = None
 
     def next_call(self) -> t.Callable[[], Page] | None:
-        """The call that can be made now."""
+        """Return the call that can be made now."""
         last = self.pages[-1] if self.pages else self.taken
         if last is None:
             return self.calls(None)
         return self.calls(last.result()) if last.done() and not last.exception() else None
 
 
-class Line(t.Generic[_Tag]):
-    """A line of readings: taken from the front page by page, in the order of their being added.
+class OrderedPrefetcher(t.Generic[_Tag]):
+    """Fetches pages concurrently, delivers them in the order of their being added.
 
-    Only the first `ahead` pages are under way (or answered and waiting), so what a process that
-    dies has fetched in vain is never more than those. The next page of a reading is asked for as
-    soon as its page token is known, not when its turn to be taken comes. After a stop request
-    none is started, and those under way get what is left of the grace.
+    Entries are taken from the front page by page. Only the first `depth` pages are under way (or
+    answered and waiting), so what a process that dies has fetched in vain is never more than
+    those. The next page of an entry is asked for as soon as its page token is known, not when its
+    turn to be taken comes. After a stop request none is started, and those under way get what is
+    left of the grace.
+
+    Args:
+        workers: Make the calls.
+        depth: How many pages are under way.
+        shutdown: Of the process.
+        meanwhile: Called with each page, and now and then while one is waited for.
     """
 
     def __init__(
         self,
         workers: Workers,
-        ahead: int,
+        depth: int,
         shutdown: ShutdownSignal,
         meanwhile: Callable[[], object] = lambda: None,
     ) -> None:
-        """Get ready.
-
-        Args:
-            workers: that make the calls.
-            ahead: how many pages are under way.
-            shutdown: of the process.
-            meanwhile: called with each page, and now and then while one is waited for.
-        """
         self._entries: deque[_Entry[_Tag]] = deque()
         self._workers = workers
-        self._ahead = ahead
+        self._depth = depth
         self._shutdown = shutdown
         self._meanwhile = meanwhile
         # A page that arrives, on a worker's thread, may have the next one started.
@@ -75,29 +74,29 @@ class Line(t.Generic[_Tag]):
         return len(self._entries)
 
     def add(self, tag: _Tag, calls: Calls) -> None:
-        """Put a reading at the end of the line."""
+        """Put pages to read at the end of the queue."""
         with self._lock:
             self._entries.append(_Entry(tag, calls))
-            self._start()
+            self._start_calls()
 
-    def take(self) -> tuple[_Tag, Page | PageTokenError]:
-        """The first page and its reading's tag, waited for; or what was said of its page token.
+    def next_page(self) -> tuple[_Tag, Page | PageTokenError]:
+        """Wait for the first page; return its entry's tag with it, or with its token's refusal.
 
         Raises:
-            StoppedError: this process was asked to stop, and the call had no time left.
-            MarketoError: the call failed for good.
+            StoppedError: This process was asked to stop, and the call had no time left.
+            MarketoError: The call failed for good.
         """
         self._meanwhile()
         entry = self._entries[0]
-        answer = self._answer(entry)
+        page = self._page(entry)
         with self._lock:
             entry.taken = entry.pages.popleft()
             if not entry.pages and entry.next_call() is None:
                 self._entries.popleft()
-            self._start()
-        return entry.tag, answer
+            self._start_calls()
+        return entry.tag, page
 
-    def _answer(self, entry: _Entry[_Tag]) -> Page | PageTokenError:
+    def _page(self, entry: _Entry[_Tag]) -> Page | PageTokenError:
         if not entry.pages:
             raise StoppedError("Stopped on request: no new calls are made.")
         try:
@@ -105,17 +104,17 @@ class Line(t.Generic[_Tag]):
         except PageTokenError as error:
             return error
 
-    def _start(self) -> None:
-        room = self._ahead
+    def _start_calls(self) -> None:
+        room = self._depth
         for entry in self._entries:
             if room <= len(entry.pages) or self._shutdown.requested:
                 return
             if call := entry.next_call():
                 future = self._workers.submit(call)
                 entry.pages.append(future)
-                future.add_done_callback(self._go_on)
+                future.add_done_callback(self._on_done)
             room -= max(len(entry.pages), 1)
 
-    def _go_on(self, _arrived: Future[Page]) -> None:
+    def _on_done(self, _done: Future[Page]) -> None:
         with self._lock:
-            self._start()
+            self._start_calls()

@@ -9,7 +9,7 @@ _EMPTY = 0
 _HASH_MASK = (1 << 64) - 1
 
 
-class Seen:
+class KeyHashSet:
     """Keys seen before, as 64-bit hashes in one flat array: 16 to 32 bytes a key.
 
     A Python set of the ids of a million leads would take some 100 MB. Two keys of one hash are

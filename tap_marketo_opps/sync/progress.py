@@ -1,29 +1,35 @@
-"""What users are told while a run goes on, and at its end."""
+"""How far a run is: when to log it, and in which words."""
 
 from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
 
+from tap_marketo_opps.wording import counted
+
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_LOGS = 10.0
 _MINUTE = 60
 _HOUR = 3600
 
 
-class Pulse:
-    """Lets something be told now and then, but not too often."""
+class LogThrottle:
+    """Lets something be logged now and then, but not too often.
 
-    def __init__(self, clock: Callable[[], float], seconds: float = SECONDS_BETWEEN_LINES) -> None:
+    Args:
+        clock: Seconds that pass.
+        seconds: At least so many lie between two times.
+    """
+
+    def __init__(self, clock: Callable[[], float], seconds: float = SECONDS_BETWEEN_LOGS) -> None:
         self._clock = clock
         self._seconds = seconds
         self._due = clock() + seconds
 
-    @property
     def is_due(self) -> bool:
-        """Whether the last time is long enough ago; if so, the next one is counted from now."""
+        """Return True if the last time is long enough ago, and count the next one from now."""
         now = self._clock()
         if now < self._due:
             return False
@@ -32,18 +38,18 @@ class Pulse:
 
 
 @dataclass(frozen=True, slots=True)
-class Advance:
+class ProgressReport:
     """How far a run is.
 
     Attributes:
-        done: keys looked up, over all attempts.
-        done_before: those of them that earlier attempts did.
-        total: keys in all, where that is known.
-        noun: what users call the keys.
-        reached: up to when the activity log was read, where it is.
-        records: emitted.
-        calls: made.
-        seconds: since this attempt began.
+        done: Keys looked up, over all attempts.
+        done_before: Those of them that earlier attempts did.
+        total: Keys in all, where that is known.
+        noun: What users call the keys.
+        reached: Up to when the activity log was read, where it is.
+        records: Emitted.
+        calls: Made.
+        seconds: Since this attempt began.
     """
 
     done: int
@@ -55,17 +61,17 @@ class Advance:
     calls: int
     seconds: float
 
-    def line(self) -> str:
-        """As one line."""
+    def summary(self) -> str:
+        """Return what is done, how fast, and how long the rest will take."""
         parts = [self.so_far()]
         if self.seconds > 0:
             parts.append(f"{self.calls / self.seconds:.1f} calls/s")
         if (left := self._seconds_left()) is not None:
-            parts.append(f"{duration(max(left, 1))} left")
+            parts.append(f"{format_duration(max(left, 1))} left")
         return ", ".join(parts)
 
     def so_far(self) -> str:
-        """What is done, without what that means for the rest."""
+        """Return what is done, without what that means for the rest."""
         records, calls = counted(self.records, "record"), counted(self.calls, "call")
         return f"{self._where()}, {records}, {calls}"
 
@@ -82,15 +88,8 @@ class Advance:
         return self.seconds / done_now * (self.total - self.done)
 
 
-def counted(number: int, noun: str) -> str:
-    """A number of things, by a noun that takes an `s` or `ies` for more than one."""
-    if number == 1:
-        return f"1 {noun}"
-    return f"{number:,} {noun[:-1]}ies" if noun.endswith("y") else f"{number:,} {noun}s"
-
-
-def duration(seconds: float) -> str:
-    """Seconds in the unit that fits."""
+def format_duration(seconds: float) -> str:
+    """Return seconds in the unit that fits."""
     if seconds < 2 * _MINUTE:
         return f"{seconds:.0f} s"
     if seconds < 2 * _HOUR:

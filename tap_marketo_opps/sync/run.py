@@ -5,69 +5,37 @@ from __future__ import annotations
 import logging
 import time
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from marketo_opps import MarketoError
 from marketo_opps.plugin.process import SHUTDOWN
 from marketo_opps.plugin.workers import Workers
 from tap_marketo_opps.finding.finders import ActivityFinder, LeadFinder
 from tap_marketo_opps.finding.pipeline import Pipeline
-from tap_marketo_opps.finding.prefetch import Line
+from tap_marketo_opps.finding.prefetch import OrderedPrefetcher
 from tap_marketo_opps.singer_writer import encode_state
-from tap_marketo_opps.sync.error_advice import explained, may_be_got_over
-from tap_marketo_opps.sync.progress import Advance, Pulse
+from tap_marketo_opps.sync.error_advice import is_resumable, with_advice
+from tap_marketo_opps.sync.progress import SECONDS_BETWEEN_LOGS, LogThrottle
+from tap_marketo_opps.sync.run_reporter import RunReporter
+from tap_marketo_opps.sync.stream_output import StreamEmitter
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from marketo_opps import MarketoClient
-    from tap_marketo_opps.finding.finders import Finder, Stages
-    from tap_marketo_opps.finding.stages import Lookup, Reading, Stage, Step
-    from tap_marketo_opps.singer_writer import MessageWriter
-    from tap_marketo_opps.streams import FoundStream
+    from tap_marketo_opps.finding.finders import Finder, StagePlan
+    from tap_marketo_opps.finding.page_result import PageResult
+    from tap_marketo_opps.finding.resume_point import Position, ResumePoint
+    from tap_marketo_opps.finding.stages import ChunkCursor, Stage
+    from tap_marketo_opps.singer_writer import MessageWriter, TypedRecord
     from tap_marketo_opps.sync.plan import Plan
-    from tap_marketo_opps.sync.state import Bookmark, Position, Resume
-    from tap_marketo_opps.typed_page import Typed
+    from tap_marketo_opps.sync.state import Bookmark
+    from tap_marketo_opps.sync.stream_output import StreamOutput
 
 _LOGGER = logging.getLogger("tap-marketo-opps")
 
 # While an answer is unpacked, its place among the calls at once is taken by a call that is ready.
 _CALLS_IN_HAND = 2
-
-_GO_ON = "Start again with the last STATE to go on from there."
-_START_AGAIN = "It wrote no STATE yet: start again as it was started."
-
-
-class Outlet:
-    """One stream's records on their way out: typed, and only those that are to be emitted."""
-
-    def __init__(self, stream: FoundStream, resume: Resume) -> None:
-        self.stream = stream
-        self._resume = resume
-        self._seen = resume.seen or ""
-
-    def emitted(self, step: Step) -> list[Typed]:
-        """What is to be emitted of a page."""
-        page = self.stream.read_page(step.records)
-        self._seen = max(self._seen, *(changed for changed, _ in page if changed), "")
-        since, always = self._resume.since, step.always
-        if since is None:
-            return self._limited([typed for _, typed in page])
-        return self._limited(
-            [
-                typed
-                for record, (changed, typed) in zip(step.records, page, strict=True)
-                if changed is None or changed >= since or always(record)
-            ]
-        )
-
-    def resume(self, at: Position | None) -> Resume:
-        """How to go on from a position."""
-        return replace(self._resume, seen=self._seen or None, at=at)
-
-    def _limited(self, records: list[Typed]) -> list[Typed]:
-        left = self.stream.record_limit - self.stream.emitted
-        return records if len(records) <= left else records[: int(left)]
 
 
 @dataclass(frozen=True)
@@ -75,184 +43,108 @@ class Run:
     """A run: reads, writes each page and a STATE after it, and leaves the bookmarks.
 
     Attributes:
-        client: to read with.
-        writer: of messages.
-        streams: those that take part, by name; the first leads.
-        bookmarks: theirs, as the run found them.
-        finder: how records are found.
-        plan: where to begin.
-        stages: what is read.
-        max_concurrent_calls: how many pages are fetched ahead.
-        state: the tap's, written to.
+        client: To read with.
+        writer: Of messages.
+        outputs: The streams that take part, by name; the first leads.
+        bookmarks: Theirs, as the run found them.
+        finder: How records are found.
+        plan: Where to begin.
+        stages: What is read.
+        max_concurrent_calls: How many pages are fetched ahead.
+        state: The tap's, written to.
+        seconds_between_logs: How often progress is logged.
     """
 
     client: MarketoClient
     writer: MessageWriter
-    streams: Mapping[str, FoundStream]
+    outputs: Mapping[str, StreamOutput]
     bookmarks: Mapping[str, Bookmark]
     finder: Finder
     plan: Plan
-    stages: Stages
+    stages: StagePlan
     max_concurrent_calls: int
     state: dict[str, t.Any]
+    seconds_between_logs: float = SECONDS_BETWEEN_LOGS
 
-    def pages(self) -> Iterator[tuple[FoundStream, list[Typed]]]:
-        """Write all there is; yields what was written, by stream."""
-        since = self.plan.any_resume.log_from
-        _LOGGER.info("Finding by %s%s.", self.finder.told, f", since {since}" if since else "")
-        for note in self.plan.notes:
-            _LOGGER.info("%s", note)
-        for stream in self.streams.values():
-            stream.write_schema()
-        account = _Account(self)
+    def pages(self) -> Iterator[tuple[str, list[TypedRecord]]]:
+        """Write all there is; yields stream and records of each page that was written."""
+        self._log_beginning()
+        for output in self.outputs.values():
+            output.write_schema()
+        throttle = LogThrottle(time.monotonic, self.seconds_between_logs)
+        reporter = RunReporter(self.client, self.stages, [*self.outputs.values()], throttle)
         workers = Workers(self.max_concurrent_calls + _CALLS_IN_HAND, "marketo-read")
         try:
-            yield from self._read(workers, account)
+            yield from self._read(workers, reporter)
         except MarketoError as error:
-            fields = {name: stream.selected_fields for name, stream in self.streams.items()}
-            more = explained(error, self.client, self.finder, fields)
-            if may_be_got_over(more):
-                account.tell_how_far()
-            if more is error:
+            fields = {name: output.fields for name, output in self.outputs.items()}
+            advised = with_advice(error, self.client, self.finder, fields)
+            if is_resumable(advised):
+                reporter.log_stopping_point()
+            if advised is error:
                 raise
-            raise more from error
+            raise advised from error
         finally:
             workers.close()
-        account.close()
+        reporter.log_result()
+
+    def _log_beginning(self) -> None:
+        since = self.plan.resume.log_from
+        _LOGGER.info(
+            "Finding by %s%s.", self.finder.description, f", since {since}" if since else ""
+        )
+        for note in self.plan.notes:
+            _LOGGER.info("%s", note)
 
     def _read(
-        self, workers: Workers, account: _Account
-    ) -> Iterator[tuple[FoundStream, list[Typed]]]:
-        ahead = self.max_concurrent_calls + _CALLS_IN_HAND
-        # Where calls find nothing to write, and where none is answered for long, too.
-        line: Line[tuple[Stage, Reading]] = Line(
-            workers, ahead, SHUTDOWN, account.tell_now_and_then
-        )
-        pipeline = Pipeline(self.stages.source, self.stages.lookups, line)
-        outlets = {
-            name: Outlet(stream, self.plan.resumes[name]) for name, stream in self.streams.items()
+        self, workers: Workers, reporter: RunReporter
+    ) -> Iterator[tuple[str, list[TypedRecord]]]:
+        emitters = {
+            name: StreamEmitter(output, self.plan.resumes[name])
+            for name, output in self.outputs.items()
         }
-        at = self.plan.any_resume.at
-        for step in pipeline.steps():
-            told = step.told()
-            at = told or at
-            outlet = outlets.get(step.stream)
-            if not (told or (outlet and step.records)):
+        position = self.plan.resume.at
+        for result in self._results(workers, reporter):
+            new_position = result.resolve_position()
+            position = new_position or position
+            emitter = emitters.get(result.stream)
+            if not (new_position or (emitter and result.records)):
                 continue
-            records = outlet.emitted(step) if outlet else []
-            lines = outlet.stream.lines(records) if outlet else b""
-            self.writer.write(lines + self._paused_state(outlets, at))
-            account.page_written()
-            if outlet:
-                yield outlet.stream, records
-        self.writer.write(self._finished_state(outlets, at))
+            records = emitter.records_of(result) if emitter else []
+            lines = emitter.output.encode(records) if emitter else b""
+            self.writer.write(lines + self._paused_state(emitters, position))
+            reporter.note_state()
+            if emitter:
+                yield result.stream, records
+        self.writer.write(self._finished_state(emitters, position))
 
-    def _paused_state(self, outlets: Mapping[str, Outlet], at: Position | None) -> bytes:
-        return self._state_with(
-            {
-                name: self.bookmarks[name].paused(outlet.resume(at))
-                for name, outlet in outlets.items()
-            }
+    def _results(self, workers: Workers, reporter: RunReporter) -> Iterator[PageResult]:
+        # Progress is logged where calls find nothing to write, and while none is answered, too.
+        prefetcher: OrderedPrefetcher[tuple[Stage, ChunkCursor]] = OrderedPrefetcher(
+            workers, self.max_concurrent_calls + _CALLS_IN_HAND, SHUTDOWN, reporter.log_progress
         )
+        return Pipeline(self.stages.source, self.stages.lookups, prefetcher).results()
 
-    def _finished_state(self, outlets: Mapping[str, Outlet], at: Position | None) -> bytes:
-        return self._state_with(
-            {name: self._finished(name, outlet.resume(at)) for name, outlet in outlets.items()}
-        )
+    def _paused_state(
+        self, emitters: Mapping[str, StreamEmitter], position: Position | None
+    ) -> bytes:
+        for name, emitter in emitters.items():
+            resume = emitter.resume_at(position)
+            emitter.output.save(self.bookmarks[name].paused(resume))
+        return encode_state(self.state)
 
-    def _finished(self, name: str, resume: Resume) -> Bookmark:
-        bookmark = self.bookmarks[name].finished(resume, self.finder.found_by)
+    def _finished_state(
+        self, emitters: Mapping[str, StreamEmitter], position: Position | None
+    ) -> bytes:
+        for name, emitter in emitters.items():
+            emitter.output.save(self._finished(name, emitter.resume_at(position)))
+        return encode_state(self.state)
+
+    def _finished(self, name: str, resume: ResumePoint) -> Bookmark:
+        label = self.finder.fingerprint_label
+        bookmark = self.bookmarks[name].finished(resume, label)
         if isinstance(self.finder, ActivityFinder):
             return bookmark.after_log(resume.began)
         if isinstance(self.finder, LeadFinder):
-            return bookmark.after_sweep(resume.began, self.finder.found_by)
+            return bookmark.after_sweep(resume.began, label)
         return bookmark
-
-    def _state_with(self, bookmarks: Mapping[str, Bookmark]) -> bytes:
-        for name, bookmark in bookmarks.items():
-            stream = self.streams[name]
-            key = stream.replication_key if stream.is_incremental else None
-            stream.stream_state.update(bookmark.to_state(key))
-        return encode_state(self.state)
-
-
-class _Account:
-    """What a run tells its users."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._began = time.monotonic()
-        self._counts = run.client.counts
-        self._done_before = run.stages.source.keys_done
-        self._pulse = Pulse(time.monotonic)
-        self._has_state = False
-
-    def page_written(self) -> None:
-        self._has_state = True
-
-    def tell_now_and_then(self) -> None:
-        if self._pulse.is_due:
-            _LOGGER.info("%s: %s", self._names, self._advance().line())
-
-    def tell_how_far(self) -> None:
-        how = _GO_ON if self._has_state else _START_AGAIN
-        _LOGGER.info("Ended at %s. %s", self._advance().so_far(), how)
-
-    def close(self) -> None:
-        """Tell what was done, a line for each stream."""
-        leader, *others = self._run.streams.values()
-        _LOGGER.info("%s", "; ".join([self._leaders_line(leader), *self._oddities(leader)]))
-        for stream in others:
-            found = f"{stream.name}: {stream.emitted:,} records, found together with {leader.name}"
-            _LOGGER.info("%s", "; ".join([found, *_misfits(stream)]))
-
-    @property
-    def _names(self) -> str:
-        return " and ".join(self._run.streams)
-
-    def _leaders_line(self, leader: FoundStream) -> str:
-        counts = self._run.client.counts
-        calls, retries = counts.calls - self._counts.calls, counts.retries - self._counts.retries
-        seconds = time.monotonic() - self._began
-        return (
-            f"{leader.name}: {leader.emitted:,} records, {calls:,} calls, {retries:,} retries, "
-            f"{seconds:.1f} seconds"
-        )
-
-    def _oddities(self, leader: FoundStream) -> list[str]:
-        oddities = _misfits(leader)
-        source = self._run.stages.source
-        if source.unmatched:
-            oddities.append(f"{source.unmatched:,} {source.noun} matched nothing")
-        for lookup in self._run.stages.lookups:
-            oddities += _not_looked_up(lookup)
-        return oddities
-
-    def _advance(self) -> Advance:
-        source = self._run.stages.source
-        return Advance(
-            done=source.keys_done,
-            done_before=self._done_before,
-            total=source.total,
-            noun=source.noun,
-            reached=getattr(source, "reached", None),
-            records=sum(stream.emitted for stream in self._run.streams.values()),
-            calls=self._run.client.counts.calls - self._counts.calls,
-            seconds=time.monotonic() - self._began,
-        )
-
-
-def _misfits(stream: FoundStream) -> list[str]:
-    if not stream.misfits:
-        return []
-    return [f"{stream.misfits:,} values did not fit their type and are null"]
-
-
-def _not_looked_up(lookup: Lookup) -> list[str]:
-    if not lookup.unaskable:
-        return []
-    named = ", ".join(map(repr, lookup.unaskable_names))
-    return [
-        f"{lookup.unaskable:,} external ids hold a comma, so Marketo cannot be asked for them: "
-        f"{named}" + (", ..." if lookup.unaskable > len(lookup.unaskable_names) else "")
-    ]

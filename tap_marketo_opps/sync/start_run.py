@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from marketo_opps import SettingsError
@@ -15,181 +16,208 @@ from tap_marketo_opps.finding.finders import (
     ActivityFinder,
     FilterFinder,
     LeadFinder,
-    Wanted,
-    searchable,
+    filterable_fields,
 )
-from tap_marketo_opps.settings import (
-    BY_ACTIVITIES,
-    BY_FILTER,
-    filter_source,
-    find_by,
-    lead_source,
-    start_date,
+from tap_marketo_opps.finding.key_sources import (
+    FileKeys,
+    LeadRange,
+    ListedKeys,
+    is_invalid_lead_id,
 )
-from tap_marketo_opps.sync.error_advice import not_searchable
+from tap_marketo_opps.finding.resume_point import ResumePoint
+from tap_marketo_opps.moments import to_iso_utc
+from tap_marketo_opps.settings import BY_ACTIVITIES, BY_FILTER, find_by, start_date
+from tap_marketo_opps.sync.error_advice import filter_type_error
 from tap_marketo_opps.sync.plan import log_start, plan_run
+from tap_marketo_opps.sync.progress import SECONDS_BETWEEN_LOGS
 from tap_marketo_opps.sync.run import Run
-from tap_marketo_opps.sync.state import Bookmark, fingerprint, moment
+from tap_marketo_opps.sync.state import Bookmark, fingerprint
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from marketo_opps import MarketoClient, ObjectDescription
     from tap_marketo_opps.finding.finders import Finder
+    from tap_marketo_opps.finding.key_sources import KeySource
     from tap_marketo_opps.singer_writer import MessageWriter
-    from tap_marketo_opps.streams import FoundStream
     from tap_marketo_opps.sync.plan import Plan
+    from tap_marketo_opps.sync.stream_output import StreamOutput
 
-Streams = t.Mapping[str, "FoundStream"]
+Config = t.Mapping[str, t.Any]
+Outputs = t.Mapping[str, "StreamOutput"]
 Bookmarks = t.Mapping[str, Bookmark]
 
+_LOGGER = logging.getLogger("tap-marketo-opps")
 
-def found_together(stream: FoundStream, selected: Streams, way: str) -> Streams:
-    """The streams that one finder serves: its calls are made once for all of them.
+
+def streams_sharing_a_run(stream: str, selected: Sequence[str], way: str) -> list[str]:
+    """Return the streams that one finder serves: its calls are made once for all of them.
 
     Args:
-        stream: one of them.
-        selected: all that are selected, in the order in which they are synced.
-        way: the `find_by` in force.
+        stream: One of them.
+        selected: All that are selected, in the order in which they are synced.
+        way: The `find_by` in force.
     """
     together = {OPPORTUNITIES, ROLES} | ({ACTIVITIES} if way == BY_ACTIVITIES else set())
-    if stream.is_dry_run or stream.name not in together:
-        return {stream.name: stream}
-    return {name: each for name, each in selected.items() if name in together}
+    return [each for each in selected if each in together] if stream in together else [stream]
 
 
-@dataclass(frozen=True)
-class Planner:
-    """Plans the runs of one tap.
+def start_run(
+    outputs: Outputs,
+    *,
+    config: Config,
+    client: MarketoClient,
+    writer: MessageWriter,
+    state: dict[str, t.Any],
+    opportunities: ObjectDescription | None,
+    activity_types: Callable[[], Mapping[int, str]],
+    seconds_between_logs: float = SECONDS_BETWEEN_LOGS,
+) -> Run:
+    """Return the run that finds the records of these streams.
 
-    Attributes:
-        config: its settings.
-        client: to read with.
-        writer: of messages.
-        state: its state, which runs change.
-        opportunities: what describe said of opportunities; None where it was not asked.
-        activity_types: ids and names of the activities that tell of opportunities, asked for.
+    Args:
+        outputs: The streams, by name; the first leads.
+        config: Settings of the tap.
+        client: To read with.
+        writer: Of messages.
+        state: The tap's, which the run changes.
+        opportunities: What describe said of opportunities; None if it was not asked.
+        activity_types: Asks for ids and names of the activities that tell of opportunities.
+        seconds_between_logs: How often progress is logged.
+
+    Raises:
+        SettingsError: Settings or state do not let it begin.
     """
-
-    config: Mapping[str, t.Any]
-    client: MarketoClient
-    writer: MessageWriter
-    state: dict[str, t.Any]
-    opportunities: ObjectDescription | None
-    activity_types: Callable[[], dict[int, str]]
-
-    def run(self, streams: Streams) -> Run:
-        """The run that finds the records of these streams."""
-        instance = urlsplit(instance_address(self.config["endpoint"])).netloc.casefold()
-        bookmarks = {name: _bookmark(stream, instance) for name, stream in streams.items()}
-        finder = self._finder(bookmarks)
-        plan = self._plan(streams, bookmarks, finder)
-        wanted = _wanted(streams, plan)
-        return Run(
-            client=self.client,
-            writer=self.writer,
-            streams=streams,
-            bookmarks=bookmarks,
-            finder=finder,
-            plan=plan,
-            stages=finder.stages(self.client, self.config["batch_size"], wanted),
-            max_concurrent_calls=self.config["max_concurrent_calls"],
-            state=self.state,
-        )
-
-    def _finder(self, bookmarks: Bookmarks) -> Finder:
-        way = find_by(self.config)
-        if way == BY_ACTIVITIES or ACTIVITIES in bookmarks:
-            return ActivityFinder(self.activity_types)
-        if way == BY_FILTER:
-            self._check_searchable(self.config["filter_type"])
-            return FilterFinder(self.config["filter_type"], filter_source(self.config))
-        leads = lead_source(self.config)
-        # With a start_date, a run of another range emits all since then.
-        return LeadFinder(leads, () if start_date(self.config) else _found_by(bookmarks))
-
-    def _check_searchable(self, filter_type: str) -> None:
-        """Where describe was asked, it says what is searchable; else Marketo will."""
-        if self.opportunities and filter_type not in searchable(self.opportunities):
-            raise not_searchable(filter_type, searchable(self.opportunities))
-
-    def _plan(self, streams: Streams, bookmarks: Bookmarks, finder: Finder) -> Plan:
-        first = start_date(self.config)
-        incremental = {name: stream.is_incremental for name, stream in streams.items()}
-        log = (
-            log_start(
-                # A full table is read from the start, whatever is known of the log.
-                bookmarks if all(incremental.values()) else {"": Bookmark()},
-                first,
-                self.config["activity_overlap_seconds"],
-            )
-            if isinstance(finder, ActivityFinder)
-            else None
-        )
-        return plan_run(
-            bookmarks,
-            found_by=finder.found_by,
-            fingerprint=self._fingerprint(streams, finder),
-            start_date=first,
-            began=moment(self.client.server_now()),
-            incremental=incremental,
-            log=log,
-        )
-
-    def _fingerprint(self, streams: Streams, finder: Finder) -> str:
-        names = ["batch_size", "start_date"]
-        if isinstance(finder, ActivityFinder):
-            names.append("activity_overlap_seconds")
-        full = [name for name, stream in streams.items() if not stream.is_incremental]
-        return fingerprint(
-            {
-                "found_by": finder.found_by,
-                "fields": {name: stream.selected_fields for name, stream in streams.items()},
-                "settings": {name: self.config.get(name) for name in names},
-                # Left out where there is none, for the positions that earlier versions left.
-                **({"full_table": full} if full else {}),
-            }
-        )
-
-
-def _wanted(streams: Streams, plan: Plan) -> Wanted:
-    resume = plan.any_resume
-    return Wanted(
-        fields={name: stream.selected_fields for name, stream in streams.items()},
-        since={name: each.since for name, each in plan.resumes.items()},
-        began=resume.began,
-        cursor=resume.cursor,
-        log_from=resume.log_from,
-        at=resume.at,
+    instance = urlsplit(instance_address(config["endpoint"])).netloc.casefold()
+    bookmarks = {name: _bookmark(output, instance) for name, output in outputs.items()}
+    finder = _finder(config, bookmarks, opportunities, activity_types)
+    plan = _plan(config, outputs, bookmarks, finder, client)
+    fields = {name: output.fields for name, output in outputs.items()}
+    return Run(
+        client=client,
+        writer=writer,
+        outputs=outputs,
+        bookmarks=bookmarks,
+        finder=finder,
+        plan=plan,
+        stages=finder.stages(client, config["batch_size"], fields, plan.resumes),
+        max_concurrent_calls=config["max_concurrent_calls"],
+        state=state,
+        seconds_between_logs=seconds_between_logs,
     )
 
 
-def _found_by(bookmarks: Bookmarks) -> set[str]:
+def _finder(
+    config: Config,
+    bookmarks: Bookmarks,
+    opportunities: ObjectDescription | None,
+    activity_types: Callable[[], Mapping[int, str]],
+) -> Finder:
+    way = find_by(config)
+    if way == BY_ACTIVITIES or ACTIVITIES in bookmarks:
+        return ActivityFinder(activity_types)
+    if way == BY_FILTER:
+        _check_filter_type(config["filter_type"], opportunities)
+        return FilterFinder(config["filter_type"], _filter_source(config))
+    leads = _lead_source(config)
+    # With a start_date, a run of another range emits all since then.
+    return LeadFinder(leads, () if start_date(config) else _labels(bookmarks))
+
+
+def _filter_source(config: Config) -> KeySource:
+    if path := config.get("filter_values_path"):
+        return FileKeys("filter_values_path", path)
+    return ListedKeys("filter_values", config["filter_values"])
+
+
+def _lead_source(config: Config) -> KeySource:
+    if path := config.get("lead_ids_path"):
+        return FileKeys(
+            "lead_ids_path",
+            path,
+            is_invalid=is_invalid_lead_id,
+            rule="a lead id is a whole number",
+        )
+    return LeadRange(config["lead_id_from"], config["lead_id_to"])
+
+
+def _check_filter_type(filter_type: str, opportunities: ObjectDescription | None) -> None:
+    """Refuse a field that describe, where it was asked, does not name; else Marketo will."""
+    if opportunities and filter_type not in filterable_fields(opportunities):
+        raise filter_type_error(filter_type, filterable_fields(opportunities))
+
+
+def _plan(
+    config: Config,
+    outputs: Outputs,
+    bookmarks: Bookmarks,
+    finder: Finder,
+    client: MarketoClient,
+) -> Plan:
+    incremental = {name: output.is_incremental for name, output in outputs.items()}
+    log_from = cursor = None
+    if isinstance(finder, ActivityFinder):
+        # A full table is read from the start, whatever is known of the log.
+        known = bookmarks if all(incremental.values()) else {"": Bookmark()}
+        log_from, cursor = log_start(known, start_date(config), config["activity_overlap_seconds"])
+    return plan_run(
+        bookmarks,
+        found_by=finder.fingerprint_label,
+        new_run=ResumePoint(
+            fingerprint=_fingerprint(config, outputs, finder),
+            began=to_iso_utc(client.server_now()),
+            since=None,
+            seen=None,
+            cursor=cursor,
+            log_from=log_from,
+            at=None,
+        ),
+        start_date=start_date(config),
+        incremental=incremental,
+    )
+
+
+def _fingerprint(config: Config, outputs: Outputs, finder: Finder) -> str:
+    names = ["batch_size", "start_date"]
+    if isinstance(finder, ActivityFinder):
+        names.append("activity_overlap_seconds")
+    full = [name for name, output in outputs.items() if not output.is_incremental]
+    return fingerprint(
+        {
+            "found_by": finder.fingerprint_label,
+            "fields": {name: output.fields for name, output in outputs.items()},
+            "settings": {name: config.get(name) for name in names},
+            # Left out where there is none, for the positions that earlier versions left.
+            **({"full_table": full} if full else {}),
+        }
+    )
+
+
+def _labels(bookmarks: Bookmarks) -> set[str]:
     return {bookmark.found_by for bookmark in bookmarks.values() if bookmark.found_by}
 
 
-def _bookmark(stream: FoundStream, instance: str) -> Bookmark:
-    """What the state says of a stream.
+def _bookmark(output: StreamOutput, instance: str) -> Bookmark:
+    """Read a stream's bookmark.
 
     Raises:
-        SettingsError: it cannot be read, or speaks of another instance, which it would be lost to.
+        SettingsError: It cannot be read, or is of another instance, which it would be lost to.
     """
-    state = stream.stream_state
     try:
-        bookmark = Bookmark.from_state(state)
+        bookmark = Bookmark.from_state(output.state)
     except ValueError as error:
         raise SettingsError(
-            f"The state of {stream.name} cannot be read: {error}. Correct it, or start without."
+            f"The state of {output.name} cannot be read: {error}. Correct it, or start without."
         ) from None
-    if state.get("resume") and not bookmark.resume:
-        stream.logger.warning(
+    if output.state.get("resume") and not bookmark.resume:
+        _LOGGER.getChild(output.name).warning(
             "Where the last run of %s stopped cannot be read: starting from what the run before "
             "it has finished.",
-            stream.name,
+            output.name,
         )
     if bookmark.instance not in {None, instance}:
         raise SettingsError(
-            f"The state of {stream.name} is of the instance {bookmark.instance}, and endpoint is "
+            f"The state of {output.name} is of the instance {bookmark.instance}, and endpoint is "
             f"{instance}: give each instance a state of its own (in Meltano by --state-id-suffix), "
             "or start without state."
         )

@@ -12,6 +12,12 @@ from tap_marketo_opps.tap import TapMarketoOpps
 FAST = {"enforced": False}
 
 
+class UnpacedTap(TapMarketoOpps):
+    """Makes its calls as fast as it can: pacing has tests of its own."""
+
+    pacing_window_seconds = 0.001
+
+
 class KilledError(BaseException):
     """The process is gone, whatever it was about to do."""
 
@@ -70,12 +76,6 @@ class Output:
         return self.state["bookmarks"][stream]
 
 
-@pytest.fixture(autouse=True)
-def _no_waiting_for_the_rate(monkeypatch):
-    """Pacing has tests of its own; here a run may make its calls as fast as it can."""
-    monkeypatch.setattr(TapMarketoOpps, "pacing_window_seconds", 0.001)
-
-
 @pytest.fixture
 def sandbox(marketo_sandbox_factory):
     return marketo_sandbox_factory(opportunities=400, leads=250, seed=5, limits=FAST)
@@ -105,9 +105,9 @@ def sync():
     """Run the tap in this process; what it wrote is the result, also where it was killed."""
     taps = []
 
-    def run(config, *, state=None, catalog=None, most_bytes=None):
+    def run(config, *, state=None, catalog=None, most_bytes=None, tap_class=UnpacedTap):
         writer = CapturingWriter(most_bytes)
-        tap = TapMarketoOpps(
+        tap = tap_class(
             config=dict(config),
             state=json.loads(json.dumps(state)) if state else None,
             catalog=catalog,

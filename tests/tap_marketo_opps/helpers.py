@@ -1,6 +1,8 @@
-"""Settings of runs that find all there is."""
+"""Settings of runs that find all there is, and where an interrupted one stands."""
 
 from __future__ import annotations
+
+from tap_marketo_opps.finding.resume_point import ResumePoint
 
 
 def by_filter(sandbox, **more):
@@ -18,3 +20,17 @@ def by_lead_ids(sandbox, **more):
         "lead_id_to": max(leads),
         **more,
     }
+
+
+def make_resume_point(**changed):
+    """Where a run of the settings `f` stands that began in March 2026."""
+    members = {
+        "fingerprint": "f",
+        "began": "2026-03-01T00:00:00Z",
+        "since": None,
+        "seen": None,
+        "cursor": None,
+        "log_from": None,
+        "at": {"next": 5},
+    }
+    return ResumePoint(**{**members, **changed})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from marketo_opps import CrmManagedError, SettingsError
-from tap_marketo_opps.finding import key_sources, stages
 from tap_marketo_opps.sync.error_advice import NoOpportunitiesError, NoRolesError
 from tests.pipeline.compare import keys_with_a_role
 from tests.tap_marketo_opps.helpers import by_lead_ids
@@ -415,20 +414,6 @@ def test_a_role_that_was_removed_is_told_by_the_log(sandbox, catalog_of, sync):
         if record["activityDate"] > first.bookmark("opportunity_activities")["log_until"]
     ]
     assert {record["activityType"] for record in newer} == {"Update Opportunity"}
-
-
-def test_what_was_found_is_looked_up_before_the_rest_of_many_pages_is_read(
-    sandbox, catalog_of, sync, monkeypatch
-):
-    for module in (key_sources, stages):
-        monkeypatch.setattr(module, "KEYS_PER_CALL", 10)
-    catalog = catalog_of(sandbox, "opportunities")
-    before = len(sandbox.journal())
-    sync(by_lead_ids(sandbox, batch_size=5), catalog=catalog)
-    asked = [each for each in _operations(sandbox, before) if each.startswith("query")]
-    assert len(asked) > 100
-    # Two pages bring the keys of a call; ten readings are in line, and five calls under way.
-    assert asked.index("query opportunity") < 20
 
 
 def test_a_run_begins_by_saying_how_it_finds(sandbox, sync, tmp_path, caplog):

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from marketo_opps import SettingsError
-from tap_marketo_opps.sync.error_advice import FieldGoneError
+from tap_marketo_opps.sync.error_advice import UnknownFieldError
 from tap_marketo_opps.tap import TapMarketoOpps
 from tests.tap_marketo_opps.helpers import by_filter
 
@@ -258,7 +258,7 @@ def test_a_field_that_is_gone_from_marketo_is_named_with_what_to_do(
 ):
     catalog = catalog_of(sandbox, stream)
     _entry(catalog, stream)["schema"]["properties"]["mood"] = {"type": ["string", "null"]}
-    with pytest.raises(FieldGoneError) as caught:
+    with pytest.raises(UnknownFieldError) as caught:
         sync(by_filter(sandbox), catalog=catalog)
     assert re.fullmatch(
         r"Marketo refused [^:]*: 1006 Field 'mood' not found \(requestId \S+\)\. The catalog "

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from marketo_opps import FieldDescription, ObjectDescription
 from marketo_opps.fields import record_reader
 from tap_marketo_opps.singer_writer import encode_records, encode_state
-from tap_marketo_opps.typed_page import PageReader, to_dict
+from tap_marketo_opps.typed_page import PageConverter, to_dict
 
 KINDS = {
     "marketoGUID": "string",
@@ -82,7 +82,7 @@ def _as_json(records):
 def test_what_is_written_is_the_same_in_any_case(records):
     misfits, careful_misfits = [], []
     careful = record_reader(DESCRIPTION, list(KINDS), lambda *told: careful_misfits.append(told))
-    quick = PageReader(DESCRIPTION, list(KINDS), "updatedAt", lambda *told: misfits.append(told))
+    quick = PageConverter(DESCRIPTION, list(KINDS), "updatedAt", lambda *told: misfits.append(told))
     expected = [careful(record) for record in records]
     page = quick(records)
     assert _as_json([typed for _, typed in page]) == _as_json(expected)
@@ -91,7 +91,7 @@ def test_what_is_written_is_the_same_in_any_case(records):
 
 
 def test_a_usual_page_takes_the_quick_way_and_field_names_need_not_be_pythons():
-    quick = PageReader(DESCRIPTION, list(KINDS), "updatedAt", lambda *_: None)
+    quick = PageConverter(DESCRIPTION, list(KINDS), "updatedAt", lambda *_: None)
     usual = {"marketoGUID": "g ", "class": "c", "amount": "1.50", "closeDate": "2026-01-31"}
     ((moment, typed),) = quick([usual])
     assert moment is None
@@ -105,7 +105,7 @@ def test_a_usual_page_takes_the_quick_way_and_field_names_need_not_be_pythons():
 
 
 def test_digits_are_kept():
-    quick = PageReader(DESCRIPTION, ["amount"], "updatedAt", lambda *_: None)
+    quick = PageConverter(DESCRIPTION, ["amount"], "updatedAt", lambda *_: None)
     page = [typed for _, typed in quick([{"amount": "1234567890123456.78"}])]
     assert b'"record":{"amount":1234567890123456.78}' in encode_records(
         "s", page, datetime(2026, 1, 1, tzinfo=UTC)
@@ -127,5 +127,5 @@ def test_lines_are_singer_messages():
     "number", ["NaN", "Infinity", "-Infinity", "1e400", "-1e308", Decimal("1e400"), 10**400]
 )
 def test_a_number_that_json_or_its_readers_do_not_know_is_null(number):
-    quick = PageReader(DESCRIPTION, ["amount"], "updatedAt", lambda *_: None)
+    quick = PageConverter(DESCRIPTION, ["amount"], "updatedAt", lambda *_: None)
     assert _as_json([typed for _, typed in quick([{"amount": number}])]) == [{"amount": None}]

@@ -14,14 +14,14 @@ from tap_marketo_opps.finding.finders import (
     ActivityFinder,
     FilterFinder,
     LeadFinder,
-    Wanted,
-    _leads_touched,
-    is_new_since,
-    searchable,
+    changed_since,
+    filterable_fields,
+    leads_touched,
 )
 from tap_marketo_opps.finding.key_sources import LeadRange, ListedKeys
 from tap_marketo_opps.finding.pipeline import Pipeline
-from tap_marketo_opps.finding.prefetch import Line
+from tap_marketo_opps.finding.prefetch import OrderedPrefetcher
+from tap_marketo_opps.finding.resume_point import ResumePoint
 
 EARLY, MIDDLE, LATE = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"
 NEVER = "2999-01-01T00:00:00Z"
@@ -86,28 +86,36 @@ def _call(obj, filter_type, fields, *values):
 
 @dataclass
 class Found:
-    """What a finder led to: each record's stream and GUID, and whether it is told always."""
+    """What a finder led to: each record's stream and GUID, and whether it is forced."""
 
-    told: list
+    emitted: list
     source: object
     asked: list
     positions: list
 
 
-def _found(finder, fields, since=None, client=None, **wanted):
+def _resumes(fields, since=None, **more):
+    """Where a run begins, for each of the streams whose fields are asked for."""
+    plain = dict.fromkeys(("seen", "cursor", "log_from", "at"))
+    began = NOW.strftime("%Y-%m-%dT%H:%M:%SZ")
+    point = ResumePoint(**{**plain, "fingerprint": "", "began": began, "since": since, **more})
+    return dict.fromkeys(fields, point)
+
+
+def _found(finder, fields, since=None, client=None, **more):
     client = client or Client()
-    wanted = Wanted(
-        fields, dict.fromkeys(fields, since), NOW.strftime("%Y-%m-%dT%H:%M:%SZ"), **wanted
-    )
-    stages = finder.stages(client, 200, wanted)
+    plan = finder.stages(client, 200, fields, _resumes(fields, since, **more))
     workers = Workers(1, "marketo-read")
-    pipeline = Pipeline(stages.source, stages.lookups, Line(workers, 3, ShutdownSignal()))
-    told, positions = [], []
-    for step in pipeline.steps():
-        told += [(step.stream, each.get("marketoGUID"), step.always(each)) for each in step.records]
-        positions.append(step.told())
+    prefetcher = OrderedPrefetcher(workers, 3, ShutdownSignal())
+    emitted, positions = [], []
+    for result in Pipeline(plan.source, plan.lookups, prefetcher).results():
+        emitted += [
+            (result.stream, each.get("marketoGUID"), result.emit_regardless_of_age(each))
+            for each in result.records
+        ]
+        positions.append(result.resolve_position())
     workers.close()
-    return Found(told, stages.source, client.asked, positions)
+    return Found(emitted, plan.source, client.asked, positions)
 
 
 def _filter(filter_type, *values):
@@ -122,9 +130,9 @@ def _log():
     return ActivityFinder(lambda: [34, 36])
 
 
-def test_by_filter_opportunities_come_first_and_the_roles_of_those_found_after_them():
+def test_by_filter_roles_follow_the_opportunities_found():
     found = _found(_filter("region", "North", "South", "East"), BOTH)
-    assert found.told == [
+    assert found.emitted == [
         ("opportunities", "g1", False),
         ("opportunities", "g2", False),
         ("opportunities", "g3", False),
@@ -139,27 +147,27 @@ def test_by_filter_opportunities_come_first_and_the_roles_of_those_found_after_t
     assert (found.source.noun, found.source.unmatched) == ("values", 1)
 
 
-def test_by_filter_without_roles_no_more_is_asked_for_than_the_field_that_is_searched():
+def test_by_filter_without_roles_few_fields_are_asked_for():
     found = _found(_filter("region", "North"), OPPORTUNITIES)
-    assert [told[1] for told in found.told] == ["g1", "g2"]
+    assert [each[1] for each in found.emitted] == ["g1", "g2"]
     assert found.asked == [
         _call("opportunities", "region", ("name", "region", "updatedAt"), "North")
     ]
 
 
 @pytest.mark.parametrize("filter_type", ["dedupeFields", "externalOpportunityId"])
-def test_by_filter_roles_alone_are_asked_for_at_once_where_external_ids_are_given(filter_type):
+def test_by_filter_roles_alone_are_looked_up_by_external_id(filter_type):
     found = _found(_filter(filter_type, "o1", "o8"), ROLES)
-    assert found.told == [("opportunity_roles", "r1", False)]
+    assert found.emitted == [("opportunity_roles", "r1", False)]
     assert found.asked == [
         _call("opportunity_roles", "externalOpportunityId", ROLE_FIELDS, "o1", "o8")
     ]
     assert (found.source.noun, found.source.unmatched) == ("values", 1)
 
 
-def test_by_filter_roles_alone_go_through_opportunities_where_other_values_are_given():
+def test_by_filter_roles_alone_by_other_values_take_two_stages():
     found = _found(_filter("idField", "g2"), ROLES)
-    assert found.told[1:] == [("opportunity_roles", "r2", True)]
+    assert found.emitted[1:] == [("opportunity_roles", "r2", True)]
     assert found.asked == [
         _call(
             "opportunities", "idField", ("marketoGUID", "externalOpportunityId", "updatedAt"), "g2"
@@ -177,16 +185,16 @@ def test_by_filter_an_interrupted_run_goes_on_where_it_stood(filter_type, fields
     assert found.source.keys_done == 2
 
 
-def test_what_was_looked_up_has_a_name():
+def test_what_is_looked_up_has_a_label():
     source = ListedKeys("filter_values", ["North"])
-    assert FilterFinder("region", source).found_by == f"filter region {source.digest}"
-    assert _leads().found_by == "lead_ids 1-3"
-    assert _log().found_by == "activities"
+    assert FilterFinder("region", source).fingerprint_label == f"filter region {source.digest}"
+    assert _leads().fingerprint_label == "lead_ids 1-3"
+    assert _log().fingerprint_label == "activities"
 
 
-def test_by_leads_the_roles_lead_to_opportunities_which_are_written_first():
+def test_by_leads_opportunities_are_written_before_their_roles():
     found = _found(_leads(), BOTH)
-    assert found.told == [
+    assert found.emitted == [
         ("opportunities", "g1", True),
         ("opportunities", "g2", True),
         ("opportunity_roles", "r1", False),
@@ -200,20 +208,20 @@ def test_by_leads_the_roles_lead_to_opportunities_which_are_written_first():
     assert (found.source.noun, found.source.unmatched) == ("leads", 1)
 
 
-def test_by_leads_roles_are_asked_for_with_what_leads_on_from_them():
+def test_by_leads_roles_are_asked_for_with_their_opportunity():
     asked = _found(_leads(), OPPORTUNITIES).asked
     assert asked[0] == _call("opportunity_roles", "leadId", ROLE_FIELDS[1:], "1", "2", "3")
 
 
 def test_by_leads_nothing_follows_where_opportunities_are_not_wanted():
     found = _found(_leads(), ROLES)
-    assert [told[1] for told in found.told] == ["r1", "r2", "r3"]
+    assert [each[1] for each in found.emitted] == ["r1", "r2", "r3"]
     assert found.asked == [_call("opportunity_roles", "leadId", ROLE_FIELDS, "1", "2", "3")]
 
 
-def test_what_leads_beyond_the_range_swept_before_lead_to_is_told_however_old():
+def test_what_new_leads_lead_to_is_emitted_however_old():
     # The roles of the second lead are told in any case; so is the opportunity that they lead to.
-    assert _found(_leads("lead_ids 1-1"), BOTH, since=NEVER).told == [
+    assert _found(_leads("lead_ids 1-1"), BOTH, since=NEVER).emitted == [
         ("opportunities", "g1", False),
         ("opportunities", "g2", True),
         ("opportunity_roles", "r1", False),
@@ -222,14 +230,14 @@ def test_what_leads_beyond_the_range_swept_before_lead_to_is_told_however_old():
     ]
 
 
-def test_an_opportunity_is_told_however_old_where_its_role_is_new():
-    told = _found(_leads(), BOTH, since=MIDDLE).told
-    assert told[:2] == [("opportunities", "g1", False), ("opportunities", "g2", True)]
+def test_an_old_opportunity_is_emitted_if_its_role_is_new():
+    emitted = _found(_leads(), BOTH, since=MIDDLE).emitted
+    assert emitted[:2] == [("opportunities", "g1", False), ("opportunities", "g2", True)]
 
 
-def test_by_the_log_roles_of_the_leads_in_it_come_first_and_what_they_lead_to_before_them():
+def test_by_the_log_opportunities_come_before_their_roles():
     found = _found(_log(), BOTH, log_from=EARLY)
-    assert [told[:2] for told in found.told] == [
+    assert [each[:2] for each in found.emitted] == [
         ("opportunity_activities", None),
         ("opportunity_activities", None),
         ("opportunity_activities", None),
@@ -247,9 +255,9 @@ def test_by_the_log_roles_of_the_leads_in_it_come_first_and_what_they_lead_to_be
     ]
 
 
-def test_by_the_log_what_is_later_than_the_cursor_leads_to_what_is_told_however_old():
-    told = _found(_log(), BOTH, since=NEVER, cursor=MIDDLE, log_from=EARLY).told
-    assert {guid: always for _, guid, always in told if guid} == {
+def test_by_the_log_what_is_new_in_it_forces_old_records():
+    emitted = _found(_log(), BOTH, since=NEVER, cursor=MIDDLE, log_from=EARLY).emitted
+    assert {guid: force for _, guid, force in emitted if guid} == {
         "r1": False,
         "r2": True,
         "r3": True,
@@ -258,28 +266,28 @@ def test_by_the_log_what_is_later_than_the_cursor_leads_to_what_is_told_however_
     }
 
 
-def test_by_the_log_it_is_walked_from_the_moment_given_to_the_beginning_of_the_run():
+def test_by_the_log_it_is_read_up_to_the_beginning_of_the_run():
     begun = _found(_log(), LOG)
     assert begun.asked[0] == datetime(2026, 3, 31, 23, 59, 59, tzinfo=UTC)
-    assert begun.told == []
-    assert len(_found(_log(), LOG, log_from=MIDDLE).told) == 2
+    assert begun.emitted == []
+    assert len(_found(_log(), LOG, log_from=MIDDLE).emitted) == 2
 
 
 def test_by_the_log_nothing_follows_where_only_the_log_is_wanted():
     found = _found(_log(), LOG, log_from=EARLY)
-    assert len(found.told) == 3
+    assert len(found.emitted) == 3
     assert len(found.asked) == 2
     # One STATE a page is enough.
     assert len(found.positions) == 1
 
 
-def test_by_the_log_a_position_carries_the_leads_that_are_being_looked_up():
+def test_by_the_log_a_position_carries_the_pending_leads():
     found = _found(_log(), BOTH, log_from=EARLY, cursor=MIDDLE)
     assert found.positions[0]["keys"] == {"always": "2,9", "if_new": "1"}
     assert found.positions[-1]["keys"] == {"always": "", "if_new": ""}
 
 
-def test_by_the_log_opportunities_wait_no_longer_where_a_position_cannot_carry_all_leads():
+def test_by_the_log_too_many_leads_do_not_hold_opportunities_up():
     pages = [
         [{"leadId": lead, "activityDate": LATE} for lead in range(first, first + 50)]
         for first in range(1, 3000, 50)
@@ -292,19 +300,19 @@ def test_by_the_log_opportunities_wait_no_longer_where_a_position_cannot_carry_a
 
 
 @pytest.mark.parametrize("fields", [ROLES, LOG | ROLES])
-def test_by_the_log_no_opportunity_is_asked_for_where_none_is_wanted(fields):
+def test_by_the_log_no_unwanted_opportunity_is_asked_for(fields):
     found = _found(_log(), fields, log_from=EARLY)
-    assert [told[1] for told in found.told] == [None, None, None, "r1", "r2", "r3"]
+    assert [each[1] for each in found.emitted] == [None, None, None, "r1", "r2", "r3"]
     assert len(found.asked) == 3
 
 
-def test_by_the_log_roles_are_read_for_the_opportunities_that_they_lead_to():
+def test_by_the_log_roles_are_read_for_their_opportunities():
     asked = _found(_log(), OPPORTUNITIES, log_from=EARLY).asked
     assert asked[2] == _call("opportunity_roles", "leadId", ROLE_FIELDS[1:], "1", "2", "9")
     assert asked[3][2] == ("o1", "o2")
 
 
-def test_an_interrupted_walk_goes_on_where_it_stood():
+def test_an_interrupted_log_goes_on_where_it_stood():
     at = {"token": "next", "reached": LATE, "keys": {"always": "7", "if_new": ""}}
     found = _found(_log(), BOTH, log_from=EARLY, at=at)
     assert found.asked[0]["next_page_token"] == "next"
@@ -321,10 +329,10 @@ def test_a_field_is_asked_for_once_though_finding_needs_it_too():
     )
 
 
-def test_searchable_is_what_is_so_by_itself_and_the_two_aliases():
+def test_fields_searchable_by_themselves_and_aliases_filter():
     searched = (("region",), ("externalOpportunityId", "leadId"), ("marketoGUID",))
     description = ObjectDescription("", "marketoGUID", (), searched, ())
-    assert searchable(description) == ["dedupeFields", "idField", "region", "marketoGUID"]
+    assert filterable_fields(description) == ["dedupeFields", "idField", "region", "marketoGUID"]
 
 
 # Moments and positions at their very edges, where a record could be passed over
@@ -333,8 +341,8 @@ def test_searchable_is_what_is_so_by_itself_and_the_two_aliases():
 def test_an_activity_of_the_very_moment_of_the_cursor_is_new():
     moments = {1: "2026-02-28T23:59:59Z", 2: LATE, 3: "2026-03-01T00:00:01Z"}
     log = [{"leadId": lead, "activityDate": moment} for lead, moment in moments.items()]
-    assert list(_leads_touched(log, LATE)) == [("1", False), ("2", True), ("3", True)]
-    assert all(new for _, new in _leads_touched(log, None))
+    assert list(leads_touched(log, LATE)) == [("1", False), ("2", True), ("3", True)]
+    assert all(new for _, new in leads_touched(log, None))
 
 
 @pytest.mark.parametrize(
@@ -343,27 +351,26 @@ def test_an_activity_of_the_very_moment_of_the_cursor_is_new():
 )
 def test_a_record_of_the_very_moment_of_the_bookmark_is_new(updated_at, new):
     record = {} if updated_at is None else {"updatedAt": updated_at}
-    assert is_new_since(LATE)(record) is new
-    assert is_new_since(None)(record)
+    assert changed_since(LATE)(record) is new
+    assert changed_since(None)(record)
 
 
-def test_a_sweep_of_leads_goes_on_where_it_was_interrupted():
+def test_a_scan_of_leads_goes_on_where_it_was_interrupted():
     at = {"next": 600, "open": [[300, "token"]], "done": 300, "unmatched": 7}
-    wanted = Wanted(fields={}, since={}, began=LATE, at=at)
-    source = LeadFinder(LeadRange(1, 1000)).stages(None, 300, wanted).source
+    finder = LeadFinder(LeadRange(1, 1000))
+    source = finder.stages(Client(), 300, ROLES, _resumes(ROLES, at=at)).source
     assert (source.noun, source.keys_done, source.unmatched) == ("leads", 300, 7)
-    half_read = source.next_reading()
+    half_read = source.next_cursor()
     assert (half_read.start, half_read.token, next(iter(half_read.keys))) == (300, "token", "301")
-    assert half_read.entered_late
-    untouched = source.next_reading()
+    assert half_read.resumed_midway
+    untouched = source.next_cursor()
     assert (untouched.start, untouched.token, next(iter(untouched.keys))) == (600, None, "601")
 
 
 @pytest.mark.parametrize(
     ("swept_before", "new"),
     [
-        ([], []),
-        (["lead_ids 1-9"], []),
+        (["lead_ids 1-9"], [None]),
         (["lead_ids 1-5"], ["6", 8, None]),
         # Of two streams only one knows the later ones.
         (["lead_ids 1-5", "lead_ids 1-9"], ["6", 8, None]),
@@ -373,7 +380,12 @@ def test_a_sweep_of_leads_goes_on_where_it_was_interrupted():
     ],
 )
 def test_only_leads_beyond_the_ranges_swept_before_are_new(swept_before, new):
-    finder = LeadFinder(LeadRange(1, 9), swept_before)
-    source = finder.stages(None, 300, Wanted(fields={}, since={}, began=LATE)).source
+    finder = LeadFinder(LeadRange(1, 10), swept_before)
     leads = [2, 5, "6", 8, None]
-    assert [lead for lead in leads if source._always({"leadId": lead})] == new
+    assert [lead for lead in leads if finder.is_of_new_lead({"leadId": lead})] == new
+
+
+@pytest.mark.parametrize("swept_before", [[], ["lead_ids 1-3"]])
+def test_no_role_is_forced_where_no_other_range_was_swept(swept_before):
+    emitted = _found(_leads(*swept_before), BOTH).emitted
+    assert not any(force for stream, _, force in emitted if stream in ROLES)

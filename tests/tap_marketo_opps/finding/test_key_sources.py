@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 
 from marketo_opps import SettingsError
-from tap_marketo_opps.finding.key_sources import FileKeys, LeadRange, ListedKeys, is_no_lead_id
+from tap_marketo_opps.finding.key_sources import FileKeys, LeadRange, ListedKeys, is_invalid_lead_id
 
 VALUES = [f"OPP-{number}" for number in range(700)]
 
@@ -127,8 +127,8 @@ def test_the_digest_stays_what_it_is_for_bookmarks_of_earlier_runs_hold_it():
 
 @pytest.mark.parametrize("line", ["12a", "-1", "1.5", "٣", "1 2"])
 def test_what_is_no_lead_id(line):
-    assert is_no_lead_id(line)
-    assert not is_no_lead_id("12")
+    assert is_invalid_lead_id(line)
+    assert not is_invalid_lead_id("12")
 
 
 def test_a_file_is_never_all_in_memory(tmp_path):

@@ -4,83 +4,87 @@ from __future__ import annotations
 
 import pytest
 
-from tap_marketo_opps.finding.pending_keys import _MOST_KEYS_TOLD, Backlog, decoded, encoded
+from tap_marketo_opps.finding.pending_keys import (
+    PendingKeys,
+    decode_keys,
+    encode_keys,
+)
 
 
 @pytest.fixture
-def backlog():
-    return Backlog()
+def pending():
+    return PendingKeys(max_keys=3)
 
 
-def _page(backlog, number, *keys):
+def _page(pending, number, *keys):
     """A page whose keys are all going to be looked up, and whose records are written."""
-    page = backlog.page({"token": number}, keys)
-    for key, always in page.keys.items():
-        backlog.add(key, always=always)
-    return page, page.written()
+    page = pending.track({"token": number}, keys)
+    for key, force in page.keys.items():
+        pending.add(key, force=force)
+    return page, page.mark_written()
 
 
-def test_a_written_page_is_told_with_the_keys_that_are_still_to_be_looked_up(backlog):
-    first, told = _page(backlog, 1, ("a", False), ("b", True))
-    assert told == {"token": 1, "keys": encoded({"a": False, "b": True})}
-    second, told = _page(backlog, 2, ("c", True))
-    assert told == {"token": 2, "keys": encoded({"a": False, "b": True, "c": True})}
-    assert first.settled() == {"token": 2, "keys": encoded({"c": True})}
-    assert second.settled() == {"token": 2, "keys": encoded({})}
+def test_a_position_carries_the_keys_still_to_be_looked_up(pending):
+    first, position = _page(pending, 1, ("a", False), ("b", True))
+    assert position == {"token": 1, "keys": encode_keys({"a": False, "b": True})}
+    second, position = _page(pending, 2, ("c", True))
+    assert position == {"token": 2, "keys": encode_keys({"a": False, "b": True, "c": True})}
+    assert first.mark_looked_up() == {"token": 2, "keys": encode_keys({"c": True})}
+    assert second.mark_looked_up() == {"token": 2, "keys": encode_keys({})}
 
 
 @pytest.mark.parametrize(
     "keys", [{}, {"1": True}, {"1": False}, {"1": True, "22": False, "3": True}]
 )
 def test_keys_come_back_out_of_a_position_as_they_were(keys):
-    assert decoded(encoded(keys)) == keys
+    assert decode_keys(encode_keys(keys)) == keys
 
 
-def test_a_position_that_was_told_does_not_change_with_what_comes_later(backlog):
-    page, told = _page(backlog, 1, ("a", True))
-    page.settled()
-    assert told == {"token": 1, "keys": encoded({"a": True})}
+def test_a_saved_position_does_not_change_later(pending):
+    page, position = _page(pending, 1, ("a", True))
+    page.mark_looked_up()
+    assert position == {"token": 1, "keys": encode_keys({"a": True})}
 
 
-def test_a_key_named_again_for_a_stronger_reason_stays_until_that_is_looked_up(backlog):
-    first, _ = _page(backlog, 1, ("a", False))
-    second, told = _page(backlog, 2, ("a", True))
-    assert told["keys"] == encoded({"a": True})
-    assert first.settled()["keys"] == encoded({"a": True})
-    assert second.settled()["keys"] == encoded({})
+def test_a_key_named_again_and_forced_stays_until_looked_up(pending):
+    first, _ = _page(pending, 1, ("a", False))
+    second, position = _page(pending, 2, ("a", True))
+    assert position["keys"] == encode_keys({"a": True})
+    assert first.mark_looked_up()["keys"] == encode_keys({"a": True})
+    assert second.mark_looked_up()["keys"] == encode_keys({})
 
 
-def test_within_a_page_the_stronger_reason_counts(backlog):
-    page, _ = _page(backlog, 1, ("a", True), ("a", False))
+def test_within_a_page_the_stronger_reason_counts(pending):
+    page, _ = _page(pending, 1, ("a", True), ("a", False))
     assert page.keys == {"a": True}
 
 
-def test_a_key_named_again_for_a_weaker_reason_keeps_the_stronger(backlog):
-    _page(backlog, 1, ("a", True))
-    _, told = _page(backlog, 2, ("a", False))
-    assert told["keys"] == encoded({"a": True})
+def test_a_key_named_again_for_less_keeps_the_stronger_reason(pending):
+    _page(pending, 1, ("a", True))
+    _, position = _page(pending, 2, ("a", False))
+    assert position["keys"] == encode_keys({"a": True})
 
 
-def test_with_too_many_keys_the_position_is_that_of_the_last_settled_page(backlog):
-    many = [(f"k{number}", True) for number in range(_MOST_KEYS_TOLD)]
-    first, told = _page(backlog, 1, *many)
-    assert told["token"] == 1
-    assert not backlog.is_full
-    second, told = _page(backlog, 2, ("one more", True))
-    assert told is None
-    assert backlog.is_full
-    third, _ = _page(backlog, 3, *[(f"other {key}", True) for key, _ in many])
-    # The first is told already; the second is settled, and the third has too many keys.
-    assert first.settled() is None
-    assert second.settled() == {"token": 3, "keys": encoded(third.keys)}
-    assert third.settled() == {"token": 3, "keys": encoded({})}
+def test_of_too_many_keys_the_position_waits_for_its_page(pending):
+    many = [(f"k{number}", True) for number in range(3)]
+    first, position = _page(pending, 1, *many)
+    assert position["token"] == 1
+    assert not pending.is_full
+    second, position = _page(pending, 2, ("one more", True))
+    assert position is None
+    assert pending.is_full
+    third, _ = _page(pending, 3, *[(f"other {key}", True) for key, _ in many])
+    # The first is position already; the second is settled, and the third has too many keys.
+    assert first.mark_looked_up() is None
+    assert second.mark_looked_up() == {"token": 3, "keys": encode_keys(third.keys)}
+    assert third.mark_looked_up() == {"token": 3, "keys": encode_keys({})}
 
 
-def test_where_later_pages_keep_it_full_each_settled_page_is_told_once(backlog):
+def test_kept_full_by_later_pages_each_page_is_saved_once(pending):
     pages = []
     for number in range(1, 4):
-        keys = [(f"{number} {each}", True) for each in range(_MOST_KEYS_TOLD + 1)]
-        pages.append(_page(backlog, number, *keys)[0])
-    assert pages[0].settled() == {"token": 1, "keys": encoded({})}
-    assert pages[0].settled() is None
-    assert pages[1].settled() == {"token": 2, "keys": encoded({})}
+        keys = [(f"{number} {each}", True) for each in range(4)]
+        pages.append(_page(pending, number, *keys)[0])
+    assert pages[0].mark_looked_up() == {"token": 1, "keys": encode_keys({})}
+    assert pages[0].mark_looked_up() is None
+    assert pages[1].mark_looked_up() == {"token": 2, "keys": encode_keys({})}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from tap_marketo_opps.finding.seen_keys import Seen
+from tap_marketo_opps.finding.seen_keys import KeyHashSet
 
 VALUES = [f"OPP-{number}" for number in range(700)]
 
 
+def _slots_of(seen):
+    return len(seen._slots)
+
+
 def test_seen_keys_are_remembered_and_others_are_not():
-    seen = Seen()
+    seen = KeyHashSet()
     for value in VALUES:
         seen.add(value)
         seen.add(value)
@@ -18,23 +22,23 @@ def test_seen_keys_are_remembered_and_others_are_not():
 
 
 def test_a_key_takes_16_to_32_bytes_whatever_their_number():
-    seen = Seen()
+    seen = KeyHashSet()
     for number in range(1, 20_000):
         seen.add(str(number))
-        assert number <= 512 or 16 <= len(seen._slots) * 8 / number <= 32
+        assert number <= 512 or 16 <= _slots_of(seen) * 8 / number <= 32
 
 
-def test_the_places_are_full_to_the_half_before_there_are_more():
-    seen = Seen()
+def test_slots_are_half_full_before_they_are_doubled():
+    seen = KeyHashSet()
     for number in range(1, 513):
         seen.add(str(number))
-    assert len(seen._slots) == 1024
+    assert _slots_of(seen) == 1024
     seen.add("513")
-    assert len(seen._slots) == 2048
+    assert _slots_of(seen) == 2048
 
 
-def test_keys_that_crowd_in_one_place_are_told_apart():
-    seen = Seen()
+def test_keys_that_crowd_in_one_slot_are_kept_apart():
+    seen = KeyHashSet()
     crowd = range(1024, 1024 * 401, 1024)
     for number in crowd:
         # A small number is its own hash: all of these belong in the first place.
@@ -44,15 +48,15 @@ def test_keys_that_crowd_in_one_place_are_told_apart():
     assert 1024 * 401 not in seen
 
 
-def test_looking_for_a_place_ends_though_every_other_one_is_taken():
-    seen = Seen()
+def test_a_search_ends_though_every_other_slot_is_taken():
+    seen = KeyHashSet()
     for number in range(2, 1026, 2):
         seen.add(number)
     assert 1026 not in seen
 
 
-def test_a_hash_of_nought_is_none_of_an_empty_place():
-    seen = Seen()
+def test_a_hash_of_zero_is_not_taken_for_an_empty_slot():
+    seen = KeyHashSet()
     assert 0 not in seen
     seen.add(0)
     assert 0 in seen

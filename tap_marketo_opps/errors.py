@@ -1,0 +1,99 @@
+"""Errors of the tap's own, each with its sentence for users.
+
+MarketoError
+├── StreamMapsError           an expression of `stream_maps` fails
+├── FieldsDeniedError         the user may not read field metadata
+├── NoActivityTypesError      the instance logs nothing about opportunities
+└── NotResumableError         no later run succeeds unless settings or catalog are changed
+    ├── NoRolesError          the instance has no roles
+    ├── NoOpportunitiesError  a native CRM sync keeps opportunities to itself
+    └── UnknownFieldError     a stored catalog selects a field that is gone
+
+SettingsError
+└── ChangedFileError          a file of keys changes while it is read
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from singer_sdk.exceptions import MapExpressionError
+
+from marketo_opps import MarketoError, SettingsError
+
+if t.TYPE_CHECKING:
+    from marketo_opps import CrmManagedError
+
+
+class StreamMapsError(MarketoError):
+    """An expression of `stream_maps` fails on a record."""
+
+    def __init__(self, stream: str, error: Exception) -> None:
+        # The text of another error may quote the record.
+        why = str(error) if isinstance(error, MapExpressionError) else type(error).__name__
+        super().__init__(
+            f"stream_maps fails on a record of stream '{stream}' ({why.rstrip('.')}): correct its "
+            "expressions, and start again with the last STATE."
+        )
+
+
+class FieldsDeniedError(MarketoError):
+    """The user may not read field metadata, and need not."""
+
+    def __init__(self, error: MarketoError) -> None:
+        super().__init__(f"{error} Or deselect the stream opportunity_fields.")
+
+
+class NoActivityTypesError(MarketoError):
+    """The instance logs nothing about opportunities."""
+
+
+class ChangedFileError(SettingsError):
+    """A file of keys is no longer what it was when they were counted, or cannot be read again."""
+
+    def __init__(self, setting: str, path: str) -> None:
+        super().__init__(
+            f"{setting}: {path} was changed or removed while this run was reading it, so what is "
+            "looked up would not be what was counted: leave the file as it is until the run has "
+            "ended, and start again with the last STATE."
+        )
+
+
+class NotResumableError(MarketoError):
+    """No later run succeeds unless settings or catalog are changed."""
+
+
+class NoRolesError(NotResumableError):
+    """The instance has no roles, and what was asked for goes through them."""
+
+    def __init__(self, error: MarketoError) -> None:
+        super().__init__(
+            f"{without_roles(error)} Set find_by to filter, and deselect opportunity_roles."
+        )
+
+
+class NoOpportunitiesError(NotResumableError):
+    """A native CRM sync keeps opportunities to itself, for reading too."""
+
+    def __init__(self, error: CrmManagedError) -> None:
+        # A long read goes as POST, which by itself looks like a write.
+        super().__init__(f"{error.summary} {error.read_remedy}")
+
+
+class UnknownFieldError(NotResumableError):
+    """A stored catalog selects a field that the instance does not have."""
+
+    def __init__(self, error: MarketoError, name: str) -> None:
+        super().__init__(
+            f"{error.summary} The catalog selects field '{name}', which the instance does not "
+            "have: write the catalog anew with --discover, or deselect it."
+        )
+
+
+def without_roles(error: MarketoError) -> str:
+    """Return a sentence for users on how an instance without roles can be read."""
+    return (
+        f"{error.summary} Without roles, opportunities can be found by find_by filter only; the "
+        "streams opportunity_fields and opportunity_activities work as ever, opportunity_roles "
+        "does not."
+    )

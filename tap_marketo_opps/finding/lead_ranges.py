@@ -1,0 +1,31 @@
+"""How ranges of lead ids are written in bookmarks, and read again: `lead_ids 1-2000`."""
+
+from __future__ import annotations
+
+import re
+
+_LABEL = re.compile(r"lead_ids (\d{1,18})-(\d{1,18})")
+
+
+def range_digest(first: int, last: int) -> str:
+    """Return what tells one range of lead ids from another."""
+    return f"{first}-{last}"
+
+
+def leads_label(digest: str) -> str:
+    """Return the name of the lead ids of a source in bookmarks; of a range it can be read."""
+    return f"lead_ids {digest}"
+
+
+def lead_range(label: str | None) -> range:
+    """Return the lead ids that a label names; empty if it names no range."""
+    match = _LABEL.fullmatch(label or "")
+    return range(int(match[1]), int(match[2]) + 1) if match else range(0)
+
+
+def lead_range_contains(label: str, other: str) -> bool:
+    """Return True if one label's lead ids hold all of another's: same file, or wider range."""
+    if label == other:
+        return True
+    wide, narrow = lead_range(label), lead_range(other)
+    return bool(narrow) and wide.start <= narrow.start and narrow.stop <= wide.stop

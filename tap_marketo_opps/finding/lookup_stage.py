@@ -1,0 +1,204 @@
+"""A stage that looks up what the stages before it name; positions wait until it has."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import deque
+from dataclasses import dataclass, replace
+
+from marketo_opps import is_valid_filter_value
+from marketo_opps.keys import comparable_key
+from tap_marketo_opps.finding.key_sources import KEYS_PER_CALL
+from tap_marketo_opps.finding.page_result import PageResult, never_force
+from tap_marketo_opps.finding.pending_keys import PendingKeys
+from tap_marketo_opps.finding.seen_keys import KeyHashSet
+from tap_marketo_opps.finding.stages import ChunkCursor, KeyedStage
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from marketo_opps import Page, Record
+    from tap_marketo_opps.finding.page_result import Key
+
+MAX_PAGES_WAITING = 20
+"""A position waits until the call that its keys are in has been filled and answered, unless it
+carries them. Where keys are rare, a call is made short after so many pages: some calls more,
+little to read again.
+"""
+
+_SAMPLE_SIZE = 5
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A page whose keys are being looked up: from the `first`-th queued to the `last`-th."""
+
+    first: int
+    last: int
+    result: PageResult
+
+
+class LookupStage(KeyedStage):
+    """A later stage: what the pages before name is looked up, 300 keys a call, each key once.
+
+    A page goes on to the next stage when every key it names has been looked up, so that its
+    position never includes what has not been written, and calls are full all the same. Its
+    records are held as long: whatever is written before its position can be is read again by the
+    next run, should this one be killed.
+
+    Args:
+        query: Fetches a page, given `filter_values` and `next_page_token`.
+        obj: What is found; also the name of its stream.
+        key_field: The field that the keys are values of.
+        keys_of: Returns the keys that a page names.
+        write_found_first: True if what is found is written before the records that named it;
+            else it is written right after them.
+        is_new: Returns True for a found record that is emitted in any case, and so need not be
+            looked up again for a key that has it emitted regardless of its age.
+        pending: Where the source's positions find the keys that wait here.
+        keys_per_call: How many keys fill a call.
+        max_pages_waiting: How many pages wait for a call to be filled.
+
+    Attributes:
+        invalid_key_count: How many keys cannot be looked up.
+        sample_invalid_keys: The first few of them.
+    """
+
+    keeps_place = True
+
+    def __init__(
+        self,
+        query: Callable[..., Page],
+        obj: str,
+        key_field: str,
+        keys_of: Callable[[PageResult], Iterable[Key]],
+        *,
+        write_found_first: bool,
+        is_new: Callable[[Record], bool] = never_force,
+        pending: PendingKeys | None = None,
+        keys_per_call: int = KEYS_PER_CALL,
+        max_pages_waiting: int = MAX_PAGES_WAITING,
+    ) -> None:
+        super().__init__(query, obj, key_field)
+        self._keys_of = keys_of
+        self._is_new = is_new
+        self._write_found_first = write_found_first
+        self._pending = pending or PendingKeys()
+        self._keys_per_call = keys_per_call
+        self._max_pages_waiting = max_pages_waiting
+        self._seen, self._seen_forced = KeyHashSet(), KeyHashSet()
+        self._queued = 0
+        self._filling: dict[str, bool] = {}
+        self._full: deque[ChunkCursor] = deque()
+        self._unread: dict[int, ChunkCursor] = {}
+        self._waiting: deque[_Waiting] = deque()
+        self._unhurried_count = 0
+        self.invalid_key_count = 0
+        self.sample_invalid_keys: list[str] = []
+
+    @property
+    def is_idle(self) -> bool:
+        """Return True if all keys that came in so far have been looked up."""
+        return not (self._filling or self._unread)
+
+    def accept(self, result: PageResult) -> Iterator[PageResult]:
+        """Queue a page's keys; yields the pages that may go on."""
+        if result.is_tracked and not result.keys:
+            yield result
+            return
+        first = self._queued
+        for key, force in self._keys_of(result):
+            if self._enqueue(key, force=force) and result.is_tracked:
+                self._pending.add(key, force=force)
+        self._waiting.append(_Waiting(first, self._queued, result))
+        self._unhurried_count += result.is_tracked
+        if self._hurried_count() > self._max_pages_waiting and not self._unread:
+            self.flush_partial()
+        yield from self._released()
+
+    def flush_partial(self) -> None:
+        """Let the call that is being filled be made as it is."""
+        if self._filling:
+            cursor = ChunkCursor(self._queued - len(self._filling), self._filling)
+            self._filling = {}
+            self._full.append(cursor)
+            self._unread[cursor.start] = cursor
+
+    def next_cursor(self) -> ChunkCursor | None:
+        """Return the next full call."""
+        return self._full.popleft() if self._full else None
+
+    def process(self, cursor: ChunkCursor, page: Page) -> Iterable[PageResult]:
+        """Yield the page's records, and the pages that waited for them."""
+        self._advance(cursor, page)
+        if cursor.done:
+            del self._unread[cursor.start]
+        for record in filter(self._is_new, page.records):
+            self._seen_forced.add(str(record.get(self._key_field)))
+        if not self._write_found_first:
+            yield from self._records_naming(cursor)
+        yield PageResult(self._stream, page.records, self._forced_by(cursor))
+        yield from self._released()
+
+    def _hurried_count(self) -> int:
+        """Count the pages that would be read again by the next run, should this one be killed."""
+        return len(self._waiting) - (0 if self._pending.is_full else self._unhurried_count)
+
+    def _enqueue(self, key: str, *, force: bool) -> bool:
+        """Queue a key, unless it was for as good a reason; return True if it will be looked up."""
+        if key in self._seen_forced or (not force and key in self._seen):
+            return False
+        if not is_valid_filter_value(key):
+            self._note_invalid(key)
+            return False
+        if force:
+            self._seen_forced.add(key)
+            if self._force_if_coming(key):
+                return True
+        self._seen.add(key)
+        self._filling[key] = force
+        self._queued += 1
+        if len(self._filling) == self._keys_per_call:
+            self.flush_partial()
+        return True
+
+    def _force_if_coming(self, key: str) -> bool:
+        """Have a key that is about to be looked up anyway emit regardless of age, if it is."""
+        for keys in (
+            self._filling,
+            *(each.keys for each in self._unread.values() if not each.begun),
+        ):
+            if key in keys:
+                keys[key] = True
+                return True
+        return False
+
+    def _note_invalid(self, key: str) -> None:
+        if key in self._seen:
+            return
+        self._seen.add(key)
+        self._seen_forced.add(key)
+        self.invalid_key_count += 1
+        if len(self.sample_invalid_keys) < _SAMPLE_SIZE:
+            self.sample_invalid_keys.append(key)
+
+    def _forced_by(self, cursor: ChunkCursor) -> Callable[[Record], bool]:
+        forced = {comparable_key(key) for key, force in cursor.keys.items() if force}
+        key_field = self._key_field
+        return lambda record: comparable_key(record.get(key_field)) in forced
+
+    def _records_naming(self, cursor: ChunkCursor) -> Iterator[PageResult]:
+        """Yield the records that named these keys; their positions go on waiting."""
+        end = cursor.start + len(cursor.keys)
+        for waiting in self._waiting:
+            result = waiting.result
+            if waiting.first < end and result.records:
+                waiting.result = replace(result, records=())
+                yield PageResult(result.stream, result.records, result.emit_regardless_of_age)
+
+    def _released(self) -> Iterator[PageResult]:
+        looked_up = next(iter(self._unread), self._queued - len(self._filling))
+        while self._waiting and self._waiting[0].last <= looked_up:
+            result = self._waiting.popleft().result
+            self._unhurried_count -= result.is_tracked
+            yield result

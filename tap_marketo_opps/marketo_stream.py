@@ -1,0 +1,252 @@
+"""What all four streams have in common: typed records, written page by page."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import typing as t
+from datetime import UTC, datetime
+
+from singer_sdk import Stream
+from singer_sdk.exceptions import AbortedSyncPausedException
+from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
+from singer_sdk.singerlib import RecordMessage, SchemaMessage
+from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
+
+from marketo_opps import SettingsError
+from marketo_opps.fields import MARKETO_GUID, record_reader
+from tap_marketo_opps.errors import StreamMapsError
+from tap_marketo_opps.schemas import description_from_properties
+from tap_marketo_opps.singer_writer import encode_message, encode_records
+from tap_marketo_opps.sync.stream_output import StreamCounts
+from tap_marketo_opps.typed_page import to_dict
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+
+    from singer_sdk import Tap
+    from singer_sdk.helpers import types
+    from singer_sdk.singerlib import Catalog
+    from singer_sdk.singerlib.catalog import CatalogEntry
+
+    from marketo_opps import Record
+    from tap_marketo_opps.singer_writer import MessageWriter, TypedRecord
+
+_MISFITS_LOGGED_AT_MOST = 5
+
+
+class MarketoStream(Stream):
+    """Base of all four: typed records, a page of them written at once.
+
+    The SDK's own way for each record (map, encode, flush) is taken only where the user has
+    configured stream maps or flattening.
+
+    Args:
+        tap: Whose stream it is.
+        name: Of the stream.
+        schema: Of its records.
+    """
+
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
+
+    own_keys: tuple[str, ...] = (MARKETO_GUID,)
+    own_replication_key: str | None = None
+
+    def __init__(self, tap: Tap, name: str, schema: dict[str, t.Any]) -> None:
+        super().__init__(tap, schema=schema, name=name)
+        self.primary_keys = self.own_keys
+        self.replication_key = self.own_replication_key
+        self.counts = StreamCounts()
+        self.writer = t.cast("MessageWriter", tap.message_writer)
+
+    # What the SDK offers and this tap does not, or does itself
+
+    @property
+    def emit_activate_version_messages(self) -> bool:
+        """Return False: a full table is never complete here but for the fields."""
+        return False
+
+    def log(self, message: str, *args: t.Any, level: int = logging.INFO, **kwargs: t.Any) -> None:
+        """Log as the SDK does, its "unhandled error" for debugging only: a sentence follows."""
+        if message.startswith("An unhandled error occurred"):
+            level = logging.DEBUG
+        super().log(message, *args, level=level, **kwargs)
+
+    def get_batch_config(self, config: t.Mapping[str, t.Any]) -> None:
+        """Return None: BATCH is not offered."""
+
+    def get_replication_key_signpost(self, context: types.Context | None = None) -> None:
+        """Return None: a run has an upper bound of its own, which outlives a broken attempt."""
+
+    def finalize_state_progress_markers(self, state: dict[str, t.Any] | None = None) -> None:
+        """Do nothing: the run has written its last STATE."""
+
+    def apply_catalog(self, catalog: Catalog) -> None:
+        """Apply a catalog, but never lose key or replication key by its silence.
+
+        Raises:
+            SettingsError: The stream is selected, and its schema lacks one of them.
+        """
+        super().apply_catalog(catalog)
+        if (entry := catalog.get_stream(self.name)) is None:
+            return
+        self.primary_keys = self.primary_keys or self.own_keys
+        # The SCHEMA is made of the entry, not of the stream.
+        entry.key_properties = entry.key_properties or list(self.primary_keys)
+        needed = dict.fromkeys((*self.primary_keys, self.replication_key, self.own_replication_key))
+        names = [name for name in needed if name]
+        _include(entry, names)
+        self._keep_replication_key()
+        if self.selected:
+            self._check_schema_has(names)
+
+    def _keep_replication_key(self) -> None:
+        if self.own_replication_key and not self.replication_key:
+            self.replication_key = self.own_replication_key
+            if self.selected and self.forced_replication_method != REPLICATION_FULL_TABLE:
+                self.logger.warning(
+                    "The catalog names no replication-key for %s: it stays incremental by %s. To "
+                    "read all of it each time, set replication-method FULL_TABLE.",
+                    self.name,
+                    self.own_replication_key,
+                )
+
+    def _check_schema_has(self, names: Iterable[str]) -> None:
+        properties = self.effective_schema.get("properties", {})
+        if missing := [name for name in names if name not in properties]:
+            raise SettingsError(
+                f"The catalog's schema of {self.name} lacks {' and '.join(missing)}, without which "
+                "its records cannot be told apart or bookmarked: write the catalog anew with "
+                "--discover."
+            )
+
+    def write_schema(self) -> None:
+        """Write the SCHEMA, as `sync` does; the writer leaves out what it has written before."""
+        for stream_map in self.stream_maps:
+            if not isinstance(stream_map, RemoveRecordTransform):
+                self.writer.write_message(
+                    SchemaMessage(
+                        stream_map.stream_alias,
+                        stream_map.transformed_schema,
+                        stream_map.transformed_key_properties,
+                        [self.replication_key] if self.replication_key else None,
+                    )
+                )
+
+    # Typed records
+
+    @property
+    def is_incremental(self) -> bool:
+        """Return True if only changes are wanted."""
+        return self.replication_method == REPLICATION_INCREMENTAL
+
+    @functools.cached_property
+    def selected_fields(self) -> tuple[str, ...]:
+        """Return the fields that are emitted, keys included."""
+        automatic = {*self.primary_keys, self.replication_key}
+        return tuple(
+            name
+            for name in self.effective_schema["properties"]
+            if name in automatic or self.mask["properties", name]
+        )
+
+    @functools.cached_property
+    def convert_record(self) -> Callable[[Record], Record]:
+        """Return a function from a record as Marketo sends it to one as the schema says."""
+        description = description_from_properties(self.effective_schema["properties"])
+        return record_reader(description, self.selected_fields, self.note_misfit)
+
+    def note_misfit(self, field_name: str, guid: str) -> None:
+        """Count a value that does not fit its type, and log where the first few are."""
+        self.counts.misfits += 1
+        if self.counts.misfits <= _MISFITS_LOGGED_AT_MOST:
+            self.logger.warning(
+                "A value of %s in %s does not fit its type and is null instead; marketoGUID %s.",
+                field_name,
+                self.name,
+                guid,
+            )
+
+    def encode(self, records: Sequence[TypedRecord]) -> bytes:
+        """Return RECORD messages of typed records, mapped and flattened as the user wants."""
+        self.counts.emitted += len(records)
+        if self.is_mapped:
+            return b"".join(map(encode_message, self._mapped(records)))
+        return encode_records(self.name, records, datetime.now(UTC)) if records else b""
+
+    @functools.cached_property
+    def is_mapped(self) -> bool:
+        """Return True if the user has configured stream maps or flattening."""
+        maps = self.stream_maps
+        plain = type(maps[0]) is SameRecordTransform and not maps[0].flattening_enabled
+        return len(maps) != 1 or not plain
+
+    def _mapped(self, records: Iterable[Record]) -> Iterator[dict[str, t.Any]]:
+        for record in records:
+            try:
+                messages = [*self._map_one(record)]
+            except Exception as error:
+                # Expressions are the user's, so any exception may come of them.
+                raise StreamMapsError(self.name, error) from error
+            yield from messages
+
+    def _map_one(self, record: Record) -> Iterator[dict[str, t.Any]]:
+        for stream_map in self.stream_maps:
+            mapped = stream_map.transform(record)
+            if mapped is not None:
+                now = datetime.now(UTC)
+                yield RecordMessage(stream_map.stream_alias, mapped, time_extracted=now).to_dict()
+
+    # Syncing
+
+    def pages(self) -> Iterator[tuple[str, list[TypedRecord]]]:
+        """Write all there is; yields stream and records of each page that was written."""
+        raise NotImplementedError
+
+    def get_records(
+        self,
+        context: types.Context | None,  # noqa: ARG002 - streams are not partitioned
+    ) -> Iterator[Record]:
+        """Yield this stream's records, one by one; `pages` writes them, too."""
+        for name, records in self.pages():
+            if name == self.name:
+                yield from map(to_dict, records)
+
+    # Private in the SDK: `sync`, which is final, goes through its records here, and the SDK's own
+    # loop would write and flush each record by itself and bookmark the greatest value it has seen.
+    def _sync_records(
+        self,
+        context: types.Context | None = None,  # noqa: ARG002 - streams are not partitioned
+        *,
+        write_messages: bool = True,  # noqa: ARG002 - false for BATCH only
+    ) -> Generator[dict[str, t.Any], t.Any, t.Any]:
+        """Write page by page; a dry run ends at its record limit."""
+        with self.get_record_counter() as counter, self.get_sync_timer():
+            # What an earlier stream's run has brought along.
+            counter.increment(self.counts.emitted)
+            for name, records in self.pages():
+                if name == self.name:
+                    counter.increment(len(records))
+                    yield from map(to_dict, records) if self.is_dry_run else ()
+                if self.counts.emitted >= self.record_limit:
+                    raise AbortedSyncPausedException
+
+    @property
+    def is_dry_run(self) -> bool:
+        """Return True if the SDK only tries each stream out."""
+        return self.ABORT_AT_RECORD_COUNT is not None
+
+    @property
+    def record_limit(self) -> float:
+        """Return how many records a dry run may emit; infinite for any other."""
+        limit = self.ABORT_AT_RECORD_COUNT
+        return float("inf") if limit is None else limit
+
+
+def _include(entry: CatalogEntry, names: Iterable[str]) -> None:
+    """Have fields in the SCHEMA, whatever the entry's metadata selects."""
+    for name in names:
+        # Without metadata all fields are selected; to add some would deselect the others.
+        if metadata := entry.metadata.get(("properties", name)):
+            metadata.inclusion = metadata.InclusionType.AUTOMATIC

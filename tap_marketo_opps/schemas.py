@@ -1,0 +1,89 @@
+"""Schemas of the streams: the documented shapes, and what a catalog's schema says of types."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+from marketo_opps import FieldDescription, ObjectDescription
+from marketo_opps.fields import CREATED_AT, MARKETO_GUID, UPDATED_AT, object_schema
+from tap_marketo_opps.field_metadata import FIELDS
+from tap_marketo_opps.finding.activity_log import ACTIVITIES, ACTIVITY_DATE, LEAD_ID
+
+ATTRIBUTES = "attributes"
+
+_ACTIVITY_FIELDS = {
+    MARKETO_GUID: "string",
+    LEAD_ID: "integer",
+    ACTIVITY_DATE: "datetime",
+    "activityTypeId": "integer",
+    "activityType": "string",
+    "campaignId": "integer",
+    "primaryAttributeValueId": "integer",
+    "primaryAttributeValue": "string",
+}
+_FIELD_FIELDS = {
+    "name": "string",
+    "displayName": "string",
+    "description": "string",
+    "dataType": "string",
+    "length": "integer",
+    "isHidden": "boolean",
+    "isHtmlEncodingInEmail": "boolean",
+    "isSensitive": "boolean",
+    "isCustom": "boolean",
+    "isApiCreated": "boolean",
+}
+
+_DATA_TYPES = {"integer": "integer", "number": "float", "boolean": "boolean"}
+_DATA_TYPES_BY_FORMAT = {"date": "date", "date-time": "datetime"}
+
+
+def activities_schema() -> dict[str, t.Any]:
+    """Return the schema of the documented shape of an activity."""
+    schema = object_schema(_description(ACTIVITIES, MARKETO_GUID, _ACTIVITY_FIELDS))
+    schema["properties"][ATTRIBUTES] = {"type": ["object", "null"], "additionalProperties": True}
+    return schema
+
+
+def fields_schema() -> dict[str, t.Any]:
+    """Return the schema of the documented shape of a field."""
+    return object_schema(_description(FIELDS, "name", _FIELD_FIELDS))
+
+
+def keys_schema(stream: str) -> dict[str, t.Any]:
+    """Return a schema of key and replication key alone.
+
+    It is for a stream that the catalog leaves out: it is not selected, and no call is made.
+    """
+    fields = {MARKETO_GUID: "string", UPDATED_AT: "datetime"}
+    return object_schema(_description(stream, MARKETO_GUID, fields))
+
+
+def with_timestamps(description: ObjectDescription) -> ObjectDescription:
+    """Add the two dates that records have, though describe of roles may list neither."""
+    missing = tuple(
+        FieldDescription(name, title, "datetime")
+        for name, title in ((CREATED_AT, "Created At"), (UPDATED_AT, "Updated At"))
+        if description.field(name) is None
+    )
+    return replace(description, fields=description.fields + missing)
+
+
+def description_from_properties(properties: dict[str, t.Any]) -> ObjectDescription:
+    """Rebuild an ObjectDescription from the properties of a catalog's schema."""
+    data_types = {name: _data_type(schema) for name, schema in properties.items()}
+    return _description("", MARKETO_GUID, data_types)
+
+
+def _description(name: str, key: str, data_types: dict[str, str]) -> ObjectDescription:
+    fields = tuple(FieldDescription(field, "", kind) for field, kind in data_types.items())
+    return ObjectDescription(name, key, (key,), ((key,),), fields)
+
+
+def _data_type(schema: dict[str, t.Any]) -> str:
+    if (form := schema.get("format")) in _DATA_TYPES_BY_FORMAT:
+        return _DATA_TYPES_BY_FORMAT[form]
+    kinds = schema.get("type", "string")
+    named = [kinds] if isinstance(kinds, str) else kinds
+    return next((_DATA_TYPES[kind] for kind in named if kind in _DATA_TYPES), "string")

@@ -1,0 +1,122 @@
+"""What a run logs: while it goes on, where it stops, and what it has done."""
+
+from __future__ import annotations
+
+import logging
+import time
+import typing as t
+
+from tap_marketo_opps.sync.progress import ProgressReport
+
+if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from marketo_opps import MarketoClient
+    from tap_marketo_opps.finding.finders import StagePlan
+    from tap_marketo_opps.finding.lookup_stage import LookupStage
+    from tap_marketo_opps.sync.progress import LogThrottle
+    from tap_marketo_opps.sync.stream_output import StreamOutput
+
+_LOGGER = logging.getLogger("tap-marketo-opps")
+
+_GO_ON = "Start again with the last STATE to go on from there."
+_START_AGAIN = "It wrote no STATE yet: start again as it was started."
+
+
+class RunReporter:
+    """Logs what a run does.
+
+    Args:
+        client: Whose calls are counted.
+        stages: Tell how far the run is.
+        outputs: Of the streams that take part; the first leads.
+        throttle: Says when progress is logged.
+    """
+
+    def __init__(
+        self,
+        client: MarketoClient,
+        stages: StagePlan,
+        outputs: Sequence[StreamOutput],
+        throttle: LogThrottle,
+    ) -> None:
+        self._client = client
+        self._stages = stages
+        self._outputs = outputs
+        self._throttle = throttle
+        self._names = " and ".join(output.name for output in outputs)
+        self._began = time.monotonic()
+        self._counts_before = client.counts
+        self._done_before = stages.source.keys_done
+        self._has_state = False
+
+    def note_state(self) -> None:
+        """Remember that a STATE has been written."""
+        self._has_state = True
+
+    def log_progress(self) -> None:
+        """Log how far the run is, but not too often."""
+        if self._throttle.is_due():
+            _LOGGER.info("%s: %s", self._names, self._progress().summary())
+
+    def log_stopping_point(self) -> None:
+        """Log how far the run came, and how to go on."""
+        how = _GO_ON if self._has_state else _START_AGAIN
+        _LOGGER.info("Ended at %s. %s", self._progress().so_far(), how)
+
+    def log_result(self) -> None:
+        """Log what was done, a line for each stream."""
+        leader, *others = self._outputs
+        _LOGGER.info("%s", "; ".join([self._leaders_line(leader), *self._oddities(leader)]))
+        for output in others:
+            emitted = output.counts.emitted
+            found = f"{output.name}: {emitted:,} records, found together with {leader.name}"
+            _LOGGER.info("%s", "; ".join([found, *_misfits(output)]))
+
+    def _leaders_line(self, leader: StreamOutput) -> str:
+        counts, before = self._client.counts, self._counts_before
+        calls, retries = counts.calls - before.calls, counts.retries - before.retries
+        seconds = time.monotonic() - self._began
+        return (
+            f"{leader.name}: {leader.counts.emitted:,} records, {calls:,} calls, {retries:,} "
+            f"retries, {seconds:.1f} seconds"
+        )
+
+    def _oddities(self, leader: StreamOutput) -> list[str]:
+        oddities = _misfits(leader)
+        source = self._stages.source
+        if source.unmatched:
+            oddities.append(f"{source.unmatched:,} {source.noun} matched nothing")
+        for lookup in self._stages.lookups:
+            oddities += _invalid_keys(lookup)
+        return oddities
+
+    def _progress(self) -> ProgressReport:
+        source = self._stages.source
+        return ProgressReport(
+            done=source.keys_done,
+            done_before=self._done_before,
+            total=source.total,
+            noun=source.noun,
+            reached=source.reached,
+            records=sum(output.counts.emitted for output in self._outputs),
+            calls=self._client.counts.calls - self._counts_before.calls,
+            seconds=time.monotonic() - self._began,
+        )
+
+
+def _misfits(output: StreamOutput) -> list[str]:
+    if not output.counts.misfits:
+        return []
+    return [f"{output.counts.misfits:,} values did not fit their type and are null"]
+
+
+def _invalid_keys(lookup: LookupStage) -> list[str]:
+    if not lookup.invalid_key_count:
+        return []
+    count, sample = lookup.invalid_key_count, lookup.sample_invalid_keys
+    named = ", ".join(map(repr, sample))
+    return [
+        f"{count:,} external ids hold a comma, so Marketo cannot be asked for them: {named}"
+        + (", ..." if count > len(sample) else "")
+    ]

@@ -1,0 +1,101 @@
+"""One stream as a run sees it: how its pages are converted, limited, encoded and bookmarked."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, replace
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from marketo_opps import Record
+    from tap_marketo_opps.finding.page_result import PageResult
+    from tap_marketo_opps.finding.resume_point import Position, ResumePoint
+    from tap_marketo_opps.singer_writer import TypedRecord
+    from tap_marketo_opps.sync.state import Bookmark
+
+ConvertPage = t.Callable[["Sequence[Record]"], "list[tuple[str | None, TypedRecord]]"]
+"""From a page as Marketo sent it to typed records, each with its replication key value."""
+
+
+@dataclass(slots=True)
+class StreamCounts:
+    """What has come out of a stream so far.
+
+    Attributes:
+        emitted: Records.
+        misfits: Values that did not fit their type, and are null instead.
+    """
+
+    emitted: int = 0
+    misfits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOutput:
+    """What a run knows of a stream.
+
+    Attributes:
+        name: Of the stream.
+        fields: Those that are selected.
+        is_incremental: True if only changes are wanted.
+        replication_key: The field that tells of changes.
+        record_limit: How many records may be emitted; infinite but in a dry run.
+        state: The stream's bookmark within the tap's state, which a run changes.
+        counts: Of what has come out.
+        convert_page: Types a page.
+        encode: Turns typed records into RECORD messages, and counts them.
+        write_schema: Writes the SCHEMA, unless it has been written.
+    """
+
+    name: str
+    fields: tuple[str, ...]
+    is_incremental: bool
+    replication_key: str | None
+    record_limit: float
+    state: dict[str, t.Any]
+    counts: StreamCounts
+    convert_page: ConvertPage
+    encode: Callable[[Sequence[TypedRecord]], bytes]
+    write_schema: Callable[[], None]
+
+    def save(self, bookmark: Bookmark) -> None:
+        """Put a bookmark into the state; a full table has no replication key value."""
+        self.state.update(bookmark.to_state(self.replication_key if self.is_incremental else None))
+
+
+class StreamEmitter:
+    """One stream's records on their way out: typed, and only those that are to be emitted.
+
+    Args:
+        output: Of the stream.
+        resume: Where the stream's run begins.
+    """
+
+    def __init__(self, output: StreamOutput, resume: ResumePoint) -> None:
+        self.output = output
+        self._resume = resume
+        self._seen = resume.seen or ""
+
+    def records_of(self, result: PageResult) -> list[TypedRecord]:
+        """Return what is to be emitted of a page."""
+        page = self.output.convert_page(result.records)
+        self._seen = max(self._seen, *(changed for changed, _ in page if changed), "")
+        since, emit_anyway = self._resume.since, result.emit_regardless_of_age
+        if since is None:
+            return self._limited([typed for _, typed in page])
+        return self._limited(
+            [
+                typed
+                for record, (changed, typed) in zip(result.records, page, strict=True)
+                if changed is None or changed >= since or emit_anyway(record)
+            ]
+        )
+
+    def resume_at(self, position: Position | None) -> ResumePoint:
+        """Return how to go on from a position."""
+        return replace(self._resume, seen=self._seen or None, at=position)
+
+    def _limited(self, records: list[TypedRecord]) -> list[TypedRecord]:
+        left = self.output.record_limit - self.output.counts.emitted
+        return records if len(records) <= left else records[: int(left)]

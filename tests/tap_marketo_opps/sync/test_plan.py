@@ -1,0 +1,155 @@
+"""A run goes on where an interrupted one stood, or begins where bookmarks and settings say."""
+
+from __future__ import annotations
+
+import pytest
+
+from marketo_opps import SettingsError
+from tap_marketo_opps.sync.plan import log_start, plan_run
+from tap_marketo_opps.sync.state import Bookmark
+from tests.tap_marketo_opps.helpers import make_resume_point
+
+EARLY, MIDDLE, LATE = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"
+
+
+def _plan(bookmarks, *, found_by="filter x", start_date=None, incremental=None, **new_run):
+    return plan_run(
+        bookmarks,
+        found_by=found_by,
+        new_run=make_resume_point(at=None, **new_run),
+        start_date=start_date,
+        incremental=incremental or dict.fromkeys(bookmarks, True),
+    )
+
+
+def test_a_run_resumes_only_where_all_streams_stopped():
+    here, there = make_resume_point(), make_resume_point(at={"next": 6})
+    other_settings = make_resume_point(fingerprint="g")
+    assert _plan({"a": Bookmark(resume=here), "b": Bookmark(resume=here)}).resumes["b"] == here
+    for second in (there, other_settings, None):
+        plan = _plan({"a": Bookmark(resume=here), "b": Bookmark(resume=second)})
+        assert {resume.at for resume in plan.resumes.values()} == {None}
+        assert any("starting afresh" in note for note in plan.notes)
+
+
+def test_a_run_after_an_interrupted_refresh_is_a_refresh_too():
+    bookmark = Bookmark(
+        value=MIDDLE, found_by="filter x", resume=make_resume_point(fingerprint="old")
+    )
+    assert _plan({"a": bookmark}).resumes["a"].since is None
+
+
+@pytest.mark.parametrize(
+    ("found_by", "start_date", "since"),
+    [
+        ("filter x", None, MIDDLE),
+        ("filter x", LATE, LATE),
+        ("filter x", EARLY, MIDDLE),
+        (None, None, MIDDLE),  # written by hand
+        ("filter y", None, None),
+        ("filter y", EARLY, EARLY),
+        ("activities", None, None),
+    ],
+)
+def test_a_bookmark_applies_to_the_values_it_was_left_by(found_by, start_date, since):
+    bookmark = Bookmark(value=MIDDLE, found_by=found_by)
+    plan = _plan({"a": bookmark}, start_date=start_date)
+    assert plan.resumes["a"].since == since
+    foreign = found_by not in {None, "filter x"}
+    assert any("everything found is emitted" in note for note in plan.notes) == foreign
+
+
+@pytest.mark.parametrize("start_date", [None, EARLY])
+def test_a_bookmark_applies_to_other_ranges_without_start_date(start_date):
+    bookmarks = {"a": Bookmark(value=LATE, found_by="lead_ids 1-5")}
+    plan = _plan(bookmarks, found_by="lead_ids 1-9", start_date=start_date)
+    assert plan.resume.since == (EARLY if start_date else LATE)
+    assert any("everything found is emitted" in note for note in plan.notes) == bool(start_date)
+
+
+def test_a_full_table_has_no_since():
+    plan = _plan({"a": Bookmark(value=MIDDLE, found_by="filter x")}, incremental={"a": False})
+    assert plan.resumes["a"].since is None
+
+
+@pytest.mark.parametrize(
+    ("bookmark", "start_date", "expected"),
+    [
+        (Bookmark(), EARLY, (EARLY, None)),
+        (Bookmark(log_until=LATE), None, ("2026-02-28T23:50:00Z", LATE)),
+        (Bookmark(log_until=LATE), EARLY, ("2026-02-28T23:50:00Z", LATE)),
+        (Bookmark(log_until=MIDDLE), LATE, (LATE, MIDDLE)),
+        (Bookmark(sweep_began=LATE), None, ("2026-02-28T23:50:00Z", LATE)),
+        (Bookmark(log_until=LATE, sweep_began=EARLY), None, ("2026-02-28T23:50:00Z", LATE)),
+        (Bookmark(value=LATE), None, ("2026-02-28T23:50:00Z", LATE)),
+        (Bookmark(value=LATE, found_by="filter x"), EARLY, (EARLY, None)),
+    ],
+)
+def test_the_log_is_read_from_the_cursor_less_the_overlap(bookmark, start_date, expected):
+    start = log_start({"a": bookmark}, start_date, 600)
+    assert start == expected
+
+
+def test_without_a_cursor_the_log_is_read_from_start_date():
+    bookmarks = {"a": Bookmark(log_until=LATE), "b": Bookmark()}
+    assert log_start(bookmarks, EARLY, 600) == (EARLY, None)
+    with pytest.raises(SettingsError, match="start_date is needed"):
+        log_start(bookmarks, None, 600)
+
+
+def test_of_two_cursors_the_earlier_one_counts():
+    bookmarks = {"a": Bookmark(log_until=LATE), "b": Bookmark(log_until=MIDDLE)}
+    assert log_start(bookmarks, None, 0)[1] == MIDDLE
+
+
+def test_a_run_that_goes_on_says_so():
+    notes = _plan({"a": Bookmark(resume=make_resume_point())}).notes
+    assert notes == ["Going on where the last run stopped."]
+
+
+@pytest.mark.parametrize(
+    ("cursor", "log_until", "notes"),
+    [
+        (MIDDLE, None, [f"Going on from the sweep of leads 1, leads 2, which began at {MIDDLE}."]),
+        (None, None, []),
+        (MIDDLE, LATE, []),
+    ],
+)
+def test_sweeps_that_a_run_with_the_log_goes_on_from_are_named(cursor, log_until, notes):
+    bookmarks = {
+        leads: Bookmark(value=EARLY, found_by=leads, sweep_leads=leads, log_until=log_until)
+        for leads in ("leads 2", "leads 1")
+    }
+    plan = _plan(bookmarks, found_by="activities", log_from=EARLY, cursor=cursor)
+    assert plan.notes == notes
+
+
+def test_without_the_log_no_sweep_is_named():
+    assert _plan({"a": Bookmark(found_by="filter x", sweep_leads="leads 1")}).notes == []
+
+
+def test_a_run_with_the_log_emits_what_changed_since_then():
+    begun = _plan({"a": Bookmark()}, found_by="activities", log_from=EARLY, cursor=LATE).resume
+    assert (begun.since, begun.log_from, begun.cursor) == (EARLY, EARLY, LATE)
+    assert (begun.fingerprint, begun.began) == ("f", LATE)
+
+
+def test_a_first_run_with_the_log_emits_everything():
+    begun = _plan({"a": Bookmark()}, found_by="activities", log_from=EARLY, cursor=None).resume
+    assert (begun.since, begun.log_from, begun.cursor) == (None, EARLY, None)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "since"),
+    [
+        ("lead_ids 1-5", "lead_ids 1-9", EARLY),
+        ("filter a", "filter a", EARLY),
+        (None, "filter a", EARLY),
+        ("filter a", "filter b", None),
+        ("filter a", "lead_ids 1-9", None),
+        ("lead_ids 1-9", "filter a", None),
+    ],
+)
+def test_a_bookmark_of_other_keys_holds_nothing_back(before, now, since):
+    bookmark = Bookmark(value=EARLY, found_by=before)
+    assert _plan({"a": bookmark}, found_by=now).resume.since == since
