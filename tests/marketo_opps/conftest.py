@@ -9,8 +9,7 @@ import pytest
 import requests
 import requests_mock
 
-from marketo_opps import ConnectionSettings, MarketoClient, redaction
-from marketo_opps.pacing import SlidingWindow
+from marketo_opps import ConnectionSettings, MarketoClient, pacing, redaction
 
 BASE = "http://127.0.0.1:9"
 SERVER_TIME = "Mon, 23 Nov 2026 17:00:00 GMT"
@@ -68,14 +67,16 @@ def shared_time():
 
 @pytest.fixture
 def let_go_at(monkeypatch):
-    """When calls were let go, by any pacer: a thread may lose its turn right after that."""
-    times, add = [], SlidingWindow.add
+    """When calls of this test were let go: a thread may lose its turn right after that."""
+    times = []
 
-    def note(window, when):
-        times.append(when)
-        add(window, when)
+    class Noting(pacing.SlidingWindow):
+        def add(self, when):
+            times.append(when)
+            super().add(when)
 
-    monkeypatch.setattr(SlidingWindow, "add", note)
+    # Of the pacers made from now on: a thread of an earlier test may still be on its way.
+    monkeypatch.setattr(pacing, "SlidingWindow", Noting)
     return times
 
 

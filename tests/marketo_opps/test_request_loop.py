@@ -69,23 +69,23 @@ def test_all_threads_wait_when_one_meets_a_limit_and_then_one_goes_ahead(
         shared_time, lambda index: refusal(code) if index in {0, 1} else success({"total": 1})
     )
     instance.answers("stats/usage.json", watched)
+    meets_it = threading.Event()
+
+    class Noting(Pacer):
+        def pause(self, seconds):
+            super().pause(seconds)
+            meets_it.set()
+
+    monkeypatch.setattr(request_loop, "Pacer", Noting)
     client = connect(shared_time)
     first_wait, second_wait = {606: (6.0, 12.0), 615: (0.75, 1.5)}[code]
     client.server_now()
-    meets_it = threading.Event()
 
     def work(index):
         if index:
             meets_it.wait(10)
         return client.calls_today()
 
-    paused = Pacer.pause
-
-    def pause(pacer, seconds):
-        paused(pacer, seconds)
-        meets_it.set()
-
-    monkeypatch.setattr(Pacer, "pause", pause)
     assert in_threads(5, work) == [1] * 5
 
     refused, probe, after_first, after_second = [watched.log[index][0] for index in (0, 1, 2, 3)]
