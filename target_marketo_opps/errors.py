@@ -1,9 +1,9 @@
-"""What ends a run of the target, besides what Marketo itself reports.
+"""Errors that end a run of the target, besides those that Marketo reports.
 
 MarketoError
 ├── InputError              a line that cannot be used
 │   └── NoSchemaError       a record before its schema
-├── StreamError             a stream that cannot be written as it is described
+├── UnwritableStreamError   a stream that cannot be written as it is described
 ├── RejectLimitError        more rejected records than max_rejects
 └── RejectsFileError        rejects_path cannot be opened or written
 """
@@ -16,14 +16,14 @@ from marketo_opps import MarketoError
 
 
 class InputError(MarketoError):
-    """A line of the input that cannot be used; says which, and never what was in it."""
+    """A line of the input cannot be used; the message names the line and never quotes it."""
 
 
 class NoSchemaError(InputError, RecordsWithoutSchemaException):
     """A record came before the schema of its stream."""
 
 
-class StreamError(MarketoError):
+class UnwritableStreamError(MarketoError):
     """A stream that cannot be written as its SCHEMA describes it."""
 
 

@@ -1,4 +1,4 @@
-"""JSON of whatever arrives, both ways: digit for digit, and with what other taps emit besides."""
+"""Decode and encode JSON digit for digit, and as leniently as other taps need."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
 
 
 def encode(value: t.Any) -> bytes:
-    """JSON of whatever arrived, digit for digit; a lone surrogate stays an escape."""
+    """Return JSON, digit for digit; a lone surrogate stays an escape."""
     try:
         return _ENCODER.encode(value)
     except UnicodeEncodeError:
@@ -25,7 +25,7 @@ def encode(value: t.Any) -> bytes:
 
 
 def _escaped(value: t.Any) -> str:
-    """JSON in ASCII, in which a lone surrogate is an escape like any other."""
+    """Return JSON in ASCII, in which a lone surrogate is an escape like any other."""
     if isinstance(value, dict):
         members = (f"{json.dumps(str(key))}:{_escaped(member)}" for key, member in value.items())
         return "{" + ",".join(members) + "}"
@@ -37,12 +37,12 @@ def _escaped(value: t.Any) -> str:
 
 
 def decode(line: bytes) -> t.Any:
-    """What a line of JSON says; numbers with a fraction come as `Decimal`.
+    """Return the value of a line of JSON; numbers with a fraction become `Decimal`.
 
-    What msgspec refuses and other taps emit is taken too: lone surrogates, and NaN as text.
+    Lone surrogates, and NaN as text, are accepted too: other taps emit what msgspec refuses.
 
     Raises:
-        ValueError: it is no JSON; the error tells where, and nothing of the line.
+        ValueError: it is not JSON; the message says where, and does not quote the line.
     """
     try:
         return decode_fast(line)
@@ -63,7 +63,7 @@ def _decode_leniently(line: bytes) -> t.Any:
 
 
 def _hint(line: bytes) -> str:
-    """What a line that begins as a message and does not end as one most likely is."""
+    """Return a hint where a line begins as a message and does not end as one."""
     if line.startswith(b"{") and not line.rstrip().endswith(b"}"):
         return ": it is cut short, as by a tap that died"
     return ""

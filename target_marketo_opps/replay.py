@@ -25,11 +25,11 @@ _LOGGER = logging.getLogger("target-marketo-opps")
 
 
 class RejectsLineError(MarketoError):
-    """A line that this target has not written."""
+    """A line of the input is not a reject that this target has written."""
 
 
 def messages(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Singer messages, one a line, for the lines of a rejects file.
+    """Yield Singer messages, one a line, for the lines of a rejects file.
 
     A line that breaks off is passed over with a warning: no STATE has gone out past its record.
     A SCHEMA comes before the first record of a stream, and again before a record with properties
@@ -53,7 +53,7 @@ def messages(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _breaks_off(line: bytes) -> bool:
-    """Whether it is what a full disk, or a run that was killed, has left of a reject."""
+    """Return whether a line is what a full disk or a killed run has left of a reject."""
     try:
         decode(line)
     except ValueError:
@@ -79,10 +79,11 @@ def _schema(properties: dict[str, t.Any]) -> dict[str, t.Any]:
 
 def main() -> t.NoReturn:
     """Print the messages of the files named on the command line, or of standard input."""
-    run(_replay)
+    run(replay)
 
 
-def _replay() -> None:
+def replay() -> None:
+    """Print the messages, or raise."""
     parser = argparse.ArgumentParser(
         prog="python -m target_marketo_opps.replay",
         description="Print the records of rejects files as Singer messages, for the target.",

@@ -1,4 +1,4 @@
-"""The parts of a run, put together."""
+"""Put the parts of a run together, and end it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import logging
 import time
 import typing as t
 
-from marketo_opps import ConnectionSettings, MarketoClient, MarketoError
-from marketo_opps.pacing import PACING_WINDOW_SECONDS
+from marketo_opps import MAX_BATCH_RECORDS, ConnectionSettings, MarketoClient, MarketoError
 from marketo_opps.plugin.workers import Workers
-from target_marketo_opps.delivery.batch_writer import Courier
+from target_marketo_opps.delivery.batch_writer import BatchWriter
 from target_marketo_opps.delivery.batching import Batcher
-from target_marketo_opps.delivery.counters import Tally
-from target_marketo_opps.delivery.dispatcher import Dispatcher
-from target_marketo_opps.delivery.dry_run import Rehearsal
+from target_marketo_opps.delivery.counters import RunCounters
+from target_marketo_opps.delivery.dispatcher import DEFAULT_LIMITS, Dispatcher
+from target_marketo_opps.delivery.dry_run import DryRun
+from target_marketo_opps.delivery.outcome_recorder import OutcomeRecorder
 from target_marketo_opps.delivery.rejects import RejectsFile
 from target_marketo_opps.errors import RejectsFileError
 from target_marketo_opps.state.ledger import Ledger
-from target_marketo_opps.state.self_pipe import Wakeup
+from target_marketo_opps.state.self_pipe import SelfPipe
 from target_marketo_opps.state.state_writer import StateWriter
 
 if t.TYPE_CHECKING:
@@ -26,6 +26,7 @@ if t.TYPE_CHECKING:
 
     from marketo_opps import MarketoObject, ObjectDescription
     from marketo_opps.plugin.process import ShutdownSignal
+    from target_marketo_opps.delivery.dispatcher import DispatchLimits
     from target_marketo_opps.settings import TargetSettings
 
 _P = t.ParamSpec("_P")
@@ -37,14 +38,24 @@ _FAILURE_PATIENCE_SECONDS = 75.0
 """After a failure: longer than Marketo's timeout of a write and the margin that is given it."""
 
 
-class Work:
+class TargetRun:
     """Client, threads, dispatcher and files of one run.
 
     Args:
         config: the plugin's settings, validated.
         settings: the target's own of them.
-        shutdown: tells when the process is asked to end.
-        pacing_window_seconds: window that `calls_per_20_seconds` counts in.
+        shutdown: knows whether the process is asked to end.
+        make_client: makes the client.
+        limits: of what may wait, and how long.
+        max_batch_records: records a call.
+
+    Attributes:
+        settings: the target's own settings.
+        client: makes the calls.
+        counters: the outcomes so far.
+        recorder: accounts for outcomes.
+        batcher: fills the batches.
+        dispatcher: delivers them.
     """
 
     def __init__(
@@ -53,122 +64,129 @@ class Work:
         settings: TargetSettings,
         *,
         shutdown: ShutdownSignal,
-        pacing_window_seconds: float = PACING_WINDOW_SECONDS,
+        make_client: Callable[[ConnectionSettings], MarketoClient] = MarketoClient,
+        limits: DispatchLimits = DEFAULT_LIMITS,
+        max_batch_records: int = MAX_BATCH_RECORDS,
     ) -> None:
+        self.settings = settings
         self._connection = connection = ConnectionSettings.from_config(config)
-        self.tally = Tally()
-        self._rejects = RejectsFile(settings.rejects_path) if settings.rejects_path else None
-        self.client = MarketoClient(connection, pacing_window_seconds=pacing_window_seconds)
-        self._settings = settings
+        self._rejects_file = RejectsFile(settings.rejects_path) if settings.rejects_path else None
+        self.client = make_client(connection)
+        self.counters = RunCounters()
+        self.recorder = OutcomeRecorder(self.counters, self._rejects_file, settings)
         self._shutdown = shutdown
         self._descriptions: dict[MarketoObject, ObjectDescription] = {}
         self._began_at = time.monotonic()
         self._ended = False
-        self._wakeup = Wakeup()
+        self._self_pipe = SelfPipe()
         shutdown.on_request(self.client.stop)
-        shutdown.on_request(self._wakeup.set)
-        ledger = Ledger()
-        self.batcher = Batcher(ledger)
-        courier = Courier(
-            self.client,
-            settings,
-            describe=self.describe,
-            rejected_so_far=lambda: self.tally.rejected,
-        )
-        self._rehearsal = Rehearsal(self.client, settings, describe=self.describe)
-        deliver = self._rehearsal.deliver if settings.dry_run else courier.deliver
+        shutdown.on_request(self._self_pipe.set)
         self._workers = Workers(connection.max_concurrent_calls, "marketo")
+        self._dry_run = DryRun(self.client, settings, describe=self.describe)
+        ledger = Ledger()
+        self.batcher = Batcher(ledger, max_batch_records=max_batch_records)
         self.dispatcher = Dispatcher(
             batcher=self.batcher,
             ledger=ledger,
-            deliver=deliver,
+            deliver=self._dry_run.deliver if settings.dry_run else self._batch_writer().deliver,
             workers=self._workers,
             max_in_flight=connection.max_concurrent_calls,
-            write_state=StateWriter(self._wakeup, lambda: shutdown.requested).write,
-            tally=self.tally,
-            rejects=self._rejects,
-            settings=settings,
-            wakeup=self._wakeup,
+            write_state=None if settings.dry_run else self._state_writer().write,
+            recorder=self.recorder,
+            self_pipe=self._self_pipe,
             shutdown=shutdown,
-            counts=lambda: self.client.counts,
+            progress=lambda seconds: self.counters.progress(self.client.counts, seconds),
             clock=time.monotonic,
+            limits=limits,
         )
 
+    def _batch_writer(self) -> BatchWriter:
+        return BatchWriter(
+            self.client,
+            self.settings,
+            describe=self.describe,
+            rejected_so_far=lambda: self.counters.rejected,
+        )
+
+    def _state_writer(self) -> StateWriter:
+        return StateWriter(self._self_pipe, lambda: self._shutdown.requested)
+
     def describe(self, obj: MarketoObject) -> ObjectDescription:
-        """An object's description, asked for once."""
+        """Return an object's description; it is asked for once."""
         if obj not in self._descriptions:
-            self._descriptions[obj] = self._result(self.client.describe, obj)
+            self._descriptions[obj] = self._call(self.client.describe, obj)
         return self._descriptions[obj]
 
-    def _result(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """What a call of the main thread's brings: in that thread a signal could not end it."""
+    def _call(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Make a call for the main thread, in which a signal could not end it."""
         return self._shutdown.result(self._workers.submit(call, *args, **kwargs))
 
     def complete(self) -> None:
-        """Deliver whatever has been taken; all of the input has been read."""
+        """Deliver all records taken; all of the input has been read."""
         self.dispatcher.finish()
-        if self._settings.dry_run:
-            self._say_what_it_would_cost()
-            self.dispatcher.check_limit()
+        if self.settings.dry_run:
+            self._log_dry_run_cost()
+            self.recorder.check_limit()
 
     def end(self, *, deliver_rest: bool) -> None:
-        """Settle what can be settled, say what was done, and close everything; once.
+        """Deliver what can be delivered, log the summary, and close everything; once.
 
         Args:
-            deliver_rest: whether what was taken before a fault in the input is still delivered.
+            deliver_rest: whether records taken before a fault in the input are still delivered.
         """
         if self._ended:
             return
         self._ended = True
         try:
-            self._settle(deliver_rest=deliver_rest)
+            self._wind_down(deliver_rest=deliver_rest)
         finally:
-            self._say_what_was_done()
-            self._close()
+            self._log_summary()
+            self.close()
 
-    def _settle(self, *, deliver_rest: bool) -> None:
-        # What fails now fails after the failure that ended the run, which is the one to be told.
+    def _wind_down(self, *, deliver_rest: bool) -> None:
+        # What fails now fails after the failure that ended the run, which is the one to report.
         with contextlib.suppress(MarketoError):
             if deliver_rest and not self.dispatcher.has_failed:
                 self.dispatcher.finish()
         self.client.stop()
         with contextlib.suppress(MarketoError):
-            self.dispatcher.settle_in_flight(patience_seconds=_FAILURE_PATIENCE_SECONDS)
+            self.dispatcher.await_in_flight(patience_seconds=_FAILURE_PATIENCE_SECONDS)
 
-    def _say_what_was_done(self) -> None:
-        self.tally.short_batches = self.batcher.short_batches
-        for remark in self.tally.remarks():
-            _LOGGER.info("%s", remark)
-        self._say_where_rejects_are()
+    def _log_summary(self) -> None:
+        self.counters.short_batches = self.batcher.short_batches
+        for line in self.counters.summary_lines():
+            _LOGGER.info("%s", line)
+        self._log_rejects_path()
         seconds = time.monotonic() - self._began_at
-        closing = self.tally.closing(self.client.counts, seconds)
-        would_be = "Would be, if Marketo accepts them: " if self._settings.dry_run else ""
+        closing = self.counters.closing_line(self.client.counts, seconds)
+        would_be = "Would be, if Marketo accepts them: " if self.settings.dry_run else ""
         _LOGGER.info("%s%s", would_be, closing)
 
-    def _say_where_rejects_are(self) -> None:
-        if self._rejects is None or not self.tally.rejected:
+    def _log_rejects_path(self) -> None:
+        if self._rejects_file is None or not self.counters.rejected:
             return
-        # Where they are not, closing the file tells why.
+        # If they are not, closing the file says why.
         with contextlib.suppress(RejectsFileError):
-            self._rejects.flush()
-            _LOGGER.info("All rejected records are in '%s'.", self._settings.rejects_path)
+            self._rejects_file.flush()
+            _LOGGER.info("All rejected records are in '%s'.", self.settings.rejects_path)
 
-    def _say_what_it_would_cost(self) -> None:
-        used = self._result(self.client.calls_today)
+    def _log_dry_run_cost(self) -> None:
+        used = self._call(self.client.calls_today)
         limit = self._connection.daily_call_limit
         left = "" if limit is None else f"; daily_call_limit leaves {max(0, limit - used):,}"
         _LOGGER.info(
             "Dry run: nothing was written, and whether this user may write was not tried. The run "
             "would cost about %s calls; %s calls have been used today by all who use the "
             "instance%s.",
-            f"{self._rehearsal.calls + len(self._descriptions):,}",
+            f"{self._dry_run.calls + len(self._descriptions):,}",
             f"{used:,}",
             left,
         )
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Release threads, connections and files."""
         self._workers.close()
         self.client.close()
-        self._wakeup.close()
-        if self._rejects is not None:
-            self._rejects.close()
+        self._self_pipe.close()
+        if self._rejects_file is not None:
+            self._rejects_file.close()

@@ -118,7 +118,7 @@ CONFIG_SCHEMA: dict[str, t.Any] = {
 
 @dataclass(frozen=True, slots=True)
 class TargetSettings:
-    """The settings that are the target's own; the contract of each is in its description."""
+    """The target's own settings; the description of each in the schema is its contract."""
 
     action: str = "createOrUpdate"
     dedupe_by: str = "dedupeFields"
@@ -139,12 +139,12 @@ class TargetSettings:
         return cls(**{name: value for name, value in chosen.items() if value is not None})
 
     def exceeded_by(self, rejected: int) -> bool:
-        """Whether so many rejected records are more than the run may have."""
+        """Return whether so many rejected records exceed max_rejects."""
         return self.max_rejects >= 0 and rejected > self.max_rejects
 
 
 def combination_errors(config: Mapping[str, t.Any]) -> list[str]:
-    """What is wrong with settings that are each right by itself, as one sentence each."""
+    """Return what is wrong with settings that are each valid by itself, one sentence each."""
     if config.get("dedupe_by") == "idField" and config.get("action") != "updateOnly":
         return ["dedupe_by 'idField' needs action 'updateOnly': a marketoGUID cannot be created."]
     return []

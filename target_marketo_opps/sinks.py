@@ -1,4 +1,4 @@
-"""Sinks: they map and hand on, and hold nothing."""
+"""Sinks: they map records and pass them on, and hold nothing."""
 
 from __future__ import annotations
 
@@ -6,85 +6,96 @@ import typing as t
 
 from singer_sdk.sinks import Sink
 
-from target_marketo_opps.delivery.batching import Operation, Outgoing
-from target_marketo_opps.delivery.outcomes import Fate
+from marketo_opps import MarketoObject
+from target_marketo_opps.delivery.batching import Operation, OutboundRecord
+from target_marketo_opps.delivery.outcomes import Outcome
 from target_marketo_opps.delivery.rejects import Reject
+from target_marketo_opps.mapping.keys import key_fields
 from target_marketo_opps.mapping.record_mapping import (
     DELETED_AT,
     RecordError,
     RecordMapping,
     is_marked_deleted,
-    key_fields,
 )
 from target_marketo_opps.mapping.routing import destination
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from singer_sdk import Target
     from singer_sdk.sinks.core import BaseJSONSchemaValidator
 
-    from marketo_opps import MarketoObject, Record
-    from target_marketo_opps.target import TargetMarketoOpps
+    from marketo_opps import Record
+    from target_marketo_opps.run import TargetRun
 
 
 class ObjectSink(Sink):
-    """Maps the records of one stream under one schema, and hands them to the dispatcher.
+    """Maps the records of one stream under one schema, and passes them to the dispatcher.
 
     The SDK parks a stream's sink when its SCHEMA changes and drains it last, and drains sinks in
-    parallel. Batches kept here would be overtaken, so they are kept by object, on the target.
+    parallel. Batches kept here would be overtaken, so they are kept by object, in the run.
+
+    Args:
+        target: the plugin.
+        stream_name: the stream, named as after `stream_maps`.
+        schema: its schema, as after `stream_maps`.
+        key_properties: not used; describe knows the key.
+
+    Attributes:
+        is_prepared: whether `prepare` has been called.
     """
 
     def __init__(
         self,
-        target: TargetMarketoOpps,
+        target: Target,
         stream_name: str,
         schema: dict[str, t.Any],
         key_properties: Sequence[str] | None,
     ) -> None:
         super().__init__(target, stream_name, schema, key_properties)
-        self._target = target
+        self.is_prepared = False
         self._obj: MarketoObject | None = None
-        self._is_prepared = False
         self._taken = 0
 
     def get_validator(self) -> BaseJSONSchemaValidator | None:
-        """None: records are checked against describe, which is what counts."""
+        """Return None: records are checked against describe, which is what counts."""
         return None
 
-    def prepare(self) -> None:
-        """Decide where the stream goes, and how its records are mapped; once.
+    def prepare(self, run: TargetRun, *, is_excluded: bool) -> None:
+        """Decide where the stream is written, and how its records are mapped.
 
         Not in the SDK's `setup`: what fails there is logged by the SDK in a sentence of its own.
 
+        Args:
+            run: what the records are passed to.
+            is_excluded: whether `stream_maps` removes the stream.
+
         Raises:
-            StreamError: the stream cannot be written.
+            UnwritableStreamError: the stream cannot be written.
         """
-        if self._is_prepared:
-            return
-        self._is_prepared = True
-        target = self._target
-        self._obj = None if target.is_excluded(self.stream_name) else self._destination()
+        self.is_prepared = True
+        self._obj = None if is_excluded else self._destination(run)
         if self._obj is None:
             return
-        description = target.work.describe(self._obj)
+        description = run.describe(self._obj)
         self._mapping = RecordMapping(
             self.stream_name,
             self.schema["properties"],
             description=description,
-            settings=target.settings,
-            tell=self.logger.warning,
+            settings=run.settings,
+            warn=self.logger.warning,
         )
-        keys = key_fields(description, target.settings.dedupe_by)
-        batcher = target.work.batcher
-        self._sync_lane = batcher.lane(self._obj, Operation.SYNC, keys)
-        self._delete_lane = batcher.lane(self._obj, Operation.DELETE, keys)
-        self._hard_delete = target.settings.hard_delete
-        self._dispatcher = target.work.dispatcher
-        self._tally = target.work.tally
-        self._tally.begin(self.stream_name)
+        keys = key_fields(description, run.settings.dedupe_by)
+        self._sync_target = run.batcher.target(self._obj, Operation.SYNC, keys)
+        self._delete_target = run.batcher.target(self._obj, Operation.DELETE, keys)
+        self._hard_delete = run.settings.hard_delete
+        self._dispatcher = run.dispatcher
+        self._recorder = run.recorder
+        self._counters = run.counters
+        self._counters.register_stream(self.stream_name)
 
     def take(self, record: Record, source_stream: str, source: Record) -> None:
-        """Map a record and hand it on.
+        """Map a record and pass it on.
 
         Args:
             record: as after `stream_maps`.
@@ -94,40 +105,41 @@ class ObjectSink(Sink):
         self._taken += 1
         if self._obj is None:
             return
-        self._tally.read += 1
+        self._counters.read += 1
         is_delete = DELETED_AT in record and is_marked_deleted(record)
         if is_delete and not self._hard_delete:
-            self._tally.count(self.stream_name, Fate.LEFT_ALONE)
+            self._counters.count(self.stream_name, Outcome.LEFT_ALONE)
             return
         try:
             mapped = self._mapping.map_key(record) if is_delete else self._mapping.map(record)
         except RecordError as error:
             self._reject(error, record, source_stream, source)
             return
-        key, locks, body = mapped
-        lane = self._delete_lane if is_delete else self._sync_lane
+        target = self._delete_target if is_delete else self._sync_target
         self._dispatcher.take(
-            Outgoing(self.stream_name, lane, key, locks, body, source_stream, source),
+            OutboundRecord(self.stream_name, target, mapped, source_stream, source),
         )
 
     def process_record(self, record: dict[str, t.Any], context: dict[str, t.Any]) -> None:  # noqa: ARG002 - the SDK's signature
-        """Take a record that has come the SDK's own way."""
+        """Take a record that comes the SDK's own way, which asks for this method."""
         self.take(record, self.stream_name, record)
 
     def process_batch(self, context: dict[str, t.Any]) -> None:
-        """Nothing: no record stays here."""
+        """Do nothing: no record stays here."""
 
     def clean_up(self) -> None:
-        """Tell the SDK's record counter what was taken: one step each would cost more."""
+        """Add the records taken to the SDK's counter; one step for each would cost more."""
         self.record_counter_metric.increment(self._taken)
         super().clean_up()
 
-    def _destination(self) -> MarketoObject | None:
+    def _destination(self, run: TargetRun) -> MarketoObject | None:
         return destination(
             self.stream_name,
             self.schema["properties"],
-            stream_objects=self._target.settings.stream_objects,
-            key_fields=self._target.opportunity_key_fields,
+            stream_objects=run.settings.stream_objects,
+            key_fields=lambda: key_fields(
+                run.describe(MarketoObject.OPPORTUNITIES), run.settings.dedupe_by
+            ),
             logger=self.logger,
         )
 
@@ -140,8 +152,4 @@ class ObjectSink(Sink):
     ) -> None:
         assert self._obj is not None
         reject = Reject(source_stream, self._obj, source, error.reasons)
-        self._dispatcher.reject(
-            self.stream_name,
-            self._mapping.shown_key(record),
-            reject,
-        )
+        self._recorder.reject(self.stream_name, self._mapping.display_key(record), reject)

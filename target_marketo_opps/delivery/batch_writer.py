@@ -1,4 +1,4 @@
-"""Takes a batch to Marketo and brings back a verdict on each of its records. Runs on a worker."""
+"""Send a batch to Marketo and collect the outcome of each record; runs on a worker thread."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from marketo_opps.errors import UnexpectedResponseError
 from marketo_opps.fields import CREATED_AT
 from target_marketo_opps.delivery import outcomes
 from target_marketo_opps.delivery.batching import Operation
-from target_marketo_opps.delivery.bisection import BAD_SALES_PERSON, BadDataError, Search
+from target_marketo_opps.delivery.bisection import BAD_SALES_PERSON, BadDataError, BadRecordBisector
 from target_marketo_opps.delivery.comparison import Comparison
-from target_marketo_opps.delivery.key_lookup import Lookup
-from target_marketo_opps.delivery.outcomes import Delivery, Fate, Verdict
+from target_marketo_opps.delivery.key_lookup import KeyLookup
+from target_marketo_opps.delivery.outcomes import BatchResult, Outcome, RecordOutcome
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +40,7 @@ _GONE_CODES = frozenset({"1004", "1013"})
 _EXISTS_CODES = frozenset({"1005", "1017"})
 
 _SKIPPED = "skipped"
-_STATUS_VERDICTS = {
+_STATUS_OUTCOMES = {
     "created": outcomes.CREATED,
     "updated": outcomes.UPDATED,
     "deleted": outcomes.DELETED,
@@ -48,17 +48,17 @@ _STATUS_VERDICTS = {
 
 
 class LimitReachedError(Exception):
-    """More rejects than allowed: no call more on this batch."""
+    """Too many rejects: make no further call for this batch."""
 
 
-class Courier:
-    """Delivers batches; every worker thread uses the same one.
+class BatchWriter:
+    """Delivers batches; shared by all worker threads.
 
     Args:
         client: makes the calls.
         settings: the target's settings.
-        describe: tells an object's description; it is known by the time a batch is delivered.
-        rejected_so_far: how many records of the run have been rejected.
+        describe: returns an object's description; cached by the time a batch is delivered.
+        rejected_so_far: returns how many records of the run have been rejected.
     """
 
     def __init__(
@@ -75,153 +75,156 @@ class Courier:
         self._rejected_so_far = rejected_so_far
         self._refused_persons: dict[str, BadDataError] = {}
 
-    def deliver(self, batch: Batch) -> Delivery:
-        """Bring a batch to Marketo, as far as it can be brought.
+    def deliver(self, batch: Batch) -> BatchResult:
+        """Send a batch to Marketo, in as many calls as it takes.
 
         Returns:
-            A verdict on each record that has one; what ended the attempt is its `failure`.
+            The outcomes known so far; `failure` is the error that ended the attempt, if any.
         """
-        delivery = Delivery(batch)
+        result = BatchResult(batch)
         try:
-            self._search(delivery).deliver(self._undecided(delivery))
+            self._bisector(result).deliver(self._pending(result))
         except LimitReachedError:
             pass
         except MarketoError as error:
-            delivery.failure = error
-        return delivery
+            result.failure = error
+        return result
 
-    def _search(self, delivery: Delivery) -> Search:
-        return Search(
-            attempt=lambda indices: self._attempt(delivery, indices),
-            refuse=lambda indices, error: self._refuse(delivery, indices, error),
-            sales_person=lambda index: _sales_person(delivery, index),
+    def _bisector(self, result: BatchResult) -> BadRecordBisector:
+        return BadRecordBisector(
+            attempt=lambda indices: self._attempt(result, indices),
+            reject=lambda indices, error: self._reject(result, indices, error),
+            sales_person=lambda index: _sales_person(result, index),
         )
 
-    def _undecided(self, delivery: Delivery) -> Sequence[int]:
-        """The records that have to be sent, once others have had their verdict without it."""
-        if delivery.batch.lane.operation is Operation.DELETE:
-            return range(len(delivery.verdicts))
-        self._screen(delivery)
+    def _pending(self, result: BatchResult) -> Sequence[int]:
+        """Return the indices still to be sent after local screening."""
+        if result.batch.target.operation is Operation.DELETE:
+            return range(len(result.outcomes))
+        self._reject_refused_persons(result)
         if self._settings.skip_unchanged:
-            self._leave_unchanged(delivery)
-        return [index for index, verdict in enumerate(delivery.verdicts) if verdict is None]
+            self._skip_unchanged(result)
+        return result.unresolved
 
-    def _screen(self, delivery: Delivery) -> None:
-        """Reject records of sales persons that Marketo has refused before: 718 costs the call."""
+    def _reject_refused_persons(self, result: BatchResult) -> None:
+        """Reject records of sales persons that Marketo has refused before: a 718 costs a call."""
         if not self._refused_persons:
             return
-        for index in range(len(delivery.verdicts)):
-            error = self._refused_persons.get(_sales_person(delivery, index) or "")
+        for index in range(len(result.outcomes)):
+            error = self._refused_persons.get(_sales_person(result, index) or "")
             if error is not None:
-                self._refuse(delivery, [index], error)
+                self._reject(result, [index], error)
 
-    def _leave_unchanged(self, delivery: Delivery) -> None:
-        lookup = self._lookup(delivery)
-        undecided = [i for i, verdict in enumerate(delivery.verdicts) if verdict is None]
-        ours = {index: _decoded(delivery, index) for index in undecided}
-        found = lookup.find(list(ours.values()), _fields_of(ours))
-        comparison = self._comparison(delivery)
+    def _skip_unchanged(self, result: BatchResult) -> None:
+        ours = {index: _decoded(result, index) for index in result.unresolved}
+        found = self._lookup(result).find(list(ours.values()), _fields_of(ours))
+        comparison = self._comparison(result)
         for index, record in ours.items():
             theirs = found.get(record)
-            if theirs is not None and comparison.unchanged(record, theirs):
-                delivery.verdicts[index] = outcomes.UNCHANGED
+            if theirs is not None and comparison.is_unchanged(record, theirs):
+                result.outcomes[index] = outcomes.UNCHANGED
 
-    def _attempt(self, delivery: Delivery, indices: Sequence[int]) -> BadDataError | None:
-        """Send these records in one call and note the outcome, or return Marketo's refusal."""
-        records = [delivery.batch.records[index].body for index in indices]
+    def _attempt(self, result: BatchResult, indices: Sequence[int]) -> BadDataError | None:
+        """Send these records in one call and record the outcomes, or return Marketo's refusal."""
+        records = [result.batch.records[index].mapped.body for index in indices]
         try:
-            outcome = self._send(delivery.batch, records)
+            response = self._send(result.batch, records)
         except (DataError, TooLargeError) as error:
-            _note_open(delivery, indices, error.possibly_applied_since)
+            _mark_ambiguous(result, indices, error.possibly_applied_since)
             return error
-        for index, result in zip(indices, outcome.results, strict=True):
-            delivery.verdicts[index] = _verdict(delivery.batch, result, outcome.request_id)
-        if outcome.ambiguous:
-            _note_open(delivery, indices, outcome.first_sent_at)
-        self._settle_existing(delivery, indices)
+        for index, each in zip(indices, response.results, strict=True):
+            result.outcomes[index] = _record_outcome(result.batch, each, response.request_id)
+        if response.ambiguous:
+            _mark_ambiguous(result, indices, response.first_sent_at)
+        self._resolve_already_exists(result, indices)
         return None
 
     def _send(self, batch: Batch, records: Sequence[bytes]) -> BatchOutcome:
-        obj = batch.lane.obj
-        if batch.lane.operation is Operation.DELETE:
+        obj = batch.target.obj
+        if batch.target.operation is Operation.DELETE:
             return self._client.delete(obj, records, delete_by=self._settings.dedupe_by)
         action = self._settings.action
         # With the other actions Adobe's pages disagree whether Marketo heeds it.
         dedupe_by = self._settings.dedupe_by if action == "updateOnly" else None
         return self._client.sync(obj, records, action=action, dedupe_by=dedupe_by)
 
-    def _refuse(self, delivery: Delivery, indices: Sequence[int], error: BadDataError) -> None:
-        """Note that Marketo refuses these records by refusing whole calls."""
-        gone = delivery.batch.lane.operation is Operation.DELETE and error.code in _GONE_CODES
-        refusal = Verdict(Fate.REJECTED, error.reasons, error.request_id)
+    def _reject(self, result: BatchResult, indices: Sequence[int], error: BadDataError) -> None:
+        """Reject these records with a call-level error."""
+        gone = result.batch.target.operation is Operation.DELETE and error.code in _GONE_CODES
+        refusal = RecordOutcome(Outcome.REJECTED, error.reasons, error.request_id)
         for index in indices:
-            delivery.verdicts[index] = outcomes.DELETED if gone else refusal
-        person = _sales_person(delivery, indices[0]) if error.code == BAD_SALES_PERSON else None
+            result.outcomes[index] = outcomes.DELETED if gone else refusal
+        person = _sales_person(result, indices[0]) if error.code == BAD_SALES_PERSON else None
         if person is not None:
             self._refused_persons[person] = error
-        self._settle_existing(delivery, indices)
-        if self._settings.exceeded_by(self._rejected_so_far() + delivery.rejected):
+        self._resolve_already_exists(result, indices)
+        if self._settings.exceeded_by(self._rejected_so_far() + result.rejected):
             raise LimitReachedError
 
-    def _settle_existing(self, delivery: Delivery, indices: Sequence[int]) -> None:
-        """Tell what a lost call of ours created from what had been there before."""
-        existing = self._perhaps_own(delivery, indices)
+    def _resolve_already_exists(self, result: BatchResult, indices: Sequence[int]) -> None:
+        """Find out whether "already exists" means created by a lost call of this run."""
+        existing = self._maybe_ours(result, indices)
         if not existing:
             return
-        refusals = {index: delivery.verdicts[index] for index in existing}
-        ours = {index: _decoded(delivery, index) for index in existing}
+        refusals = {index: result.outcomes[index] for index in existing}
+        ours = {index: _decoded(result, index) for index in existing}
         for index in existing:
-            # Unsettled, should the lookup fail.
-            delivery.verdicts[index] = None
-        found = self._lookup(delivery).find(list(ours.values()), _fields_of(ours, CREATED_AT))
-        comparison = self._comparison(delivery)
+            # Unresolved, should the lookup fail.
+            result.outcomes[index] = None
+        found = self._lookup(result).find(list(ours.values()), _fields_of(ours, CREATED_AT))
+        comparison = self._comparison(result)
         for index, record in ours.items():
             theirs = found.get(record)
             # Within the clock's second it may be an earlier record of ours, or another's.
             is_own = (
                 theirs is not None
-                and _created_since(delivery.possibly_applied_since[index], theirs)
-                and comparison.unchanged(record, theirs)
+                and _created_since(result.possibly_applied_since[index], theirs)
+                and comparison.is_unchanged(record, theirs)
             )
-            delivery.verdicts[index] = outcomes.CREATED if is_own else refusals[index]
-            delivery.own_creations += is_own
-            delivery.others_creations += theirs is not None and not is_own
-            delivery.untold_creations += theirs is None
+            result.outcomes[index] = outcomes.CREATED if is_own else refusals[index]
+            result.existing_ours += is_own
+            result.existing_theirs += theirs is not None and not is_own
+            result.existing_unresolved += theirs is None
 
-    def _perhaps_own(self, delivery: Delivery, indices: Sequence[int]) -> list[int]:
-        """Those that "already exist", perhaps because a lost call has created them."""
+    def _maybe_ours(self, result: BatchResult, indices: Sequence[int]) -> list[int]:
+        """Return the records that "already exist", perhaps because a lost call created them."""
         if self._settings.action != "createOnly":
             return []
         return [
             index
             for index in indices
-            if index in delivery.possibly_applied_since and _is_refused_as_existing(delivery, index)
+            if index in result.possibly_applied_since and _is_refused_as_existing(result, index)
         ]
 
-    def _lookup(self, delivery: Delivery) -> Lookup:
-        lane = delivery.batch.lane
+    def _lookup(self, result: BatchResult) -> KeyLookup:
+        target = result.batch.target
         by_id = self._settings.dedupe_by == "idField"
-        return Lookup(self._client, lane.obj, lane.key_fields, by_id=by_id)
+        return KeyLookup(self._client, target.obj, target.key_fields, by_id=by_id)
 
-    def _comparison(self, delivery: Delivery) -> Comparison:
-        lane = delivery.batch.lane
-        return Comparison(self._describe(lane.obj), lane.key_fields)
+    def _comparison(self, result: BatchResult) -> Comparison:
+        target = result.batch.target
+        return Comparison(self._describe(target.obj), target.key_fields)
 
 
-def _verdict(batch: Batch, result: RecordResult, request_id: str | None) -> Verdict:
+def _record_outcome(batch: Batch, result: RecordResult, request_id: str | None) -> RecordOutcome:
     if result.status != _SKIPPED:
-        return _accepted(result.status, request_id)
+        return accepted_outcome(result.status, request_id)
     codes = {reason.code for reason in result.reasons}
     if codes & CrmManagedError.codes:
-        raise CrmManagedError(f"a record of {batch.lane.obj.path}", result.reasons, request_id)
-    if batch.lane.operation is Operation.DELETE and codes & _GONE_CODES:
+        raise CrmManagedError(f"a record of {batch.target.obj.path}", result.reasons, request_id)
+    if batch.target.operation is Operation.DELETE and codes & _GONE_CODES:
         return outcomes.DELETED
-    return Verdict(Fate.REJECTED, result.reasons, request_id)
+    return RecordOutcome(Outcome.REJECTED, result.reasons, request_id)
 
 
-def _accepted(status: str, request_id: str | None) -> Verdict:
+def accepted_outcome(status: str, request_id: str | None) -> RecordOutcome:
+    """Return the outcome that a status other than "skipped" stands for.
+
+    Raises:
+        UnexpectedResponseError: the status is not documented.
+    """
     try:
-        return _STATUS_VERDICTS[status]
+        return _STATUS_OUTCOMES[status]
     except KeyError:
         raise UnexpectedResponseError(
             f"Marketo answered with the unknown status '{status}' (requestId {request_id}), so "
@@ -229,24 +232,24 @@ def _accepted(status: str, request_id: str | None) -> Verdict:
         ) from None
 
 
-def _note_open(delivery: Delivery, indices: Sequence[int], moment: datetime | None) -> None:
-    """Remember what may have been created; of several such calls the first counts."""
+def _mark_ambiguous(result: BatchResult, indices: Sequence[int], moment: datetime | None) -> None:
+    """Remember the earliest ambiguous send of each record."""
     if moment is not None:
         for index in indices:
-            delivery.possibly_applied_since.setdefault(index, moment)
+            result.possibly_applied_since.setdefault(index, moment)
 
 
-def _is_refused_as_existing(delivery: Delivery, index: int) -> bool:
-    verdict = delivery.verdicts[index]
-    return verdict is not None and any(why.code in _EXISTS_CODES for why in verdict.reasons)
+def _is_refused_as_existing(result: BatchResult, index: int) -> bool:
+    outcome = result.outcomes[index]
+    return outcome is not None and any(why.code in _EXISTS_CODES for why in outcome.reasons)
 
 
-def _sales_person(delivery: Delivery, index: int) -> str | None:
-    return t.cast("str | None", _decoded(delivery, index).get(_SALES_PERSON))
+def _sales_person(result: BatchResult, index: int) -> str | None:
+    return t.cast("str | None", _decoded(result, index).get(_SALES_PERSON))
 
 
-def _decoded(delivery: Delivery, index: int) -> Record:
-    return decode_record(delivery.batch.records[index].body)
+def _decoded(result: BatchResult, index: int) -> Record:
+    return decode_record(result.batch.records[index].mapped.body)
 
 
 def _fields_of(records: Mapping[int, Record], *more: str) -> list[str]:
@@ -254,7 +257,7 @@ def _fields_of(records: Mapping[int, Record], *more: str) -> list[str]:
 
 
 def _created_since(sent_at: datetime, record: Record) -> bool:
-    """Whether Marketo created the record at or after that moment; it tells whole seconds."""
+    """Return whether Marketo, which reports whole seconds, created the record since then."""
     try:
         created_at = datetime.fromisoformat(str(record.get(CREATED_AT)))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Whether a record would change anything in Marketo: pure."""
+"""Compare records with what Marketo holds; pure."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if t.TYPE_CHECKING:
 
 
 class Comparison:
-    """Compares values as Marketo stores them.
+    """Compares records with those that Marketo holds, by the values that Marketo stores.
 
     Numbers count by their value, date-times to the second and by their moment, strings without
     trailing blanks; null, absent and empty are one.
 
     Args:
-        description: describe's answer for the object.
-        key_fields: not compared: they are what the record was found by.
+        description: the object's description.
+        key_fields: left out of the comparison, for the record was found by them.
     """
 
     def __init__(self, description: ObjectDescription, key_fields: Sequence[str]) -> None:
@@ -30,8 +30,8 @@ class Comparison:
             if field.name not in key_fields
         }
 
-    def unchanged(self, ours: Record, theirs: Mapping[str, t.Any]) -> bool:
-        """Whether writing `ours` over `theirs` would change nothing."""
+    def is_unchanged(self, ours: Record, theirs: Mapping[str, t.Any]) -> bool:
+        """Return whether writing `ours` over `theirs` would change nothing."""
         return all(
             name not in self._readers
             or self._stored(name, value) == self._stored(name, theirs.get(name))

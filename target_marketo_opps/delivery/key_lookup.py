@@ -1,11 +1,11 @@
-"""What Marketo holds under given keys, 300 a call."""
+"""Look records up by their keys, 300 a call."""
 
 from __future__ import annotations
 
 import typing as t
 
 from marketo_opps import MAX_BATCH_RECORDS, QueryPaging, is_valid_filter_value
-from target_marketo_opps.mapping.record_mapping import comparable
+from marketo_opps.keys import comparable_key
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -13,14 +13,14 @@ if t.TYPE_CHECKING:
     from marketo_opps import MarketoClient, MarketoObject, Page, Record
 
 
-class Lookup:
+class KeyLookup:
     """Finds records of one object by their key.
 
     Args:
         client: makes the calls.
         obj: opportunities or roles.
-        key_fields: what tells the object's records apart: its dedupe fields, or its id.
-        by_id: whether that is its id.
+        key_fields: the fields that identify its records: its dedupe fields, or its id.
+        by_id: whether that is the id.
     """
 
     def __init__(
@@ -36,23 +36,23 @@ class Lookup:
         self._key_fields = tuple(key_fields)
         self._by_id = by_id
 
-    def find(self, records: Sequence[Record], fields: Sequence[str]) -> Found:
-        """What Marketo holds under the keys of the given records.
+    def find(self, records: Sequence[Record], fields: Sequence[str]) -> KeyIndex:
+        """Return the records that Marketo holds under the keys of the given ones.
 
         Args:
             records: up to 300, each with all key fields.
-            fields: what to ask for besides the keys.
+            fields: to ask for besides the keys.
         """
-        asked = [record for record in records if self.can_be_asked(record)]
+        asked = [record for record in records if self.is_valid_key(record)]
         wanted = tuple(dict.fromkeys([*self._key_fields, *fields]))
-        found = Found(self._key_fields)
+        found = KeyIndex(self._key_fields)
         if asked:
             for page in self._pages(asked, wanted):
                 found.add(page.records)
         return found
 
-    def can_be_asked(self, record: Record) -> bool:
-        """Whether the record's key can be looked up."""
+    def is_valid_key(self, record: Record) -> bool:
+        """Return whether the record's key can be looked up."""
         return self._is_compound or is_valid_filter_value(str(record[self._key_fields[0]]))
 
     @property
@@ -105,33 +105,32 @@ class Lookup:
         )
 
 
-class Found:
-    """Records that Marketo holds, by key."""
+class KeyIndex:
+    """Records that Marketo holds, by key.
+
+    Args:
+        key_fields: the fields that identify a record.
+    """
 
     def __init__(self, key_fields: Sequence[str]) -> None:
         self._key_fields = key_fields
         self._records: dict[Hashable, list[Record]] = {}
 
     def add(self, records: Sequence[Record]) -> None:
-        """Take in records as Marketo sent them."""
+        """Add records as Marketo sent them."""
         for record in records:
-            self._records.setdefault(self._key(record, _loosely), []).append(record)
+            self._records.setdefault(self._key(record, comparable_key), []).append(record)
 
     def holds(self, record: Mapping[str, t.Any]) -> bool:
-        """Whether there is a record whose key may be this one's."""
-        return self._key(record, _loosely) in self._records
+        """Return whether there is a record whose key may be this one's."""
+        return self._key(record, comparable_key) in self._records
 
     def get(self, record: Mapping[str, t.Any]) -> Record | None:
-        """The record of that key; None where there is none, or it is not clear which."""
-        candidates = self._records.get(self._key(record, _loosely), [])
+        """Return the record of that key; None if there is none, or several that may be meant."""
+        candidates = self._records.get(self._key(record, comparable_key), [])
         exact = [one for one in candidates if self._key(one, str) == self._key(record, str)]
         chosen = exact or candidates
         return chosen[0] if len(chosen) == 1 else None
 
     def _key(self, record: Mapping[str, t.Any], form: Callable[[t.Any], Hashable]) -> Hashable:
         return tuple(form(record.get(name)) for name in self._key_fields)
-
-
-def _loosely(value: t.Any) -> Hashable:
-    # Marketo may send a lead id as text.
-    return comparable(str(value))

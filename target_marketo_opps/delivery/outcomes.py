@@ -1,4 +1,4 @@
-"""What became of records."""
+"""The outcome of each record, and of a batch."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if t.TYPE_CHECKING:
     from target_marketo_opps.delivery.batching import Batch
 
 
-class Fate(enum.Enum):
-    """What can become of a record; the value is the word in the closing line."""
+class Outcome(enum.Enum):
+    """The kinds of outcome; the value is the word in the closing line."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -26,51 +26,68 @@ class Fate(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Verdict:
-    """What became of one record, and why if it was rejected."""
+class RecordOutcome:
+    """The outcome of one record.
 
-    fate: Fate
+    Attributes:
+        kind: created, updated and so on.
+        reasons: why it was rejected.
+        request_id: of the call that rejected it.
+    """
+
+    kind: Outcome
     reasons: Sequence[Reason] = ()
     request_id: str | None = None
 
+    @property
+    def is_rejected(self) -> bool:
+        """Return whether the record was rejected."""
+        return self.kind is Outcome.REJECTED
 
-CREATED = Verdict(Fate.CREATED)
-UPDATED = Verdict(Fate.UPDATED)
-DELETED = Verdict(Fate.DELETED)
-UNCHANGED = Verdict(Fate.UNCHANGED)
+
+CREATED = RecordOutcome(Outcome.CREATED)
+UPDATED = RecordOutcome(Outcome.UPDATED)
+DELETED = RecordOutcome(Outcome.DELETED)
+UNCHANGED = RecordOutcome(Outcome.UNCHANGED)
 
 
 @dataclass(slots=True, eq=False)
-class Delivery:
-    """One batch, and what became of it.
+class BatchResult:
+    """The outcomes of a batch, as far as they are known.
 
     Attributes:
         batch: what was sent.
-        verdicts: one for each record of the batch, in order; None for one that is unsettled.
-        failure: what ended the attempt, if anything did.
-        open_since: of records that a lost call may have created, when that call was first sent.
-        own_creations: records that "already exist" because a lost call had created them.
-        others_creations: records that "already exist" and had been there before.
-        untold_creations: records that "already exist", and Marketo cannot be asked since when.
+        outcomes: one for each record of the batch, in order; None where it is not known.
+        failure: the error that ended the attempt, if any.
+        possibly_applied_since: of records that a lost call may have created, by index, when that
+            call was first sent.
+        existing_ours: records that "already exist" because a lost call had created them.
+        existing_theirs: records that "already exist" and had been there before.
+        existing_unresolved: records that "already exist", since when could not be found out.
     """
 
     batch: Batch
-    verdicts: list[Verdict | None] = field(init=False)
+    outcomes: list[RecordOutcome | None] = field(init=False)
     failure: MarketoError | None = None
     possibly_applied_since: dict[int, datetime] = field(default_factory=dict)
-    own_creations: int = 0
-    others_creations: int = 0
-    untold_creations: int = 0
+    existing_ours: int = 0
+    existing_theirs: int = 0
+    existing_unresolved: int = 0
 
     def __post_init__(self) -> None:
-        self.verdicts = [None] * len(self.batch.records)
+        self.outcomes = [None] * len(self.batch.records)
 
     @property
-    def is_settled(self) -> bool:
-        """Whether every record has its verdict."""
-        return None not in self.verdicts
+    def is_complete(self) -> bool:
+        """Return whether the outcome of every record is known."""
+        return None not in self.outcomes
+
+    @property
+    def unresolved(self) -> list[int]:
+        """Return the indices of the records whose outcome is not known."""
+        return [index for index, outcome in enumerate(self.outcomes) if outcome is None]
 
     @property
     def rejected(self) -> int:
-        """How many records were rejected."""
-        return sum(1 for verdict in self.verdicts if verdict and verdict.fate is Fate.REJECTED)
+        """Return how many records were rejected."""
+        return sum(1 for outcome in self.outcomes if outcome and outcome.is_rejected)

@@ -1,4 +1,4 @@
-"""Records that were not taken: why, and the file that keeps them."""
+"""Rejected records, and the file that keeps them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A record that was not taken.
+    """A rejected record.
 
     Attributes:
         stream: the stream as it arrived, before `stream_maps`.
         obj: the object it was meant for.
         record: the record as it arrived.
         reasons: Marketo's, or ours in Marketo's form.
-        request_id: of the call that refused it; None if it was rejected before any call.
+        request_id: of the call that rejected it; None if it was rejected before any call.
     """
 
     stream: str
@@ -34,8 +34,8 @@ class Reject:
     reasons: tuple[Reason, ...]
     request_id: str | None = None
 
-    def line(self) -> bytes:
-        """The reject as one line of JSON."""
+    def json_line(self) -> bytes:
+        """Return the reject as one line of JSON."""
         members = {
             "stream": self.stream,
             "object": self.obj.value,
@@ -50,7 +50,7 @@ class RejectsFile:
     """The JSON Lines file at `rejects_path`, appended to.
 
     Args:
-        path: where it is; it is opened at once, so that a wrong path costs no call.
+        path: opened at once, so that a wrong path costs no call.
 
     Raises:
         RejectsFileError: it cannot be opened, or (later) not written.
@@ -60,29 +60,29 @@ class RejectsFile:
         self._path = path
         self._dirty = False
         try:
-            self._file = open(path, "ab", opener=_for_its_owner)  # noqa: SIM115 - stays open
+            self._file = open(path, "ab", opener=_open_private)  # noqa: SIM115 - stays open
         except OSError as error:
             raise RejectsFileError(
                 f"rejects_path '{path}' cannot be opened: {error.strerror}. Name a file in a "
                 "directory that exists and that this user may write to.",
             ) from None
-        if _is_torn(path):
-            # Of a full disk or a killed run; what follows must not become part of it.
+        if _lacks_final_newline(path):
+            # Left by a full disk or a killed run; what follows must not become part of it.
             self._attempt(lambda: self._file.write(b"\n"))
 
     def write(self, reject: Reject) -> None:
-        """Take a reject; it is on disk only after `flush`."""
+        """Append a reject; it is on disk only after `flush`."""
         self._dirty = True
-        self._attempt(lambda: self._file.write(reject.line()))
+        self._attempt(lambda: self._file.write(reject.json_line()))
 
     def flush(self) -> None:
-        """Have everything on disk: called before a STATE passes a reject."""
+        """Write everything to disk; called before a STATE passes a reject."""
         if self._dirty:
             self._attempt(self._sync)
             self._dirty = False
 
     def close(self) -> None:
-        """Have everything on disk, and close."""
+        """Write everything to disk, and close."""
         try:
             self.flush()
         finally:
@@ -106,13 +106,13 @@ class RejectsFile:
             ) from None
 
 
-def _for_its_owner(path: str, flags: int) -> int:
-    """A file that is new can be read by its owner alone: it holds customers' data."""
+def _open_private(path: str, flags: int) -> int:
+    """Open; a new file can be read by its owner alone, for it holds customers' data."""
     return os.open(path, flags, mode=0o600)
 
 
-def _is_torn(path: str) -> bool:
-    """Whether it is a file whose last line has no end."""
+def _lacks_final_newline(path: str) -> bool:
+    """Return whether it is a file whose last line does not end."""
     if not Path(path).is_file():
         return False
     try:
@@ -124,5 +124,5 @@ def _is_torn(path: str) -> bool:
 
 
 def _is_unsyncable(error: OSError) -> bool:
-    """Whether it is a pipe or a device, which has nothing to sync."""
+    """Return whether the file is a pipe or a device, which cannot be synced."""
     return error.errno in {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}

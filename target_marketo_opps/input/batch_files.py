@@ -1,4 +1,4 @@
-"""The records behind a BATCH message."""
+"""Read the records of a BATCH message from its files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import typing as t
 from pathlib import Path
 from urllib.parse import unquote
 
+# A private module of the SDK, and the only one used here: whatever storage a tap built on the SDK
+# writes its BATCH files to is named in this class's way, and no public name opens such a file.
 from singer_sdk.helpers._batch import StorageTarget
 
 from target_marketo_opps.errors import InputError
@@ -19,7 +21,7 @@ if t.TYPE_CHECKING:
 
 
 def batch_records(encoding: t.Any, manifest: t.Any) -> Iterator[Record]:
-    """The records in the files of a BATCH message, one at a time.
+    """Yield the records in the files of a BATCH message.
 
     Args:
         encoding: the message's `encoding`; JSON Lines, plain or gzip.
@@ -82,7 +84,7 @@ def _opened(url: str) -> t.ContextManager[t.IO[bytes]]:
 
 
 def _local_path(url: str) -> Path | None:
-    """The file on this machine that is meant, if one is; some taps encode its name, some do not.
+    """Return the path of a local file, or None; some taps encode its name, some do not.
 
     The SDK's way makes the directory that it is to read from, and knows plain names only.
     """

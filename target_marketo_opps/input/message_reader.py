@@ -1,4 +1,4 @@
-"""Bytes in, Singer messages out: fast, and telling where a line is wrong but not what is in it."""
+"""Read Singer messages from bytes; errors name the line and never quote it."""
 
 from __future__ import annotations
 
@@ -24,48 +24,50 @@ class MessageReader(GenericSingerReader[bytes]):
     """Reads Singer messages in chunks of bytes, and lets the target work between chunks.
 
     Attributes:
+        handlers: message types with the functions that take them.
         before_read: called before each read with the descriptor that is about to be read, or None
             if the input has none; it returns once something can be read.
-        guard: what to read and process within.
-        line_number: of the line being processed, from 1.
+        guard: returns the context to read and process within.
+        line_number: number of the line being processed, from 1.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self.handlers: dict[str, Callable[[dict[str, t.Any]], None]] = {}
         self.before_read: Callable[[int | None], None] = lambda _descriptor: None
         self.guard: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
         self.line_number = 0
 
     @property
     def default_input(self) -> t.IO[bytes]:
-        """Standard input, as bytes."""
+        """Return standard input, as bytes."""
         return sys.stdin.buffer
 
     def process_lines(
         self,
         file_input: t.IO[t.Any] | None,
-        callbacks: dict[str, Callable[[dict[str, t.Any]], None]],
+        callbacks: dict[str, Callable[[dict[str, t.Any]], None]],  # noqa: ARG002 - the SDK's signature
     ) -> Counter[str]:
-        """Hand every message to the callback of its type.
+        """Pass every message to the handler of its type.
 
         Args:
             file_input: text or bytes; default standard input.
-            callbacks: message type to what takes it.
+            callbacks: not called: they are the SDK's own, private methods of its class.
 
         Returns:
             How many messages of each type there were.
 
         Raises:
-            InputError: a line is no message.
+            InputError: a line is not a message.
         """
         with self.guard():
-            return self._process(file_input or self.default_input, callbacks)
+            return self._process(file_input or self.default_input)
 
     def deserialize_json(self, line: bytes) -> dict[str, t.Any]:
-        """The message on a line; numbers with a fraction come as `Decimal`.
+        """Return the message on a line; numbers with a fraction become `Decimal`.
 
         Raises:
-            InputError: it is no JSON.
+            InputError: it is not JSON.
         """
         try:
             return t.cast("dict[str, t.Any]", json_lines.decode(line))
@@ -73,21 +75,18 @@ class MessageReader(GenericSingerReader[bytes]):
             raise self.error(str(error)) from None
 
     def assert_line_requires(self, line_dict: dict[str, t.Any], requires: set[str]) -> None:  # type: ignore[override]
-        """Check that a message has its members; unlike the SDK's, the error tells no content."""
+        """Raise if a message lacks members; unlike the SDK's, the error does not quote it."""
         missing = requires - line_dict.keys()
         if missing:
             raise self.error(f"it has no {' and no '.join(repr(name) for name in sorted(missing))}")
 
     def error(self, what: str) -> InputError:
-        """An error that names the current line."""
+        """Return an error that names the current line."""
         return InputError(f"Line {self.line_number} of the input cannot be used: {what}.")
 
-    def _process(
-        self,
-        source: t.IO[t.Any],
-        callbacks: dict[str, Callable[[dict[str, t.Any]], None]],
-    ) -> Counter[str]:
-        counts = dict.fromkeys(callbacks, 0)
+    def _process(self, source: t.IO[t.Any]) -> Counter[str]:
+        handlers = self.handlers
+        counts = dict.fromkeys(handlers, 0)
         decode_fast = json_lines.decode_fast
         for line in self._lines(source):
             self.line_number += 1
@@ -99,15 +98,15 @@ class MessageReader(GenericSingerReader[bytes]):
                 message = self.deserialize_json(line)
             try:
                 kind = message["type"]
-                callback = callbacks[kind]
+                handle = handlers[kind]
             except (KeyError, TypeError):
-                raise self._no_message(message) from None
-            callback(message)
+                raise self._not_a_message(message) from None
+            handle(message)
             counts[kind] += 1
         # The SDK's enumeration and plain strings are equal as keys of a Counter.
         return Counter(counts)
 
-    def _no_message(self, message: t.Any) -> InputError:
+    def _not_a_message(self, message: t.Any) -> InputError:
         if not isinstance(message, dict):
             return self.error("it is JSON, but no object")
         if "type" not in message:

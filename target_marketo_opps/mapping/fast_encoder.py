@@ -1,8 +1,9 @@
-"""The short way for records that need no conversion: checked and encoded in C, or not at all.
+"""Check and encode, in C, records that need no conversion.
 
 Most records are typed already, those of the tap above all: for them, checking a whole record by a
 `msgspec.Struct` takes a fraction of the time that a function for each field does. A record that
-does not pass is not wrong: it takes the long way, which converts, and says what cannot be.
+does not pass may still be valid: it is mapped field by field, which converts values and gives the
+reasons for a rejection.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if t.TYPE_CHECKING:
 # Long text is limited in bytes, of which a character has four at the most.
 _SAFE_TEXT_CHARACTERS = 7_500
 _SAFE_INTEGER = 2**53
-# 29 February takes the long way, as does every other form of a date.
+# 29 February is left to the mapping by field, as is every other form of a date.
 _DATE = (
     r"[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
     r"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
@@ -46,7 +47,7 @@ def typed_encoder(
     never_null: frozenset[str],
     skip_nulls: bool,
 ) -> Callable[[Record], bytes]:
-    """A function from a record to its bytes, where no value has to be converted.
+    """Return a function that encodes a record of which no value has to be converted.
 
     Args:
         fields: those that are written; other members of a record are left out.
@@ -55,8 +56,8 @@ def typed_encoder(
         skip_nulls: leave nulls out instead of sending them.
 
     Returns:
-        A function that raises `msgspec.ValidationError` for a record that has to take the long
-        way.
+        A function from a record to its bytes; it raises `msgspec.ValidationError` for a record
+        that has to be mapped field by field.
     """
     default = None if skip_nulls else UNSET
     members: list[t.Any] = []
@@ -86,7 +87,7 @@ def typed_encoder(
 
 
 def _type(field: FieldDescription) -> t.Any:
-    """Values that Marketo takes as they are; an empty string, which stands for null, is none."""
+    """Return the type of values that need no conversion; an empty string, meaning null, does."""
     schema = json_schema(field)
     kind = _TYPES.get(schema["type"][0])
     if kind is not None:

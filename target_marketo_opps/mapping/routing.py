@@ -1,11 +1,11 @@
-"""Where a stream goes: to opportunities, to roles, or nowhere."""
+"""Decide where a stream is written: to opportunities, to roles, or nowhere."""
 
 from __future__ import annotations
 
 import typing as t
 
 from marketo_opps import MarketoObject
-from target_marketo_opps.errors import StreamError
+from target_marketo_opps.errors import UnwritableStreamError
 
 if t.TYPE_CHECKING:
     import logging
@@ -14,13 +14,13 @@ if t.TYPE_CHECKING:
 IGNORE = "ignore"
 
 _DESCRIPTIVE_STREAMS = frozenset({"opportunity_fields", "opportunity_activities"})
-"""Streams of the tap that tell about Marketo and cannot be written to it."""
+"""Streams of the tap that describe Marketo and cannot be written to it."""
 
 _CHOICES = "'opportunities', 'opportunity_roles' or 'ignore'"
 
 
 def loose(name: str) -> str:
-    """A name in the form in which properties and fields are matched."""
+    """Return a name in the form in which properties and fields are matched."""
     return name.replace("_", "").casefold()
 
 
@@ -32,17 +32,17 @@ def destination(
     key_fields: Callable[[], tuple[str, ...]],
     logger: logging.Logger,
 ) -> MarketoObject | None:
-    """The object that a stream is written to, or None when it is ignored.
+    """Return the object that a stream is written to, or None when it is ignored.
 
     Args:
         stream: its name, as after `stream_maps`.
         properties: the names of its schema's properties.
         stream_objects: the setting.
-        key_fields: tells the key fields of opportunities; costs a call, so it is asked last.
-        logger: told of streams that are ignored without a word in the settings.
+        key_fields: returns the key fields of opportunities; costs a call, so it is called last.
+        logger: takes a line about a stream that is ignored by default.
 
     Raises:
-        StreamError: it is not known where the stream goes.
+        UnwritableStreamError: no rule says where the stream is written.
     """
     chosen = stream_objects.get(stream)
     if chosen is not None:
@@ -50,17 +50,17 @@ def destination(
     if stream == MarketoObject.OPPORTUNITIES:
         return MarketoObject.OPPORTUNITIES
     if stream in _DESCRIPTIVE_STREAMS or stream == MarketoObject.OPPORTUNITY_ROLES:
-        _say_ignored(stream, logger)
+        _log_ignored(stream, logger)
         return None
     if {loose(name) for name in key_fields()} <= {loose(name) for name in properties}:
         return MarketoObject.OPPORTUNITIES
-    raise StreamError(
+    raise UnwritableStreamError(
         f"Stream '{stream}' is not 'opportunities' and has no property for "
         f"{' and '.join(key_fields())}: say in stream_objects whether it is {_CHOICES}.",
     )
 
 
-def _say_ignored(stream: str, logger: logging.Logger) -> None:
+def _log_ignored(stream: str, logger: logging.Logger) -> None:
     if stream == MarketoObject.OPPORTUNITY_ROLES:
         logger.warning(
             "Stream 'opportunity_roles' is ignored: a lead id belongs to one Marketo instance, and "

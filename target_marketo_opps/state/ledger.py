@@ -1,4 +1,4 @@
-"""Which STATE may go out: pure book-keeping, no I/O, no threads."""
+"""Keep track of which STATE may be written; no I/O, no threads."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _Checkpoint:
 
 
 class Ledger:
-    """Holds every STATE until whatever was accepted before it has been settled.
+    """Holds every STATE until everything accepted before it is settled.
 
     A token stands for something unsettled: a batch, or a record that waits for its turn. Each
     token blocks the first STATE that came after it, and through that all later ones: STATEs go
@@ -35,12 +35,12 @@ class Ledger:
         self._blocked_by: dict[Hashable, _Checkpoint] = {}
 
     def hold(self, token: Hashable) -> None:
-        """Let every STATE from now on wait for `token`."""
+        """Make every STATE from now on wait for `token`."""
         if token not in self._blocked_by:
             self._block(self._next, token)
 
     def move(self, token: Hashable, onto: Hashable) -> None:
-        """Let whatever waited for `token` wait for `onto` instead: a record has found its batch."""
+        """Make whatever waits for `token` wait for `onto` instead, as a record joins its batch."""
         home = self._unblock(token)
         other = self._blocked_by.get(onto)
         if other is not None and other.number <= home.number:
@@ -50,11 +50,11 @@ class Ledger:
         self._block(home, onto)
 
     def settle(self, token: Hashable) -> None:
-        """Nothing waits for `token` any longer."""
+        """Unblock every STATE that waits for `token`."""
         self._unblock(token)
 
     def state(self, value: t.Any, *, now: float) -> None:
-        """Take in a STATE; one that waits for nothing more than the one before takes its place.
+        """Add a STATE; it replaces the one before if it waits for nothing more.
 
         Args:
             value: the message's value.
@@ -68,22 +68,22 @@ class Ledger:
         self._next = _Checkpoint(self._next.number + 1)
 
     def due(self) -> Iterator[t.Any]:
-        """Give out, in order, the values of all STATEs that wait for nothing any longer."""
+        """Yield, in order, the values of all STATEs that no longer wait for anything."""
         while self._held and not self._held[0].blockers:
             yield self._held.popleft().value
 
     @property
     def has_due(self) -> bool:
-        """Whether a STATE may go out."""
+        """Return whether a STATE may be written."""
         return bool(self._held) and not self._held[0].blockers
 
     @property
     def oldest_arrived_at(self) -> float | None:
-        """When the STATE that has waited longest arrived, or None."""
+        """Return when the STATE that has waited longest arrived, or None."""
         return self._held[0].arrived_at if self._held else None
 
     def overdue(self, *, arrived_until: float) -> list[Hashable]:
-        """Whatever blocks a STATE that arrived at or before that moment."""
+        """Return the tokens that block a STATE that arrived at or before that moment."""
         late = (point for point in self._held if point.arrived_at <= arrived_until)
         return [token for point in late for token in point.blockers]
 

@@ -1,4 +1,4 @@
-"""Waiting for the input, the output, a finished call or a signal, whichever comes first."""
+"""Wait for input, output, a finished call or a signal, whichever comes first."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class Wakeup:
-    """A line to oneself: `set` from any thread or signal handler ends the main thread's `wait`.
+class SelfPipe:
+    """Self-pipe: wakes the main thread from any thread or signal handler.
 
     A read that a signal interrupts is resumed by Python, so the main thread never blocks in one:
     it waits here, and reads or writes what is ready.
@@ -25,7 +25,7 @@ class Wakeup:
         self._writer.setblocking(False)
 
     def set(self) -> None:
-        """End the current or the next wait. Takes no lock, so a signal handler may call it."""
+        """End the current or the next wait. Take no lock, so that a signal handler may call it."""
         # A full buffer is a set one, and after close nobody waits any longer.
         with contextlib.suppress(OSError):
             self._writer.send(b"\0")
@@ -51,6 +51,6 @@ class Wakeup:
         return bool(read or written)
 
     def close(self) -> None:
-        """Give the descriptors back."""
+        """Close the descriptors."""
         self._reader.close()
         self._writer.close()

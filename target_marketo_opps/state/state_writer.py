@@ -1,4 +1,4 @@
-"""STATE on its way out."""
+"""Write STATE to standard output."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from target_marketo_opps.json_lines import encode
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_marketo_opps.state.self_pipe import Wakeup
+    from target_marketo_opps.state.self_pipe import SelfPipe
 
 _SAFE_WRITE_BYTES = 4096
 """POSIX's PIPE_BUF on Linux: a pipe that is ready takes so much without blocking."""
@@ -22,16 +22,16 @@ _SAFE_WRITE_BYTES = 4096
 class StateWriter:
     """Writes STATE lines to standard output, each at once.
 
-    The reader of the pipe may be slow: waiting for it goes through `wakeup`, so that a signal is
+    The reader of the pipe may be slow: waiting for it goes through `self_pipe`, so that a signal is
     not left unheard meanwhile.
 
     Args:
-        wakeup: what to wait by.
+        self_pipe: what to wait by.
         give_up: asked whenever a wait ends without the pipe being ready; true abandons the write.
     """
 
-    def __init__(self, wakeup: Wakeup, give_up: Callable[[], bool]) -> None:
-        self._wakeup = wakeup
+    def __init__(self, self_pipe: SelfPipe, give_up: Callable[[], bool]) -> None:
+        self._self_pipe = self_pipe
         self._give_up = give_up
         self._is_broken = False
 
@@ -62,7 +62,7 @@ class StateWriter:
             return
         unwritten = memoryview(line)
         while unwritten:
-            if self._wakeup.wait(writable=[descriptor], timeout_seconds=1.0):
+            if self._self_pipe.wait(writable=[descriptor], timeout_seconds=1.0):
                 unwritten = unwritten[os.write(descriptor, unwritten[:_SAFE_WRITE_BYTES]) :]
             elif self._give_up():
                 raise OSError(0, "its reader takes no more")

@@ -23,9 +23,9 @@ from tap_marketo_opps.finding.activity_log import activity_types
 from tap_marketo_opps.finding.key_sources import FileKeys
 from tap_marketo_opps.singer_writer import MessageWriter
 from tap_marketo_opps.tap import TapMarketoOpps
-from target_marketo_opps.delivery.batch_writer import _accepted
-from target_marketo_opps.replay import _replay
+from target_marketo_opps.delivery.batch_writer import accepted_outcome
 from target_marketo_opps.replay import messages as replayed
+from target_marketo_opps.replay import replay
 from tests.manual.pages import ROOT, page
 from tests.manual.provoked import (
     NOBODY,
@@ -271,7 +271,7 @@ def sandbox_command(*arguments: str) -> Case:
 
 def replay_of_nothing(world: World) -> None:
     world.environment.setattr("sys.argv", ["replay", "no/such/file"])
-    _replay()
+    replay()
 
 
 def without_activity_types(_: World) -> None:
@@ -309,7 +309,7 @@ def settings_changed(world: World) -> None:
 
 
 def odd_status(_: World) -> None:
-    _accepted("guessed", "r")
+    accepted_outcome("guessed", "r")
 
 
 def of_a_defect(error: type[Exception]) -> Case:

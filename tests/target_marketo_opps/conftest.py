@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from marketo_opps.plugin.process import ShutdownSignal
+from target_marketo_opps.run import TargetRun
 from target_marketo_opps.target import TargetMarketoOpps
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def logged(lines):
         logger.setLevel(level)
 
 
-def run_target(sandbox, messages, **settings) -> Run:
+def run_target(sandbox, messages, run_options=None, **settings) -> Run:
     """Run the target in this process; `messages` are bytes, or dicts and lines of bytes."""
     content = messages if isinstance(messages, bytes) else encode(messages)
     run, out = Run(), io.StringIO()
@@ -101,11 +102,18 @@ def run_target(sandbox, messages, **settings) -> Run:
         target = TargetMarketoOpps(config={**sandbox.credentials, **settings})
         target.shutdown = ShutdownSignal()
         try:
+            if run_options:
+                target.run = make_run(target, **run_options)
             target.listen(io.BytesIO(content))
         except Exception as error:  # noqa: BLE001 - what it is is for the test to say
             run.error = error
     run.states = [json.loads(line) for line in out.getvalue().splitlines()]
     return run
+
+
+def make_run(target, **options) -> TargetRun:
+    """Make the run of a target with other options than the product's."""
+    return TargetRun(target.config, target.settings, shutdown=target.shutdown, **options)
 
 
 class Process:
@@ -184,6 +192,7 @@ def singer():
     """What messages are made of, and the run that takes them: no test can import a conftest."""
     return SimpleNamespace(
         run=run_target,
+        make_run=make_run,
         schema=schema,
         record=record,
         opportunity=opportunity,

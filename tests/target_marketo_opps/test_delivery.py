@@ -9,6 +9,7 @@ import time
 import pytest
 
 from marketo_opps import MarketoObject
+from target_marketo_opps.delivery.dispatcher import DispatchLimits
 from tests.target_marketo_opps.helpers import stored, syncs
 
 
@@ -466,7 +467,8 @@ def test_after_a_failure_no_other_call_is_retried(marketo_sandbox, singer):
     assert time.monotonic() - began < 20
 
 
-def test_progress_counts_what_was_read(marketo_sandbox, singer, monkeypatch):
-    monkeypatch.setattr("target_marketo_opps.delivery.dispatcher.PROGRESS_SECONDS", 0.0)
-    run = singer.run(marketo_sandbox, [singer.schema(), *many(singer, 300)]).succeeded()
+def test_progress_counts_what_was_read(marketo_sandbox, singer):
+    options = {"limits": DispatchLimits(progress_seconds=0.0)}
+    messages = [singer.schema(), *many(singer, 300)]
+    run = singer.run(marketo_sandbox, messages, options).succeeded()
     assert any(line.startswith("300 records read, ") for line in run.log)

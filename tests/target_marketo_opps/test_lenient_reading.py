@@ -17,7 +17,8 @@ HALF = b'"\\ud83d"'
 def read(content):
     seen = []
     reader = MessageReader()
-    counts = reader.process_lines(io.BytesIO(content), {"RECORD": seen.append})
+    reader.handlers = {"RECORD": seen.append}
+    counts = reader.process_lines(io.BytesIO(content), {})
     return seen, counts
 
 

@@ -1,4 +1,4 @@
-"""The courier by itself, with a Marketo that a test makes up: which verdict follows from what."""
+"""The batch writer by itself, with a Marketo that a test makes up: which response leads to what."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from marketo_opps import (
     encode_record,
 )
 from marketo_opps.errors import UnreachableError
-from target_marketo_opps.delivery.batch_writer import Courier
-from target_marketo_opps.delivery.batching import Batch, Lane, Operation, Outgoing
-from target_marketo_opps.delivery.outcomes import Fate
+from target_marketo_opps.delivery.batch_writer import BatchWriter
+from target_marketo_opps.delivery.batching import Batch, BatchTarget, Operation, OutboundRecord
+from target_marketo_opps.delivery.outcomes import Outcome
+from target_marketo_opps.mapping.record_mapping import MappedRecord
 from target_marketo_opps.settings import TargetSettings
 
 SENT_AT = datetime(2026, 3, 4, 5, 6, 7, 800_000, tzinfo=UTC)
@@ -54,10 +55,10 @@ class Marketo:
             raise answer
         if isinstance(answer, BatchOutcome):
             return answer
-        return outcome(*[answer] * len(records))
+        return response(*[answer] * len(records))
 
 
-def outcome(*statuses, ambiguous=False):
+def response(*statuses, ambiguous=False):
     results = [
         RecordResult(seq, status)
         if status in ("created", "updated")
@@ -72,15 +73,16 @@ def refused(code):
 
 
 def batch_of(*records, operation=Operation.SYNC):
-    batch = Batch(Lane(MarketoObject.OPPORTUNITIES, operation, (KEY,)))
+    batch = Batch(BatchTarget(MarketoObject.OPPORTUNITIES, operation, (KEY,)))
     for number, record in enumerate(records):
         body = encode_record({KEY: f"K{number}", **record})
-        batch.add(Outgoing("s", batch.lane, f"k{number}", (f"k{number}",), body, "s", {}))
+        mapped = MappedRecord(f"k{number}", (f"k{number}",), body)
+        batch.add(OutboundRecord("s", batch.target, mapped, "s", {}))
     return batch
 
 
-def courier_to(marketo, *, rejected=0, describe=lambda _: NO_FIELDS, **settings):
-    return Courier(
+def writer_to(marketo, *, rejected=0, describe=lambda _: NO_FIELDS, **settings):
+    return BatchWriter(
         marketo,
         TargetSettings(**{"max_rejects": -1, **settings}),
         describe=describe,
@@ -88,57 +90,55 @@ def courier_to(marketo, *, rejected=0, describe=lambda _: NO_FIELDS, **settings)
     )
 
 
-def fates(delivery):
-    return [verdict and verdict.fate for verdict in delivery.verdicts]
+def outcomes(result):
+    return [each and each.kind for each in result.outcomes]
 
 
 @pytest.mark.parametrize(
-    ("operation", "code", "fate"),
+    ("operation", "code", "kind"),
     [
-        (Operation.DELETE, "1004", Fate.DELETED),
-        (Operation.DELETE, "1013", Fate.DELETED),
-        (Operation.DELETE, "1003", Fate.REJECTED),
-        (Operation.SYNC, "1004", Fate.REJECTED),
-        (Operation.SYNC, "1013", Fate.REJECTED),
+        (Operation.DELETE, "1004", Outcome.DELETED),
+        (Operation.DELETE, "1013", Outcome.DELETED),
+        (Operation.DELETE, "1003", Outcome.REJECTED),
+        (Operation.SYNC, "1004", Outcome.REJECTED),
+        (Operation.SYNC, "1013", Outcome.REJECTED),
     ],
 )
-@pytest.mark.parametrize("answer", [refused, outcome], ids=["call", "record"])
+@pytest.mark.parametrize("answer", [refused, response], ids=["call", "record"])
 def test_only_a_delete_refused_because_the_record_is_gone_counts_as_deleted(
-    operation, code, fate, answer
+    operation, code, kind, answer
 ):
     marketo = Marketo(answer(code))
-    delivery = courier_to(marketo).deliver(batch_of({}, operation=operation))
-    assert fates(delivery) == [fate]
+    result = writer_to(marketo).deliver(batch_of({}, operation=operation))
+    assert outcomes(result) == [kind]
 
 
 def test_a_record_refused_with_its_whole_call_keeps_reason_and_request_id():
-    (verdict,) = courier_to(Marketo(refused("1003"))).deliver(batch_of({})).verdicts
-    assert verdict.reasons == (Reason("1003", "Bad"),)
-    assert verdict.request_id == "r7"
+    (each,) = writer_to(Marketo(refused("1003"))).deliver(batch_of({})).outcomes
+    assert each.reasons == (Reason("1003", "Bad"),)
+    assert each.request_id == "r7"
 
 
 def test_a_record_refused_by_itself_keeps_reason_and_request_id():
-    (_, verdict) = (
-        courier_to(Marketo(outcome("created", "1003"))).deliver(batch_of({}, {})).verdicts
-    )
-    assert (verdict.fate, verdict.request_id) == (Fate.REJECTED, "r9")
-    assert verdict.reasons == (Reason("1003", "Said Marketo"),)
+    (_, each) = writer_to(Marketo(response("created", "1003"))).deliver(batch_of({}, {})).outcomes
+    assert (each.kind, each.request_id) == (Outcome.REJECTED, "r9")
+    assert each.reasons == (Reason("1003", "Said Marketo"),)
 
 
 def test_a_sales_person_is_not_blamed_for_what_is_wrong_with_a_record():
     marketo = Marketo(refused("1003"), "created")
-    courier = courier_to(marketo)
+    batch_writer = writer_to(marketo)
     person = {"externalSalesPersonId": "P"}
-    assert fates(courier.deliver(batch_of(person))) == [Fate.REJECTED]
-    assert fates(courier.deliver(batch_of(person))) == [Fate.CREATED]
+    assert outcomes(batch_writer.deliver(batch_of(person))) == [Outcome.REJECTED]
+    assert outcomes(batch_writer.deliver(batch_of(person))) == [Outcome.CREATED]
 
 
 def test_a_refused_sales_person_costs_no_further_call():
     marketo = Marketo(refused("718"))
-    courier = courier_to(marketo)
-    courier.deliver(batch_of({"externalSalesPersonId": "P"}))
-    delivery = courier.deliver(batch_of({"externalSalesPersonId": "P"}, {}))
-    assert fates(delivery) == [Fate.REJECTED, Fate.CREATED]
+    batch_writer = writer_to(marketo)
+    batch_writer.deliver(batch_of({"externalSalesPersonId": "P"}))
+    result = batch_writer.deliver(batch_of({"externalSalesPersonId": "P"}, {}))
+    assert outcomes(result) == [Outcome.REJECTED, Outcome.CREATED]
     assert marketo.sent == [1, 1]
 
 
@@ -147,71 +147,72 @@ def test_a_search_ends_with_the_reject_that_is_one_too_many(rejected, calls):
     # [0 1 2 3] refused, [0 1] refused, [0] refused: that is the first reject.
     answers = [refused("1003")] * 3 + ["created"] * 9
     marketo = Marketo(*answers)
-    delivery = courier_to(marketo, rejected=rejected, max_rejects=1).deliver(
-        batch_of({}, {}, {}, {})
-    )
+    result = writer_to(marketo, rejected=rejected, max_rejects=1).deliver(batch_of({}, {}, {}, {}))
     assert len(marketo.sent) == calls
-    assert delivery.is_settled is (rejected == 0)
+    assert result.is_complete is (rejected == 0)
 
 
 def test_after_a_lost_answer_only_what_exists_is_looked_up_and_told_apart():
-    answer = outcome("created", "1005", "1005", "1003", ambiguous=True)
+    answer = response("created", "1005", "1005", "1003", ambiguous=True)
     stored = [
         {KEY: "K0", "createdAt": "2026-03-04T05:06:07Z"},
         {KEY: "K1", "createdAt": "2026-03-04T05:06:07Z"},
         {KEY: "K2", "createdAt": "2026-03-04T05:06:06Z"},
         {KEY: "K3", "createdAt": "2026-03-04T05:06:09Z"},
     ]
-    courier = courier_to(Marketo(answer, stored=stored), action="createOnly")
-    delivery = courier.deliver(batch_of({}, {}, {}, {}))
-    assert fates(delivery) == [Fate.CREATED, Fate.CREATED, Fate.REJECTED, Fate.REJECTED]
-    counted = (delivery.own_creations, delivery.others_creations, delivery.untold_creations)
+    batch_writer = writer_to(Marketo(answer, stored=stored), action="createOnly")
+    result = batch_writer.deliver(batch_of({}, {}, {}, {}))
+    assert outcomes(result) == [
+        Outcome.CREATED,
+        Outcome.CREATED,
+        Outcome.REJECTED,
+        Outcome.REJECTED,
+    ]
+    counted = (result.existing_ours, result.existing_theirs, result.existing_unresolved)
     assert counted == (1, 1, 0)
 
 
 def test_a_record_that_a_native_crm_sync_keeps_ends_the_delivery_with_marketos_words():
-    delivery = courier_to(Marketo(outcome("1018"))).deliver(batch_of({}))
-    told = str(delivery.failure)
+    result = writer_to(Marketo(response("1018"))).deliver(batch_of({}))
+    told = str(result.failure)
     assert all(part in told for part in ("a record of", "1018 Said Marketo", "requestId r9"))
-    assert not delivery.is_settled
+    assert not result.is_complete
 
 
 def test_a_status_that_nobody_knows_ends_the_delivery_with_the_id_of_the_request():
     answer = BatchOutcome([RecordResult(0, "queued")], "r9", False, SENT_AT)
-    delivery = courier_to(Marketo(answer)).deliver(batch_of({}))
-    assert "unknown status 'queued' (requestId r9)" in str(delivery.failure)
+    result = writer_to(Marketo(answer)).deliver(batch_of({}))
+    assert "unknown status 'queued' (requestId r9)" in str(result.failure)
 
 
 def test_what_exists_and_is_not_found_is_no_creation_of_ours():
-    courier = courier_to(Marketo(outcome("1005", ambiguous=True)), action="createOnly")
-    assert fates(courier.deliver(batch_of({}))) == [Fate.REJECTED]
+    batch_writer = writer_to(Marketo(response("1005", ambiguous=True)), action="createOnly")
+    assert outcomes(batch_writer.deliver(batch_of({}))) == [Outcome.REJECTED]
 
 
 @pytest.mark.parametrize(
-    ("created_at", "fate"),
-    [("2026-03-04T05:06:07", Fate.CREATED), ("2026-03-04T05:06:06", Fate.REJECTED)],
+    ("created_at", "kind"),
+    [("2026-03-04T05:06:07", Outcome.CREATED), ("2026-03-04T05:06:06", Outcome.REJECTED)],
 )
-def test_a_creation_without_an_offset_is_told_in_utc(created_at, fate):
+def test_a_creation_without_an_offset_is_told_in_utc(created_at, kind):
     stored = [{KEY: "K0", "createdAt": created_at}]
-    marketo = Marketo(outcome("1005", ambiguous=True), stored=stored)
-    assert fates(courier_to(marketo, action="createOnly").deliver(batch_of({}))) == [fate]
+    marketo = Marketo(response("1005", ambiguous=True), stored=stored)
+    assert outcomes(writer_to(marketo, action="createOnly").deliver(batch_of({}))) == [kind]
 
 
 @pytest.mark.parametrize("dedupe_by", ["idField", "dedupeFields"])
 def test_what_is_written_by_id_is_compared_by_id(dedupe_by):
     marketo = Marketo("updated")
     settings = {"dedupe_by": dedupe_by, "action": "updateOnly", "skip_unchanged": True}
-    courier = courier_to(marketo, describe=lambda _: NO_FIELDS, **settings)
-    assert fates(courier.deliver(batch_of({}))) == [Fate.UPDATED]
+    batch_writer = writer_to(marketo, describe=lambda _: NO_FIELDS, **settings)
+    assert outcomes(batch_writer.deliver(batch_of({}))) == [Outcome.UPDATED]
     assert marketo.asked["filter_type"] == dedupe_by
 
 
-def test_records_whose_fate_cannot_be_looked_up_stay_unsettled():
-    answer = outcome("created", "1005", ambiguous=True)
+def test_records_whose_outcome_cannot_be_looked_up_stay_unsettled():
+    answer = response("created", "1005", ambiguous=True)
     lost = UnreachableError("GET /x", "gone")
-    delivery = courier_to(Marketo(answer, stored=lost), action="createOnly").deliver(
-        batch_of({}, {})
-    )
-    assert fates(delivery) == [Fate.CREATED, None]
-    assert not delivery.is_settled
-    assert delivery.failure is lost
+    result = writer_to(Marketo(answer, stored=lost), action="createOnly").deliver(batch_of({}, {}))
+    assert outcomes(result) == [Outcome.CREATED, None]
+    assert not result.is_complete
+    assert result.failure is lost

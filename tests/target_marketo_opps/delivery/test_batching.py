@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from marketo_opps import MAX_BODY_BYTES, MarketoObject, encode_record
 from marketo_opps.wire import encode_batch
 from target_marketo_opps.delivery import batching
-from target_marketo_opps.delivery.batching import MAX_RECORD_BYTES, Batcher, Operation, Outgoing
+from target_marketo_opps.delivery.batching import Batcher, Operation, OutboundRecord
+from target_marketo_opps.mapping.record_mapping import MAX_RECORD_BYTES, MappedRecord
 from target_marketo_opps.state.ledger import Ledger
 
 
@@ -20,20 +21,23 @@ def batcher():
     return Batcher(Mock(spec=Ledger))
 
 
-def outgoing(batcher, key, *, body=b"{}", obj="opportunities", operation="sync", locks=None):
-    lane = batcher.lane(MarketoObject(obj), Operation(operation), ("k",))
-    return Outgoing("s", lane, key, locks or (key,), body, "s", {})
+def outbound(
+    batcher, key, *, body=b"{}", obj="opportunities", operation="sync", ordering_keys=None
+):
+    target = batcher.target(MarketoObject(obj), Operation(operation), ("k",))
+    mapped = MappedRecord(key, ordering_keys or (key,), body)
+    return OutboundRecord("s", target, mapped, "s", {})
 
 
 def add(batcher, *keys, **kwargs):
-    records = [outgoing(batcher, key, **kwargs) for key in keys]
+    records = [outbound(batcher, key, **kwargs) for key in keys]
     for one in records:
         batcher.add(one)
     return records
 
 
 def closed_keys(batcher):
-    return [[one.key for one in batch.records] for batch in batcher.closed]
+    return [[one.mapped.key for one in batch.records] for batch in batcher.closed]
 
 
 def test_a_batch_is_closed_at_300_records(batcher):
@@ -47,7 +51,7 @@ def test_no_body_reaches_one_megabyte(batcher, size_bytes):
     add(batcher, *range(100), body=encode_record({"a": "x" * (size_bytes - 8)}))
     batcher.close_all()
     for batch in batcher.closed:
-        bodies = [one.body for one in batch.records]
+        bodies = [one.mapped.body for one in batch.records]
         assert (
             len(encode_batch(bodies, action="createOrUpdate", dedupeBy="dedupeFields")) < 1_000_000
         )
@@ -59,7 +63,7 @@ def test_no_body_reaches_one_megabyte(batcher, size_bytes):
 def test_long_texts_take_at_most_one_call_more_than_their_bytes_need(sizes):
     batcher = Batcher(Mock(spec=Ledger))
     for key, size in enumerate(sizes):
-        batcher.add(outgoing(batcher, key, body=b"x" * size))
+        batcher.add(outbound(batcher, key, body=b"x" * size))
     batcher.close_all()
     by_bytes = -(-sum(size + 1 for size in sizes) // MAX_RECORD_BYTES)
     by_records = -(-len(sizes) // 300)
@@ -76,7 +80,7 @@ def test_two_records_of_one_key_never_share_a_call(batcher):
     batcher.close_all()
     assert [batch.records for batch in batcher.closed] == [[first]]
     assert batcher.waiting_records == 1
-    batcher.settle(batcher.closed.popleft())
+    batcher.release(batcher.closed.popleft())
     batcher.close_all()
     assert [batch.records for batch in batcher.closed] == [[second]]
 
@@ -95,7 +99,7 @@ def test_several_records_of_one_key_keep_their_order(batcher):
         batcher.close_all()
         batch = batcher.closed.popleft()
         sent += batch.records
-        batcher.settle(batch)
+        batcher.release(batch)
     assert sent == records
     assert batcher.waiting_records == batcher.waiting_bytes == 0
 
@@ -103,7 +107,7 @@ def test_several_records_of_one_key_keep_their_order(batcher):
 def test_roles_of_one_opportunity_share_a_call(batcher):
     for role in ("buyer", "user"):
         batcher.add(
-            outgoing(batcher, ("a", 1, role), obj="opportunity_roles", locks=("a",)),
+            outbound(batcher, ("a", 1, role), obj="opportunity_roles", ordering_keys=("a",)),
         )
     batcher.close_all()
     assert len(batcher.closed) == 1
@@ -111,11 +115,11 @@ def test_roles_of_one_opportunity_share_a_call(batcher):
 
 def test_a_role_waits_for_its_opportunity(batcher):
     add(batcher, "a", "b")
-    batcher.add(outgoing(batcher, ("a", 1), obj="opportunity_roles", locks=("a",)))
-    batcher.add(outgoing(batcher, ("c", 1), obj="opportunity_roles", locks=("c",)))
+    batcher.add(outbound(batcher, ("a", 1), obj="opportunity_roles", ordering_keys=("a",)))
+    batcher.add(outbound(batcher, ("c", 1), obj="opportunity_roles", ordering_keys=("c",)))
     batcher.close_all()
     assert closed_keys(batcher) == [["a", "b"], [("c", 1)]]
-    batcher.settle(batcher.closed[0])
+    batcher.release(batcher.closed[0])
     batcher.close_all()
     assert closed_keys(batcher)[-1] == [("a", 1)]
 
@@ -128,8 +132,8 @@ def test_a_delete_and_an_upsert_of_one_key_keep_their_order(batcher):
     for _ in range(3):
         batcher.close_all()
         batch = batcher.closed.popleft()
-        order.append(batch.lane.operation)
-        batcher.settle(batch)
+        order.append(batch.target.operation)
+        batcher.release(batch)
     assert order == [Operation.SYNC, Operation.DELETE, Operation.SYNC]
 
 
@@ -138,12 +142,12 @@ def test_a_record_with_two_locks_waits_for_both(batcher):
     first = next(iter(batcher.open_batches()))
     batcher.close_all()
     batcher.closed.clear()
-    batcher.add(outgoing(batcher, "g", operation="delete", locks=("c",)))
-    batcher.add(outgoing(batcher, "x", locks=("a", "c")))
-    batcher.settle(first)
+    batcher.add(outbound(batcher, "g", operation="delete", ordering_keys=("c",)))
+    batcher.add(outbound(batcher, "x", ordering_keys=("a", "c")))
+    batcher.release(first)
     assert batcher.waiting_records == 1
     batcher.close_all()
-    batcher.settle(batcher.closed.popleft())
+    batcher.release(batcher.closed.popleft())
     assert batcher.waiting_records == 0
 
 
@@ -156,7 +160,7 @@ def test_repeated_keys_fill_successive_batches_instead_of_going_one_by_one(batch
         while batcher.closed:
             batch = batcher.closed.popleft()
             sizes.append(len(batch.records))
-            batcher.settle(batch)
+            batcher.release(batch)
     assert sizes == [100] * 10
 
 
@@ -188,19 +192,22 @@ def test_whatever_the_order_of_answers_no_lock_is_overtaken(steps, random, most_
     def work():
         while batcher.closed:
             in_flight.append(batcher.closed.popleft())
-            holders = [{lock for one in batch.records for lock in one.locks} for batch in in_flight]
+            holders = [
+                {lock for one in batch.records for lock in one.mapped.ordering_keys}
+                for batch in in_flight
+            ]
             assert sum(map(len, holders)) == len(set().union(*holders))
         if in_flight and random.random() < 0.6:
             batch = in_flight.pop(random.randrange(len(in_flight)))
             sent.extend(batch.records)
-            batcher.settle(batch)
+            batcher.release(batch)
 
     original = batching.MAX_BATCH_RECORDS
     batching.MAX_BATCH_RECORDS = most_records
     try:
         for lock, obj, operation, part in steps:
             key = (lock, part) if obj == "opportunity_roles" else (lock,)
-            one = outgoing(batcher, key, obj=obj, operation=operation, locks=(lock,))
+            one = outbound(batcher, key, obj=obj, operation=operation, ordering_keys=(lock,))
             arrived.append(one)
             batcher.add(one)
             work()
@@ -213,8 +220,8 @@ def test_whatever_the_order_of_answers_no_lock_is_overtaken(steps, random, most_
         batching.MAX_BATCH_RECORDS = original
     assert len(sent) == len(arrived)
     for lock in "abcde":
-        assert [one for one in sent if one.locks == (lock,)] == [
-            one for one in arrived if one.locks == (lock,)
+        assert [one for one in sent if one.mapped.ordering_keys == (lock,)] == [
+            one for one in arrived if one.mapped.ordering_keys == (lock,)
         ]
 
 
@@ -229,23 +236,23 @@ def sent(batcher):
         if not batcher.closed:
             return keys
         batch = batcher.closed.popleft()
-        keys.append({record.key for record in batch.records})
-        batcher.settle(batch)
+        keys.append({record.mapped.key for record in batch.records})
+        batcher.release(batch)
 
 
 def test_a_record_in_two_lines_goes_only_when_it_heads_both(batcher):
-    add(batcher, "first", locks=("guid 1",))
+    add(batcher, "first", ordering_keys=("guid 1",))
     batcher.close_all()
     first = batcher.closed.popleft()
-    add(batcher, "other", locks=("guid 2",))
+    add(batcher, "other", ordering_keys=("guid 2",))
     batcher.close_all()
     other = batcher.closed.popleft()
     # The second stands in both lines; the third behind it in one, and first in a line of its own.
-    add(batcher, "second", locks=("guid 1", "opportunity"))
-    add(batcher, "third", locks=("opportunity", "guid 2"))
-    batcher.settle(other)
+    add(batcher, "second", ordering_keys=("guid 1", "opportunity"))
+    add(batcher, "third", ordering_keys=("opportunity", "guid 2"))
+    batcher.release(other)
     assert batcher.waiting_records == 2
-    batcher.settle(first)
+    batcher.release(first)
     assert sent(batcher) == [{"second", "third"}]
     assert batcher.waiting_records == batcher.waiting_bytes == 0
 
@@ -259,15 +266,15 @@ def test_short_batches_are_counted(batcher):
 
 
 def test_a_record_joins_the_batch_that_has_its_lock_and_no_other(batcher):
-    add(batcher, "a", locks=("guid 1",), body=b"x" * 900_000)
-    add(batcher, "b", locks=("guid 2",), body=b"x" * 200_000)
-    add(batcher, "c", locks=("guid 2",), body=b"x" * 10)
+    add(batcher, "a", ordering_keys=("guid 1",), body=b"x" * 900_000)
+    add(batcher, "b", ordering_keys=("guid 2",), body=b"x" * 200_000)
+    add(batcher, "c", ordering_keys=("guid 2",), body=b"x" * 10)
     assert [len(batch.records) for batch in batcher.open_batches()] == [1, 2]
 
 
 def test_a_record_that_its_locks_batch_has_no_room_for_waits(batcher):
-    add(batcher, "a", locks=("guid",), body=b"x" * 900_000)
-    add(batcher, "b", locks=("guid",), body=b"x" * 200_000)
+    add(batcher, "a", ordering_keys=("guid",), body=b"x" * 900_000)
+    add(batcher, "b", ordering_keys=("guid",), body=b"x" * 200_000)
     assert batcher.waiting_records == 1
     assert sent(batcher) == [{"a"}, {"b"}]
 
@@ -276,5 +283,5 @@ def test_the_commas_between_records_are_counted(batcher):
     add(batcher, *range(300), body=b"x" * 3_333)
     batcher.close_all()
     for batch in batcher.closed:
-        assert len(b",".join(record.body for record in batch.records)) < MAX_RECORD_BYTES
+        assert len(b",".join(record.mapped.body for record in batch.records)) < MAX_RECORD_BYTES
     assert [len(batch.records) for batch in batcher.closed] == [299, 1]

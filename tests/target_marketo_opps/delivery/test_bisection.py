@@ -7,7 +7,7 @@ import random
 import pytest
 
 from marketo_opps import DataError, Reason, TooLargeError
-from target_marketo_opps.delivery.bisection import AllRefusedError, Search
+from target_marketo_opps.delivery.bisection import AllRefusedError, BadRecordBisector
 
 
 class Marketo:
@@ -32,9 +32,9 @@ class Marketo:
         self.refused.update(dict.fromkeys(indices, error))
 
     def deliver(self, count):
-        Search(attempt=self.attempt, refuse=self.refuse, sales_person=self.persons.get).deliver(
-            range(count)
-        )
+        BadRecordBisector(
+            attempt=self.attempt, reject=self.refuse, sales_person=self.persons.get
+        ).deliver(range(count))
         assert sorted([*self.delivered, *self.refused]) == list(range(count))
 
 
@@ -112,7 +112,9 @@ def test_a_call_that_is_too_large_is_halved():
         delivered.extend(indices)
         return None
 
-    Search(attempt=attempt, refuse=pytest.fail, sales_person=lambda _: None).deliver(range(300))
+    BadRecordBisector(attempt=attempt, reject=pytest.fail, sales_person=lambda _: None).deliver(
+        range(300)
+    )
     assert delivered == list(range(300))
 
 
@@ -135,9 +137,9 @@ class Refusing:
         self.refused.update(dict.fromkeys(indices, error.code))
 
     def deliver(self):
-        Search(attempt=self.attempt, refuse=self.refuse, sales_person=lambda _: None).deliver(
-            range(len(self.codes))
-        )
+        BadRecordBisector(
+            attempt=self.attempt, reject=self.refuse, sales_person=lambda _: None
+        ).deliver(range(len(self.codes)))
 
 
 def test_a_few_records_that_are_all_bad_are_rejected_one_by_one():

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from marketo_opps import MarketoObject, Page
-from target_marketo_opps.delivery.key_lookup import Lookup
+from target_marketo_opps.delivery.key_lookup import KeyLookup
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -34,7 +34,7 @@ class Marketo:
 def test_all_pages_are_read(key_fields):
     records = [{"a": n, "b": 1} for n in range(3)]
     marketo = Marketo(*records)
-    lookup = Lookup(marketo, MarketoObject.OPPORTUNITY_ROLES, key_fields, by_id=False)
+    lookup = KeyLookup(marketo, MarketoObject.OPPORTUNITY_ROLES, key_fields, by_id=False)
     found = lookup.find(records, ["c"])
     assert [found.get(record) for record in records] == records
     assert len(marketo.asked) == 3
@@ -44,7 +44,7 @@ def test_all_pages_are_read(key_fields):
 
 def test_two_key_fields_are_asked_for_together():
     marketo = Marketo({"a": 1, "b": "1,5"})
-    lookup = Lookup(marketo, MarketoObject.OPPORTUNITY_ROLES, ("a", "b"), by_id=False)
+    lookup = KeyLookup(marketo, MarketoObject.OPPORTUNITY_ROLES, ("a", "b"), by_id=False)
     lookup.find([{"a": 1, "b": "1,5", "c": 3}], [])
     assert marketo.asked[0]["keys"] == [{"a": 1, "b": "1,5"}]
 
@@ -52,14 +52,14 @@ def test_two_key_fields_are_asked_for_together():
 @pytest.mark.parametrize(("by_id", "filter_type"), [(True, "idField"), (False, "dedupeFields")])
 def test_the_filter_says_which_key_it_is(by_id, filter_type):
     marketo = Marketo({"a": "1"})
-    Lookup(marketo, MarketoObject.OPPORTUNITIES, ("a",), by_id=by_id).find([{"a": 1}], [])
+    KeyLookup(marketo, MarketoObject.OPPORTUNITIES, ("a",), by_id=by_id).find([{"a": 1}], [])
     assert marketo.asked[0]["filter_type"] == filter_type
     assert marketo.asked[0]["filter_values"] == ["1"]
 
 
 def test_of_keys_that_are_alike_the_exact_one_is_taken_and_else_none():
     records = [{"a": "key", "n": 1}, {"a": "KEY", "n": 2}, {"a": "lone", "n": 3}]
-    lookup = Lookup(Marketo(*records), MarketoObject.OPPORTUNITIES, ("a",), by_id=False)
+    lookup = KeyLookup(Marketo(*records), MarketoObject.OPPORTUNITIES, ("a",), by_id=False)
     found = lookup.find([{"a": "x"}], [])
     assert found.get({"a": "KEY"}) == records[1]
     assert found.get({"a": "Key"}) is None

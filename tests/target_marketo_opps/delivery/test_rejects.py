@@ -88,7 +88,8 @@ def test_a_disk_that_fails_is_told_by_closing_too(tmp_path, monkeypatch):
     write(rejects)
     with pytest.raises(RejectsFileError, match="Input/output error"):
         rejects.close()
-    assert rejects._file.closed
+    with pytest.raises(ValueError, match="closed file"):
+        write(rejects)
 
 
 def test_a_path_that_cannot_be_opened_is_told(tmp_path):

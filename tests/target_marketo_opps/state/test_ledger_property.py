@@ -15,8 +15,7 @@ import pytest
 
 from marketo_opps import MarketoClient
 from marketo_opps.plugin.process import ShutdownSignal
-from target_marketo_opps import run as target_run
-from target_marketo_opps.delivery import batching, dispatcher
+from target_marketo_opps.delivery.dispatcher import DispatchLimits
 from target_marketo_opps.target import TargetMarketoOpps
 from tests.pipeline.processes import await_that
 
@@ -44,12 +43,12 @@ def hasty_client(settings, **options):
     return MarketoClient(settings, clock=lambda: time.monotonic() * HASTE, nap=nap, **options)
 
 
-@pytest.fixture(autouse=True)
-def _small_and_fast(monkeypatch):
-    monkeypatch.setattr(batching, "MAX_BATCH_RECORDS", 4)
-    monkeypatch.setattr(target_run, "MarketoClient", hasty_client)
+SMALL_AND_FAST = {
+    "make_client": hasty_client,
+    "max_batch_records": 4,
     # Else a batch of a few deletes would stay open, and hold every STATE, to the end of the run.
-    monkeypatch.setattr(dispatcher, "STATE_PATIENCE_SECONDS", 0.005)
+    "limits": DispatchLimits(state_patience_seconds=0.005),
+}
 
 
 def schema(chance, stream):
@@ -203,7 +202,7 @@ def trouble(sandbox, chance):
         sandbox.fault("610", method="POST", times=1, skip=chance.randint(5, 60))
 
 
-def attempt(sandbox, messages, chance):
+def attempt(sandbox, singer, messages, chance):
     """One run that may end in any way; its last STATE and whether it came to its end."""
     killed_at = chance.randint(20, 3 * len(messages))
     out, count = io.StringIO(), 0
@@ -218,13 +217,16 @@ def attempt(sandbox, messages, chance):
             },
         )
         target.shutdown = ShutdownSignal()
+        others = set(threading.enumerate())
+        target.run = singer.make_run(target, **SMALL_AND_FAST)
+        workers = [thread for thread in threading.enumerate() if thread not in others]
         before_read = target.message_reader.before_read
 
         def hook(descriptor):
             nonlocal count
             count += 1
             if count == killed_at:
-                target.work.end = functools.partial(die, target.work)
+                target.run.end = functools.partial(die, target.run, workers)
                 raise Killed
             before_read(descriptor)
 
@@ -238,19 +240,19 @@ def attempt(sandbox, messages, chance):
     return states[-1] if states else None, done
 
 
-def die(work, *, deliver_rest):
+def die(run, workers, *, deliver_rest):
     """End as a killed process does, except that zombies are waited for."""
     del deliver_rest
-    work.client.stop()
-    dispatcher = work.dispatcher
-    while dispatcher._in_flight > len(dispatcher._done):
-        time.sleep(0.001)
-    work._close()
+    run.client.stop()
+    run.close()
+    for thread in workers:
+        thread.join(timeout=30)
 
 
 @pytest.mark.parametrize("seed", [*range(20), pytest.param(None, id="fresh")])
 def test_replayed_from_its_last_state_a_run_leaves_the_instance_as_if_nothing_had_happened(
     marketo_sandbox_factory,
+    singer,
     seed,
 ):
     seed = random.randrange(10**9) if seed is None else seed
@@ -265,7 +267,7 @@ def test_replayed_from_its_last_state_a_run_leaves_the_instance_as_if_nothing_ha
     state, done, attempts = None, False, 0
     while not done:
         trouble(sandbox, chance) if attempts < 8 else sandbox.clear_faults()
-        last, done = attempt(sandbox, resumed(messages, state), chance)
+        last, done = attempt(sandbox, singer, resumed(messages, state), chance)
         state = last or state
         attempts += 1
         assert attempts < 30, f"seed {seed}"

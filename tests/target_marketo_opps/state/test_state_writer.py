@@ -8,7 +8,7 @@ import os
 import pytest
 
 from marketo_opps.plugin.errors import OutputError
-from target_marketo_opps.state.self_pipe import Wakeup
+from target_marketo_opps.state.self_pipe import SelfPipe
 from target_marketo_opps.state.state_writer import StateWriter
 
 
@@ -29,10 +29,10 @@ class Pipe:
 
 
 @pytest.fixture
-def wakeup():
-    wakeup = Wakeup()
-    yield wakeup
-    wakeup.close()
+def self_pipe():
+    self_pipe = SelfPipe()
+    yield self_pipe
+    self_pipe.close()
 
 
 @pytest.fixture
@@ -42,14 +42,14 @@ def pipe():
         yield Pipe(source, out)
 
 
-def test_a_state_is_a_line_of_compact_json(pipe, wakeup):
-    pipe.write(StateWriter(wakeup, lambda: False), {"a": [1, "ü"]})
+def test_a_state_is_a_line_of_compact_json(pipe, self_pipe):
+    pipe.write(StateWriter(self_pipe, lambda: False), {"a": [1, "ü"]})
     assert pipe.read() == '{"a":[1,"ü"]}\n'.encode()
 
 
-def test_nothing_follows_a_line_that_was_cut_short(pipe, wakeup):
-    wakeup.set()
-    writer = StateWriter(wakeup, lambda: True)
+def test_nothing_follows_a_line_that_was_cut_short(pipe, self_pipe):
+    self_pipe.set()
+    writer = StateWriter(self_pipe, lambda: True)
     with pytest.raises(OutputError):
         pipe.write(writer, "x" * 1_000_000)
     assert pipe.read().startswith(b'"xxx')
@@ -57,13 +57,13 @@ def test_nothing_follows_a_line_that_was_cut_short(pipe, wakeup):
     assert pipe.read() == b""
 
 
-def test_a_slow_reader_gets_the_line_whole(pipe, wakeup):
+def test_a_slow_reader_gets_the_line_whole(pipe, self_pipe):
     read = []
 
     def read_on():
         read.append(pipe.read())
-        wakeup.set()
+        self_pipe.set()
 
-    wakeup.set()
-    pipe.write(StateWriter(wakeup, read_on), "x" * 200_000)
+    self_pipe.set()
+    pipe.write(StateWriter(self_pipe, read_on), "x" * 200_000)
     assert b"".join([*read, pipe.read()]) == b'"' + b"x" * 200_000 + b'"\n'

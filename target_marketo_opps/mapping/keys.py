@@ -1,0 +1,47 @@
+"""Keys of records: their fields, their conversion, and how log lines show them."""
+
+from __future__ import annotations
+
+import typing as t
+
+from marketo_opps import FieldValueError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from marketo_opps import ObjectDescription
+
+_LONGEST_KEY = 100
+
+
+def key_fields(description: ObjectDescription, dedupe_by: str) -> tuple[str, ...]:
+    """Return the fields that identify the object's records, by the setting `dedupe_by`."""
+    return (description.id_field,) if dedupe_by == "idField" else description.dedupe_fields
+
+
+def trimming(write: Callable[[t.Any], t.Any]) -> Callable[[t.Any], t.Any]:
+    """Return a writer of GUIDs that drops the trailing blank which Marketo sometimes sends."""
+
+    def trimmed(value: t.Any) -> t.Any:
+        try:
+            return write(value)
+        except FieldValueError:
+            return write(value.rstrip() if isinstance(value, str) else value)
+
+    return trimmed
+
+
+def display_key(parts: Iterable[t.Any]) -> str:
+    """Return a record's key for a log line: on one line, not long, with nothing but keys."""
+    key = "/".join(map(_display_part, parts))
+    return key if len(key) <= _LONGEST_KEY else f"{key[: _LONGEST_KEY - 3]}..."
+
+
+def _display_part(part: t.Any) -> str:
+    if part is None or part == "":
+        return "(none)"
+    if isinstance(part, dict):
+        return "(an object)"
+    if isinstance(part, list):
+        return "(a list)"
+    return "".join(each if each.isprintable() else "?" for each in str(part)[: _LONGEST_KEY + 1])

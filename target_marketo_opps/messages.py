@@ -1,0 +1,221 @@
+"""Handle each kind of Singer message: check it, apply stream maps, and pass records to sinks."""
+
+from __future__ import annotations
+
+import logging
+import typing as t
+from datetime import date
+from decimal import Decimal
+from functools import partial
+
+from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
+
+from marketo_opps import MarketoError
+from marketo_opps.plugin.base import EXPECTED_ERRORS
+from target_marketo_opps.errors import InputError, NoSchemaError
+from target_marketo_opps.input.batch_files import batch_records
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from singer_sdk.mapper import PluginMapper, StreamMap
+
+    from marketo_opps import Record
+    from target_marketo_opps.input.message_reader import MessageReader
+    from target_marketo_opps.run import TargetRun
+    from target_marketo_opps.sinks import ObjectSink
+
+_LOGGER = logging.getLogger("target-marketo-opps")
+
+_Message = dict[str, t.Any]
+
+
+class MessageHandlers:
+    """Takes the messages of a run, one method for each type.
+
+    The SDK's handlers are not used: they copy, validate and count each record, and drain sinks.
+
+    Args:
+        reader: reads the messages; its errors name the line.
+        mapper: applies the setting `stream_maps`.
+        get_sink: returns the sink of a stream; a new one if given a schema that differs.
+        run: returns the run, which is made when the first message is about to be read.
+
+    Attributes:
+        sinks: all that were made.
+    """
+
+    def __init__(
+        self,
+        *,
+        reader: MessageReader,
+        mapper: PluginMapper,
+        get_sink: Callable[..., ObjectSink],
+        run: Callable[[], TargetRun],
+    ) -> None:
+        self.sinks: list[ObjectSink] = []
+        self._reader = reader
+        self._mapper = mapper
+        self._get_sink = get_sink
+        self._run = run
+        self._routes: dict[str, Callable[[Record], None]] = {}
+        self._versions_explained = False
+
+    def by_type(self) -> dict[str, Callable[[_Message], None]]:
+        """Return message types with the methods that take them."""
+        return {
+            "RECORD": self.take_record,
+            "SCHEMA": self.take_schema,
+            "STATE": self.take_state,
+            "BATCH": self.take_batch,
+            "ACTIVATE_VERSION": self.take_version,
+        }
+
+    def take_record(self, message: _Message) -> None:
+        """Pass a record to the sinks of its stream.
+
+        Raises:
+            InputError: the message is not a record, or its stream has had no SCHEMA.
+        """
+        try:
+            take = self._routes[message["stream"]]
+            record = message["record"]
+        except (KeyError, TypeError):
+            raise self._unusable_record(message) from None
+        if record.__class__ is not dict:
+            raise self._reader.error("its record is no object")
+        take(record)
+
+    def take_schema(self, message: _Message) -> None:
+        """Prepare the sinks that a stream is written by.
+
+        Raises:
+            InputError: the message is not a schema.
+            UnwritableStreamError: the stream cannot be written.
+        """
+        self._check_schema(message)
+        stream = message["stream"]
+        for sink in self._registered_sinks(message):
+            if not sink.is_prepared:
+                self.sinks.append(sink)
+                sink.prepare(self._run(), is_excluded=self._is_excluded(sink.stream_name))
+        self._routes[stream] = self._route(stream)
+
+    def take_state(self, message: _Message) -> None:
+        """Keep a STATE until everything before it is delivered.
+
+        Raises:
+            InputError: the message has no value.
+        """
+        self._reader.assert_line_requires(message, {"value"})
+        self._run().dispatcher.checkpoint(message["value"])
+
+    def take_batch(self, message: _Message) -> None:
+        """Pass the records of files to the sinks of their stream.
+
+        Raises:
+            InputError: the message is not a batch, or a file cannot be read.
+        """
+        self._reader.assert_line_requires(message, {"stream", "encoding", "manifest"})
+        stream = message["stream"]
+        for record in batch_records(message["encoding"], message["manifest"]):
+            self.take_record({"stream": stream, "record": record})
+
+    def take_version(self, _message: _Message) -> None:
+        """Log, once, that ACTIVATE_VERSION has no effect."""
+        if not self._versions_explained:
+            self._versions_explained = True
+            _LOGGER.info(
+                "ACTIVATE_VERSION is accepted and has no effect: Marketo keeps no versions of its "
+                "opportunities, and what a tap no longer sends is not deleted.",
+            )
+
+    def _unusable_record(self, message: _Message) -> InputError:
+        self._reader.assert_line_requires(message, {"stream", "record"})
+        return NoSchemaError(
+            f"Line {self._reader.line_number} of the input cannot be used: it is a record "
+            f"of stream '{message['stream']}', of which no SCHEMA has come yet.",
+        )
+
+    def _check_schema(self, message: _Message) -> None:
+        error = self._reader.error
+        self._reader.assert_line_requires(message, {"stream", "schema"})
+        stream, schema = message["stream"], message["schema"]
+        if not isinstance(stream, str):
+            raise error("the name of its stream is no text")
+        if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
+            raise error(f"the schema of stream '{stream}' has no properties")
+        if not all(isinstance(each, dict | bool) for each in schema["properties"].values()):
+            raise error(f"a property in the schema of stream '{stream}' is no object")
+        keys = message.get("key_properties") or []
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+            raise error(f"the key_properties of stream '{stream}' are no list of names")
+
+    def _registered_sinks(self, message: _Message) -> list[ObjectSink]:
+        """Return the sinks of a stream under the schema of the message."""
+        try:
+            return self._register(message)
+        except (MarketoError, *EXPECTED_ERRORS):
+            raise
+        except Exception as error:
+            # The SDK looks for types in every corner of a schema: whatever it stumbles over there
+            # is the schema's.
+            raise self._reader.error(
+                f"the schema of stream '{message['stream']}' is none that stream_maps or "
+                f"flattening can take ({type(error).__name__})",
+            ) from error
+
+    def _register(self, message: _Message) -> list[ObjectSink]:
+        stream, schema, keys = message["stream"], message["schema"], message.get("key_properties")
+        known = self._mapper.stream_maps.get(stream)
+        if known and known[0].raw_schema == schema and known[0].raw_key_properties == keys:
+            return []
+        self._mapper.register_raw_stream_schema(stream, schema, keys)
+        return [
+            self._get_sink(
+                stream_map.stream_alias,
+                schema=stream_map.transformed_schema,
+                key_properties=stream_map.transformed_key_properties,
+            )
+            for stream_map in self._mapper.stream_maps[stream]
+        ]
+
+    def _is_excluded(self, stream: str) -> bool:
+        """Return whether `stream_maps` removes the stream."""
+        maps = (one for maps in self._mapper.stream_maps.values() for one in maps)
+        return any(
+            isinstance(one, RemoveRecordTransform) and one.stream_alias == stream for one in maps
+        )
+
+    def _route(self, stream: str) -> Callable[[Record], None]:
+        """Return the function that takes the stream's records: without a map, the sink's own."""
+        maps = self._mapper.stream_maps[stream]
+        only = maps[0]
+        if len(maps) == 1 and type(only) is SameRecordTransform and not only.flattening_enabled:
+            sink = self._get_sink(only.stream_alias)
+            return lambda record: sink.take(record, stream, record)
+        return partial(self._take_mapped, stream, maps)
+
+    def _take_mapped(self, stream: str, maps: Iterable[StreamMap], record: Record) -> None:
+        for stream_map in maps:
+            try:
+                transformed = stream_map.transform(dict(record))
+            except Exception as error:
+                # Expressions are the user's, so any exception may come of them.
+                raise self._reader.error(
+                    f"stream_maps fails on stream '{stream}' with {type(error).__name__}",
+                ) from error
+            if transformed is not None:
+                sink = self._get_sink(stream_map.stream_alias)
+                sink.take(_plain(transformed), stream, record)
+
+
+def _plain(record: dict[str, t.Any]) -> Record:
+    """Return a record in JSON's types; expressions of stream maps may yield others."""
+    return {name: _plain_value(value) for name, value in record.items()}
+
+
+def _plain_value(value: t.Any) -> t.Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value) if isinstance(value, float | Decimal) else value
