@@ -1,4 +1,4 @@
-"""What all four streams have in common: typed records, written page by page."""
+"""The base of all four streams: typed records, written page by page."""
 
 from __future__ import annotations
 
@@ -245,7 +245,7 @@ class MarketoStream(Stream):
 
 
 def _include(entry: CatalogEntry, names: Iterable[str]) -> None:
-    """Have fields in the SCHEMA, whatever the entry's metadata selects."""
+    """Put fields into the SCHEMA, whatever the entry's metadata selects."""
     for name in names:
         # Without metadata all fields are selected; to add some would deselect the others.
         if metadata := entry.metadata.get(("properties", name)):

@@ -32,7 +32,7 @@ ACTIVITIES = "opportunity_activities"
 ACTIVITY_NAMES = ("Add to Opportunity", "Remove from Opportunity", "Update Opportunity")
 ACTIVITY_DATE = "activityDate"
 
-# Adobe tells both ways whether the moment itself is included.
+# Adobe says both that the moment itself is included and that it is not.
 _INCLUSIVE_SECONDS = 1
 # Marketo keeps some months of its log: to ask for what was before any log only risks a refusal.
 _BEFORE_ANY_LOG = datetime(1970, 1, 1, tzinfo=UTC)

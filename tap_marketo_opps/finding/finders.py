@@ -46,10 +46,10 @@ Resumes = t.Mapping[str, "ResumePoint"]
 
 @dataclass(frozen=True, slots=True)
 class StagePlan:
-    """What a run is made of.
+    """The stages of a run.
 
     Attributes:
-        source: The first stage; it tells how far the run is.
+        source: The first stage; progress is counted by it.
         lookups: The stages after it.
     """
 

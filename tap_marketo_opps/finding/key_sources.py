@@ -43,7 +43,9 @@ class Chunk:
 class KeySource(t.Protocol):
     """Keys in a fixed order, readable from any chunk on.
 
-    `total` counts the keys, twice given ones twice; `digest` tells one content from another.
+    Attributes:
+        total: How many keys there are, twice given ones counted twice.
+        digest: Differs where the keys do.
     """
 
     total: int
@@ -82,7 +84,7 @@ class FileKeys:
     """Keys in a file, one a line; never all in memory.
 
     It is read once to count and check its keys, and again to look them up. What is looked up is
-    what the digest, and so each bookmark, speaks of: 16 bytes a chunk tell what it was.
+    what the digest, and so each bookmark, is of: 16 bytes a chunk are kept to compare.
     """
 
     def __init__(
@@ -142,7 +144,7 @@ class FileKeys:
     def _decoded(self, lines: t.TextIO) -> Iterator[str]:
         number = 0
         try:
-            for number, line in enumerate(lines, 1):  # noqa: B007 - told when the next one fails
+            for number, line in enumerate(lines, 1):  # noqa: B007 - named when the next one fails
                 yield line
         except UnicodeError as error:
             raise SettingsError(
@@ -240,7 +242,7 @@ class _KeySummary:
 
     @property
     def digest(self) -> str:
-        """Return what tells these keys from others."""
+        """Return a digest of the keys."""
         return self._hash.hexdigest()[:32]
 
     def add_each(self, lines: Iterable[str]) -> Iterator[str]:

@@ -8,7 +8,7 @@ _LABEL = re.compile(r"lead_ids (\d{1,18})-(\d{1,18})")
 
 
 def range_digest(first: int, last: int) -> str:
-    """Return what tells one range of lead ids from another."""
+    """Return a range of lead ids as text."""
     return f"{first}-{last}"
 
 

@@ -163,7 +163,7 @@ class LookupStage(KeyedStage):
         return True
 
     def _force_if_coming(self, key: str) -> bool:
-        """Have a key that is about to be looked up anyway emit regardless of age, if it is."""
+        """Force a key if it is about to be looked up anyway; return True if it is."""
         for keys in (
             self._filling,
             *(each.keys for each in self._unread.values() if not each.begun),

@@ -1,4 +1,4 @@
-"""What one page of Marketo's brings, on its way through the stages of a run."""
+"""A page of Marketo's on its way through the stages of a run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def never_force(_record: Record) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PageResult:
-    """What one page brought.
+    """The content of one page, and what it is good for.
 
     Attributes:
         stream: What the records are.

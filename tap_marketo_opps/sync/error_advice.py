@@ -1,4 +1,4 @@
-"""What an error of a run means to whoever configured it."""
+"""Advice for whoever configured a run that ended in an error."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ Bookmarks = t.Mapping[str, "Bookmark"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run begins with: a resume point for each stream, all of them at one place.
+    """Where a run begins: a resume point for each stream, all of them at one place.
 
     Attributes:
         resumes: Resume points, by stream.

@@ -1,4 +1,4 @@
-"""What a run logs: while it goes on, where it stops, and what it has done."""
+"""Logging of a run: its progress, where it stops, and its result."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def start_run(
         writer: Of messages.
         state: The tap's, which the run changes.
         opportunities: What describe said of opportunities; None if it was not asked.
-        activity_types: Asks for ids and names of the activities that tell of opportunities.
+        activity_types: Asks for ids and names of the activities about opportunities.
         seconds_between_logs: How often progress is logged.
 
     Raises:

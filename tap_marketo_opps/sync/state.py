@@ -1,4 +1,4 @@
-"""What a stream's state holds, and what a run makes of it; pure.
+"""A stream's bookmark: how it is read, written, and carried on by a run; pure.
 
 A stream's bookmark holds flat values only, and `resume` in every one of them: Meltano merges the
 state of an interrupted run deeply onto the one before, and cannot delete a key.
@@ -132,5 +132,5 @@ def _read_moment(value: t.Any) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str):
-        raise ValueError("a moment must be text")  # noqa: TRY004 - told as any other bad moment
+        raise ValueError("a moment must be text")  # noqa: TRY004 - handled as any other bad moment
     return normalize_iso(value)

@@ -20,7 +20,7 @@ ConvertPage = t.Callable[["Sequence[Record]"], "list[tuple[str | None, TypedReco
 
 @dataclass(slots=True)
 class StreamCounts:
-    """What has come out of a stream so far.
+    """Counts of a stream's output so far.
 
     Attributes:
         emitted: Records.
@@ -33,13 +33,13 @@ class StreamCounts:
 
 @dataclass(frozen=True, slots=True)
 class StreamOutput:
-    """What a run knows of a stream.
+    """A stream, as far as a run knows it.
 
     Attributes:
         name: Of the stream.
         fields: Those that are selected.
         is_incremental: True if only changes are wanted.
-        replication_key: The field that tells of changes.
+        replication_key: The field whose value says when a record changed.
         record_limit: How many records may be emitted; infinite but in a dry run.
         state: The stream's bookmark within the tap's state, which a run changes.
         counts: Of what has come out.

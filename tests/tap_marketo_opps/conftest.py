@@ -8,14 +8,9 @@ import pytest
 
 from tap_marketo_opps.singer_writer import MessageWriter
 from tap_marketo_opps.tap import TapMarketoOpps
+from tests.tap_marketo_opps.helpers import UnpacedTap
 
 FAST = {"enforced": False}
-
-
-class UnpacedTap(TapMarketoOpps):
-    """Makes its calls as fast as it can: pacing has tests of its own."""
-
-    pacing_window_seconds = 0.001
 
 
 class KilledError(BaseException):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import random
@@ -12,8 +13,8 @@ from collections import Counter
 
 import pytest
 
-from marketo_opps import DailyLimitError, DailyQuotaError, retry
-from tests.tap_marketo_opps.helpers import by_filter, by_lead_ids
+from marketo_opps import ConnectionSettings, DailyLimitError, DailyQuotaError, MarketoClient
+from tests.tap_marketo_opps.helpers import UnpacedTap, by_filter, by_lead_ids
 
 LIMITS = {"enforced": False}
 SEED = int(os.environ.get("TAP_TEST_SEED", random.SystemRandom().randrange(10**6)))
@@ -306,17 +307,28 @@ def test_a_position_that_is_none_is_passed_over_with_a_warning(
     )
 
 
+class ImpatientTap(UnpacedTap):
+    """Waits a hundredth of the time before a call is repeated."""
+
+    @functools.cached_property
+    def client(self):
+        return MarketoClient(
+            ConnectionSettings.from_config(self.config),
+            nap=lambda condition, seconds: condition.wait(seconds / 100),
+            pacing_window_seconds=self.pacing_window_seconds,
+        )
+
+
 def test_under_mixed_faults_every_record_comes_exactly_once(
-    marketo_sandbox_factory, catalog_of, sync, monkeypatch
+    marketo_sandbox_factory, catalog_of, sync
 ):
-    monkeypatch.setattr(retry, "_TRANSIENT", retry.ExponentialWait(0.01, 0.1))
     sandbox = marketo_sandbox_factory(opportunities=600, leads=300, limits=LIMITS)
     catalog = catalog_of(sandbox, "opportunities", "opportunity_roles")
     for fault in ("604", "611", "713", "http_502", "cut_before", "truncated_body"):
         sandbox.fault(fault, probability=0.015)
     sandbox.fault("drop_keep_alive", probability=0.05)
     sandbox.fault("expire_tokens", times=2, skip=5)
-    output = sync(by_lead_ids(sandbox, batch_size=40), catalog=catalog)
+    output = sync(by_lead_ids(sandbox, batch_size=40), catalog=catalog, tap_class=ImpatientTap)
     roles = sandbox.instance.roles()
     assert sorted(output.ids("opportunity_roles")) == sorted(r["marketoGUID"] for r in roles)
     assert sorted(output.ids(key="externalOpportunityId")) == sorted(

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from singer_sdk.singerlib import SchemaMessage
 
 from tap_marketo_opps.singer_writer import MessageWriter
 
@@ -26,6 +27,18 @@ def test_a_write_that_is_cut_short_goes_on_where_it_was(monkeypatch):
     lines = b'{"type":"STATE","value":{}}\n' * 3
     MessageWriter().write(lines)
     assert pipe.getvalue() == lines
+
+
+def test_a_schema_is_written_again_only_if_it_has_changed(capfdbinary):
+    writer = MessageWriter()
+    for length in (1, 1, 2, 1):
+        properties = {"id": {"type": "string", "maxLength": length}}
+        writer.write_message(SchemaMessage("deals", {"properties": properties}, ["id"]))
+    lengths = [
+        json.loads(line)["schema"]["properties"]["id"]["maxLength"]
+        for line in capfdbinary.readouterr().out.splitlines()
+    ]
+    assert lengths == [1, 2]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")

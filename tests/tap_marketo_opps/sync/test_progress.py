@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tap_marketo_opps.sync.progress import LogThrottle, ProgressReport, format_duration
-from tap_marketo_opps.tap import TapMarketoOpps
+from tests.tap_marketo_opps.helpers import UnpacedTap
 
 
 def test_progress_is_logged_every_ten_seconds_at_most():
@@ -63,7 +63,7 @@ def test_durations_have_the_unit_that_fits(seconds, text):
     assert format_duration(seconds) == text
 
 
-class TapLoggingTwiceASecond(TapMarketoOpps):
+class TapLoggingTwiceASecond(UnpacedTap):
     seconds_between_logs = 0.5
 
 
