@@ -116,8 +116,12 @@ class ObjectSink(Sink):
             self._reject(error, record, source_stream, source)
             return
         target = self._delete_target if is_delete else self._sync_target
+        # Taken apart: one object less to keep for each record that waits.
+        key, ordering_keys, body = mapped
         self._dispatcher.take(
-            OutboundRecord(self.stream_name, target, mapped, source_stream, source),
+            OutboundRecord(
+                self.stream_name, target, key, ordering_keys, body, source_stream, source
+            ),
         )
 
     def process_record(self, record: dict[str, t.Any], context: dict[str, t.Any]) -> None:  # noqa: ARG002 - the SDK's signature

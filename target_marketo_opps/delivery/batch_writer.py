@@ -126,7 +126,7 @@ class BatchWriter:
 
     def _attempt(self, result: BatchResult, indices: Sequence[int]) -> BadDataError | None:
         """Send these records in one call and record the outcomes, or return Marketo's refusal."""
-        records = [result.batch.records[index].mapped.body for index in indices]
+        records = [result.batch.records[index].body for index in indices]
         try:
             response = self._send(result.batch, records)
         except (DataError, TooLargeError) as error:
@@ -249,7 +249,7 @@ def _sales_person(result: BatchResult, index: int) -> str | None:
 
 
 def _decoded(result: BatchResult, index: int) -> Record:
-    return decode_record(result.batch.records[index].mapped.body)
+    return decode_record(result.batch.records[index].body)
 
 
 def _fields_of(records: Mapping[int, Record], *more: str) -> list[str]:

@@ -15,7 +15,6 @@ if t.TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
     from marketo_opps import MarketoObject, Record
-    from target_marketo_opps.mapping.record_mapping import MappedRecord
     from target_marketo_opps.state.ledger import Ledger
 
 _MAX_OPEN_BATCHES = 3
@@ -65,14 +64,19 @@ class OutboundRecord:
     Attributes:
         stream: the stream it is counted for, named as after `stream_maps`.
         target: where it is written.
-        mapped: the record as Marketo takes it; of a delete the key alone.
+        key: in the form in which keys are compared; no two records of one key share a call.
+        ordering_keys: keys whose records must reach Marketo in the order of arrival, so that no
+            two batches in flight share one.
+        body: the record as Marketo takes it; of a delete the key alone.
         source_stream: the stream as it arrived, before `stream_maps`.
         source: the record as it arrived.
     """
 
     stream: str
     target: BatchTarget
-    mapped: MappedRecord
+    key: Hashable
+    ordering_keys: tuple[Hashable, ...]
+    body: bytes
     source_stream: str
     source: Record
 
@@ -107,8 +111,8 @@ class Batch:
     def add(self, record: OutboundRecord) -> None:
         """Add a record that fits."""
         self.records.append(record)
-        self.keys.add(record.mapped.key)
-        self.size_bytes += len(record.mapped.body) + 1
+        self.keys.add(record.key)
+        self.size_bytes += len(record.body) + 1
 
 
 class Batcher:
@@ -190,9 +194,8 @@ class Batcher:
 
     def _find_batch(self, record: OutboundRecord) -> Batch | None:
         """Return the batch that may take the record, or None when it has to wait."""
-        mapped = record.mapped
         found: Batch | None = None
-        for key in mapped.ordering_keys:
+        for key in record.ordering_keys:
             if key in self._waiting_by_key:
                 return None
             batch = self._batch_by_key.get(key)
@@ -202,13 +205,13 @@ class Batcher:
                 return None
             found = batch
         if found is not None:
-            return found if found.fits(mapped.body) else None
+            return found if found.fits(record.body) else None
         return self._open_batch(record)
 
     def _open_batch(self, record: OutboundRecord) -> Batch:
         target = record.target
         for batch in target.open_batches:
-            if batch.fits(record.mapped.body):
+            if batch.fits(record.body):
                 return batch
         if len(target.open_batches) == _MAX_OPEN_BATCHES:
             self._close(max(target.open_batches, key=lambda batch: batch.size_bytes))
@@ -217,7 +220,7 @@ class Batcher:
 
     def _append(self, batch: Batch, record: OutboundRecord) -> None:
         batch.add(record)
-        for key in record.mapped.ordering_keys:
+        for key in record.ordering_keys:
             self._batch_by_key[key] = batch
         if batch.is_full:
             self._close(batch)
@@ -229,10 +232,10 @@ class Batcher:
 
     def _enqueue(self, record: OutboundRecord) -> None:
         self._ledger.hold(record)
-        for key in record.mapped.ordering_keys:
+        for key in record.ordering_keys:
             self._waiting_by_key.setdefault(key, deque()).append(record)
         self.waiting_records += 1
-        self.waiting_bytes += len(record.mapped.body)
+        self.waiting_bytes += len(record.body)
 
     def _promote_waiting(self, ordering_key: Hashable) -> None:
         """Place the records at the head of a key's queue, as far as possible."""
@@ -243,11 +246,11 @@ class Batcher:
             if record is None or not self._try_promote(record):
                 freed.pop()
             else:
-                freed.extend(key for key in record.mapped.ordering_keys if key != freed[-1])
+                freed.extend(key for key in record.ordering_keys if key != freed[-1])
 
     def _try_promote(self, record: OutboundRecord) -> bool:
         """Place a waiting record, if it heads all its queues and a batch may take it."""
-        queues = {key: self._waiting_by_key.pop(key) for key in record.mapped.ordering_keys}
+        queues = {key: self._waiting_by_key.pop(key) for key in record.ordering_keys}
         heads_all = all(queue[0] is record for queue in queues.values())
         batch = self._find_batch(record) if heads_all else None
         if batch is not None:
@@ -257,7 +260,7 @@ class Batcher:
         if batch is None:
             return False
         self.waiting_records -= 1
-        self.waiting_bytes -= len(record.mapped.body)
+        self.waiting_bytes -= len(record.body)
         self._ledger.move(record, batch)
         self._append(batch, record)
         return True
@@ -265,8 +268,8 @@ class Batcher:
 
 def _may_join(batch: Batch, record: OutboundRecord) -> bool:
     """Return whether a record may follow another of its ordering key in the same call."""
-    return batch.is_open and batch.target is record.target and record.mapped.key not in batch.keys
+    return batch.is_open and batch.target is record.target and record.key not in batch.keys
 
 
 def _ordering_keys(batch: Batch) -> Iterator[Hashable]:
-    return itertools.chain.from_iterable(record.mapped.ordering_keys for record in batch.records)
+    return itertools.chain.from_iterable(record.ordering_keys for record in batch.records)

@@ -113,5 +113,5 @@ def _reject(record: OutboundRecord, outcome: RecordOutcome) -> Reject:
 
 def _sent_key(record: OutboundRecord) -> str:
     """Return the record's key as it was sent, for log lines."""
-    sent = decode_record(record.mapped.body)
+    sent = decode_record(record.body)
     return display_key(sent[field] for field in record.target.key_fields)

@@ -58,9 +58,8 @@ class MappedRecord(t.NamedTuple):
     """A record as Marketo takes it.
 
     Attributes:
-        key: in the form in which keys are compared; no two records of one key share a call.
-        ordering_keys: keys whose records must reach Marketo in the order of arrival, so that no
-            two batches in flight share one.
+        key: in the form in which keys are compared.
+        ordering_keys: keys whose records must reach Marketo in the order of arrival.
         body: compact UTF-8 JSON; of a delete the key alone.
     """
 

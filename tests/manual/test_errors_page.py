@@ -544,11 +544,11 @@ ELSEWHERE = {
         "external ids hold a comma",
     ),
     "Stream '...': the property '...' may": (
-        "target_marketo_opps/mapping/test_record_mapping.py",
+        "target_marketo_opps/mapping/test_field_plan.py",
         "may be Marketo's field",
     ),
     "Stream '...': Marketo says that": (
-        "target_marketo_opps/mapping/test_record_mapping.py",
+        "target_marketo_opps/mapping/test_field_plan.py",
         "cannot be updated",
     ),
     "What was written to stdout": ("marketo_opps/plugin/test_process.py", "could not be flushed"),

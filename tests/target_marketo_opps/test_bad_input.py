@@ -298,7 +298,7 @@ def test_a_manifest_is_a_list(marketo_sandbox, singer, message):
 
 
 @pytest.mark.parametrize("encoding", ["jsonl", None, {"format": "parquet"}])
-def test_an_encoding_that_cannot_be_read_is_told(marketo_sandbox, singer, encoding):
+def test_an_unreadable_encoding_is_an_error(marketo_sandbox, singer, encoding):
     run = singer.run(marketo_sandbox, [singer.schema(), batch([]) | {"encoding": encoding}])
     assert str(run.error).startswith("A BATCH message has an encoding other than jsonl")
 

@@ -184,7 +184,7 @@ def test_at_most_five_keys_of_a_code_are_named(marketo_sandbox, singer):
         ("ü" * 40 + "\t", "ü" * 40 + "?"),
     ],
 )
-def test_a_key_is_told_on_one_line(marketo_sandbox, singer, key, shown, values):
+def test_a_key_is_logged_on_one_line(marketo_sandbox, singer, key, shown, values):
     messages = [singer.schema(), singer.record(externalOpportunityId=key, **values)]
     run = singer.run(marketo_sandbox, messages, max_rejects=-1).succeeded()
     assert any(line.endswith(f": {shown}") for line in run.log)

@@ -185,7 +185,7 @@ class TestOddAnswers:
             ({"status": None}, "Marketo answered with the unknown status 'None' (requestId "),
         ],
     )
-    def test_what_cannot_be_told_of_a_record_ends_the_run_with_one_sentence(
+    def test_an_unreadable_outcome_ends_the_run_with_one_sentence(
         self, marketo_sandbox, singer, answer, members, what
     ):
         answer("status", **members)
@@ -542,7 +542,7 @@ class TestReplay:
         (reject,) = map(json.loads, again.read_text().splitlines())
         assert reject["record"] == rows[2]
 
-    def test_a_file_of_something_else_is_told(self, tmp_path):
+    def test_a_file_of_something_else_is_an_error(self, tmp_path):
         path = tmp_path / "other.jsonl"
         path.write_text('{"a": 1}\n')
         replayed = subprocess.run(

@@ -67,7 +67,7 @@ def test_only_settings_that_are_honoured_are_offered():
         ({"rejects_path": ""}, "rejects_path"),
     ],
 )
-def test_a_setting_that_cannot_be_right_is_told(settings, sentence):
+def test_an_invalid_setting_is_an_error(settings, sentence):
     config = {
         "endpoint": "https://123-ABC-456.mktorest.com/rest",
         "client_id": "i",
@@ -82,7 +82,7 @@ def test_a_setting_that_cannot_be_right_is_told(settings, sentence):
     assert "hush" not in " ".join(caught.value.errors)
 
 
-def test_wrong_credentials_are_told_in_one_sentence(marketo_sandbox, singer, start_target):
+def test_wrong_credentials_end_the_run_with_one_sentence(marketo_sandbox, singer, start_target):
     process = start_target(marketo_sandbox, client_secret="no-such-secret")
     process.send([singer.schema(), singer.opportunity("a")])
     code, states, log = process.finish()

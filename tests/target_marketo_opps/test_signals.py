@@ -43,7 +43,7 @@ def test_a_signal_while_waiting_for_input_ends_the_run_without_new_calls(
     assert "300 created" in log
 
 
-def test_what_calls_in_flight_settle_after_a_signal_is_released(
+def test_states_of_calls_in_flight_are_written_after_a_signal(
     marketo_sandbox_factory,
     singer,
     start_target,

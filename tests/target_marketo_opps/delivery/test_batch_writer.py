@@ -20,7 +20,6 @@ from marketo_opps.errors import UnreachableError
 from target_marketo_opps.delivery.batch_writer import BatchWriter
 from target_marketo_opps.delivery.batching import Batch, BatchTarget, Operation, OutboundRecord
 from target_marketo_opps.delivery.outcomes import Outcome
-from target_marketo_opps.mapping.record_mapping import MappedRecord
 from target_marketo_opps.settings import TargetSettings
 
 SENT_AT = datetime(2026, 3, 4, 5, 6, 7, 800_000, tzinfo=UTC)
@@ -76,8 +75,8 @@ def batch_of(*records, operation=Operation.SYNC):
     batch = Batch(BatchTarget(MarketoObject.OPPORTUNITIES, operation, (KEY,)))
     for number, record in enumerate(records):
         body = encode_record({KEY: f"K{number}", **record})
-        mapped = MappedRecord(f"k{number}", (f"k{number}",), body)
-        batch.add(OutboundRecord("s", batch.target, mapped, "s", {}))
+        key = f"k{number}"
+        batch.add(OutboundRecord("s", batch.target, key, (key,), body, "s", {}))
     return batch
 
 
@@ -152,7 +151,7 @@ def test_a_search_ends_with_the_reject_that_is_one_too_many(rejected, calls):
     assert result.is_complete is (rejected == 0)
 
 
-def test_after_a_lost_answer_only_what_exists_is_looked_up_and_told_apart():
+def test_after_a_lost_response_only_existing_records_are_looked_up():
     answer = response("created", "1005", "1005", "1003", ambiguous=True)
     stored = [
         {KEY: "K0", "createdAt": "2026-03-04T05:06:07Z"},
@@ -194,7 +193,7 @@ def test_what_exists_and_is_not_found_is_no_creation_of_ours():
     ("created_at", "kind"),
     [("2026-03-04T05:06:07", Outcome.CREATED), ("2026-03-04T05:06:06", Outcome.REJECTED)],
 )
-def test_a_creation_without_an_offset_is_told_in_utc(created_at, kind):
+def test_a_creation_time_without_an_offset_is_read_as_utc(created_at, kind):
     stored = [{KEY: "K0", "createdAt": created_at}]
     marketo = Marketo(response("1005", ambiguous=True), stored=stored)
     assert outcomes(writer_to(marketo, action="createOnly").deliver(batch_of({}))) == [kind]
@@ -209,7 +208,7 @@ def test_what_is_written_by_id_is_compared_by_id(dedupe_by):
     assert marketo.asked["filter_type"] == dedupe_by
 
 
-def test_records_whose_outcome_cannot_be_looked_up_stay_unsettled():
+def test_records_that_cannot_be_looked_up_stay_unresolved():
     answer = response("created", "1005", ambiguous=True)
     lost = UnreachableError("GET /x", "gone")
     result = writer_to(Marketo(answer, stored=lost), action="createOnly").deliver(batch_of({}, {}))

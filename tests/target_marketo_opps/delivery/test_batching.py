@@ -12,7 +12,7 @@ from marketo_opps import MAX_BODY_BYTES, MarketoObject, encode_record
 from marketo_opps.wire import encode_batch
 from target_marketo_opps.delivery import batching
 from target_marketo_opps.delivery.batching import Batcher, Operation, OutboundRecord
-from target_marketo_opps.mapping.record_mapping import MAX_RECORD_BYTES, MappedRecord
+from target_marketo_opps.mapping.record_mapping import MAX_RECORD_BYTES
 from target_marketo_opps.state.ledger import Ledger
 
 
@@ -25,8 +25,7 @@ def outbound(
     batcher, key, *, body=b"{}", obj="opportunities", operation="sync", ordering_keys=None
 ):
     target = batcher.target(MarketoObject(obj), Operation(operation), ("k",))
-    mapped = MappedRecord(key, ordering_keys or (key,), body)
-    return OutboundRecord("s", target, mapped, "s", {})
+    return OutboundRecord("s", target, key, ordering_keys or (key,), body, "s", {})
 
 
 def add(batcher, *keys, **kwargs):
@@ -37,7 +36,7 @@ def add(batcher, *keys, **kwargs):
 
 
 def closed_keys(batcher):
-    return [[one.mapped.key for one in batch.records] for batch in batcher.closed]
+    return [[one.key for one in batch.records] for batch in batcher.closed]
 
 
 def test_a_batch_is_closed_at_300_records(batcher):
@@ -51,7 +50,7 @@ def test_no_body_reaches_one_megabyte(batcher, size_bytes):
     add(batcher, *range(100), body=encode_record({"a": "x" * (size_bytes - 8)}))
     batcher.close_all()
     for batch in batcher.closed:
-        bodies = [one.mapped.body for one in batch.records]
+        bodies = [one.body for one in batch.records]
         assert (
             len(encode_batch(bodies, action="createOrUpdate", dedupeBy="dedupeFields")) < 1_000_000
         )
@@ -137,7 +136,7 @@ def test_a_delete_and_an_upsert_of_one_key_keep_their_order(batcher):
     assert order == [Operation.SYNC, Operation.DELETE, Operation.SYNC]
 
 
-def test_a_record_with_two_locks_waits_for_both(batcher):
+def test_a_record_with_two_ordering_keys_waits_for_both(batcher):
     add(batcher, "a", "b")
     first = next(iter(batcher.open_batches()))
     batcher.close_all()
@@ -186,15 +185,14 @@ def test_the_fullest_batch_is_the_one_that_is_sent_short(batcher):
     st.randoms(),
     st.integers(1, 4),
 )
-def test_whatever_the_order_of_answers_no_lock_is_overtaken(steps, random, most_records):
+def test_no_record_overtakes_another_of_its_ordering_key(steps, random, most_records):
     batcher, in_flight, sent, arrived = Batcher(Ledger()), [], [], []
 
     def work():
         while batcher.closed:
             in_flight.append(batcher.closed.popleft())
             holders = [
-                {lock for one in batch.records for lock in one.mapped.ordering_keys}
-                for batch in in_flight
+                {lock for one in batch.records for lock in one.ordering_keys} for batch in in_flight
             ]
             assert sum(map(len, holders)) == len(set().union(*holders))
         if in_flight and random.random() < 0.6:
@@ -220,8 +218,8 @@ def test_whatever_the_order_of_answers_no_lock_is_overtaken(steps, random, most_
         batching.MAX_BATCH_RECORDS = original
     assert len(sent) == len(arrived)
     for lock in "abcde":
-        assert [one for one in sent if one.mapped.ordering_keys == (lock,)] == [
-            one for one in arrived if one.mapped.ordering_keys == (lock,)
+        assert [one for one in sent if one.ordering_keys == (lock,)] == [
+            one for one in arrived if one.ordering_keys == (lock,)
         ]
 
 
@@ -236,7 +234,7 @@ def sent(batcher):
         if not batcher.closed:
             return keys
         batch = batcher.closed.popleft()
-        keys.append({record.mapped.key for record in batch.records})
+        keys.append({record.key for record in batch.records})
         batcher.release(batch)
 
 
@@ -265,14 +263,14 @@ def test_short_batches_are_counted(batcher):
     assert batcher.short_batches == 2
 
 
-def test_a_record_joins_the_batch_that_has_its_lock_and_no_other(batcher):
+def test_a_record_joins_the_batch_with_its_ordering_key(batcher):
     add(batcher, "a", ordering_keys=("guid 1",), body=b"x" * 900_000)
     add(batcher, "b", ordering_keys=("guid 2",), body=b"x" * 200_000)
     add(batcher, "c", ordering_keys=("guid 2",), body=b"x" * 10)
     assert [len(batch.records) for batch in batcher.open_batches()] == [1, 2]
 
 
-def test_a_record_that_its_locks_batch_has_no_room_for_waits(batcher):
+def test_a_record_waits_if_its_keys_batch_has_no_room(batcher):
     add(batcher, "a", ordering_keys=("guid",), body=b"x" * 900_000)
     add(batcher, "b", ordering_keys=("guid",), body=b"x" * 200_000)
     assert batcher.waiting_records == 1
@@ -283,5 +281,5 @@ def test_the_commas_between_records_are_counted(batcher):
     add(batcher, *range(300), body=b"x" * 3_333)
     batcher.close_all()
     for batch in batcher.closed:
-        assert len(b",".join(record.mapped.body for record in batch.records)) < MAX_RECORD_BYTES
+        assert len(b",".join(record.body for record in batch.records)) < MAX_RECORD_BYTES
     assert [len(batch.records) for batch in batcher.closed] == [299, 1]

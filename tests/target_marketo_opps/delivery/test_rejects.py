@@ -67,7 +67,7 @@ def test_what_cannot_be_synced_is_a_pipe_and_no_error(rejects, monkeypatch, numb
     rejects.flush()
 
 
-def test_a_disk_that_fails_is_told_with_the_path(rejects, monkeypatch, tmp_path):
+def test_the_error_of_a_failing_disk_names_the_path(rejects, monkeypatch, tmp_path):
     def fail(_descriptor):
         raise OSError(errno.EIO, "Input/output error")
 
@@ -79,7 +79,7 @@ def test_a_disk_that_fails_is_told_with_the_path(rejects, monkeypatch, tmp_path)
     assert str(tmp_path / "rejects.jsonl") in str(caught.value)
 
 
-def test_a_disk_that_fails_is_told_by_closing_too(tmp_path, monkeypatch):
+def test_closing_raises_the_error_of_a_failing_disk_too(tmp_path, monkeypatch):
     def fail(_descriptor):
         raise OSError(errno.EIO, "Input/output error")
 
@@ -92,7 +92,7 @@ def test_a_disk_that_fails_is_told_by_closing_too(tmp_path, monkeypatch):
         write(rejects)
 
 
-def test_a_path_that_cannot_be_opened_is_told(tmp_path):
+def test_the_error_of_a_path_that_cannot_be_opened_names_it(tmp_path):
     with pytest.raises(RejectsFileError, match=f"'{tmp_path}' cannot be opened"):
         RejectsFile(str(tmp_path))
 

@@ -59,7 +59,9 @@ def test_a_file_is_found_however_its_name_is_written(
 
 
 @pytest.mark.parametrize("url", ["file://{}/none/1.gz", "{}/none/1.gz", "{}/no%20ne/1.gz"])
-def test_what_is_not_there_is_told_and_not_made(marketo_sandbox, singer, tmp_path, url):
+def test_a_missing_batch_file_is_an_error_and_is_not_created(
+    marketo_sandbox, singer, tmp_path, url
+):
     run = singer.run(marketo_sandbox, [singer.schema(), batch(url.format(tmp_path))])
 
     assert str(run.error).startswith("The BATCH file '1.gz' cannot be read: ")
@@ -67,7 +69,7 @@ def test_what_is_not_there_is_told_and_not_made(marketo_sandbox, singer, tmp_pat
 
 
 @pytest.mark.parametrize("kind", [AttributeError, ImportError, RuntimeError, KeyError])
-def test_whatever_a_storage_fails_with_is_told_without_the_signature(
+def test_the_error_of_a_storage_does_not_quote_the_signature(
     marketo_sandbox, singer, monkeypatch, kind
 ):
     def fail(url):

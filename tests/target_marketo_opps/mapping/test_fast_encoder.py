@@ -1,4 +1,4 @@
-"""The short way, taken once a record of the same properties has passed, lets nothing else pass."""
+"""What is mapped fast, once a record of the same properties has been mapped by field."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_value_at_the_edge_of_what_is_typed_takes_it_and_arrives_whole(make, f
     assert read(mapped.body) == record(field, value)
 
 
-def test_an_integer_beyond_the_short_way_arrives_whole_where_a_fraction_may_be(make):
+def test_an_integer_too_large_to_map_fast_arrives_whole(make):
     mapped = make().map(record("amount", 2**60))
     assert msgspec.json.decode(mapped.body) == record("amount", 2**60)
 

@@ -44,7 +44,7 @@ def test_what_is_no_number_comes_as_text():
         (b"1" * 5000 + b"." + HALF, "it is not JSON|beyond all measure"),
     ],
 )
-def test_a_line_that_cannot_be_used_is_told_by_its_number(line, said):
+def test_the_error_of_an_unusable_line_names_its_number(line, said):
     with pytest.raises(InputError, match=said) as caught:
         read(b'{"type":"RECORD"}\n\n' + line + b"\n")
     assert str(caught.value).startswith("Line 3 of the input cannot be used: ")

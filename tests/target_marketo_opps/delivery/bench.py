@@ -1,0 +1,80 @@
+"""A dispatcher by itself, with a clock that is set by hand."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from types import SimpleNamespace
+
+from marketo_opps import CallCounts, MarketoObject, Reason
+from target_marketo_opps.delivery.batching import Batcher, Operation, OutboundRecord
+from target_marketo_opps.delivery.counters import RunCounters
+from target_marketo_opps.delivery.dispatcher import Dispatcher, DispatchLimits
+from target_marketo_opps.delivery.outcome_recorder import OutcomeRecorder
+from target_marketo_opps.delivery.outcomes import CREATED, BatchResult, Outcome, RecordOutcome
+from target_marketo_opps.delivery.rejects import Reject
+from target_marketo_opps.settings import TargetSettings
+from target_marketo_opps.state.ledger import Ledger
+from target_marketo_opps.state.self_pipe import SelfPipe
+
+BAD = Reject("s", MarketoObject.OPPORTUNITIES, {}, (Reason("1003", "Bad"),))
+
+
+REFUSED = RecordOutcome(Outcome.REJECTED, (Reason("1003", "Bad"),), "r#7")
+
+
+class Bench:
+    """A dispatcher whose calls are answered by the test, or at once."""
+
+    def __init__(self, *, at_once=True, rejects=None, limits=None, write_state=None, **settings):
+        self.now, self.states, self.sent, self.at_once = 0.0, [], [], at_once
+        self.futures, self.delivered_by, self.deliver = [], [], object()
+        ledger = Ledger()
+        self.batcher = Batcher(ledger)
+        self.counters = RunCounters()
+        self.counters.register_stream("s")
+        self.recorder = OutcomeRecorder(self.counters, rejects, TargetSettings(**settings))
+        self.self_pipe, self.shutdown = SelfPipe(), SimpleNamespace(requested=False)
+        self.shutdown.raise_if_out_of_time = lambda: None
+        self.dispatcher = Dispatcher(
+            batcher=self.batcher,
+            ledger=ledger,
+            deliver=self.deliver,
+            workers=self,
+            max_in_flight=2,
+            write_state=write_state or self.states.append,
+            recorder=self.recorder,
+            self_pipe=self.self_pipe,
+            shutdown=self.shutdown,
+            progress=lambda seconds: self.counters.progress(CallCounts(), seconds),
+            clock=lambda: self.now,
+            limits=limits or DispatchLimits(),
+        )
+
+    def submit(self, deliver, batch):
+        self.delivered_by.append(deliver)
+        self.sent.append(batch)
+        self.futures.append(Future())
+        if self.at_once:
+            self.answer(len(self.futures) - 1)
+        return self.futures[-1]
+
+    def answer(self, number, *outcomes):
+        """Respond to a call; all of its records are created unless told otherwise."""
+        result = BatchResult(self.sent[number])
+        result.outcomes[:] = outcomes or [CREATED] * len(result.outcomes)
+        self.futures[number].set_result(result)
+
+    def take(self, *keys, operation=Operation.SYNC):
+        for key in keys:
+            target = self.batcher.target(MarketoObject.OPPORTUNITIES, operation, ("k",))
+            self.dispatcher.take(OutboundRecord("s", target, key, (key,), b'{"k":1}', "s", {}))
+
+    def send_open(self):
+        """Have what has been taken sent, however little it is."""
+        self.batcher.close_all()
+        self.dispatcher.before_read(None)
+
+    def tend(self, now):
+        self.now = now
+        self.dispatcher.before_read(None)
+        self.dispatcher.before_read(None)

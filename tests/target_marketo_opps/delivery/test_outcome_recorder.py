@@ -1,0 +1,101 @@
+"""Outcomes are counted, rejects are kept, and too many of them end the run."""
+
+from __future__ import annotations
+
+from unittest.mock import Mock
+
+import pytest
+
+from marketo_opps import CallCounts, MarketoObject, Reason
+from target_marketo_opps.delivery.batching import Operation, OutboundRecord
+from target_marketo_opps.delivery.outcomes import CREATED
+from target_marketo_opps.delivery.rejects import Reject
+from target_marketo_opps.errors import RejectLimitError
+from tests.target_marketo_opps.delivery.bench import BAD, REFUSED
+
+
+@pytest.mark.parametrize("most", [-1, 1])
+def test_rejects_within_the_limit_pass(make_bench, most):
+    bench = make_bench(max_rejects=most)
+    bench.recorder.reject("s", "k", BAD)
+    assert bench.counters.rejected == 1
+
+
+def test_one_reject_too_many_ends_the_run(make_bench):
+    bench = make_bench(max_rejects=1)
+    bench.recorder.reject("s", "k", BAD)
+    with pytest.raises(RejectLimitError, match=r"Rejected records: 2.*1003 Bad"):
+        bench.recorder.reject("s", "k", BAD)
+
+
+def test_every_outcome_of_a_batch_is_counted(make_bench):
+    bench = make_bench(at_once=False, max_rejects=-1)
+    bench.take(*"abc")
+    bench.dispatcher.checkpoint(1)
+    bench.send_open()
+    assert bench.states == []
+    bench.answer(0, CREATED, REFUSED, CREATED)
+    bench.dispatcher.before_read(None)
+    assert bench.counters.rejected == 1
+    assert "2 created" in bench.counters.closing_line(CallCounts(), 0.0)
+    assert bench.states == [1]
+
+
+def deliver_rejected(bench, *keys):
+    """Have a batch of these keys refused, record by record."""
+    bench.take(*keys)
+    bench.send_open()
+    bench.answer(-1, *[REFUSED] * len(keys))
+    bench.dispatcher.before_read(None)
+
+
+def test_a_reject_is_written_and_logged_by_its_key(make_bench):
+    rejects = Mock()
+    bench = make_bench(rejects=rejects, max_rejects=-1)
+    bench.recorder.reject("s", "K 7", BAD)
+    rejects.write.assert_called_once_with(BAD)
+    assert list(bench.counters.summary_lines()) == ["1 rejected with 1003 (Bad): K 7"]
+
+
+def test_a_reject_of_marketos_is_logged_by_the_key_that_was_sent(make_bench):
+    rejects = Mock()
+    bench = make_bench(rejects=rejects, max_rejects=-1, at_once=False)
+    deliver_rejected(bench, "a")
+    reject = Reject("s", MarketoObject.OPPORTUNITIES, {}, (Reason("1003", "Bad"),), "r#7")
+    rejects.write.assert_called_once_with(reject)
+    assert list(bench.counters.summary_lines()) == ["1 rejected with 1003 (Bad): 1"]
+
+
+def test_a_batch_with_too_many_rejects_ends_the_run_once_all_are_kept(make_bench):
+    rejects = Mock()
+    bench = make_bench(rejects=rejects, max_rejects=1, at_once=False)
+    with pytest.raises(RejectLimitError, match=r"Rejected records: 2,"):
+        deliver_rejected(bench, "a", "b", "c")
+    assert rejects.write.call_count == bench.counters.rejected == 3
+    assert bench.dispatcher.has_failed
+
+
+def test_a_reject_without_reason_or_request_ends_the_run_too(make_bench):
+    bench = make_bench()
+    with pytest.raises(RejectLimitError, match=r"the last reason: no reason given\. C"):
+        bench.recorder.reject("s", "k", Reject("s", MarketoObject.OPPORTUNITIES, {}, ()))
+
+
+def test_the_request_id_of_the_last_reject_is_in_the_error(make_bench):
+    bench = make_bench(at_once=False)
+    with pytest.raises(RejectLimitError, match=r"1003 Bad, requestId r#7\. C"):
+        deliver_rejected(bench, "k")
+
+
+def test_a_reject_is_kept_under_the_name_its_stream_had_on_arrival(make_bench):
+    rejects = Mock()
+    bench = make_bench(rejects=rejects, max_rejects=-1, at_once=False)
+    target = bench.batcher.target(MarketoObject.OPPORTUNITIES, Operation.SYNC, ("a", "b"))
+    body, source = b'{"a":1,"b":"x"}', {"z": 1}
+    bench.dispatcher.take(OutboundRecord("s", target, "k", ("k",), body, "arrived", source))
+    bench.send_open()
+    bench.answer(0, REFUSED)
+    bench.dispatcher.before_read(None)
+    reject = Reject("arrived", MarketoObject.OPPORTUNITIES, source, REFUSED.reasons, "r#7")
+    rejects.write.assert_called_once_with(reject)
+    assert list(bench.counters.summary_lines()) == ["1 rejected with 1003 (Bad): 1/x"]
