@@ -9,6 +9,8 @@ INSTALL_PINNED := $(INSTALL) --no-deps --require-hashes
 # Other people's tools that ours are tested with, where they cannot share an environment with us.
 INTEROP := .venv/interop/jsonl/made .venv/interop/postgres/made
 
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
+
 # Seconds and seed of `make soak SECONDS=3600 SEED=7`; without a seed it draws one and prints it.
 SECONDS ?= 600
 SEED ?=
@@ -16,13 +18,19 @@ SEED ?=
 ADVISORIES ?= osv
 MODULES ?= target_marketo_opps.state.ledger target_marketo_opps.delivery.batching
 
-.PHONY: demo test soak bench bench-full mutation lint types check audit dist docs lock clean
+.PHONY: demo test test-fast test-long soak bench bench-full mutation lint types check audit dist docs lock clean
 
 demo: .venv/demo  ## run the real tap into the real target, between two sandbox instances
 	$(BIN)/marketo-sandbox demo
 
-test: .venv/dev $(INTEROP)  ## all tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
+test: .venv/dev $(INTEROP)  ## all tests but those that take minutes
+	$(PYTEST) -m "not long" tests
+
+test-fast: .venv/dev  ## the tests that neither start processes nor wait: under a minute
+	$(PYTEST) -m "not slow and not waits and not long" tests
+
+test-long: .venv/dev $(INTEROP)  ## the tests that take minutes
+	$(PYTEST) -m long --timeout 3000 tests
 
 soak: .venv/dev  ## the pair for as long as you like, with all that can go wrong
 	$(BIN)/python -m tests.soak --seconds $(SECONDS) $(addprefix --seed ,$(SEED))

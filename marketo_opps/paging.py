@@ -68,6 +68,9 @@ class QueryPaging:
             UnexpectedResponseError: it cannot be read on from, or reading on would never end.
         """
         _check_token(page)
+        if page.more is False or not page.next_page_token:
+            # Most lookups are of one page: its records need not be remembered.
+            return replace(page, more=False)
         is_news = self._take(page.records)
         return replace(page, more=self._goes_on(page, is_news=is_news))
 
@@ -83,8 +86,7 @@ class QueryPaging:
         return is_news
 
     def _goes_on(self, page: Page, *, is_news: bool) -> bool:
-        found_all = self._may_find_all and not self._missing
-        if page.more is False or not page.next_page_token or found_all:
+        if self._may_find_all and not self._missing:
             return False
         if page.more is None:
             return is_news

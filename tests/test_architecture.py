@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -270,3 +271,48 @@ def test_what_a_repository_must_not_name_is_found(pieces):
 
 def test_other_words_are_free():
     assert not NOT_OURS.search("the work of a shared token: https://123-ABC-456.mktorest.com/rest")
+
+
+# Each is used for the reason that stands beside its use.
+PRIVATE_IN_THE_SDK = {
+    "singer_sdk.helpers._batch.StorageTarget",
+    "MarketoPlugin._setup_signal_handlers",
+    "MarketoStream._sync_records",
+}
+
+
+def sdk_classes_of_ours():
+    """Every class of the plugins that derives from one of the SDK's."""
+    for module in modules():
+        if room_of(module) in {"marketo_opps", "marketo_sandbox"} or "sandbox" in module:
+            continue
+        if module.endswith("__main__"):
+            continue
+        for each in vars(importlib.import_module(module)).values():
+            if isinstance(each, type) and each.__module__ == module:
+                yield each
+
+
+def overridden_private_names(ours):
+    inherited = {
+        name
+        for base in ours.__mro__[1:]
+        if base.__module__.startswith("singer_sdk")
+        for name in vars(base)
+    }
+    return {
+        f"{ours.__name__}.{name}"
+        for name in vars(ours)
+        if re.fullmatch(r"_[a-z]\w*", name) and name in inherited and not name.startswith("_abc")
+    }
+
+
+def test_the_private_names_of_the_sdk_are_few_and_known():
+    imported = {
+        name
+        for module in modules()
+        for name in imported_names(module)
+        if is_within(name, "singer_sdk") and any(part[:1] == "_" for part in name.split("."))
+    }
+    overridden = set().union(*map(overridden_private_names, sdk_classes_of_ours()))
+    assert imported | overridden == PRIVATE_IN_THE_SDK

@@ -22,6 +22,8 @@ from marketo_opps import (
 from marketo_opps.errors import UnexpectedResponseError
 from marketo_opps.fields import record_reader
 
+pytestmark = pytest.mark.waits
+
 OPPORTUNITIES, ROLES = MarketoObject.OPPORTUNITIES, MarketoObject.OPPORTUNITY_ROLES
 
 

@@ -14,6 +14,8 @@ import requests
 from marketo_sandbox.cli import main
 from tests.pipeline.processes import free_port
 
+pytestmark = pytest.mark.slow
+
 COMMAND = [sys.executable, "-m", "marketo_sandbox.cli"]
 
 

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 CONFTEST = 'pytest_plugins = ["marketo_sandbox.pytest_plugin"]\n'
 ALONE = ("-q", "-p", "no:cacheprovider")
 

@@ -14,6 +14,8 @@ from marketo_opps import SettingsError
 from tap_marketo_opps.command_line import checked_catalog
 from tap_marketo_opps.tap import TapMarketoOpps
 
+pytestmark = pytest.mark.slow
+
 LIMITS = {"enforced": False}
 
 

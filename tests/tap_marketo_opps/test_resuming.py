@@ -16,6 +16,8 @@ import pytest
 from marketo_opps import ConnectionSettings, DailyLimitError, DailyQuotaError, MarketoClient
 from tests.tap_marketo_opps.helpers import UnpacedTap, by_filter, by_lead_ids
 
+pytestmark = pytest.mark.slow
+
 LIMITS = {"enforced": False}
 SEED = int(os.environ.get("TAP_TEST_SEED", random.SystemRandom().randrange(10**6)))
 

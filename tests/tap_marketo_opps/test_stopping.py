@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+pytestmark = [pytest.mark.slow, pytest.mark.waits]
+
 
 @pytest.fixture
 def slow(marketo_sandbox_factory, catalog_of, tmp_path):

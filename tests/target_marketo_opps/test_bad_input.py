@@ -10,6 +10,8 @@ import pytest
 from marketo_opps import MarketoError
 from tests.target_marketo_opps.helpers import stored
 
+pytestmark = pytest.mark.slow
+
 SECRET = "secret-value-4711"
 
 LINE_1 = "Line 1 of the input cannot be used: "

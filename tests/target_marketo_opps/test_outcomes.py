@@ -13,6 +13,8 @@ from marketo_opps.errors import UnexpectedResponseError
 from marketo_opps.wire import decode_response
 from tests.target_marketo_opps.helpers import calls, stored, syncs
 
+pytestmark = pytest.mark.slow
+
 
 class TestRefusedCalls:
     @pytest.fixture

@@ -12,6 +12,8 @@ from singer_sdk.exceptions import ConfigValidationError
 
 from target_marketo_opps.target import TargetMarketoOpps
 
+pytestmark = pytest.mark.slow
+
 COMMAND = Path(sys.executable).with_name("target-marketo-opps")
 OFFERED = {
     "endpoint",

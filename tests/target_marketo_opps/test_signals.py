@@ -15,6 +15,8 @@ import pytest
 from tests.pipeline.processes import await_that
 from tests.target_marketo_opps.helpers import stored, syncs
 
+pytestmark = [pytest.mark.slow, pytest.mark.waits]
+
 
 def page(singer, number):
     records = [singer.opportunity(f"P{number}-{n}") for n in range(300)]

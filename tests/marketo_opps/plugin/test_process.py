@@ -16,6 +16,8 @@ import pytest
 from marketo_opps import StoppedError
 from marketo_opps.plugin.process import GRACE_SECONDS, ShutdownSignal
 
+pytestmark = [pytest.mark.slow, pytest.mark.waits]
+
 SECRET = "s3cret-of-the-tests"
 
 PREAMBLE = """

@@ -9,6 +9,8 @@ import pytest
 from tap_marketo_opps.sync.progress import LogThrottle, ProgressReport, format_duration
 from tests.tap_marketo_opps.helpers import UnpacedTap
 
+pytestmark = pytest.mark.waits
+
 
 def test_progress_is_logged_every_ten_seconds_at_most():
     seconds = iter(range(36))

@@ -19,6 +19,8 @@ from target_marketo_opps.delivery.dispatcher import DispatchLimits
 from target_marketo_opps.target import TargetMarketoOpps
 from tests.pipeline.processes import await_that
 
+pytestmark = pytest.mark.slow
+
 HASTE = 300.0
 STREAM_OBJECTS = {
     "deals": "opportunities",

@@ -11,6 +11,8 @@ from marketo_opps.plugin.errors import OutputError
 from target_marketo_opps.state.self_pipe import SelfPipe
 from target_marketo_opps.state.state_writer import StateWriter
 
+pytestmark = pytest.mark.waits
+
 
 class Pipe:
     """Standard output as a pipe, with its reading end at hand."""
