@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from marketo_sandbox.instance.clock import OUT_OF_RANGE, Clock
 from marketo_sandbox.optional_dependencies import missing_packages_message
-from marketo_sandbox.options import ALL_PERMISSIONS, LimitOptions, SandboxOptions
+from marketo_sandbox.options import ALL_PERMISSIONS, DIALECTS, LimitOptions, SandboxOptions
 from marketo_sandbox.server.faults import FaultRule
 
 if TYPE_CHECKING:
@@ -97,7 +97,8 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="CODE=PROBABILITY",
-        help="a Marketo code or another fault's name, such as 606=0.1 or cut_before=0.02",
+        help="a Marketo code or another fault's name, such as 606=0.1 or cut_before=0.02;"
+        " or a whole rule as JSON",
     )
     parser.add_argument(
         "--crm-sync",
@@ -107,6 +108,14 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         help="a native CRM sync owns the opportunities",
     )
     parser.add_argument("--seed", type=_seed, default=0, metavar="S", help="of records and faults")
+    parser.add_argument(
+        "--dialect",
+        action="append",
+        default=[],
+        choices=DIALECTS,
+        metavar="NAME",
+        help=f"play what Adobe leaves open the other way: {', '.join(DIALECTS)}",
+    )
     _add_instance_options(parser)
 
 
@@ -141,6 +150,7 @@ def _options(parsed: argparse.Namespace) -> SandboxOptions:
         client_id=parsed.client_id,
         client_secret=parsed.client_secret,
         token_seconds=parsed.token_seconds,
+        dialects=frozenset(parsed.dialect),
         clock=parsed.clock,
         permissions=ALL_PERMISSIONS - frozenset(parsed.deny),
         limits=LimitOptions(
@@ -199,17 +209,23 @@ def _moment(text: str) -> str:
 
 
 def _fault(text: str) -> dict[str, Any]:
-    name, _, probability = text.partition("=")
-    try:
-        rule = {"fault": name, "probability": float(probability)}
-    except ValueError as error:
-        wanted = "CODE=PROBABILITY, such as 606=0.1"
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form {wanted}") from error
+    rule = _read_rule(text)
     try:
         FaultRule.from_mapping(rule)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return rule
+
+
+def _read_rule(text: str) -> dict[str, Any]:
+    try:
+        if text.startswith("{"):
+            return dict(json.loads(text))
+        name, _, probability = text.partition("=")
+        return {"fault": name, "probability": float(probability)}
+    except ValueError as error:
+        wanted = "CODE=PROBABILITY, such as 606=0.1, and no rule as JSON"
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form {wanted}") from error
 
 
 if __name__ == "__main__":

@@ -18,6 +18,16 @@ ALL_PERMISSIONS = frozenset(
     }
 )
 
+DIALECTS = {
+    "tokens-only": "pages of queries carry nextPageToken, also the last, and no moreResult",
+    "api-names": "describe says apiName instead of name",
+    "full-envelope": "errors and warnings are in every envelope, if need be empty",
+    "nameless-inserts": "an opportunity is created without a name",
+    "offsets": "dates of activities end in +0000 instead of Z",
+    "role-parent-1013": "a role without its opportunity is 1013 instead of 1004",
+}
+"""What Adobe's pages leave open, played the other way than in the recorded answers known."""
+
 CrmSync = Literal["read-only", "disabled"]
 
 
@@ -59,6 +69,7 @@ class SandboxOptions:
         refuse_delete_in_use: refuse to delete an opportunity with roles (1022).
         describe_role_dates: list createdAt and updatedAt in the roles' describe, unlike the one
             that Adobe prints.
+        dialects: names of ``DIALECTS``.
         clock: initial time of the instance's clock (ISO 8601); by default the real time.
         journal_size: number of calls that the journal keeps.
         limits: a ``LimitOptions``, or a mapping of its members.
@@ -84,6 +95,7 @@ class SandboxOptions:
     exact_keys: bool = False
     refuse_delete_in_use: bool = False
     describe_role_dates: bool = False
+    dialects: frozenset[str] = frozenset()
     clock: str | None = None
     journal_size: int = 20_000
     limits: LimitOptions = field(default_factory=LimitOptions)
@@ -91,3 +103,7 @@ class SandboxOptions:
     def __post_init__(self) -> None:
         if isinstance(self.limits, dict):
             self.limits = LimitOptions(**self.limits)
+        self.dialects = frozenset(self.dialects)
+        unknown = sorted(self.dialects - DIALECTS.keys())
+        if unknown:
+            raise ValueError(f"unknown dialect '{unknown[0]}': one of {', '.join(DIALECTS)}")

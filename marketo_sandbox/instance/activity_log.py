@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from marketo_sandbox.instance.clock import DAY_SECONDS
-from marketo_sandbox.instance.values import format_datetime
+from marketo_sandbox.instance.values import format_moment
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -98,10 +98,25 @@ class ActivityLog:
             if _matches(row, types, leads):
                 if len(found) == limit:
                     break
-                found.append(_to_activity(row))
+                found.append(self._to_activity(row))
             position = (row[1], row[0])
             scanned += 1
         return found, position, scanned < len(rows)
+
+    def _to_activity(self, row: tuple[Any, ...]) -> dict[str, Any]:
+        number, date, lead, kind, asset, label, attributes = row
+        pairs = msgspec.json.decode(attributes)
+        with_offset = "offsets" in self._options.dialects
+        return {
+            "id": number,
+            "marketoGUID": str(number),
+            "leadId": lead,
+            "activityDate": format_moment(date, with_offset=with_offset),
+            "activityTypeId": kind,
+            "primaryAttributeValueId": asset,
+            "primaryAttributeValue": label,
+            "attributes": [{"name": name, "value": value} for name, value in pairs.items()],
+        }
 
     def _oldest(self) -> tuple[int, int]:
         kept = self._options.activity_retention_days * DAY_SECONDS
@@ -115,18 +130,3 @@ def _row(event: Event, date: int, visible: float) -> tuple[Any, ...]:
 
 def _matches(row: tuple[Any, ...], types: Collection[int], leads: Collection[int] | None) -> bool:
     return row[3] in types and (leads is None or row[2] in leads)
-
-
-def _to_activity(row: tuple[Any, ...]) -> dict[str, Any]:
-    number, date, lead, kind, asset, label, attributes = row
-    pairs = msgspec.json.decode(attributes)
-    return {
-        "id": number,
-        "marketoGUID": str(number),
-        "leadId": lead,
-        "activityDate": format_datetime(date, number),
-        "activityTypeId": kind,
-        "primaryAttributeValueId": asset,
-        "primaryAttributeValue": label,
-        "attributes": [{"name": name, "value": value} for name, value in pairs.items()],
-    }

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 SEARCHABLE_CUSTOM_TYPES = frozenset({"string", "integer"})
+PLURALS = {"opportunity": "Opportunities", "opportunityRole": "Opportunity Roles"}
 MANAGED = frozenset({"marketoGUID", "createdAt", "updatedAt"})
 
 
@@ -106,6 +107,19 @@ class ObjectType:
             "searchableFields": self.searchable(),
             "fields": [each.to_describe() for each in self.fields if each.listed or dates],
         }
+
+
+def with_api_names(described: dict[str, Any]) -> dict[str, Any]:
+    """Return an object as Adobe's OpenAPI has it: ``apiName`` for ``name``, and more members."""
+    return {
+        "apiName": described["name"],
+        "description": described["displayName"],
+        "pluralName": PLURALS[described["name"]],
+        "relationships": [],
+        "state": "approved",
+        "version": "approved",
+        **{name: each for name, each in described.items() if name != "name"},
+    }
 
 
 def _managed(name: str, display_name: str) -> Field:

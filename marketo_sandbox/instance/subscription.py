@@ -13,7 +13,7 @@ from marketo_sandbox.instance.access import API_USER, AccessTokens
 from marketo_sandbox.instance.activity_log import ACTIVITY_TYPES, ActivityLog
 from marketo_sandbox.instance.clock import Clock
 from marketo_sandbox.instance.context import InstanceContext
-from marketo_sandbox.instance.describe import MANAGED, ObjectType
+from marketo_sandbox.instance.describe import MANAGED, ObjectType, with_api_names
 from marketo_sandbox.instance.errors import CallRefusedError
 from marketo_sandbox.instance.limits import Limits
 from marketo_sandbox.instance.page_tokens import PageTokens, query_checksum
@@ -121,8 +121,10 @@ class Subscription:
 
     def describe(self, obj: ObjectType, _parameters: Parameters) -> Envelope:
         """Describe the fields and keys of an object."""
-        dates = self.options.describe_role_dates
-        return {"result": [obj.to_describe(DESCRIBED_SINCE, dates=dates)]}
+        described = obj.to_describe(DESCRIBED_SINCE, dates=self.options.describe_role_dates)
+        if "api-names" in self.options.dialects:
+            described = with_api_names(described)
+        return {"result": [described]}
 
     def query(self, obj: ObjectType, parameters: Parameters) -> Envelope:
         """Return a page of the records whose field or key has one of the values."""
@@ -137,10 +139,8 @@ class Subscription:
         envelope: Envelope = {
             "result": [to_result(row, request.fields, seq) for seq, row in enumerate(rows[:size])]
         }
-        if len(rows) > size:
-            envelope["nextPageToken"] = self.page_tokens.make(checksum, [rows[size - 1].id])
-            envelope["moreResult"] = True
-        return envelope
+        reached = rows[:size][-1].id if rows else after
+        return envelope | self._onward(checksum, reached, more=len(rows) > size)
 
     def sync(self, obj: ObjectType, parameters: Parameters) -> Envelope:
         """Create and update records."""
@@ -162,10 +162,7 @@ class Subscription:
         known = [each for each in obj.fields if each.name not in MANAGED]
         end = begin + size
         envelope: Envelope = {"result": [each.to_schema() for each in known[begin:end]]}
-        if end < len(known):
-            envelope["nextPageToken"] = self.page_tokens.make(checksum, [end])
-            envelope["moreResult"] = True
-        return envelope
+        return envelope | self._onward(checksum, end, more=end < len(known))
 
     def field(self, obj: ObjectType, parameters: Parameters) -> Envelope:
         """Return one field, by its API name."""
@@ -227,6 +224,13 @@ class Subscription:
 
     def _position(self, token: str | None, checksum: str) -> int:
         return self.page_tokens.read(token, checksum)[0] if token else 0
+
+    def _onward(self, checksum: str, position: int, *, more: bool) -> Envelope:
+        """Return the members of a page's envelope that lead on to the next page."""
+        token = {"nextPageToken": self.page_tokens.make(checksum, [position])}
+        if "tokens-only" in self.options.dialects:
+            return token
+        return {**token, "moreResult": True} if more else {}
 
     def _page_size(self, requested: int) -> int:
         if requested > 1 and self.random.random() < self.options.short_pages:

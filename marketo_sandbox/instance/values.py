@@ -152,9 +152,14 @@ def _zone(offset: str | None) -> tzinfo:
 
 
 def format_datetime(seconds: int, variant: int = 1) -> str:
-    """Return seconds since 1970 as Marketo formats them, some with ``+0000``."""
+    """Return seconds since 1970 as Marketo formats those of records, some with ``+0000``."""
+    return format_moment(seconds, with_offset=variant % WITH_OFFSET_EVERY == 0)
+
+
+def format_moment(seconds: int, *, with_offset: bool) -> str:
+    """Return seconds since 1970, ending in ``+0000`` or in ``Z``."""
     text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    return text + ("+0000" if variant % WITH_OFFSET_EVERY == 0 else "Z")
+    return text + ("+0000" if with_offset else "Z")
 
 
 _READERS: dict[str, Reader] = {

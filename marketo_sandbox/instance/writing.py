@@ -179,14 +179,19 @@ class RecordWriter:
         number = self._next_id
         body = self._key_values(record)
         body |= changed_fields(self._obj, record, self._obj.dedupe_fields, number)
-        if self._obj is OPPORTUNITY and body.get("name") is None:
-            raise missing_value("name")
+        self._require_name(body)
         parent, lead = self._relations(body)
         guid = new_guid(self._obj, number, self._options.seed)
         now = self._now
         self._created.append(Row(number, guid, key, parent, lead, merge_body(body, {}), now, now))
         self._next_id += 1
         return {"status": "created", "marketoGUID": guid}
+
+    def _require_name(self, body: Record) -> None:
+        if self._obj is ROLE or body.get("name") is not None:
+            return
+        if "name" in body or "nameless-inserts" not in self._options.dialects:
+            raise missing_value("name")
 
     def _key_values(self, record: Record) -> Record:
         names = self._obj.dedupe_fields
@@ -197,7 +202,8 @@ class RecordWriter:
             return None, None
         parent = self._keys.fold(body["externalOpportunityId"])
         if parent not in self._parents:
-            raise RecordRefusedError("1004", "Opportunity not found")
+            code = "1013" if "role-parent-1013" in self._options.dialects else "1004"
+            raise RecordRefusedError(code, "Opportunity not found")
         if body["leadId"] not in self._leads:
             raise RecordRefusedError("1004", "Lead not found")
         return parent, body["leadId"]

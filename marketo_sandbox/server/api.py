@@ -13,8 +13,9 @@ import msgspec
 from marketo_sandbox.instance.access import API_USER
 from marketo_sandbox.instance.errors import CallRefusedError
 from marketo_sandbox.instance.limits import NOT_COUNTED
+from marketo_sandbox.server.alterations import altered, answer_of
 from marketo_sandbox.server.exchange import Exchange, HttpRefusedError, HttpResponse
-from marketo_sandbox.server.faults import CUTS, HTTP_FAULTS, FaultInjector, FaultRule
+from marketo_sandbox.server.faults import ANSWER, CUTS, HTTP_FAULTS, FaultInjector, FaultRule
 from marketo_sandbox.server.http_call import Call, read_call
 from marketo_sandbox.server.journal import Entry, Journal, loggable_parameters
 from marketo_sandbox.server.routes import (
@@ -35,8 +36,15 @@ if TYPE_CHECKING:
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
+PROXY_STATUS = 502
+
+
 class _CutError(Exception):
     """Raised to close the connection without a response."""
+
+
+class _ReplacedError(Exception):
+    """Raised to send another answer in the place of the real one."""
 
 
 class Api:
@@ -81,8 +89,10 @@ class Api:
         entry = self._open_entry(call)
         fault = self.faults.strike(call.effective_method, call.path, entry.operation)
         entry.fault = fault.fault if fault else None
-        exchange = Exchange(call, entry, self.journal, fault, receive, send)
+        exchange = Exchange(call, entry, self.journal, fault, receive, send, self._sleep)
         response = await self._respond(call, entry, fault)
+        if response is not None and fault is not None:
+            response = altered(response, fault, call.text_parameters)
         await exchange.deliver(response, self.instance.clock)
 
     def _open_entry(self, call: Call) -> Entry:
@@ -107,6 +117,8 @@ class Api:
         except HttpRefusedError as refusal:
             page = f"<html><body><h1>{refusal.status} {refusal.reason}</h1></body></html>"
             return HttpResponse(refusal.status, page.encode(), "text/html")
+        except _ReplacedError:
+            return answer_of(fault, call.text_parameters) if fault else None
         except _CutError:
             return None
         except Exception:  # noqa: BLE001 - reported below, and fails the test that caused it
@@ -121,6 +133,8 @@ class Api:
     def _envelope(self, entry: Entry, **members: Any) -> HttpResponse:
         moment = int(self.instance.clock.seconds() * 1000)
         entry.request_id = f"{self._request_ids.getrandbits(20):x}#{moment:x}"
+        if "full-envelope" in self.instance.options.dialects:
+            members = {"errors": [], "warnings": [], **members}
         return HttpResponse(200, _encode({"requestId": entry.request_id, **members}))
 
     def _internal_error(self, call: Call) -> HttpResponse:
@@ -212,7 +226,7 @@ class Api:
         return response
 
     def _identity(self, call: Call) -> HttpResponse:
-        parameters = call.query_parameters | call.form_parameters
+        parameters = call.text_parameters
         if parameters.get("grant_type") != "client_credentials":
             return _unauthorized("unsupported_grant_type", "Unsupported grant type")
         granted = self.instance.identity(parameters)
@@ -238,8 +252,10 @@ def _strike(fault: FaultRule | None, *, after: bool) -> None:
         return
     if fault.fault in CUTS:
         raise _CutError
+    if fault.fault == ANSWER:
+        raise _ReplacedError
     if fault.fault == "html":
-        raise HttpRefusedError(fault.status, "Proxy Error")
+        raise HttpRefusedError(fault.status or PROXY_STATUS, "Proxy Error")
     if fault.fault in HTTP_FAULTS:
         raise HttpRefusedError(HTTP_FAULTS[fault.fault], "Injected fault")
     if fault.fault.isdecimal():

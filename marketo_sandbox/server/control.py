@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from marketo_sandbox.instance.clock import DAY_SECONDS
 from marketo_sandbox.instance.describe import OPPORTUNITY, ROLE
+from marketo_sandbox.options import DIALECTS
 from marketo_sandbox.server.faults import FaultRule
 from marketo_sandbox.server.validation import (
     FLAG,
@@ -32,6 +33,7 @@ CHANGEABLE = {
     "activity_scan": integer(1),
     "short_pages": number(0, 1),
     "refuse_delete_in_use": FLAG,
+    "dialects": list_of(one_of(*DIALECTS)),
 }
 LIMITS = {
     "enforced": FLAG,

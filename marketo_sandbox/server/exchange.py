@@ -5,10 +5,13 @@ from __future__ import annotations
 import gzip
 from dataclasses import dataclass, field
 from email.utils import format_datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from starlette.types import Message, Receive, Send
+    from collections.abc import Awaitable, Callable
+
+    from starlette.types import Receive, Send
 
     from marketo_sandbox.instance.clock import Clock
     from marketo_sandbox.server.faults import FaultRule
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from marketo_sandbox.server.journal import Entry, Journal
 
 GZIP_FROM_BYTES = 1024
+PHRASES = {int(each): each.phrase for each in HTTPStatus}
 
 
 class HttpRefusedError(Exception):
@@ -34,17 +38,21 @@ class HttpRefusedError(Exception):
 
 @dataclass
 class HttpResponse:
-    """A response to be sent."""
+    """A response to be sent; a header of None leaves out one that is sent otherwise."""
 
     status: int
     body: bytes
     content_type: str = "application/json;charset=UTF-8"
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """A call with its journal entry, the fault that strikes it, and the caller's connection."""
+    """A call with its journal entry, the fault that strikes it, and the caller's connection.
+
+    Attributes:
+        sleep: waits from byte to byte of an answer that drips, given seconds.
+    """
 
     call: Call
     entry: Entry
@@ -52,6 +60,7 @@ class Exchange:
     fault: FaultRule | None
     receive: Receive
     send: Send
+    sleep: Callable[[float], Awaitable[None]]
 
     async def deliver(self, response: HttpResponse | None, clock: Clock) -> None:
         """Send a response, or close the connection if there is none.
@@ -66,7 +75,13 @@ class Exchange:
         self.entry.http_status = response.status
         self.entry.response_bytes = len(body)
         self.journal.end(self.entry)
-        await self.send(_response_start(response, len(body), clock))
+        headers = _headers(response, len(body), clock)
+        if self.fault is not None and self.fault.by_hand:
+            await self._write_by_hand(self.fault, _head(response.status, headers), body)
+            return
+        await self.send(
+            {"type": "http.response.start", "status": response.status, "headers": headers}
+        )
         if self._struck_by("truncated_body"):
             await self._send_body(body[: len(body) // 2], more=True)
             await self._cut()
@@ -80,6 +95,19 @@ class Exchange:
 
     async def _send_body(self, body: bytes, *, more: bool = False) -> None:
         await self.send({"type": "http.response.body", "body": body, "more_body": more})
+
+    async def _write_by_hand(self, fault: FaultRule, head: bytes, body: bytes) -> None:
+        """Write an answer as the fault wants it onto the wire, then close the connection."""
+        whole = head + body if fault.raw is None else fault.raw.encode("latin-1")
+        whole = whole[: fault.cut_at]
+        at_once = {None: len(whole), "headers": 0, "body": len(head)}[fault.drip]
+        self.call.transport.write(whole[:at_once])
+        for byte in whole[at_once:]:
+            if self.call.transport.is_closing():
+                break
+            self.call.transport.write(bytes([byte]))
+            await self.sleep(fault.seconds)
+        await self._cut()
 
     def _compressed(self, response: HttpResponse) -> bytes:
         accepted = self.call.headers.get("accept-encoding", "")
@@ -95,12 +123,19 @@ class Exchange:
             pass
 
 
-def _response_start(response: HttpResponse, length: int, clock: Clock) -> Message:
-    headers = {
+def _headers(response: HttpResponse, length: int, clock: Clock) -> list[tuple[bytes, bytes]]:
+    headers: dict[str, str | None] = {
         "date": format_datetime(clock.now(), usegmt=True),
         "content-type": response.content_type,
         "content-length": str(length),
-        **response.headers,
+        **{name.lower(): value for name, value in response.headers.items()},
     }
-    pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
-    return {"type": "http.response.start", "status": response.status, "headers": pairs}
+    pairs = ((name, value) for name, value in headers.items() if value is not None)
+    return [(name.encode(), value.encode("latin-1", "replace")) for name, value in pairs]
+
+
+def _head(status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
+    """Return the status line and the headers as they are on the wire."""
+    lines = [f"HTTP/1.1 {status} {PHRASES.get(status, '')}".encode()]
+    lines += [name + b": " + value for name, value in headers]
+    return b"\r\n".join([*lines, b"", b""])

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from marketo_sandbox.instance.clock import DAY_SECONDS
-from marketo_sandbox.server.validation import FLAG, TEXT, integer, number, optional, validate
+from marketo_sandbox.server.validation import (
+    ANYTHING,
+    FLAG,
+    OBJECT,
+    TEXT,
+    TEXTS,
+    integer,
+    list_of,
+    number,
+    one_of,
+    optional,
+    validate,
+)
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 HTTP_FAULTS = {"http_500": 500, "http_502": 502, "http_503": 503, "http_504": 504}
 CUTS = frozenset({"cut_before", "cut_after_write"})
+ANSWER, PATCH, WIRE = "answer", "patch", "wire"
 OTHER_FAULTS = CUTS | frozenset(
     {
+        ANSWER,
+        PATCH,
+        WIRE,
         "html",
         "truncated_body",
         "drop_keep_alive",
@@ -25,8 +41,11 @@ OTHER_FAULTS = CUTS | frozenset(
         "expire_page_tokens",
     }
 )
+# These strike a call whose work has been done.
+AFTER_ALWAYS = frozenset({"cut_after_write", "truncated_body", PATCH, WIRE})
+DEFAULT_PATH = "/rest/*"
 _TYPES = {
-    "path": TEXT,
+    "path": optional(TEXT),
     "method": optional(TEXT),
     "operation": optional(TEXT),
     "probability": number(0, 1),
@@ -34,8 +53,19 @@ _TYPES = {
     "skip": integer(0),
     "seconds": number(0, DAY_SECONDS),
     "after": FLAG,
-    "status": integer(200, 599),
     "message": optional(TEXT),
+    "status": optional(integer(200, 599)),
+    "headers": TEXTS,
+    "body": ANYTHING,
+    "merge": OBJECT,
+    "at": TEXT,
+    "where": OBJECT,
+    "each": OBJECT,
+    "drop": FLAG,
+    "add": list_of(ANYTHING),
+    "raw": optional(TEXT),
+    "drip": optional(one_of("headers", "body")),
+    "cut_at": optional(integer(0)),
     "struck": integer(0),
 }
 
@@ -44,23 +74,39 @@ _TYPES = {
 class FaultRule:
     """A rule for injecting a fault.
 
+    ``answer`` puts another answer in the place of the real one, ``patch`` changes the real one,
+    and ``wire`` decides how it gets onto the wire. The members from ``status`` on serve these
+    three, and may be given with every other fault that answers at all.
+
     Attributes:
         fault: a Marketo code, ``http_500`` and the like, or one of ``OTHER_FAULTS``.
-        path: calls whose path matches this pattern (``*`` stands for anything).
+        path: calls whose path matches this pattern (``*`` stands for anything); by default every
+            call of ``operation``, or without one every call but those of identity.
         method: only this method; a ``POST`` with ``_method=GET`` is a ``GET``.
         operation: only this operation, by its name in the journal.
         probability: of a matching call's being struck.
         times: maximum number of calls; None for no maximum.
         skip: number of matching calls that pass first.
-        seconds: for ``slow``, the additional latency.
+        seconds: for ``slow``, the additional latency; with ``drip``, the time from byte to byte.
         after: do the call's work before the fault strikes.
-        status: for ``html``, the HTTP status.
         message: with a code, the message instead of the usual one.
+        status: the HTTP status.
+        headers: headers to set; null leaves out one that is sent otherwise.
+        body: of an ``answer``: a text as it is, anything else as JSON.
+        merge: JSON merge patch (RFC 7396) of the answer's envelope.
+        at: JSON pointer to the list that ``each``, ``drop`` and ``add`` change.
+        where: only members of that list that have these values.
+        each: JSON merge patch of these members.
+        drop: remove these members.
+        add: members to add at the list's end.
+        raw: everything that is sent, status line and all, as latin-1; then the connection closes.
+        drip: send byte by byte, from the headers or from the body on.
+        cut_at: number of bytes, headers included, after which the connection closes.
         struck: number of calls struck so far.
     """
 
     fault: str
-    path: str = "/rest/*"
+    path: str | None = None
     method: str | None = None
     operation: str | None = None
     probability: float = 1.0
@@ -68,8 +114,19 @@ class FaultRule:
     skip: int = 0
     seconds: float = 1.0
     after: bool = False
-    status: int = 502
     message: str | None = None
+    status: int | None = None
+    headers: Mapping[str, str | None] = field(default_factory=dict)
+    body: Any = None
+    merge: Mapping[str, Any] = field(default_factory=dict)
+    at: str = "/result"
+    where: Mapping[str, Any] = field(default_factory=dict)
+    each: Mapping[str, Any] = field(default_factory=dict)
+    drop: bool = False
+    add: Sequence[Any] = field(default_factory=list)
+    raw: str | None = None
+    drip: str | None = None
+    cut_at: int | None = None
     struck: int = 0
 
     def __post_init__(self) -> None:
@@ -79,7 +136,10 @@ class FaultRule:
             names = ", ".join(sorted({*HTTP_FAULTS, *OTHER_FAULTS}))
             raise ValueError(f"unknown fault '{self.fault}': a Marketo code, or one of {names}")
         validate(_TYPES, {name: getattr(self, name) for name in _TYPES})
-        self.after = self.after or self.fault in {"cut_after_write", "truncated_body"}
+        changed = self.changes_json or self.status is not None or self.headers
+        if (self.fault == PATCH and not changed) or (self.fault == WIRE and not self.by_hand):
+            raise ValueError(f"a fault '{self.fault}' that changes nothing")
+        self.after = self.after or self.fault in AFTER_ALWAYS
 
     @classmethod
     def from_mapping(cls, rule: Mapping[str, Any]) -> FaultRule:
@@ -103,8 +163,24 @@ class FaultRule:
         return (
             self.method in {None, method}
             and self.operation in {None, operation}
-            and fnmatchcase(path, self.path)
+            and fnmatchcase(path, self._pattern)
         )
+
+    @property
+    def changes_json(self) -> bool:
+        """Return True if the answer's JSON is to be changed."""
+        return bool(self.merge or self.each or self.drop or self.add)
+
+    @property
+    def by_hand(self) -> bool:
+        """Return True if the answer is to be written onto the wire byte for byte."""
+        return self.raw is not None or self.drip is not None or self.cut_at is not None
+
+    @property
+    def _pattern(self) -> str:
+        if self.path is not None:
+            return self.path
+        return DEFAULT_PATH if self.operation is None else "*"
 
 
 class FaultInjector:

@@ -63,6 +63,11 @@ class Call:
         return _parse_form(self.body.decode("utf-8", "replace"))
 
     @property
+    def text_parameters(self) -> dict[str, Any]:
+        """Return the parameters of query and form."""
+        return self.query_parameters | self.form_parameters
+
+    @property
     def uri_bytes(self) -> int:
         """Return the length of path and query as sent."""
         return len(self.raw_path) + len(self.query) + bool(self.query)

@@ -64,6 +64,13 @@ def list_of(value_type: ValueType) -> ValueType:
 TEXT = ValueType("a text", lambda value: type(value) is str)
 OBJECT = ValueType("an object", lambda value: type(value) is dict)
 FLAG = ValueType("true or false", lambda value: type(value) is bool)
+ANYTHING = ValueType("anything", lambda _value: True)
+TEXTS = ValueType(
+    "an object, and each of its members a text or null",
+    lambda value: (
+        type(value) is dict and {type(each) for each in value.values()} <= {str, type(None)}
+    ),
+)
 
 
 def validate(types: Mapping[str, ValueType], values: Mapping[str, Any]) -> None:

@@ -112,6 +112,16 @@ def test_every_option_reaches_the_instance(serve, caller_of):
     assert (told["crm_sync"], told["latency_ms"]) == ("read-only", 1.5)
 
 
+def test_dialects_and_whole_rules_reach_the_instance(serve, caller_of):
+    rule = '{"fault": "patch", "operation": "usage", "merge": {"success": "yes"}}'
+    served = serve("--dialect", "api-names", "--dialect", "full-envelope", "--fault", rule)
+    caller = caller_of(served)
+    described = caller.get("/rest/v1/opportunities/describe.json")
+    assert described["warnings"] == []
+    assert described["result"][0]["apiName"] == "opportunity"
+    assert caller.get("/rest/v1/stats/usage.json")["success"] == "yes"
+
+
 def test_limits_may_be_switched_off(serve):
     served = serve("--no-limits")
     told = requests.get(f"{served.endpoint}/sandbox/status", timeout=10).json()
@@ -146,6 +156,8 @@ FORM = "is not of the form CODE=PROBABILITY, such as 606=0.1"
         ("--fault", "606=often", f"'606=often' {FORM}"),
         ("--fault", "606", f"'606' {FORM}"),
         ("--fault", "606=", f"'606=' {FORM}"),
+        ("--fault", "{", f"'{{' {FORM}"),
+        ("--fault", '{"fault": "patch"}', "a fault 'patch' that changes nothing"),
         ("--fault", "606=2", "probability must be a number from 0 to 1, not 2.0"),
         ("--opportunities", "-1", "'-1' is no whole number from 0 on"),
         ("--leads", "x", "'x' is no whole number from 0 on"),

@@ -12,10 +12,10 @@ import pytest
 import marketo_sandbox
 from marketo_sandbox.cli import main
 from marketo_sandbox.instance.instance import Instance
-from marketo_sandbox.options import LimitOptions, SandboxOptions
+from marketo_sandbox.options import DIALECTS, LimitOptions, SandboxOptions
 from marketo_sandbox.server.api import Api
 from marketo_sandbox.server.control_routes import control_routes
-from marketo_sandbox.server.faults import HTTP_FAULTS, OTHER_FAULTS
+from marketo_sandbox.server.faults import HTTP_FAULTS, OTHER_FAULTS, FaultRule
 from marketo_sandbox.server.routes import IDENTITY_PATH, ROUTES
 from marketo_sandbox.server.server import SandboxServer
 
@@ -78,9 +78,20 @@ def test_every_control_path_is_listed():
 
 
 def test_every_fault_is_listed():
-    section = PAGE.split("### Injected faults")[1]
+    section = PAGE.split("### Injected faults")[1].split("### Odd answers")[0]
     for fault in {*HTTP_FAULTS, *OTHER_FAULTS}:
         assert f"`{fault}`" in section
+
+
+def test_every_member_of_a_rule_is_listed():
+    section = PAGE.split("### Injected faults")[1].split("### Dialects")[0]
+    members = {each.name for each in fields(FaultRule)} - {"struck"}
+    assert [name for name in members if f"`{name}`" not in section] == []
+
+
+def test_every_dialect_is_listed():
+    section = PAGE.split("### Dialects")[1]
+    assert set(re.findall(r"^\| `([a-z0-9-]+)`", section, re.MULTILINE)) == set(DIALECTS)
 
 
 def test_every_code_that_the_instance_can_refuse_with_is_explained():

@@ -1,0 +1,106 @@
+"""What Adobe's pages leave open, played the other way."""
+
+from __future__ import annotations
+
+import pytest
+
+from marketo_sandbox.cli import main
+from marketo_sandbox.options import DIALECTS, SandboxOptions
+
+LEADS = range(1, 5)
+DESCRIBE = "/rest/v1/opportunities/describe.json"
+
+
+@pytest.fixture
+def speak(start, caller_of):
+    """Start a sandbox that speaks a dialect, with two opportunities and some leads."""
+
+    def speak(*dialects):
+        api = caller_of(start(dialects=dialects))
+        api.sandbox.instance.add_leads(LEADS)
+        api.sync([{"externalOpportunityId": each, "name": "n"} for each in ("a", "b")])
+        return api
+
+    return speak
+
+
+def pages(api, path, **parameters):
+    """Every page of a query, by the token alone, up to the first empty one."""
+    found = [api.get(path, **parameters)]
+    while found[-1].get("result") and "nextPageToken" in found[-1]:
+        token = found[-1]["nextPageToken"]
+        found.append(api.get(path, **parameters, nextPageToken=token))
+    return found
+
+
+def test_tokens_alone_lead_from_page_to_page(speak):
+    api = speak("tokens-only")
+    query = {"filterType": "dedupeFields", "filterValues": "a,b", "batchSize": "1"}
+    answers = pages(api, "/rest/v1/opportunities.json", **query)
+    assert [len(each["result"]) for each in answers] == [1, 1, 0]
+    assert all("nextPageToken" in each and "moreResult" not in each for each in answers)
+
+
+def test_fields_are_paged_by_tokens_alone_too(speak):
+    path = "/rest/v1/opportunities/schema/fields.json"
+    answers = pages(speak("tokens-only"), path)
+    assert [bool(each["result"]) for each in answers] == [True, False]
+    assert all("moreResult" not in each for each in answers)
+
+
+def test_the_log_says_whether_more_follows_in_every_dialect(speak):
+    assert speak(*DIALECTS).log() == []
+
+
+def test_describe_says_api_name(speak):
+    told = speak("api-names").get(DESCRIBE)["result"][0]
+    assert (told["apiName"], told["pluralName"]) == ("opportunity", "Opportunities")
+    assert "name" not in told
+    assert told["fields"][0]["name"] == "marketoGUID"
+
+
+def test_errors_and_warnings_are_in_every_envelope(speak):
+    api = speak("full-envelope")
+    answer = api.get(DESCRIBE)
+    assert (answer["errors"], answer["warnings"]) == ([], [])
+    refused = api.get("/rest/v1/opportunities.json")
+    assert (refused["errors"][0]["code"], refused["warnings"]) == ("1002", [])
+
+
+def test_an_insert_without_a_name_is_taken_but_a_null_is_not(speak):
+    records = [{"externalOpportunityId": "c"}, {"externalOpportunityId": "d", "name": None}]
+    created, skipped = speak("nameless-inserts").sync(records)["result"]
+    assert created["status"] == "created"
+    assert skipped["reasons"][0]["code"] == "1002"
+
+
+@pytest.mark.parametrize(("dialects", "end"), [((), "Z"), (("offsets",), "+0000")])
+def test_dates_of_activities_end_as_told(speak, dialects, end):
+    api = speak(*dialects)
+    roles = [{"externalOpportunityId": "a", "leadId": lead, "role": "r"} for lead in LEADS]
+    api.sync_roles(roles)
+    assert {each["activityDate"][19:] for each in api.log()} == {end}
+
+
+@pytest.mark.parametrize(("dialects", "code"), [((), "1004"), (("role-parent-1013",), "1013")])
+def test_a_role_without_its_opportunity_is_skipped_as_told(speak, dialects, code):
+    api = speak(*dialects)
+    (result,) = api.sync_roles([{"externalOpportunityId": "x", "leadId": 1, "role": "r"}])["result"]
+    assert result["reasons"][0]["code"] == code
+
+
+def test_a_dialect_that_does_not_exist_is_refused(capsys):
+    with pytest.raises(ValueError, match="tokens-only"):
+        SandboxOptions(dialects={"klingon"})
+    with pytest.raises(SystemExit):
+        main(["serve", "--dialect", "klingon"])
+    assert "klingon" in capsys.readouterr().err
+
+
+def test_a_dialect_is_changed_while_calls_run(speak):
+    api = speak()
+    url = f"{api.sandbox.endpoint}/sandbox/options"
+    assert api.session.post(url, json={"dialects": ["api-names"]}).json()["dialects"] == [
+        "api-names"
+    ]
+    assert "apiName" in api.get(DESCRIBE)["result"][0]

@@ -1,0 +1,219 @@
+"""Answers that no instance gives by itself, ordered as faults: replaced, changed, cut, dripped."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+import requests
+
+from tests.marketo_sandbox.helpers import codes
+
+USAGE = "/rest/v1/stats/usage.json"
+DESCRIBE = "/rest/v1/opportunities/describe.json"
+DEAL = [{"externalOpportunityId": "a", "name": "n"}]
+SYNC = {"operation": "sync opportunity"}
+QUERY = {"operation": "query opportunity"}
+BUSY = {"requestId": "1#2", "success": False, "errors": [{"code": "607", "message": "Enough"}]}
+
+
+@pytest.fixture
+def deals(api):
+    api.sync([{"externalOpportunityId": each, "name": "n"} for each in ("a", "b")])
+    return api
+
+
+def on_the_wire(api, path=USAGE, seconds=5):
+    """Everything that comes back for one call, until the connection ends."""
+    with socket.create_connection(("127.0.0.1", api.sandbox.port), timeout=seconds) as connection:
+        token = api.session.headers["Authorization"]
+        head = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n\r\n"
+        connection.sendall(head.encode())
+        received = b""
+        while chunk := connection.recv(65_536):
+            received += chunk
+        return received
+
+
+def test_an_answer_is_replaced_with_status_headers_and_body(api, sandbox):
+    sandbox.fault("answer", times=1, status=503, headers={"Retry-After": "7"}, body=BUSY, **SYNC)
+    answer = api.send("POST", "/rest/v1/opportunities.json", json={"input": DEAL})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "7")
+    assert answer.headers["Content-Type"] == "application/json;charset=UTF-8"
+    assert answer.json() == BUSY
+    assert sandbox.instance.opportunities() == []
+    (call,) = sandbox.journal(operation="sync opportunity")
+    assert (call["fault"], call["http_status"]) == ("answer", 503)
+
+
+def test_an_answer_is_replaced_after_the_work_where_told(api, sandbox):
+    sandbox.fault("answer", times=1, after=True, body="", **SYNC)
+    answer = api.send("POST", "/rest/v1/opportunities.json", json={"input": DEAL})
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert len(sandbox.instance.opportunities()) == 1
+
+
+@pytest.mark.parametrize("body", ["null", '"text"', "[" * 5_000, "{", "<html></html>", "ü"])
+def test_the_body_of_an_answer_may_be_any_text(api, sandbox, body):
+    sandbox.fault("answer", body=body)
+    assert api.send("GET", USAGE).content == body.encode()
+
+
+def test_identity_is_replaced_when_its_operation_is_named(api, sandbox):
+    sandbox.fault("answer", operation="identity", body={"access_token": 5})
+    assert api.token() == {"access_token": 5}
+    assert api.get(USAGE)["success"]
+
+
+def test_an_envelope_is_merged_with_what_is_ordered(deals, sandbox):
+    sandbox.fault("patch", merge={"requestId": 5, "success": None, "warnings": ["w"]}, **QUERY)
+    answer = deals.find(["a", "b"])
+    assert (answer.pop("requestId"), answer.pop("warnings")) == (5, ["w"])
+    assert list(answer) == ["result"]
+    assert len(answer["result"]) == 2
+
+
+def test_a_member_can_be_null_or_replaced_as_a_whole(deals, sandbox):
+    merge = {"result": {"$value": None}, "requestId": {"$value": {"a": 1}}}
+    sandbox.fault("patch", merge=merge, **QUERY)
+    answer = deals.find(["a"])
+    assert (answer["result"], answer["requestId"]) == (None, {"a": 1})
+
+
+def test_each_record_is_merged_or_only_those_that_match(deals, sandbox):
+    sandbox.fault("patch", each={"marketoGUID": None}, where={"name": "n"}, times=1, **QUERY)
+    answer = deals.find(["a", "b"], fields="name")
+    assert ["marketoGUID" in each for each in answer["result"]] == [False, False]
+    where = {"externalOpportunityId": "b"}
+    sandbox.fault("patch", each={"externalOpportunityId": "B "}, where=where, **QUERY)
+    answer = deals.find(["a", "b"])
+    assert [each["externalOpportunityId"] for each in answer["result"]] == ["a", "B "]
+
+
+def test_records_are_dropped_and_added(deals, sandbox):
+    extra = {"marketoGUID": "stranger"}
+    sandbox.fault("patch", drop=True, where={"externalOpportunityId": "a"}, add=[extra], **QUERY)
+    first, second = deals.find(["a", "b"])["result"]
+    assert (first["externalOpportunityId"], second) == ("b", extra)
+
+
+def test_a_list_further_down_is_changed_by_its_pointer(api, sandbox):
+    at = "/result/0/fields"
+    sandbox.fault("patch", at=at, each={"displayName": 5}, where={"name": "amount"}, times=1)
+    fields = {each["name"]: each for each in api.get(DESCRIBE)["result"][0]["fields"]}
+    assert (fields["amount"]["displayName"], fields["name"]["displayName"]) == (5, "Name")
+    sandbox.fault("patch", at=at, add=[{"name": "amount", "dataType": "Currency"}])
+    names = [each["name"] for each in api.get(DESCRIBE)["result"][0]["fields"]]
+    assert names.count("amount") == 2
+
+
+@pytest.mark.parametrize("at", ["/result/5", "/result/x/y", "/nothing", "/success/0"])
+def test_a_pointer_that_leads_nowhere_changes_nothing(deals, sandbox, at):
+    sandbox.fault("patch", at=at, drop=True, **QUERY)
+    assert len(deals.find(["a", "b"])["result"]) == 2
+
+
+def test_a_page_repeats_the_token_that_it_was_asked_with(deals, sandbox):
+    again = {"nextPageToken": {"$parameter": "nextPageToken"}, "moreResult": True}
+    sandbox.fault("patch", merge=again, skip=1, **QUERY)
+    token = deals.find(["a", "b"], batchSize="1")["nextPageToken"]
+    for _ in range(3):
+        assert deals.find(["a", "b"], batchSize="1", nextPageToken=token)["nextPageToken"] == token
+
+
+def test_an_answer_is_filled_with_what_was_asked(api, sandbox):
+    body = {"success": True, "result": [{"asked": {"$parameter": "filterValues"}}]}
+    sandbox.fault("answer", body=body, **QUERY)
+    assert api.find(["a", "b"])["result"] == [{"asked": "a,b"}]
+
+
+def test_a_code_comes_with_any_status_and_headers(api, sandbox):
+    sandbox.fault("601", status=401, headers={"WWW-Authenticate": "Bearer"}, times=1)
+    answer = api.send("GET", USAGE)
+    assert (answer.status_code, codes(answer.json())) == (401, ["601"])
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_a_code_comes_as_a_number_where_told(api, sandbox):
+    sandbox.fault("606", at="/errors", each={"code": 606})
+    assert codes(api.get(USAGE)) == [606]
+
+
+def test_what_is_no_json_is_left_as_it_is(api, sandbox):
+    sandbox.fault("html", merge={"success": True})
+    assert api.send("GET", USAGE).text.startswith("<html>")
+
+
+def test_a_header_is_changed_or_left_out(api, sandbox):
+    sandbox.fault("patch", headers={"Date": None, "Content-Type": "text/plain"})
+    answer = api.send("GET", USAGE)
+    assert "Date" not in answer.headers
+    assert answer.headers["Content-Type"] == "text/plain"
+    assert answer.json()["success"]
+
+
+@pytest.mark.parametrize(("drip", "fast"), [("headers", b""), ("body", b"\r\n\r\n{")])
+def test_an_answer_drips_byte_by_byte(start_held, caller_of, latency, drip, fast):
+    api = caller_of(start_held())
+    api.sandbox.fault("wire", drip=drip, seconds=60)
+    with pytest.raises(TimeoutError):
+        on_the_wire(api, seconds=0.2)
+    assert latency.seconds == 60
+    latency.ended.set()
+    received = on_the_wire(api)
+    assert received.startswith(b"HTTP/1.1 200 OK\r\n")
+    _, _, body = received.partition(b"\r\n\r\n")
+    dripped = len(body) if drip == "body" else len(received)
+    assert latency.seconds == 60 + 60 * dripped
+    assert b'"success":true' in body
+    assert fast in received
+
+
+def test_an_answer_is_cut_anywhere(api, sandbox):
+    sandbox.fault("wire", cut_at=30)
+    received = on_the_wire(api)
+    assert len(received) == 30
+    assert received.startswith(b"HTTP/1.1 200 OK\r\n")
+    sandbox.clear_faults()
+    sandbox.fault("wire", cut_at=0)
+    with pytest.raises(requests.ConnectionError):
+        api.get(USAGE)
+
+
+def test_anything_at_all_is_put_onto_the_wire(api, sandbox):
+    sandbox.fault("wire", raw="HTTP/1.1 100 Continue\r\n\r\n\xff")
+    assert on_the_wire(api) == b"HTTP/1.1 100 Continue\r\n\r\n\xff"
+
+
+def test_a_caller_who_leaves_ends_the_dripping(start_held, caller_of, latency):
+    sandbox = start_held()
+    caller = caller_of(sandbox)
+    sandbox.fault("wire", drip="headers", seconds=60)
+    with pytest.raises(TimeoutError):
+        on_the_wire(caller, seconds=0.2)
+    latency.ended.set()
+    assert sandbox.journal(operation="usage")[0]["fault"] == "wire"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"fault": "patch"},
+        {"fault": "wire"},
+        {"fault": "wire", "drip": "everything"},
+        {"fault": "patch", "headers": {"Date": 5}},
+        {"fault": "patch", "each": []},
+        {"fault": "answer", "status": 99},
+    ],
+)
+def test_an_odd_answer_that_means_nothing_is_refused(sandbox, rule):
+    with pytest.raises(ValueError):
+        sandbox.fault(**rule)
+    assert sandbox.api.faults.to_list() == []
+
+
+def test_rules_come_as_json_from_another_process(api, sandbox):
+    rule = {"fault": "patch", "operation": "usage", "merge": {"success": "yes"}}
+    url = f"{sandbox.endpoint}/sandbox/faults"
+    assert api.session.post(url, json=rule).json()[0]["merge"] == {"success": "yes"}
+    assert api.get(USAGE)["success"] == "yes"
