@@ -15,6 +15,7 @@ ALL_PERMISSIONS = frozenset(
         "Read-Write Schema Standard Field",
         "Read-Write Schema Custom Field",
         "Read-Only Activity",
+        "Read-Write Activity",
     }
 )
 
@@ -63,7 +64,7 @@ class SandboxOptions:
         sales_persons: valid values of ``externalSalesPersonId``; None for any.
         activity_delay_seconds: time from an activity's date until it becomes visible.
         activity_scan: number of activities that one call looks at, matching or not.
-        activity_retention_days: age at which activities are purged.
+        activity_retention_days: age at which activities are purged; by default each type's own.
         short_pages: probability of a page with fewer records than it could hold.
         exact_keys: compare keys with case and trailing blanks.
         refuse_delete_in_use: refuse to delete an opportunity with roles (1022).
@@ -90,7 +91,7 @@ class SandboxOptions:
     sales_persons: frozenset[str] | None = None
     activity_delay_seconds: float = 0.0
     activity_scan: int = 600
-    activity_retention_days: int = 90
+    activity_retention_days: int | None = None
     short_pages: float = 0.0
     exact_keys: bool = False
     refuse_delete_in_use: bool = False

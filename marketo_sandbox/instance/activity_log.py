@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from marketo_sandbox.instance.storage import Storage
     from marketo_sandbox.options import SandboxOptions
 
-ADDED, REMOVED, UPDATED = 34, 35, 36
+MERGED, ADDED, REMOVED, UPDATED, DELETED = 32, 34, 35, 36, 37
+
+# Marketo's retention page: most types 25 months, chatty ones 90 days, deleted leads 14 days.
+LONGEST_KEPT_DAYS = 760
+_KEPT_DAYS = {1: 90, 2: 90, 13: 90, UPDATED: 90, DELETED: 14}
 
 
 def _type(number: int, name: str, description: str, primary: str, *others: str) -> dict[str, Any]:
@@ -24,32 +28,63 @@ def _type(number: int, name: str, description: str, primary: str, *others: str) 
         "id": number,
         "name": name,
         "description": description,
-        "primaryAttribute": {"name": primary, "dataType": "string"},
-        "attributes": [{"name": other, "dataType": "string"} for other in others],
+        "primaryAttribute": {"name": primary, "dataType": DATA_TYPES.get(primary, "string")},
+        "attributes": [
+            {"name": other, "dataType": DATA_TYPES.get(other, "string")} for other in others
+        ],
     }
 
 
+ROLE_NAME, IS_PRIMARY, VALUE_CHANGES = "Role", "Is Primary", "Data Value Changes"
+MERGE_IDS = "Merge IDs"
+DATA_TYPES = {"Opp ID": "integer", "Lead ID": "integer", IS_PRIMARY: "boolean"}
+_DEAL = ("Opp ID", ROLE_NAME, IS_PRIMARY)
 ACTIVITY_TYPES = (
     _type(1, "Visit Webpage", "User visits a web page", "Webpage ID", "Webpage URL"),
     _type(2, "Fill Out Form", "User fills out and submits form on web page", "Webform ID"),
     _type(12, "New Lead", "New person/record is added to the database", "Lead ID", "Source Type"),
     _type(13, "Change Data Value", "Changed attribute value for a person", "Attribute Name"),
-    _type(ADDED, "Add to Opportunity", "Person is added to an opportunity", "Opportunity", "Role"),
-    _type(REMOVED, "Remove from Opportunity", "Person is removed from one", "Opportunity", "Role"),
-    _type(
-        UPDATED, "Update Opportunity", "Opportunity attribute is updated", "Opportunity", "Changed"
-    ),
+    _type(MERGED, "Merge Leads", "Two or more people are merged", "Lead ID", MERGE_IDS),
+    _type(ADDED, "Add to Opportunity", "Person is added to an opportunity", *_DEAL),
+    _type(REMOVED, "Remove from Opportunity", "Person is removed from one", *_DEAL),
+    _type(UPDATED, "Update Opportunity", "Opportunity is updated", *_DEAL, VALUE_CHANGES),
+    _type(DELETED, "Delete Lead", "Person is deleted from the database", "Lead ID"),
 )
 
 
+def kept_days(type_id: int, options: SandboxOptions) -> int:
+    """Return the age in days at which activities of a type are purged."""
+    if options.activity_retention_days is not None:
+        return options.activity_retention_days
+    return _KEPT_DAYS.get(type_id, LONGEST_KEPT_DAYS)
+
+
 class Event(NamedTuple):
-    """An activity of a lead: something that happened to its role in an opportunity."""
+    """An activity of a lead, such as something that happened to its role in an opportunity."""
 
     type: int
     lead: int
     asset: int
     label: str
-    attributes: dict[str, str]
+    attributes: dict[str, Any]
+
+
+class LogFilter(NamedTuple):
+    """The activities to read: of these types, and only of these leads and assets where given."""
+
+    types: Collection[int]
+    leads: Collection[int] | None = None
+    assets: Collection[int] | None = None
+    members: Collection[int] | None = None
+
+    def accepts(self, row: tuple[Any, ...]) -> bool:
+        """Return True for an activity, as it is stored, that is to be read."""
+        _, _, lead, kind, asset, _, _ = row
+        return (
+            kind in self.types
+            and all(lead in each for each in (self.leads, self.members) if each is not None)
+            and (self.assets is None or asset in self.assets)
+        )
 
 
 class ActivityLog:
@@ -79,8 +114,7 @@ class ActivityLog:
     def read(
         self,
         position: tuple[int, int],
-        types: Collection[int],
-        leads: Collection[int] | None,
+        wanted: LogFilter,
         limit: int,
     ) -> tuple[list[dict[str, Any]], tuple[int, int], bool]:
         """Return a page of matching activities, the position after it, and True if more follow.
@@ -90,12 +124,12 @@ class ActivityLog:
         """
         scan = self._options.activity_scan
         rows = self._storage.activities(
-            max(position, self._oldest()), self._clock.seconds(), scan + 1
+            max(position, (self._oldest(), 0)), self._clock.seconds(), scan + 1
         )
         found: list[dict[str, Any]] = []
         scanned = 0
         for row in rows[:scan]:
-            if _matches(row, types, leads):
+            if wanted.accepts(row) and row[1] >= self._oldest_of(row[3]):
                 if len(found) == limit:
                     break
                 found.append(self._to_activity(row))
@@ -118,15 +152,13 @@ class ActivityLog:
             "attributes": [{"name": name, "value": value} for name, value in pairs.items()],
         }
 
-    def _oldest(self) -> tuple[int, int]:
-        kept = self._options.activity_retention_days * DAY_SECONDS
-        return int(self._clock.seconds()) - kept, 0
+    def _oldest(self) -> int:
+        return min(map(self._oldest_of, (each["id"] for each in ACTIVITY_TYPES)))
+
+    def _oldest_of(self, type_id: int) -> int:
+        return int(self._clock.seconds()) - kept_days(type_id, self._options) * DAY_SECONDS
 
 
 def _row(event: Event, date: int, visible: float) -> tuple[Any, ...]:
     attributes = msgspec.json.encode(event.attributes).decode()
     return (date, visible, event.lead, event.type, event.asset, event.label, attributes)
-
-
-def _matches(row: tuple[Any, ...], types: Collection[int], leads: Collection[int] | None) -> bool:
-    return row[3] in types and (leads is None or row[2] in leads)

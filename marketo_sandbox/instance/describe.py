@@ -196,7 +196,9 @@ def _searchable(fields: tuple[Field, ...]) -> tuple[str, ...]:
     custom = [each.name for each in fields if each.custom]
     types = {each.name: each.data_type for each in fields}
     found = [name for name in custom if types[name] in SEARCHABLE_CUSTOM_TYPES]
-    return ("externalOpportunityId", "marketoGUID", *found)
+    # The two links to other objects are not on Adobe's page; a recorded instance has them.
+    links = ("externalCompanyId", "externalSalesPersonId")
+    return ("externalOpportunityId", "marketoGUID", *links, *found)
 
 
 OPPORTUNITY = ObjectType(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from marketo_sandbox.instance.describe import OPPORTUNITY, ROLE, ObjectType
 from marketo_sandbox.instance.errors import RecordRefusedError
+from marketo_sandbox.instance.leads import LeadKeeper
 from marketo_sandbox.instance.parameters import WriteRequest
 from marketo_sandbox.instance.records import decode, to_stored_record
 from marketo_sandbox.instance.seed import Seeder
@@ -14,7 +15,7 @@ from marketo_sandbox.instance.subscription import Subscription
 from marketo_sandbox.instance.writing import RecordWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from marketo_sandbox.options import SandboxOptions
 
@@ -59,6 +60,21 @@ class Instance(Subscription):
         """Add leads, so that they can have roles."""
         with self.lock, self.storage.transaction():
             self.storage.add_leads(ids)
+
+    def merge_leads(self, kept: int, merged: Sequence[int]) -> None:
+        """Merge leads into the one that is kept; see ``LeadKeeper.merge``."""
+        with self.lock, self.storage.transaction():
+            LeadKeeper(self.context).merge(kept, merged)
+
+    def delete_leads(self, ids: Sequence[int]) -> None:
+        """Delete leads; see ``LeadKeeper.delete``."""
+        with self.lock, self.storage.transaction():
+            LeadKeeper(self.context).delete(ids)
+
+    def add_to_list(self, list_id: int, leads: Iterable[int]) -> None:
+        """Add leads to a static list, which need not exist before."""
+        with self.lock, self.storage.transaction():
+            self.storage.add_list_members(list_id, leads)
 
     def lead_ids(self) -> list[int]:
         """Return the ids of all leads."""

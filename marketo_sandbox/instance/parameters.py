@@ -108,6 +108,15 @@ def read_integers(parameters: Mapping[str, Any], name: str, most: int) -> list[i
         raise CallRefusedError("1001", message) from error
 
 
+def read_optional_integers(parameters: Mapping[str, Any], name: str, most: int) -> list[int] | None:
+    """Return a comma-separated list of integers, or None if it is not given.
+
+    Raises:
+        CallRefusedError: 1001 or 1003.
+    """
+    return read_integers(parameters, name, most) if parameters.get(name) else None
+
+
 def split_list(text: str) -> list[str]:
     """Split a comma-separated list, dropping blanks around its members."""
     return [part.strip() for part in text.split(",") if part.strip()]
@@ -164,7 +173,9 @@ def _read_fields(obj: ObjectType, parameters: Parameters, filter_field: str | No
     for name in names:
         if str(name).lower() not in known:
             raise CallRefusedError("1006", f"Field '{name}' not found")
-    return [known[str(name).lower()] for name in names]
+    asked = [known[str(name).lower()] for name in names]
+    # Recorded answers carry the keys, whatever was asked for.
+    return list(dict.fromkeys([obj.id_field, *obj.dedupe_fields, *asked]))
 
 
 def read_input(parameters: Parameters) -> list[dict[str, Any]]:

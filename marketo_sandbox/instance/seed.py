@@ -6,7 +6,15 @@ from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from marketo_sandbox.instance.activity_log import ADDED, UPDATED, Event
+from marketo_sandbox.instance.activity_log import (
+    ADDED,
+    IS_PRIMARY,
+    ROLE_NAME,
+    UPDATED,
+    VALUE_CHANGES,
+    Event,
+    kept_days,
+)
 from marketo_sandbox.instance.clock import DAY_SECONDS
 from marketo_sandbox.instance.describe import OPPORTUNITY, ROLE
 from marketo_sandbox.instance.records import KEY_SEPARATOR, Keys, encode, mix, new_guid
@@ -56,7 +64,9 @@ class Seeder:
         self._log = context.log
         self._now = int(context.clock.seconds())
         self._seed = options.seed
-        self._log_begins = self._now - options.activity_retention_days * DAY_SECONDS
+        self._log_begins = {
+            kind: self._now - kept_days(kind, options) * DAY_SECONDS for kind in (ADDED, UPDATED)
+        }
         self._keys = Keys(exact=options.exact_keys)
         self._days = _Days()
 
@@ -95,7 +105,7 @@ class Seeder:
         self._duplicate(begin, duplicates)
 
     def _opportunity(self, number: int, history_days: int, *, comma: bool) -> Row:
-        bits = mix(self._seed * 1_000_003 + number)
+        bits = self._bits(number)
         created = self._now - bits % (history_days * DAY_SECONDS) - 1
         updated = created + (bits >> 7) % (self._now - created)
         external_id = external_opportunity_id(number, comma=comma)
@@ -104,12 +114,15 @@ class Seeder:
         guid = new_guid(OPPORTUNITY, number, self._seed)
         return Row(number, guid, key, None, None, encode(body).decode(), created, updated)
 
+    def _bits(self, number: int) -> int:
+        return mix(self._seed * 1_000_003 + number)
+
     def _body(self, number: int, bits: int, external_id: str, created: int) -> dict[str, Any]:
-        stage = (bits >> 3) % len(STAGES)
+        stage = _stage(bits)
         day = self._days.of(created, 30 + (bits >> 11) % 200)
         body = {
             "externalOpportunityId": external_id,
-            "name": f"{NAMES[(bits >> 5) % len(NAMES)]} {number}".strip(),
+            "name": _name(number, bits),
             "description": f"Deal {number}, line one\nline two" if bits & 1 else None,
             "type": "New Business" if bits & 2 else "Existing Business",
             "stage": STAGES[stage],
@@ -158,8 +171,8 @@ class Seeder:
                 continue
             for lead, name in _draw_roles(opportunity.id, lead_count):
                 rows.append(self._role(number, opportunity, lead, name))
+                events += self._events(opportunity, rows[-1], name)
                 number += 1
-                events += self._events(opportunity, lead, name)
         self._storage.insert("role", rows)
         self._log.write_past(sorted(events, key=itemgetter(0)))
 
@@ -176,14 +189,18 @@ class Seeder:
         dates = (opportunity.created, opportunity.created)
         return Row(number, guid, key, opportunity.key, lead, encode(body).decode(), *dates)
 
-    def _events(self, opportunity: Row, lead: int, name: str) -> Iterator[tuple[int, Event]]:
+    def _events(self, opportunity: Row, role: Row, name: str) -> Iterator[tuple[int, Event]]:
         """Yield dated activities within the retention, and some that concern no opportunity."""
-        label = external_id_of(opportunity)
+        bits = self._bits(opportunity.id)
+        lead, label = role.lead or 0, _name(opportunity.id, bits)
+        shared = {ROLE_NAME: name, IS_PRIMARY: role.id % 2 == 0}
         for kind, when in ((ADDED, opportunity.created), (UPDATED, opportunity.updated)):
-            if when >= self._log_begins:
-                yield when, Event(kind, lead, opportunity.id, label, {"Role": name})
-                if opportunity.id % NOISE_EVERY == 0:
-                    yield when, Event(1, lead, opportunity.id, "/pricing.html", {})
+            if when < self._log_begins[kind]:
+                continue
+            more = {VALUE_CHANGES: _stage_change(bits)} if kind == UPDATED else {}
+            yield when, Event(kind, lead, opportunity.id, label, shared | more)
+            if opportunity.id % NOISE_EVERY == 0:
+                yield when, Event(1, lead, opportunity.id, "/pricing.html", {})
 
     def _duplicate(self, begin: int, count: int) -> None:
         if not count:
@@ -225,6 +242,21 @@ def external_opportunity_id(number: int, *, comma: bool = False) -> str:
 def external_id_of(opportunity: Row) -> str:
     """Return the external id of a seeded row, without decoding its body."""
     return external_opportunity_id(opportunity.id, comma="," in opportunity.key)
+
+
+def _name(number: int, bits: int) -> str:
+    return f"{NAMES[(bits >> 5) % len(NAMES)]} {number}".strip()
+
+
+def _stage(bits: int) -> int:
+    return (bits >> 3) % len(STAGES)
+
+
+def _stage_change(bits: int) -> str:
+    """Return the change of the stage that the last update of a seeded opportunity has brought."""
+    stage = _stage(bits)
+    names = {"oldValue": STAGES[stage - 1] if stage else None, "newValue": STAGES[stage]}
+    return encode([{"attributeName": "Stage", **names}]).decode()
 
 
 def _draw_roles(number: int, lead_count: int) -> list[tuple[int, str]]:

@@ -29,6 +29,7 @@ _SCHEMA = (
 CREATE INDEX IF NOT EXISTS role_parent ON role (parent);
 CREATE INDEX IF NOT EXISTS role_lead ON role (lead);
 CREATE TABLE IF NOT EXISTS lead (id INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS list_member (list INTEGER, lead INTEGER, PRIMARY KEY (list, lead));
 CREATE TABLE IF NOT EXISTS activity (
   id INTEGER PRIMARY KEY AUTOINCREMENT, date INTEGER NOT NULL, visible REAL NOT NULL,
   lead INTEGER NOT NULL, type INTEGER NOT NULL, asset INTEGER, label TEXT, attributes TEXT
@@ -38,7 +39,7 @@ CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 )
 _COLUMNS = "id, guid, key, parent, lead, body, created, updated"
-TABLES = ("opportunity", "role", "lead", "activity")
+TABLES = ("opportunity", "role", "lead", "list_member", "activity")
 
 
 class Row(NamedTuple):
@@ -180,6 +181,23 @@ class Storage:
         marks = ",".join("?" * len(ids))
         sql = f"SELECT id FROM lead WHERE id IN ({marks})"  # noqa: S608 - question marks
         return {int(row[0]) for row in self._db.execute(sql, list(ids))}
+
+    def remove_leads(self, ids: Iterable[int]) -> None:
+        """Remove leads, from static lists too."""
+        removed = [(each,) for each in ids]
+        self._db.executemany("DELETE FROM lead WHERE id = ?", removed)
+        self._db.executemany("DELETE FROM list_member WHERE lead = ?", removed)
+
+    def add_list_members(self, list_id: int, leads: Iterable[int]) -> None:
+        """Add leads to a static list."""
+        rows = [(list_id, lead) for lead in leads]
+        self._db.executemany("INSERT OR IGNORE INTO list_member VALUES (?, ?)", rows)
+
+    def list_members(self, list_ids: Sequence[int]) -> set[int]:
+        """Return the leads that are members of one of the static lists."""
+        marks = ",".join("?" * len(list_ids))
+        sql = f"SELECT lead FROM list_member WHERE list IN ({marks})"  # noqa: S608 - question marks
+        return {int(row[0]) for row in self._db.execute(sql, list(list_ids))}
 
     def lead_ids(self) -> list[int]:
         """Return the ids of all leads."""

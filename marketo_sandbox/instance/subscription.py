@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from marketo_sandbox.instance.access import API_USER, AccessTokens
-from marketo_sandbox.instance.activity_log import ACTIVITY_TYPES, ActivityLog
+from marketo_sandbox.instance.activity_log import ACTIVITY_TYPES, ActivityLog, LogFilter
 from marketo_sandbox.instance.clock import Clock
 from marketo_sandbox.instance.context import InstanceContext
 from marketo_sandbox.instance.describe import MANAGED, ObjectType, with_api_names
@@ -20,9 +20,11 @@ from marketo_sandbox.instance.page_tokens import PageTokens, query_checksum
 from marketo_sandbox.instance.parameters import (
     MAX_ACTIVITY_TYPES,
     MAX_LEADS,
+    MAX_RECORDS,
     read_batch_size,
     read_delete,
     read_integers,
+    read_optional_integers,
     read_page_token,
     read_query,
     read_required,
@@ -189,14 +191,18 @@ class Subscription:
     def activities(self, parameters: Parameters) -> Envelope:
         """Return a page of the activity log, and always the token of the next one."""
         token = read_required(parameters, "nextPageToken")
-        types = read_integers(parameters, "activityTypeIds", MAX_ACTIVITY_TYPES)
-        leads = None
-        if parameters.get("leadIds"):
-            leads = read_integers(parameters, "leadIds", MAX_LEADS)
+        wanted = LogFilter(
+            read_integers(parameters, "activityTypeIds", MAX_ACTIVITY_TYPES),
+            leads=read_optional_integers(parameters, "leadIds", MAX_LEADS),
+            assets=read_optional_integers(parameters, "assetIds", MAX_RECORDS),
+        )
+        list_ids = read_optional_integers(parameters, "listId", 1)
         size = read_batch_size(parameters)
         with self.lock:
             date, last = self.page_tokens.read(token, "activities")
-            found, position, more = self.log.read((date, last), types, leads, size)
+            if list_ids is not None:
+                wanted = wanted._replace(members=self.storage.list_members(list_ids))
+            found, position, more = self.log.read((date, last), wanted, size)
             envelope = {
                 "nextPageToken": self.page_tokens.make("activities", list(position)),
                 "moreResult": more,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from marketo_sandbox.instance.activity_log import ADDED, REMOVED, UPDATED, Event
+from marketo_sandbox.instance.activity_log import ADDED, UPDATED
 from marketo_sandbox.instance.describe import OPPORTUNITY, ROLE, ObjectType
 from marketo_sandbox.instance.errors import CallRefusedError, RecordRefusedError
 from marketo_sandbox.instance.records import (
@@ -16,6 +16,13 @@ from marketo_sandbox.instance.records import (
     missing_value,
     new_guid,
     parse_lead_id,
+)
+from marketo_sandbox.instance.role_events import (
+    Change,
+    removal_events,
+    role_event,
+    update_events,
+    value_changes,
 )
 from marketo_sandbox.instance.storage import Row
 from marketo_sandbox.instance.values import to_stored
@@ -53,6 +60,7 @@ class RecordWriter:
         self._created: list[Row] = []
         self._updated: list[Row] = []
         self._deleted: list[Row] = []
+        self._changes: dict[int, list[Change]] = {}
 
     def sync(self, write: WriteRequest) -> list[Result]:
         """Create and update the records; return one result each, in their order.
@@ -162,6 +170,7 @@ class RecordWriter:
         changed = changed_fields(self._obj, record, keys, row.id)
         if self._obj is OPPORTUNITY and "name" in changed and changed["name"] is None:
             raise missing_value("name")
+        self._changes[row.id] = value_changes(self._obj, body, changed)
         self._updated.append(row._replace(body=merge_body(body, changed), updated=self._now))
         return {"status": "updated", "marketoGUID": row.guid}
 
@@ -226,29 +235,24 @@ class RecordWriter:
         )
 
     def _log_sync(self) -> None:
-        if self._obj is ROLE:
-            added = [self._role_event(ADDED, row) for row in self._created]
-            self._log.write(added + [self._role_event(UPDATED, row) for row in self._updated])
+        if self._obj is OPPORTUNITY:
+            self._log.write(update_events(self._storage, self._updated, self._changes))
             return
-        opportunities = {row.key: row for row in self._updated}
-        roles = self._storage.find("role", "parent", list(opportunities))
-        self._log.write(event_of(UPDATED, role, opportunities[role.parent or ""]) for role in roles)
+        added = [role_event(ADDED, row, self._parent_of(row)) for row in self._created]
+        updated = [
+            role_event(UPDATED, row, self._parent_of(row), self._changes[row.id])
+            for row in self._updated
+        ]
+        self._log.write(added + updated)
 
     def _log_delete(self) -> None:
         if self._obj is ROLE:
-            self._log.write(self._role_event(REMOVED, row) for row in self._deleted)
+            self._log.write(removal_events(self._deleted, self._parents))
             return
         opportunities = {row.key: row for row in self._deleted}
         roles = self._storage.find("role", "parent", list(opportunities))
-        self._log.write(event_of(REMOVED, role, opportunities[role.parent or ""]) for role in roles)
+        self._log.write(removal_events(roles, opportunities))
         self._storage.delete("role", [role.id for role in roles])
 
-    def _role_event(self, type_id: int, role: Row) -> Event:
-        return event_of(type_id, role, self._parents[role.parent or ""])
-
-
-def event_of(type_id: int, role: Row, opportunity: Row) -> Event:
-    """Return the activity of a role's lead for a change of the role or its opportunity."""
-    body = decode(role.body)
-    label = decode(opportunity.body)["externalOpportunityId"]
-    return Event(type_id, role.lead or 0, opportunity.id, label, {"Role": body["role"]})
+    def _parent_of(self, role: Row) -> Row:
+        return self._parents[role.parent or ""]

@@ -37,6 +37,8 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 PROXY_STATUS = 502
+# After requestId, as in recorded answers.
+LEADING = ("result", "success")
 
 
 class _CutError(Exception):
@@ -135,7 +137,8 @@ class Api:
         entry.request_id = f"{self._request_ids.getrandbits(20):x}#{moment:x}"
         if "full-envelope" in self.instance.options.dialects:
             members = {"errors": [], "warnings": [], **members}
-        return HttpResponse(200, _encode({"requestId": entry.request_id, **members}))
+        ordered = {name: members.pop(name) for name in LEADING if name in members}
+        return HttpResponse(200, _encode({"requestId": entry.request_id, **ordered, **members}))
 
     def _internal_error(self, call: Call) -> HttpResponse:
         self._report_problem(f"exception in {call.method} {call.path}:\n{traceback.format_exc()}")

@@ -53,6 +53,8 @@ SEED = {
     "history_days": integer(1, 36_500),
 }
 LEADS = {"ids": list_of(integer(1))}
+MERGE = {"kept": integer(1), "merged": list_of(integer(1))}
+LIST = {"list": integer(1), "leads": list_of(integer(1))}
 USAGE = {"calls": integer(0), "user": TEXT}
 OTHER_USER = "others@sandbox.example"
 BULKY = frozenset({"keys", "parameters"})
@@ -131,6 +133,24 @@ class Control:
         validate(LEADS, parameters)
         self._instance.add_leads(parameters["ids"])
         return self._instance.counts()
+
+    def merge_leads(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Merge the leads ``merged`` into the lead ``kept``, which takes their roles over."""
+        validate(MERGE, parameters)
+        self._instance.merge_leads(parameters["kept"], parameters["merged"])
+        return self._instance.counts()
+
+    def delete_leads(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Delete the leads of ``ids`` with their roles."""
+        validate(LEADS, parameters)
+        self._instance.delete_leads(parameters["ids"])
+        return self._instance.counts()
+
+    def lists(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Add ``leads`` to the static list of a number."""
+        validate(LIST, parameters)
+        self._instance.add_to_list(parameters["list"], parameters["leads"])
+        return {}
 
     def clock(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Set the clock to ``now`` (``frozen`` stops it) or ``advance`` it; return it."""

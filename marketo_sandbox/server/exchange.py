@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from marketo_sandbox.server.http_call import Call
     from marketo_sandbox.server.journal import Entry, Journal
 
+    Header = tuple[bytes, bytes]
+
 GZIP_FROM_BYTES = 1024
+# As in recorded answers; what is compressed on the way has no length and is chunked.
+SERVER_HEADERS = {
+    "server": "nginx",
+    "vary": "Accept-Encoding",
+    "set-cookie": "BIGipServersandbox-nginx-app_https=!kTN0cA7h3xQ; path=/; Httponly; Secure",
+}
 PHRASES = {int(each): each.phrase for each in HTTPStatus}
 
 
@@ -75,10 +83,14 @@ class Exchange:
         self.entry.http_status = response.status
         self.entry.response_bytes = len(body)
         self.journal.end(self.entry)
-        headers = _headers(response, len(body), clock)
+        headers = _headers(response, clock)
         if self.fault is not None and self.fault.by_hand:
-            await self._write_by_hand(self.fault, _head(response.status, headers), body)
+            head = _head(response.status, [*headers, _length(body)])
+            await self._write_by_hand(self.fault, head, body)
             return
+        # Without a length the server sends it in chunks.
+        if "content-encoding" not in response.headers:
+            headers.append(_length(body))
         await self.send(
             {"type": "http.response.start", "status": response.status, "headers": headers}
         )
@@ -123,18 +135,22 @@ class Exchange:
             pass
 
 
-def _headers(response: HttpResponse, length: int, clock: Clock) -> list[tuple[bytes, bytes]]:
+def _length(body: bytes) -> Header:
+    return b"content-length", str(len(body)).encode()
+
+
+def _headers(response: HttpResponse, clock: Clock) -> list[Header]:
     headers: dict[str, str | None] = {
         "date": format_datetime(clock.now(), usegmt=True),
+        **SERVER_HEADERS,
         "content-type": response.content_type,
-        "content-length": str(length),
         **{name.lower(): value for name, value in response.headers.items()},
     }
     pairs = ((name, value) for name, value in headers.items() if value is not None)
     return [(name.encode(), value.encode("latin-1", "replace")) for name, value in pairs]
 
 
-def _head(status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
+def _head(status: int, headers: list[Header]) -> bytes:
     """Return the status line and the headers as they are on the wire."""
     lines = [f"HTTP/1.1 {status} {PHRASES.get(status, '')}".encode()]
     lines += [name + b": " + value for name, value in headers]

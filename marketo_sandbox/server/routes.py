@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 READ = frozenset({"Read-Only Opportunity", "Read-Write Opportunity"})
 WRITE = frozenset({"Read-Write Opportunity"})
 SCHEMA = frozenset({"Read-Write Schema Standard Field", "Read-Write Schema Custom Field"})
-ACTIVITY = frozenset({"Read-Only Activity"})
+ACTIVITY = frozenset({"Read-Only Activity", "Read-Write Activity"})
 
 
 @dataclass(frozen=True)

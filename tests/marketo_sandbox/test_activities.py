@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 PATH = "/rest/v1/activities.json"
 TOKEN = "/rest/v1/activities/pagingtoken.json"
-NAMES = {34: "Add to Opportunity", 35: "Remove from Opportunity", 36: "Update Opportunity"}
+NAMES = {
+    32: "Merge Leads",
+    34: "Add to Opportunity",
+    35: "Remove from Opportunity",
+    36: "Update Opportunity",
+    37: "Delete Lead",
+}
 NOON = datetime(2026, 6, 1, 12, 0, 0, tzinfo=UTC)
 
 
@@ -15,6 +22,10 @@ def told(activities):
         (NAMES[each["activityTypeId"]], each["leadId"], each["primaryAttributeValue"])
         for each in activities
     ]
+
+
+def attributes(activity):
+    return {each["name"]: each["value"] for each in activity["attributes"]}
 
 
 def token(api, moment=NOON - timedelta(seconds=1)):
@@ -31,7 +42,7 @@ def api(sandbox, caller_of):
     sandbox.set_clock(NOON, frozen=True)
     caller = caller_of(sandbox)
     sandbox.instance.add_leads(range(1, 10))
-    caller.sync([{"externalOpportunityId": each, "name": "n"} for each in ("a", "b")])
+    caller.sync([{"externalOpportunityId": each, "name": f"deal {each}"} for each in ("a", "b")])
     return caller
 
 
@@ -48,7 +59,10 @@ def test_the_types_are_told_by_their_standard_names(api):
 
 def test_a_new_role_is_logged_for_its_lead(api):
     api.sync_roles([role(1), role(2)])
-    assert told(api.log()) == [("Add to Opportunity", 1, "a"), ("Add to Opportunity", 2, "a")]
+    assert told(api.log()) == [
+        ("Add to Opportunity", 1, "deal a"),
+        ("Add to Opportunity", 2, "deal a"),
+    ]
 
 
 def test_a_changed_opportunity_is_logged_for_each_of_its_leads(api):
@@ -56,15 +70,15 @@ def test_a_changed_opportunity_is_logged_for_each_of_its_leads(api):
     before = len(api.log())
     api.sync([{"externalOpportunityId": "a", "stage": "Won"}])
     assert told(api.log()[before:]) == [
-        ("Update Opportunity", 1, "a"),
-        ("Update Opportunity", 2, "a"),
+        ("Update Opportunity", 1, "deal a"),
+        ("Update Opportunity", 2, "deal a"),
     ]
 
 
 def test_a_changed_role_is_logged(api):
     api.sync_roles([role(1)])
     api.sync_roles([role(1) | {"isPrimary": True}])
-    assert told(api.log())[1:] == [("Update Opportunity", 1, "a")]
+    assert told(api.log())[1:] == [("Update Opportunity", 1, "deal a")]
 
 
 def test_removed_roles_and_deleted_opportunities_are_logged(api):
@@ -72,9 +86,9 @@ def test_removed_roles_and_deleted_opportunities_are_logged(api):
     api.delete([role(1)], "/rest/v1/opportunities/roles/delete.json")
     api.delete([{"externalOpportunityId": "a"}])
     assert told(api.log())[3:] == [
-        ("Remove from Opportunity", 1, "a"),
-        ("Remove from Opportunity", 2, "a"),
-        ("Remove from Opportunity", 3, "a"),
+        ("Remove from Opportunity", 1, "deal a"),
+        ("Remove from Opportunity", 2, "deal a"),
+        ("Remove from Opportunity", 3, "deal a"),
     ]
 
 
@@ -86,7 +100,7 @@ def test_an_opportunity_without_roles_leaves_no_trace(api):
 def test_a_record_that_was_skipped_leaves_no_trace(api):
     api.sync_roles([role(1), role(99)])
     api.sync([{"externalOpportunityId": "a", "probability": "many"}])
-    assert told(api.log()) == [("Add to Opportunity", 1, "a")]
+    assert told(api.log()) == [("Add to Opportunity", 1, "deal a")]
 
 
 def test_an_activity_has_the_documented_members(api):
@@ -94,7 +108,11 @@ def test_an_activity_has_the_documented_members(api):
     (activity,) = api.log()
     assert activity["activityDate"] == "2026-06-01T12:00:00Z"
     assert activity["marketoGUID"] == str(activity["id"])
-    assert activity["attributes"] == [{"name": "Role", "value": "Captain"}]
+    assert activity["primaryAttributeValueId"] == 1
+    assert activity["attributes"] == [
+        {"name": "Role", "value": "Captain"},
+        {"name": "Is Primary", "value": False},
+    ]
     assert set(activity) == {
         "id",
         "marketoGUID",
@@ -110,7 +128,7 @@ def test_an_activity_has_the_documented_members(api):
 def test_only_the_types_asked_for_come_back(api):
     api.sync_roles([role(1)])
     api.sync([{"externalOpportunityId": "a", "stage": "Won"}])
-    assert told(api.log(types="36")) == [("Update Opportunity", 1, "a")]
+    assert told(api.log(types="36")) == [("Update Opportunity", 1, "deal a")]
 
 
 def test_only_the_leads_asked_for_come_back(api):
@@ -185,12 +203,66 @@ def test_an_activity_may_become_visible_late_and_is_then_behind_the_reader(api, 
     assert [each["leadId"] for each in anew["result"]] == [1, 2]
 
 
-def test_the_log_goes_back_only_so_far(api, sandbox):
+@pytest.mark.parametrize(
+    ("days", "left"), [(13, [34, 36, 37]), (15, [34, 36]), (91, [34]), (759, [34]), (761, [])]
+)
+def test_each_type_is_kept_for_its_own_time(api, sandbox, days, left):
     api.sync_roles([role(1)])
-    sandbox.advance(91 * 86_400)
+    api.sync([{"externalOpportunityId": "a", "stage": "Won"}])
+    sandbox.instance.delete_leads([9])
+    sandbox.advance(days * 86_400)
     api.authenticate()
-    api.sync_roles([role(2)])
-    assert [each["leadId"] for each in api.log()] == [2]
+    assert [each["activityTypeId"] for each in api.log(types="34,36,37")] == left
+
+
+def test_an_instance_may_keep_its_log_for_another_time(start, caller_of):
+    sandbox = start(activity_retention_days=5, opportunities=300, leads=40, seed=1)
+    api = caller_of(sandbox)
+    first = min(each["activityDate"] for each in api.log())
+    limit = sandbox.instance.clock.now() - timedelta(days=5, seconds=5)
+    assert datetime.fromisoformat(first) > limit
+    sandbox.advance(6 * 86_400)
+    api.authenticate()
+    assert api.log() == []
+
+
+def test_an_update_tells_what_it_has_changed(api):
+    api.sync_roles([role(1)])
+    api.sync([{"externalOpportunityId": "a", "stage": "Won", "name": "deal a", "amount": "5.10"}])
+    api.sync_roles([role(1) | {"isPrimary": True}])
+    deal, primary = (attributes(each) for each in api.log(types="36"))
+    assert json.loads(deal["Data Value Changes"]) == [
+        {"attributeName": "Stage", "oldValue": None, "newValue": "Won"},
+        {"attributeName": "Amount", "oldValue": None, "newValue": "5.10"},
+    ]
+    assert json.loads(primary["Data Value Changes"]) == [
+        {"attributeName": "Is Primary", "oldValue": None, "newValue": True}
+    ]
+    assert primary["Is Primary"] is True
+
+
+def test_an_update_is_logged_once_for_a_lead_with_several_roles(api):
+    api.sync_roles([role(1), role(1) | {"role": "Cook"}, role(2)])
+    api.sync([{"externalOpportunityId": "a", "stage": "Won"}])
+    assert [each["leadId"] for each in api.log(types="36")] == [1, 2]
+
+
+def test_only_the_opportunities_asked_for_come_back(api):
+    api.sync_roles([role(1), role(2, "b")])
+    ids = {each["primaryAttributeValue"]: each["primaryAttributeValueId"] for each in api.log()}
+    wanted = str(ids["deal b"])
+    answer = api.get(PATH, nextPageToken=token(api), activityTypeIds="34", assetIds=wanted)
+    assert [each["leadId"] for each in answer["result"]] == [2]
+
+
+def test_only_members_of_the_static_list_asked_for_come_back(api, sandbox):
+    api.sync_roles([role(1), role(2), role(3)])
+    sandbox.instance.add_to_list(7, [1, 3])
+    sandbox.instance.delete_leads([1])
+    answer = api.get(PATH, nextPageToken=token(api), activityTypeIds="34", listId="7")
+    assert [each["leadId"] for each in answer["result"]] == [3]
+    none = api.get(PATH, nextPageToken=token(api), activityTypeIds="34", listId="8")
+    assert "result" not in none
 
 
 @pytest.mark.parametrize(
@@ -201,6 +273,8 @@ def test_the_log_goes_back_only_so_far(api, sandbox):
         ({"activityTypeIds": "all"}, "1001"),
         ({"activityTypeIds": "1,2,3,4,5,6,7,8,9,10,11"}, "1003"),
         ({"leadIds": ",".join(str(lead) for lead in range(31))}, "1003"),
+        ({"listId": "1,2"}, "1003"),
+        ({"assetIds": "chairs"}, "1001"),
         ({"nextPageToken": None}, "1002"),
         ({"batchSize": "301"}, "1003"),
     ],
@@ -233,8 +307,18 @@ def test_no_token_is_given_for_what_is_no_datetime(api, moment, code):
 def test_a_seeded_instance_has_a_log_of_its_recent_past(start, caller_of):
     sandbox = start(opportunities=300, leads=40, seed=1)
     activities = caller_of(sandbox).log()
-    roles = {(each["leadId"], each["externalOpportunityId"]) for each in sandbox.instance.roles()}
+    names = {
+        each["externalOpportunityId"]: each["name"] for each in sandbox.instance.opportunities()
+    }
+    roles = {
+        (each["leadId"], names[each["externalOpportunityId"]], each["role"], each["isPrimary"])
+        for each in sandbox.instance.roles()
+    }
     assert {each["activityTypeId"] for each in activities} == {34, 36}
-    assert {(each["leadId"], each["primaryAttributeValue"]) for each in activities} <= roles
+    for each in activities:
+        told = attributes(each)
+        name = each["primaryAttributeValue"]
+        assert (each["leadId"], name, told["Role"], told["Is Primary"]) in roles
+        assert ("Data Value Changes" in told) == (each["activityTypeId"] == 36)
     dates = [each["activityDate"][:19] for each in activities]
     assert dates == sorted(dates)

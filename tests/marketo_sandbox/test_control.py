@@ -128,6 +128,17 @@ def test_options_change_while_calls_run(api, control, sandbox):
     assert api.get(describe)["errors"][0]["code"] == "603"
 
 
+def test_leads_are_merged_deleted_and_listed(api, control, sandbox):
+    control("POST", "leads", {"ids": [1, 2, 3]})
+    assert control("POST", "leads/merge", {"kept": 1, "merged": [2]}).json()["leads"] == 2
+    assert control("POST", "leads/delete", {"ids": [3]}).json()["leads"] == 1
+    assert control("POST", "lists", {"list": 5, "leads": [1]}).status_code == 200
+    assert [each["leadId"] for each in api.log(types="32,37")] == [1, 3]
+    refused = control("POST", "leads/merge", {"kept": 1, "merged": [9]})
+    assert (refused.status_code, refused.text) == (400, "no such lead: 9\n")
+    assert sandbox.instance.lead_ids() == [1]
+
+
 def test_opportunities_are_changed_as_a_user_of_marketo_would(api, control, sandbox):
     sandbox.seed(5, leads=2)
     logged = len(api.log())

@@ -85,6 +85,9 @@ def test_describe_opportunities(api):
         "searchableFields": [
             ["externalOpportunityId"],
             ["marketoGUID"],
+            # Not printed, but on a recorded instance.
+            ["externalCompanyId"],
+            ["externalSalesPersonId"],
             # Adobe prints an instance without custom fields; ours has some.
             ["region"],
             ["legacyNumber"],

@@ -150,6 +150,24 @@ def test_a_crm_sync_may_disable_opportunities_altogether(start, caller_of):
     assert caller.get("/rest/v1/activities/types.json")["success"]
 
 
+def test_members_come_in_the_order_of_recorded_answers(api, sandbox):
+    sandbox.seed(3)
+    page = api.find(["OPP-0000001", "OPP-0000002"], batchSize="1")
+    assert list(page) == ["requestId", "result", "success", "nextPageToken", "moreResult"]
+    refused = api.find([""])
+    assert list(refused) == ["requestId", "success", "errors"]
+
+
+def test_headers_are_those_of_recorded_answers(api):
+    answer = api.send("GET", "/rest/v1/opportunities/describe.json")
+    assert (answer.headers["Server"], answer.headers["Vary"]) == ("nginx", "Accept-Encoding")
+    assert answer.headers["Set-Cookie"].startswith("BIGipServer")
+    assert answer.headers["Transfer-Encoding"] == "chunked"
+    assert "Content-Length" not in answer.headers
+    short = api.send("GET", "/rest/v1/stats/usage.json")
+    assert int(short.headers["Content-Length"]) == len(short.content)
+
+
 def test_every_answer_has_a_request_id_of_its_own(api):
     answers = [api.get("/rest/v1/stats/usage.json") for _ in range(3)]
     answers.append(api.get("/rest/v1/opportunities.json"))

@@ -60,7 +60,9 @@ class Model:
             if action == "createOnly":
                 return "1005"
             known.update(fields)
-            self.log += [(36, lead) for deal, lead, _ in self.roles if deal == key]
+            self.log += [
+                (36, lead) for lead in {lead for deal, lead, _ in self.roles if deal == key}
+            ]
             return "updated"
         if action == "updateOnly":
             return "1004"

@@ -7,6 +7,7 @@ import pytest
 from tests.marketo_sandbox.helpers import codes
 
 PATH = "/rest/v1/opportunities.json"
+KEYS = frozenset({"seq", "marketoGUID"})
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def test_the_field_searched_by_comes_back_too(api):
 
 
 def test_fields_named_come_back_and_nulls_are_left_out(api, seeded):
-    named = "externalOpportunityId,name,description,region"
+    named = "name,description,region"
     stored = {each["externalOpportunityId"]: each for each in seeded.instance.opportunities()}
     ids = seeded.instance.opportunity_ids(0, 50)
     plain = [each for each in ids if each.startswith("OPP-") and len(each) == 11]
@@ -41,13 +42,27 @@ def test_fields_named_come_back_and_nulls_are_left_out(api, seeded):
     assert any("description" not in record for record in records)
     for record in records:
         whole = stored[record["externalOpportunityId"]]
-        expected = {name: whole[name] for name in named.split(",") if name in whole}
-        assert {name: value for name, value in record.items() if name != "seq"} == expected
+        wanted = ["externalOpportunityId", *named.split(",")]
+        expected = {name: whole[name] for name in wanted if name in whole}
+        told = {name: value for name, value in record.items() if name not in KEYS}
+        assert told == expected
+        assert record["marketoGUID"].strip() == whole["marketoGUID"]
 
 
 def test_field_names_are_found_whatever_their_case_as_in_adobes_example(api):
-    (record,) = api.find(["OPP-0000005"], fields="marketoGuid")["result"]
-    assert set(record) == {"seq", "marketoGUID"}
+    (record,) = api.find(["OPP-0000005"], fields="marketoGuid,NAME")["result"]
+    assert set(record) == {"seq", "marketoGUID", "externalOpportunityId", "name"}
+
+
+def test_deals_of_a_company_are_found_by_its_id(api, seeded):
+    stored = seeded.instance.opportunities()
+    company = next(each["externalCompanyId"] for each in stored if "externalCompanyId" in each)
+    query = {"filterType": "externalCompanyId", "filterValues": company.lower()}
+    found = api.get(PATH, **query, fields="externalCompanyId")["result"]
+    expected = [each for each in stored if each.get("externalCompanyId") == company]
+    assert [each["externalOpportunityId"] for each in found] == [
+        each["externalOpportunityId"] for each in expected
+    ]
 
 
 def test_an_unknown_field_name_is_1006(api):

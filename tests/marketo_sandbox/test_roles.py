@@ -94,7 +94,8 @@ def test_a_member_of_the_compound_key_that_is_not_searchable_alone_is_refused(ap
 
 
 def test_roles_are_found_by_compound_keys_as_json(api):
-    api.sync_roles([role(1, isPrimary=True), role(2), role(1, "b")])
+    written = api.sync_roles([role(1, isPrimary=True), role(2), role(1, "b")])["result"]
+    guids = [{"marketoGUID": each["marketoGUID"]} for each in written]
     body = {
         "filterType": "dedupeFields",
         "fields": ["leadId", "isPrimary"],
@@ -102,8 +103,8 @@ def test_roles_are_found_by_compound_keys_as_json(api):
     }
     answer = api.post(f"{PATH}?_method=GET", body)
     assert answer["result"] == [
-        {"seq": 0, "leadId": 1, "isPrimary": True},
-        {"seq": 1, "leadId": 1},
+        {"seq": 0, **guids[0], **role(1), "isPrimary": True},
+        {"seq": 1, **guids[2], **role(1, "b")},
     ]
 
 

@@ -1,0 +1,73 @@
+"""Activities of leads that tell what happened to their roles and opportunities."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from marketo_sandbox.instance.activity_log import (
+    IS_PRIMARY,
+    REMOVED,
+    ROLE_NAME,
+    UPDATED,
+    VALUE_CHANGES,
+    Event,
+)
+from marketo_sandbox.instance.records import decode, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from marketo_sandbox.instance.describe import ObjectType
+    from marketo_sandbox.instance.storage import Row, Storage
+
+Change = dict[str, Any]
+
+
+def role_event(
+    type_id: int, role: Row, opportunity: Row, changes: Sequence[Change] | None = None
+) -> Event:
+    """Return the activity of a role's lead for a change of the role or its opportunity."""
+    body = decode(role.body)
+    attributes: dict[str, Any] = {
+        ROLE_NAME: body["role"],
+        IS_PRIMARY: body.get("isPrimary", False),
+    }
+    if changes is not None:
+        attributes[VALUE_CHANGES] = encode(changes).decode()
+    label = decode(opportunity.body).get("name", "")
+    return Event(type_id, role.lead or 0, opportunity.id, label, attributes)
+
+
+def value_changes(
+    obj: ObjectType, before: Mapping[str, Any], changed: Mapping[str, Any]
+) -> list[Change]:
+    """Return what an update of a record has changed, as the log shows it."""
+    return [
+        {
+            # The name in Marketo's user interface, as in "Change Data Value".
+            "attributeName": obj.by_name[name].display_name,
+            "oldValue": before.get(name),
+            "newValue": value,
+        }
+        for name, value in changed.items()
+        if before.get(name) != value
+    ]
+
+
+def update_events(
+    storage: Storage, opportunities: Iterable[Row], changes: Mapping[int, Sequence[Change]]
+) -> Iterator[Event]:
+    """Yield the updates of opportunities: one for each lead, however many roles it has."""
+    by_key = {row.key: row for row in opportunities}
+    told: set[tuple[str, int]] = set()
+    for role in storage.find("role", "parent", list(by_key)):
+        lead = (role.parent or "", role.lead or 0)
+        if lead not in told:
+            told.add(lead)
+            opportunity = by_key[lead[0]]
+            yield role_event(UPDATED, role, opportunity, changes[opportunity.id])
+
+
+def removal_events(roles: Iterable[Row], opportunities: Mapping[str, Row]) -> Iterator[Event]:
+    """Yield the removals of roles, given their opportunities by key."""
+    return (role_event(REMOVED, role, opportunities[role.parent or ""]) for role in roles)

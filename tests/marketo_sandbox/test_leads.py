@@ -1,0 +1,86 @@
+"""Leads that are merged or deleted, and what their roles and the log tell of it."""
+
+from __future__ import annotations
+
+import pytest
+
+DELETE_ROLES = "/rest/v1/opportunities/roles/delete.json"
+TYPES = "32,34,35,36,37"
+
+
+@pytest.fixture
+def api(sandbox, caller_of):
+    caller = caller_of(sandbox)
+    sandbox.instance.add_leads(range(1, 5))
+    caller.sync([{"externalOpportunityId": each, "name": "n"} for each in ("a", "b")])
+    return caller
+
+
+def role(lead, external_id="a", name="Captain"):
+    return {"externalOpportunityId": external_id, "leadId": lead, "role": name}
+
+
+def roles(sandbox):
+    """Lead, opportunity, GUID and date of each role."""
+    names = ("leadId", "externalOpportunityId", "marketoGUID", "updatedAt")
+    return [tuple(each[name] for name in names) for each in sandbox.instance.roles()]
+
+
+def test_the_lead_that_is_kept_takes_the_roles_with_guid_and_date(api, sandbox):
+    api.sync_roles([role(1), role(2, "b"), role(3, "b", "Cook"), role(4)])
+    before = roles(sandbox)
+    sandbox.advance(60)
+    sandbox.instance.merge_leads(1, [2, 3])
+    assert roles(sandbox) == [(1 if lead in {2, 3} else lead, *others) for lead, *others in before]
+    assert sandbox.instance.lead_ids() == [1, 4]
+    found = api.get("/rest/v1/opportunities/roles.json", filterType="leadId", filterValues="1,2,3")[
+        "result"
+    ]
+    assert [each["leadId"] for each in found] == [1, 1, 1]
+
+
+def test_a_moved_role_is_found_by_its_new_key(api, sandbox):
+    api.sync_roles([role(2)])
+    sandbox.instance.merge_leads(1, [2])
+    assert api.sync_roles([role(1)])["result"][0]["status"] == "updated"
+    assert api.sync_roles([role(2)])["result"][0]["reasons"][0]["code"] == "1004"
+    assert api.delete([role(1)], DELETE_ROLES)["result"][0]["status"] == "deleted"
+
+
+def test_a_role_that_the_kept_lead_has_too_is_kept_once(api, sandbox):
+    api.sync_roles([role(1), role(2), role(3)])
+    (kept, *_) = roles(sandbox)
+    sandbox.instance.merge_leads(1, [2, 3])
+    assert roles(sandbox) == [kept]
+
+
+def test_a_merge_is_logged_on_the_lead_that_is_kept_and_nothing_else(api, sandbox):
+    api.sync_roles([role(2), role(3, "b")])
+    before = len(api.log(types=TYPES))
+    sandbox.instance.merge_leads(1, [2, 3])
+    (merge,) = api.log(types=TYPES)[before:]
+    assert (merge["activityTypeId"], merge["leadId"]) == (32, 1)
+    assert {"name": "Merge IDs", "value": "2,3"} in merge["attributes"]
+
+
+def test_a_deleted_lead_is_gone_with_its_roles_and_logged(api, sandbox):
+    api.sync_roles([role(1), role(2), role(2, "b")])
+    before = len(api.log(types=TYPES))
+    sandbox.instance.delete_leads([2, 3])
+    assert [lead for lead, *_ in roles(sandbox)] == [1]
+    assert sandbox.instance.lead_ids() == [1, 4]
+    logged = api.log(types=TYPES)[before:]
+    assert [(each["activityTypeId"], each["leadId"]) for each in logged] == [(37, 2), (37, 3)]
+
+
+@pytest.mark.parametrize(
+    ("kept", "merged", "message"),
+    [(9, [1], "no such lead: 9"), (1, [2, 8, 9], "no such lead: 8, 9"), (1, [1], "into itself")],
+)
+def test_a_merge_that_cannot_be_changes_nothing(api, sandbox, kept, merged, message):
+    api.sync_roles([role(2)])
+    before = roles(sandbox)
+    with pytest.raises(ValueError, match=message):
+        sandbox.instance.merge_leads(kept, merged)
+    assert roles(sandbox) == before
+    assert sandbox.instance.lead_ids() == [1, 2, 3, 4]
