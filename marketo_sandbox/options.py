@@ -65,6 +65,8 @@ class SandboxOptions:
         activity_delay_seconds: time from an activity's date until it becomes visible.
         activity_scan: number of activities that one call looks at, matching or not.
         activity_retention_days: age at which activities are purged; by default each type's own.
+        log_unchanged: log an update that changes no value.
+        log_deletions: log that a deleted opportunity's roles are gone.
         short_pages: probability of a page with fewer records than it could hold.
         exact_keys: compare keys with case and trailing blanks.
         refuse_delete_in_use: refuse to delete an opportunity with roles (1022).
@@ -92,6 +94,8 @@ class SandboxOptions:
     activity_delay_seconds: float = 0.0
     activity_scan: int = 600
     activity_retention_days: int | None = None
+    log_unchanged: bool = True
+    log_deletions: bool = True
     short_pages: float = 0.0
     exact_keys: bool = False
     refuse_delete_in_use: bool = False

@@ -61,10 +61,10 @@ class Instance(Subscription):
         with self.lock, self.storage.transaction():
             self.storage.add_leads(ids)
 
-    def merge_leads(self, kept: int, merged: Sequence[int]) -> None:
+    def merge_leads(self, kept: int, merged: Sequence[int], *, anew: bool = False) -> None:
         """Merge leads into the one that is kept; see ``LeadKeeper.merge``."""
         with self.lock, self.storage.transaction():
-            LeadKeeper(self.context).merge(kept, merged)
+            LeadKeeper(self.context).merge(kept, merged, anew=anew)
 
     def delete_leads(self, ids: Sequence[int]) -> None:
         """Delete leads; see ``LeadKeeper.delete``."""

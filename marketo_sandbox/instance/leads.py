@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from marketo_sandbox.instance.activity_log import DELETED, MERGE_IDS, MERGED, Event
+from marketo_sandbox.instance.activity_log import (
+    ADDED,
+    DELETED,
+    MERGE_IDS,
+    MERGED,
+    REMOVED,
+    Event,
+)
 from marketo_sandbox.instance.describe import ROLE
-from marketo_sandbox.instance.records import Keys, decode, encode
+from marketo_sandbox.instance.records import Keys, decode, encode, new_guid
+from marketo_sandbox.instance.role_events import role_event
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,13 +44,20 @@ class LeadKeeper:
     def __init__(self, context: InstanceContext) -> None:
         self._storage = context.storage
         self._log = context.log
+        self._clock = context.clock
+        self._seed = context.options.seed
         self._keys = Keys(exact=context.options.exact_keys)
 
-    def merge(self, kept: int, merged: Sequence[int]) -> None:
+    def merge(self, kept: int, merged: Sequence[int], *, anew: bool = False) -> None:
         """Merge leads into the one that is kept, which takes their roles over.
 
-        Only "Merge Leads" is logged, and the roles keep GUID and dates: the reading of what Adobe
-        leaves open in which a client has the fewest hints.
+        What Adobe leaves open is decided so that a client has the fewest hints: only "Merge Leads"
+        is logged, and the roles keep GUID and dates.
+
+        Args:
+            kept: id of the lead that is kept.
+            merged: ids of the leads merged into it.
+            anew: the other way: the roles are removed and added with a new GUID, and logged so.
 
         Raises:
             UnknownLeadError: if one of them does not exist.
@@ -56,7 +71,7 @@ class LeadKeeper:
             moved = self._moved(role, kept)
             self._storage.delete("role", [role.id])
             if moved.key not in taken:
-                self._storage.insert("role", [moved])
+                self._storage.insert("role", [self._renewed(role, moved) if anew else moved])
             taken.add(moved.key)
         self._storage.remove_leads(merged)
         ids = ",".join(map(str, merged))
@@ -81,6 +96,15 @@ class LeadKeeper:
 
     def _roles_of(self, leads: Sequence[int]) -> list[Row]:
         return self._storage.find("role", "lead", leads)
+
+    def _renewed(self, role: Row, moved: Row) -> Row:
+        """Return a moved role as a new one, having logged that the old one is gone."""
+        (opportunity, *_) = self._storage.find("opportunity", "key", [role.parent])
+        events = [role_event(REMOVED, role, opportunity), role_event(ADDED, moved, opportunity)]
+        self._log.write(events)
+        number, now = self._storage.next_id("role"), int(self._clock.seconds())
+        guid = new_guid(ROLE, number, self._seed)
+        return moved._replace(id=number, guid=guid, created=now, updated=now)
 
     def _moved(self, role: Row, lead: int) -> Row:
         body = decode(role.body) | {"leadId": lead}

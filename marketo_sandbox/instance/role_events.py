@@ -55,7 +55,7 @@ def value_changes(
 
 
 def update_events(
-    storage: Storage, opportunities: Iterable[Row], changes: Mapping[int, Sequence[Change]]
+    storage: Storage, changes: Mapping[int, Sequence[Change]], opportunities: Iterable[Row]
 ) -> Iterator[Event]:
     """Yield the updates of opportunities: one for each lead, however many roles it has."""
     by_key = {row.key: row for row in opportunities}

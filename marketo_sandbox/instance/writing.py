@@ -235,13 +235,15 @@ class RecordWriter:
         )
 
     def _log_sync(self) -> None:
+        changed = [
+            row for row in self._updated if self._options.log_unchanged or self._changes[row.id]
+        ]
         if self._obj is OPPORTUNITY:
-            self._log.write(update_events(self._storage, self._updated, self._changes))
+            self._log.write(update_events(self._storage, self._changes, changed))
             return
         added = [role_event(ADDED, row, self._parent_of(row)) for row in self._created]
         updated = [
-            role_event(UPDATED, row, self._parent_of(row), self._changes[row.id])
-            for row in self._updated
+            role_event(UPDATED, row, self._parent_of(row), self._changes[row.id]) for row in changed
         ]
         self._log.write(added + updated)
 
@@ -251,7 +253,8 @@ class RecordWriter:
             return
         opportunities = {row.key: row for row in self._deleted}
         roles = self._storage.find("role", "parent", list(opportunities))
-        self._log.write(removal_events(roles, opportunities))
+        if self._options.log_deletions:
+            self._log.write(removal_events(roles, opportunities))
         self._storage.delete("role", [role.id for role in roles])
 
     def _parent_of(self, role: Row) -> Row:

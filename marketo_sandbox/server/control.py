@@ -31,6 +31,8 @@ CHANGEABLE = {
     "sales_persons": optional(list_of(TEXT)),
     "activity_delay_seconds": number(0, DAY_SECONDS * 365),
     "activity_scan": integer(1),
+    "log_unchanged": FLAG,
+    "log_deletions": FLAG,
     "short_pages": number(0, 1),
     "refuse_delete_in_use": FLAG,
     "dialects": list_of(one_of(*DIALECTS)),
@@ -53,7 +55,7 @@ SEED = {
     "history_days": integer(1, 36_500),
 }
 LEADS = {"ids": list_of(integer(1))}
-MERGE = {"kept": integer(1), "merged": list_of(integer(1))}
+MERGE = {"kept": integer(1), "merged": list_of(integer(1)), "anew": FLAG}
 LIST = {"list": integer(1), "leads": list_of(integer(1))}
 USAGE = {"calls": integer(0), "user": TEXT}
 OTHER_USER = "others@sandbox.example"
@@ -135,9 +137,10 @@ class Control:
         return self._instance.counts()
 
     def merge_leads(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Merge the leads ``merged`` into the lead ``kept``, which takes their roles over."""
+        """Merge the leads ``merged`` into ``kept``, which takes their roles over (``anew``)."""
         validate(MERGE, parameters)
-        self._instance.merge_leads(parameters["kept"], parameters["merged"])
+        anew = parameters.get("anew", False)
+        self._instance.merge_leads(parameters["kept"], parameters["merged"], anew=anew)
         return self._instance.counts()
 
     def delete_leads(self, parameters: dict[str, Any]) -> dict[str, Any]:

@@ -35,7 +35,10 @@ LOADER = r"""exec awk '{ print >> "loaded.jsonl" }
 
 @pytest.fixture
 def source(marketo_sandbox_factory):
-    return marketo_sandbox_factory(opportunities=700, leads=LEADS, seed=3)
+    # A log so short that a run by activities cannot find everything.
+    return marketo_sandbox_factory(
+        opportunities=700, leads=LEADS, seed=3, activity_retention_days=90
+    )
 
 
 @pytest.fixture

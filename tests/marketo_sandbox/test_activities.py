@@ -247,6 +247,24 @@ def test_an_update_is_logged_once_for_a_lead_with_several_roles(api):
     assert [each["leadId"] for each in api.log(types="36")] == [1, 2]
 
 
+def test_an_instance_may_not_log_what_changes_nothing(api, sandbox):
+    api.sync_roles([role(1)])
+    sandbox.instance.options.log_unchanged = False
+    deal = {"externalOpportunityId": "a", "stage": "Won"}
+    api.sync([deal])
+    api.sync([deal])
+    api.sync_roles([role(1)])
+    assert len(api.log(types="36")) == 1
+
+
+def test_an_instance_may_not_log_deletions_of_opportunities(api, sandbox):
+    api.sync_roles([role(1), role(2)])
+    sandbox.instance.options.log_deletions = False
+    api.delete([role(2)], "/rest/v1/opportunities/roles/delete.json")
+    api.delete([{"externalOpportunityId": "a"}])
+    assert [each["leadId"] for each in api.log(types="35")] == [2]
+
+
 def test_only_the_opportunities_asked_for_come_back(api):
     api.sync_roles([role(1), role(2, "b")])
     ids = {each["primaryAttributeValue"]: each["primaryAttributeValueId"] for each in api.log()}

@@ -63,6 +63,22 @@ def test_a_merge_is_logged_on_the_lead_that_is_kept_and_nothing_else(api, sandbo
     assert {"name": "Merge IDs", "value": "2,3"} in merge["attributes"]
 
 
+def test_a_merge_may_add_the_roles_anew_and_log_it(api, sandbox):
+    api.sync_roles([role(2), role(1, "b"), role(2, "b")])
+    (old, kept, _) = roles(sandbox)
+    before = len(api.log(types=TYPES))
+    sandbox.advance(60)
+    sandbox.instance.merge_leads(1, [2], anew=True)
+    same, new = roles(sandbox)
+    assert same == kept
+    assert new[:2] == (1, "a")
+    assert new[2] != old[2]
+    assert new[3] > old[3]
+    logged = api.log(types=TYPES)[before:]
+    told = [(each["activityTypeId"], each["leadId"]) for each in logged]
+    assert told == [(35, 2), (34, 1), (32, 1)]
+
+
 def test_a_deleted_lead_is_gone_with_its_roles_and_logged(api, sandbox):
     api.sync_roles([role(1), role(2), role(2, "b")])
     before = len(api.log(types=TYPES))

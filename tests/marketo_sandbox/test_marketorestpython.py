@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from marketorestpython.client import MarketoClient
 from marketorestpython.helper.http_lib import HttpLib
@@ -89,6 +91,22 @@ def test_it_creates_reads_and_deletes_roles(client, sandbox):
     assert [each["marketoGUID"].strip() for each in found] == [created[1]["marketoGUID"]]
     deleted = client.execute(method="delete_opportunity_roles", input=roles)
     assert [each["status"] for each in deleted] == ["deleted", "deleted"]
+
+
+def test_it_reads_the_log_until_a_moment(client, sandbox):
+    sandbox.set_clock(datetime(2026, 6, 1, 12, tzinfo=UTC), frozen=True)
+    sandbox.instance.add_leads([7, 8, 9])
+    client.execute(method="create_update_opportunities", input=DEALS)
+    for lead in (7, 8, 9):
+        sandbox.advance(60)
+        role = {"externalOpportunityId": "deal1", "leadId": lead, "role": "Captain"}
+        client.execute(method="create_update_opportunities_roles", input=[role])
+    log = {"method": "get_lead_activities", "activityTypeIds": ["34", "35", "36"]}
+    since = "2026-06-01T11:00:00Z"
+    found = client.execute(**log, sinceDatetime=since, untilDatetime="2026-06-01T12:02:30+00:00")
+    assert [each["leadId"] for each in found] == [7, 8]
+    members = client.execute(**log, sinceDatetime=since, leadIds="9")
+    assert [each["leadId"] for each in members] == [9]
 
 
 def test_it_reads_usage_and_errors(client):
