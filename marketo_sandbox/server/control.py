@@ -99,6 +99,7 @@ class Control:
             "operations": dict(self._api.journal.operations),
             "problems": list(self._api.problems),
             "crm_sync": instance.options.crm_sync,
+            "dialects": sorted(instance.options.dialects),
             "latency_ms": instance.options.latency_ms,
         }
 

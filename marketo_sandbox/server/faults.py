@@ -137,6 +137,8 @@ class FaultRule:
             raise ValueError(f"unknown fault '{self.fault}': a Marketo code, or one of {names}")
         validate(_TYPES, {name: getattr(self, name) for name in _TYPES})
         changed = self.changes_json or self.status is not None or self.headers
+        if self.at and not self.at.startswith("/"):
+            raise ValueError(f"at must be a JSON pointer such as /result, not {self.at!r}")
         if (self.fault == PATCH and not changed) or (self.fault == WIRE and not self.by_hand):
             raise ValueError(f"a fault '{self.fault}' that changes nothing")
         self.after = self.after or self.fault in AFTER_ALWAYS

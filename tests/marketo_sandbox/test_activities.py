@@ -218,6 +218,7 @@ def test_each_type_is_kept_for_its_own_time(api, sandbox, days, left):
 def test_an_instance_may_keep_its_log_for_another_time(start, caller_of):
     sandbox = start(activity_retention_days=5, opportunities=300, leads=40, seed=1)
     api = caller_of(sandbox)
+    assert len(api.log(types="1,34,36")) == sandbox.instance.counts()["activities"]
     first = min(each["activityDate"] for each in api.log())
     limit = sandbox.instance.clock.now() - timedelta(days=5, seconds=5)
     assert datetime.fromisoformat(first) > limit

@@ -120,6 +120,8 @@ def test_dialects_and_whole_rules_reach_the_instance(serve, caller_of):
     assert described["warnings"] == []
     assert described["result"][0]["apiName"] == "opportunity"
     assert caller.get("/rest/v1/stats/usage.json")["success"] == "yes"
+    told = requests.get(f"{served.endpoint}/sandbox/status", timeout=10).json()
+    assert told["dialects"] == ["api-names", "full-envelope"]
 
 
 def test_limits_may_be_switched_off(serve):

@@ -26,7 +26,7 @@ def roles(sandbox):
     return [tuple(each[name] for name in names) for each in sandbox.instance.roles()]
 
 
-def test_the_lead_that_is_kept_takes_the_roles_with_guid_and_date(api, sandbox):
+def test_the_kept_lead_takes_the_roles_with_guid_and_date(api, sandbox):
     api.sync_roles([role(1), role(2, "b"), role(3, "b", "Cook"), role(4)])
     before = roles(sandbox)
     sandbox.advance(60)
@@ -54,7 +54,13 @@ def test_a_role_that_the_kept_lead_has_too_is_kept_once(api, sandbox):
     assert roles(sandbox) == [kept]
 
 
-def test_a_merge_is_logged_on_the_lead_that_is_kept_and_nothing_else(api, sandbox):
+def test_a_role_that_two_merged_leads_have_is_kept_once(api, sandbox):
+    api.sync_roles([role(2), role(3)])
+    sandbox.instance.merge_leads(1, [2, 3])
+    assert [lead for lead, *_ in roles(sandbox)] == [1]
+
+
+def test_a_merge_is_logged_on_the_kept_lead_and_nothing_else(api, sandbox):
     api.sync_roles([role(2), role(3, "b")])
     before = len(api.log(types=TYPES))
     sandbox.instance.merge_leads(1, [2, 3])

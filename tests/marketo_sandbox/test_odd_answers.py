@@ -203,6 +203,7 @@ def test_a_caller_who_leaves_ends_the_dripping(start_held, caller_of, latency):
         {"fault": "wire", "drip": "everything"},
         {"fault": "patch", "headers": {"Date": 5}},
         {"fault": "patch", "each": []},
+        {"fault": "patch", "at": "result", "drop": True},
         {"fault": "answer", "status": 99},
     ],
 )
