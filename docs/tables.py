@@ -45,13 +45,21 @@ def settings_table(kind: str) -> str:
 def errors_table() -> str:
     """Marketo's response-level codes as a Markdown table: what is done, what the user can do."""
     rows = [
-        f"| {', '.join(sorted(error.codes))} | {_cell(_first_line(error))} "
-        f"| {error.recovery.value} | {_cell(error.remedy)} |"
+        f"| {', '.join(sorted(codes))} | {_cell(_first_line(error))} "
+        f"| {error.recovery.value} | {_cell(remedy)} |"
         for error in errors.ResponseError.__subclasses__()
-        if error.codes
+        for remedy, codes in _codes_by_remedy(error).items()
     ]
     head = ["| codes | meaning | what the plugins do | what you can do |", "| --- " * 4 + "|"]
     return "\n".join([*head, *rows])
+
+
+def _codes_by_remedy(error: type[errors.ResponseError]) -> dict[str, list[str]]:
+    of_single_codes = getattr(error, "remedies", {})
+    found: dict[str, list[str]] = {}
+    for code in sorted(error.codes):
+        found.setdefault(of_single_codes.get(code, error.remedy), []).append(code)
+    return dict(sorted(found.items(), key=lambda each: each[0] != error.remedy))
 
 
 def meltano_settings(kind: str) -> str:

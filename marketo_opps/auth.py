@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import math
+import re
 import threading
 import typing as t
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urlencode
 
+from marketo_opps.envelope import is_envelope, refusal_error, transient_error_class
 from marketo_opps.errors import (
     ConnectionLostError,
     CredentialsError,
@@ -16,16 +19,24 @@ from marketo_opps.errors import (
     UnexpectedResponseError,
 )
 from marketo_opps.redaction import REDACTOR
-from marketo_opps.wire import decode_response
+from marketo_opps.wire import BeyondMeasureError, decode_response
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from marketo_opps.errors import MarketoError
     from marketo_opps.transport import HttpResponse
 
 _LOGGER = logging.getLogger(__name__)
 
 LONGEST_WAIT_FOR_EXPIRY_SECONDS = 60.0
+_CALL = "POST /identity/oauth/token"
+_SENDABLE = re.compile(r"[!-~]+")
+_QUOTED_CHARACTERS = 200
+# Statuses with which OAuth 2.0 refuses credentials, and some servers do by success.
+_STATUSES_OF_REFUSAL = frozenset({200, 400, 401, 403})
+# RFC 6749, "Error Response": no fault of the credentials.
+_TRANSIENT_ERRORS = ("server_error", "temporarily_unavailable")
 # Identity may hand out a token in its last second: one call is tried with it all the same.
 _SHORTEST_LIFE_SECONDS = 1.0
 
@@ -120,42 +131,72 @@ def read_token(response: HttpResponse, *, now: float) -> Token:
 
     Raises:
         CredentialsError: identity refused `client_id` or `client_secret`.
-        ServerError: an HTTP 5xx.
+        ResponseError: it answered with Marketo's envelope; the subclass decides the recovery.
+        ServerError: an HTTP status that stands for a moment.
         ConnectionLostError: it breaks off.
-        UnexpectedResponseError: it holds neither a token nor an error.
+        UnexpectedResponseError: it holds neither an error nor a token that can be sent.
     """
-    if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise ServerError(f"Marketo's identity service answered HTTP {response.status}.")
     members = _members(response)
     value = members.get("access_token")
-    if response.status == HTTPStatus.OK and isinstance(value, str):
-        REDACTOR.protect(value)
-        return Token(value, now + max(_life_seconds(members), _SHORTEST_LIFE_SECONDS))
-    if "error" in members:
-        said = f"{members['error']}: {members.get('error_description', 'no description')}"
-        raise CredentialsError(
+    if response.status == HTTPStatus.OK and isinstance(value, str) and value:
+        return _token(value, now + _life_seconds(members))
+    error = _error(response, members)
+    error.retry_after_seconds = response.retry_after_seconds
+    raise error
+
+
+def _token(value: str, expires_at: float) -> Token:
+    REDACTOR.protect(value)
+    if not _SENDABLE.fullmatch(value):
+        raise UnexpectedResponseError(
+            "Marketo's identity service answered with a token that no header can hold: check that "
+            "'endpoint' is the instance's own address and that no proxy stands between."
+        )
+    return Token(value, expires_at)
+
+
+def _error(response: HttpResponse, members: Mapping[str, t.Any]) -> MarketoError:
+    if is_envelope(members):
+        return refusal_error(_CALL, response, members)
+    said = _said(members)
+    status = f"HTTP {response.status}{f' ({said})' if said else ''}"
+    transient = transient_error_class(response.status)
+    if transient or members.get("error") in _TRANSIENT_ERRORS:
+        return (transient or ServerError)(f"Marketo's identity service answered {status}.")
+    if said and response.status in _STATUSES_OF_REFUSAL:
+        return CredentialsError(
             f"Marketo's identity service refused the credentials (HTTP {response.status}, "
-            f"{REDACTOR.redact(said)}): check client_id and client_secret against "
+            f"{said}): check client_id and client_secret against "
             "Admin > LaunchPoint > View Details of the custom service."
         )
-    raise UnexpectedResponseError(
-        f"Marketo's identity service answered HTTP {response.status} with neither token nor error: "
+    return UnexpectedResponseError(
+        f"Marketo's identity service answered {status} with neither token nor error: "
         "check that 'endpoint' is the instance's own address and that no proxy stands between."
     )
 
 
+def _said(members: Mapping[str, t.Any]) -> str:
+    """Return identity's words for what is wrong, in one short line; none if it has none."""
+    if not members.get("error"):
+        return ""
+    words = f"{members['error']}: {members.get('error_description') or 'no description'}"
+    return REDACTOR.redact(" ".join(words.split()))[:_QUOTED_CHARACTERS]
+
+
 def _life_seconds(members: Mapping[str, t.Any]) -> float:
     try:
-        return float(members["expires_in"])
-    except (KeyError, TypeError, ValueError):
-        return 0.0
+        life = float(members["expires_in"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        life = 0.0
+    return max(life, _SHORTEST_LIFE_SECONDS) if math.isfinite(life) else _SHORTEST_LIFE_SECONDS
 
 
 def _members(response: HttpResponse) -> dict[str, t.Any]:
     try:
         members = decode_response(response.body)
-    except ValueError:
-        if response.status == HTTPStatus.OK and response.body.strip()[:1] in {b"", b"{"}:
+    except ValueError as error:
+        is_cut = not isinstance(error, BeyondMeasureError)
+        if is_cut and response.status == HTTPStatus.OK and response.body.strip()[:1] in {b"", b"{"}:
             raise ConnectionLostError(
                 f"The answer of Marketo's identity service breaks off after {len(response.body)} "
                 "bytes."

@@ -33,7 +33,8 @@ class Call:
     body: bytes | None = None
     content_type: str | None = None
     server_timeout_seconds: float = SERVER_TIMEOUT_SECONDS
-    permission: str | None = None
+    permissions: tuple[str, ...] = ()
+    writes: bool = False
     subject_to_daily_limit: bool = True
 
     @property

@@ -15,7 +15,6 @@ from urllib.parse import quote
 
 from marketo_opps import redaction
 from marketo_opps.call import Call, CallAttempts
-from marketo_opps.envelope import read_record_results
 from marketo_opps.errors import (
     DataError,
     InvalidFilterValueError,
@@ -26,6 +25,7 @@ from marketo_opps.errors import (
 )
 from marketo_opps.models import BatchOutcome, CallCounts, MarketoObject, ObjectDescription, Page
 from marketo_opps.pacing import PACING_WINDOW_SECONDS
+from marketo_opps.record_results import read_record_results
 from marketo_opps.request_loop import RequestLoop
 from marketo_opps.wire import MAX_BATCH_RECORDS, encode_batch, encode_record
 
@@ -41,10 +41,11 @@ if t.TYPE_CHECKING:
     from marketo_opps.pacing import Nap
     from marketo_opps.settings import ConnectionSettings
 
-_READ_OPPORTUNITY = "Read-Only Opportunity"
-_WRITE_OPPORTUNITY = "Read-Write Opportunity"
-_READ_ACTIVITY = "Read-Only Activity"
-_SCHEMA_FIELD = "Read-Write Schema Standard Field (or Read-Write Schema Custom Field)"
+# Each of them would do.
+_WRITE_OPPORTUNITY = ("Read-Write Opportunity",)
+_READ_OPPORTUNITY = ("Read-Only Opportunity", *_WRITE_OPPORTUNITY)
+_READ_ACTIVITY = ("Read-Only Activity", "Read-Write Activity")
+_SCHEMA_FIELD = ("Read-Write Schema Standard Field", "Read-Write Schema Custom Field")
 
 _JSON = "application/json"
 _NO_SUCH_RESOURCE = "610"
@@ -77,6 +78,8 @@ class MarketoClient:
         nap: waits on a condition, at most for the given seconds.
         fraction: random numbers from 0 to 1, for jitter.
         session: a session of `requests` to use instead of a new one.
+        writes: True if it is there to write: what it only reads is for that, and so is the advice
+            in error texts.
         pacing_window_seconds: window that `calls_per_20_seconds` counts in.
     """
 
@@ -88,6 +91,7 @@ class MarketoClient:
         nap: Nap = threading.Condition.wait,
         fraction: Callable[[], float] = random.random,
         session: requests.Session | None = None,
+        writes: bool = False,
         pacing_window_seconds: float = PACING_WINDOW_SECONDS,
     ) -> None:
         redaction.install()
@@ -98,6 +102,7 @@ class MarketoClient:
             nap=nap,
             fraction=fraction,
             session=session,
+            writes=writes,
             pacing_window_seconds=pacing_window_seconds,
         )
 
@@ -140,7 +145,7 @@ class MarketoClient:
 
     def describe(self, obj: MarketoObject) -> ObjectDescription:
         """Return keys and fields of an object: `GET .../describe.json`."""
-        call = Call("GET", f"{obj.path}/describe.json", permission=_READ_OPPORTUNITY)
+        call = Call("GET", f"{obj.path}/describe.json", permissions=_READ_OPPORTUNITY)
         envelope = self._loop.make(call)
         if len(envelope.result) != 1:
             raise _beyond_documentation(call, envelope, f"{len(envelope.result)} objects")
@@ -226,7 +231,7 @@ class MarketoClient:
             query=(("_method", "GET"),),
             body=encode_record(query),
             content_type=_JSON,
-            permission=_READ_OPPORTUNITY,
+            permissions=_READ_OPPORTUNITY,
         )
         return self._page(call, has_token=bool(next_page_token))
 
@@ -286,7 +291,7 @@ class MarketoClient:
         """Return one of the opportunity's fields by its API name, or None if there is none such."""
         path = f"/v1/opportunities/schema/fields/{quote(name, safe='')}.json"
         try:
-            envelope = self._loop.make(Call("GET", path, permission=_SCHEMA_FIELD))
+            envelope = self._loop.make(Call("GET", path, permissions=_SCHEMA_FIELD))
         except (NoDataError, DataError):
             return None
         except RequestRefusedError as error:
@@ -301,7 +306,7 @@ class MarketoClient:
 
     def activity_types(self) -> dict[str, int]:
         """Return the names of all activity types, with their ids on this instance."""
-        call = Call("GET", "/v1/activities/types.json", permission=_READ_ACTIVITY)
+        call = Call("GET", "/v1/activities/types.json", permissions=_READ_ACTIVITY)
         envelope = self._loop.make(call)
         try:
             return {kind["name"]: int(kind["id"]) for kind in envelope.result}
@@ -317,11 +322,11 @@ class MarketoClient:
             "/v1/activities/pagingtoken.json",
             query=(("sinceDatetime", since_text),),
             server_timeout_seconds=_PAGING_TOKEN_SECONDS,
-            permission=_READ_ACTIVITY,
+            permissions=_READ_ACTIVITY,
         )
         envelope = self._loop.make(call)
-        token = envelope.next_page_token
-        if not token or not isinstance(token, str):
+        token = envelope.token(call.name)
+        if not token:
             raise _beyond_documentation(call, envelope, "no paging token")
         return token
 
@@ -364,11 +369,11 @@ class MarketoClient:
         path: str,
         query: list[tuple[str, str]],
         next_page_token: str | None,
-        permission: str,
+        permissions: tuple[str, ...],
     ) -> Page:
         if next_page_token:
             query.append(("nextPageToken", next_page_token))
-        call = Call("GET", path, query=tuple(query), permission=permission)
+        call = Call("GET", path, query=tuple(query), permissions=permissions)
         return self._page(call.as_post_if_long(), has_token=bool(next_page_token))
 
     def _page(self, call: Call, *, has_token: bool) -> Page:
@@ -398,7 +403,8 @@ class MarketoClient:
             body=body,
             content_type=_JSON,
             server_timeout_seconds=_WRITE_SECONDS,
-            permission=_WRITE_OPPORTUNITY,
+            permissions=_WRITE_OPPORTUNITY,
+            writes=True,
         )
         attempts = CallAttempts()
         envelope = self._loop.make(call, attempts)

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
-from operator import attrgetter
 
 from marketo_opps.errors import (
     AccessDeniedError,
     ConnectionLostError,
+    CrmManagedError,
+    MarketoError,
+    NoDataError,
+    Recovery,
     ServerError,
+    ThrottledError,
     TooLargeError,
     UnexpectedResponseError,
     beyond_documentation,
+    is_listed,
     response_error_class,
 )
-from marketo_opps.models import Page, Reason, RecordResult
-from marketo_opps.wire import decode_response
+from marketo_opps.models import Page, Reason
+from marketo_opps.wire import BeyondMeasureError, decode_response
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from marketo_opps.errors import MarketoError, ResponseError
+    from marketo_opps.errors import ResponseError
     from marketo_opps.transport import HttpResponse
 
 _QUOTED_CHARACTERS = 120
 _BOOLEANS = {"true": True, "false": False}
+_NOT_LET_THROUGH = frozenset({HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,89 +57,160 @@ class Envelope:
         Raises:
             UnexpectedResponseError: what it says of further pages cannot be read.
         """
-        more, token = self.more, self.next_page_token
+        more = self.more
         if isinstance(more, str):
             more = _BOOLEANS.get(more.strip().casefold(), more)
         if not isinstance(more, bool | None):
             what = "a moreResult that is neither true nor false"
             raise beyond_documentation(call, self.request_id, what)
-        if not isinstance(token, str | None):
-            raise beyond_documentation(call, self.request_id, "a page token that is no text")
         return Page(
             records=self.result,
-            next_page_token=token or None,
+            next_page_token=self.token(call),
             more=more,
             request_id=self.request_id,
             call=call,
         )
 
+    def token(self, call: str) -> str | None:
+        """Return its page token, which may be a number; None if it has none.
 
-def read_response(call: str, response: HttpResponse, *, permission: str | None = None) -> Envelope:
+        Raises:
+            UnexpectedResponseError: it is neither text nor a number.
+        """
+        token = self.next_page_token
+        if token.__class__ is int:
+            return str(token)
+        if not isinstance(token, str | None):
+            raise beyond_documentation(call, self.request_id, "a page token that is no text")
+        return token or None
+
+
+def read_response(
+    call: str,
+    response: HttpResponse,
+    *,
+    permissions: Sequence[str] = (),
+    writing: bool = False,
+) -> Envelope:
     """Return the envelope of a response to a REST call.
+
+    Marketo's envelope is looked for in every body: what stands between may give it any status.
 
     Args:
         call: what was called, such as `POST /v1/opportunities.json`; for error texts.
         response: the whole HTTP response.
-        permission: what the call needs, should Marketo say that access is denied.
+        permissions: each would do for the call, should Marketo say that access is denied.
+        writing: True if whoever calls wants to write; for the advice in error texts.
 
     Raises:
-        ResponseError: Marketo said `success: false`; the subclass decides the recovery.
-        ServerError: an HTTP 5xx.
+        ResponseError: Marketo refused the call; the subclass decides the recovery.
+        ServerError: an HTTP status that stands for a moment, without a code that Marketo lists.
         ConnectionLostError: the JSON breaks off.
-        UnexpectedResponseError: it is not an envelope.
+        UnexpectedResponseError: it is not an envelope, or one that cannot be understood.
     """
-    _raise_for_status(call, response)
+    try:
+        return _read(call, response, permissions, writing=writing)
+    except MarketoError as error:
+        error.retry_after_seconds = response.retry_after_seconds
+        raise
+
+
+def _read(
+    call: str, response: HttpResponse, permissions: Sequence[str], *, writing: bool
+) -> Envelope:
     members = _members(call, response)
-    if not members["success"]:
-        raise _response_error(call, members, permission)
+    if members.get("success") is not True or members.get("errors"):
+        raise refusal_error(call, response, members, permissions, writing=writing)
+    request_id = _request_id(members)
+    if error := status_error(call, response, (), request_id):
+        raise error
+    result = members.get("result")
+    if not isinstance(result, list | None):
+        raise beyond_documentation(call, request_id, "a result that is no list")
     return Envelope(
-        result=_list(members.get("result")),
-        request_id=members.get("requestId"),
+        result=result or [],
+        request_id=request_id,
         more=members.get("moreResult"),
         next_page_token=members.get("nextPageToken"),
-        warnings=tuple(str(warning) for warning in _list(members.get("warnings"))),
+        warnings=tuple(map(_warning, _list(members.get("warnings")))),
     )
-
-
-def _list(member: t.Any) -> list[t.Any]:
-    return member if isinstance(member, list) else []
-
-
-def _raise_for_status(call: str, response: HttpResponse) -> None:
-    if response.status == HTTPStatus.OK:
-        return
-    phrase = _phrase(response.status)
-    if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise ServerError(f"The answer to {call} was HTTP {phrase}.")
-    if str(response.status) in TooLargeError.codes:
-        raise TooLargeError(call, [Reason(str(response.status), phrase)], None)
-    raise UnexpectedResponseError(
-        f"The answer to {call} was HTTP {phrase}, which Marketo's REST API does not send: check "
-        "that 'endpoint' is the instance's own address and that no proxy stands between."
-    )
-
-
-def _phrase(status: int) -> str:
-    try:
-        return f"{status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return str(status)
 
 
 def _members(call: str, response: HttpResponse) -> dict[str, t.Any]:
     try:
         members = decode_response(response.body)
-    except ValueError:
-        raise _not_json_error(call, response) from None
-    if isinstance(members, dict) and isinstance(members.get("success"), bool):
-        return members
-    raise UnexpectedResponseError(
+    except ValueError as error:
+        raise status_error(call, response) or _not_json_error(call, response, error) from None
+    if is_envelope(members):
+        return t.cast("dict[str, t.Any]", members)
+    raise status_error(call, response) or UnexpectedResponseError(
         f"The answer to {call} is JSON, but not Marketo's: check that 'endpoint' is the "
         "instance's own address."
     )
 
 
-def _not_json_error(call: str, response: HttpResponse) -> MarketoError:
+def is_envelope(members: t.Any) -> bool:
+    """Return whether decoded JSON is Marketo's envelope; a refusal may lack `success`."""
+    if not isinstance(members, dict):
+        return False
+    if "success" in members:
+        return isinstance(members["success"], bool)
+    return bool(members.get("errors")) and "requestId" in members
+
+
+def status_error(
+    call: str,
+    response: HttpResponse,
+    reasons: Sequence[Reason] = (),
+    request_id: str | None = None,
+) -> MarketoError | None:
+    """Return the error that a response's status stands for; None for success.
+
+    Args:
+        call: what was called.
+        response: the whole HTTP response.
+        reasons: what its body says, in codes that nobody lists.
+        request_id: of the response, if it has one.
+    """
+    status = response.status
+    if status // 100 == HTTPStatus.OK // 100:
+        return None
+    if str(status) in TooLargeError.codes:
+        return TooLargeError(call, [Reason(str(status), _phrase(status)), *reasons], request_id)
+    told = f"The answer to {call} was HTTP {_phrase_of(status, reasons, request_id)}"
+    if transient := transient_error_class(status):
+        return transient(f"{told}.")
+    return UnexpectedResponseError(
+        f"{told}, which Marketo's REST API does not send: check "
+        "that 'endpoint' is the instance's own address and that no proxy stands between."
+    )
+
+
+def transient_error_class(status: int) -> type[ServerError] | None:
+    """Return the class of error of a status that stands for a moment; None for any other."""
+    if status in _NOT_LET_THROUGH:
+        return ThrottledError
+    if status == HTTPStatus.REQUEST_TIMEOUT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return ServerError
+    return None
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "unassigned"
+
+
+def _phrase_of(status: int, reasons: Sequence[Reason], request_id: str | None) -> str:
+    said = "; ".join(map(str, reasons))
+    quoted = ", ".join(filter(None, [said, f"requestId {request_id}" if request_id else ""]))
+    return f"{status} {_phrase(status)}{f' ({quoted})' if quoted else ''}"
+
+
+def _not_json_error(call: str, response: HttpResponse, error: ValueError) -> MarketoError:
+    if isinstance(error, BeyondMeasureError):
+        return beyond_documentation(call, None, str(error))
     text = response.body.decode("utf-8", errors="replace").strip()
     if not text or text.startswith("{"):
         return ConnectionLostError(
@@ -147,69 +224,72 @@ def _not_json_error(call: str, response: HttpResponse) -> MarketoError:
     )
 
 
-def _response_error(
+def refusal_error(
     call: str,
+    response: HttpResponse,
     members: Mapping[str, t.Any],
-    permission: str | None,
-) -> ResponseError:
-    reasons = _reasons(members.get("errors")) or (Reason("none", "no reason was given"),)
-    error_class = response_error_class(reasons[0].code)
-    request_id = members.get("requestId")
-    if error_class is AccessDeniedError:
-        return AccessDeniedError(call, reasons, request_id, permission)
-    return error_class(call, reasons, request_id)
-
-
-def _reasons(entries: t.Any) -> tuple[Reason, ...]:
-    return tuple(
-        Reason(str(entry.get("code", "none")), str(entry.get("message", "no message")))
-        for entry in _list(entries)
-        if isinstance(entry, dict)
-    )
-
-
-def read_record_results(call: str, envelope: Envelope, sent: int) -> Sequence[RecordResult]:
-    """Return what became of each input record, in the order of the input.
+    permissions: Sequence[str] = (),
+    *,
+    writing: bool = False,
+) -> MarketoError:
+    """Return the error that an envelope with errors, or without success, stands for.
 
     Args:
-        call: what was called; for error texts.
-        envelope: the response to a sync or delete call.
-        sent: how many input records the call had.
-
-    Raises:
-        UnexpectedResponseError: there is not exactly one result for each input record.
+        call: what was called.
+        response: the whole HTTP response.
+        members: the envelope in its body.
+        permissions: each would do for the call, should Marketo say that access is denied.
+        writing: True if whoever calls wants to write; for the advice in error texts.
     """
-    items = [item for item in envelope.result if isinstance(item, dict) and "status" in item]
-    results = [_record_result(index, item) for index, item in enumerate(items)]
-    expected = list(range(sent))
-    if [result.seq for result in results] != expected:
-        results.sort(key=attrgetter("seq"))
-    if [result.seq for result in results] != expected:
-        raise UnexpectedResponseError(
-            f"Marketo answered {call} of {sent} records with {len(results)} results that do not "
-            f"match them one by one (requestId {envelope.request_id}): what was delivered cannot "
-            "be told. Run again; upserts can be repeated without harm."
-        )
-    return results
+    reasons, request_id = read_refusal(members)
+    code = reasons[0].code
+    by_status = status_error(call, response, reasons, request_id)
+    if by_status and by_status.recovery is not Recovery.FATAL and not is_listed(code):
+        return by_status
+    error_class = response_error_class(code)
+    if error_class is NoDataError and members.get("result"):
+        return beyond_documentation(call, request_id, f"records, and {reasons[0]} beside them")
+    error: ResponseError
+    if error_class is AccessDeniedError:
+        error = AccessDeniedError(call, reasons, request_id, permissions)
+    elif error_class is CrmManagedError:
+        error = CrmManagedError(call, reasons, request_id, writing=writing)
+    else:
+        error = error_class(call, reasons, request_id)
+    # With both it is not known whether Marketo did what was asked.
+    error.ambiguous |= members.get("success") is True
+    return error
 
 
-def _record_result(index: int, item: Mapping[str, t.Any]) -> RecordResult:
-    """Return one result; made 300 times a call, so the usual one goes without conversions."""
-    seq, guid, reasons = item.get("seq"), item.get("marketoGUID"), item.get("reasons")
-    result = RecordResult(
-        index if seq is None else _parse_seq(seq),
-        str(item["status"]),
-        (str(guid).rstrip() or None) if guid else None,
-        _reasons(reasons) if reasons else (),
-    )
-    if result.reasons or result.accepted:
-        return result
-    return replace(result, reasons=(Reason("none", f"{result.status}, and no reason was given"),))
+def read_refusal(members: Mapping[str, t.Any]) -> tuple[tuple[Reason, ...], str | None]:
+    """Return why an envelope's call was refused, at least one reason, and its requestId."""
+    reasons = read_reasons(members.get("errors")) or (Reason("none", "no reason was given"),)
+    return reasons, _request_id(members)
 
 
-def _parse_seq(seq: t.Any) -> int:
-    """Return seq as an int, or -1 if it is not a number."""
-    try:
-        return int(seq)
-    except (TypeError, ValueError, ArithmeticError):
-        return -1
+def _request_id(members: Mapping[str, t.Any]) -> str | None:
+    request_id = members.get("requestId")
+    return str(request_id) if isinstance(request_id, str | int) and request_id else None
+
+
+def read_reasons(entries: t.Any) -> tuple[Reason, ...]:
+    """Return the reasons in a member that should be a list of `{code, message}`."""
+    return tuple(map(_reason, _list(entries)))
+
+
+def _reason(entry: t.Any) -> Reason:
+    if not isinstance(entry, dict):
+        return Reason("none", str(entry))
+    code = str(entry.get("code") or "none").strip()
+    return Reason(code.removesuffix(".0"), str(entry.get("message") or "no message"))
+
+
+def _warning(entry: t.Any) -> str:
+    return str(_reason(entry)) if isinstance(entry, dict) else str(entry)
+
+
+def _list(member: t.Any) -> list[t.Any]:
+    """Return a member that should be a list; what stands in its place is its only entry."""
+    if isinstance(member, list):
+        return member
+    return [member] if member else []

@@ -11,9 +11,10 @@ It is over 300 lines to keep the whole hierarchy in one place.
     ├── DailyLimitError            daily_call_limit is reached; no call was made
     ├── ConnectionLostError        no response, or half of one                    RETRY
     │   └── UnreachableError       not even a connection: nothing was sent        RETRY
-    ├── ServerError                HTTP 5xx                                       RETRY
+    ├── ServerError                HTTP 408 and 5xx without a code of Marketo's   RETRY
+    │   └── ThrottledError         HTTP 425 and 429 without one: not let through  RETRY
     └── ResponseError              Marketo said `success: false`, with a code
-        ├── TransientError         500 502 604 608 611 614 713                    RETRY
+        ├── TransientError         500 502 604 608 611 614 713 719                RETRY
         ├── RateLimitError         606: over 100 calls in 20 seconds              RETRY
         ├── ConcurrencyLimitError  615: over 10 calls at once                     RETRY
         ├── TokenRefusedError      601 602                                        REAUTHENTICATE
@@ -24,7 +25,8 @@ It is over 300 lines to keep the whole hierarchy in one place.
         ├── DailyQuotaError        607                                            FATAL
         ├── AccessDeniedError      603                                            FATAL
         ├── CrmManagedError        1018 for a whole call: a native CRM sync       FATAL
-        └── RequestRefusedError    605 609 610 612 616 701 703 704 709, unlisted  FATAL
+        └── RequestRefusedError    600 605 609 610 612 613 616 701 703 704 709 710 711 712 714
+                                   and codes that nobody lists                    FATAL
 
 What a single record of a successful call met is no error but data: see `RecordResult`.
 """
@@ -35,7 +37,7 @@ import enum
 import typing as t
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from marketo_opps.models import Reason
@@ -54,8 +56,10 @@ class MarketoError(Exception):
     """Base of all errors of this package; the text is made for users."""
 
     recovery: t.ClassVar[Recovery] = Recovery.FATAL
-    ambiguous: t.ClassVar[bool] = False
+    ambiguous: bool = False
     """True if a write that ended so may have been executed all the same."""
+    retry_after_seconds: float | None = None
+    """The shortest wait before the next try, where the response asks for one."""
     possibly_applied_since: datetime | None = None
     """When the call was first sent, where one of its attempts may have been executed."""
     remedy: t.ClassVar[str] = ""
@@ -131,11 +135,21 @@ class UnreachableError(ConnectionLostError):
 
 
 class ServerError(MarketoError):
-    """The response was an HTTP 5xx."""
+    """The response was an HTTP 408 or 5xx, without a code of Marketo's."""
 
     recovery = Recovery.RETRY
     ambiguous = True
     remedy = "Marketo did not recover in time: run again later, or raise max_retry_seconds."
+
+
+class ThrottledError(ServerError):
+    """The response was an HTTP 425 or 429 without a code of Marketo's: nothing was executed."""
+
+    ambiguous = False
+    remedy = (
+        "A gateway before Marketo lets no more calls through: run again later, or lower "
+        "calls_per_20_seconds."
+    )
 
 
 class ResponseError(MarketoError):
@@ -171,7 +185,7 @@ class ResponseError(MarketoError):
 class TransientError(ResponseError):
     """A temporary failure at Marketo; a write may have been executed all the same."""
 
-    codes = frozenset({"500", "502", "604", "608", "611", "614", "713"})
+    codes = frozenset({"500", "502", "604", "608", "611", "614", "713", "719"})
     recovery = Recovery.RETRY
     ambiguous = True
     remedy = "Marketo did not recover in time: run again later, or raise max_retry_seconds."
@@ -261,14 +275,14 @@ class AccessDeniedError(ResponseError):
         call: str,
         reasons: Sequence[Reason],
         request_id: str | None,
-        permission: str | None = None,
+        permissions: Sequence[str] = (),
     ) -> None:
-        self.permission = permission
+        self.permissions = tuple(permissions)
         super().__init__(call, reasons, request_id)
 
     def advice(self) -> str:
-        """Return which permission to give, or where to allow this address."""
-        wanted = f"'{self.permission}'" if self.permission else "that this call needs"
+        """Return which permissions would do, or where to allow this address."""
+        wanted = " or ".join(f"'{each}'" for each in self.permissions) or "that this call needs"
         return (
             f"Give the API user's role the permission {wanted} (Admin > "
             "Users & Roles > Roles > Access API), or add this machine's address to the allowlist "
@@ -288,16 +302,52 @@ class CrmManagedError(ResponseError):
         "The instance has a native CRM sync that keeps this to itself: read the CRM itself instead."
     )
 
+    def __init__(
+        self,
+        call: str,
+        reasons: Sequence[Reason],
+        request_id: str | None,
+        *,
+        writing: bool = True,
+    ) -> None:
+        self._writing = writing
+        super().__init__(call, reasons, request_id)
+
     def advice(self) -> str:
-        """Return the advice for a read if the call is a GET, else for a write."""
-        return self.read_remedy if self.call.startswith("GET ") else self.remedy
+        """Return the advice for who wants to write, or for who only reads."""
+        return self.remedy if self._writing else self.read_remedy
+
+
+_OTHER_CALLS = (
+    "Marketo answers so to calls about folders or merges, which these plugins do not make: quote "
+    "the requestId to Marketo's support."
+)
 
 
 class RequestRefusedError(ResponseError):
     """Marketo rejects this call, now and later; unlisted codes are shown verbatim."""
 
-    codes = frozenset({"605", "609", "610", "612", "616", "701", "703", "704", "709"})
+    codes = frozenset(
+        {"600", "605", "609", "610", "612", "613", "616", "701", "703", "704", "709"}
+        | {"710", "711", "712", "714"},
+    )
     remedy = "Correct what Marketo names, or quote the requestId to Marketo's support."
+    remedies: t.ClassVar[Mapping[str, str]] = {
+        "600": (
+            "Marketo saw no access token: check that no proxy on the way takes the header "
+            "Authorization out."
+        ),
+        "613": (
+            "Marketo took the call for one in several parts, which it was not: check that no "
+            "proxy on the way changes it, or quote the requestId to Marketo's support."
+        ),
+        **dict.fromkeys(("710", "711", "712", "714"), _OTHER_CALLS),
+    }
+    """Advice for single codes, instead of `remedy`."""
+
+    def advice(self) -> str:
+        """Return what the user can do about this code."""
+        return self.remedies.get(self.code, self.remedy)
 
 
 def response_error_class(code: str) -> type[ResponseError]:
@@ -310,6 +360,11 @@ def response_error_class(code: str) -> type[ResponseError]:
         The class that lists the code, or `RequestRefusedError` for one that nobody lists.
     """
     return _CLASS_BY_CODE.get(code, RequestRefusedError)
+
+
+def is_listed(code: str) -> bool:
+    """Return whether a class of error lists a response-level code."""
+    return code in _CLASS_BY_CODE
 
 
 _CLASS_BY_CODE = {

@@ -19,7 +19,7 @@ from marketo_opps.auth import (
 )
 from marketo_opps.call import SERVER_TIMEOUT_SECONDS, Call, CallAttempts
 from marketo_opps.envelope import read_response
-from marketo_opps.errors import MarketoError, Recovery
+from marketo_opps.errors import MarketoError, Recovery, beyond_documentation
 from marketo_opps.models import CallCounts
 from marketo_opps.pacing import PACING_WINDOW_SECONDS, Pacer
 from marketo_opps.quota import DailyCallLimit
@@ -55,9 +55,11 @@ class RequestLoop:
         nap: Nap,
         fraction: Callable[[], float],
         session: requests.Session | None = None,
+        writes: bool = False,
         pacing_window_seconds: float = PACING_WINDOW_SECONDS,
     ) -> None:
         self._settings = settings
+        self._writes = writes
         self._clock = clock
         self._fraction = fraction
         self._transport = Transport(settings, session=session, clock=clock)
@@ -98,8 +100,13 @@ class RequestLoop:
 
     def calls_today(self) -> int:
         """Return the calls that all users of the instance have made today; may lag."""
-        usage = self.make(Call("GET", "/v1/stats/usage.json", subject_to_daily_limit=False))
-        return sum(int(day.get("total") or 0) for day in usage.result)
+        call = Call("GET", "/v1/stats/usage.json", subject_to_daily_limit=False)
+        usage = self.make(call)
+        try:
+            return sum(int(day.get("total") or 0) for day in usage.result)
+        except (AttributeError, TypeError, ValueError, ArithmeticError):
+            what = "a total of calls that is no number"
+            raise beyond_documentation(call.name, usage.request_id, what) from None
 
     def stop(self) -> None:
         """Make no new calls and no more retries; only sets a flag."""
@@ -156,7 +163,12 @@ class RequestLoop:
             attempts.is_querying_usage = False
         with self._pacer.slot() as attempts.turn:
             response = self._exchange(call, token, attempts)
-        envelope = read_response(call.name, response, permission=call.permission)
+        envelope = read_response(
+            call.name,
+            response,
+            permissions=call.permissions,
+            writing=self._writes or call.writes,
+        )
         for warning in envelope.warnings:
             _LOGGER.warning("Marketo warns about %s: %s", call.name, warning)
         return envelope
@@ -205,7 +217,7 @@ class RequestLoop:
             max_retry_seconds=self._settings.max_retry_seconds,
             fraction=self._fraction(),
         )
-        if pauses_all_threads(error):
+        if _pauses_all_threads(error, attempts):
             self._pacer.pause(attempts.delay_seconds or 0.0)
 
     def _wait(self, error: MarketoError, attempts: CallAttempts) -> None:
@@ -215,7 +227,7 @@ class RequestLoop:
         else:
             _LOGGER.warning("%s Trying again in %.1f s.", error.summary, seconds)
         # A pause of all threads is waited for with them, at the next attempt.
-        if not pauses_all_threads(error):
+        if not _pauses_all_threads(error, attempts):
             self._pacer.sleep(seconds)
 
     def _fetch_token(self) -> Token:
@@ -238,3 +250,8 @@ class RequestLoop:
         with self._counts_lock:
             counts = self._counts
             self._counts = CallCounts(counts.calls + 1, counts.retries + int(is_retry))
+
+
+def _pauses_all_threads(error: MarketoError, attempts: CallAttempts) -> bool:
+    """Return whether all calls wait; identity, which is asked before a place is, has no limits."""
+    return attempts.sent and pauses_all_threads(error)

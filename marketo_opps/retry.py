@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from marketo_opps.errors import ConcurrencyLimitError, RateLimitError, Recovery
+from marketo_opps.errors import ConcurrencyLimitError, RateLimitError, Recovery, ThrottledError
 
 if t.TYPE_CHECKING:
     from marketo_opps.errors import MarketoError
@@ -57,24 +57,25 @@ def delay_seconds(
         fraction: 0 to 1, drawn at random.
 
     Returns:
-        Seconds, never past the end of `max_retry_seconds`; None where the call is not to be
-        made again.
+        Seconds, not fewer than the response asks for, and never past the end of
+        `max_retry_seconds`; None where the call is not to be made again.
     """
     if error.recovery is Recovery.REAUTHENTICATE:
         return 0.0 if failures <= MAX_REAUTHENTICATIONS else None
     left = max_retry_seconds - seconds_retrying
     if error.recovery is not Recovery.RETRY or left <= 0:
         return None
-    return min(_wait_for(error).seconds(failures, fraction), left)
+    wait = _wait_for(error).seconds(failures, fraction)
+    return min(max(wait, error.retry_after_seconds or 0.0), left)
 
 
 def pauses_all_threads(error: MarketoError) -> bool:
     """Return whether every thread has to wait, not only the one that met the error."""
-    return isinstance(error, RateLimitError | ConcurrencyLimitError)
+    return isinstance(error, RateLimitError | ConcurrencyLimitError | ThrottledError)
 
 
 def _wait_for(error: MarketoError) -> ExponentialWait:
-    if isinstance(error, RateLimitError):
+    if isinstance(error, RateLimitError | ThrottledError):
         return _RATE_LIMIT
     if isinstance(error, ConcurrencyLimitError):
         return _CONCURRENCY_LIMIT

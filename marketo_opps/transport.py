@@ -7,7 +7,6 @@ import time
 import typing as t
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from marketo_opps.errors import ConnectionLostError, MarketoError, SettingsError, UnreachableError
+from marketo_opps.http_headers import moment, retry_after_seconds
 from marketo_opps.redaction import REDACTOR
 
 if t.TYPE_CHECKING:
@@ -34,12 +34,16 @@ _MOST_CONNECTIONS = 11
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """An HTTP response: status, Marketo's `Date` (aware), and the whole body, decompressed."""
+    """An HTTP response: status, Marketo's `Date` (aware), and the whole body, decompressed.
+
+    `retry_after_seconds` is the shortest wait that it asks for before the next try.
+    """
 
     status: int
     server_time: datetime
     body: bytes
     content_type: str
+    retry_after_seconds: float | None = None
 
 
 class Transport:
@@ -146,11 +150,15 @@ class Transport:
                 raise ConnectionLostError(
                     f"The answer of {self._base} came so slowly that it was given up."
                 )
+        server_time = moment(response.headers.get("Date")) or datetime.now(UTC)
         return HttpResponse(
             status=response.status_code,
-            server_time=_server_time(response.headers.get("Date")),
+            server_time=server_time,
             body=b"".join(chunks),
             content_type=response.headers.get("Content-Type", ""),
+            retry_after_seconds=retry_after_seconds(
+                response.headers.get("Retry-After"), server_time
+            ),
         )
 
     def close(self) -> None:
@@ -193,13 +201,6 @@ def _check_certificates(path: str) -> None:
             f"The certificates in {path} cannot be read ({said}): correct REQUESTS_CA_BUNDLE in "
             "the environment."
         ) from None
-
-
-def _server_time(date: str | None) -> datetime:
-    try:
-        return parsedate_to_datetime(date or "").astimezone(UTC)
-    except ValueError:
-        return datetime.now(UTC)
 
 
 def connection_error(error: Exception, base: str) -> MarketoError:

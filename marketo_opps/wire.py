@@ -22,6 +22,10 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
+class BeyondMeasureError(ValueError):
+    """JSON with a number or a nesting that no program reads; the text says what it holds."""
+
+
 def encode_record(record: Mapping[str, t.Any]) -> bytes:
     """Encode a record as compact UTF-8 JSON; a `Decimal` keeps all its digits."""
     return _ENCODER.encode(record)
@@ -36,13 +40,23 @@ def decode_response(body: bytes) -> t.Any:
     """Decode the body of a response; numbers with a fraction are `Decimal`.
 
     Raises:
+        BeyondMeasureError: it holds a number or a nesting beyond all measure.
         ValueError: it is not JSON.
     """
+    try:
+        return _decode_tolerantly(body)
+    except json.JSONDecodeError:
+        raise
+    except (ValueError, RecursionError):
+        raise BeyondMeasureError("a number or a nesting beyond all measure") from None
+
+
+def _decode_tolerantly(body: bytes) -> t.Any:
     try:
         return _DECODER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         # A long text cut by Marketo within a surrogate pair is refused by msgspec, not by json.
-        text = body.decode("utf-8", errors="replace")
+        text = body.decode("utf-8-sig", errors="replace")
         return _without_lone_surrogates(json.loads(text, parse_float=Decimal))
 
 

@@ -76,8 +76,7 @@ class NoOpportunitiesError(NotResumableError):
     """A native CRM sync keeps opportunities to itself, for reading too."""
 
     def __init__(self, error: CrmManagedError) -> None:
-        # A long read goes as POST, which by itself looks like a write.
-        super().__init__(f"{error.summary} {error.read_remedy}")
+        super().__init__(str(error))
 
 
 class UnknownFieldError(NotResumableError):

@@ -73,7 +73,9 @@ class TargetMarketoOpps(MarketoPlugin, Target):
             self.config,
             self.settings,
             shutdown=self.shutdown,
-            make_client=partial(MarketoClient, pacing_window_seconds=self.pacing_window_seconds),
+            make_client=partial(
+                MarketoClient, writes=True, pacing_window_seconds=self.pacing_window_seconds
+            ),
         )
 
     # Settings

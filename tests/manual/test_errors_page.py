@@ -410,6 +410,7 @@ CASES: dict[str, Case] = {
     "The answer to ... was HTTP ..., which": answered(status_code=404, text="no"),
     "The answer to ... was HTTP .... ...": answered(status_code=503, text="no"),
     "Marketo's identity service answered HTTP .... ...": answered(token={"status_code": 503}),
+    "Marketo's identity service answered with": answered(token={"json": {"access_token": "a b"}}),
     "Marketo's identity service answered HTTP ... with": answered(token={"text": "hello"}),
     "Marketo answered ... with ... (requestId": described_once,
     "Marketo answered ... of ... records": odd_results(),

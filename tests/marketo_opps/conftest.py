@@ -129,6 +129,8 @@ class Instance:
             return {"exc": answer}
         if callable(answer):
             return {"content": answer, "headers": self._date()}
+        if isinstance(answer, dict) and "status_code" in answer:
+            return answer
         if isinstance(answer, int):
             return {"status_code": answer, "text": "<html>gateway</html>"}
         body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()

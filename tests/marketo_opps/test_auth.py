@@ -13,7 +13,9 @@ from marketo_opps.auth import Token, TokenCache, read_token, token_path
 from marketo_opps.errors import (
     ConnectionLostError,
     ServerError,
+    ThrottledError,
     TokenRefusedError,
+    TransientError,
     UnexpectedResponseError,
 )
 from marketo_opps.transport import HttpResponse
@@ -220,6 +222,17 @@ def test_identity_that_is_down_for_a_moment_is_asked_again(instance, client, fak
     assert client.counts.retries == 0
 
 
+def test_identity_that_lets_nothing_through_is_waited_for_as_it_asks(
+    instance, client, fake_time, success
+):
+    throttled = {"status_code": 429, "headers": {"Retry-After": "50"}}
+    token = {"json": {"access_token": "token-1", "expires_in": 60}}
+    instance.adapter.register_uri("POST", "/identity/oauth/token", [throttled, token])
+    instance.answers("stats/usage.json", success({"total": 1}))
+    assert client.calls_today() == 1
+    assert fake_time.waited == pytest.approx(50)
+
+
 def test_identity_is_asked_with_both_credentials(client, instance, success):
     instance.answers("stats/usage.json", success({"total": 1}))
     client.calls_today()
@@ -289,6 +302,12 @@ class TestReadToken:
             ({}, 200),
             ([], 200),
             ({"access_token": None}, 200),
+            ({"access_token": ""}, 200),
+            ({"access_token": 5}, 200),
+            ({"access_token": ["abc"]}, 200),
+            ("abc", 200),
+            (5, 200),
+            (b"[" * 100_000, 200),
             ({}, 404),
             ({}, 302),
         ],
@@ -305,6 +324,59 @@ class TestReadToken:
     def test_a_5xx_is_the_servers_error(self):
         with pytest.raises(ServerError, match="HTTP 502"):
             read_token(answer(b"", 502), now=0)
+
+    @pytest.mark.parametrize(
+        ("status", "error"), [(408, ServerError), (425, ThrottledError), (429, ThrottledError)]
+    )
+    def test_a_status_that_stands_for_a_moment_is_no_refusal(self, status, error):
+        response = HttpResponse(status, datetime.now(UTC), b"", "", retry_after_seconds=9.0)
+        with pytest.raises(error, match=f"HTTP {status}") as caught:
+            read_token(response, now=0)
+        assert type(caught.value) is error
+        assert caught.value.retry_after_seconds == 9.0
+
+    @pytest.mark.parametrize("error", ["server_error", "temporarily_unavailable"])
+    def test_oauths_words_for_a_moment_are_no_refusal(self, error):
+        with pytest.raises(ServerError, match=error):
+            read_token(answer({"error": error}, 400), now=0)
+
+    @pytest.mark.parametrize("status", [200, 401, 503])
+    def test_an_envelope_goes_by_its_code_here_too(self, status):
+        errors = [{"code": "608", "message": "unavailable"}]
+        members = {"requestId": "r#1", "success": False, "errors": errors}
+        with pytest.raises(TransientError, match=r"608 unavailable \(requestId r#1\)"):
+            read_token(answer(members, status), now=0)
+
+    @pytest.mark.parametrize(
+        "value", ["line\nbreak", "br\u00e9ve", "\u4e00\u4e8c", "two words", "a\0b"]
+    )
+    def test_a_token_that_no_header_can_hold_is_told_and_not_quoted(self, value):
+        with pytest.raises(UnexpectedResponseError, match="that no header can hold") as caught:
+            read_token(answer({"access_token": value, "expires_in": 60}), now=0)
+        assert value not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        "life", [10**400, -5, "soon", [], {}, None, b"1e999", b"NaN", b'"nan"', b'"inf"']
+    )
+    def test_a_life_of_any_shape_is_a_second_at_least(self, life):
+        told = life if isinstance(life, bytes) else json.dumps(life).encode()
+        token = read_token(answer(b'{"access_token":"abc","expires_in":' + told + b"}"), now=0)
+        assert token.expires_at == 1.0
+
+    @pytest.mark.parametrize("error", [{"code": 1}, ["a"], 5, True])
+    def test_an_error_of_any_shape_is_told(self, error):
+        with pytest.raises(CredentialsError, match="LaunchPoint"):
+            read_token(answer({"error": error, "error_description": ["b"]}, 401), now=0)
+
+    def test_long_words_of_identity_are_cut_to_one_short_line(self):
+        with pytest.raises(CredentialsError) as caught:
+            read_token(answer({"error": "a\nb" + "x" * 5000}, 401), now=0)
+        assert "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 450
+
+    def test_an_error_of_another_program_is_told_and_not_laid_on_the_credentials(self):
+        with pytest.raises(UnexpectedResponseError, match=r"HTTP 404 \(Not Found: no desc"):
+            read_token(answer({"error": "Not Found", "status": 404}, 404), now=0)
 
     def test_http_500_is_a_fault_of_the_server_and_not_of_the_credentials(self):
         with pytest.raises(ServerError):

@@ -14,6 +14,7 @@ import requests
 
 from marketo_opps import (
     CrmManagedError,
+    DailyQuotaError,
     DataError,
     FieldDescription,
     InvalidFilterValueError,
@@ -662,3 +663,58 @@ def test_reads_are_gets(client, instance, success):
     client.paging_token(DATE)
     client.field("a/b")
     assert [call.method for call in instance.calls] == ["GET"] * 4
+
+
+def with_status(status, members, **headers):
+    """An answer of Marketo's that came by something that gives it a status of its own."""
+    return {"status_code": status, "json": members, "headers": headers}
+
+
+def test_a_token_refused_with_a_status_is_renewed_as_one_without(
+    instance, client, success, refusal
+):
+    instance.tokens = ["token-1", "token-2"]
+    instance.answers("stats/usage.json", with_status(401, refusal(601)), success({"total": 7}))
+    assert client.calls_today() == 7
+    assert instance.calls[-1].headers["Authorization"] == "Bearer token-2"
+
+
+def test_a_used_up_quota_in_an_answer_of_failure_ends_it_at_once(instance, client, refusal):
+    instance.answers("stats/usage.json", with_status(503, refusal(607)))
+    with pytest.raises(DailyQuotaError, match=r"607 .*requestId r#1"):
+        client.calls_today()
+    assert len(instance.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("after", "waited"), [("40", 40), ("Mon, 23 Nov 2026 17:00:45 GMT", 45), ("7200", 300)]
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_wait_that_an_answer_asks_for_is_heeded(
+    *, status, after, waited, instance, client, fake_time, success
+):
+    headers = {"Retry-After": after, "Date": "Mon, 23 Nov 2026 17:00:00 GMT"}
+    instance.answers("stats/usage.json", with_status(status, {}, **headers), success({"total": 7}))
+    assert client.calls_today() == 7
+    assert fake_time.waited == pytest.approx(waited)
+
+
+@pytest.mark.parametrize(("total", "read"), [("12", 12), (12.0, 12), (None, 0), (" 12 ", 12)])
+def test_a_total_of_calls_may_be_text(total, read, instance, client, success):
+    instance.answers("stats/usage.json", success({"total": total}))
+    assert client.calls_today() == read
+
+
+@pytest.mark.parametrize(
+    "day", ["12", None, [], {"total": "many"}, {"total": [1]}, {"total": {1: 2}}]
+)
+def test_a_total_of_calls_that_is_no_number_is_told(day, instance, client, success):
+    instance.answers("stats/usage.json", success(day))
+    with pytest.raises(UnexpectedResponseError, match=r"that is no number \(requestId r#1\)"):
+        client.calls_today()
+
+
+@pytest.mark.parametrize("token", [12, "12"])
+def test_a_paging_token_may_be_a_number(token, instance, client, success):
+    instance.answers("activities/pagingtoken.json", success(nextPageToken=token))
+    assert client.paging_token(DATE) == "12"

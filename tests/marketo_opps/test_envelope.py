@@ -7,15 +7,22 @@ from datetime import UTC, datetime
 
 import pytest
 
-from marketo_opps.envelope import Envelope, read_record_results, read_response
+from marketo_opps.envelope import Envelope, read_response
 from marketo_opps.errors import (
+    AccessDeniedError,
     ConnectionLostError,
+    DailyQuotaError,
+    DataError,
+    RateLimitError,
+    Recovery,
     RequestRefusedError,
     ServerError,
+    ThrottledError,
+    TokenRefusedError,
     TooLargeError,
+    TransientError,
     UnexpectedResponseError,
 )
-from marketo_opps.models import Reason
 from marketo_opps.transport import HttpResponse
 
 NOW = datetime(2026, 11, 23, 17, tzinfo=UTC)
@@ -95,94 +102,153 @@ def test_a_5xx_is_the_servers_error_whatever_its_body():
 @pytest.mark.parametrize("status", [413, 414])
 def test_a_call_that_is_too_large_is_told_by_its_status(status):
     with pytest.raises(TooLargeError) as caught:
-        read_response("POST /x", answer(b"<html>", status, "text/html"), permission=None)
+        read_response("POST /x", answer(b"<html>", status, "text/html"), permissions=())
     assert caught.value.call == "POST /x"
     assert [why.code for why in caught.value.reasons] == [str(status)]
     assert all(why.message and why.message != "None" for why in caught.value.reasons)
 
 
-@pytest.mark.parametrize("errors", [None, [], "no list", ["no object"]])
+@pytest.mark.parametrize("errors", [None, [], "", {}])
 def test_a_refusal_without_a_reason_is_still_a_refusal(errors):
     with pytest.raises(RequestRefusedError, match="none no reason was given") as caught:
         read_response("GET /x", answer({"success": False, "errors": errors}))
     assert caught.value.request_id is None
 
 
-def test_a_result_that_is_no_list_counts_as_none():
-    assert read_response("GET /x", answer({"success": True, "result": {"a": 1}})).result == []
+@pytest.mark.parametrize(
+    ("errors", "said"),
+    [
+        ([{"code": 610, "message": "gone"}], "610 gone"),
+        ([{"code": " 610 ", "message": "gone"}], "610 gone"),
+        ([{"code": 610.0, "message": "gone"}], "610 gone"),
+        ({"code": "610", "message": "gone"}, "610 gone"),
+        ([{"message": "gone"}], "none gone"),
+        ([{"code": None, "message": None}], "none no message"),
+        (["gone"], "none gone"),
+        ("gone", "none gone"),
+    ],
+)
+def test_reasons_of_any_shape_are_told(errors, said):
+    with pytest.raises(RequestRefusedError, match=f": {said} "):
+        read_response("GET /x", answer({"success": False, "errors": errors, "requestId": "r#1"}))
 
 
-def envelope(*items):
-    return Envelope(list(items), "r#1", more=False, next_page_token=None, warnings=())
+def test_a_request_id_may_be_a_number():
+    with pytest.raises(RequestRefusedError, match="requestId 17"):
+        read_response("GET /x", answer({"success": False, "requestId": 17}))
+    assert read_response("GET /x", answer({"success": True, "requestId": 17})).request_id == "17"
 
 
-def test_record_results_are_matched_by_seq_not_by_position():
-    results = read_record_results(
-        "POST /x",
-        envelope(
-            {"seq": 1, "status": "updated", "marketoGUID": "g1 "},
-            {"seq": 0, "status": "created", "marketoGUID": "g0"},
-        ),
-        sent=2,
-    )
-    assert [(each.seq, each.status, each.marketo_guid) for each in results] == [
-        (0, "created", "g0"),
-        (1, "updated", "g1"),
-    ]
-    assert all(each.accepted for each in results)
+@pytest.mark.parametrize("result", [{}, {"a": 1}, "text", 5, False])
+def test_a_result_that_is_no_list_is_told(result):
+    with pytest.raises(UnexpectedResponseError, match=r"a result that is no list \(requestId r"):
+        read_response("GET /x", answer({"success": True, "result": result, "requestId": "r"}))
 
 
-def test_a_skipped_record_brings_all_its_reasons():
-    reasons = [{"code": 1004, "message": "not found"}, {"code": "1003", "message": "bad"}]
-    (result,) = read_record_results(
-        "POST /x", envelope({"seq": 0, "status": "skipped", "reasons": reasons}), sent=1
-    )
-    assert not result.accepted
-    assert result.marketo_guid is None
-    assert result.reasons == (Reason("1004", "not found"), Reason("1003", "bad"))
+def test_warnings_may_be_objects():
+    warnings = [{"code": "1", "message": "careful"}, "look out"]
+    read = read_response("GET /x", answer({"success": True, "warnings": warnings}))
+    assert read.warnings == ("1 careful", "look out")
 
 
-@pytest.mark.parametrize("status", ["skipped", "failed", "queued"])
-def test_a_status_that_is_no_success_is_not_accepted_and_has_a_reason(status):
-    (result,) = read_record_results("POST /x", envelope({"seq": 0, "status": status}), sent=1)
-    assert not result.accepted
-    assert status in str(result.reasons[0])
+def refusal(code, **members):
+    errors = [{"code": code, "message": "said Marketo"}]
+    return {"requestId": "r#1", "success": False, "errors": errors, **members}
 
 
 @pytest.mark.parametrize(
-    "items",
+    ("status", "code", "error"),
     [
-        [],
-        [{"seq": 0, "status": "created"}],
-        [{"seq": 0, "status": "created"}] * 2,
-        [{"seq": 0, "status": "created"}, {"seq": 2, "status": "created"}],
-        [{"seq": number, "status": "created"} for number in range(3)],
-        [{"seq": 0, "status": "created"}, {"seq": 1}],
-        [{"seq": 0, "status": "created"}, "created"],
-        [{"seq": 0, "status": "created"}, {"seq": "first", "status": "created"}],
-        [{"seq": 0, "status": "created"}, {"seq": [1], "status": "created"}],
+        (401, "601", TokenRefusedError),
+        (403, "603", AccessDeniedError),
+        (404, "610", RequestRefusedError),
+        (429, "606", RateLimitError),
+        (503, "607", DailyQuotaError),
+        (500, "606", RateLimitError),
+        (503, "608", TransientError),
+        (302, "1003", DataError),
+        (400, "9999", RequestRefusedError),
     ],
 )
-def test_results_that_do_not_match_the_input_one_by_one_are_not_trusted(items):
-    with pytest.raises(UnexpectedResponseError, match=r"2 records.*r#1.*Run again") as caught:
-        read_record_results("POST /x", envelope(*items), sent=2)
+def test_whatever_the_status_the_envelopes_code_decides(status, code, error):
+    with pytest.raises(error, match=rf"{code} said Marketo \(requestId r#1\)") as caught:
+        read_response("GET /x", answer(refusal(code), status))
+    assert type(caught.value) is error
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(503, ServerError), (408, ServerError), (429, ThrottledError)]
+)
+def test_a_code_that_nobody_lists_goes_by_a_status_that_stands_for_a_moment(status, error):
+    with pytest.raises(error, match=r"\(9999 said Marketo, requestId r#1\)") as caught:
+        read_response("GET /x", answer(refusal("9999"), status))
+    assert type(caught.value) is error
+
+
+def test_what_is_too_large_keeps_the_envelopes_words():
+    with pytest.raises(TooLargeError, match=r"413 .*; 9999 said Marketo \(requestId r#1\)"):
+        read_response("GET /x", answer(refusal("9999"), 413))
+
+
+@pytest.mark.parametrize(("status", "ambiguous"), [(408, True), (425, False), (429, False)])
+def test_only_what_was_let_through_may_have_been_executed(status, ambiguous):
+    with pytest.raises(ServerError) as caught:
+        read_response("POST /x", answer(b"", status))
+    assert caught.value.ambiguous is ambiguous
+    assert caught.value.recovery is Recovery.RETRY
+
+
+@pytest.mark.parametrize("status", [201, 203])
+def test_any_success_may_carry_an_envelope(status):
+    assert read_response("GET /x", answer({"success": True, "result": [1]}, status)).result == [1]
+
+
+def test_success_in_an_answer_of_failure_is_told_with_its_request_id():
+    with pytest.raises(UnexpectedResponseError, match=r"HTTP 404 Not Found \(requestId r#1\)"):
+        read_response("GET /x", answer({"success": True, "requestId": "r#1"}, 404))
+
+
+def test_a_refusal_may_lack_success():
+    members = {"requestId": "r#1", "errors": [{"code": "603", "message": "denied"}]}
+    with pytest.raises(AccessDeniedError, match="603 denied"):
+        read_response("GET /x", answer(members))
+
+
+@pytest.mark.parametrize(("code", "error"), [("606", RateLimitError), ("1003", DataError)])
+def test_success_with_errors_is_a_refusal_that_may_have_been_executed(code, error):
+    members = refusal(code, success=True, result=[{"status": "created"}])
+    with pytest.raises(error) as caught:
+        read_response("POST /x", answer(members))
     assert caught.value.ambiguous
 
 
-@pytest.mark.parametrize("seq", [{}, {"seq": None}])
-def test_results_without_seq_are_in_the_order_of_the_input(seq):
-    results = read_record_results(
-        "POST /x", envelope({"status": "created", **seq}, {"status": "deleted", **seq}), sent=2
-    )
-    assert [each.status for each in results] == ["created", "deleted"]
+def test_no_data_beside_records_is_told_and_not_taken_for_nothing():
+    members = refusal("702", success=True, result=[{"name": "x"}])
+    with pytest.raises(UnexpectedResponseError, match=r"records, and 702 .*requestId r#1"):
+        read_response("GET /x", answer(members))
 
 
-def test_a_seq_may_be_text_and_a_guid_a_number():
-    results = read_record_results(
-        "POST /x",
-        envelope(
-            {"seq": "1", "status": "updated", "marketoGUID": 5}, {"seq": "0", "status": "updated"}
-        ),
-        sent=2,
-    )
-    assert [(each.seq, each.marketo_guid) for each in results] == [(0, None), (1, "5")]
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"success":' + b"9" * 5000 + b"}"])
+def test_json_beyond_all_measure_is_told_at_once(body):
+    with pytest.raises(UnexpectedResponseError, match="a number or a nesting beyond all measure"):
+        read_response("GET /x", answer(body))
+
+
+def test_a_byte_order_mark_before_an_envelope_is_taken():
+    body = b"\xef\xbb\xbf" + json.dumps({"success": True, "result": [1]}).encode()
+    assert read_response("GET /x", answer(body)).result == [1]
+
+
+def test_a_wait_that_is_asked_for_comes_with_the_error():
+    response = HttpResponse(503, NOW, b"", "", retry_after_seconds=17.0)
+    with pytest.raises(ServerError) as caught:
+        read_response("GET /x", response)
+    assert caught.value.retry_after_seconds == 17.0
+
+
+@pytest.mark.parametrize(
+    ("token", "read"), [("next", "next"), (12, "12"), ("", None), (None, None)]
+)
+def test_a_page_token_may_be_a_number(token, read):
+    members = {"success": True, "nextPageToken": token}
+    assert read_response("GET /x", answer(members)).token("GET /x") == read

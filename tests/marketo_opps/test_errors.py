@@ -7,7 +7,7 @@ import typing as t
 
 import pytest
 
-from marketo_opps import MarketoObject, Recovery, errors
+from marketo_opps import MarketoClient, MarketoObject, Recovery, errors
 from marketo_opps.errors import (
     AccessDeniedError,
     ConcurrencyLimitError,
@@ -25,6 +25,7 @@ from marketo_opps.errors import (
 )
 
 OPPORTUNITIES = MarketoObject.OPPORTUNITIES
+READ_ACTIVITY = "Read-Only Activity' or 'Read-Write Activity"
 RETRY, REAUTHENTICATE = Recovery.RETRY, Recovery.REAUTHENTICATE
 RESHAPE, FATAL = Recovery.RESHAPE, Recovery.FATAL
 
@@ -47,7 +48,7 @@ class Row(t.NamedTuple):
 TABLE = [
     *(
         Row(code, TransientError, RETRY, 19, TRANSIENT_WAITS, ambiguous=True)
-        for code in ("500", "502", "604", "608", "611", "614", "713")
+        for code in ("500", "502", "604", "608", "611", "614", "713", "719")
     ),
     Row("606", RateLimitError, RETRY, 22, RATE_WAITS),
     Row("615", ConcurrencyLimitError, RETRY, 54, CONCURRENCY_WAITS),
@@ -56,7 +57,10 @@ TABLE = [
     Row("603", AccessDeniedError, FATAL, 1, []),
     *(
         Row(code, RequestRefusedError, FATAL, 1, [])
-        for code in ("605", "609", "610", "612", "616", "701", "703", "704", "709", "1234", "999")
+        for code in (
+            *("600", "605", "609", "610", "612", "613", "616", "701", "703", "704", "709"),
+            *("710", "711", "712", "714", "1234", "999"),
+        )
     ),
     *(
         Row(code, DataError, RESHAPE, 1, [])
@@ -107,12 +111,74 @@ def test_what_is_too_large_at_http_level_asks_for_another_call(status, attempts,
     assert len(instance.calls) == attempts
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 504, 599])
-def test_an_http_5xx_is_repeated(status, instance, client, fake_time, success):
+@pytest.mark.parametrize("status", [408, 500, 502, 503, 504, 599])
+def test_a_status_that_stands_for_a_moment_is_repeated(
+    status, instance, client, fake_time, success
+):
     instance.answers("opportunities.json", status, status, success())
     client.query(OPPORTUNITIES, filter_type="idField", filter_values=["a"], fields=["name"])
     assert len(instance.calls) == 3
     assert fake_time.waited == pytest.approx(0.75 + 1.5)
+
+
+@pytest.mark.parametrize("status", [425, 429])
+def test_a_gateway_that_lets_nothing_through_is_waited_for(
+    status, instance, client, fake_time, success
+):
+    instance.answers("opportunities.json", status, status, success({"seq": 0, "status": "created"}))
+    outcome = client.sync(OPPORTUNITIES, [b"{}"], action="createOnly")
+    assert len(instance.calls) == 3
+    assert fake_time.waited == pytest.approx(6 + 12)
+    assert not outcome.ambiguous
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        ("600", "takes the header Authorization out"),
+        ("613", "no proxy on the way changes it"),
+        ("710", "which these plugins do not make"),
+        ("714", "which these plugins do not make"),
+        ("609", "Correct what Marketo names"),
+    ],
+)
+def test_a_code_that_has_advice_of_its_own_brings_it(code, advice, instance, client, refusal):
+    instance.answers("opportunities.json", refusal(code))
+    with pytest.raises(RequestRefusedError, match=advice):
+        client.sync(OPPORTUNITIES, [b"{}"], action="createOrUpdate")
+
+
+def of_reading(client):
+    return client.describe(OPPORTUNITIES)
+
+
+def of_long_reading(client):
+    values = [f"{number:036}" for number in range(100)]
+    return client.query(OPPORTUNITIES, filter_type="idField", filter_values=values, fields=["x"])
+
+
+def of_writing(client):
+    return client.sync(OPPORTUNITIES, [b"{}"], action="createOrUpdate")
+
+
+@pytest.mark.parametrize(
+    ("writes", "call", "advice"),
+    [
+        (False, of_reading, "read the CRM itself"),
+        (False, of_long_reading, "read the CRM itself"),
+        (False, of_writing, "cannot be written by API"),
+        (True, of_reading, "cannot be written by API"),
+        (True, of_long_reading, "cannot be written by API"),
+    ],
+)
+def test_what_a_crm_keeps_is_told_to_readers_and_writers_in_their_words(
+    *, writes, call, advice, instance, settings, refusal
+):
+    instance.answers("opportunities/describe.json", refusal(1018))
+    instance.answers("opportunities.json", refusal(1018))
+    client = MarketoClient(settings(), session=instance.session, writes=writes)
+    with pytest.raises(CrmManagedError, match=advice):
+        call(client)
 
 
 def test_what_to_do_is_told_only_once_it_is_given_up(instance, client, caplog):
@@ -137,14 +203,14 @@ def test_the_daily_quota_tells_the_hour_of_its_reset(instance, client, refusal):
         (
             lambda client: client.describe(OPPORTUNITIES),
             "opportunities/describe.json",
-            "Read-Only Opportunity",
+            "Read-Only Opportunity' or 'Read-Write Opportunity",
         ),
         (
             lambda client: client.query(
                 OPPORTUNITIES, filter_type="idField", filter_values=["a"], fields=[]
             ),
             "opportunities.json",
-            "Read-Only Opportunity",
+            "Read-Only Opportunity' or 'Read-Write Opportunity",
         ),
         (
             lambda client: client.sync(OPPORTUNITIES, [b"{}"], action="createOnly"),
@@ -159,14 +225,14 @@ def test_the_daily_quota_tells_the_hour_of_its_reset(instance, client, refusal):
         (
             lambda client: client.browse_fields(),
             "opportunities/schema/fields.json",
-            "Read-Write Schema Standard Field (or Read-Write Schema Custom Field)",
+            "Read-Write Schema Standard Field' or 'Read-Write Schema Custom Field",
         ),
         (
             lambda client: client.field("name"),
             "opportunities/schema/fields/name.json",
-            "Read-Write Schema Standard Field (or Read-Write Schema Custom Field)",
+            "Read-Write Schema Standard Field' or 'Read-Write Schema Custom Field",
         ),
-        (lambda client: client.activity_types(), "activities/types.json", "Read-Only Activity"),
+        (lambda client: client.activity_types(), "activities/types.json", READ_ACTIVITY),
     ],
 )
 def test_denied_access_names_the_permission_of_the_call_and_the_allowlist(

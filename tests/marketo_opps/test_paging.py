@@ -207,7 +207,7 @@ def test_what_marketo_says_of_more_is_told_as_it_is(instance, client, success, s
         ({"moreResult": ""}, "a moreResult that is neither true nor false"),
         ({"moreResult": 1}, "a moreResult that is neither true nor false"),
         ({"moreResult": []}, "a moreResult that is neither true nor false"),
-        ({"nextPageToken": 5}, "a page token that is no text"),
+        ({"nextPageToken": [5]}, "a page token that is no text"),
     ],
 )
 def test_what_marketo_cannot_mean_is_an_error(instance, client, success, said, told):

@@ -12,6 +12,7 @@ from marketo_opps.errors import (
     CredentialsError,
     RateLimitError,
     ServerError,
+    ThrottledError,
     TokenRefusedError,
     TransientError,
 )
@@ -40,6 +41,7 @@ def delay(error, failures=1, seconds_retrying=0.0, max_retry_seconds=300.0, frac
         (ConnectionLostError(""), [1, 2, 4, 8, 16, 30, 30]),
         (response_error(TransientError), [1, 2, 4, 8, 16, 30, 30]),
         (response_error(RateLimitError), [8, 16, 20, 20]),
+        (ThrottledError(""), [8, 16, 20, 20]),
         (response_error(ConcurrencyLimitError), [1, 2, 4, 8, 8]),
     ],
 )
@@ -69,6 +71,15 @@ def test_no_retry_begins_after_max_retry_seconds(
         assert 0 < wait <= max_retry_seconds - seconds_retrying
 
 
+@pytest.mark.parametrize(
+    ("asked", "waited"), [(None, 1), (0.0, 1), (0.5, 1), (17.0, 17), (3600.0, 300)]
+)
+def test_a_wait_that_a_response_asks_for_is_heeded_within_the_time_for_retrying(asked, waited):
+    error = ServerError("")
+    error.retry_after_seconds = asked
+    assert delay(error) == waited
+
+
 def test_no_time_for_retrying_means_one_attempt():
     assert delay(ServerError(""), max_retry_seconds=0) is None
 
@@ -84,8 +95,9 @@ def test_what_is_fatal_is_never_tried_again():
     assert delay(CredentialsError("")) is None
 
 
-def test_only_the_instances_two_limits_concern_all_threads():
+def test_only_limits_of_instance_and_gateway_concern_all_threads():
     assert pauses_all_threads(response_error(RateLimitError))
     assert pauses_all_threads(response_error(ConcurrencyLimitError))
+    assert pauses_all_threads(ThrottledError(""))
     assert not pauses_all_threads(response_error(TransientError))
     assert not pauses_all_threads(ServerError(""))

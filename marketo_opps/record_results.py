@@ -1,0 +1,70 @@
+"""Reads what became of each record of a sync or delete call; pure."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+from operator import attrgetter
+
+from marketo_opps.envelope import read_reasons
+from marketo_opps.errors import UnexpectedResponseError
+from marketo_opps.models import Reason, RecordResult
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from marketo_opps.envelope import Envelope
+
+_SKIPPED = "skipped"
+
+
+def read_record_results(call: str, envelope: Envelope, sent: int) -> Sequence[RecordResult]:
+    """Return what became of each input record, in the order of the input.
+
+    Args:
+        call: what was called; for error texts.
+        envelope: the response to a sync or delete call.
+        sent: how many input records the call had.
+
+    Raises:
+        UnexpectedResponseError: there is not exactly one result for each input record.
+    """
+    items = [item for item in envelope.result if isinstance(item, dict) and _is_result(item)]
+    results = [_record_result(index, item) for index, item in enumerate(items)]
+    expected = list(range(sent))
+    if [result.seq for result in results] != expected:
+        results.sort(key=attrgetter("seq"))
+    if [result.seq for result in results] != expected:
+        raise UnexpectedResponseError(
+            f"Marketo answered {call} of {sent} records with {len(results)} results that do not "
+            f"match them one by one (requestId {envelope.request_id}): what was delivered cannot "
+            "be told. Run again; upserts can be repeated without harm."
+        )
+    return results
+
+
+def _is_result(item: Mapping[str, t.Any]) -> bool:
+    return "status" in item or "reasons" in item or "errors" in item
+
+
+def _record_result(index: int, item: Mapping[str, t.Any]) -> RecordResult:
+    """Return one result; made 300 times a call, so the usual one goes without conversions."""
+    seq, guid = item.get("seq"), item.get("marketoGUID")
+    reasons = item.get("reasons") or item.get("errors")
+    result = RecordResult(
+        index if seq is None else _parse_seq(seq),
+        str(item.get("status", _SKIPPED)),
+        (str(guid).rstrip() or None) if guid else None,
+        read_reasons(reasons) if reasons else (),
+    )
+    if result.reasons or result.accepted:
+        return result
+    return replace(result, reasons=(Reason("none", f"{result.status}, and no reason was given"),))
+
+
+def _parse_seq(seq: t.Any) -> int:
+    """Return seq as an int, or -1 if it is not a number."""
+    try:
+        return int(seq)
+    except (TypeError, ValueError, ArithmeticError):
+        return -1
