@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from marketo_opps import redaction
 from marketo_opps.call import Call, CallAttempts
+from marketo_opps.describe import read_description
 from marketo_opps.errors import (
     DataError,
     InvalidFilterValueError,
@@ -150,10 +151,9 @@ class MarketoClient:
         if len(envelope.result) != 1:
             raise _beyond_documentation(call, envelope, f"{len(envelope.result)} objects")
         try:
-            return ObjectDescription.from_json(envelope.result[0])
-        except (KeyError, TypeError, AttributeError):
-            what = "an object without all of name, keys, searchable fields and fields"
-            raise _beyond_documentation(call, envelope, what) from None
+            return read_description(obj, envelope.result[0])
+        except ValueError as error:
+            raise _beyond_documentation(call, envelope, str(error)) from None
 
     def query(
         self,

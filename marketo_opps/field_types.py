@@ -36,7 +36,10 @@ _DATE_LENGTH = len("2015-02-03")
 
 def _read_string(value: t.Any) -> str:
     if isinstance(value, bool | list | dict):
-        return json.dumps(value, default=str)
+        try:
+            return json.dumps(value, default=str)
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
     return str(value)
 
 
@@ -90,6 +93,8 @@ def _exact_integer(value: t.Any) -> int:
 def _exact_number(value: t.Any) -> int | Decimal:
     if isinstance(value, bool):
         raise ValueError("it is a boolean")  # noqa: TRY004 - a value that does not fit, as others
+    if isinstance(value, list | dict):
+        raise ValueError("it is no number")  # noqa: TRY004 - the same
     if isinstance(value, int):
         if abs(value) >= _TOO_LARGE:
             raise ValueError("it is no finite number")
@@ -117,7 +122,7 @@ _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 def _plain_boolean(value: t.Any) -> bool:
     try:
-        return _BOOLEANS[str(value).strip().lower()]
+        return _BOOLEANS["" if isinstance(value, list | dict) else str(value).strip().lower()]
     except KeyError:
         raise ValueError("it is neither true nor false") from None
 
@@ -164,7 +169,18 @@ class FieldType(t.NamedTuple):
 _STRING = FieldType("string", _read_string, "a string", as_is=str)
 _WHOLE = FieldType("integer", _read_integer, "a whole number", as_is=int)
 _DECIMAL = FieldType("number", _read_number, "a number")
+_TRUTH = FieldType("boolean", _read_boolean, "a boolean", as_is=bool)
+_MOMENT = FieldType("string", _read_datetime, "a date and time", "date-time")
+# Names that others give to these types, in answers of Marketo's sister endpoints too.
+_ALIASES = {
+    **dict.fromkeys(("int", "long", "bigint", "biginteger", "smallint", "short"), _WHOLE),
+    **dict.fromkeys(("number", "double", "decimal", "bigdecimal", "numeric", "real"), _DECIMAL),
+    **dict.fromkeys(("bool",), _TRUTH),
+    **dict.fromkeys(("date-time", "date_time", "timestamp"), _MOMENT),
+    **dict.fromkeys(("char", "varchar", "textarea", "longtext"), _STRING),
+}
 _FIELD_TYPES = {
+    **_ALIASES,
     "string": _STRING,
     "text": _STRING,
     "email": _STRING,
@@ -176,17 +192,22 @@ _FIELD_TYPES = {
     "percent": _WHOLE,
     "float": _DECIMAL,
     "currency": _DECIMAL,
-    "boolean": FieldType("boolean", _read_boolean, "a boolean", as_is=bool),
+    "boolean": _TRUTH,
     "date": FieldType("string", _read_date, "a date", "date"),
-    "datetime": FieldType("string", _read_datetime, "a date and time", "date-time"),
+    "datetime": _MOMENT,
 }
 
 
 def field_type(field: FieldDescription) -> FieldType:
-    """Return a field's type; that of strings for one that Adobe does not document."""
-    return _FIELD_TYPES.get(field.data_type, _STRING)
+    """Return a field's type; that of strings for one that nobody knows."""
+    return _FIELD_TYPES.get(_normalized(field.data_type), _STRING)
 
 
 def is_known_type(data_type: str) -> bool:
-    """Return whether describe's `dataType` is one that Adobe documents."""
-    return data_type in _FIELD_TYPES
+    """Return whether describe's `dataType` is one that Adobe documents, or a usual name of one."""
+    return _normalized(data_type) in _FIELD_TYPES
+
+
+def _normalized(data_type: str) -> str:
+    """Return a data type as it is looked up: recorded answers mix cases."""
+    return data_type.strip().casefold()

@@ -43,17 +43,22 @@ def json_schema(field: FieldDescription) -> dict[str, t.Any]:
     """Return the JSON Schema of a field's values, null included; an unknown type is a string.
 
     No `format` is promised for email, phone and url: Marketo does not check what is typed there,
-    and a loader that does would refuse the record.
+    and a loader that does would refuse the record. Nor is a `maxLength`: a longer value would stop
+    a loader that validates, so what describe says of it is in the description.
     """
     kind = field_type(field)
     schema: dict[str, t.Any] = {"type": [kind.json_type, "null"]}
     if kind.format:
         schema["format"] = kind.format
-    if field.length and kind.json_type == "string" and not kind.format:
-        schema["maxLength"] = field.length
-    if field.display_name:
-        schema["description"] = field.display_name
+    if description := _description(field, is_text=kind.json_type == "string" and not kind.format):
+        schema["description"] = description
     return schema
+
+
+def _description(field: FieldDescription, *, is_text: bool) -> str:
+    if not field.length or not is_text:
+        return field.display_name
+    return f"{field.display_name} (up to {field.length} characters)".lstrip()
 
 
 def record_reader(

@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import dataclass
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
 Record = dict[str, t.Any]
@@ -42,17 +42,6 @@ class FieldDescription:
     length: int | None = None
     updateable: bool = True
 
-    @classmethod
-    def from_json(cls, field: Mapping[str, t.Any]) -> FieldDescription:
-        """Read one member of describe's `fields`."""
-        return cls(
-            name=field["name"],
-            display_name=field.get("displayName", field["name"]),
-            data_type=str(field.get("dataType", "string")),
-            length=field.get("length"),
-            updateable=field.get("updateable", True),
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class ObjectDescription:
@@ -63,17 +52,6 @@ class ObjectDescription:
     dedupe_fields: tuple[str, ...]
     searchable_fields: tuple[tuple[str, ...], ...]
     fields: tuple[FieldDescription, ...]
-
-    @classmethod
-    def from_json(cls, result: Mapping[str, t.Any]) -> ObjectDescription:
-        """Read the one member of describe's `result`."""
-        return cls(
-            name=result["name"],
-            id_field=result["idField"],
-            dedupe_fields=tuple(result["dedupeFields"]),
-            searchable_fields=tuple(tuple(names) for names in result["searchableFields"]),
-            fields=tuple(FieldDescription.from_json(field) for field in result["fields"]),
-        )
 
     def field(self, name: str) -> FieldDescription | None:
         """Return the field of exactly this API name, or None."""

@@ -94,5 +94,5 @@ def _type(field: FieldDescription) -> t.Any:
         return kind
     if "format" in schema:
         return t.Annotated[str, Meta(pattern=_FORMATS[schema["format"]])]
-    length = schema.get("maxLength", _SAFE_TEXT_CHARACTERS)
+    length = field.length or _SAFE_TEXT_CHARACTERS
     return t.Annotated[str, Meta(min_length=1, max_length=length)]

@@ -505,6 +505,9 @@ CASES: dict[str, Case] = {
     "Setting '...' is missing.": lambda _: TapMarketoOpps(config={"endpoint": NOBODY}),
     "The state of ... is of the instance": with_state({"instance": "another.mktorest.com"}),
     "Settings have changed since": settings_changed,
+    "Marketo's description of ...": answered(
+        json={"success": True, "result": [{"fields": [{"name": "a"}, {}]}]}
+    ),
     "Unknown data type ...": lambda world: tap(world.sandbox(), **VALUES),
     "Stopped on request; the next run": lambda world: target(
         world.sandbox(), schema(), shutdown=asked_to_stop()
@@ -568,6 +571,7 @@ PARTS = {
     "it is no text": "the same",
     "it is neither true nor false": "the same",
     "it lies outside of the calendar": "the same",
+    "it is nested too deeply": "the same",
     "a moment must be text": "within 'The state of ... cannot be read'",
     "what found_by": "the same",
 }

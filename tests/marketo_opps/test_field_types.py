@@ -33,6 +33,15 @@ def plain(value):
     return float(value) if isinstance(value, Decimal) else value
 
 
+@pytest.mark.parametrize("data_type", TYPES)
+def test_a_value_nested_beyond_all_measure_fits_no_type(data_type):
+    value = []
+    for _ in range(100_000):
+        value = [value]
+    with pytest.raises(ValueError, match="it is"):
+        read(data_type, value)
+
+
 def test_unknown_types_are_told_apart():
     assert [each for each in TYPES if not is_known_type(each)] == ["brand_new_type"]
 

@@ -28,16 +28,25 @@ class TestSchema:
             ("boolean", {"type": ["boolean", "null"]}),
             ("date", {"type": ["string", "null"], "format": "date"}),
             ("datetime", {"type": ["string", "null"], "format": "date-time"}),
+            *((each, {"type": ["integer", "null"]}) for each in ("Integer", " INT ", "long")),
+            *((each, {"type": ["number", "null"]}) for each in ("Number", "double", "Decimal")),
+            *((each, {"type": ["boolean", "null"]}) for each in ("Boolean", "bool")),
+            ("Timestamp", {"type": ["string", "null"], "format": "date-time"}),
         ],
     )
     def test_each_data_type_has_its_own(self, data_type, schema):
         assert json_schema(field(data_type)) == schema | {"description": "Shown as"}
 
-    def test_a_length_is_told_for_text_alone(self):
-        assert json_schema(field("string", 255))["maxLength"] == 255
-        assert "maxLength" not in json_schema(field("text"))
+    def test_a_length_is_told_for_text_alone_and_stops_no_loader(self):
+        told = json_schema(field("string", 255))
+        assert told["description"] == "Shown as (up to 255 characters)"
+        assert "maxLength" not in told
         for data_type in (*INTEGER_TYPES, *NUMBER_TYPES, "boolean", "date", "datetime"):
-            assert "maxLength" not in json_schema(field(data_type, 10))
+            assert json_schema(field(data_type, 10))["description"] == "Shown as"
+
+    def test_a_length_is_told_without_a_display_name_too(self):
+        told = json_schema(FieldDescription("x", "", "string", 50))
+        assert told["description"] == "(up to 50 characters)"
 
     def test_no_display_name_is_no_description(self):
         assert json_schema(FieldDescription("x", "", "string")) == {"type": ["string", "null"]}

@@ -44,7 +44,7 @@ def test_the_schema_is_what_describe_says_custom_fields_and_all(catalog, sandbox
     assert properties["amount"]["type"] == ["number", "null"]
     assert properties["closeDate"]["format"] == "date"
     assert properties["updatedAt"]["format"] == "date-time"
-    assert properties["region"]["maxLength"] == 100
+    assert properties["region"]["description"].endswith(" (up to 100 characters)")
     assert properties["territory"]["type"] == ["string", "null"]
     assert {"externalOpportunityId", "leadId", "role", "isPrimary"} <= set(
         catalog["opportunity_roles"]["schema"]["properties"]

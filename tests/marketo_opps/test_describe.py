@@ -1,0 +1,134 @@
+"""Describe's answers, in both documented shapes and in odd ones."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from marketo_opps import FieldDescription, MarketoObject
+from marketo_opps.describe import read_description
+from marketo_opps.field_types import is_known_type
+
+OPPORTUNITIES, ROLES = MarketoObject.OPPORTUNITIES, MarketoObject.OPPORTUNITY_ROLES
+
+# Adobe's OpenAPI, "ObjectMetaData".
+BY_API_NAME = {
+    "apiName": "opportunity",
+    "pluralName": "Opportunities",
+    "description": "What is sold",
+    "relationships": [{"field": "x", "relatedTo": {"name": "Lead"}, "type": "child"}],
+    "idField": "marketoGUID",
+    "dedupeFields": ["externalOpportunityId"],
+    "searchableFields": [["externalOpportunityId"], ["marketoGUID"]],
+    "fields": [{"name": "amount", "displayName": "Amount", "dataType": "currency"}],
+    "state": "approved",
+    "version": "approved",
+}
+
+
+def described(obj=OPPORTUNITIES, **members):
+    return read_description(obj, {"fields": [{"name": "amount"}], **members})
+
+
+def field(**members):
+    (read,) = described(fields=[{"name": "amount", **members}]).fields
+    return read
+
+
+def test_the_shape_of_the_openapi_is_read_as_the_printed_one():
+    by_name = {**BY_API_NAME, "name": "opportunity"}
+    del by_name["apiName"]
+    read = read_description(OPPORTUNITIES, BY_API_NAME)
+    assert read == read_description(OPPORTUNITIES, by_name)
+    assert read.name == "opportunity"
+    assert read.fields == (FieldDescription("amount", "Amount", "currency"),)
+
+
+def test_a_field_may_be_called_by_its_api_name():
+    assert described(fields=[{"apiName": "amount"}]).field_names == ("amount",)
+
+
+@pytest.mark.parametrize(
+    ("obj", "keys"),
+    [
+        (OPPORTUNITIES, ("externalOpportunityId",)),
+        (ROLES, ("externalOpportunityId", "leadId", "role")),
+    ],
+)
+def test_keys_that_are_left_out_are_the_documented_ones(obj, keys):
+    read = described(obj)
+    assert (read.name, read.id_field, read.dedupe_fields) == ("", "marketoGUID", keys)
+    assert read.searchable_fields == ()
+
+
+@pytest.mark.parametrize("searchable", [["a", "b"], [["a"], ["b"]], [["a"], "b", [], None, [None]]])
+def test_searchable_fields_may_be_a_flat_list(searchable):
+    assert described(searchableFields=searchable).searchable_fields == (("a",), ("b",))
+
+
+@pytest.mark.parametrize("searchable", [None, "a", 5, {"a": 1}])
+def test_searchable_fields_of_any_other_shape_are_none(searchable):
+    assert described(searchableFields=searchable).searchable_fields == ()
+
+
+def test_a_key_alone_is_a_list_of_one():
+    assert described(dedupeFields="externalKey").dedupe_fields == ("externalKey",)
+
+
+def test_a_field_listed_twice_is_taken_as_it_is_listed_first():
+    read = described(
+        fields=[
+            {"name": "a", "dataType": "integer"},
+            {"name": "b"},
+            {"name": "a", "dataType": "string"},
+        ]
+    )
+    assert read.field_names == ("a", "b")
+    assert read.fields[0].data_type == "integer"
+
+
+@pytest.mark.parametrize("name", ["amount due", "a.b", "\u00dcbertrag", "a/b", "$a", "1", "name'"])
+def test_an_odd_name_survives(name):
+    assert described(fields=[{"name": name}]).field_names == (name,)
+
+
+@pytest.mark.parametrize("odd", [{}, {"name": ""}, {"name": None}, {"name": "a,b"}, 5, None, "a"])
+def test_a_field_that_cannot_be_asked_for_is_left_out_and_told(odd, caplog):
+    assert described(fields=[{"name": "a"}, odd]).field_names == ("a",)
+    assert "opportunities has 1 field without a name that can be asked for" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("told", "read"),
+    [("Amount", "Amount"), (5, "5"), (None, "amount"), ("", "amount"), ([], "amount")],
+)
+def test_a_display_name_may_be_a_number_or_missing(told, read):
+    assert field(displayName=told).display_name == read
+
+
+@pytest.mark.parametrize(
+    ("told", "read"),
+    [
+        *((each, 255) for each in (255, "255", " 255 ", Decimal(255))),
+        *((each, None) for each in (None, "", "long", 0, -1, True, [], "9" * 5000)),
+    ],
+)
+def test_a_length_may_be_text(told, read):
+    assert field(length=told).length == read
+
+
+@pytest.mark.parametrize(
+    ("told", "read"),
+    [(False, False), ("false", False), ("False ", False), (True, True), (None, True), ("no", True)],
+)
+def test_a_field_can_be_updated_unless_it_says_otherwise(told, read):
+    assert field(updateable=told).updateable is read
+
+
+@pytest.mark.parametrize(
+    ("told", "read"), [("Integer", "Integer"), (None, "string"), ("", "string"), ({}, "string")]
+)
+def test_a_data_type_is_kept_as_it_is_told_and_is_a_string_without(told, read):
+    assert field(dataType=told).data_type == read
+    assert is_known_type(field(dataType=told).data_type)
