@@ -1,4 +1,4 @@
-"""How keys of records are compared; pure."""
+"""How keys of records, and names of fields, are compared; pure."""
 
 from __future__ import annotations
 
@@ -13,3 +13,8 @@ def comparable_key(value: t.Any) -> str | None:
     Marketo sends some ids as either.
     """
     return None if value is None else str(value).rstrip().casefold() or None
+
+
+def comparable_name(name: str) -> str:
+    """Return the form in which names of fields, properties and columns are compared."""
+    return name.replace("_", "").casefold()

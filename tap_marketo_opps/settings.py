@@ -44,7 +44,10 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
     "filter_values_path": {
         "type": ["string", "null"],
         "title": "Filter values file",
-        "description": "For filter: a text file with one value a line; it may hold millions",
+        "description": (
+            "For filter: a text file with one value a line, or a CSV or TSV file with a header "
+            "that has a column of the field's name; it may hold millions"
+        ),
     },
     "lead_id_from": {
         "type": ["integer", "null"],
@@ -62,8 +65,8 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
         "type": ["string", "null"],
         "title": "Lead ids file",
         "description": (
-            "For lead_ids: a text file with one lead id a line instead (the Id column of a Smart "
-            "List export, without its header)"
+            "For lead_ids: a file of lead ids instead: a Smart List export as it is, or one lead "
+            "id a line"
         ),
     },
     "start_date": {

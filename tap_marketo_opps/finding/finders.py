@@ -93,7 +93,7 @@ class FilterFinder:
         self.filter_type = filter_type
         self._source = source
         self.fingerprint_label = f"filter {filter_type} {source.digest}"
-        self._key_field = _ALIASES.get(filter_type, filter_type)
+        self._key_field = key_field(filter_type)
         self.description = f"filter of {self._key_field}, {counted(source.total, 'value')}"
 
     def stages(
@@ -202,6 +202,11 @@ class ActivityFinder:
         )
         opportunities = _opportunities_by_role(client, batch_size, fields, resumes, pending)
         return StagePlan(log, [roles, *opportunities])
+
+
+def key_field(filter_type: str) -> str:
+    """Return the field that a `filter_type` looks up by."""
+    return _ALIASES.get(filter_type, filter_type)
 
 
 def filterable_fields(description: ObjectDescription) -> list[str]:

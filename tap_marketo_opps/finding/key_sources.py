@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import bisect
-import codecs
 import hashlib
 import itertools
+import logging
 import typing as t
 from array import array
 from collections import deque
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from marketo_opps import MAX_BATCH_RECORDS, SettingsError, is_valid_filter_value
 from tap_marketo_opps.errors import ChangedFileError
+from tap_marketo_opps.finding.key_lines import KeyFile
 from tap_marketo_opps.finding.lead_ranges import range_digest
+from tap_marketo_opps.wording import counted
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 KEYS_PER_CALL = MAX_BATCH_RECORDS
 _SAMPLE_SIZE = 5
-_BYTE_ORDER_MARKS = {
-    codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
+_RULE = "a value that holds a comma cannot be looked up"
+_LOGGER = logging.getLogger("tap-marketo-opps")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,24 +65,34 @@ class ListedKeys:
     """
 
     def __init__(self, setting: str, values: Iterable[t.Any]) -> None:
-        self._lines = [str(value) for value in values]
-        _check_characters(setting, self._lines)
+        self._keys = [str(value).strip() for value in values]
+        _check_characters(setting, self._keys)
         summary = _KeySummary(_is_invalid_value)
-        deque(summary.add_each(self._lines), maxlen=0)
-        summary.raise_if_invalid(setting, "a value that holds a comma cannot be looked up", "value")
+        deque(summary.add_each(self._keys), maxlen=0)
+        summary.raise_if_invalid(setting, _RULE, "value")
         self.total = summary.count
         self.digest = summary.digest
 
     def chunks(self, start: int = 0) -> Iterator[Chunk]:
         """Yield the keys from the given index on."""
-        return _chunks(self._lines[start:], start)
+        return _chunks(self._keys[start:], start)
 
 
 class FileKeys:
-    """Keys in a file, one a line; never all in memory.
+    """Keys in a file, one a line or in a column; never all in memory.
 
     It is read once to count and check its keys, and again to look them up. What is looked up is
     what the digest, and so each bookmark, is of: 16 bytes a chunk are kept to compare.
+
+    Args:
+        setting: Which one names the file, for error messages.
+        path: Of the file.
+        column: The header of the keys' column, where the file has one.
+        is_invalid: Returns True for a key that cannot be looked up.
+        rule: Which keys cannot.
+
+    Raises:
+        SettingsError: It cannot be read, holds no keys, or one that cannot be looked up.
     """
 
     def __init__(
@@ -92,17 +100,29 @@ class FileKeys:
         setting: str,
         path: str,
         *,
+        column: str,
         is_invalid: Callable[[str], bool] | None = None,
-        rule: str = "a value that holds a comma cannot be looked up",
+        rule: str = _RULE,
     ) -> None:
         self._setting = setting
         self._path = path
+        self._file = KeyFile(setting, path, column)
         summary = _KeySummary(is_invalid or _is_invalid_value)
-        with self._open() as lines:
-            self._marks = _Marks.of(summary.add_each(self._decoded(lines)))
+        self._marks = _Marks.of(summary.add_each(self._file.keys()))
         summary.raise_if_invalid(f"{setting}: {path}", rule, "line")
         self.total = summary.count
         self.digest = summary.digest
+        self._warn_of_rows_without_key(column)
+
+    def _warn_of_rows_without_key(self, column: str) -> None:
+        if rows := self._file.keyless:
+            _LOGGER.warning(
+                "%s: %s in %s without %s: left out.",
+                self._setting,
+                counted(rows, "row"),
+                self._path,
+                column,
+            )
 
     def chunks(self, start: int = 0) -> Iterator[Chunk]:
         """Yield the keys from the given line (counted from 0) on.
@@ -119,40 +139,9 @@ class FileKeys:
 
     def _read_again(self, start: int) -> Iterator[Chunk]:
         try:
-            with self._open() as lines:
-                yield from _chunks(itertools.islice(self._decoded(lines), start, None), start)
+            yield from _chunks(itertools.islice(self._file.keys(), start, None), start)
         except SettingsError as error:
             raise ChangedFileError(self._setting, self._path) from error
-
-    def _open(self) -> t.TextIO:
-        path = Path(self._path)
-        try:
-            if path.exists() and not path.is_file():
-                raise SettingsError(f"{self._setting}: {path} is no regular file.")
-            with path.open("rb") as file:
-                mark = file.read(3)
-            return path.open(encoding=_encoding(mark))
-        except OSError as error:
-            raise self._unreadable(error) from error
-        except ValueError:
-            # A NUL in it, or half of a surrogate pair.
-            raise SettingsError(f"{self._setting}: cannot read {path}: it is no path.") from None
-
-    def _unreadable(self, error: OSError) -> SettingsError:
-        return SettingsError(f"{self._setting}: cannot read {self._path}: {error.strerror}.")
-
-    def _decoded(self, lines: t.TextIO) -> Iterator[str]:
-        number = 0
-        try:
-            for number, line in enumerate(lines, 1):  # noqa: B007 - named when the next one fails
-                yield line
-        except UnicodeError as error:
-            raise SettingsError(
-                f"{self._setting}: {self._path} is not text in UTF-8, in line {number + 1} or "
-                f"after it: save it as UTF-8 (or as UTF-16 with its byte order mark)."
-            ) from error
-        except OSError as error:
-            raise self._unreadable(error) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +152,10 @@ class _Marks:
     hashes: array[int] = field(default_factory=lambda: array("q"))
 
     @classmethod
-    def of(cls, lines: Iterable[str]) -> _Marks:
+    def of(cls, keys: Iterable[str]) -> _Marks:
         """Return the marks of all chunks."""
         marks = cls()
-        for chunk in _chunks(lines, 0):
+        for chunk in _chunks(keys, 0):
             marks.ends.append(chunk.end)
             marks.hashes.append(hash(chunk))
         return marks
@@ -227,7 +216,7 @@ def is_invalid_lead_id(key: str) -> bool:
 
 
 class _KeySummary:
-    """Count and digest of all keys, and those that cannot be looked up.
+    """Count and digest of all keys, and where those are that cannot be looked up.
 
     Args:
         is_invalid: Returns True for a key that cannot be looked up.
@@ -236,8 +225,8 @@ class _KeySummary:
     def __init__(self, is_invalid: Callable[[str], bool]) -> None:
         self._is_invalid = is_invalid
         self._hash = hashlib.sha256()
-        self._sample: list[str] = []
         self._invalid_count = 0
+        self._first_invalid: list[int] = []
         self.count = 0
 
     @property
@@ -245,48 +234,44 @@ class _KeySummary:
         """Return a digest of the keys."""
         return self._hash.hexdigest()[:32]
 
-    def add_each(self, lines: Iterable[str]) -> Iterator[str]:
-        """Take each line into account, and yield it."""
-        for number, line in enumerate(lines, 1):
-            if key := line.strip():
+    def add_each(self, keys: Iterable[str]) -> Iterator[str]:
+        """Take each key that is not empty into account, and yield all."""
+        for number, key in enumerate(keys, 1):
+            if key:
                 self.count += 1
                 self._hash.update(key.encode() + b"\n")
                 if self._is_invalid(key):
-                    self._note_invalid(f"{number} {key!r}")
-            yield line
+                    self._note_invalid(number)
+            yield key
 
-    def _note_invalid(self, named: str) -> None:
+    def _note_invalid(self, number: int) -> None:
         self._invalid_count += 1
-        if len(self._sample) < _SAMPLE_SIZE:
-            self._sample.append(named)
+        if len(self._first_invalid) < _SAMPLE_SIZE:
+            self._first_invalid.append(number)
 
     def raise_if_invalid(self, where: str, rule: str, place: str) -> None:
-        """Raise SettingsError if a key is invalid, or if there is none."""
+        """Raise SettingsError if a key is invalid, or if there is none.
+
+        Keys may be of any field, and are not quoted.
+        """
         if self._invalid_count:
-            named = ", ".join(f"{place} {item}" for item in self._sample)
-            more = self._invalid_count - len(self._sample)
+            named = ", ".join(f"{place} {number}" for number in self._first_invalid)
+            more = self._invalid_count - len(self._first_invalid)
             raise SettingsError(
-                f"{where}: {rule}: {named}" + (f", and {more} more." if more else ".")
+                f"{where}: {rule}: {named}" + (f", and {more:,} more." if more else ".")
             )
         if not self.count:
             raise SettingsError(f"{where} holds no values.")
 
 
-def _chunks(lines: Iterable[str], start: int) -> Iterator[Chunk]:
+def _chunks(given: Iterable[str], start: int) -> Iterator[Chunk]:
     keys: dict[str, None] = {}
     end = start
-    for end, line in enumerate(lines, start + 1):
-        if key := line.strip():
+    for end, key in enumerate(given, start + 1):
+        if key:
             keys[key] = None
         if len(keys) == KEYS_PER_CALL:
             yield Chunk(start, end, tuple(keys))
             start, keys = end, {}
     if keys:
         yield Chunk(start, end, tuple(keys))
-
-
-def _encoding(mark: bytes) -> str:
-    for byte_order_mark, encoding in _BYTE_ORDER_MARKS.items():
-        if mark.startswith(byte_order_mark):
-            return encoding
-    return "utf-8"

@@ -72,6 +72,16 @@ class RunReporter:
             emitted = output.counts.emitted
             found = f"{output.name}: {emitted:,} records, found together with {leader.name}"
             _LOGGER.info("%s", "; ".join([found, *_misfits(output)]))
+        self._warn_if_nothing_matched()
+
+    def _warn_if_nothing_matched(self) -> None:
+        source = self._stages.source
+        if source.unmatched and source.unmatched == source.keys_done:
+            _LOGGER.warning(
+                "Not one of the %s looked up matched anything: check that they are of the field "
+                "that they are looked up by, and of this instance.",
+                source.noun,
+            )
 
     def _leaders_line(self, leader: StreamOutput) -> str:
         counts, before = self._client.counts, self._counts_before

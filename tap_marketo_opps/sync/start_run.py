@@ -17,6 +17,7 @@ from tap_marketo_opps.finding.finders import (
     FilterFinder,
     LeadFinder,
     filterable_fields,
+    key_field,
 )
 from tap_marketo_opps.finding.key_sources import (
     FileKeys,
@@ -126,7 +127,8 @@ def _finder(
 
 def _filter_source(config: Config) -> KeySource:
     if path := config.get("filter_values_path"):
-        return FileKeys("filter_values_path", path)
+        column = key_field(config["filter_type"])
+        return FileKeys("filter_values_path", path, column=column)
     return ListedKeys("filter_values", config["filter_values"])
 
 
@@ -135,8 +137,9 @@ def _lead_source(config: Config) -> KeySource:
         return FileKeys(
             "lead_ids_path",
             path,
+            column="Id",
             is_invalid=is_invalid_lead_id,
-            rule="a lead id is a whole number",
+            rule="a lead id is a whole number (below a header, it is the column Id)",
         )
     return LeadRange(config["lead_id_from"], config["lead_id_to"])
 

@@ -7,9 +7,9 @@ import typing as t
 from marketo_opps import FieldDescription
 from marketo_opps.field_writers import writer
 from marketo_opps.fields import CREATED_AT, EXTERNAL_ID, MARKETO_GUID, UPDATED_AT
+from marketo_opps.keys import comparable_name
 from target_marketo_opps.errors import UnwritableStreamError
 from target_marketo_opps.mapping.keys import key_fields, trimming
-from target_marketo_opps.mapping.routing import loose
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
     from target_marketo_opps.settings import TargetSettings
 
 _MANAGED_FIELDS = frozenset({CREATED_AT, UPDATED_AT, MARKETO_GUID})
-_LOOSE_MANAGED_FIELDS = frozenset(map(loose, _MANAGED_FIELDS))
+_LOOSE_MANAGED_FIELDS = frozenset(map(comparable_name, _MANAGED_FIELDS))
 
 FieldWriter = tuple[str, t.Callable[[t.Any], t.Any]]
 """A field's name, and the function that converts a property's value for it."""
@@ -114,14 +114,17 @@ class FieldPlan:
     def _field(self, name: str) -> FieldDescription | None:
         """Return the field of that name: exactly, or ignoring case and underscores."""
         matches = [field for field in self.fields if field.name == name]
-        matches = matches or [field for field in self.fields if loose(field.name) == loose(name)]
+        wanted = comparable_name(name)
+        matches = matches or [
+            field for field in self.fields if comparable_name(field.name) == wanted
+        ]
         if len(matches) > 1:
             raise UnwritableStreamError(
                 f"Stream '{self._stream}': the property '{name}' may be Marketo's field "
                 f"{' or '.join(field.name for field in matches)}. Name it exactly, by stream_maps "
                 "for example.",
             )
-        if not matches and loose(name) not in _LOOSE_MANAGED_FIELDS:
+        if not matches and wanted not in _LOOSE_MANAGED_FIELDS:
             self.unknown.append(name)
         return matches[0] if matches else None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from marketo_opps import MarketoObject
+from marketo_opps.keys import comparable_name
 from target_marketo_opps.errors import UnwritableStreamError
 
 if t.TYPE_CHECKING:
@@ -17,11 +18,6 @@ _DESCRIPTIVE_STREAMS = frozenset({"opportunity_fields", "opportunity_activities"
 """Streams of the tap that describe Marketo and cannot be written to it."""
 
 _CHOICES = "'opportunities', 'opportunity_roles' or 'ignore'"
-
-
-def loose(name: str) -> str:
-    """Return a name in the form in which properties and fields are matched."""
-    return name.replace("_", "").casefold()
 
 
 def destination(
@@ -52,7 +48,7 @@ def destination(
     if stream in _DESCRIPTIVE_STREAMS or stream == MarketoObject.OPPORTUNITY_ROLES:
         _log_ignored(stream, logger)
         return None
-    if {loose(name) for name in key_fields()} <= {loose(name) for name in properties}:
+    if {*map(comparable_name, key_fields())} <= {*map(comparable_name, properties)}:
         return MarketoObject.OPPORTUNITIES
     raise UnwritableStreamError(
         f"Stream '{stream}' is not 'opportunities' and has no property for "

@@ -125,7 +125,7 @@ def values_file(content: bytes | None, **more: t.Any) -> Case:
 
 def changed_file(world: World) -> None:
     path = world.file("a\n")
-    source = FileKeys("filter_values_path", path)
+    source = FileKeys("filter_values_path", path, column="externalOpportunityId")
     world.file("b\n")
     next(source.chunks())
 
@@ -373,15 +373,19 @@ CASES: dict[str, Case] = {
     "The environment variable ... is '...'": logging_by("LOGLEVEL", "verbose"),
     "The environment variable SINGER": logging_by("SINGER_SDK_LOG_CONFIG", "/dev/null"),
     "...: cannot read ...: ...": values_file(None),
-    "...: ... is no regular file.": lambda world: tap(
+    "...: ... is no regular file, ...": lambda world: tap(
         world.sandbox(), filter_values_path=str(world.path)
     ),
     "...: ... is not text in UTF-8": values_file(b"one\n\xe9\n"),
     "...: ... was changed or removed": changed_file,
     "... holds no values.": values_file(b"\n"),
-    "...: a value that holds a comma": values_file(b"a,b\n"),
+    "...: a value that holds a comma": values_file(b"one\na,b\n"),
     "...: value ... holds half": lambda world: tap(world.sandbox(), filter_values=["\ud800"]),
-    "...: a lead id is a whole number": values_file(b"Id\n1\n", find_by="lead_ids"),
+    "...: a lead id is a whole number": values_file(b"Lead\n1\n", find_by="lead_ids"),
+    "...: ... has several columns": values_file(b"Id,Name\n1,a\n"),
+    "...: ... has a field": values_file(b'externalOpportunityId,b\n1,"a' + b"a" * 200_000),
+    "...: ... without ...: left out.": values_file(b"externalOpportunityId,b\n,a\nb,c\n"),
+    "Not one of the ... looked up": values_file(b"nothing\n"),
     "Failed to parse expression ...": mapped(deal="1 +"),
     "Failed to evaluate ...": mapped(__alias__=""),
     "Removing key property": mapped(marketoGUID=None),

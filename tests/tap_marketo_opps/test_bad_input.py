@@ -228,7 +228,7 @@ def test_describe_refused_names_the_permission(tap, marketo_sandbox_factory):
         (b"\r\n \n\n", "holds no values"),
         (None, "No such file or directory"),
         (b"one\nt\xe9l\xe9\n", "is not text in UTF-8, in line 1 or after it"),
-        (b"one\ntwo,three\nfour\n", "a value that holds a comma cannot be looked up: line 2 "),
+        (b"one\ntwo,three\nfour\n", "a value that holds a comma cannot be looked up: line 2"),
     ],
 )
 def test_a_values_file_that_cannot_be_used(sync, marketo_sandbox_factory, tmp_path, content, told):
@@ -253,7 +253,7 @@ def test_a_values_path_that_is_a_directory(sync, marketo_sandbox_factory, tmp_pa
     ("values", "told"),
     [
         ([], "holds no values"),
-        (["a,b"], "value 1 'a,b'"),
+        (["a,b"], "value 1[.]"),
         ([" "], "holds no values"),
         (["a", "\ud800"], "value 2 holds half of a surrogate pair"),
     ],
@@ -277,7 +277,7 @@ def test_a_lead_id_that_is_no_number(sync, marketo_sandbox_factory, tmp_path):
     path = tmp_path / "leads.txt"
     path.write_text("Lead ID\n12\n")
     config = {**sandbox.credentials, "find_by": "lead_ids", "lead_ids_path": str(path)}
-    with pytest.raises(SettingsError, match="a lead id is a whole number: line 1 'Lead ID'"):
+    with pytest.raises(SettingsError, match=r"a lead id is a whole number .*: line 1\."):
         sync(config)
 
 

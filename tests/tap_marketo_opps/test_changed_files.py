@@ -56,7 +56,7 @@ def path(tmp_path):
 
 
 def _source(path):
-    return FileKeys("filter_values_path", str(path))
+    return FileKeys("filter_values_path", str(path), column="externalOpportunityId")
 
 
 @pytest.mark.parametrize("change", [_overwrite, _replace])
@@ -111,7 +111,7 @@ def test_from_within_a_chunk_it_is_read_as_a_whole(path):
 
 def test_leads_are_told_by_their_own_setting(path):
     path.write_text(_text(range(1, 1000)))
-    source = FileKeys("lead_ids_path", str(path), is_invalid=is_invalid_lead_id)
+    source = FileKeys("lead_ids_path", str(path), column="Id", is_invalid=is_invalid_lead_id)
     path.write_text(_text(range(2, 1001)))
     with pytest.raises(SettingsError, match=r"^lead_ids_path: "):
         next(source.chunks())

@@ -1,0 +1,176 @@
+"""Files of keys as other programs export them: encodings, headers, columns, quotes."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+from marketo_opps import SettingsError
+from marketo_opps.keys import comparable_name
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+# A semicolon is what spreadsheets write where the comma stands in numbers; as it may also be a
+# part of a value, it counts only where it makes a header of the first line.
+_DELIMITERS = ("\t", ",", ";")
+_NEED_A_HEADER = ("\t", ",")
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Where keys are in a file.
+
+    Attributes:
+        has_header: True if the first line that is not blank names columns.
+        delimiter: Between columns; None for a file with one key a line.
+        index: Of the keys' column.
+    """
+
+    has_header: bool = False
+    delimiter: str | None = None
+    index: int = 0
+
+
+class KeyFile:
+    """A text file of keys: one a line, or in a column of a CSV or TSV file that has a header.
+
+    Args:
+        setting: That names the file, for error messages.
+        path: Of the file.
+        column: The header of the keys' column, as users know it.
+
+    Attributes:
+        keyless: How many rows, of all that were read so far, have no key in that column.
+    """
+
+    def __init__(self, setting: str, path: str, column: str) -> None:
+        self._setting = setting
+        self._path = path
+        self._column = column
+        self.keyless = 0
+
+    def keys(self) -> Iterator[str]:
+        """Yield the key of each line; empty for a line without one.
+
+        Of a row that spans several lines, the key comes with the first of them.
+
+        Raises:
+            SettingsError: The file cannot be read, is no text, or has no such column.
+        """
+        number = 0
+        try:
+            with self._open() as file:
+                layout = self._layout(file)
+                file.seek(0)
+                for number, key in enumerate(self._keys_of(file, layout), 1):  # noqa: B007 - named when the next one fails
+                    yield key
+        except UnicodeError as error:
+            raise self._fault(
+                f"is not text in UTF-8, in line {number + 1} or after it: save it as UTF-8 (or as "
+                "UTF-16 with its byte order mark)"
+            ) from error
+        except csv.Error as error:
+            raise self._fault(
+                f"has a field without an end in line {number + 1} or after it ({error}): look for "
+                "a quotation mark too many, or too few"
+            ) from error
+        except OSError as error:
+            raise SettingsError(
+                f"{self._setting}: cannot read {self._path}: {error.strerror}."
+            ) from error
+
+    def _open(self) -> t.TextIO:
+        path = Path(self._path)
+        try:
+            if path.exists() and not path.is_file():
+                raise self._fault(
+                    "is no regular file, and it is read twice: write its lines to one"
+                )
+            with path.open("rb") as file:
+                start = file.read(3)
+            return path.open(encoding=_encoding(start), newline="")
+        except ValueError:
+            # A NUL in it, or half of a surrogate pair.
+            raise SettingsError(f"{self._setting}: cannot read {path}: it is no path.") from None
+
+    def _layout(self, file: t.TextIO) -> _Layout:
+        first = next((text for line in file if (text := line.strip())), "")
+        for delimiter in filter(first.__contains__, _DELIMITERS):
+            names = next(csv.reader([first], delimiter=delimiter), [])
+            if (index := self._index(names)) is not None:
+                return _Layout(has_header=True, delimiter=delimiter, index=index)
+        if any(delimiter in first for delimiter in _NEED_A_HEADER):
+            raise self._fault(
+                "has several columns, and its first line does not name one of them "
+                f"{self._column}: give that column this header, or the file one value a line"
+            )
+        return _Layout(has_header=self._index([_unquoted(first)]) is not None)
+
+    def _index(self, names: Sequence[str]) -> int | None:
+        """Return which of the names is the keys' column; None if none of them is."""
+        wanted = comparable_name(self._column)
+        bare = [name.strip() for name in names]
+        if self._column in bare:
+            return bare.index(self._column)
+        return next((at for at, name in enumerate(bare) if comparable_name(name) == wanted), None)
+
+    def _keys_of(self, file: t.TextIO, layout: _Layout) -> Iterator[str]:
+        keys = self._in_column(file, layout) if layout.delimiter else _one_a_line(file)
+        if not layout.has_header:
+            return keys
+        return _without_first(keys)
+
+    def _in_column(self, file: t.TextIO, layout: _Layout) -> Iterator[str]:
+        rows, before = csv.reader(file, delimiter=layout.delimiter or ","), 0
+        for row in rows:
+            key = row[layout.index].strip() if len(row) > layout.index else ""
+            if not key and any(map(str.strip, row)):
+                self.keyless += 1
+            yield key
+            for _ in range(rows.line_num - before - 1):
+                yield ""
+            before = rows.line_num
+
+    def _fault(self, fault: str) -> SettingsError:
+        return SettingsError(f"{self._setting}: {self._path} {fault}.")
+
+
+def _one_a_line(lines: t.TextIO) -> Iterator[str]:
+    for line in lines:
+        key = line.strip()
+        yield _unquoted(key) if key[:1] == '"' else key
+
+
+def _without_first(keys: Iterator[str]) -> Iterator[str]:
+    """Yield keys, but nothing for the header, which is the first of them."""
+    for key in keys:
+        yield ""
+        if key:
+            break
+    yield from keys
+
+
+def _unquoted(key: str) -> str:
+    """Return a key without quotation marks around it, as a column by itself is exported."""
+    return key[1:-1].replace('""', '"').strip() if _QUOTED.fullmatch(key) else key
+
+
+def _encoding(start: bytes) -> str:
+    for byte_order_mark, encoding in _BYTE_ORDER_MARKS.items():
+        if start.startswith(byte_order_mark):
+            return encoding
+    # No text in UTF-8 holds a NUL; in UTF-16 every other byte of plain letters is one.
+    if b"\0" in start[:2]:
+        return "utf-16-be" if start[:1] == b"\0" else "utf-16-le"
+    return "utf-8"
