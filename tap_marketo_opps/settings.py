@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from marketo_opps import MAX_BATCH_RECORDS, SettingsError
+from marketo_opps.fields import EXTERNAL_ID, MARKETO_GUID
 from marketo_opps.plugin.settings import REQUIRED_SETTINGS, SHARED_SETTINGS
 from tap_marketo_opps.moments import normalize_iso
 
@@ -14,6 +15,9 @@ if t.TYPE_CHECKING:
 BY_FILTER = "filter"
 BY_ACTIVITIES = "activities"
 BY_LEAD_IDS = "lead_ids"
+
+FILTER_ALIASES = {"dedupeFields": EXTERNAL_ID, "idField": MARKETO_GUID}
+"""What `filter_type` may say instead of a field."""
 
 TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
     "find_by": {
@@ -119,6 +123,11 @@ def find_by(config: Mapping[str, t.Any]) -> str:
         return str(chosen)
     has_values = config.get("filter_values") is not None or config.get("filter_values_path")
     return BY_FILTER if has_values else BY_ACTIVITIES
+
+
+def key_field(filter_type: str) -> str:
+    """Return the field that a `filter_type` looks up by."""
+    return FILTER_ALIASES.get(filter_type, filter_type)
 
 
 def idle_settings(config: Mapping[str, t.Any]) -> list[str]:

@@ -20,6 +20,7 @@ from tap_marketo_opps.finding.lookup_stage import LookupStage
 from tap_marketo_opps.finding.page_result import never_force
 from tap_marketo_opps.finding.pending_keys import PendingKeys
 from tap_marketo_opps.finding.stages import KeyScan
+from tap_marketo_opps.settings import FILTER_ALIASES, key_field
 from tap_marketo_opps.wording import counted
 
 if t.TYPE_CHECKING:
@@ -32,8 +33,6 @@ if t.TYPE_CHECKING:
 
 OPPORTUNITIES = str(MarketoObject.OPPORTUNITIES)
 ROLES = str(MarketoObject.OPPORTUNITY_ROLES)
-
-_ALIASES = {"dedupeFields": EXTERNAL_ID, "idField": "marketoGUID"}
 
 _read_moment = reader(FieldDescription(UPDATED_AT, "", "datetime"))
 
@@ -204,15 +203,10 @@ class ActivityFinder:
         return StagePlan(log, [roles, *opportunities])
 
 
-def key_field(filter_type: str) -> str:
-    """Return the field that a `filter_type` looks up by."""
-    return _ALIASES.get(filter_type, filter_type)
-
-
 def filterable_fields(description: ObjectDescription) -> list[str]:
     """Return what `filter_type` may be: fields searchable by themselves, and the two aliases."""
     alone = [names[0] for names in description.searchable_fields if len(names) == 1]
-    return [*_ALIASES, *alone]
+    return [*FILTER_ALIASES, *alone]
 
 
 def changed_since(since: str | None) -> Callable[[Record], bool]:

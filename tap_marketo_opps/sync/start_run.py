@@ -17,7 +17,6 @@ from tap_marketo_opps.finding.finders import (
     FilterFinder,
     LeadFinder,
     filterable_fields,
-    key_field,
 )
 from tap_marketo_opps.finding.key_sources import (
     FileKeys,
@@ -27,7 +26,7 @@ from tap_marketo_opps.finding.key_sources import (
 )
 from tap_marketo_opps.finding.resume_point import ResumePoint
 from tap_marketo_opps.moments import to_iso_utc
-from tap_marketo_opps.settings import BY_ACTIVITIES, BY_FILTER, find_by, start_date
+from tap_marketo_opps.settings import BY_ACTIVITIES, BY_FILTER, find_by, key_field, start_date
 from tap_marketo_opps.sync.error_advice import filter_type_error
 from tap_marketo_opps.sync.plan import log_start, plan_run
 from tap_marketo_opps.sync.progress import SECONDS_BETWEEN_LOGS
