@@ -62,7 +62,7 @@ class RequestLoop:
         self._writes = writes
         self._clock = clock
         self._fraction = fraction
-        self._transport = Transport(settings, session=session, clock=clock)
+        self._transport = Transport(settings, session=session)
         self._pacer = Pacer(
             settings.calls_per_20_seconds,
             settings.max_concurrent_calls,

@@ -1,9 +1,8 @@
-"""One HTTP exchange over `requests`, and the error that stands for each way it can be cut short."""
+"""One HTTP exchange over `requests`."""
 
 from __future__ import annotations
 
 import ssl
-import time
 import typing as t
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,18 +11,17 @@ from pathlib import Path
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
-from marketo_opps.errors import ConnectionLostError, MarketoError, SettingsError, UnreachableError
+from marketo_opps.connection_errors import connection_error, unreachable_error
+from marketo_opps.errors import ConnectionLostError, MarketoError, SettingsError
 from marketo_opps.http_headers import moment, retry_after_seconds
-from marketo_opps.redaction import REDACTOR
+from marketo_opps.watchdog import Watchdog, WatchedAdapter
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from marketo_opps.settings import ConnectionSettings
+    from marketo_opps.watchdog import Attempt
 
-_CONNECT_TIMEOUT_SECONDS = 10.0
+CONNECT_TIMEOUT_SECONDS = 10.0
 # Marketo gives a call up by itself after the documented time; giving up at the same moment would
 # leave a write that lands after its failure was reported here.
 PATIENCE_SECONDS = 10.0
@@ -52,7 +50,7 @@ class Transport:
     Args:
         settings: the instance, and the User-Agent.
         session: a session of `requests` to use instead of a new one.
-        clock: monotonic seconds.
+        connect_timeout_seconds: how long to wait for a connection.
         patience_seconds: how much longer than Marketo itself to wait for a response.
     """
 
@@ -61,15 +59,16 @@ class Transport:
         settings: ConnectionSettings,
         *,
         session: requests.Session | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         self._base = settings.endpoint
-        self._clock = clock
+        self._connect_timeout_seconds = connect_timeout_seconds
         self._patience_seconds = patience_seconds
+        self._watchdog = Watchdog()
         self._session = session or requests.Session()
         if session is None:
-            self._session.mount(self._base, HTTPAdapter(pool_maxsize=_MOST_CONNECTIONS))
+            self._session.mount(self._base, WatchedAdapter(pool_maxsize=_MOST_CONNECTIONS))
         _read_environment_once(self._session, settings)
         self._session.headers["User-Agent"] = settings.user_agent
 
@@ -96,23 +95,33 @@ class Transport:
             ConnectionLostError: it may have been sent, and no whole response came back.
             SettingsError: the host's certificate cannot be verified.
         """
-        read_timeout_seconds = server_timeout_seconds + self._patience_seconds
-        deadline = self._clock() + _CONNECT_TIMEOUT_SECONDS + read_timeout_seconds
         failure: MarketoError
-        try:
-            response = self._session.send(
-                self._prepared(method, path, headers or {}, body),
-                timeout=(_CONNECT_TIMEOUT_SECONDS, read_timeout_seconds),
-                allow_redirects=False,
-                stream=True,
-            )
-            with response:
-                return self._read(response, deadline)
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            failure = connection_error(error, self._base)
+        read_timeout_seconds = server_timeout_seconds + self._patience_seconds
+        seconds = self._connect_timeout_seconds + read_timeout_seconds
+        with self._watchdog.attempt(seconds) as attempt:
+            try:
+                response = self._session.send(
+                    self._prepared(method, path, headers or {}, body),
+                    timeout=(self._connect_timeout_seconds, read_timeout_seconds),
+                    allow_redirects=False,
+                    stream=True,
+                )
+                with response:
+                    read = _read(response)
+                if not attempt.is_overdue:
+                    return read
+            except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+                failure = connection_error(error, self._base, connected=attempt.connected)
         # Raised outside of the handler: the exception just caught quotes the URL, secret and all,
         # and must not travel along as the context of ours.
-        raise failure
+        raise self._too_slow(attempt) if attempt.is_overdue else failure
+
+    def _too_slow(self, attempt: Attempt) -> MarketoError:
+        if attempt.connected is False:
+            return unreachable_error(self._base, "no connection in time")
+        return ConnectionLostError(
+            f"The answer of {self._base} came so slowly that it was given up."
+        )
 
     def _prepared(
         self,
@@ -141,29 +150,24 @@ class Transport:
         assert request.url is not None
         return request.url.rstrip("/")
 
-    def _read(self, response: requests.Response, deadline: float) -> HttpResponse:
-        chunks = []
-        # Not `iter_content`: it waits until a chunk is full, however slowly the bytes drip in.
-        while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
-            chunks.append(chunk)
-            if self._clock() > deadline:
-                raise ConnectionLostError(
-                    f"The answer of {self._base} came so slowly that it was given up."
-                )
-        server_time = moment(response.headers.get("Date")) or datetime.now(UTC)
-        return HttpResponse(
-            status=response.status_code,
-            server_time=server_time,
-            body=b"".join(chunks),
-            content_type=response.headers.get("Content-Type", ""),
-            retry_after_seconds=retry_after_seconds(
-                response.headers.get("Retry-After"), server_time
-            ),
-        )
-
     def close(self) -> None:
         """Close all connections."""
         self._session.close()
+        self._watchdog.close()
+
+
+def _read(response: requests.Response) -> HttpResponse:
+    # Not `iter_content`: it waits until a chunk is full, however slowly the bytes drip in.
+    chunks = iter(lambda: response.raw.read1(_CHUNK_BYTES, decode_content=True), b"")
+    body = b"".join(chunks)
+    server_time = moment(response.headers.get("Date")) or datetime.now(UTC)
+    return HttpResponse(
+        status=response.status_code,
+        server_time=server_time,
+        body=body,
+        content_type=response.headers.get("Content-Type", ""),
+        retry_after_seconds=retry_after_seconds(response.headers.get("Retry-After"), server_time),
+    )
 
 
 def _drop_location(response: requests.Response, **_more: t.Any) -> None:
@@ -201,80 +205,3 @@ def _check_certificates(path: str) -> None:
             f"The certificates in {path} cannot be read ({said}): correct REQUESTS_CA_BUNDLE in "
             "the environment."
         ) from None
-
-
-def connection_error(error: Exception, base: str) -> MarketoError:
-    """Return the error that stands for an exception of `requests` or `urllib3`.
-
-    Args:
-        error: what was raised.
-        base: the instance's address, for error texts.
-    """
-    causes = list(_causes(error))
-    cause = causes[-1]
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return SettingsError(
-            f"The certificate of {base} cannot be verified ({cause.verify_message}): check "
-            "'endpoint', or name your company's certificates in REQUESTS_CA_BUNDLE."
-        )
-    if isinstance(cause, ssl.SSLError) and cause.reason == _NO_TLS:
-        return SettingsError(
-            f"What answers at {base} does not speak TLS: check 'endpoint', and its port if it has "
-            "one."
-        )
-    said = REDACTOR.redact(_short(cause))
-    if any(isinstance(each, _UNUSABLE_PROXY) for each in causes):
-        return SettingsError(
-            f"The proxy for {base} cannot be used ({said}): correct HTTPS_PROXY in the environment."
-        )
-    # A `ProxyError` by itself proves nothing: urllib3 makes one of every connection through a proxy
-    # that was closed, though the call may have gone out on it.
-    never_sent = str(cause).startswith(_NO_TUNNEL) or any(
-        isinstance(each, _NEVER_SENT) for each in causes
-    )
-    if never_sent and any(isinstance(each, requests.exceptions.ProxyError) for each in causes):
-        return UnreachableError(
-            f"{base} cannot be reached through the proxy ({said}): check HTTPS_PROXY in the "
-            "environment, and the network."
-        )
-    if never_sent:
-        return UnreachableError(
-            f"{base} cannot be reached ({said}): check 'endpoint' and the network."
-        )
-    return ConnectionLostError(
-        f"The connection to {base} was lost before the answer came ({said})."
-    )
-
-
-# OpenSSL's word for an answer that is none of TLS.
-_NO_TLS = "WRONG_VERSION_NUMBER"
-# The connection was not even made, so no write can have been done.
-_NEVER_SENT = (
-    requests.ConnectTimeout,
-    urllib3.exceptions.ConnectTimeoutError,
-    urllib3.exceptions.NewConnectionError,
-)
-# http.client's words for a proxy that refuses to connect.
-_NO_TUNNEL = "Tunnel connection failed"
-# Its address makes no sense, so trying again cannot help. The endpoint's own has been checked.
-_UNUSABLE_PROXY = (
-    requests.exceptions.InvalidURL,
-    requests.exceptions.InvalidSchema,
-    urllib3.exceptions.ProxySchemeUnknown,
-    urllib3.exceptions.LocationParseError,
-)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception of requests and all that it and urllib3 have wrapped, innermost last."""
-    cause: t.Any = error
-    while isinstance(cause, BaseException):
-        yield cause
-        inner = next((arg for arg in cause.args if isinstance(arg, Exception)), None)
-        cause = getattr(cause, "reason", None) or inner or cause.__cause__
-
-
-def _short(cause: BaseException) -> str:
-    if isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror
-    return str(cause).rsplit(": ", maxsplit=1)[-1] or type(cause).__name__

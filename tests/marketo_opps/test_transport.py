@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import http.client
+import itertools
 import socket
 import ssl
 import threading
@@ -14,12 +15,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
 from marketo_opps import SettingsError
+from marketo_opps.connection_errors import connection_error
 from marketo_opps.errors import ConnectionLostError, UnreachableError
 from marketo_opps.settings import ConnectionSettings
-from marketo_opps.transport import Transport, connection_error
+from marketo_opps.transport import Transport
+from marketo_opps.watchdog import WatchedAdapter
 
 DATE = b"Date: Mon, 23 Nov 2026 17:00:00 GMT\r\n"
 
@@ -191,23 +193,87 @@ def test_a_connection_that_is_reset_is_a_lost_one(server, connect):
     assert caught.value.ambiguous
 
 
-def test_an_answer_that_drips_in_is_given_up_at_the_deadline(server, connect):
-    """Each byte comes in time, the whole never would."""
+def dripping(*pieces):
+    """An answer that goes on for ever; its last piece comes again and again."""
 
     def drip(connection):
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
         with contextlib.suppress(OSError):
-            while True:
-                connection.sendall(b"x")
+            for piece in itertools.chain(pieces, itertools.repeat(pieces[-1])):
+                connection.sendall(piece)
                 time.sleep(0.002)
 
-    passed = iter(range(0, 10_000, 9))
-    address = server.start(drip)
+    return drip
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        dripping(HEAD + b"Content-Length: 1000000\r\n\r\n", b"x"),
+        dripping(HEAD + b"Connection: close\r\n\r\n", b"x"),
+        dripping(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        dripping(HEAD + b"X-Header: ", b"x"),
+        dripping(b"HTTP/1.1 ", b"1"),
+        dripping(b"HTTP/1.1 100 Continue\r\n\r\n"),
+    ],
+    ids=["body", "body until the end", "chunks", "header", "status line", "100 Continue"],
+)
+def test_an_answer_that_drips_in_is_given_up_at_the_deadline(answer, server, connect):
+    """Each byte comes in time, the whole never would."""
+    transport = connect(server.start(answer), connect_timeout_seconds=0.1, patience_seconds=0.1)
+    began = time.monotonic()
     with pytest.raises(ConnectionLostError, match="so slowly") as caught:
-        get(connect(address, clock=lambda: float(next(passed))))
+        transport.send("GET", "/", server_timeout_seconds=0.1)
     assert caught.value.ambiguous
-    # 10 s for connecting, 30 s that Marketo may take, 10 s of patience.
-    assert next(passed) in range(50, 81)
+    assert 0.3 <= time.monotonic() - began < 2
+
+
+def test_a_body_that_nobody_takes_is_given_up_at_the_deadline(connect):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        transport = connect(address, connect_timeout_seconds=0.1, patience_seconds=0.1)
+        began = time.monotonic()
+        with pytest.raises(ConnectionLostError) as caught:
+            transport.send("POST", "/", server_timeout_seconds=0.1, body=b"x" * 50_000_000)
+        assert caught.value.ambiguous
+        assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("word", [b"HTTP/1.1 200 OK\r\n", b""])
+def test_a_proxy_that_drips_means_that_nothing_was_sent(word, server, connect, monkeypatch):
+    monkeypatch.setenv("https_proxy", server.start(dripping(word, b"x")))
+    monkeypatch.delenv("no_proxy", raising=False)
+    transport = connect(
+        "https://marketo.invalid", connect_timeout_seconds=0.1, patience_seconds=0.1
+    )
+    with pytest.raises(UnreachableError, match=r"\(no connection in time\)") as caught:
+        transport.send("POST", "/", server_timeout_seconds=0.1, body=b"{}")
+    assert not caught.value.ambiguous
+
+
+def test_a_host_that_never_shakes_hands_means_that_nothing_was_sent(connect):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        transport = connect(address, connect_timeout_seconds=0.1, patience_seconds=0.1)
+        with pytest.raises(UnreachableError, match="timed out") as caught:
+            transport.send("POST", "/", server_timeout_seconds=0.1, body=b"{}")
+        assert not caught.value.ambiguous
+
+
+def test_an_attempt_that_is_over_is_not_ended_and_its_connection_serves_the_next(server, connect):
+    def answer_twice(connection):
+        connection.sendall(whole(b"one"))
+        server.requests.append(receive(connection))
+        connection.sendall(whole(b"two"))
+
+    address = server.start(answer_twice)
+    transport = connect(address, connect_timeout_seconds=0.05, patience_seconds=0.05)
+    assert transport.send("GET", "/", server_timeout_seconds=0.05).body == b"one"
+    time.sleep(0.3)
+    assert transport.send("GET", "/", server_timeout_seconds=0.05).body == b"two"
+    assert len(server.connections) == 1
 
 
 @pytest.mark.parametrize("seconds", [30.0, 60.0, 300.0])
@@ -379,8 +445,8 @@ def test_eleven_connections_are_kept_for_ten_calls_and_a_token(connect, monkeypa
 
     def adapter(**options):
         made.append(options)
-        return HTTPAdapter(**options)
+        return WatchedAdapter(**options)
 
-    monkeypatch.setattr("marketo_opps.transport.HTTPAdapter", adapter)
+    monkeypatch.setattr("marketo_opps.transport.WatchedAdapter", adapter)
     connect("http://127.0.0.1:9")
     assert made == [{"pool_maxsize": 11}]
