@@ -12,7 +12,7 @@ from marketo_opps.fields import UPDATED_AT
 from marketo_opps.plugin.workers import Workers
 from tap_marketo_opps.errors import FieldsDeniedError
 from tap_marketo_opps.field_metadata import FIELDS, FieldReader
-from tap_marketo_opps.finding.activity_log import ACTIVITIES, ACTIVITY_DATE
+from tap_marketo_opps.finding.activity_log import ACTIVITIES, ACTIVITY_DATE, activity_type_id
 from tap_marketo_opps.marketo_stream import MarketoStream
 from tap_marketo_opps.schemas import (
     ATTRIBUTES,
@@ -26,11 +26,12 @@ from tap_marketo_opps.typed_page import PageConverter, replication_key_reader
 from tap_marketo_opps.wording import counted
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from singer_sdk import Tap
 
     from marketo_opps import MarketoClient, Record
+    from tap_marketo_opps.finding.activity_types import FollowedTypes
     from tap_marketo_opps.singer_writer import TypedRecord
     from tap_marketo_opps.sync.run import Run
     from tap_marketo_opps.sync.stream_output import ConvertPage
@@ -102,7 +103,7 @@ class OpportunityActivitiesStream(LookupStream):
     Args:
         tap: Whose stream it is.
         start_run: Returns the run that finds them; None if it was run for an earlier stream.
-        activity_types: Returns ids and names of the activities that are read.
+        activity_types: Returns which types of activities are followed.
     """
 
     own_replication_key = ACTIVITY_DATE
@@ -112,7 +113,7 @@ class OpportunityActivitiesStream(LookupStream):
         self,
         tap: Tap,
         start_run: Callable[[LookupStream], Run | None],
-        activity_types: Callable[[], Mapping[int, str]],
+        activity_types: Callable[[], FollowedTypes],
     ) -> None:
         super().__init__(tap, ACTIVITIES, activities_schema(), start_run)
         self._activity_types = activity_types
@@ -124,13 +125,13 @@ class OpportunityActivitiesStream(LookupStream):
     @functools.cached_property
     def convert_record(self) -> Callable[[Record], Record]:
         """Return a function that types an activity, names its type, and makes objects of pairs."""
-        names = self._activity_types()
+        names = self._activity_types().names
         convert = super().convert_record
         has_attributes = ATTRIBUTES in self.selected_fields
 
         def convert_activity(activity: Record) -> Record:
             attributes = _as_object(activity.pop(ATTRIBUTES, None))
-            activity["activityType"] = names.get(_type_id(activity))
+            activity["activityType"] = names.get(activity_type_id(activity))
             return convert(activity) | ({ATTRIBUTES: attributes} if has_attributes else {})
 
         return convert_activity
@@ -205,10 +206,3 @@ def _as_object(attributes: t.Any) -> dict[str, t.Any] | None:
         return attributes if isinstance(attributes, dict) else None
     pairs = (pair for pair in attributes if isinstance(pair, dict))
     return {str(pair.get("name")): pair.get("value") for pair in pairs}
-
-
-def _type_id(activity: Record) -> int:
-    try:
-        return int(activity["activityTypeId"])
-    except (KeyError, TypeError, ValueError):
-        return 0

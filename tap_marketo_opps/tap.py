@@ -51,6 +51,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
     from marketo_opps import ObjectDescription
+    from tap_marketo_opps.finding.activity_types import FollowedTypes
     from tap_marketo_opps.marketo_stream import MarketoStream
     from tap_marketo_opps.sync.run import Run
 
@@ -103,9 +104,9 @@ class TapMarketoOpps(MarketoPlugin, Tap):
         return client
 
     @functools.cached_property
-    def activity_types(self) -> dict[int, str]:
-        """Return ids and names of the activities about opportunities."""
-        return activity_log.activity_types(self.client)
+    def activity_types(self) -> FollowedTypes:
+        """Return which types of activities are followed on this instance."""
+        return activity_log.read_followed_types(self.client)
 
     # Streams
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from marketo_opps import FieldDescription, LogPaging, PageTokenError
 from marketo_opps.errors import UnexpectedResponseError
 from marketo_opps.fields import reader
-from tap_marketo_opps.errors import NoActivityTypesError
+from tap_marketo_opps.finding.activity_types import followed_types
 from tap_marketo_opps.finding.page_result import PageResult
 from tap_marketo_opps.finding.pending_keys import decode_keys, encode_keys
 from tap_marketo_opps.finding.seen_keys import KeyHashSet
@@ -21,6 +21,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from marketo_opps import MarketoClient, Page, Record
+    from tap_marketo_opps.finding.activity_types import FollowedTypes
     from tap_marketo_opps.finding.page_result import Key
     from tap_marketo_opps.finding.pending_keys import PendingKeys
     from tap_marketo_opps.finding.prefetch import Calls
@@ -29,7 +30,6 @@ if t.TYPE_CHECKING:
 _LOGGER = logging.getLogger("tap-marketo-opps")
 
 ACTIVITIES = "opportunity_activities"
-ACTIVITY_NAMES = ("Add to Opportunity", "Remove from Opportunity", "Update Opportunity")
 ACTIVITY_DATE = "activityDate"
 
 # Adobe says both that the moment itself is included and that it is not.
@@ -43,20 +43,26 @@ _read_date = reader(FieldDescription(ACTIVITY_DATE, "", "datetime"))
 read_lead_id = reader(FieldDescription(LEAD_ID, "", "integer"))
 
 
-def activity_types(client: MarketoClient) -> dict[int, str]:
-    """Return ids on this instance, and names, of the activities about opportunities.
+def read_followed_types(client: MarketoClient) -> FollowedTypes:
+    """Ask which types of activities are followed on this instance, and log what is odd about it.
 
     Raises:
-        NoActivityTypesError: There is none of them.
+        NoActivityTypesError: There is none about opportunities.
     """
-    ids = client.activity_types()
-    found = {ids[name]: name for name in ACTIVITY_NAMES if name in ids}
-    if not found:
-        raise NoActivityTypesError(
-            f"This instance has none of the activity types {', '.join(ACTIVITY_NAMES)}, so nothing "
-            "can be found through its activity log: use find_by filter or lead_ids."
-        )
-    return found
+    types = followed_types(client.activity_types())
+    for warning in types.warnings:
+        _LOGGER.warning("%s", warning)
+    for note in types.notes:
+        _LOGGER.info("%s", note)
+    return types
+
+
+def activity_type_id(activity: Record) -> int:
+    """Return the id of its type; 0 if there is none that can be read."""
+    try:
+        return int(activity["activityTypeId"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return 0
 
 
 def activity_date(activity: Record) -> str:
@@ -101,6 +107,7 @@ class ActivityLogReader:
     Args:
         client: To read with.
         type_ids: Of the activities wanted.
+        merges: Those of them that are read for the leads they name alone.
         since: The first moment of interest.
         until: The last one.
         batch_size: Activities a page.
@@ -123,6 +130,7 @@ class ActivityLogReader:
         client: MarketoClient,
         type_ids: Iterable[int],
         *,
+        merges: Iterable[int] = (),
         since: str,
         until: str,
         batch_size: int,
@@ -133,6 +141,7 @@ class ActivityLogReader:
         at = at or {"token": None, "reached": since, "keys": encode_keys({})}
         self._client = client
         self._type_ids = tuple(type_ids)
+        self._merges = frozenset(merges)
         self._since = since
         self._until = until
         self._batch_size = batch_size
@@ -187,7 +196,8 @@ class ActivityLogReader:
     def _results(self, activities: Sequence[Record], position: Position) -> Iterator[PageResult]:
         page = self._pending.track(position, [*self._left.items(), *self._keys_of(activities)])
         self._left = {}
-        yield PageResult(ACTIVITIES, activities, position=page.mark_written, is_tracked=True)
+        told = [each for each in activities if activity_type_id(each) not in self._merges]
+        yield PageResult(ACTIVITIES, told, position=page.mark_written, is_tracked=True)
         if page.keys:
             keys = tuple(page.keys.items())
             position_after = page.mark_looked_up

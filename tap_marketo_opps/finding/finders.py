@@ -6,17 +6,12 @@ import functools
 import typing as t
 from dataclasses import dataclass
 
-from marketo_opps import FieldDescription, MarketoClient, MarketoObject
-from marketo_opps.fields import EXTERNAL_ID, UPDATED_AT, reader
-from tap_marketo_opps.finding.activity_log import (
-    LEAD_ID,
-    ActivityLogReader,
-    activity_date,
-    lead_id,
-    read_lead_id,
-)
+from marketo_opps import MarketoClient, MarketoObject
+from marketo_opps.fields import EXTERNAL_ID, UPDATED_AT
+from tap_marketo_opps.finding.activity_log import LEAD_ID, ActivityLogReader
 from tap_marketo_opps.finding.lead_ranges import lead_range, leads_label
 from tap_marketo_opps.finding.lookup_stage import LookupStage
+from tap_marketo_opps.finding.newness import changed_since, is_beyond, leads_touched, never_swept
 from tap_marketo_opps.finding.page_result import never_force
 from tap_marketo_opps.finding.pending_keys import PendingKeys
 from tap_marketo_opps.finding.stages import KeyScan
@@ -27,14 +22,15 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from marketo_opps import ObjectDescription, Page, Record
+    from tap_marketo_opps.finding.activity_types import FollowedTypes
     from tap_marketo_opps.finding.key_sources import KeySource
+    from tap_marketo_opps.finding.newness import Sweep
     from tap_marketo_opps.finding.page_result import Key, PageResult
     from tap_marketo_opps.finding.resume_point import ResumePoint
 
 OPPORTUNITIES = str(MarketoObject.OPPORTUNITIES)
 ROLES = str(MarketoObject.OPPORTUNITY_ROLES)
 
-_read_moment = reader(FieldDescription(UPDATED_AT, "", "datetime"))
 
 Fields = t.Mapping[str, "Sequence[str]"]
 """Streams to their selected fields; a stream that is missing is not wanted."""
@@ -154,80 +150,72 @@ class LeadFinder:
 
     def is_of_new_lead(self, role: Record) -> bool:
         """Return True if a range that was swept before does not hold the role's lead."""
-        try:
-            lead = read_lead_id(role[LEAD_ID])
-        except (KeyError, ValueError):
-            return True
-        return not all(lead in leads for leads in self._swept_before)
+        return any(is_beyond(role, [leads]) for leads in self._swept_before)
 
 
 class ActivityFinder:
     """`activities`: the roles of leads that the activity log names, and their opportunities.
 
     Args:
-        types: Returns the ids of the activities that are read.
+        types: Returns which types of activities are followed.
+        sweeps: Of the leads, that the bookmarks go on from: what lies beyond their ranges is new
+            to us, so it is emitted regardless of its age.
     """
 
     fingerprint_label = description = "activities"
 
-    def __init__(self, types: Callable[[], Iterable[int]]) -> None:
+    def __init__(self, types: Callable[[], FollowedTypes], sweeps: Iterable[Sweep] = ()) -> None:
         self._types = types
+        self._never_swept = never_swept(sweeps)
 
     def stages(
         self, client: MarketoClient, batch_size: int, fields: Fields, resumes: Resumes
     ) -> StagePlan:
         """Return stages for the log, roles by lead, and opportunities by role."""
-        resume, pending = _any(resumes), PendingKeys()
-        alone = OPPORTUNITIES not in fields and ROLES not in fields
-        log = ActivityLogReader(
-            client,
-            self._types(),
-            since=resume.log_from or resume.began,
-            until=resume.began,
-            batch_size=batch_size,
-            keys_of=lambda activities: () if alone else leads_touched(activities, resume.cursor),
-            pending=pending,
-            at=resume.at,
-        )
-        if alone:
-            return StagePlan(log, ())
+        pending = PendingKeys()
+        if OPPORTUNITIES not in fields and ROLES not in fields:
+            return StagePlan(self._log(client, batch_size, resumes, pending, by_lead=False), ())
+        log = self._log(client, batch_size, resumes, pending, by_lead=True)
         roles = LookupStage(
             _roles_query(client, LEAD_ID, batch_size, fields),
             ROLES,
             LEAD_ID,
             lambda result: result.keys,
             write_found_first=False,
+            emit_regardless_of_age=self._never_swept,
             pending=pending,
         )
         opportunities = _opportunities_by_role(client, batch_size, fields, resumes, pending)
         return StagePlan(log, [roles, *opportunities])
+
+    def _log(
+        self,
+        client: MarketoClient,
+        batch_size: int,
+        resumes: Resumes,
+        pending: PendingKeys,
+        *,
+        by_lead: bool,
+    ) -> ActivityLogReader:
+        resume, types = _any(resumes), self._types()
+        merges = types.merges if by_lead else ()
+        return ActivityLogReader(
+            client,
+            sorted((*types.names, *merges)),
+            merges=merges,
+            since=resume.log_from or resume.began,
+            until=resume.began,
+            batch_size=batch_size,
+            keys_of=lambda log: leads_touched(log, merges) if by_lead else (),
+            pending=pending,
+            at=resume.at,
+        )
 
 
 def filterable_fields(description: ObjectDescription) -> list[str]:
     """Return what `filter_type` may be: fields searchable by themselves, and the two aliases."""
     alone = [names[0] for names in description.searchable_fields if len(names) == 1]
     return [*FILTER_ALIASES, *alone]
-
-
-def changed_since(since: str | None) -> Callable[[Record], bool]:
-    """Return a function that returns True for a record changed at or after a moment.
-
-    A record without a date that can be read counts as changed.
-    """
-
-    def is_new(record: Record) -> bool:
-        try:
-            return since is None or str(_read_moment(record[UPDATED_AT])) >= since
-        except (KeyError, ValueError):
-            return True
-
-    return is_new
-
-
-def leads_touched(activities: Iterable[Record], cursor: str | None) -> Iterator[Key]:
-    """Yield the leads of activities; forced where the log was not read up to there before."""
-    for activity in activities:
-        yield str(lead_id(activity)), cursor is None or activity_date(activity) >= cursor
 
 
 def _any(resumes: Resumes) -> ResumePoint:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+LABEL_SEPARATOR = ", "
 _LABEL = re.compile(r"lead_ids (\d{1,18})-(\d{1,18})")
 
 
@@ -21,6 +22,11 @@ def lead_range(label: str | None) -> range:
     """Return the lead ids that a label names; empty if it names no range."""
     match = _LABEL.fullmatch(label or "")
     return range(int(match[1]), int(match[2]) + 1) if match else range(0)
+
+
+def lead_ranges(labels: str) -> list[range]:
+    """Return the ranges that labels name, written as bookmarks join them."""
+    return [leads for label in labels.split(LABEL_SEPARATOR) if (leads := lead_range(label))]
 
 
 def lead_range_contains(label: str, other: str) -> bool:

@@ -55,6 +55,8 @@ class LookupStage(KeyedStage):
             else it is written right after them.
         is_new: Returns True for a found record that is emitted in any case, and so need not be
             looked up again for a key that has it emitted regardless of its age.
+        emit_regardless_of_age: Returns True for a found record that is emitted however old it is,
+            whatever key it was found by.
         pending: Where the source's positions find the keys that wait here.
         keys_per_call: How many keys fill a call.
         max_pages_waiting: How many pages wait for a call to be filled.
@@ -75,6 +77,7 @@ class LookupStage(KeyedStage):
         *,
         write_found_first: bool,
         is_new: Callable[[Record], bool] = never_force,
+        emit_regardless_of_age: Callable[[Record], bool] = never_force,
         pending: PendingKeys | None = None,
         keys_per_call: int = KEYS_PER_CALL,
         max_pages_waiting: int = MAX_PAGES_WAITING,
@@ -82,6 +85,7 @@ class LookupStage(KeyedStage):
         super().__init__(query, obj, key_field)
         self._keys_of = keys_of
         self._is_new = is_new
+        self._emit_regardless_of_age = emit_regardless_of_age
         self._write_found_first = write_found_first
         self._pending = pending or PendingKeys()
         self._keys_per_call = keys_per_call
@@ -184,8 +188,8 @@ class LookupStage(KeyedStage):
 
     def _forced_by(self, cursor: ChunkCursor) -> Callable[[Record], bool]:
         forced = {comparable_key(key) for key, force in cursor.keys.items() if force}
-        key_field = self._key_field
-        return lambda record: comparable_key(record.get(key_field)) in forced
+        key_field, is_emitted = self._key_field, self._emit_regardless_of_age
+        return lambda record: comparable_key(record.get(key_field)) in forced or is_emitted(record)
 
     def _records_naming(self, cursor: ChunkCursor) -> Iterator[PageResult]:
         """Yield the records that named these keys; their positions go on waiting."""

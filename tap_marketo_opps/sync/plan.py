@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from marketo_opps import SettingsError
 from tap_marketo_opps.finding.lead_ranges import lead_range
+from tap_marketo_opps.finding.newness import emit_since
 from tap_marketo_opps.moments import max_or_none, minus_seconds
 from tap_marketo_opps.sync.state import share_resume_point
 
@@ -91,7 +92,7 @@ def plan_run(
     """
     resumes = {name: bookmark.resume for name, bookmark in bookmarks.items()}
     if share_resume_point(resumes.values(), new_run.fingerprint):
-        kept = {name: resume for name, resume in resumes.items() if resume}
+        kept = {name: _gone_on(resume, start_date) for name, resume in resumes.items() if resume}
         return Plan(kept, ["Going on where the last run stopped."])
     begun = {
         name: replace(
@@ -103,11 +104,18 @@ def plan_run(
     return Plan(begun, _notes(bookmarks, found_by, start_date, new_run))
 
 
+def _gone_on(resume: ResumePoint, start_date: str | None) -> ResumePoint:
+    """Return a kept resume point; versions before this one emitted since when the log was read."""
+    if resume.log_from is None or resume.since is None:
+        return resume
+    return replace(resume, since=emit_since(resume.log_from, start_date))
+
+
 def _since(
     bookmark: Bookmark, found_by: str, start_date: str | None, new_run: ResumePoint
 ) -> str | None:
     if new_run.log_from:
-        return new_run.log_from if new_run.cursor else None
+        return emit_since(new_run.log_from, start_date)
     if bookmark.resume and bookmark.resume.since is None:
         # An interrupted run was to emit everything, a full refresh perhaps.
         return start_date

@@ -24,6 +24,7 @@ from tap_marketo_opps.finding.key_sources import (
     ListedKeys,
     is_invalid_lead_id,
 )
+from tap_marketo_opps.finding.newness import Sweep
 from tap_marketo_opps.finding.resume_point import ResumePoint
 from tap_marketo_opps.moments import to_iso_utc
 from tap_marketo_opps.settings import BY_ACTIVITIES, BY_FILTER, find_by, key_field, start_date
@@ -34,9 +35,10 @@ from tap_marketo_opps.sync.run import Run
 from tap_marketo_opps.sync.state import Bookmark, fingerprint
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from marketo_opps import MarketoClient, ObjectDescription
+    from tap_marketo_opps.finding.activity_types import FollowedTypes
     from tap_marketo_opps.finding.finders import Finder
     from tap_marketo_opps.finding.key_sources import KeySource
     from tap_marketo_opps.singer_writer import MessageWriter
@@ -70,7 +72,7 @@ def start_run(
     writer: MessageWriter,
     state: dict[str, t.Any],
     opportunities: ObjectDescription | None,
-    activity_types: Callable[[], Mapping[int, str]],
+    activity_types: Callable[[], FollowedTypes],
     seconds_between_logs: float = SECONDS_BETWEEN_LOGS,
 ) -> Run:
     """Return the run that finds the records of these streams.
@@ -82,7 +84,7 @@ def start_run(
         writer: Of messages.
         state: The tap's, which the run changes.
         opportunities: What describe said of opportunities; None if it was not asked.
-        activity_types: Asks for ids and names of the activities about opportunities.
+        activity_types: Returns which types of activities are followed.
         seconds_between_logs: How often progress is logged.
 
     Raises:
@@ -111,11 +113,11 @@ def _finder(
     config: Config,
     bookmarks: Bookmarks,
     opportunities: ObjectDescription | None,
-    activity_types: Callable[[], Mapping[int, str]],
+    activity_types: Callable[[], FollowedTypes],
 ) -> Finder:
     way = find_by(config)
     if way == BY_ACTIVITIES or ACTIVITIES in bookmarks:
-        return ActivityFinder(activity_types)
+        return ActivityFinder(activity_types, _sweeps(bookmarks))
     if way == BY_FILTER:
         _check_filter_type(config["filter_type"], opportunities)
         return FilterFinder(config["filter_type"], _filter_source(config))
@@ -193,6 +195,14 @@ def _fingerprint(config: Config, outputs: Outputs, finder: Finder) -> str:
             **({"full_table": full} if full else {}),
         }
     )
+
+
+def _sweeps(bookmarks: Bookmarks) -> list[Sweep]:
+    return [
+        Sweep(bookmark.sweep_leads, bookmark.sweep_began)
+        for bookmark in bookmarks.values()
+        if bookmark.sweep_leads and bookmark.sweep_began
+    ]
 
 
 def _labels(bookmarks: Bookmarks) -> set[str]:

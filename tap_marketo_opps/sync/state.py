@@ -11,7 +11,7 @@ import json
 import typing as t
 from dataclasses import dataclass, replace
 
-from tap_marketo_opps.finding.lead_ranges import lead_range_contains
+from tap_marketo_opps.finding.lead_ranges import LABEL_SEPARATOR, lead_range_contains
 from tap_marketo_opps.finding.resume_point import ResumePoint
 from tap_marketo_opps.moments import max_or_none, normalize_iso
 
@@ -105,7 +105,7 @@ class Bookmark:
             or lead_range_contains(leads, self.sweep_leads)
         ):
             return replace(self, sweep_began=began, sweep_leads=leads)
-        both = f"{self.sweep_leads}, {leads}"
+        both = f"{self.sweep_leads}{LABEL_SEPARATOR}{leads}"
         return replace(self, sweep_began=min(self.sweep_began, began), sweep_leads=both)
 
 

@@ -19,7 +19,8 @@ from marketo_opps.plugin.command_line import check_config_paths, run_command
 from marketo_opps.plugin.process import ShutdownSignal
 from marketo_sandbox.cli import main as sandbox_main
 from tap_marketo_opps import command_line, connection_test
-from tap_marketo_opps.finding.activity_log import activity_types
+from tap_marketo_opps.finding.activity_log import read_followed_types
+from tap_marketo_opps.finding.activity_types import followed_types
 from tap_marketo_opps.finding.key_sources import FileKeys
 from tap_marketo_opps.singer_writer import MessageWriter
 from tap_marketo_opps.tap import TapMarketoOpps
@@ -275,8 +276,16 @@ def replay_of_nothing(world: World) -> None:
 
 
 def without_activity_types(_: World) -> None:
-    with answering(json={"success": True, "result": []}):
-        activity_types(client())
+    followed_types({})
+
+
+def with_types(listed: dict[str, int]) -> Case:
+    def run(_: World) -> None:
+        result = [{"name": name, "id": number} for name, number in listed.items()]
+        with answering(json={"success": True, "result": result}):
+            read_followed_types(client())
+
+    return run
 
 
 def batch(name: str, content: bytes | None) -> Case:
@@ -504,6 +513,11 @@ CASES: dict[str, Case] = {
     "'...' cannot be read: ...": replay_of_nothing,
     "flattening_max_depth is required": settings(flattening_enabled=True),
     "This instance has none of the activity types": without_activity_types,
+    "This instance has no activity type": with_types({"Update Opportunity": 36}),
+    "No activity type is called": with_types({"Chance": 36}),
+    "Activity types that speak of": with_types(
+        {"Update Opportunity": 36, "Opportunity Score": 1000}
+    ),
     "The BATCH file '...' cannot be read": batch("none.jsonl", None),
     "Line ... of the BATCH file": batch("broken.jsonl", b"{"),
     "Setting '...' is missing.": lambda _: TapMarketoOpps(config={"endpoint": NOBODY}),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from marketo_opps import CrmManagedError, SettingsError
@@ -276,6 +278,94 @@ def test_an_activity_that_becomes_visible_late_is_found_by_the_overlap(
     sandbox.advance(300)
     third = sync(_log(sandbox), catalog=catalog, state=second.state)
     assert external_id in third.ids(key="externalOpportunityId")
+
+
+def test_a_touched_leads_other_old_deals_are_not_sent_again(sandbox, catalog_of, sync):
+    catalog = catalog_of(sandbox, "opportunities", "opportunity_roles")
+    # More than the day that the log may lag behind.
+    sandbox.advance(172_800)
+    first = sync(_log(sandbox), catalog=catalog)
+    sandbox.advance(7200)
+    changed = sorted(keys_with_a_role(sandbox))[:9]
+    sandbox.instance.change(changed, {"stage": "Won"})
+    second = sync(_log(sandbox), catalog=catalog, state=first.state)
+    assert sorted(second.ids(key="externalOpportunityId")) == changed
+    assert second.ids("opportunity_roles") == []
+
+
+def test_a_first_run_emits_what_changed_since_start_date(sandbox, catalog_of, sync):
+    catalog = catalog_of(sandbox, "opportunities", "opportunity_roles")
+    everything = sync(_log(sandbox), catalog=catalog)
+    moments = sorted(record["updatedAt"] for record in everything.records())
+    start_date = moments[len(moments) // 2]
+    found = sync(_log(sandbox, start_date=start_date), catalog=catalog)
+    roles = found.records("opportunity_roles")
+    assert roles
+    assert {role["updatedAt"] >= start_date for role in roles} == {True}
+    of_new_roles = {role["externalOpportunityId"] for role in roles}
+    for record in found.records():
+        is_new = record["updatedAt"] >= start_date
+        assert is_new or record["externalOpportunityId"] in of_new_roles
+
+
+def test_a_lead_that_others_were_merged_into_is_read_whole(sandbox, catalog_of, sync):
+    catalog = catalog_of(sandbox, "opportunities", "opportunity_roles", "opportunity_activities")
+    sandbox.advance(172_800)
+    first = sync(_log(sandbox), catalog=catalog)
+    roles = sandbox.instance.roles()
+    kept, merged = sorted({role["leadId"] for role in roles})[:2]
+    sandbox.advance(7200)
+    sandbox.instance.merge_leads(kept, [merged])
+    second = sync(_log(sandbox), catalog=catalog, state=first.state)
+    whole = [role for role in sandbox.instance.roles() if role["leadId"] == kept]
+    assert sorted(second.ids("opportunity_roles")) == sorted(r["marketoGUID"] for r in whole)
+    assert {role["leadId"] for role in second.records("opportunity_roles")} == {kept}
+    deals = {role["externalOpportunityId"] for role in whole}
+    assert {*second.ids(key="externalOpportunityId")} == deals
+    assert second.records("opportunity_activities") == []
+
+
+def test_a_merge_found_before_a_kill_is_read_whole_after_it(sandbox, catalog_of, sync):
+    catalog = catalog_of(sandbox, "opportunities", "opportunity_roles")
+    sandbox.advance(172_800)
+    first = sync(_log(sandbox), catalog=catalog)
+    kept, merged = sorted({role["leadId"] for role in sandbox.instance.roles()})[:2]
+    sandbox.advance(7200)
+    sandbox.instance.merge_leads(kept, [merged])
+    sync(_log(sandbox), catalog=catalog, state=first.state)
+    first_state = bytes(sync.raw).index(b'"resume":"{')
+    end_of_first_state = bytes(sync.raw).index(b"\n", first_state) + 2
+    part = sync(_log(sandbox), catalog=catalog, state=first.state, most_bytes=end_of_first_state)
+    assert json.loads(part.bookmark()["resume"])["at"]["keys"]["always"] == str(kept)
+    rest = sync(_log(sandbox), catalog=catalog, state=part.state)
+    whole = {r["marketoGUID"] for r in sandbox.instance.roles() if r["leadId"] == kept}
+    assert {*part.ids("opportunity_roles"), *rest.ids("opportunity_roles")} == whole
+
+
+def test_a_lead_beyond_the_sweep_brings_its_old_deals(sandbox, catalog_of, sync):
+    catalog = catalog_of(sandbox, "opportunities", "opportunity_roles")
+    sandbox.advance(172_800)
+    leads = sorted({role["leadId"] for role in sandbox.instance.roles()})
+    half = leads[len(leads) // 2]
+    sweep = sync(by_lead_ids(sandbox, lead_id_to=half), catalog=catalog)
+    sandbox.advance(172_800)
+    untouched = next(
+        i for i in sandbox.instance.opportunity_ids() if i not in keys_with_a_role(sandbox)
+    )
+    for lead in (leads[0], leads[-1]):
+        _link(sandbox, lead, untouched)
+    log = {**sandbox.credentials, "find_by": "activities"}
+    after = sync(log, catalog=catalog, state=sweep.state)
+    told = {
+        role["marketoGUID"]
+        for role in sandbox.instance.roles()
+        if role["leadId"] == leads[-1]
+        or (role["leadId"] == leads[0] and role["externalOpportunityId"] == untouched)
+    }
+    assert {*after.ids("opportunity_roles")} == told
+    roles = [each for each in sandbox.instance.roles() if each["marketoGUID"] in told]
+    deals = {role["externalOpportunityId"] for role in roles}
+    assert {*after.ids(key="externalOpportunityId")} == deals
 
 
 def test_activities_take_over_from_a_sweep_with_nothing_falling_between(

@@ -115,7 +115,15 @@ def test_killed_anywhere_while_records_change_the_union_of_all_attempts_is_compl
     now = sync(config, catalog=catalog)
     for stream in streams:
         emitted[stream].update(_by_key(last.records(stream)))
-        assert _by_key(now.records(stream)).items() <= emitted[stream].items()
+        due = _by_key(_due(now.records(stream), whole, stream))
+        assert due.items() <= emitted[stream].items()
+
+
+def _due(records, whole, stream):
+    """Those found at first, or changed since: a lead named later brings no old deals along."""
+    log_until = whole.bookmark(stream).get("log_until", "")
+    ids = {*whole.ids(stream)}
+    return [each for each in records if each["marketoGUID"] in ids or each["updatedAt"] > log_until]
 
 
 def _halved(sync, config, catalog):
@@ -195,7 +203,7 @@ def test_where_little_happens_the_log_goes_on_page_by_page_with_the_leads_still_
     part, calls_of_part = _counted(
         sandbox, lambda: sync(config, catalog=catalog, most_bytes=len(sync.raw) // 6)
     )
-    assert json.loads(part.bookmark()["resume"])["at"]["keys"]["always"]
+    assert json.loads(part.bookmark()["resume"])["at"]["keys"]["if_new"]
     assert not part.records()
     rest, calls_of_rest = _counted(sandbox, lambda: sync(config, catalog=catalog, state=part.state))
 

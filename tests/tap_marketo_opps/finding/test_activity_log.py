@@ -8,12 +8,12 @@ import pytest
 
 from marketo_opps import Page, PageTokenError, Reason
 from marketo_opps.errors import UnexpectedResponseError
-from tap_marketo_opps.errors import NoActivityTypesError
 from tap_marketo_opps.finding.activity_log import (
     ActivityLogReader,
     activity_date,
-    activity_types,
+    activity_type_id,
     lead_id,
+    read_followed_types,
 )
 from tap_marketo_opps.finding.pending_keys import PendingKeys, encode_keys
 
@@ -37,9 +37,6 @@ class Client:
     def activities(self, **asked):
         self.asked.append(asked["next_page_token"])
         return _page(token=f"after {len(self.asked)}")
-
-    def activity_types(self):
-        return {"Visit Webpage": 1}
 
 
 def _log(client, at=None):
@@ -164,15 +161,41 @@ def test_a_page_that_names_nothing_holds_nothing_back(log):
     assert result.resolve_position()["token"] == "next"
 
 
-def test_activity_types_are_found_by_name():
-    client = Client()
-    client.activity_types = lambda: {"Visit Webpage": 1, "Update Opportunity": 36}
-    assert activity_types(client) == {36: "Update Opportunity"}
+def test_what_is_odd_about_the_types_is_logged(client, caplog):
+    caplog.set_level("INFO")
+    client.activity_types = lambda: {"Update Opportunity": 36, "Opportunity Score": 100_001}
+    assert read_followed_types(client).names == {36: "Update Opportunity"}
+    levels = [record.levelname for record in caplog.records]
+    assert levels == ["WARNING", "WARNING", "WARNING", "INFO"]
 
 
-def test_without_activity_types_the_error_says_what_else_works():
-    with pytest.raises(NoActivityTypesError, match="use find_by filter or lead_ids"):
-        activity_types(Client())
+def test_entries_of_merges_name_leads_and_are_not_told(client):
+    log = ActivityLogReader(
+        client,
+        [32, 34],
+        merges=[32],
+        since=SINCE,
+        until=UNTIL,
+        batch_size=300,
+        keys_of=lambda log: [(str(activity["leadId"]), True) for activity in log],
+        pending=PendingKeys(),
+    )
+    types = {1: 32, 2: 34, 3: "32", 4: None}
+    entries = [
+        {"leadId": lead, "activityTypeId": kind, "activityDate": SINCE}
+        for lead, kind in types.items()
+    ]
+    told, named = log.process(log.next_cursor(), Page(entries, "next", more=True, request_id=None))
+    assert [entry["leadId"] for entry in told.records] == [2, 4]
+    assert [key for key, _ in named.keys] == ["1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "kind"), [(36, 36), ("36", 36), (None, 0), ("x", 0), ({}, 0), (float("inf"), 0)]
+)
+def test_a_type_is_read_in_any_form(sent, kind):
+    assert activity_type_id({"activityTypeId": sent}) == kind
+    assert activity_type_id({}) == 0
 
 
 @pytest.mark.parametrize("lead", [5, "5", 5.0, " 5 "])

@@ -10,15 +10,15 @@ import pytest
 from marketo_opps import ObjectDescription, Page
 from marketo_opps.plugin.process import ShutdownSignal
 from marketo_opps.plugin.workers import Workers
+from tap_marketo_opps.finding.activity_types import FollowedTypes
 from tap_marketo_opps.finding.finders import (
     ActivityFinder,
     FilterFinder,
     LeadFinder,
-    changed_since,
     filterable_fields,
-    leads_touched,
 )
 from tap_marketo_opps.finding.key_sources import LeadRange, ListedKeys
+from tap_marketo_opps.finding.newness import Sweep
 from tap_marketo_opps.finding.pipeline import Pipeline
 from tap_marketo_opps.finding.prefetch import OrderedPrefetcher
 from tap_marketo_opps.finding.resume_point import ResumePoint
@@ -126,8 +126,9 @@ def _leads(*swept_before):
     return LeadFinder(LeadRange(1, 3), swept_before)
 
 
-def _log():
-    return ActivityFinder(lambda: [34, 36])
+def _log(*sweeps):
+    types = FollowedTypes({34: "Add to Opportunity", 36: "Update Opportunity"}, merges=(32,))
+    return ActivityFinder(lambda: types, [Sweep(*sweep) for sweep in sweeps])
 
 
 def test_by_filter_roles_follow_the_opportunities_found():
@@ -249,21 +250,44 @@ def test_by_the_log_opportunities_come_before_their_roles():
     ]
     assert found.asked == [
         datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC),
-        {"next_page_token": "first", "activity_type_ids": (34, 36), "batch_size": 200},
+        {"next_page_token": "first", "activity_type_ids": (32, 34, 36), "batch_size": 200},
         _call("opportunity_roles", "leadId", ROLE_FIELDS, "1", "2", "9"),
         _call("opportunities", "dedupeFields", OPPORTUNITY_FIELDS, "o1", "o2"),
     ]
 
 
-def test_by_the_log_what_is_new_in_it_forces_old_records():
-    emitted = _found(_log(), BOTH, since=NEVER, cursor=MIDDLE, log_from=EARLY).emitted
-    assert {guid: force for _, guid, force in emitted if guid} == {
-        "r1": False,
-        "r2": True,
-        "r3": True,
-        "g1": False,
-        "g2": True,
-    }
+def _forced(found):
+    return {guid: force for _, guid, force in found.emitted if guid}
+
+
+def test_by_the_log_a_new_role_forces_its_old_opportunity():
+    found = _found(_log(), BOTH, since=MIDDLE, cursor=MIDDLE, log_from=EARLY)
+    # The first has a new opportunity and an old role, the second a new role.
+    assert _forced(found) == {"r1": False, "r2": False, "r3": False, "g1": False, "g2": True}
+
+
+def test_by_the_log_touched_leads_bring_no_old_records():
+    found = _found(_log(), BOTH, since=NEVER, cursor=EARLY, log_from=EARLY)
+    assert not any(_forced(found).values())
+
+
+def test_by_the_log_a_merged_lead_is_read_whole():
+    entry = {"leadId": 2, "activityDate": MIDDLE, "activityTypeId": 32}
+    client = Client([{"leadId": 1, "activityDate": LATE}, entry])
+    found = _found(_log(), BOTH, since=NEVER, client=client, log_from=EARLY)
+    assert _forced(found) == {"r1": False, "r2": True, "r3": True, "g1": False, "g2": True}
+    assert [each[0] for each in found.emitted].count("opportunity_activities") == 1
+
+
+def test_by_the_log_leads_beyond_a_sweep_bring_old_records():
+    found = _found(_log(("lead_ids 1-1", NEVER)), BOTH, since=NEVER, log_from=EARLY)
+    assert _forced(found) == {"r1": False, "r2": True, "r3": True, "g1": False, "g2": True}
+    assert not any(_forced(_found(_log(("lead_ids 1-9", NEVER)), BOTH, since=NEVER)).values())
+
+
+def test_the_log_alone_is_read_without_merges():
+    found = _found(_log(), LOG, log_from=EARLY)
+    assert found.asked[1]["activity_type_ids"] == (34, 36)
 
 
 def test_by_the_log_it_is_read_up_to_the_beginning_of_the_run():
@@ -283,7 +307,7 @@ def test_by_the_log_nothing_follows_where_only_the_log_is_wanted():
 
 def test_by_the_log_a_position_carries_the_pending_leads():
     found = _found(_log(), BOTH, log_from=EARLY, cursor=MIDDLE)
-    assert found.positions[0]["keys"] == {"always": "2,9", "if_new": "1"}
+    assert found.positions[0]["keys"] == {"always": "", "if_new": "1,2,9"}
     assert found.positions[-1]["keys"] == {"always": "", "if_new": ""}
 
 
@@ -336,23 +360,6 @@ def test_fields_searchable_by_themselves_and_aliases_filter():
 
 
 # Moments and positions at their very edges, where a record could be passed over
-
-
-def test_an_activity_of_the_very_moment_of_the_cursor_is_new():
-    moments = {1: "2026-02-28T23:59:59Z", 2: LATE, 3: "2026-03-01T00:00:01Z"}
-    log = [{"leadId": lead, "activityDate": moment} for lead, moment in moments.items()]
-    assert list(leads_touched(log, LATE)) == [("1", False), ("2", True), ("3", True)]
-    assert all(new for _, new in leads_touched(log, None))
-
-
-@pytest.mark.parametrize(
-    ("updated_at", "new"),
-    [("2026-02-28T23:59:59Z", False), (LATE, True), (None, True), ("odd", True)],
-)
-def test_a_record_of_the_very_moment_of_the_bookmark_is_new(updated_at, new):
-    record = {} if updated_at is None else {"updatedAt": updated_at}
-    assert changed_since(LATE)(record) is new
-    assert changed_since(None)(record)
 
 
 def test_a_scan_of_leads_goes_on_where_it_was_interrupted():

@@ -7,6 +7,7 @@ import pytest
 from tap_marketo_opps.finding.lead_ranges import (
     lead_range,
     lead_range_contains,
+    lead_ranges,
     leads_label,
     range_digest,
 )
@@ -35,6 +36,11 @@ def test_which_leads_contain_which(leads, others, expected):
 def test_a_range_of_leads_is_read_from_its_label():
     assert lead_range("lead_ids 3-5") == range(3, 6)
     assert lead_range("lead_ids 3f-5") == lead_range(None) == range(0)
+
+
+def test_ranges_of_several_sweeps_are_read_from_one_label():
+    assert lead_ranges("lead_ids 1-3, lead_ids 0abc, lead_ids 5-6") == [range(1, 4), range(5, 7)]
+    assert lead_ranges("lead_ids 0abc") == []
 
 
 def test_a_range_contains_another_up_to_both_its_ends():

@@ -10,6 +10,7 @@ from tap_marketo_opps.sync.state import Bookmark
 from tests.tap_marketo_opps.helpers import make_resume_point
 
 EARLY, MIDDLE, LATE = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"
+DAY_BEFORE = "2026-01-31T00:00:00Z"
 
 
 def _plan(bookmarks, *, found_by="filter x", start_date=None, incremental=None, **new_run):
@@ -128,15 +129,43 @@ def test_without_the_log_no_sweep_is_named():
     assert _plan({"a": Bookmark(found_by="filter x", sweep_leads="leads 1")}).notes == []
 
 
-def test_a_run_with_the_log_emits_what_changed_since_then():
-    begun = _plan({"a": Bookmark()}, found_by="activities", log_from=EARLY, cursor=LATE).resume
-    assert (begun.since, begun.log_from, begun.cursor) == (EARLY, EARLY, LATE)
+@pytest.mark.parametrize("cursor", [None, LATE])
+@pytest.mark.parametrize(
+    ("start_date", "since"), [(None, DAY_BEFORE), (MIDDLE, MIDDLE), (EARLY, DAY_BEFORE)]
+)
+def test_a_run_with_the_log_emits_from_a_day_before(cursor, start_date, since):
+    begun = _plan(
+        {"a": Bookmark()},
+        found_by="activities",
+        start_date=start_date,
+        log_from=MIDDLE,
+        cursor=cursor,
+    ).resume
+    assert (begun.since, begun.log_from, begun.cursor) == (since, MIDDLE, cursor)
     assert (begun.fingerprint, begun.began) == ("f", LATE)
 
 
-def test_a_first_run_with_the_log_emits_everything():
-    begun = _plan({"a": Bookmark()}, found_by="activities", log_from=EARLY, cursor=None).resume
-    assert (begun.since, begun.log_from, begun.cursor) == (None, EARLY, None)
+@pytest.mark.parametrize(
+    ("kept", "start_date", "since"),
+    [
+        # As the version before left it, and as this one does.
+        (MIDDLE, None, DAY_BEFORE),
+        (DAY_BEFORE, None, DAY_BEFORE),
+        (MIDDLE, MIDDLE, MIDDLE),
+        # A refresh, or a first run of the version before, goes on as it was.
+        (None, EARLY, None),
+    ],
+)
+def test_an_interrupted_log_goes_on_with_the_day_before(kept, start_date, since):
+    resume = make_resume_point(since=kept, log_from=MIDDLE, cursor=MIDDLE)
+    plan = _plan({"a": Bookmark(resume=resume)}, found_by="activities", start_date=start_date)
+    assert plan.resume.since == since
+    assert plan.resume.at == resume.at
+
+
+def test_an_interrupted_sweep_keeps_what_it_emits():
+    resume = make_resume_point(since=MIDDLE)
+    assert _plan({"a": Bookmark(resume=resume)}, start_date=EARLY).resume.since == MIDDLE
 
 
 @pytest.mark.parametrize(

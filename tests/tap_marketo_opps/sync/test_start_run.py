@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from marketo_opps import ObjectDescription, Page, SettingsError
+from tap_marketo_opps.finding.activity_types import FollowedTypes
 from tap_marketo_opps.finding.finders import ActivityFinder, FilterFinder, LeadFinder
 from tap_marketo_opps.finding.page_result import PageResult
 from tap_marketo_opps.sync.start_run import start_run, streams_sharing_a_run
@@ -68,7 +69,7 @@ def _run(settings, *streams, **more):
         "writer": object(),
         "state": {"bookmarks": {}},
         "opportunities": SEARCHABLE,
-        "activity_types": lambda: {34: "Add to Opportunity"},
+        "activity_types": lambda: FollowedTypes({34: "Add to Opportunity"}, merges=(32,)),
     }
     return start_run({k: v for one in streams for k, v in one.items()}, **(arguments | more))
 
@@ -181,17 +182,22 @@ def test_a_full_table_has_the_log_read_from_the_start():
         _stream("opportunities", _until(LATE)),
         _stream("opportunity_roles", _until(LATE), is_incremental=False),
     )
-    resumes = run.plan.resumes.values()
-    assert {(each.cursor, each.log_from, each.since) for each in resumes} == {(None, EARLY, None)}
+    resumes = run.plan.resumes
+    assert {(each.cursor, each.log_from) for each in resumes.values()} == {(None, EARLY)}
+    assert resumes["opportunities"].since == EARLY
+    assert resumes["opportunity_roles"].since is None
 
 
-def test_leads_in_the_log_after_the_cursor_are_forced():
-    run = _run(LOG, _stream("opportunities", _until(MIDDLE)))
-    log = run.stages.source
-    moments = ["2026-01-31T23:59:59Z", MIDDLE, "2026-04-01T00:00:00Z", "2026-04-01T00:00:01Z"]
-    activities = [{"leadId": n, "activityDate": moment} for n, moment in enumerate(moments)]
-    _, named = log.process(log.next_cursor(), _page(*activities))
-    assert named.keys == (("0", False), ("1", True), ("2", True))
+def test_leads_beyond_the_sweep_before_the_log_are_new():
+    swept = {"sweep_began": LATE, "sweep_leads": "lead_ids 1-5", "found_by": "lead_ids 1-5"}
+    run = _run(LOG, _stream("opportunities", swept))
+    roles, _ = run.stages.lookups
+    list(roles.accept(PageResult("opportunity_activities", (), keys=(("5", False), ("6", False)))))
+    roles.flush_partial()
+    old = [{"leadId": lead, "updatedAt": MIDDLE} for lead in (5, 6)]
+    page = Page(old, None, more=False, request_id=None)
+    found, *_ = roles.process(roles.next_cursor(), page)
+    assert [found.emit_regardless_of_age(role) for role in old] == [False, True]
 
 
 def test_start_date_and_bookmark_say_what_is_new():
