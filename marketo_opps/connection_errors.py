@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import typing as t
 
@@ -25,17 +26,9 @@ def connection_error(error: Exception, base: str, *, connected: bool | None = No
     """
     causes = list(_causes(error))
     cause = causes[-1]
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return SettingsError(
-            f"The certificate of {base} cannot be verified ({cause.verify_message}): check "
-            "'endpoint', or name your company's certificates in REQUESTS_CA_BUNDLE."
-        )
-    if isinstance(cause, ssl.SSLError) and cause.reason == _NO_TLS:
-        return SettingsError(
-            f"What answers at {base} does not speak TLS: check 'endpoint', and its port if it has "
-            "one."
-        )
     said = REDACTOR.redact(_short(cause))
+    if isinstance(cause, ssl.SSLError) and (tls := _tls_error(cause, base, said)):
+        return tls
     if any(isinstance(each, _UNUSABLE_PROXY) for each in causes):
         return SettingsError(
             f"The proxy for {base} cannot be used ({said}): correct HTTPS_PROXY in the environment."
@@ -59,11 +52,36 @@ def connection_error(error: Exception, base: str, *, connected: bool | None = No
     )
 
 
+def _tls_error(cause: ssl.SSLError, base: str, said: str) -> SettingsError | None:
+    """Return the error of TLS that cannot work; None where it may work later."""
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return SettingsError(
+            f"The certificate of {base} cannot be verified ({cause.verify_message}): check "
+            "'endpoint', or name your company's certificates in REQUESTS_CA_BUNDLE."
+        )
+    if cause.reason == _NO_TLS:
+        return SettingsError(
+            f"What answers at {base} does not speak TLS: check 'endpoint', and its port if it has "
+            "one."
+        )
+    if _NO_AGREEMENT.search(cause.reason or ""):
+        return SettingsError(
+            f"{base} and this machine cannot agree on TLS ({said}): check 'endpoint', and what "
+            "stands between; Marketo itself speaks TLS 1.2 and later."
+        )
+    return None
+
+
 def unreachable_error(base: str, said: str) -> UnreachableError:
     """Return the error of an instance to which there was no connection, for the reason said."""
     return UnreachableError(f"{base} cannot be reached ({said}): check 'endpoint' and the network.")
 
 
+# OpenSSL's words for what trying again does not change: versions, ciphers, keys and certificates.
+_NO_AGREEMENT = re.compile(
+    "PROTOCOL|VERSION|HANDSHAKE_FAILURE|CIPHER|TOO_SMALL|TOO_WEAK|INSUFFICIENT_SECURITY|"
+    "UNRECOGNIZED_NAME|CERTIFICATE|UNKNOWN_CA|RENEGOTIATION|ACCESS_DENIED"
+)
 # OpenSSL's word for an answer that is none of TLS.
 _NO_TLS = "WRONG_VERSION_NUMBER"
 # The connection was not even made, so no write can have been done.

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import requests
 import urllib3
+from requests.utils import select_proxy
 
 from marketo_opps.connection_errors import connection_error, unreachable_error
 from marketo_opps.errors import ConnectionLostError, MarketoError, SettingsError
 from marketo_opps.http_headers import moment, retry_after_seconds
+from marketo_opps.proxies import usable_proxy
 from marketo_opps.watchdog import Watchdog, WatchedAdapter
 
 if t.TYPE_CHECKING:
@@ -181,12 +183,13 @@ def _read_environment_once(session: requests.Session, settings: ConnectionSettin
     A proxy cannot reach this machine's loopback, and with `trust_env` off a .netrc entry cannot
     replace the token.
     """
-    if not settings.is_loopback:
-        merged = session.merge_environment_settings(settings.endpoint, {}, None, None, None)
-        session.proxies.update(merged["proxies"])
-        session.verify, session.cert = merged["verify"], merged["cert"]
-        if isinstance(session.verify, str):
-            _check_certificates(session.verify)
+    merged = session.merge_environment_settings(settings.endpoint, {}, None, None, None)
+    session.verify, session.cert = merged["verify"], merged["cert"]
+    if isinstance(session.verify, str) and settings.endpoint.startswith("https:"):
+        _check_certificates(session.verify)
+    proxy = select_proxy(settings.endpoint, merged["proxies"])
+    if proxy and not settings.is_loopback:
+        session.proxies["https"] = usable_proxy(proxy, settings.endpoint)
     session.trust_env = False
 
 

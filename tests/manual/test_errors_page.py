@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import socket
+import threading
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,8 @@ REJECTS = page("rejects.md")
 ROWS = re.findall(r"^\| `(.*?)` \|", PAGE, re.MULTILINE)
 DEAL = {"externalOpportunityId": "D-1", "name": "A deal"}
 LEAST = frozenset({"Read-Only Opportunity", "Read-Only Activity"})
+
+PROTOCOL_VERSION_ALERT = b"\x15\x03\x01\x00\x02\x02\x46"
 
 
 @dataclass
@@ -150,6 +153,19 @@ def through(name: str, value: str) -> Case:
         client(endpoint="https://marketo.invalid").calls_today()
 
     return call
+
+
+def without_agreement(_: World) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as old:
+
+        def refuse() -> None:
+            connection, _ = old.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(PROTOCOL_VERSION_ALERT)
+
+        threading.Thread(target=refuse, daemon=True).start()
+        client(endpoint=f"https://127.0.0.1:{old.getsockname()[1]}").calls_today()
 
 
 def described_once(_: World) -> None:
@@ -413,6 +429,7 @@ CASES: dict[str, Case] = {
     "--test: '...' is none": lambda _: connection_test.checked_kind("everything"),
     "... cannot be reached (...): check 'endpoint'": settings(),
     "... cannot be reached through": through("HTTPS_PROXY", NOBODY),
+    "... and this machine cannot agree on TLS": without_agreement,
     "The proxy for ...": through("HTTPS_PROXY", "socks5://127.0.0.1:9"),
     "The certificates in ...": through("REQUESTS_CA_BUNDLE", "no/such.pem"),
     "The connection to ...": lambda world: tap(world.refusing("cut_before"), **VALUES),

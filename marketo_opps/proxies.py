@@ -1,0 +1,61 @@
+"""The proxy that the environment names, made fit for use; its password is never told."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote, unquote
+
+from marketo_opps.errors import SettingsError
+from marketo_opps.redaction import REDACTOR
+
+_ADDRESS = re.compile(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?/?")
+_HIGHEST_PORT = 65_535
+
+
+def usable_proxy(proxy: str, base: str) -> str:
+    """Return a proxy's URL with what is odd in user name and password percent-encoded.
+
+    Args:
+        proxy: as it stands in the environment; without a scheme it is `http`.
+        base: the instance's address, for error texts.
+
+    Raises:
+        SettingsError: it is no address of an HTTP proxy, or HTTP cannot carry its password.
+    """
+    text = proxy.strip()
+    scheme, rest = text.split("://", 1) if "://" in text else ("http", text)
+    # Whatever stands before the last @ is user name and password, however odd.
+    credentials, at, address = rest.rpartition("@")
+    _protect(credentials)
+    scheme = scheme.lower()
+    if scheme not in {"http", "https"} or not _is_address(address):
+        raise _unusable(base, "no address of an HTTP proxy")
+    if not _is_latin_1(unquote(credentials)):
+        raise _unusable(base, "a letter of its user name or password is none of Latin-1")
+    return f"{scheme}://{_encoded(credentials)}{at}{address}"
+
+
+def _protect(credentials: str) -> None:
+    password = credentials.partition(":")[2]
+    REDACTOR.protect(password)
+    REDACTOR.protect(unquote(password))
+
+
+def _is_address(text: str) -> bool:
+    match = _ADDRESS.fullmatch(text)
+    return match is not None and int(match[1] or 0) <= _HIGHEST_PORT
+
+
+def _is_latin_1(text: str) -> bool:
+    return text == text.encode("latin-1", errors="replace").decode("latin-1")
+
+
+def _encoded(credentials: str) -> str:
+    user, colon, password = credentials.partition(":")
+    return f"{quote(unquote(user), safe='')}{colon}{quote(unquote(password), safe='')}"
+
+
+def _unusable(base: str, why: str) -> SettingsError:
+    return SettingsError(
+        f"The proxy for {base} cannot be used ({why}): correct HTTPS_PROXY in the environment."
+    )
