@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 
 from marketo_opps import FieldDescription, LogPaging, PageTokenError
 from marketo_opps.errors import UnexpectedResponseError
-from marketo_opps.fields import reader
+from marketo_opps.fields import MARKETO_GUID, reader
 from tap_marketo_opps.finding.activity_types import followed_types
-from tap_marketo_opps.finding.page_result import PageResult
+from tap_marketo_opps.finding.page_result import PageResult, has_guid
 from tap_marketo_opps.finding.pending_keys import decode_keys, encode_keys
 from tap_marketo_opps.finding.seen_keys import KeyHashSet
 from tap_marketo_opps.finding.stages import ChunkCursor
@@ -83,6 +83,13 @@ def lead_id(activity: Record) -> int:
     return t.cast("int", _required(activity, LEAD_ID, read_lead_id))
 
 
+def with_key(activity: Record) -> Record:
+    """Return an activity by its `id` where it has no marketoGUID, as older ones have not."""
+    if has_guid(activity) or activity.get("id") is None:
+        return activity
+    return {**activity, MARKETO_GUID: str(activity["id"])}
+
+
 def _required(activity: Record, name: str, read: Callable[[t.Any], t.Any]) -> t.Any:
     try:
         value = read(activity[name])
@@ -122,6 +129,7 @@ class ActivityLogReader:
     keeps_place = False
     keys_done = 0
     unmatched = 0
+    echoes = 0
     total = None
     noun = "activities"
 
@@ -196,7 +204,7 @@ class ActivityLogReader:
     def _results(self, activities: Sequence[Record], position: Position) -> Iterator[PageResult]:
         page = self._pending.track(position, [*self._left.items(), *self._keys_of(activities)])
         self._left = {}
-        told = [each for each in activities if activity_type_id(each) not in self._merges]
+        told = [with_key(each) for each in activities if activity_type_id(each) not in self._merges]
         yield PageResult(ACTIVITIES, told, position=page.mark_written, is_tracked=True)
         if page.keys:
             keys = tuple(page.keys.items())

@@ -122,10 +122,14 @@ class LeadFinder:
         source: Lead ids.
         swept_before: Labels of the bookmarks' own runs; leads beyond the range of any of them are
             new to us, so what they lead to is emitted regardless of its age.
+
+    Attributes:
+        made_at: When the leads were listed, where they are: of later ones nothing is known.
     """
 
     def __init__(self, source: KeySource, swept_before: Iterable[str] = ()) -> None:
         self._source = source
+        self.made_at = source.made_at
         self.fingerprint_label = leads_label(source.digest)
         is_range = bool(lead_range(self.fingerprint_label))
         listed = f"lead_ids, {source.total:,} of them"

@@ -10,11 +10,14 @@ import typing as t
 from array import array
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 
 from marketo_opps import MAX_BATCH_RECORDS, SettingsError, is_valid_filter_value
 from tap_marketo_opps.errors import ChangedFileError
 from tap_marketo_opps.finding.key_lines import KeyFile
 from tap_marketo_opps.finding.lead_ranges import range_digest
+from tap_marketo_opps.moments import to_iso_utc
 from tap_marketo_opps.wording import counted
 
 if t.TYPE_CHECKING:
@@ -44,10 +47,12 @@ class KeySource(t.Protocol):
     Attributes:
         total: How many keys there are, twice given ones counted twice.
         digest: Differs where the keys do.
+        made_at: When they were put together, where that is known.
     """
 
     total: int
     digest: str
+    made_at: str | None
 
     def chunks(self, start: int = 0) -> Iterator[Chunk]:
         """Yield the keys from a chunk's beginning on, up to 300 distinct ones at a time."""
@@ -63,6 +68,8 @@ class ListedKeys:
     Raises:
         SettingsError: There are none, or one of them cannot be looked up.
     """
+
+    made_at: str | None = None
 
     def __init__(self, setting: str, values: Iterable[t.Any]) -> None:
         self._keys = [str(value).strip() for value in values]
@@ -112,6 +119,7 @@ class FileKeys:
         summary.raise_if_invalid(f"{setting}: {path}", rule, "line")
         self.total = summary.count
         self.digest = summary.digest
+        self.made_at = _modified_at(path)
         self._warn_of_rows_without_key(column)
 
     def _warn_of_rows_without_key(self, column: str) -> None:
@@ -182,6 +190,8 @@ class LeadRange:
         keys_per_chunk: How many are looked up by a call.
     """
 
+    made_at: str | None = None
+
     def __init__(self, first: int, last: int, keys_per_chunk: int = KEYS_PER_CALL) -> None:
         self._first = first
         self._keys_per_chunk = keys_per_chunk
@@ -194,6 +204,13 @@ class LeadRange:
             end = min(offset + self._keys_per_chunk, self.total)
             ids = range(self._first + offset, self._first + end)
             yield Chunk(offset, end, tuple(map(str, ids)))
+
+
+def _modified_at(path: str) -> str | None:
+    try:
+        return to_iso_utc(datetime.fromtimestamp(Path(path).stat().st_mtime, UTC))
+    except (OSError, ValueError, OverflowError):
+        return None
 
 
 def _check_characters(setting: str, values: Iterable[str]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from marketo_opps.fields import MARKETO_GUID
+
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -18,6 +20,12 @@ Key = tuple[str, bool]
 def never_force(_record: Record) -> bool:
     """Return False: records are emitted when they are new enough, and only then."""
     return False
+
+
+def has_guid(record: Record) -> bool:
+    """Return True if a record has the key that every stream of records goes by."""
+    guid = record.get(MARKETO_GUID)
+    return isinstance(guid, str | int) and str(guid).strip() != ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,7 @@ class KeyedStage:
     Attributes:
         keys_done: How many keys have been looked up to the end.
         unmatched: How many of them found nothing.
+        echoes: How many records came back for a key that was not asked for, letter by letter.
     """
 
     keeps_place = False
@@ -120,6 +121,7 @@ class KeyedStage:
         self._key_field = key_field
         self.keys_done = 0
         self.unmatched = 0
+        self.echoes = 0
 
     def calls(self, cursor: ChunkCursor) -> Calls:
         """Return a function that yields the request for each following page."""
@@ -165,8 +167,9 @@ class KeyedStage:
         cursor.begun = True
         cursor.token = page.next_page_token if page.more else None
         cursor.done = not page.more
-        key_field = self._key_field
-        cursor.matched.update(comparable_key(record.get(key_field)) for record in page.records)
+        found = [record.get(self._key_field) for record in page.records]
+        cursor.matched.update(map(comparable_key, found))
+        self.echoes += sum(str(key) not in cursor.keys for key in found)
         if cursor.done:
             self._count_keys(cursor)
 

@@ -27,10 +27,12 @@ class Plan:
     Attributes:
         resumes: Resume points, by stream.
         notes: Sentences on what users may wonder about.
+        warnings: Sentences on what may be missing.
     """
 
     resumes: dict[str, ResumePoint]
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def resume(self) -> ResumePoint:
@@ -152,5 +154,5 @@ def _notes(
     swept = {bookmark.sweep_leads for bookmark in bookmarks.values() if not bookmark.log_until}
     if new_run.cursor and any(swept):
         leads = ", ".join(sorted(filter(None, swept)))
-        notes.append(f"Going on from the sweep of {leads}, which began at {new_run.cursor}.")
+        notes.append(f"Going on from the sweep of {leads}, from {new_run.cursor} on.")
     return notes

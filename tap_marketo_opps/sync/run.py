@@ -15,6 +15,7 @@ from tap_marketo_opps.finding.pipeline import Pipeline
 from tap_marketo_opps.finding.prefetch import OrderedPrefetcher
 from tap_marketo_opps.singer_writer import encode_state
 from tap_marketo_opps.sync.error_advice import is_resumable, with_advice
+from tap_marketo_opps.sync.log_reach import hand_over_from
 from tap_marketo_opps.sync.progress import SECONDS_BETWEEN_LOGS, LogThrottle
 from tap_marketo_opps.sync.run_reporter import RunReporter
 from tap_marketo_opps.sync.stream_output import StreamEmitter
@@ -93,6 +94,8 @@ class Run:
         _LOGGER.info(
             "Finding by %s%s.", self.finder.description, f", since {since}" if since else ""
         )
+        for warning in self.plan.warnings:
+            _LOGGER.warning("%s", warning)
         for note in self.plan.notes:
             _LOGGER.info("%s", note)
 
@@ -146,5 +149,6 @@ class Run:
         if isinstance(self.finder, ActivityFinder):
             return bookmark.after_log(resume.began)
         if isinstance(self.finder, LeadFinder):
-            return bookmark.after_sweep(resume.began, label)
+            began = hand_over_from(self.finder.made_at, resume.began)
+            return bookmark.after_sweep(began, label)
         return bookmark

@@ -7,6 +7,7 @@ import time
 import typing as t
 
 from tap_marketo_opps.sync.progress import ProgressReport
+from tap_marketo_opps.wording import counted
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +73,18 @@ class RunReporter:
             emitted = output.counts.emitted
             found = f"{output.name}: {emitted:,} records, found together with {leader.name}"
             _LOGGER.info("%s", "; ".join([found, *_misfits(output)]))
+        self._warn_of_records_without_key()
         self._warn_if_nothing_matched()
+
+    def _warn_of_records_without_key(self) -> None:
+        for output in self._outputs:
+            if output.counts.keyless:
+                _LOGGER.warning(
+                    "%s of %s came without marketoGUID, by which records are told apart, and "
+                    "could not be emitted: ask Marketo's support.",
+                    counted(output.counts.keyless, "record"),
+                    output.name,
+                )
 
     def _warn_if_nothing_matched(self) -> None:
         source = self._stages.source
@@ -97,6 +109,11 @@ class RunReporter:
         source = self._stages.source
         if source.unmatched:
             oddities.append(f"{source.unmatched:,} {source.noun} matched nothing")
+        if echoes := sum(stage.echoes for stage in (source, *self._stages.lookups)):
+            oddities.append(
+                f"{counted(echoes, 'record')} came back for an id that was not asked for (another "
+                "case, a blank)"
+            )
         for lookup in self._stages.lookups:
             oddities += _invalid_keys(lookup)
         return oddities

@@ -29,6 +29,7 @@ from tap_marketo_opps.finding.resume_point import ResumePoint
 from tap_marketo_opps.moments import to_iso_utc
 from tap_marketo_opps.settings import BY_ACTIVITIES, BY_FILTER, find_by, key_field, start_date
 from tap_marketo_opps.sync.error_advice import filter_type_error
+from tap_marketo_opps.sync.log_reach import hand_over_note, retention_warning
 from tap_marketo_opps.sync.plan import log_start, plan_run
 from tap_marketo_opps.sync.progress import SECONDS_BETWEEN_LOGS
 from tap_marketo_opps.sync.run import Run
@@ -93,7 +94,7 @@ def start_run(
     instance = urlsplit(instance_address(config["endpoint"])).netloc.casefold()
     bookmarks = {name: _bookmark(output, instance) for name, output in outputs.items()}
     finder = _finder(config, bookmarks, opportunities, activity_types)
-    plan = _plan(config, outputs, bookmarks, finder, client)
+    plan = _told(_plan(config, outputs, bookmarks, finder, client), bookmarks, finder, client)
     fields = {name: output.fields for name, output in outputs.items()}
     return Run(
         client=client,
@@ -179,6 +180,18 @@ def _plan(
         start_date=start_date(config),
         incremental=incremental,
     )
+
+
+def _told(plan: Plan, bookmarks: Bookmarks, finder: Finder, client: MarketoClient) -> Plan:
+    """Return a plan with sentences on how far the log reaches, now or after this sweep."""
+    resume = plan.resume
+    if isinstance(finder, LeadFinder):
+        is_known = all(bookmark.log_until for bookmark in bookmarks.values())
+        note = None if is_known else hand_over_note(finder.made_at, resume.began)
+        return replace(plan, notes=[*plan.notes, note]) if note else plan
+    wanted_from = (resume.at or {}).get("reached", resume.log_from)
+    warning = retention_warning(wanted_from, to_iso_utc(client.server_now()))
+    return replace(plan, warnings=[*plan.warnings, warning]) if warning else plan
 
 
 def _fingerprint(config: Config, outputs: Outputs, finder: Finder) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, replace
 
+from tap_marketo_opps.finding.page_result import has_guid
+
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -25,10 +27,12 @@ class StreamCounts:
     Attributes:
         emitted: Records.
         misfits: Values that did not fit their type, and are null instead.
+        keyless: Records without marketoGUID, which are not emitted.
     """
 
     emitted: int = 0
     misfits: int = 0
+    keyless: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,9 @@ class StreamEmitter:
 
     def records_of(self, result: PageResult) -> list[TypedRecord]:
         """Return what is to be emitted of a page."""
-        page = self.output.convert_page(result.records)
+        kept = [record for record in result.records if has_guid(record)]
+        self.output.counts.keyless += len(result.records) - len(kept)
+        page = self.output.convert_page(kept)
         self._seen = max(self._seen, *(changed for changed, _ in page if changed), "")
         since, emit_anyway = self._resume.since, result.emit_regardless_of_age
         if since is None:
@@ -87,7 +93,7 @@ class StreamEmitter:
         return self._limited(
             [
                 typed
-                for record, (changed, typed) in zip(result.records, page, strict=True)
+                for record, (changed, typed) in zip(kept, page, strict=True)
                 if changed is None or changed >= since or emit_anyway(record)
             ]
         )

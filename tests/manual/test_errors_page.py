@@ -573,6 +573,15 @@ ELSEWHERE = {
         "that can be read",
     ),
     "The answer of ... came so slowly": ("marketo_opps/test_transport.py", "so slowly"),
+    "The activity log is wanted": ("tap_marketo_opps/sync/test_log_reach.py", "from {log_from} on"),
+    "... of ... came without": (
+        "tap_marketo_opps/test_finding_by_leads.py",
+        "came without marketoGUID, by which",
+    ),
+    "... came back for an id": (
+        "tap_marketo_opps/test_finding_by_filter.py",
+        "came back for an id that was not",
+    ),
     "... empty pages in a row of": (
         "tap_marketo_opps/test_paging.py",
         "empty pages in a row of the activity",

@@ -110,7 +110,7 @@ def test_its_commands_do_what_they_say(reader, source):
 
     changed = changed_long_ago(source)
     told = reader.does("meltano run").stderr
-    assert f"Going on from the sweep of lead_ids 1-{LEADS}, which began at " in told
+    assert f"Going on from the sweep of lead_ids 1-{LEADS}, from " in told
     assert changed <= loaded(reader)
 
     everything = source.instance.opportunity_ids()

@@ -311,3 +311,18 @@ def test_a_full_table_after_an_interrupted_run_is_whole(sandbox, catalog_of, syn
     for entry in full["streams"]:
         entry["replication_method"] = "FULL_TABLE"
     assert len(sync(config, catalog=full, state=part.state).records()) == len(ids)
+
+
+def test_what_comes_back_for_another_id_is_told(sandbox, catalog_of, sync, caplog):
+    caplog.set_level("INFO")
+    ids = sandbox.instance.opportunity_ids()[:5]
+    asked = [ids[0].lower(), *ids[1:]]
+    config = {**sandbox.credentials, "filter_values": asked}
+    output = sync(config, catalog=catalog_of(sandbox, "opportunities"))
+    assert output.ids(key="externalOpportunityId") == ids
+    assert (
+        "1 record came back for an id that was not asked for (another case, a blank)" in caplog.text
+    )
+    caplog.clear()
+    sync({**config, "filter_values": ids}, catalog=catalog_of(sandbox, "opportunities"))
+    assert "not asked for" not in caplog.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -11,6 +12,7 @@ from tap_marketo_opps.sync.error_advice import NoOpportunitiesError, NoRolesErro
 from tests.pipeline.compare import keys_with_a_role
 from tests.tap_marketo_opps.helpers import by_lead_ids
 
+ACTIVITIES = "opportunity_activities"
 LONG_AGO = "2020-01-01T00:00:00Z"
 
 
@@ -527,3 +529,36 @@ def test_a_run_begins_by_saying_how_it_finds(sandbox, sync, tmp_path, caplog):
         caplog.clear()
         sync({**sandbox.credentials, **settings})
         assert [line for line in caplog.messages if line.startswith("Finding")] == [told]
+
+
+def test_a_sweep_of_a_file_hands_over_from_when_it_was_made(sandbox, catalog_of, sync, tmp_path):
+    sandbox.advance(3600)
+    leads = sorted({role["leadId"] for role in sandbox.instance.roles()})
+    path = tmp_path / "leads.txt"
+    path.write_text("\n".join(map(str, leads[1:])))
+    made_at = int(path.stat().st_mtime)
+    untouched = next(
+        i for i in sandbox.instance.opportunity_ids() if i not in keys_with_a_role(sandbox)
+    )
+    # A deal of a lead that came after the list was made, and before it was swept.
+    _link(sandbox, leads[0], untouched)
+    sandbox.advance(3600)
+    catalog = catalog_of(sandbox, "opportunities")
+    config = {**sandbox.credentials, "find_by": "lead_ids", "lead_ids_path": str(path)}
+    swept = sync(config, catalog=catalog)
+    moment = datetime.fromtimestamp(made_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert swept.bookmark()["sweep_began"] == moment
+    assert untouched not in swept.ids(key="externalOpportunityId")
+    log = {**sandbox.credentials, "find_by": "activities"}
+    after = sync(log, catalog=catalog, state=swept.state)
+    assert untouched in after.ids(key="externalOpportunityId")
+
+
+def test_records_without_a_key_are_told_and_never_emitted(sandbox, catalog_of, sync, caplog):
+    sandbox.fault("patch", operation="query opportunity", each={"marketoGUID": None})
+    sandbox.fault("patch", operation="activities", each={"marketoGUID": None})
+    output = sync(_log(sandbox), catalog=catalog_of(sandbox, "opportunities", ACTIVITIES))
+    assert output.records() == []
+    assert "of opportunities came without marketoGUID, by which records" in caplog.text
+    assert all(output.ids(ACTIVITIES))
+    assert f"of {ACTIVITIES} came without" not in caplog.text

@@ -198,6 +198,23 @@ def test_a_type_is_read_in_any_form(sent, kind):
     assert activity_type_id({}) == 0
 
 
+@pytest.mark.parametrize(
+    ("sent", "key"),
+    [
+        ({"marketoGUID": "g", "id": 7}, "g"),
+        ({"id": 7}, "7"),
+        ({"marketoGUID": " ", "id": "7"}, "7"),
+        ({"marketoGUID": None, "id": 0}, "0"),
+        ({"marketoGUID": None, "id": None}, None),
+    ],
+)
+def test_an_activity_without_a_guid_goes_by_its_id(log, sent, key):
+    entry = {**sent, "leadId": 1, "activityDate": SINCE}
+    page = Page([entry], "next", more=True, request_id=None)
+    told, _ = log.process(log.next_cursor(), page)
+    assert [each["marketoGUID"] for each in told.records] == [key]
+
+
 @pytest.mark.parametrize("lead", [5, "5", 5.0, " 5 "])
 def test_a_lead_id_is_read_in_any_form(lead):
     assert lead_id({"leadId": lead}) == 5

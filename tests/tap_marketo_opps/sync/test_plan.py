@@ -111,7 +111,7 @@ def test_a_run_that_goes_on_says_so():
 @pytest.mark.parametrize(
     ("cursor", "log_until", "notes"),
     [
-        (MIDDLE, None, [f"Going on from the sweep of leads 1, leads 2, which began at {MIDDLE}."]),
+        (MIDDLE, None, [f"Going on from the sweep of leads 1, leads 2, from {MIDDLE} on."]),
         (None, None, []),
         (MIDDLE, LATE, []),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -337,3 +338,32 @@ def test_a_position_that_can_be_read_or_none_logs_nothing(caplog):
     for state in (paused, json.loads('{"resume": null}'), {}):
         _run(LEADS, _stream("opportunities", state))
     assert caplog.messages == []
+
+
+def test_a_log_wanted_from_too_far_back_is_warned_of():
+    (warning,) = _run(LOG | {"start_date": "2025-12-31"}, _stream("opportunities")).plan.warnings
+    assert "from 2025-12-31T00:00:00Z on" in warning
+    assert _run(LOG | {"start_date": "2026-01-02"}, _stream("opportunities")).plan.warnings == []
+    assert _run(LEADS, _stream("opportunities")).plan.warnings == []
+
+
+@pytest.mark.parametrize(("reached", "warnings"), [("2025-12-31T00:00:00Z", 1), (LATE, 0)])
+def test_an_interrupted_log_is_wanted_from_where_it_stood(reached, warnings):
+    log = LOG | {"start_date": "2025-12-01"}
+    at = {"token": "next", "reached": reached, "keys": {"always": "", "if_new": ""}}
+    run = _run(log, _stream("opportunities", _paused(log, "opportunities", at)))
+    assert run.plan.resume.at == at
+    assert len(run.plan.warnings) == warnings
+
+
+@pytest.mark.parametrize(("state", "told"), [({}, 1), (_until(LATE), 0)])
+def test_a_list_of_leads_says_from_when_it_hands_over(tmp_path, state, told):
+    path = tmp_path / "leads.txt"
+    path.write_text("1")
+    os.utime(path, (NOW.timestamp() - 3600,) * 2)
+    leads = {"find_by": "lead_ids", "lead_ids_path": str(path)}
+    notes = _run(leads, _stream("opportunities", state)).plan.notes
+    assert sum("goes on from 2026-03-31T23:00:00Z" in note for note in notes) == told
+    assert not any(
+        "goes on from" in note for note in _run(LEADS, _stream("opportunities")).plan.notes
+    )
