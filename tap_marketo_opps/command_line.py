@@ -10,12 +10,15 @@ from marketo_opps.plugin.command_line import read_json_object
 from tap_marketo_opps.field_metadata import FIELDS
 from tap_marketo_opps.finding.activity_log import ACTIVITIES
 from tap_marketo_opps.finding.finders import OPPORTUNITIES, ROLES
+from tap_marketo_opps.singer_writer import encode_state
+from tap_marketo_opps.sync.state import with_bookmarks
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-_STREAMS = (OPPORTUNITIES, ROLES, FIELDS, ACTIVITIES)
-_NO_STREAM = f"is the catalog of another tap: it holds none of {', '.join(_STREAMS)}"
+STREAMS = (OPPORTUNITIES, ROLES, FIELDS, ACTIVITIES)
+_NO_TEXT = "holds half of a surrogate pair, which is no character"
+_NO_STREAM = f"is the catalog of another tap: it holds none of {', '.join(STREAMS)}"
 
 
 def checked_state(file: t.IO[str] | None) -> t.IO[str] | None:
@@ -58,13 +61,21 @@ def _state_fault(state: dict[str, t.Any]) -> str | None:
         return "holds a whole STATE message: what is inside its 'value' is the state"
     if not state:
         return None
-    bookmarks = state.get("bookmarks")
+    bookmarks = with_bookmarks(state, STREAMS).get("bookmarks")
     if isinstance(bookmarks, dict) and all(map(_is_bookmark, bookmarks.values())):
-        return None
+        return None if _can_be_written(state) else _NO_TEXT
     return (
         "is no state: it needs an object 'bookmarks' that holds an object for each stream, as this "
         "tap writes it"
     )
+
+
+def _can_be_written(state: dict[str, t.Any]) -> bool:
+    try:
+        encode_state(state)
+    except (ValueError, OverflowError, RecursionError):
+        return False
+    return True
 
 
 def _is_bookmark(bookmark: t.Any) -> bool:
@@ -84,7 +95,7 @@ def _catalog_fault(catalog: dict[str, t.Any]) -> str | None:
     if not isinstance(streams, list):
         return "is no catalog: it needs an array 'streams', as --discover prints it"
     if all(map(_is_stream, streams)):
-        return None if any(each["tap_stream_id"] in _STREAMS for each in streams) else _NO_STREAM
+        return None if any(each["tap_stream_id"] in STREAMS for each in streams) else _NO_STREAM
     return (
         "is no catalog: one of its streams is not as --discover prints it, with 'tap_stream_id', "
         "a 'schema' with 'properties', and 'metadata'"

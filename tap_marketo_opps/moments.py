@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import typing as t
 from datetime import UTC, datetime, timedelta
 
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 _FIRST = "0001-01-01T00:00:00Z"
+_LAST = "9999-12-31T23:59:59Z"
 
 
 def to_iso_utc(time: datetime) -> str:
@@ -48,3 +50,19 @@ def minus_seconds(text: str, seconds: int) -> str:
 def max_or_none(*moments: str | None) -> str | None:
     """Return the last of the moments that are given, or None."""
     return max(filter(None, moments), default=None)
+
+
+def plus_seconds(text: str, seconds: int) -> str:
+    """Return the moment so many seconds later, or the last one that there is."""
+    try:
+        return to_iso_utc(from_iso_utc(text) + timedelta(seconds=seconds))
+    except OverflowError:
+        return _LAST
+
+
+def is_moment(value: object) -> t.TypeGuard[str]:
+    """Return True for text of the one form."""
+    try:
+        return isinstance(value, str) and normalize_iso(value) == value
+    except ValueError:
+        return False

@@ -46,6 +46,7 @@ from tap_marketo_opps.streams import (
 )
 from tap_marketo_opps.sync.progress import SECONDS_BETWEEN_LOGS
 from tap_marketo_opps.sync.start_run import start_run, streams_sharing_a_run
+from tap_marketo_opps.sync.state import with_bookmarks
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,6 +108,10 @@ class TapMarketoOpps(MarketoPlugin, Tap):
     def activity_types(self) -> FollowedTypes:
         """Return which types of activities are followed on this instance."""
         return activity_log.read_followed_types(self.client)
+
+    def load_state(self, state: dict[str, t.Any]) -> None:
+        """Load a state, whichever form its bookmarks have."""
+        super().load_state(with_bookmarks(state, command_line.STREAMS))
 
     # Streams
 

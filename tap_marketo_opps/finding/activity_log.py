@@ -13,6 +13,7 @@ from marketo_opps.fields import MARKETO_GUID, reader
 from tap_marketo_opps.finding.activity_types import followed_types
 from tap_marketo_opps.finding.page_result import PageResult, has_guid
 from tap_marketo_opps.finding.pending_keys import decode_keys, encode_keys
+from tap_marketo_opps.finding.positions import PositionError, is_place_in_log
 from tap_marketo_opps.finding.seen_keys import KeyHashSet
 from tap_marketo_opps.finding.stages import ChunkCursor
 from tap_marketo_opps.moments import from_iso_utc, max_or_none, minus_seconds
@@ -122,6 +123,9 @@ class ActivityLogReader:
         pending: Keys that are being looked up.
         at: Where an earlier run stood.
 
+    Raises:
+        PositionError: Nothing can be gone on with from there.
+
     Attributes:
         reached: The moment up to which the log has been read.
     """
@@ -147,6 +151,8 @@ class ActivityLogReader:
         at: Position | None = None,
     ) -> None:
         at = at or {"token": None, "reached": since, "keys": encode_keys({})}
+        if not is_place_in_log(at, max(since, until)):
+            raise PositionError
         self._client = client
         self._type_ids = tuple(type_ids)
         self._merges = frozenset(merges)

@@ -48,11 +48,13 @@ class KeySource(t.Protocol):
         total: How many keys there are, twice given ones counted twice.
         digest: Differs where the keys do.
         made_at: When they were put together, where that is known.
+        end: Where a chunk after the last one would begin.
     """
 
     total: int
     digest: str
     made_at: str | None
+    end: int
 
     def chunks(self, start: int = 0) -> Iterator[Chunk]:
         """Yield the keys from a chunk's beginning on, up to 300 distinct ones at a time."""
@@ -79,6 +81,7 @@ class ListedKeys:
         summary.raise_if_invalid(setting, _RULE, "value")
         self.total = summary.count
         self.digest = summary.digest
+        self.end = len(self._keys)
 
     def chunks(self, start: int = 0) -> Iterator[Chunk]:
         """Yield the keys from the given index on."""
@@ -120,6 +123,7 @@ class FileKeys:
         self.total = summary.count
         self.digest = summary.digest
         self.made_at = _modified_at(path)
+        self.end = self._marks.ends[-1]
         self._warn_of_rows_without_key(column)
 
     def _warn_of_rows_without_key(self, column: str) -> None:
@@ -195,7 +199,7 @@ class LeadRange:
     def __init__(self, first: int, last: int, keys_per_chunk: int = KEYS_PER_CALL) -> None:
         self._first = first
         self._keys_per_chunk = keys_per_chunk
-        self.total = last - first + 1
+        self.total = self.end = last - first + 1
         self.digest = range_digest(first, last)
 
     def chunks(self, start: int = 0) -> Iterator[Chunk]:

@@ -28,10 +28,11 @@ def emit_since(log_from: str, start_date: str | None) -> str:
     """Return from when on what the log leads to is emitted, if it is read from a moment on.
 
     A day earlier, but never before what users want: an entry may be dated later than the change
-    that it tells of.
+    that it tells of. Where the log is read from before `start_date`, a bookmark goes before that.
     """
     earlier = minus_seconds(log_from, _DAY_SECONDS)
-    return max_or_none(earlier, start_date) or earlier
+    not_before = start_date if start_date and start_date <= log_from else None
+    return max_or_none(earlier, not_before) or earlier
 
 
 def changed_since(since: str | None) -> Callable[[Record], bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import typing as t
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ if t.TYPE_CHECKING:
 
 MAX_KEYS_IN_POSITION = 600
 """A position with as many lead ids takes some 5 KB, in every STATE and for each stream of a run."""
+
+_KEYS = re.compile(r"(-?[0-9]+(,-?[0-9]+)*)?", re.ASCII)
 
 Keys = dict[str, bool]
 """Keys to look up; True for one that has what it leads to emitted regardless of its age."""
@@ -31,6 +34,15 @@ def decode_keys(members: Mapping[str, str]) -> Keys:
     """Return the keys that `encode_keys` was given."""
     forced, others = (filter(None, members[name].split(",")) for name in ("always", "if_new"))
     return dict.fromkeys(forced, True) | dict.fromkeys(others, False)
+
+
+def are_encoded_keys(members: t.Any) -> bool:
+    """Return True for what `encode_keys` returns; keys are whole numbers."""
+    return (
+        isinstance(members, dict)
+        and {*encode_keys({})} <= members.keys()
+        and all(isinstance(each, str) and _KEYS.fullmatch(each) for each in members.values())
+    )
 
 
 class PendingKeys:

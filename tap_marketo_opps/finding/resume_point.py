@@ -6,6 +6,8 @@ import json
 import typing as t
 from dataclasses import asdict, dataclass
 
+from tap_marketo_opps.moments import is_moment
+
 Position = dict[str, t.Any]
 """How far a run has come in its keys, or in the activity log; JSON."""
 
@@ -44,6 +46,23 @@ class ResumePoint:
         try:
             members = json.loads(text)
             version = members.pop("v")
-            return cls(**members) if version == _VERSION else None
+            decoded = cls(**members)
         except (TypeError, ValueError, AttributeError, KeyError, RecursionError):
             return None
+        return decoded if version == _VERSION and decoded.is_of_its_types else None
+
+    @property
+    def is_of_its_types(self) -> bool:
+        """Return True if each member is what it should be; what `at` holds is for its stage."""
+        moments = (self.since, self.seen, self.cursor, self.log_from)
+        return (
+            isinstance(self.fingerprint, str)
+            and is_moment(self.began)
+            and all(each is None or is_moment(each) for each in moments)
+            and isinstance(self.at, dict | None)
+        )
+
+    def is_ahead_of(self, moment: str) -> bool:
+        """Return True if it says of a moment after this one that it is over."""
+        known = (self.began, self.since, self.cursor, self.log_from)
+        return any(each is not None and each > moment for each in known)

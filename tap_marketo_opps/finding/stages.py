@@ -12,6 +12,7 @@ from marketo_opps import MarketoObject, PageTokenError, QueryPaging
 from marketo_opps.fields import EXTERNAL_ID, MARKETO_GUID
 from marketo_opps.keys import comparable_key
 from tap_marketo_opps.finding.page_result import PageResult, never_force
+from tap_marketo_opps.finding.positions import PositionError, is_place_in_scan
 from tap_marketo_opps.finding.seen_keys import KeyHashSet
 
 if t.TYPE_CHECKING:
@@ -197,6 +198,9 @@ class KeyScan(KeyedStage):
         noun: What users call them.
         emit_regardless_of_age: Returns True for a record that is emitted however old it is.
         at: Where an interrupted run stood.
+
+    Raises:
+        PositionError: Nothing can be gone on with from there.
     """
 
     reached = None
@@ -217,6 +221,8 @@ class KeyScan(KeyedStage):
         self._source = source
         self._emit_regardless_of_age = emit_regardless_of_age
         at = at or {"next": 0, "open": [], "done": 0, "unmatched": 0}
+        if not is_place_in_scan(at, source.end):
+            raise PositionError
         self.keys_done = at["done"]
         self.unmatched = at["unmatched"]
         self._reopened = deque(self._reopen(start, token) for start, token in at["open"])
@@ -225,6 +231,8 @@ class KeyScan(KeyedStage):
         self._chunks = source.chunks(at["next"])
         self._next_start: int = at["next"]
         self._chunk = next(self._chunks, None)
+        if self._chunk and self._chunk.start != at["next"]:
+            raise PositionError
 
     @property
     def total(self) -> int:
@@ -259,7 +267,10 @@ class KeyScan(KeyedStage):
         return [PageResult(self._stream, page.records, self._emit_regardless_of_age, position)]
 
     def _reopen(self, start: int, token: str) -> ChunkCursor:
-        cursor = _cursor(next(self._source.chunks(start)))
+        chunk = next(self._source.chunks(start))
+        if chunk.start != start:
+            raise PositionError
+        cursor = _cursor(chunk)
         cursor.token = token
         cursor.resumed_midway = token is not None
         return cursor

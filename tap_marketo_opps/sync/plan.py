@@ -54,9 +54,12 @@ def log_start(
     cursors = [_cursor(bookmark) for bookmark in bookmarks.values()]
     known = [cursor for cursor in cursors if cursor]
     if len(known) == len(cursors):
-        cursor = min(known)
+        cursor, heeds_start_date = min(known)
         overlapped = minus_seconds(cursor, overlap_seconds)
-        return max_or_none(overlapped, start_date) or overlapped, cursor
+        not_before = start_date if heeds_start_date else None
+        return max_or_none(overlapped, not_before) or overlapped, cursor
+    begun = (_refresh_of_log_from(bookmark) for bookmark in bookmarks.values())
+    start_date = start_date or min(filter(None, begun), default=None)
     if start_date is None:
         raise SettingsError(
             "start_date is needed to read the activity log for the first time: it says from when "
@@ -66,13 +69,24 @@ def log_start(
     return start_date, None
 
 
-def _cursor(bookmark: Bookmark) -> str | None:
+def _cursor(bookmark: Bookmark) -> tuple[str, bool] | None:
     """Return when the last run began after which nothing is known of the log.
 
     A state that does not say how it came about, written by hand say, is taken at its word.
+
+    Returns:
+        The moment, and True if start_date limits it, which what is written by hand goes before.
     """
-    from_value = bookmark.value if bookmark.found_by is None else None
-    return bookmark.log_until or bookmark.sweep_began or from_value
+    cursor = bookmark.log_cursor or (bookmark.value if bookmark.found_by is None else None)
+    if not cursor or _refresh_of_log_from(bookmark):
+        return None
+    return cursor, bool(bookmark.log_cursor)
+
+
+def _refresh_of_log_from(bookmark: Bookmark) -> str | None:
+    """Return from when on an interrupted run was to read the log that did so whatever was known."""
+    resume = bookmark.resume
+    return resume.log_from if resume and not resume.cursor else None
 
 
 def plan_run(
@@ -118,11 +132,30 @@ def _since(
 ) -> str | None:
     if new_run.log_from:
         return emit_since(new_run.log_from, start_date)
-    if bookmark.resume and bookmark.resume.since is None:
-        # An interrupted run was to emit everything, a full refresh perhaps.
+    if _is_interrupted_refresh(bookmark):
         return start_date
     known = bookmark.value if _applies_to(bookmark, found_by, start_date) else None
     return max_or_none(known, start_date)
+
+
+def _is_interrupted_refresh(bookmark: Bookmark) -> bool:
+    """Return True if a run was cut short that was to emit more than its bookmark lets through.
+
+    Meltano lays the state of a full refresh, which began without any, on the one before.
+    """
+    resume = bookmark.resume
+    if resume is None:
+        return False
+    if resume.log_from:
+        return resume.cursor is None
+    return resume.since is None or (bookmark.value is not None and resume.since < bookmark.value)
+
+
+def _is_refresh_again(bookmarks: Bookmarks, *, by_log: bool) -> bool:
+    """Return True if bookmarks are passed over since an interrupted run did so."""
+    if by_log:
+        return any(each.log_cursor and _refresh_of_log_from(each) for each in bookmarks.values())
+    return any(each.value and _is_interrupted_refresh(each) for each in bookmarks.values())
 
 
 def _applies_to(bookmark: Bookmark, found_by: str, start_date: str | None) -> bool:
@@ -141,6 +174,8 @@ def _notes(
     notes = []
     if any(bookmark.resume for bookmark in bookmarks.values()):
         notes.append("Settings have changed since the last run stopped half-way: starting afresh.")
+    if _is_refresh_again(bookmarks, by_log=bool(new_run.log_from)):
+        notes.append("That run was to emit everything, bookmark or not, and so is this one.")
     foreign = [
         name
         for name, bookmark in bookmarks.items()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import typing as t
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from marketo_opps import SettingsError
 from marketo_opps.settings import instance_address
 from tap_marketo_opps.finding.activity_log import ACTIVITIES
 from tap_marketo_opps.finding.finders import (
@@ -25,9 +23,11 @@ from tap_marketo_opps.finding.key_sources import (
     is_invalid_lead_id,
 )
 from tap_marketo_opps.finding.newness import Sweep
+from tap_marketo_opps.finding.positions import PositionError
 from tap_marketo_opps.finding.resume_point import ResumePoint
 from tap_marketo_opps.moments import to_iso_utc
 from tap_marketo_opps.settings import BY_ACTIVITIES, BY_FILTER, find_by, key_field, start_date
+from tap_marketo_opps.sync.bookmarks import read_bookmarks, warn_of_lost_position
 from tap_marketo_opps.sync.error_advice import filter_type_error
 from tap_marketo_opps.sync.log_reach import hand_over_note, retention_warning
 from tap_marketo_opps.sync.plan import log_start, plan_run
@@ -40,7 +40,7 @@ if t.TYPE_CHECKING:
 
     from marketo_opps import MarketoClient, ObjectDescription
     from tap_marketo_opps.finding.activity_types import FollowedTypes
-    from tap_marketo_opps.finding.finders import Finder
+    from tap_marketo_opps.finding.finders import Finder, StagePlan
     from tap_marketo_opps.finding.key_sources import KeySource
     from tap_marketo_opps.singer_writer import MessageWriter
     from tap_marketo_opps.sync.plan import Plan
@@ -49,8 +49,6 @@ if t.TYPE_CHECKING:
 Config = t.Mapping[str, t.Any]
 Outputs = t.Mapping[str, "StreamOutput"]
 Bookmarks = t.Mapping[str, Bookmark]
-
-_LOGGER = logging.getLogger("tap-marketo-opps")
 
 
 def streams_sharing_a_run(stream: str, selected: Sequence[str], way: str) -> list[str]:
@@ -91,23 +89,51 @@ def start_run(
     Raises:
         SettingsError: Settings or state do not let it begin.
     """
-    instance = urlsplit(instance_address(config["endpoint"])).netloc.casefold()
-    bookmarks = {name: _bookmark(output, instance) for name, output in outputs.items()}
+    now = to_iso_utc(client.server_now())
+    bookmarks = read_bookmarks(
+        outputs,
+        instance=urlsplit(instance_address(config["endpoint"])).netloc.casefold(),
+        now=now,
+        start_date=start_date(config),
+    )
     finder = _finder(config, bookmarks, opportunities, activity_types)
-    plan = _told(_plan(config, outputs, bookmarks, finder, client), bookmarks, finder, client)
-    fields = {name: output.fields for name, output in outputs.items()}
+    plan = _plan(config, outputs, bookmarks, finder, now)
+    try:
+        stages = _stages(config, outputs, finder, client, plan)
+    except PositionError:
+        bookmarks = _without_positions(bookmarks)
+        plan = _plan(config, outputs, bookmarks, finder, now)
+        stages = _stages(config, outputs, finder, client, plan)
     return Run(
         client=client,
         writer=writer,
         outputs=outputs,
         bookmarks=bookmarks,
         finder=finder,
-        plan=plan,
-        stages=finder.stages(client, config["batch_size"], fields, plan.resumes),
+        plan=_told(plan, bookmarks, finder, now),
+        stages=stages,
         max_concurrent_calls=config["max_concurrent_calls"],
         state=state,
         seconds_between_logs=seconds_between_logs,
     )
+
+
+def _stages(
+    config: Config, outputs: Outputs, finder: Finder, client: MarketoClient, plan: Plan
+) -> StagePlan:
+    """Return the stages of a run.
+
+    Raises:
+        PositionError: Nothing can be gone on with from where the plan says.
+    """
+    fields = {name: output.fields for name, output in outputs.items()}
+    return finder.stages(client, config["batch_size"], fields, plan.resumes)
+
+
+def _without_positions(bookmarks: Bookmarks) -> dict[str, Bookmark]:
+    for name in bookmarks:
+        warn_of_lost_position(name)
+    return {name: replace(bookmark, resume=None) for name, bookmark in bookmarks.items()}
 
 
 def _finder(
@@ -157,7 +183,7 @@ def _plan(
     outputs: Outputs,
     bookmarks: Bookmarks,
     finder: Finder,
-    client: MarketoClient,
+    now: str,
 ) -> Plan:
     incremental = {name: output.is_incremental for name, output in outputs.items()}
     log_from = cursor = None
@@ -170,7 +196,7 @@ def _plan(
         found_by=finder.fingerprint_label,
         new_run=ResumePoint(
             fingerprint=_fingerprint(config, outputs, finder),
-            began=to_iso_utc(client.server_now()),
+            began=now,
             since=None,
             seen=None,
             cursor=cursor,
@@ -182,7 +208,7 @@ def _plan(
     )
 
 
-def _told(plan: Plan, bookmarks: Bookmarks, finder: Finder, client: MarketoClient) -> Plan:
+def _told(plan: Plan, bookmarks: Bookmarks, finder: Finder, now: str) -> Plan:
     """Return a plan with sentences on how far the log reaches, now or after this sweep."""
     resume = plan.resume
     if isinstance(finder, LeadFinder):
@@ -190,7 +216,7 @@ def _told(plan: Plan, bookmarks: Bookmarks, finder: Finder, client: MarketoClien
         note = None if is_known else hand_over_note(finder.made_at, resume.began)
         return replace(plan, notes=[*plan.notes, note]) if note else plan
     wanted_from = (resume.at or {}).get("reached", resume.log_from)
-    warning = retention_warning(wanted_from, to_iso_utc(client.server_now()))
+    warning = retention_warning(wanted_from, now)
     return replace(plan, warnings=[*plan.warnings, warning]) if warning else plan
 
 
@@ -220,30 +246,3 @@ def _sweeps(bookmarks: Bookmarks) -> list[Sweep]:
 
 def _labels(bookmarks: Bookmarks) -> set[str]:
     return {bookmark.found_by for bookmark in bookmarks.values() if bookmark.found_by}
-
-
-def _bookmark(output: StreamOutput, instance: str) -> Bookmark:
-    """Read a stream's bookmark.
-
-    Raises:
-        SettingsError: It cannot be read, or is of another instance, which it would be lost to.
-    """
-    try:
-        bookmark = Bookmark.from_state(output.state)
-    except ValueError as error:
-        raise SettingsError(
-            f"The state of {output.name} cannot be read: {error}. Correct it, or start without."
-        ) from None
-    if output.state.get("resume") and not bookmark.resume:
-        _LOGGER.getChild(output.name).warning(
-            "Where the last run of %s stopped cannot be read: starting from what the run before "
-            "it has finished.",
-            output.name,
-        )
-    if bookmark.instance not in {None, instance}:
-        raise SettingsError(
-            f"The state of {output.name} is of the instance {bookmark.instance}, and endpoint is "
-            f"{instance}: give each instance a state of its own (in Meltano by --state-id-suffix), "
-            "or start without state."
-        )
-    return replace(bookmark, instance=instance)

@@ -46,6 +46,7 @@ from tests.manual.templates import templates
 PAGE = page("errors.md")
 REJECTS = page("rejects.md")
 ROWS = re.findall(r"^\| `(.*?)` \|", PAGE, re.MULTILINE)
+IN_FUTURE = "2999-01-01T00:00:00Z"
 DEAL = {"externalOpportunityId": "D-1", "name": "A deal"}
 LEAST = frozenset({"Read-Only Opportunity", "Read-Only Activity"})
 
@@ -109,9 +110,9 @@ def state(content: t.Any, name: str = "--state") -> Case:
     return read
 
 
-def with_state(bookmark: t.Any) -> Case:
+def with_state(bookmark: t.Any, **more: t.Any) -> Case:
     whole = {"bookmarks": {"opportunities": bookmark}}
-    return lambda world: tap(world.sandbox(), state=whole, **VALUES)
+    return lambda world: tap(world.sandbox(), state=whole, **VALUES, **more)
 
 
 def config_file(content: bytes) -> Case:
@@ -321,7 +322,7 @@ def on_a_port_that_is_taken(world: World) -> None:
         sandbox_command("--port", str(taken.getsockname()[1]))(world)
 
 
-def settings_changed(world: World) -> None:
+def settings_changed(world: World, **known: str) -> None:
     sandbox = world.sandbox()
     values = {"filter_values": sandbox.instance.opportunity_ids(), "batch_size": 1}
     sandbox.fault("607", operation="query role", skip=4)
@@ -330,6 +331,8 @@ def settings_changed(world: World) -> None:
         stopped.sync_all()
     stopped.client.close()
     sandbox.clear_faults()
+    for bookmark in stopped.state["bookmarks"].values():
+        bookmark.update(known)
     tap(sandbox, state=stopped.state, **{**values, "batch_size": 2})
 
 
@@ -464,6 +467,17 @@ CASES: dict[str, Case] = {
     "--catalog: ... is no catalog": state({}, "--catalog"),
     "--catalog: ... is no JSON": state("{", "--catalog"),
     "The state of ... cannot be read": with_state({"replication_key_value": "yesterday"}),
+    "--state: ... holds half": state({"bookmarks": {"opportunities": {"found_by": "\ud800"}}}),
+    "The state of ... says that all is known up to ..., and by Marketo's clock it is ...: what": (
+        with_state({"log_until": IN_FUTURE})
+    ),
+    "The state of ... says that all is known up to ..., and by Marketo's clock it is ...: begin": (
+        with_state({"log_until": IN_FUTURE}, start_date="2020-01-01")
+    ),
+    "start_date ... lies ahead": lambda world: tap(world.sandbox(), start_date=IN_FUTURE, **VALUES),
+    "That run was to emit everything": lambda world: settings_changed(
+        world, replication_key_value="2020-01-01T00:00:00Z"
+    ),
     "Where the last run of": with_state({"resume": "nonsense"}),
     "--catalog: ... is the catalog of another": state({"streams": []}, "--catalog"),
     "The catalog's schema of ...": without_a_key,

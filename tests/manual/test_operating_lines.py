@@ -126,6 +126,8 @@ def runs_that_are_cut_short(operator, sandbox, by_id, catalog):
     newer = json.loads(json.dumps(state).replace('\\"v\\":1', '\\"v\\":99'))
     assert newer != state
     assert operator.tap(by_id, newer, catalog) == 0
+    ahead = {"bookmarks": {"opportunities": {"replication_key_value": "2999-01-01T00:00:00Z"}}}
+    assert operator.tap({**by_id, "start_date": "2020-01-01T00:00:00Z"}, ahead, catalog) == 0
     assert operator.tap({**by_id, "daily_call_limit": 2}) == 1
 
 

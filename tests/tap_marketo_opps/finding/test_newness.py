@@ -19,6 +19,7 @@ EARLY, MIDDLE, LATE = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z", "2026-03-0
     ("log_from", "start_date", "since"),
     [
         (MIDDLE, None, "2026-01-31T00:00:00Z"),
+        (MIDDLE, LATE, "2026-01-31T00:00:00Z"),  # a bookmark by hand goes before it
         (MIDDLE, EARLY, "2026-01-31T00:00:00Z"),
         # A first run, and one soon after it.
         (MIDDLE, MIDDLE, MIDDLE),

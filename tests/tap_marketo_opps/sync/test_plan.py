@@ -98,6 +98,55 @@ def test_without_a_cursor_the_log_is_read_from_start_date():
         log_start(bookmarks, None, 600)
 
 
+def test_what_is_written_by_hand_goes_before_start_date():
+    by_hand = Bookmark(value=EARLY)
+    assert log_start({"a": by_hand}, LATE, 600) == ("2025-12-31T23:50:00Z", EARLY)
+    with_another = {"a": by_hand, "b": Bookmark(log_until=MIDDLE)}
+    assert log_start(with_another, LATE, 600) == ("2025-12-31T23:50:00Z", EARLY)
+    earlier = {"a": Bookmark(value=LATE), "b": Bookmark(log_until=EARLY)}
+    assert log_start(earlier, MIDDLE, 600) == (MIDDLE, EARLY)
+
+
+@pytest.mark.parametrize(("start_date", "begins"), [(MIDDLE, MIDDLE), (None, EARLY)])
+def test_an_interrupted_refresh_by_the_log_is_one_again(start_date, begins):
+    refresh = make_resume_point(fingerprint="old", log_from=EARLY, cursor=None)
+    known = Bookmark(value=LATE, found_by="activities", log_until=LATE, resume=refresh)
+    assert log_start({"a": known, "b": Bookmark(log_until=LATE)}, start_date, 0) == (begins, None)
+    plan = _plan({"a": known}, found_by="activities", log_from=begins, start_date=start_date)
+    assert any("was to emit everything" in note for note in plan.notes)
+
+
+def test_an_interrupted_daily_run_by_the_log_is_no_refresh():
+    daily = make_resume_point(fingerprint="old", log_from=EARLY, cursor=MIDDLE)
+    known = Bookmark(found_by="activities", log_until=MIDDLE, resume=daily)
+    assert log_start({"a": known}, EARLY, 0) == (MIDDLE, MIDDLE)
+    plan = _plan({"a": known}, found_by="activities", log_from=MIDDLE, cursor=MIDDLE)
+    assert plan.notes == [
+        "Settings have changed since the last run stopped half-way: starting afresh."
+    ]
+
+
+def test_an_interrupted_run_of_a_filter_does_not_have_the_log_read_anew():
+    by_filter = make_resume_point(fingerprint="old", since=None)
+    known = Bookmark(found_by="activities", log_until=LATE, resume=by_filter)
+    assert log_start({"a": known}, EARLY, 0) == (LATE, LATE)
+    plan = _plan({"a": known}, found_by="activities", log_from=LATE, cursor=LATE)
+    assert not any("was to emit everything" in note for note in plan.notes)
+
+
+@pytest.mark.parametrize(
+    ("since", "now", "start_date"),
+    [(EARLY, EARLY, EARLY), (EARLY, None, None), (None, EARLY, EARLY), (LATE, LATE, None)],
+)
+def test_a_refresh_with_a_start_date_is_one_again(since, now, start_date):
+    refresh = make_resume_point(fingerprint="old", since=since)
+    known = Bookmark(value=LATE, found_by="filter x", resume=refresh)
+    plan = _plan({"a": known}, start_date=start_date)
+    assert plan.resume.since == now
+    again = any("was to emit everything" in note for note in plan.notes)
+    assert again == (since != LATE)
+
+
 def test_of_two_cursors_the_earlier_one_counts():
     bookmarks = {"a": Bookmark(log_until=LATE), "b": Bookmark(log_until=MIDDLE)}
     assert log_start(bookmarks, None, 0)[1] == MIDDLE

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tap_marketo_opps.finding.resume_point import ResumePoint
-from tap_marketo_opps.sync.state import Bookmark, fingerprint
+from tap_marketo_opps.sync.state import Bookmark, fingerprint, with_bookmarks
 from tests.tap_marketo_opps.helpers import make_resume_point
 
 EARLY, MIDDLE, LATE = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"
@@ -30,6 +30,44 @@ def test_a_state_that_cannot_be_read_is_refused(state, problem):
 def test_a_moment_of_any_form_is_read_from_a_state():
     state = {"replication_key_value": "2026-01-01T01:00:00+01:00"}
     assert Bookmark.from_state(state).value == EARLY
+
+
+@pytest.mark.parametrize("name", ["updatedAt", "updated_at", "UpdatedAt"])
+def test_a_bookmark_of_a_tap_of_singer_ios_is_read(name):
+    assert Bookmark.from_state({name: EARLY}, "updatedAt") == Bookmark(value=EARLY)
+    assert Bookmark.from_state({name: EARLY}, "activityDate") == Bookmark()
+
+
+@pytest.mark.parametrize("own", ["replication_key_value", "found_by", "log_until", "resume"])
+def test_what_this_tap_has_written_goes_before_what_another_has(own):
+    state = {"updatedAt": EARLY, own: None}
+    assert Bookmark.from_state(state, "updatedAt").value is None
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"bookmarks": {"deals": EARLY}},
+        {"deals": EARLY},
+        {"bookmarks": {"deals": EARLY, "roles": None}},
+    ],
+)
+def test_a_bare_value_is_a_replication_key_value(state):
+    expected = {"bookmarks": {"deals": {"replication_key_value": EARLY}}}
+    assert with_bookmarks(state, ("deals", "roles")) == expected
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {},
+        {"deals": EARLY, "other": EARLY},
+        {"bookmarks": 7},
+        {"bookmarks": {"deals": {"found_by": "x"}}, "currently_syncing": "deals"},
+    ],
+)
+def test_a_state_of_any_other_form_is_left_as_it_is(state):
+    assert with_bookmarks(state, ("deals", "roles")) == state
 
 
 def test_the_state_always_holds_resume_if_only_as_null():
@@ -56,6 +94,7 @@ def test_a_bookmark_holds_up_to_when_the_log_was_read():
         (MIDDLE, MIDDLE, EARLY, MIDDLE),  # never back
         (MIDDLE, MIDDLE, None, MIDDLE),
         (MIDDLE, None, EARLY, EARLY),  # but for a full refresh
+        ("2026-03-01T00:04:00Z", EARLY, EARLY, LATE),  # nor was there ever more
     ],
 )
 def test_a_finished_run_leaves_the_greatest_moment_in_bounds(value, since, seen, expected):

@@ -1,0 +1,99 @@
+"""The bookmarks that a run begins with: what cannot be right is told, and not gone by."""
+
+from __future__ import annotations
+
+import logging
+import typing as t
+from dataclasses import replace
+
+from marketo_opps import SettingsError
+from tap_marketo_opps.moments import plus_seconds
+from tap_marketo_opps.sync.state import Bookmark
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tap_marketo_opps.sync.stream_output import StreamOutput
+
+_LOGGER = logging.getLogger("tap-marketo-opps")
+
+# How far a bookmark may be ahead: clocks of one instance's machines differ a little.
+_TOLERANCE_SECONDS = 300
+
+
+def read_bookmarks(
+    outputs: Mapping[str, StreamOutput], *, instance: str, now: str, start_date: str | None
+) -> dict[str, Bookmark]:
+    """Return the streams' bookmarks.
+
+    Args:
+        outputs: The streams, by name.
+        instance: Host of the instance.
+        now: The present by Marketo's clock.
+        start_date: The user's.
+
+    Raises:
+        SettingsError: `start_date` lies ahead; or a bookmark cannot be read, is of another
+            instance, or lies ahead and there is no `start_date` to begin at instead.
+    """
+    if start_date and start_date > now:
+        raise SettingsError(
+            f"start_date {start_date} lies ahead: by Marketo's clock it is {now}, and nothing can "
+            "have changed since. Set it to the moment from which on changes are wanted."
+        )
+    latest = plus_seconds(now, _TOLERANCE_SECONDS)
+    bookmarks = {name: _read(output, instance, latest) for name, output in outputs.items()}
+    return {
+        name: _not_ahead(name, bookmark, latest, now, start_date)
+        if outputs[name].is_incremental
+        else bookmark
+        for name, bookmark in bookmarks.items()
+    }
+
+
+def warn_of_lost_position(stream: str) -> None:
+    """Log that an interrupted run cannot be gone on with."""
+    _LOGGER.getChild(stream).warning(
+        "Where the last run of %s stopped cannot be read: starting from what the run before it "
+        "has finished.",
+        stream,
+    )
+
+
+def _read(output: StreamOutput, instance: str, latest: str) -> Bookmark:
+    try:
+        bookmark = Bookmark.from_state(output.state, output.replication_key)
+    except ValueError as error:
+        raise SettingsError(
+            f"The state of {output.name} cannot be read: {error}. Correct it, or start without."
+        ) from None
+    if bookmark.instance not in {None, instance}:
+        raise SettingsError(
+            f"The state of {output.name} is of the instance {bookmark.instance}, and endpoint is "
+            f"{instance}: give each instance a state of its own (in Meltano by --state-id-suffix), "
+            "or start without state."
+        )
+    if bookmark.resume and bookmark.resume.is_ahead_of(latest):
+        bookmark = replace(bookmark, resume=None)
+    if output.state.get("resume") is not None and not bookmark.resume:
+        warn_of_lost_position(output.name)
+    return replace(bookmark, instance=instance)
+
+
+def _not_ahead(
+    name: str, bookmark: Bookmark, latest: str, now: str, start_date: str | None
+) -> Bookmark:
+    """Return a bookmark, or an empty one if nothing that changes would pass it for long."""
+    if not bookmark.up_to or bookmark.up_to <= latest:
+        return bookmark
+    told = (
+        f"The state of {name} says that all is known up to {bookmark.up_to}, and by Marketo's "
+        f"clock it is {now}"
+    )
+    if start_date is None:
+        raise SettingsError(
+            f"{told}: what changes until then would be passed over. Set start_date to the moment "
+            "to begin at instead, or correct the state."
+        )
+    _LOGGER.getChild(name).warning("%s: beginning at start_date, %s, instead.", told, start_date)
+    return Bookmark(instance=bookmark.instance)
