@@ -44,7 +44,7 @@ def _read_string(value: t.Any) -> str:
 
 
 def _read_integer(value: t.Any) -> int | None:
-    return None if _is_blank(value) else _exact_integer(value)
+    return None if _is_blank(value) else whole_number(value)
 
 
 def _read_number(value: t.Any) -> int | Decimal | None:
@@ -80,7 +80,12 @@ def _is_blank(value: t.Any) -> bool:
 # Forms that reading and writing have in common
 
 
-def _exact_integer(value: t.Any) -> int:
+def whole_number(value: t.Any) -> int:
+    """Return a whole number, however it is spelt: `12`, `"12"`, `12.0`, `"1.2e1"`.
+
+    Raises:
+        ValueError: it is none; other digits than ASCII and underscores make none.
+    """
     if isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
         return int(value)
     number = _exact_number(value)

@@ -91,6 +91,11 @@ def instance_address(endpoint: str) -> str:
             "Setting 'endpoint' is no URL: it should look like "
             "https://123-ABC-456.mktorest.com/rest (in Marketo: Admin > Web Services > REST API)."
         )
+    if url.path.lstrip("/").startswith("soap/") or host.endswith(".mktoapi.com"):
+        raise SettingsError(
+            "Setting 'endpoint' is the SOAP endpoint: use the one below it, of the REST API, such "
+            "as https://123-ABC-456.mktorest.com/rest (in Marketo: Admin > Web Services)."
+        )
     if url.path.strip("/") not in {"", "rest", "identity"} or url.query or url.username:
         raise SettingsError(
             "Setting 'endpoint' must be the instance's address alone, such as "

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tap_marketo_opps.tap import main
+from tap_marketo_opps.console import main
 
 main()

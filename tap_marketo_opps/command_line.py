@@ -6,19 +6,15 @@ import io
 import typing as t
 
 from marketo_opps import SettingsError
-from marketo_opps.plugin.command_line import read_json_object
-from tap_marketo_opps.field_metadata import FIELDS
-from tap_marketo_opps.finding.activity_log import ACTIVITIES
-from tap_marketo_opps.finding.finders import OPPORTUNITIES, ROLES
+from marketo_opps.plugin.command_line import read_json_object, read_text
+from tap_marketo_opps.catalogs import STREAMS, catalog_fault
 from tap_marketo_opps.singer_writer import encode_state
 from tap_marketo_opps.sync.state import with_bookmarks
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-STREAMS = (OPPORTUNITIES, ROLES, FIELDS, ACTIVITIES)
 _NO_TEXT = "holds half of a surrogate pair, which is no character"
-_NO_STREAM = f"is the catalog of another tap: it holds none of {', '.join(STREAMS)}"
 
 
 def checked_state(file: t.IO[str] | None) -> t.IO[str] | None:
@@ -36,7 +32,7 @@ def checked_catalog(file: t.IO[str] | None) -> t.IO[str] | None:
     Raises:
         SettingsError: It holds something else.
     """
-    return _checked("--catalog", file, _catalog_fault)
+    return _checked("--catalog", file, catalog_fault)
 
 
 def _checked(
@@ -46,10 +42,7 @@ def _checked(
 ) -> t.IO[str] | None:
     if file is None:
         return None
-    try:
-        text = file.read()
-    except (OSError, UnicodeError):
-        raise SettingsError(f"{option}: {file.name} cannot be read as UTF-8.") from None
+    text = read_text(option, file.name, file)
     if fault := fault_of(read_json_object(option, file.name, text)):
         raise SettingsError(f"{option}: {file.name} {fault}.")
     return io.StringIO(text)
@@ -88,35 +81,3 @@ def _is_bookmark(bookmark: t.Any) -> bool:
         and all(map(_is_bookmark, partitions))
         and isinstance(bookmark.get("progress_markers", {}), dict)
     )
-
-
-def _catalog_fault(catalog: dict[str, t.Any]) -> str | None:
-    streams = catalog.get("streams")
-    if not isinstance(streams, list):
-        return "is no catalog: it needs an array 'streams', as --discover prints it"
-    if all(map(_is_stream, streams)):
-        return None if any(each["tap_stream_id"] in STREAMS for each in streams) else _NO_STREAM
-    return (
-        "is no catalog: one of its streams is not as --discover prints it, with 'tap_stream_id', "
-        "a 'schema' with 'properties', and 'metadata'"
-    )
-
-
-def _is_stream(stream: t.Any) -> bool:
-    if not isinstance(stream, dict) or "tap_stream_id" not in stream:
-        return False
-    properties = _member(stream, "schema", "properties")
-    metadata = stream.get("metadata", [])
-    return (
-        isinstance(properties, dict)
-        and all(isinstance(each, dict) for each in properties.values())
-        and isinstance(metadata, list)
-        and all(isinstance(_member(each, "metadata"), dict) for each in metadata)
-        and all(isinstance(_member(each, "breadcrumb"), list) for each in metadata)
-    )
-
-
-def _member(value: t.Any, *names: str) -> t.Any:
-    for name in names:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value

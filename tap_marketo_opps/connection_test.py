@@ -29,7 +29,7 @@ MOST_RETRY_SECONDS = 10
 
 HELP = (
     "Try credentials and permissions, and print a line for each thing that the selected streams "
-    "need. --test=records reads some records of each of them, --test=schema writes all SCHEMAs."
+    "need. --test=records reads some records of each of them, --test=schema writes their SCHEMAs."
 )
 
 

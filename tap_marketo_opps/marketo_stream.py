@@ -27,6 +27,7 @@ if t.TYPE_CHECKING:
 
     from singer_sdk import Tap
     from singer_sdk.helpers import types
+    from singer_sdk.mapper import StreamMap
     from singer_sdk.singerlib import Catalog
     from singer_sdk.singerlib.catalog import CatalogEntry
 
@@ -46,6 +47,10 @@ class MarketoStream(Stream):
         tap: Whose stream it is.
         name: Of the stream.
         schema: Of its records.
+
+    Attributes:
+        message_name: Its name in messages and in `stream_maps`: a catalog may rename it. In states
+            it keeps its own.
     """
 
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
@@ -59,6 +64,13 @@ class MarketoStream(Stream):
         self.replication_key = self.own_replication_key
         self.counts = StreamCounts()
         self.writer = t.cast("MessageWriter", tap.message_writer)
+        self.message_name = name
+        self._plugin = tap
+
+    @property
+    def stream_maps(self) -> list[StreamMap]:
+        """Return this stream's maps, which the SDK keeps by the name in messages."""
+        return self._plugin.mapper.stream_maps[self.message_name]
 
     # What the SDK offers and this tap does not, or does itself
 
@@ -91,6 +103,15 @@ class MarketoStream(Stream):
         super().apply_catalog(catalog)
         if (entry := catalog.get_stream(self.name)) is None:
             return
+        self.message_name = entry.stream or self.name
+        if () not in entry.metadata:
+            entry.metadata.root.selected = self.selected_by_default
+        if self.selected:
+            self._check_replication(entry)
+        if not self.own_replication_key:
+            # Whatever the catalog says, as patterns do that are meant for other streams.
+            self.replication_key = entry.replication_key = None
+            self.forced_replication_method = REPLICATION_FULL_TABLE
         self.primary_keys = self.primary_keys or self.own_keys
         # The SCHEMA is made of the entry, not of the stream.
         entry.key_properties = entry.key_properties or list(self.primary_keys)
@@ -100,6 +121,20 @@ class MarketoStream(Stream):
         self._keep_replication_key()
         if self.selected:
             self._check_schema_has(names)
+
+    def _check_replication(self, entry: CatalogEntry) -> None:
+        """Raise SettingsError where the catalog wants another replication than there is."""
+        own, method = self.own_replication_key, self.forced_replication_method
+        keys = {*filter(None, (self.replication_key, entry.metadata.root.replication_key))} - {own}
+        methods = {None, REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL}
+        wrong = [f"replication-key {key}" for key in sorted(keys)]
+        wrong += [f"replication-method {method}"] if method not in methods else []
+        if wrong and own:
+            raise SettingsError(
+                f"The catalog says {' and '.join(wrong)} for {self.name}: this stream is "
+                f"INCREMENTAL by {own}, or FULL_TABLE. Correct that, or write the catalog anew "
+                "with --discover."
+            )
 
     def _keep_replication_key(self) -> None:
         if self.own_replication_key and not self.replication_key:
@@ -173,7 +208,7 @@ class MarketoStream(Stream):
         self.counts.emitted += len(records)
         if self.is_mapped:
             return b"".join(map(encode_message, self._mapped(records)))
-        return encode_records(self.name, records, datetime.now(UTC)) if records else b""
+        return encode_records(self.message_name, records, datetime.now(UTC)) if records else b""
 
     @functools.cached_property
     def is_mapped(self) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import replace
 import click
 from singer_sdk import Tap
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
+from singer_sdk.singerlib import Catalog
 
 from marketo_opps import (
     ConnectionSettings,
@@ -25,6 +26,7 @@ from marketo_opps.fields import object_schema
 from marketo_opps.plugin.base import MarketoPlugin
 from marketo_opps.plugin.process import SHUTDOWN
 from tap_marketo_opps import command_line, connection_test
+from tap_marketo_opps.catalogs import STREAMS, in_todays_form
 from tap_marketo_opps.errors import without_roles
 from tap_marketo_opps.field_metadata import FIELDS
 from tap_marketo_opps.finding import activity_log
@@ -39,6 +41,7 @@ from tap_marketo_opps.settings import (
     setting_conflicts,
 )
 from tap_marketo_opps.singer_writer import MessageWriter, encode_state
+from tap_marketo_opps.stream_maps import new_mapper, register
 from tap_marketo_opps.streams import (
     LookupStream,
     OpportunityActivitiesStream,
@@ -60,7 +63,12 @@ _PAIR = (OPPORTUNITIES, ROLES)
 
 
 class TapMarketoOpps(MarketoPlugin, Tap):
-    """Singer tap for the opportunities of Adobe Marketo Engage."""
+    """Singer tap for the opportunities of Adobe Marketo Engage.
+
+    Args:
+        catalog: in any form that Singer has had; discovered where there is none.
+        options: as of the SDK's class.
+    """
 
     name = "tap-marketo-opps"
     config_jsonschema: t.ClassVar[dict[str, t.Any]] = CONFIG_SCHEMA
@@ -79,6 +87,11 @@ class TapMarketoOpps(MarketoPlugin, Tap):
 
     most_retry_seconds = float("inf")
     seconds_between_logs = SECONDS_BETWEEN_LOGS
+
+    def __init__(self, *, catalog: t.Mapping[str, t.Any] | None = None, **options: t.Any) -> None:
+        if isinstance(catalog, dict) and not isinstance(catalog, Catalog):
+            catalog = in_todays_form(catalog)
+        super().__init__(catalog=t.cast("t.Any", catalog), **options)
 
     @classmethod
     def settings_errors(cls, settings: dict[str, t.Any]) -> list[str]:
@@ -111,15 +124,15 @@ class TapMarketoOpps(MarketoPlugin, Tap):
 
     def load_state(self, state: dict[str, t.Any]) -> None:
         """Load a state, whichever form its bookmarks have."""
-        super().load_state(with_bookmarks(state, command_line.STREAMS))
+        super().load_state(with_bookmarks(state, STREAMS))
 
     # Streams
 
     def setup_mapper(self) -> None:
         """Set up maps once the streams have added to the catalog the keys that it leaves out."""
-        if self.input_catalog is not None:
-            _ = self.streams
-        super().setup_mapper()
+        self.mapper = new_mapper(self.config, self.logger)
+        selected = [name for name, stream in self.streams.items() if stream.selected]
+        register(self.mapper, [self.catalog[name] for name in selected], self.logger)
 
     def discover_streams(self) -> Sequence[MarketoStream]:
         """Return all streams; with a catalog no call is made."""
@@ -246,10 +259,11 @@ class TapMarketoOpps(MarketoPlugin, Tap):
         if kind == connection_test.ALL:
             return tap.report_checks()
         tap.setup_mapper()
+        selected = [stream for stream in tap.streams.values() if stream.selected]
         if kind == connection_test.SCHEMA:
-            tap.write_schemas()
+            for stream in selected:
+                t.cast("MarketoStream", stream).write_schema()
         else:
-            selected = [stream for stream in tap.streams.values() if stream.selected]
             tap.run_sync_dry_run(streams=selected)
         return True
 
@@ -273,5 +287,5 @@ class TapMarketoOpps(MarketoPlugin, Tap):
 
 
 def main() -> t.NoReturn:
-    """Run the console script `tap-marketo-opps`."""
+    """Run `tap-marketo-opps`; `console` does, once it answers signals."""
     TapMarketoOpps.run_console_script()

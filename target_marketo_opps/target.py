@@ -126,5 +126,5 @@ def _keeping_deletes(definition: t.Any) -> t.Any:
 
 
 def main() -> t.NoReturn:
-    """Run the console script `target-marketo-opps`."""
+    """Run `target-marketo-opps`; `console` does, once it answers signals."""
     TargetMarketoOpps.run_console_script()

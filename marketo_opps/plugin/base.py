@@ -5,24 +5,33 @@ from __future__ import annotations
 import os
 import typing as t
 from functools import partial
+from pathlib import Path
 
 from dotenv import load_dotenv
 from singer_sdk.exceptions import ConfigValidationError, MappingError
 from singer_sdk.plugin_base import PluginBase
 
+from marketo_opps.errors import SettingsError
 from marketo_opps.pacing import PACING_WINDOW_SECONDS
 from marketo_opps.plugin.command_line import (
-    check_config_paths,
     environment_prefix,
     environment_settings,
+    read_config_files,
     run_command,
 )
 from marketo_opps.plugin.process import run
-from marketo_opps.plugin.settings import setting_errors, warn_unknown_settings
+from marketo_opps.plugin.settings import (
+    setting_errors,
+    warn_unknown_settings,
+    with_whole_numbers,
+)
 from marketo_opps.settings import PACKAGE_NAME
 
 if t.TYPE_CHECKING:
     import click
+
+_ENVIRONMENT = "ENV"
+"""What `--config` says instead of a file."""
 
 EXPECTED_ERRORS = (ConfigValidationError, MappingError)
 """The SDK's exceptions whose text is made for users."""
@@ -75,13 +84,22 @@ class MarketoPlugin(PluginBase):
             SettingsError: a variable cannot be read as its setting's type.
         """
         cls.append_builtin_config(cls.config_jsonschema)
-        # As the SDK does: what the file says takes precedence.
-        load_dotenv(override=True)
+        cls._load_dotenv()
         given = environment_settings(
             cls.config_jsonschema["properties"], environment_prefix(cls.name), os.environ
         )
         cls.logger.info("Settings from environment variables: %s.", ", ".join(given) or "none")
         return given
+
+    @classmethod
+    def _load_dotenv(cls) -> None:
+        path = Path.cwd() / ".env"
+        try:
+            # As the SDK does: what the file says takes precedence.
+            load_dotenv(path, override=True, encoding="utf-8-sig")
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is no UTF-8"
+            raise SettingsError(f"--config=ENV: cannot read {path}: {reason}.") from None
 
     @classmethod
     def complete_settings(cls, settings: dict[str, t.Any]) -> list[str]:
@@ -91,6 +109,7 @@ class MarketoPlugin(PluginBase):
         for name, schema in cls.config_jsonschema["properties"].items():
             if "default" in schema and settings.get(name) is None:
                 settings[name] = schema["default"]
+        settings |= with_whole_numbers(settings, cls.config_jsonschema)
         return cls.settings_errors(settings)
 
     @classmethod
@@ -122,7 +141,12 @@ class MarketoPlugin(PluginBase):
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> t.Any:
         """Read the files of `--config`; an unreadable one is reported in one sentence."""
-        return super().cb_config(ctx, param, check_config_paths(value))
+        files = [path for path in value if path != _ENVIRONMENT]
+        settings = read_config_files(files)
+        given = super().cb_config(ctx, param, tuple(path for path in value if path not in files))
+        # Not read by the SDK, which takes no byte order mark.
+        given.config.update(settings)
+        return given
 
     @classmethod
     def run_console_script(cls) -> t.NoReturn:

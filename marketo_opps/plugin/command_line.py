@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import logging
 import typing as t
 from pathlib import Path
 
 from marketo_opps.errors import SettingsError
+from marketo_opps.field_types import whole_number
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from singer_sdk.plugin_base import PluginBase
 
@@ -64,21 +66,56 @@ def _check_log_level(prefix: str, environment: Mapping[str, str]) -> None:
             return
 
 
-def check_config_paths(paths: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the paths given by `--config` after checking that each holds a JSON object.
+def read_config_files(paths: Iterable[str]) -> dict[str, t.Any]:
+    """Return the settings in the files of `--config`; of a setting in several, the last.
+
+    A file is read once: it may be a pipe.
 
     Raises:
-        SettingsError: one cannot be read, or holds something else.
+        SettingsError: one cannot be read, or holds something other than a JSON object.
     """
+    settings: dict[str, t.Any] = {}
     for path in paths:
-        if path != "ENV":
-            try:
-                text = Path(path).read_text(encoding="utf-8")
-            except (OSError, UnicodeError) as error:
-                reason = getattr(error, "strerror", None) or "it is no UTF-8"
-                raise SettingsError(f"--config: cannot read {path}: {reason}.") from None
-            read_json_object("--config", path, text)
-    return paths
+        try:
+            with Path(path).open(encoding="utf-8") as file:
+                text = read_text("--config", path, file)
+        except OSError as error:
+            raise _unreadable("--config", path, error.strerror) from None
+        except ValueError:
+            # A NUL in it.
+            raise _unreadable("--config", path, "it is no path") from None
+        settings |= read_json_object("--config", path, text)
+    return settings
+
+
+def read_text(option: str, path: str, file: t.IO[str]) -> str:
+    """Return the text of a file that the command line names, without a byte order mark.
+
+    Args:
+        option: the option that names the file.
+        path: its path, as given.
+        file: opened to be read as UTF-8.
+
+    Raises:
+        SettingsError: it cannot be read, or is no UTF-8.
+    """
+    try:
+        text = file.read()
+    except UnicodeDecodeError as error:
+        is_utf16 = error.object[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
+        raise _unreadable(option, path, _UTF16 if is_utf16 else "it is no UTF-8") from None
+    except OSError as error:
+        raise _unreadable(option, path, error.strerror) from None
+    if "\0" in text[:2]:
+        raise _unreadable(option, path, _UTF16)
+    return text.removeprefix("\ufeff")
+
+
+_UTF16 = "it is UTF-16; save it as UTF-8"
+
+
+def _unreadable(option: str, path: str, reason: str | None) -> SettingsError:
+    return SettingsError(f"{option}: cannot read {path}: {reason}.")
 
 
 # What Python says where one JSON value follows another.
@@ -147,6 +184,11 @@ def _read(variable: str, text: str, schema: Mapping[str, t.Any]) -> t.Any:
         (each for each in _READERS if each == kinds or (isinstance(kinds, list) and each in kinds)),
         None,
     )
+    if text.strip().lower() == "null":
+        raise SettingsError(
+            f"The environment variable {variable} is the text {text!r}: unset it where there is no "
+            "value."
+        )
     if kind is None:
         return text
     try:
@@ -172,7 +214,7 @@ def _array(text: str) -> t.Any:
 
 
 _READERS: dict[str, Callable[[str], t.Any]] = {
-    "integer": int,
+    "integer": whole_number,
     "boolean": _boolean,
     "array": _array,
     "object": json.loads,

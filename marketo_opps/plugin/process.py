@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import select
 import signal
 import sys
 import time
@@ -120,7 +121,23 @@ class ShutdownSignal:
             callback()
 
     def _give_up(self, _signum: int, _frame: FrameType | None) -> None:
+        _say_if_possible(_BLOCKED)
         os._exit(self.exit_code)
+
+
+_BLOCKED = (
+    b"Stopped on request, while writing was blocked: whoever reads the output has stopped reading. "
+    b"Start again with the last STATE.\n"
+)
+
+
+def _say_if_possible(sentence: bytes) -> None:
+    """Write to standard error, unless that would block, too."""
+    poll = select.poll()
+    poll.register(2, select.POLLOUT)
+    with contextlib.suppress(OSError):
+        if poll.poll(0):
+            os.write(2, sentence)
 
 
 SHUTDOWN = ShutdownSignal()
@@ -161,21 +178,35 @@ def _exit_code(
         return _system_exit_code(end)
     except BrokenPipeError:
         return 1
-    except expected_errors as error:
-        _LOGGER.error("%s", error)
-        return 1
-    except OSError as error:
-        _LOGGER.error("Reading or writing%s failed: %s. %s", _where(error), _why(error), _AGAIN)
-        return 1
-    except Exception:  # noqa: BLE001 - the last resort of a process
-        _LOGGER.critical(
-            "This should not happen; please report it with these lines:\n%s",
-            traceback.format_exc(),
-        )
+    except Exception as error:  # noqa: BLE001 - the last resort of a process
+        if sentence := _sentence(error, expected_errors):
+            _LOGGER.error("%s", sentence)
+        else:
+            _LOGGER.critical(
+                "This should not happen; please report it with these lines:\n%s",
+                traceback.format_exc(),
+            )
         return 1
     return 0
 
 
+def _sentence(error: Exception, expected_errors: tuple[type[Exception], ...]) -> str | None:
+    """Return what to tell users of an error; None of a defect."""
+    if isinstance(error, expected_errors):
+        return str(error)
+    if isinstance(error, MemoryError) or str(error) == _NO_THREAD:
+        return _NO_MEMORY
+    if isinstance(error, OSError):
+        return f"Reading or writing{_where(error)} failed: {_why(error)}. {_AGAIN}"
+    return None
+
+
+# What Python says where the system lets it have no further thread, for lack of memory mostly.
+_NO_THREAD = "can't start new thread"
+_NO_MEMORY = (
+    "This process got no more memory: let it have 256 MiB (as a container's limit, or by ulimit), "
+    "and run again with the last STATE."
+)
 _AGAIN = "Put that right, and run again with the last STATE."
 
 

@@ -106,6 +106,26 @@ def setting_errors(config: Mapping[str, t.Any], schema: Mapping[str, t.Any]) -> 
     return []
 
 
+def with_whole_numbers(
+    config: Mapping[str, t.Any], schema: Mapping[str, t.Any]
+) -> dict[str, t.Any]:
+    """Return settings with whole numbers as such where JSON has them as `50.0` or `5e1`.
+
+    Args:
+        config: setting names to values.
+        schema: the plugin's JSON schema.
+    """
+    properties = schema["properties"]
+    return {name: _as_whole(value, properties.get(name, {})) for name, value in config.items()}
+
+
+def _as_whole(value: t.Any, schema: Mapping[str, t.Any]) -> t.Any:
+    if isinstance(value, list):
+        return [_as_whole(each, schema.get("items", {})) for each in value]
+    is_whole = isinstance(value, float) and value.is_integer()
+    return int(value) if is_whole and "integer" in schema.get("type", ()) else value
+
+
 def warn_unknown_settings(
     config: Mapping[str, t.Any], schema: Mapping[str, t.Any], logger: logging.Logger
 ) -> None:

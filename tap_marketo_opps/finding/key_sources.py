@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from marketo_opps import MAX_BATCH_RECORDS, SettingsError, is_valid_filter_value
+from marketo_opps.field_types import whole_number
 from tap_marketo_opps.errors import ChangedFileError
 from tap_marketo_opps.finding.key_lines import KeyFile
 from tap_marketo_opps.finding.lead_ranges import range_digest
@@ -98,7 +99,8 @@ class FileKeys:
         setting: Which one names the file, for error messages.
         path: Of the file.
         column: The header of the keys' column, where the file has one.
-        is_invalid: Returns True for a key that cannot be looked up.
+        read_key: Returns a key in the form in which it is looked up.
+        is_invalid: Returns True for one that cannot be looked up.
         rule: Which keys cannot.
 
     Raises:
@@ -111,20 +113,26 @@ class FileKeys:
         path: str,
         *,
         column: str,
+        read_key: Callable[[str], str] | None = None,
         is_invalid: Callable[[str], bool] | None = None,
         rule: str = _RULE,
     ) -> None:
         self._setting = setting
         self._path = path
         self._file = KeyFile(setting, path, column)
+        self._read_key = read_key
         summary = _KeySummary(is_invalid or _is_invalid_value)
-        self._marks = _Marks.of(summary.add_each(self._file.keys()))
+        self._marks = _Marks.of(summary.add_each(self._keys()))
         summary.raise_if_invalid(f"{setting}: {path}", rule, "line")
         self.total = summary.count
         self.digest = summary.digest
         self.made_at = _modified_at(path)
         self.end = self._marks.ends[-1]
         self._warn_of_rows_without_key(column)
+
+    def _keys(self) -> Iterator[str]:
+        keys = self._file.keys()
+        return map(self._read_key, keys) if self._read_key else keys
 
     def _warn_of_rows_without_key(self, column: str) -> None:
         if rows := self._file.keyless:
@@ -151,7 +159,7 @@ class FileKeys:
 
     def _read_again(self, start: int) -> Iterator[Chunk]:
         try:
-            yield from _chunks(itertools.islice(self._file.keys(), start, None), start)
+            yield from _chunks(itertools.islice(self._keys(), start, None), start)
         except SettingsError as error:
             raise ChangedFileError(self._setting, self._path) from error
 
@@ -229,6 +237,16 @@ def _check_characters(setting: str, values: Iterable[str]) -> None:
 
 def _is_invalid_value(key: str) -> bool:
     return not is_valid_filter_value(key)
+
+
+def plain_lead_id(key: str) -> str:
+    """Return a lead id without the `.0` or exponent of a spreadsheet; else the text as it is."""
+    if key.isdigit() or not key:
+        return key
+    try:
+        return str(whole_number(key))
+    except ValueError:
+        return key
 
 
 def is_invalid_lead_id(key: str) -> bool:

@@ -21,6 +21,7 @@ from tap_marketo_opps.finding.key_sources import (
     LeadRange,
     ListedKeys,
     is_invalid_lead_id,
+    plain_lead_id,
 )
 from tap_marketo_opps.finding.newness import Sweep
 from tap_marketo_opps.finding.positions import PositionError
@@ -166,6 +167,7 @@ def _lead_source(config: Config) -> KeySource:
             "lead_ids_path",
             path,
             column="Id",
+            read_key=plain_lead_id,
             is_invalid=is_invalid_lead_id,
             rule="a lead id is a whole number (below a header, it is the column Id)",
         )

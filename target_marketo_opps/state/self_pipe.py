@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import select
 import socket
 import typing as t
@@ -42,13 +43,18 @@ class SelfPipe:
         Returns:
             Whether one of the descriptors is ready.
         """
-        timeout_seconds = None if timeout_seconds is None else max(0.0, timeout_seconds)
-        own = self._reader.fileno()
-        read, written, _ = select.select([*readable, own], writable, [], timeout_seconds)
-        if own in read:
-            read.remove(own)
+        # Not select, which knows no descriptor above 1,023.
+        poll, own = select.poll(), self._reader.fileno()
+        for descriptor in (own, *readable):
+            poll.register(descriptor, select.POLLIN)
+        for descriptor in writable:
+            poll.register(descriptor, select.POLLOUT)
+        timeout = None if timeout_seconds is None else math.ceil(max(0.0, timeout_seconds) * 1000)
+        ready = [descriptor for descriptor, _ in poll.poll(timeout)]
+        if own in ready:
+            ready.remove(own)
             self._reader.recv(4096)
-        return bool(read or written)
+        return bool(ready)
 
     def close(self) -> None:
         """Close the descriptors."""

@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import socket
+import sys
 import threading
 import typing as t
 from dataclasses import dataclass
@@ -16,10 +17,10 @@ import pytest
 
 from marketo_opps import DailyQuotaError, MarketoObject
 from marketo_opps.plugin import process
-from marketo_opps.plugin.command_line import check_config_paths, run_command
+from marketo_opps.plugin.command_line import read_config_files, run_command
 from marketo_opps.plugin.process import ShutdownSignal
 from marketo_sandbox.cli import main as sandbox_main
-from tap_marketo_opps import command_line, connection_test
+from tap_marketo_opps import command_line, connection_test, console
 from tap_marketo_opps.finding.activity_log import read_followed_types
 from tap_marketo_opps.finding.activity_types import followed_types
 from tap_marketo_opps.finding.key_sources import FileKeys
@@ -116,7 +117,7 @@ def with_state(bookmark: t.Any, **more: t.Any) -> Case:
 
 
 def config_file(content: bytes) -> Case:
-    return lambda world: check_config_paths((world.file(content),))
+    return lambda world: read_config_files((world.file(content),))
 
 
 def values_file(content: bytes | None, **more: t.Any) -> Case:
@@ -138,6 +139,10 @@ def changed_file(world: World) -> None:
 def mapped(**maps: t.Any) -> Case:
     whole = {"stream_maps": {"opportunities": maps}}
     return lambda world: tap(world.sandbox(), **VALUES, **whole)
+
+
+def mapped_to(stream: str) -> Case:
+    return lambda world: tap(world.sandbox(), **VALUES, stream_maps={stream: {}})
 
 
 def answered(token: t.Any = None, **answer: t.Any) -> Case:
@@ -189,6 +194,37 @@ def environment(_: World) -> None:
 def of_variable(world: World) -> None:
     world.variable("TAP_MARKETO_OPPS_FILTER_VALUES", '["a"')
     environment(world)
+
+
+def environment_file(world: World) -> None:
+    world.file(b"\xe9", ".env")
+    world.environment.chdir(world.path)
+    environment(world)
+
+
+def not_loaded(world: World) -> None:
+    world.environment.setattr("signal.signal", lambda *_: None)
+    world.environment.setitem(sys.modules, "tap_marketo_opps.tap", None)
+    with pytest.raises(SystemExit) as ended:
+        console.main()
+    raise AssertionError(ended.value.code)
+
+
+def with_catalog(edit: t.Callable[[dict[str, t.Any]], object], **more: t.Any) -> Case:
+    def run(world: World) -> None:
+        sandbox = world.sandbox()
+        describing = TapMarketoOpps(config={**sandbox.credentials, **VALUES})
+        catalog = json.loads(json.dumps(describing.catalog_dict))
+        describing.client.close()
+        edit(catalog["streams"][0])
+        tap(sandbox, catalog=catalog, **VALUES, **more)
+
+    return run
+
+
+def deselecting(sandbox_of: World) -> None:
+    entry = {"tap_stream_id": "opportunities", "selected": False}
+    tap(sandbox_of.sandbox(), catalog={"streams": [entry]}, **VALUES)
 
 
 class WithoutLogging:
@@ -381,6 +417,21 @@ CASES: dict[str, Case] = {
     "Setting '...' cannot be right: ...": settings(batch_size=301),
     "Setting '...' cannot be right: it must be a non-empty string.": settings(client_secret=5),
     "Setting 'endpoint' is no URL: ...": settings(endpoint="123-ABC-456"),
+    "Setting 'endpoint' is the SOAP": settings(endpoint="https://1.mktoapi.com/soap/mktows/2_9"),
+    "The environment variable ... is the text": lambda world: (
+        world.variable("TAP_MARKETO_OPPS_BATCH_SIZE", "null"),
+        environment(world),
+    ),
+    "--config=ENV: cannot read": environment_file,
+    "The catalog's 'selected'": with_catalog(lambda entry: entry.update(selected="perhaps")),
+    "The catalog has two streams": with_catalog(
+        lambda entry: entry.update(stream="opportunity_roles")
+    ),
+    "The catalog says ...": with_catalog(lambda entry: entry.update(replication_key="createdAt")),
+    "The catalog selects no stream": deselecting,
+    "stream_maps: '...' has no effect": mapped_to("leads"),
+    "... cannot be loaded": not_loaded,
+    "This process got no more memory": of_a_defect(MemoryError),
     "Setting 'endpoint' must be the instance's": settings(endpoint=f"{NOBODY}/rest/v1"),
     "Setting 'endpoint' is plain http to ...": settings(endpoint="http://example.com"),
     "Setting 'user_agent' must be": settings(user_agent="caf\N{LATIN SMALL LETTER E WITH ACUTE}"),
@@ -392,7 +443,7 @@ CASES: dict[str, Case] = {
     "dedupe_by 'idField' needs": of_target(dedupe_by="idField"),
     "Setting '...' is unknown": of_target(dryrun=True),
     "...: no effect without find_by": settings(filter_values=None, lead_ids_path="x"),
-    "--config: cannot read ...": lambda _: check_config_paths(("no/such.json",)),
+    "--config: cannot read ...": lambda _: read_config_files(("no/such.json",)),
     "--config: ... is no JSON": config_file(b"{"),
     "--config: ... is empty.": config_file(b""),
     "--config: ... holds a number or": config_file(b"[" * 100_000),
@@ -462,7 +513,7 @@ CASES: dict[str, Case] = {
     "--state: ... holds several": state("{} {}"),
     "--state: ... holds a whole": state({"type": "STATE", "value": {}}),
     "--state: ... is no state": state({"singer_state": {}}),
-    "--state: ... cannot be read as UTF-8.": state(b"\xe9"),
+    "--state: cannot read ...": state(b"\xe9"),
     "--state: ... holds no JSON object.": state([]),
     "--catalog: ... is no catalog": state({}, "--catalog"),
     "--catalog: ... is no JSON": state("{", "--catalog"),
@@ -612,6 +663,11 @@ ELSEWHERE = {
     "Stream '...': Marketo says that": (
         "target_marketo_opps/mapping/test_field_plan.py",
         "cannot be updated",
+    ),
+    "Stopped on request, while writing": ("marketo_opps/plugin/test_process.py", "was blocked"),
+    "...: stopped on request, before": (
+        "pipeline/test_environment.py",
+        "before anything was done",
     ),
     "What was written to stdout": ("marketo_opps/plugin/test_process.py", "could not be flushed"),
     "STATE cannot be written": ("target_marketo_opps/test_signals.py", "STATE cannot be written"),

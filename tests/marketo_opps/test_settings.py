@@ -62,6 +62,14 @@ class TestInstanceAddress:
 
     @pytest.mark.parametrize(
         "endpoint",
+        ["https://123-ABC-456.mktoapi.com/soap/mktows/2_9", "https://a.example/soap/mktows/3_1"],
+    )
+    def test_the_soap_endpoint_is_told_as_such(self, endpoint):
+        with pytest.raises(SettingsError, match="is the SOAP endpoint: use the one below it"):
+            instance_address(endpoint)
+
+    @pytest.mark.parametrize(
+        "endpoint",
         [
             "https://a.example/rest/v1",
             "https://a.example/?x=1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import typing as t
 
@@ -11,7 +12,6 @@ from singer_sdk import Tap
 from singer_sdk.exceptions import ConfigValidationError
 
 from marketo_opps import SettingsError
-from marketo_opps.plugin import base
 from marketo_opps.plugin.base import MarketoPlugin
 from marketo_opps.plugin.settings import REQUIRED_SETTINGS, SHARED_SETTINGS
 
@@ -37,17 +37,17 @@ class Plugin(MarketoPlugin, Tap):
 
 
 @pytest.fixture
-def dotenv(monkeypatch):
-    """Keep any .env file of the machine out, and stand in for one."""
-    variables = {}
+def dotenv(monkeypatch, tmp_path):
+    """Write a `.env` into the working directory, and forget its variables afterwards."""
+    monkeypatch.chdir(tmp_path)
+    before = dict(os.environ)
 
-    def load(*, override):
-        assert override
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
+    def write(text, encoding="utf-8"):
+        (tmp_path / ".env").write_text(text, encoding=encoding)
 
-    monkeypatch.setattr(base, "load_dotenv", load)
-    return variables
+    yield write
+    os.environ.clear()
+    os.environ.update(before)
 
 
 def test_defaults_fill_what_is_missing_or_null():
@@ -93,32 +93,60 @@ def test_settings_of_the_sdk_without_effect_are_not_offered():
     assert "faker_config" not in schema["properties"]
 
 
-def test_environment_variables_take_precedence(monkeypatch, dotenv):
+@pytest.mark.usefixtures("dotenv")
+def test_environment_variables_take_precedence(monkeypatch):
     monkeypatch.setenv("TAP_OF_TESTS_BATCH_SIZE", "5")
 
     plugin = Plugin(config=GOOD | {"batch_size": 9}, parse_env_config=True)
 
     assert plugin.config["batch_size"] == 5
     assert plugin.config["client_id"] == "an-id"
-    assert dotenv == {}
 
 
 def test_the_environment_is_not_read_unasked(monkeypatch, dotenv):
     monkeypatch.setenv("TAP_OF_TESTS_BATCH_SIZE", "5")
-    dotenv["TAP_OF_TESTS_BATCH_SIZE"] = "6"
+    dotenv("TAP_OF_TESTS_BATCH_SIZE=6")
 
     assert Plugin(config=GOOD).config["batch_size"] == 300
 
 
 def test_a_dotenv_file_takes_precedence_over_variables(monkeypatch, dotenv):
     monkeypatch.setenv("TAP_OF_TESTS_BATCH_SIZE", "5")
-    dotenv["TAP_OF_TESTS_BATCH_SIZE"] = "6"
+    dotenv("TAP_OF_TESTS_BATCH_SIZE=6")
 
     assert Plugin.read_environment() == {"batch_size": 6}
 
 
+def test_a_dotenv_file_with_a_byte_order_mark_is_taken(dotenv):
+    dotenv("TAP_OF_TESTS_BATCH_SIZE=6", encoding="utf-8-sig")
+
+    assert Plugin.read_environment() == {"batch_size": 6}
+
+
+def test_a_dotenv_file_that_is_no_text_is_told(dotenv):
+    dotenv("TAP_OF_TESTS_BATCH_SIZE=6", encoding="utf-16")
+
+    with pytest.raises(SettingsError, match=r"--config=ENV: cannot read .*/.env: it is no UTF-8"):
+        Plugin.read_environment()
+
+
+def test_a_dotenv_file_elsewhere_is_not_looked_for(dotenv, tmp_path, monkeypatch):
+    dotenv("TAP_OF_TESTS_BATCH_SIZE=6")
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+
+    assert Plugin.read_environment() == {}
+
+
+@pytest.mark.parametrize(("given", "number"), [(50.0, 50), (7, 7)])
+def test_a_whole_number_of_json_is_one_however_it_is_spelt(given, number):
+    read = Plugin(config=GOOD | {"batch_size": given}).config["batch_size"]
+
+    assert (read, type(read)) == (number, int)
+
+
 def test_variables_that_are_read_are_logged_without_values(monkeypatch, dotenv, caplog):
-    dotenv["TAP_OF_TESTS_CLIENT_SECRET"] = "hush"
+    dotenv("TAP_OF_TESTS_CLIENT_SECRET=hush")
 
     with caplog.at_level(logging.INFO, logger="tap-of-tests"):
         Plugin.read_environment()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import threading
+
 import pytest
 
 from marketo_opps import SettingsError
-from marketo_opps.plugin.command_line import check_config_paths, environment_settings, run_command
+from marketo_opps.plugin.command_line import environment_settings, read_config_files, run_command
 
 PROPERTIES = {
     "text": {"type": "string"},
@@ -33,6 +36,11 @@ def test_a_variable_is_read_as_its_settings_type():
     }
 
 
+@pytest.mark.parametrize("text", ["1000", " 1000 ", "+1000", "1000.0", "1e3"])
+def test_a_whole_number_is_one_however_it_is_spelt(text):
+    assert read(number=text) == {"number": 1000}
+
+
 def test_a_setting_without_a_variable_is_not_given():
     assert read(switch="off") == {"switch": False}
     assert read(of_others="x") == {}
@@ -56,6 +64,12 @@ def test_values_come_as_json_or_with_commas_between_them(text, values):
     [
         ({"number": "many"}, "TAP_NUMBER is not of its setting's type, integer: 'many'."),
         ({"number": ""}, "TAP_NUMBER is not of its setting's type, integer: ''."),
+        ({"number": "1_000"}, "TAP_NUMBER is not of its setting's type, integer: '1_000'."),
+        ({"number": "٣"}, "TAP_NUMBER is not of its setting's type, integer: '٣'."),
+        ({"number": "1.5"}, "TAP_NUMBER is not of its setting's type, integer: '1.5'."),
+        ({"number": "null"}, "TAP_NUMBER is the text 'null': unset it"),
+        ({"text": " NULL"}, "TAP_TEXT is the text ' NULL': unset it"),
+        ({"values": "null"}, "TAP_VALUES is the text 'null': unset it"),
         ({"switch": "perhaps"}, "TAP_SWITCH is not of its setting's type, boolean: 'perhaps'."),
         (
             {"values": '["a"'},
@@ -88,6 +102,8 @@ def test_broken_json_is_not_quoted():
     [
         (None, "No such file or directory"),
         (b'{"a": "\xe9"}', "it is no UTF-8"),
+        ("{}".encode("utf-16"), "it is UTF-16; save it as UTF-8."),
+        ("{}".encode("utf-16-le"), "it is UTF-16; save it as UTF-8."),
         (b'{"a":\n ?}', "is no JSON: Expecting value in line 2, column 2."),
         (b"[]", "holds no JSON object"),
         (b"", "is empty."),
@@ -103,18 +119,30 @@ def test_a_file_that_is_no_configuration_is_told(content, told, tmp_path):
         path.write_bytes(content)
 
     with pytest.raises(SettingsError) as caught:
-        check_config_paths(("ENV", str(path)))
+        read_config_files([str(path)])
 
     assert str(caught.value).startswith("--config: ")
     assert str(path) in str(caught.value)
     assert told in str(caught.value)
 
 
-def test_paths_that_can_be_read_are_handed_on(tmp_path):
-    (tmp_path / "a.json").write_text("{}")
-    paths = (str(tmp_path / "a.json"), "ENV")
+def test_of_several_files_the_last_one_wins_with_or_without_a_mark(tmp_path):
+    (tmp_path / "a.json").write_text('{"a": 1, "b": 1}', encoding="utf-8-sig")
+    (tmp_path / "b.json").write_text('{"b": 2}')
 
-    assert check_config_paths(paths) == paths
+    settings = read_config_files([str(tmp_path / "a.json"), str(tmp_path / "b.json")])
+
+    assert settings == {"a": 1, "b": 2}
+
+
+def test_a_file_that_can_be_read_only_once_is_enough(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=('{"a": 1}',))
+    writer.start()
+
+    assert read_config_files([str(pipe)]) == {"a": 1}
+    writer.join()
 
 
 class Plugin:

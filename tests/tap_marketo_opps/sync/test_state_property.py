@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from marketo_opps import SettingsError
-from tap_marketo_opps.command_line import STREAMS, checked_state
+from tap_marketo_opps.catalogs import STREAMS
+from tap_marketo_opps.command_line import checked_state
 from tap_marketo_opps.sync.state import with_bookmarks
 from tests.tap_marketo_opps.sync.runs import (
     AHEAD,

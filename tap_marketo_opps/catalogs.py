@@ -1,0 +1,130 @@
+"""Catalogs as people have them: which are none, and what older forms of selection say."""
+
+from __future__ import annotations
+
+import copy
+import typing as t
+
+from marketo_opps import SettingsError
+from tap_marketo_opps.field_metadata import FIELDS
+from tap_marketo_opps.finding.activity_log import ACTIVITIES
+from tap_marketo_opps.finding.finders import OPPORTUNITIES, ROLES
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Json = dict[str, t.Any]
+
+STREAMS = (OPPORTUNITIES, ROLES, FIELDS, ACTIVITIES)
+_NO_STREAM = f"is the catalog of another tap: it holds none of {', '.join(STREAMS)}"
+_TEXTS = {"true": True, "false": False}
+_SELECTED = ("selected", "selected-by-default")
+
+
+def catalog_fault(catalog: Json) -> str | None:
+    """Return what keeps an object from being a catalog of this tap; None if it is one."""
+    streams = catalog.get("streams")
+    if not isinstance(streams, list):
+        return "is no catalog: it needs an array 'streams', as --discover prints it"
+    if all(map(_is_stream, streams)):
+        return None if any(each["tap_stream_id"] in STREAMS for each in streams) else _NO_STREAM
+    return (
+        "is no catalog: one of its streams is not as --discover prints it, with 'tap_stream_id', "
+        "a 'schema' with 'properties', and 'metadata'"
+    )
+
+
+def _is_stream(stream: t.Any) -> bool:
+    if not isinstance(stream, dict) or "tap_stream_id" not in stream:
+        return False
+    schema, metadata = stream.get("schema", {}), stream.get("metadata", [])
+    properties = _member(schema, "properties") or {}
+    return (
+        isinstance(schema, dict)
+        and isinstance(stream.get("stream") or "", str)
+        and isinstance(properties, dict)
+        and all(isinstance(each, dict) for each in properties.values())
+        and isinstance(metadata, list)
+        and all(isinstance(_member(each, "metadata"), dict) for each in metadata)
+        and all(isinstance(_member(each, "breadcrumb"), list) for each in metadata)
+    )
+
+
+def _member(value: t.Any, name: str) -> t.Any:
+    return value.get(name) if isinstance(value, dict) else None
+
+
+def in_todays_form(catalog: Json) -> Json:
+    """Return a catalog whose metadata says what older forms say elsewhere.
+
+    Before Singer had metadata, `selected` stood in the stream or in its schema, and in the schema
+    of a property; some write it as text. What metadata says takes precedence.
+
+    Raises:
+        SettingsError: A `selected` is neither true nor false, or two streams have one name.
+    """
+    catalog = copy.deepcopy(catalog)
+    for stream in catalog["streams"]:
+        for place in _places_of_selection(stream):
+            for name in _SELECTED:
+                if name in place:
+                    place[name] = _read_selected(place[name], stream["tap_stream_id"])
+        _move_to_metadata(stream)
+    _check_names([each.get("stream") or each["tap_stream_id"] for each in catalog["streams"]])
+    return catalog
+
+
+def _places_of_selection(stream: Json) -> Iterator[Json]:
+    schema = stream.get("schema") or {}
+    yield stream
+    yield schema
+    yield from (schema.get("properties") or {}).values()
+    yield from (each["metadata"] for each in stream.get("metadata", []))
+
+
+def _read_selected(value: t.Any, stream: str) -> bool | None:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str) and (said := _TEXTS.get(value.strip().lower())) is not None:
+        return said
+    raise SettingsError(
+        f"The catalog's 'selected' of stream {stream} or of one of its properties is {value!r}: "
+        "write true or false."
+    )
+
+
+def _move_to_metadata(stream: Json) -> None:
+    schema = stream.get("schema") or {}
+    said: list[tuple[list[str], bool | None]] = [
+        ([], schema.pop("selected", None)),
+        ([], stream.pop("selected", None)),
+    ]
+    for name, property_schema in (schema.get("properties") or {}).items():
+        said.append((["properties", name], property_schema.pop("selected", None)))
+    for breadcrumb, selected in said:
+        if selected is not None:
+            _metadata_at(stream, breadcrumb).setdefault("selected", selected)
+    root = _metadata_at(stream, []) if stream.get("metadata") else {}
+    for place, name in ((stream, "key_properties"), (root, "table-key-properties")):
+        if isinstance(place.get(name), str):
+            place[name] = [place[name]]
+    # What the user sets in metadata; the SDK reads but what is discovered there.
+    if method := root.get("replication-method"):
+        stream["replication_method"] = method
+
+
+def _metadata_at(stream: Json, breadcrumb: list[str]) -> Json:
+    metadata = stream.setdefault("metadata", [])
+    for each in metadata:
+        if each["breadcrumb"] == breadcrumb:
+            return t.cast("Json", each["metadata"])
+    metadata.append({"breadcrumb": breadcrumb, "metadata": {}})
+    return t.cast("Json", metadata[-1]["metadata"])
+
+
+def _check_names(names: list[str]) -> None:
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise SettingsError(
+            f"The catalog has two streams of the name {twice[0]!r}: give each a 'stream' of its "
+            "own, for it is by this name that a target tells them apart."
+        )

@@ -1,0 +1,30 @@
+"""The console script: answers a signal in a sentence while the rest is still being imported.
+
+It imports nothing of ours before that: half a second goes by until a run has its own handlers.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import typing as t
+
+if t.TYPE_CHECKING:
+    from types import FrameType
+
+
+def main() -> t.NoReturn:
+    """Run `target-marketo-opps`."""
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, _stop)
+    try:
+        from target_marketo_opps.target import main as run  # noqa: PLC0415 - see above
+    except (ImportError, MemoryError) as error:
+        sys.exit(f"target-marketo-opps cannot be loaded: {error or 'it got no more memory'}.")
+    run()
+
+
+def _stop(signum: int, _frame: FrameType | None) -> None:
+    os.write(2, b"target-marketo-opps: stopped on request, before anything was done.\n")
+    os._exit(128 + signum)
