@@ -16,7 +16,7 @@ SECONDS ?= 600
 SEED ?=
 # Whose advisories `make audit` asks for; `pip-audit --help` lists the services.
 ADVISORIES ?= osv
-MODULES ?= target_marketo_opps.state.ledger target_marketo_opps.delivery.batching
+MODULES ?= target_marketo_opps.state.ledger target_marketo_opps.delivery.waiting
 
 .PHONY: demo test test-fast test-long soak bench bench-full mutation lint types check audit dist docs lock clean
 

@@ -6,19 +6,24 @@ import contextlib
 import logging
 import time
 import typing as t
+from dataclasses import dataclass
 
 from marketo_opps import MAX_BATCH_RECORDS, ConnectionSettings, MarketoClient, MarketoError
 from marketo_opps.plugin.workers import Workers
 from target_marketo_opps.delivery.batch_writer import BatchWriter
-from target_marketo_opps.delivery.batching import Batcher
+from target_marketo_opps.delivery.calls_in_flight import CallsInFlight
 from target_marketo_opps.delivery.counters import RunCounters
-from target_marketo_opps.delivery.dispatcher import DEFAULT_LIMITS, Dispatcher
+from target_marketo_opps.delivery.dispatcher import Dispatcher
 from target_marketo_opps.delivery.dry_run import DryRun
 from target_marketo_opps.delivery.outcome_recorder import OutcomeRecorder
+from target_marketo_opps.delivery.progress_log import ProgressLog
+from target_marketo_opps.delivery.reject_policy import RejectPolicy
 from target_marketo_opps.delivery.rejects import RejectsFile
+from target_marketo_opps.delivery.waiting import WaitingRecords
 from target_marketo_opps.errors import RejectsFileError
 from target_marketo_opps.state.ledger import Ledger
 from target_marketo_opps.state.self_pipe import SelfPipe
+from target_marketo_opps.state.state_release import StateRelease
 from target_marketo_opps.state.state_writer import StateWriter
 
 if t.TYPE_CHECKING:
@@ -26,7 +31,6 @@ if t.TYPE_CHECKING:
 
     from marketo_opps import MarketoObject, ObjectDescription
     from marketo_opps.plugin.process import ShutdownSignal
-    from target_marketo_opps.delivery.dispatcher import DispatchLimits
     from target_marketo_opps.settings import TargetSettings
 
 _P = t.ParamSpec("_P")
@@ -38,6 +42,24 @@ _FAILURE_PATIENCE_SECONDS = 75.0
 """After a failure: longer than Marketo's timeout of a write and the margin that is given it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLimits:
+    """Limits of what may wait, and for how long.
+
+    Attributes:
+        max_batch_records: records a call.
+        state_patience_seconds: how long an open batch may hold a STATE back.
+        progress_seconds: between two progress lines.
+    """
+
+    max_batch_records: int = MAX_BATCH_RECORDS
+    state_patience_seconds: float = 300.0
+    progress_seconds: float = 10.0
+
+
+DEFAULT_LIMITS = RunLimits()
+
+
 class TargetRun:
     """Client, threads, dispatcher and files of one run.
 
@@ -46,15 +68,14 @@ class TargetRun:
         settings: the target's own of them.
         shutdown: knows whether the process is asked to end.
         make_client: makes the client.
-        limits: of what may wait, and how long.
-        max_batch_records: records a call.
+        limits: of what may wait, and for how long.
 
     Attributes:
         settings: the target's own settings.
         client: makes the calls.
         counters: the outcomes so far.
-        recorder: accounts for outcomes.
-        batcher: fills the batches.
+        rejects: decides whether a reject ends the run.
+        waiting: the records that wait, in batches and in line.
         dispatcher: delivers them.
     """
 
@@ -65,15 +86,14 @@ class TargetRun:
         *,
         shutdown: ShutdownSignal,
         make_client: Callable[[ConnectionSettings], MarketoClient] = MarketoClient,
-        limits: DispatchLimits = DEFAULT_LIMITS,
-        max_batch_records: int = MAX_BATCH_RECORDS,
+        limits: RunLimits = DEFAULT_LIMITS,
     ) -> None:
         self.settings = settings
         self._connection = connection = ConnectionSettings.from_config(config)
         self._rejects_file = RejectsFile(settings.rejects_path) if settings.rejects_path else None
         self.client = make_client(connection)
         self.counters = RunCounters()
-        self.recorder = OutcomeRecorder(self.counters, self._rejects_file, settings)
+        self.rejects = RejectPolicy(self.counters, self._rejects_file, settings)
         self._shutdown = shutdown
         self._descriptions: dict[MarketoObject, ObjectDescription] = {}
         self._began_at = time.monotonic()
@@ -84,32 +104,36 @@ class TargetRun:
         self._workers = Workers(connection.max_concurrent_calls, "marketo")
         self._dry_run = DryRun(self.client, settings, describe=self.describe)
         ledger = Ledger()
-        self.batcher = Batcher(ledger, max_batch_records=max_batch_records)
+        self.waiting = WaitingRecords(ledger, max_batch_records=limits.max_batch_records)
         self.dispatcher = Dispatcher(
-            batcher=self.batcher,
-            ledger=ledger,
+            waiting=self.waiting,
+            calls=CallsInFlight(
+                self._workers, self._self_pipe, max_calls=connection.max_concurrent_calls
+            ),
             deliver=self._dry_run.deliver if settings.dry_run else self._batch_writer().deliver,
-            workers=self._workers,
-            max_in_flight=connection.max_concurrent_calls,
-            write_state=None if settings.dry_run else self._state_writer().write,
-            recorder=self.recorder,
-            self_pipe=self._self_pipe,
+            states=self._state_release(ledger, limits),
+            recorder=OutcomeRecorder(self.counters, self.rejects),
             shutdown=shutdown,
-            progress=lambda seconds: self.counters.progress(self.client.counts, seconds),
+            progress=ProgressLog(
+                lambda seconds: self.counters.progress(self.client.counts, seconds),
+                clock=time.monotonic,
+                interval_seconds=limits.progress_seconds,
+            ),
             clock=time.monotonic,
-            limits=limits,
         )
 
     def _batch_writer(self) -> BatchWriter:
-        return BatchWriter(
-            self.client,
-            self.settings,
-            describe=self.describe,
-            rejected_so_far=lambda: self.counters.rejected,
-        )
+        return BatchWriter(self.client, self.settings, describe=self.describe, rejects=self.rejects)
 
-    def _state_writer(self) -> StateWriter:
-        return StateWriter(self._self_pipe, lambda: self._shutdown.requested)
+    def _state_release(self, ledger: Ledger, limits: RunLimits) -> StateRelease:
+        writer = StateWriter(self._self_pipe, lambda: self._shutdown.requested)
+        return StateRelease(
+            ledger,
+            None if self.settings.dry_run else writer.write,
+            before_write=self.rejects.flush,
+            clock=time.monotonic,
+            patience_seconds=limits.state_patience_seconds,
+        )
 
     def describe(self, obj: MarketoObject) -> ObjectDescription:
         """Return an object's description; it is asked for once."""
@@ -126,7 +150,7 @@ class TargetRun:
         self.dispatcher.finish()
         if self.settings.dry_run:
             self._log_dry_run_cost()
-            self.recorder.check_limit()
+            self.rejects.check_limit()
 
     def end(self, *, deliver_rest: bool) -> None:
         """Deliver what can be delivered, log the summary, and close everything; once.
@@ -153,7 +177,7 @@ class TargetRun:
             self.dispatcher.await_in_flight(patience_seconds=_FAILURE_PATIENCE_SECONDS)
 
     def _log_summary(self) -> None:
-        self.counters.short_batches = self.batcher.short_batches
+        self.counters.short_batches = self.waiting.short_batches
         for line in self.counters.summary_lines():
             _LOGGER.info("%s", line)
         self._log_rejects_path()

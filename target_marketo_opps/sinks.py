@@ -7,7 +7,7 @@ import typing as t
 from singer_sdk.sinks import Sink
 
 from marketo_opps import MarketoObject
-from target_marketo_opps.delivery.batching import Operation, OutboundRecord
+from target_marketo_opps.delivery.batches import Operation, OutboundRecord
 from target_marketo_opps.delivery.outcomes import Outcome
 from target_marketo_opps.delivery.rejects import Reject
 from target_marketo_opps.mapping.keys import key_fields
@@ -86,11 +86,11 @@ class ObjectSink(Sink):
             warn=self.logger.warning,
         )
         keys = key_fields(description, run.settings.dedupe_by)
-        self._sync_target = run.batcher.target(self._obj, Operation.SYNC, keys)
-        self._delete_target = run.batcher.target(self._obj, Operation.DELETE, keys)
+        self._sync_target = run.waiting.target(self._obj, Operation.SYNC, keys)
+        self._delete_target = run.waiting.target(self._obj, Operation.DELETE, keys)
         self._hard_delete = run.settings.hard_delete
         self._dispatcher = run.dispatcher
-        self._recorder = run.recorder
+        self._rejects = run.rejects
         self._counters = run.counters
         self._counters.register_stream(self.stream_name)
 
@@ -156,4 +156,4 @@ class ObjectSink(Sink):
     ) -> None:
         assert self._obj is not None
         reject = Reject(source_stream, self._obj, source, error.reasons)
-        self._recorder.reject(self.stream_name, self._mapping.display_key(record), reject)
+        self._rejects.reject(self.stream_name, self._mapping.display_key(record), reject)

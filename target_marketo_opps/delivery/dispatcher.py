@@ -1,115 +1,77 @@
-"""The main thread's side of delivery: send batches, collect their results, write STATE."""
+"""The main thread's side of delivery: send batches, take their results, let STATE go."""
 
 from __future__ import annotations
 
 import logging
 import typing as t
-from collections import deque
-from dataclasses import dataclass
 
 from marketo_opps import StoppedError
-from target_marketo_opps.delivery.batching import Batch, Batcher
+from target_marketo_opps.delivery.batches import Batch
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
     from marketo_opps.plugin.process import ShutdownSignal
-    from marketo_opps.plugin.workers import Workers
-    from target_marketo_opps.delivery.batching import OutboundRecord
+    from target_marketo_opps.delivery.batches import OutboundRecord
+    from target_marketo_opps.delivery.calls_in_flight import CallsInFlight
     from target_marketo_opps.delivery.outcome_recorder import OutcomeRecorder
     from target_marketo_opps.delivery.outcomes import BatchResult
-    from target_marketo_opps.state.ledger import Ledger
-    from target_marketo_opps.state.self_pipe import SelfPipe
+    from target_marketo_opps.delivery.progress_log import ProgressLog
+    from target_marketo_opps.delivery.waiting import WaitingRecords
+    from target_marketo_opps.state.state_release import StateRelease
 
 _LOGGER = logging.getLogger("target-marketo-opps")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DispatchLimits:
-    """Limits of what may wait, and for how long.
-
-    Attributes:
-        state_patience_seconds: how long a batch that a STATE waits for may stay open.
-        progress_seconds: between two progress lines.
-        max_waiting_records: records that wait for another of their key to be delivered.
-        max_waiting_bytes: of these records' bodies.
-    """
-
-    state_patience_seconds: float = 300.0
-    progress_seconds: float = 10.0
-    max_waiting_records: int = 10_000
-    max_waiting_bytes: int = 20_000_000
-
-
-DEFAULT_LIMITS = DispatchLimits()
-
-
 class Dispatcher:
-    """Owns what the objects share: batches, keys in flight, ledger. Lives on the main thread.
+    """Drives delivery on the main thread: what waits, what is in flight, what is settled.
 
     Args:
-        batcher: fills the batches.
-        ledger: knows which STATE may be written.
-        deliver: sends a batch to Marketo; runs on `workers`.
-        workers: as many threads as there may be calls.
-        max_in_flight: batches that may be in delivery at a time.
-        write_state: writes one STATE; None in a dry run, which writes none.
+        waiting: what the objects share: batches, keys, and who waits for them.
+        calls: those in flight.
+        deliver: sends a batch to Marketo; runs on a worker thread.
+        states: holds each STATE back until all before it is settled.
         recorder: accounts for outcomes.
-        self_pipe: ends the main thread's wait when a call is done.
         shutdown: knows whether the process is asked to end.
-        progress: returns a progress line, given the seconds since the start.
+        progress: logs how far the run is.
         clock: returns seconds, by a steady clock.
-        limits: of what may wait.
     """
 
     def __init__(
         self,
         *,
-        batcher: Batcher,
-        ledger: Ledger,
+        waiting: WaitingRecords,
+        calls: CallsInFlight,
         deliver: Callable[[Batch], BatchResult],
-        workers: Workers,
-        max_in_flight: int,
-        write_state: Callable[[t.Any], None] | None,
+        states: StateRelease,
         recorder: OutcomeRecorder,
-        self_pipe: SelfPipe,
         shutdown: ShutdownSignal,
-        progress: Callable[[float], str],
+        progress: ProgressLog,
         clock: Callable[[], float],
-        limits: DispatchLimits = DEFAULT_LIMITS,
     ) -> None:
-        self._batcher = batcher
-        self._ledger = ledger
+        self._waiting = waiting
+        self._calls = calls
         self._deliver = deliver
-        self._workers = workers
-        self._max_in_flight = max_in_flight
-        self._write_state = write_state
+        self._states = states
         self._recorder = recorder
-        self._self_pipe = self_pipe
         self._shutdown = shutdown
         self._progress = progress
         self._clock = clock
-        self._limits = limits
-        self._began_at = clock()
-        self._progress_logged_at = self._began_at
-        self._in_flight = 0
         self._has_failed = False
-        self._done: deque[Future[BatchResult]] = deque()
 
     # Called by the sinks and the target
 
     def take(self, record: OutboundRecord) -> None:
         """Take a record; return when there is room for another."""
-        batcher = self._batcher
-        batcher.add(record)
-        if batcher.closed or batcher.waiting_records:
+        waiting = self._waiting
+        waiting.add(record)
+        if waiting.closed or waiting.is_crowded:
             self._wait_for_capacity()
 
     def checkpoint(self, value: t.Any) -> None:
         """Take a STATE."""
-        self._ledger.state(value, now=self._clock())
-        self._write_due_states()
+        self._states.add(value)
 
     def before_read(self, descriptor: int | None) -> None:
         """Do the work that is due until the input can be read.
@@ -122,18 +84,18 @@ class Dispatcher:
             if descriptor is None:
                 return
             seconds = self._seconds_until_due()
-            if self._self_pipe.wait(readable=[descriptor], timeout_seconds=seconds):
+            if self._calls.wait_for_input(descriptor, timeout_seconds=seconds):
                 return
 
     def finish(self) -> None:
         """Deliver all records taken; afterwards nothing is open, waiting or in flight."""
         while True:
-            self._batcher.close_all()
+            self._waiting.close_all()
             self._send_closed()
-            if not self._in_flight:
+            if not self._calls.count:
                 break
             self._await_one()
-        self._write_due_states()
+        self._states.write_due()
 
     def await_in_flight(self, *, patience_seconds: float) -> None:
         """Wait for calls in flight and record their results; for the end of a failed run.
@@ -144,12 +106,12 @@ class Dispatcher:
             StoppedError: the process was asked to end, and its time is up.
         """
         deadline = self._clock() + patience_seconds
-        while self._in_flight and self._clock() < deadline:
+        while self._calls.count and self._clock() < deadline:
             self._shutdown.raise_if_out_of_time()
-            if self._done:
-                self._take_result_quietly(self._done.popleft())
-            else:
-                self._self_pipe.wait(timeout_seconds=0.2)
+            if not self._calls.has_done:
+                self._calls.wait(timeout_seconds=0.2)
+            for future in self._calls.take_done():
+                self._take_result_quietly(future)
 
     @property
     def has_failed(self) -> bool:
@@ -163,47 +125,34 @@ class Dispatcher:
         self._take_results()
         self._close_overdue()
         self._send_closed()
-        self._log_progress()
+        self._progress.log_due()
 
     def _wait_for_capacity(self) -> None:
-        """Send closed batches; wait while that is not possible or too many records wait."""
+        """Send closed batches; wait while that is not possible or too much is held."""
         self._send_closed()
-        while self._batcher.closed or self._is_crowded():
-            if not self._in_flight:
-                self._batcher.close_fullest()
+        while self._waiting.closed or self._waiting.is_crowded:
+            if not self._calls.count:
+                self._waiting.close_fullest()
                 self._send_closed()
             self._await_one()
             self._send_closed()
 
-    def _is_crowded(self) -> bool:
-        return (
-            self._batcher.waiting_records > self._limits.max_waiting_records
-            or self._batcher.waiting_bytes > self._limits.max_waiting_bytes
-        )
-
     def _await_one(self) -> None:
         """Wait until a call is done, and record the results of all that are."""
-        while not self._done:
-            self._self_pipe.wait(timeout_seconds=self._seconds_until_due())
+        while not self._calls.has_done:
+            self._calls.wait(timeout_seconds=self._seconds_until_due())
             self._check_shutdown()
-            self._log_progress()
+            self._progress.log_due()
         self._take_results()
 
     def _send_closed(self) -> None:
-        closed = self._batcher.closed
-        while closed and self._in_flight < self._max_in_flight:
-            self._in_flight += 1
-            future = self._workers.submit(self._deliver, closed.popleft())
-            future.add_done_callback(self._on_call_done)
-
-    def _on_call_done(self, future: Future[BatchResult]) -> None:
-        """Runs on the worker."""
-        self._done.append(future)
-        self._self_pipe.set()
+        closed = self._waiting.closed
+        while closed and self._calls.has_room:
+            self._calls.start(self._deliver, closed.popleft())
 
     def _take_results(self) -> None:
-        while self._done:
-            self._take_result(self._done.popleft())
+        for future in self._calls.take_done():
+            self._take_result(future)
 
     def _take_result(self, future: Future[BatchResult]) -> None:
         """Record the result of a batch.
@@ -211,7 +160,6 @@ class Dispatcher:
         Raises:
             MarketoError: the error that ended its delivery, once its outcomes are counted.
         """
-        self._in_flight -= 1
         had_failed, self._has_failed = self._has_failed, True
         result = future.result()
         over_limit = self._recorder.record(result)
@@ -220,9 +168,8 @@ class Dispatcher:
             raise failure
         assert result.is_complete
         self._has_failed = had_failed
-        self._batcher.release(result.batch)
-        self._ledger.settle(result.batch)
-        self._write_due_states()
+        self._waiting.release(result.batch)
+        self._states.settle(result.batch)
 
     def _take_result_quietly(self, future: Future[BatchResult]) -> None:
         try:
@@ -230,34 +177,15 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001 - the first failure is the one that is reported
             _LOGGER.debug("Another call in flight failed too: %s", type(error).__name__)
 
-    def _write_due_states(self) -> None:
-        """Write every STATE that waits for nothing any longer."""
-        if self._write_state is None or not self._ledger.has_due:
-            return
-        self._recorder.flush()
-        for value in self._ledger.due():
-            self._write_state(value)
-
     def _close_overdue(self) -> None:
-        arrived_until = self._clock() - self._limits.state_patience_seconds
-        for token in self._ledger.overdue(arrived_until=arrived_until):
+        for token in self._states.overdue():
             if isinstance(token, Batch) and token.is_open:
-                self._batcher.close(token)
+                self._waiting.close(token)
 
     def _seconds_until_due(self) -> float:
         """Return the seconds until something is due even if nothing happens."""
-        now = self._clock()
-        until = self._progress_logged_at + self._limits.progress_seconds
-        oldest = self._ledger.oldest_arrived_at
-        if oldest is not None and oldest + self._limits.state_patience_seconds > now:
-            until = min(until, oldest + self._limits.state_patience_seconds)
-        return max(0.05, until - now)
-
-    def _log_progress(self) -> None:
-        now = self._clock()
-        if now - self._progress_logged_at >= self._limits.progress_seconds:
-            self._progress_logged_at = now
-            _LOGGER.info("%s", self._progress(now - self._began_at))
+        due = [self._progress.due_at, self._states.next_overdue_at]
+        return max(0.05, min(at for at in due if at is not None) - self._clock())
 
     def _check_shutdown(self) -> None:
         if self._shutdown.requested:

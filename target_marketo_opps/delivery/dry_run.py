@@ -7,7 +7,7 @@ import typing as t
 
 from marketo_opps import MarketoError, Reason, decode_record
 from target_marketo_opps.delivery import outcomes
-from target_marketo_opps.delivery.batching import Operation
+from target_marketo_opps.delivery.batches import Operation
 from target_marketo_opps.delivery.comparison import Comparison
 from target_marketo_opps.delivery.key_lookup import KeyLookup
 from target_marketo_opps.delivery.outcomes import BatchResult, Outcome, RecordOutcome
@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from marketo_opps import MarketoClient, MarketoObject, ObjectDescription, Record
-    from target_marketo_opps.delivery.batching import Batch, OutboundRecord
+    from target_marketo_opps.delivery.batches import Batch, OutboundRecord
     from target_marketo_opps.delivery.key_lookup import KeyIndex
     from target_marketo_opps.settings import TargetSettings
 

@@ -11,7 +11,7 @@ if t.TYPE_CHECKING:
     from datetime import datetime
 
     from marketo_opps import MarketoError, Reason
-    from target_marketo_opps.delivery.batching import Batch
+    from target_marketo_opps.delivery.batches import Batch
 
 
 class Outcome(enum.Enum):
@@ -91,3 +91,9 @@ class BatchResult:
     def rejected(self) -> int:
         """Return how many records were rejected."""
         return sum(1 for outcome in self.outcomes if outcome and outcome.is_rejected)
+
+    def mark_ambiguous(self, indices: Sequence[int], moment: datetime | None) -> None:
+        """Remember the earliest ambiguous send of each record; None where there was none."""
+        if moment is not None:
+            for index in indices:
+                self.possibly_applied_since.setdefault(index, moment)

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from marketo_opps import MarketoObject
-from target_marketo_opps.delivery.dispatcher import DispatchLimits
+from target_marketo_opps.run import RunLimits
 from tests.target_marketo_opps.helpers import stored, syncs
 
 
@@ -468,7 +468,7 @@ def test_after_a_failure_no_other_call_is_retried(marketo_sandbox, singer):
 
 
 def test_progress_counts_what_was_read(marketo_sandbox, singer):
-    options = {"limits": DispatchLimits(progress_seconds=0.0)}
+    options = {"limits": RunLimits(progress_seconds=0.0)}
     messages = [singer.schema(), *many(singer, 300)]
     run = singer.run(marketo_sandbox, messages, options).succeeded()
     assert any(line.startswith("300 records read, ") for line in run.log)

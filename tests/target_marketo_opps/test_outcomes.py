@@ -54,11 +54,33 @@ class TestRefusedCalls:
         assert run.states == []
         assert any(line.endswith("K299") for line in run.log)
 
+    def test_ten_unknown_of_120_sales_persons_leave_the_others_their_way(self, sandbox, singer):
+        people = [f"bad{n % 120}" if n % 120 < 10 else "good" for n in range(300)]
+        run = singer.run(sandbox, self.messages(singer, people), max_rejects=-1).succeeded()
+        assert len(stored(sandbox)) == 300 - 30
+        assert run.states == ["end"]
+        assert "30 rejected" in run.closing
+
+    @pytest.mark.parametrize("bad", [(0, 1, 299), (0, 1, 2, 3), (7,), range(0, 300, 7)])
+    def test_wherever_bad_records_stand_the_others_are_delivered(
+        self, sandbox, singer, tmp_path, bad
+    ):
+        path = tmp_path / "rejects.jsonl"
+        people = [f"bad{n}" if n in bad else "good" for n in range(300)]
+        run = singer.run(
+            sandbox, self.messages(singer, people), max_rejects=len(bad), rejects_path=str(path)
+        ).succeeded()
+        assert stored(sandbox).keys() == {f"K{n}" for n in range(300) if n not in bad}
+        rejects = [json.loads(line) for line in path.read_text().splitlines()]
+        kept = sorted(one["record"]["externalOpportunityId"] for one in rejects)
+        assert kept == sorted(f"K{n}" for n in bad)
+        assert run.states == ["end"]
+
     def test_all_bad_costs_few_calls(self, sandbox, singer):
         people = [f"bad{n}" for n in range(300)]
         run = singer.run(sandbox, self.messages(singer, people), max_rejects=-1)
         assert "718" in str(run.error)
-        assert len(syncs(sandbox)) <= 12
+        assert len(syncs(sandbox)) <= 15
         assert run.states == []
 
 

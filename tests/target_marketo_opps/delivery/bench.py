@@ -6,15 +6,20 @@ from concurrent.futures import Future
 from types import SimpleNamespace
 
 from marketo_opps import CallCounts, MarketoObject, Reason
-from target_marketo_opps.delivery.batching import Batcher, Operation, OutboundRecord
+from target_marketo_opps.delivery.batches import Operation, OutboundRecord
+from target_marketo_opps.delivery.calls_in_flight import CallsInFlight
 from target_marketo_opps.delivery.counters import RunCounters
-from target_marketo_opps.delivery.dispatcher import Dispatcher, DispatchLimits
+from target_marketo_opps.delivery.dispatcher import Dispatcher
 from target_marketo_opps.delivery.outcome_recorder import OutcomeRecorder
 from target_marketo_opps.delivery.outcomes import CREATED, BatchResult, Outcome, RecordOutcome
+from target_marketo_opps.delivery.progress_log import ProgressLog
+from target_marketo_opps.delivery.reject_policy import RejectPolicy
 from target_marketo_opps.delivery.rejects import Reject
+from target_marketo_opps.delivery.waiting import WaitingRecords
 from target_marketo_opps.settings import TargetSettings
 from target_marketo_opps.state.ledger import Ledger
 from target_marketo_opps.state.self_pipe import SelfPipe
+from target_marketo_opps.state.state_release import StateRelease
 
 BAD = Reject("s", MarketoObject.OPPORTUNITIES, {}, (Reason("1003", "Bad"),))
 
@@ -25,30 +30,36 @@ REFUSED = RecordOutcome(Outcome.REJECTED, (Reason("1003", "Bad"),), "r#7")
 class Bench:
     """A dispatcher whose calls are answered by the test, or at once."""
 
-    def __init__(self, *, at_once=True, rejects=None, limits=None, write_state=None, **settings):
+    def __init__(self, *, at_once=True, rejects=None, room=None, write_state=None, **settings):
         self.now, self.states, self.sent, self.at_once = 0.0, [], [], at_once
         self.futures, self.delivered_by, self.deliver = [], [], object()
         ledger = Ledger()
-        self.batcher = Batcher(ledger)
+        self.waiting = WaitingRecords(ledger, **(room or {}))
         self.counters = RunCounters()
         self.counters.register_stream("s")
-        self.recorder = OutcomeRecorder(self.counters, rejects, TargetSettings(**settings))
+        self.rejects = RejectPolicy(self.counters, rejects, TargetSettings(**settings))
         self.self_pipe, self.shutdown = SelfPipe(), SimpleNamespace(requested=False)
         self.shutdown.raise_if_out_of_time = lambda: None
         self.dispatcher = Dispatcher(
-            batcher=self.batcher,
-            ledger=ledger,
+            waiting=self.waiting,
+            calls=CallsInFlight(self, self.self_pipe, max_calls=2),
             deliver=self.deliver,
-            workers=self,
-            max_in_flight=2,
-            write_state=write_state or self.states.append,
-            recorder=self.recorder,
-            self_pipe=self.self_pipe,
+            states=StateRelease(
+                ledger,
+                write_state or self.states.append,
+                before_write=self.rejects.flush,
+                clock=self.clock,
+            ),
+            recorder=OutcomeRecorder(self.counters, self.rejects),
             shutdown=self.shutdown,
-            progress=lambda seconds: self.counters.progress(CallCounts(), seconds),
-            clock=lambda: self.now,
-            limits=limits or DispatchLimits(),
+            progress=ProgressLog(
+                lambda seconds: self.counters.progress(CallCounts(), seconds), clock=self.clock
+            ),
+            clock=self.clock,
         )
+
+    def clock(self):
+        return self.now
 
     def submit(self, deliver, batch):
         self.delivered_by.append(deliver)
@@ -66,12 +77,12 @@ class Bench:
 
     def take(self, *keys, operation=Operation.SYNC):
         for key in keys:
-            target = self.batcher.target(MarketoObject.OPPORTUNITIES, operation, ("k",))
+            target = self.waiting.target(MarketoObject.OPPORTUNITIES, operation, ("k",))
             self.dispatcher.take(OutboundRecord("s", target, key, (key,), b'{"k":1}', "s", {}))
 
     def send_open(self):
         """Have what has been taken sent, however little it is."""
-        self.batcher.close_all()
+        self.waiting.close_all()
         self.dispatcher.before_read(None)
 
     def tend(self, now):

@@ -18,8 +18,10 @@ from marketo_opps import (
 )
 from marketo_opps.errors import UnreachableError
 from target_marketo_opps.delivery.batch_writer import BatchWriter
-from target_marketo_opps.delivery.batching import Batch, BatchTarget, Operation, OutboundRecord
+from target_marketo_opps.delivery.batches import Batch, BatchTarget, Operation, OutboundRecord
+from target_marketo_opps.delivery.counters import RunCounters
 from target_marketo_opps.delivery.outcomes import Outcome
+from target_marketo_opps.delivery.reject_policy import RejectPolicy
 from target_marketo_opps.settings import TargetSettings
 
 SENT_AT = datetime(2026, 3, 4, 5, 6, 7, 800_000, tzinfo=UTC)
@@ -81,12 +83,10 @@ def batch_of(*records, operation=Operation.SYNC):
 
 
 def writer_to(marketo, *, rejected=0, describe=lambda _: NO_FIELDS, **settings):
-    return BatchWriter(
-        marketo,
-        TargetSettings(**{"max_rejects": -1, **settings}),
-        describe=describe,
-        rejected_so_far=lambda: rejected,
-    )
+    chosen, counters = TargetSettings(**{"max_rejects": -1, **settings}), RunCounters()
+    counters.rejected = rejected
+    policy = RejectPolicy(counters, None, chosen)
+    return BatchWriter(marketo, chosen, describe=describe, rejects=policy)
 
 
 def outcomes(result):

@@ -6,158 +6,211 @@ import random
 
 import pytest
 
-from marketo_opps import DataError, Reason, TooLargeError
-from target_marketo_opps.delivery.bisection import AllRefusedError, BadRecordBisector
+from marketo_opps import DataError, MarketoObject, Reason, TooLargeError
+from target_marketo_opps.delivery.batches import BatchTarget, Operation
+from target_marketo_opps.delivery.bisection import AllRefusedError, Refused, bisect
+
+MOST_CALLS = 15
+
+
+def refusal(code, call=0):
+    return DataError("POST /x", [Reason(code, "Bad")], f"r{call}")
 
 
 class Marketo:
-    """Refuses every call that holds a bad record; counts."""
+    """Refuses every call that holds a bad record, with the code of the first; counts."""
 
-    def __init__(self, bad, *, code="1003", persons=None):
-        self.bad = set(bad)
-        self.code = code
+    def __init__(self, bad, *, code="1003", persons=None, proven=False):
+        self.codes = bad if isinstance(bad, dict) else dict.fromkeys(bad, code)
         self.persons = persons or {}
-        self.calls = []
-        self.delivered = []
-        self.refused = {}
+        self.target = BatchTarget(MarketoObject.OPPORTUNITIES, Operation.SYNC, ("k",))
+        self.target.has_accepted = proven
+        self.calls, self.delivered, self.refused = [], [], {}
+        self.gave_up = None
 
-    def attempt(self, indices):
+    def answer(self, indices):
         self.calls.append(list(indices))
-        if self.bad.isdisjoint(indices):
-            self.delivered += indices
-            return None
-        return DataError("POST /x", [Reason(self.code, "Bad")], f"r{len(self.calls)}")
-
-    def refuse(self, indices, error):
-        self.refused.update(dict.fromkeys(indices, error))
+        bad = [self.codes[index] for index in indices if index in self.codes]
+        if bad:
+            return refusal(bad[0], len(self.calls))
+        self.delivered += indices
+        return None
 
     def deliver(self, count):
-        BadRecordBisector(
-            attempt=self.attempt, reject=self.refuse, sales_person=self.persons.get
-        ).deliver(range(count))
+        error = self.answer(range(count))
+        if error is not None:
+            self.gave_up = self.drive(bisect(error, self.who(count), self.target))
+        return self
+
+    def who(self, count):
+        return {index: self.persons.get(index) for index in range(count)}
+
+    def drive(self, steps):
+        answer = None
+        while True:
+            try:
+                step = steps.send(answer)
+            except StopIteration as end:
+                return end.value
+            is_call = not isinstance(step, Refused)
+            answer = self.answer(step) if is_call else None
+            if not is_call:
+                assert self.refused.keys().isdisjoint(step.indices)
+                self.refused.update(dict.fromkeys(step.indices, step.error))
+
+    def assert_all_known(self, count):
+        assert self.gave_up is None
+        assert self.refused.keys() == self.codes.keys()
         assert sorted([*self.delivered, *self.refused]) == list(range(count))
 
 
 @pytest.mark.parametrize(("bad", "most_calls"), [(0, 1), (1, 19), (15, 140), (60, 340)])
 def test_the_bad_are_found_and_the_others_delivered_in_few_calls(bad, most_calls):
     for seed in range(20):
-        marketo = Marketo(random.Random(seed).sample(range(300), bad))
-        marketo.deliver(300)
-        assert set(marketo.refused) == marketo.bad
+        marketo = Marketo(random.Random(seed).sample(range(300), bad)).deliver(300)
+        marketo.assert_all_known(300)
         assert len(marketo.calls) <= most_calls
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        [0, 1, 299],
+        [0, 1, 2, 3],
+        [296, 297, 298, 299],
+        [0, 149, 150, 299],
+        range(0, 300, 50),
+        [*range(50), *range(250, 300)],
+        range(1, 300),
+        range(299),
+    ],
+)
+@pytest.mark.parametrize("proven", [False, True])
+def test_wherever_the_bad_stand_the_good_are_delivered(bad, proven):
+    # Where nothing has passed before, so many bad records that all samples are bad end the search.
+    marketo = Marketo(bad, proven=proven).deliver(300)
+    if proven or len(bad) < 290:
+        marketo.assert_all_known(300)
+    else:
+        assert isinstance(marketo.gave_up, AllRefusedError)
+
+
+def test_random_bad_records_never_stop_the_good_ones():
+    for seed in range(300):
+        chance = random.Random(seed)
+        count = chance.randint(1, 40)
+        bad = {
+            index: chance.choice(["1003", "1006", "718"])
+            for index in chance.sample(range(count), chance.randint(0, count))
+        }
+        persons = {index: f"P{index}" for index, code in bad.items() if code == "718"}
+        Marketo(bad, persons=persons, proven=True).deliver(count).assert_all_known(count)
+
+
 def test_where_all_are_bad_the_search_ends_early_and_names_the_code():
-    marketo = Marketo(range(300))
-    with pytest.raises(AllRefusedError, match="1003 Bad") as caught:
-        marketo.deliver(300)
-    assert len(marketo.calls) <= 12
-    assert "requestId r" in str(caught.value)
+    marketo = Marketo(range(300)).deliver(300)
+    assert isinstance(marketo.gave_up, AllRefusedError)
+    assert len(marketo.calls) == 14 <= MOST_CALLS
+    assert "1003 Bad" in str(marketo.gave_up)
+    assert "requestId r" in str(marketo.gave_up)
 
 
-def test_two_bad_records_at_the_front_do_not_end_the_search():
-    marketo = Marketo([0, 1, 2, 3])
-    marketo.deliver(300)
-    assert set(marketo.refused) == {0, 1, 2, 3}
+@pytest.mark.parametrize("count", range(1, 300, 7))
+def test_where_all_are_bad_no_batch_costs_more_than_fifteen_calls(count):
+    marketo = Marketo(range(count)).deliver(count)
+    assert len(marketo.calls) <= MOST_CALLS
+    assert marketo.gave_up or len(marketo.refused) == count
+
+
+def test_the_samples_are_single_records_from_all_over_the_batch():
+    marketo = Marketo(range(300)).deliver(300)
+    assert [len(call) for call in marketo.calls[8:]] == [1] * 6
+    sampled = [call[0] for call in marketo.calls[8:]]
+    assert sampled == sorted(sampled)
+    assert [index // 50 for index in sampled] == list(range(6))
+
+
+def test_one_sample_that_passes_is_enough_to_go_on():
+    marketo = Marketo(set(range(300)) - {275}).deliver(300)
+    marketo.assert_all_known(300)
+
+
+def test_what_was_accepted_before_proves_that_not_all_can_be_bad():
+    marketo = Marketo(range(300), proven=True).deliver(300)
+    assert marketo.gave_up is None
+    assert len(marketo.refused) == 300
+
+
+def test_records_that_are_bad_in_two_ways_end_the_search_like_others():
+    marketo = Marketo({n: ("1003", "1006")[n % 2] for n in range(300)}).deliver(300)
+    assert isinstance(marketo.gave_up, AllRefusedError)
+    assert len(marketo.calls) <= MOST_CALLS
 
 
 def test_a_half_whose_sibling_passed_is_not_asked_as_a_whole():
-    marketo = Marketo([3])
-    marketo.deliver(4)
+    marketo = Marketo([3]).deliver(4)
     assert marketo.calls == [[0, 1, 2, 3], [0, 1], [2], [3]]
 
 
-def test_every_rejected_record_has_the_answer_to_a_call_of_its_own():
-    marketo = Marketo([5, 200])
-    marketo.deliver(300)
+@pytest.mark.parametrize("bad", [[5, 200], [0, 1, 299], [*range(9), 150]])
+def test_every_rejected_record_has_the_answer_to_a_call_of_its_own(bad):
+    marketo = Marketo(bad).deliver(300)
     for index, error in marketo.refused.items():
         assert marketo.calls[int(error.request_id[1:]) - 1] == [index]
 
 
 def test_records_are_delivered_in_order():
-    marketo = Marketo([7, 100])
-    marketo.deliver(300)
+    marketo = Marketo([7, 100]).deliver(300)
     assert marketo.delivered == sorted(marketo.delivered)
 
 
 def test_718_is_searched_by_sales_person():
     persons = {index: f"P{index % 10}" for index in range(300)}
-    marketo = Marketo([i for i in persons if persons[i] == "P3"], code="718", persons=persons)
-    marketo.deliver(300)
-    assert set(marketo.refused) == marketo.bad
+    bad = [index for index in persons if persons[index] == "P3"]
+    marketo = Marketo(bad, code="718", persons=persons).deliver(300)
+    marketo.assert_all_known(300)
     assert len(marketo.calls) <= 8
 
 
+def test_ten_unknown_of_120_sales_persons_do_not_stop_the_others():
+    persons = {index: f"P{index % 120}" for index in range(300)}
+    bad = [index for index in persons if index % 120 < 10]
+    marketo = Marketo(bad, code="718", persons=persons).deliver(300)
+    marketo.assert_all_known(300)
+    assert len(marketo.delivered) == 300 - len(bad)
+    assert len(marketo.calls) <= 40
+
+
+def test_300_unknown_sales_persons_cost_no_more_than_fifteen_calls():
+    persons = {index: f"P{index}" for index in range(300)}
+    marketo = Marketo(range(300), code="718", persons=persons).deliver(300)
+    assert isinstance(marketo.gave_up, AllRefusedError)
+    assert len(marketo.calls) <= MOST_CALLS
+
+
 def test_records_without_a_sales_person_pass_at_once():
-    persons = {0: "P"}
-    marketo = Marketo([0], code="718", persons=persons)
-    marketo.deliver(300)
+    marketo = Marketo([0], code="718", persons={0: "P"}).deliver(300)
     assert marketo.calls == [list(range(300)), list(range(1, 300))]
 
 
 def test_one_sales_person_in_all_records_is_known_from_one_call():
     persons = dict.fromkeys(range(300), "P")
-    marketo = Marketo(range(300), code="718", persons=persons)
-    marketo.deliver(300)
+    marketo = Marketo(range(300), code="718", persons=persons).deliver(300)
     assert len(marketo.calls) == 1
     assert len(marketo.refused) == 300
 
 
 def test_a_call_that_is_too_large_is_halved():
-    delivered = []
+    class Small(Marketo):
+        def answer(self, indices):
+            if len(indices) > 100:
+                return TooLargeError("POST /x", [Reason("413", "Too large")], None)
+            return super().answer(indices)
 
-    def attempt(indices):
-        if len(indices) > 100:
-            return TooLargeError("POST /x", [Reason("413", "Too large")], None)
-        delivered.extend(indices)
-        return None
-
-    BadRecordBisector(attempt=attempt, reject=pytest.fail, sales_person=lambda _: None).deliver(
-        range(300)
-    )
-    assert delivered == list(range(300))
-
-
-# When the search ends early, and when it must not
-
-
-class Refusing:
-    """Refuses every call, with the code of its first record."""
-
-    def __init__(self, codes):
-        self.codes = codes
-        self.calls = []
-        self.refused = {}
-
-    def attempt(self, indices):
-        self.calls.append(list(indices))
-        return DataError("POST /x", [Reason(self.codes[indices[0]], "Bad")], None)
-
-    def refuse(self, indices, error):
-        self.refused.update(dict.fromkeys(indices, error.code))
-
-    def deliver(self):
-        BadRecordBisector(
-            attempt=self.attempt, reject=self.refuse, sales_person=lambda _: None
-        ).deliver(range(len(self.codes)))
+    marketo = Small([]).deliver(300)
+    assert marketo.delivered == list(range(300))
 
 
 def test_a_few_records_that_are_all_bad_are_rejected_one_by_one():
-    marketo = Refusing(["1003"] * 3)
-    marketo.deliver()
-    assert marketo.refused == dict.fromkeys(range(3), "1003")
-
-
-def test_where_all_are_bad_the_eighth_call_is_the_last_but_for_one_from_the_far_end():
-    marketo = Refusing(["1003"] * 128)
-    with pytest.raises(AllRefusedError):
-        marketo.deliver()
-    # 128, 64, 32, 16, 8, 4, 2, 1, the record beside it, and the last.
-    assert len(marketo.calls) == 10
-    assert marketo.calls[-1] == [127]
-
-
-def test_records_that_are_bad_in_two_ways_are_no_reason_to_stop():
-    marketo = Refusing(["1003", "1006"] * 16)
-    marketo.deliver()
-    assert marketo.refused == {n: ("1003", "1006")[n % 2] for n in range(32)}
+    marketo = Marketo(range(3)).deliver(3)
+    marketo.assert_all_known(3)

@@ -7,8 +7,7 @@ from unittest.mock import Mock
 import pytest
 
 from marketo_opps import MarketoError, MarketoObject, StoppedError
-from target_marketo_opps.delivery.batching import Operation
-from target_marketo_opps.delivery.dispatcher import DispatchLimits
+from target_marketo_opps.delivery.batches import Operation
 from target_marketo_opps.delivery.outcomes import BatchResult
 from target_marketo_opps.delivery.rejects import Reject
 
@@ -22,7 +21,7 @@ def test_an_open_batch_that_has_held_a_state_for_five_minutes_is_sent_short(make
     bench.tend(301)
     assert [len(batch.records) for batch in bench.sent] == [1]
     assert bench.states == [1]
-    assert bench.batcher.short_batches == 1
+    assert bench.waiting.short_batches == 1
 
 
 def test_later_states_do_not_make_the_first_wait_longer(make_bench):
@@ -76,35 +75,26 @@ BODY_BYTES = len(b'{"k":1}')
 
 
 @pytest.mark.parametrize(
-    "limits",
-    [
-        DispatchLimits(max_waiting_records=5),
-        DispatchLimits(max_waiting_bytes=5 * BODY_BYTES),
-    ],
+    "room", [{"max_records_in_line": 5}, {"max_bytes_in_line": 5 * BODY_BYTES}]
 )
-def test_too_many_waiting_records_or_bytes_send_a_batch_short(make_bench, limits):
-    bench = make_bench(limits=limits)
+def test_too_many_waiting_records_or_bytes_send_a_batch_short(make_bench, room):
+    bench = make_bench(room=room)
     bench.take("b", *["a"] * 6)
     assert bench.sent == []
-    assert bench.batcher.waiting_records == 5
+    assert bench.waiting.records_in_line == 5
     bench.take("a")
     assert [len(batch.records) for batch in bench.sent] == [2]
     bench.take(*["a"] * 13)
     bench.dispatcher.finish()
     assert sum(len(batch.records) for batch in bench.sent) == 21
-    assert bench.batcher.waiting_records == 0
-
-
-def test_ten_thousand_records_or_twenty_megabytes_may_wait():
-    limits = DispatchLimits()
-    assert (limits.max_waiting_records, limits.max_waiting_bytes) == (10_000, 20_000_000)
+    assert bench.waiting.records_in_line == 0
 
 
 def test_rejects_are_flushed_before_a_state_passes_them(make_bench):
     order, rejects = [], Mock()
     rejects.flush.side_effect = lambda: order.append("flush")
     bench = make_bench(max_rejects=-1, rejects=rejects, write_state=order.append)
-    bench.recorder.reject("s", "k", Reject("s", MarketoObject.OPPORTUNITIES, {}, ()))
+    bench.rejects.reject("s", "k", Reject("s", MarketoObject.OPPORTUNITIES, {}, ()))
     bench.dispatcher.checkpoint("state")
     assert order == ["flush", "state"]
 
@@ -114,7 +104,7 @@ def test_no_more_batches_are_in_flight_than_allowed(make_bench):
     assert not bench.dispatcher.has_failed
     for key in "abc":
         bench.take(key)
-        bench.batcher.close_all()
+        bench.waiting.close_all()
     bench.dispatcher.before_read(None)
     assert len(bench.sent) == 2
 
@@ -230,7 +220,7 @@ def test_a_waiting_record_that_blocks_an_overdue_state_stays(make_bench):
     bench.take("a")
     bench.dispatcher.checkpoint(1)
     bench.tend(1000)
-    assert bench.batcher.waiting_records == 1
+    assert bench.waiting.records_in_line == 1
 
 
 def test_batches_go_to_the_function_that_delivers(make_bench):

@@ -7,7 +7,7 @@ from unittest.mock import Mock
 import pytest
 
 from marketo_opps import CallCounts, MarketoObject, Reason
-from target_marketo_opps.delivery.batching import Operation, OutboundRecord
+from target_marketo_opps.delivery.batches import Operation, OutboundRecord
 from target_marketo_opps.delivery.outcomes import CREATED
 from target_marketo_opps.delivery.rejects import Reject
 from target_marketo_opps.errors import RejectLimitError
@@ -17,15 +17,15 @@ from tests.target_marketo_opps.delivery.bench import BAD, REFUSED
 @pytest.mark.parametrize("most", [-1, 1])
 def test_rejects_within_the_limit_pass(make_bench, most):
     bench = make_bench(max_rejects=most)
-    bench.recorder.reject("s", "k", BAD)
+    bench.rejects.reject("s", "k", BAD)
     assert bench.counters.rejected == 1
 
 
 def test_one_reject_too_many_ends_the_run(make_bench):
     bench = make_bench(max_rejects=1)
-    bench.recorder.reject("s", "k", BAD)
+    bench.rejects.reject("s", "k", BAD)
     with pytest.raises(RejectLimitError, match=r"Rejected records: 2.*1003 Bad"):
-        bench.recorder.reject("s", "k", BAD)
+        bench.rejects.reject("s", "k", BAD)
 
 
 def test_every_outcome_of_a_batch_is_counted(make_bench):
@@ -52,7 +52,7 @@ def deliver_rejected(bench, *keys):
 def test_a_reject_is_written_and_logged_by_its_key(make_bench):
     rejects = Mock()
     bench = make_bench(rejects=rejects, max_rejects=-1)
-    bench.recorder.reject("s", "K 7", BAD)
+    bench.rejects.reject("s", "K 7", BAD)
     rejects.write.assert_called_once_with(BAD)
     assert list(bench.counters.summary_lines()) == ["1 rejected with 1003 (Bad): K 7"]
 
@@ -78,7 +78,7 @@ def test_a_batch_with_too_many_rejects_ends_the_run_once_all_are_kept(make_bench
 def test_a_reject_without_reason_or_request_ends_the_run_too(make_bench):
     bench = make_bench()
     with pytest.raises(RejectLimitError, match=r"the last reason: no reason given\. C"):
-        bench.recorder.reject("s", "k", Reject("s", MarketoObject.OPPORTUNITIES, {}, ()))
+        bench.rejects.reject("s", "k", Reject("s", MarketoObject.OPPORTUNITIES, {}, ()))
 
 
 def test_the_request_id_of_the_last_reject_is_in_the_error(make_bench):
@@ -90,7 +90,7 @@ def test_the_request_id_of_the_last_reject_is_in_the_error(make_bench):
 def test_a_reject_is_kept_under_the_name_its_stream_had_on_arrival(make_bench):
     rejects = Mock()
     bench = make_bench(rejects=rejects, max_rejects=-1, at_once=False)
-    target = bench.batcher.target(MarketoObject.OPPORTUNITIES, Operation.SYNC, ("a", "b"))
+    target = bench.waiting.target(MarketoObject.OPPORTUNITIES, Operation.SYNC, ("a", "b"))
     body, source = b'{"a":1,"b":"x"}', {"z": 1}
     bench.dispatcher.take(OutboundRecord("s", target, "k", ("k",), body, "arrived", source))
     bench.send_open()

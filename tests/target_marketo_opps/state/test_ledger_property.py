@@ -15,7 +15,7 @@ import pytest
 
 from marketo_opps import MarketoClient
 from marketo_opps.plugin.process import ShutdownSignal
-from target_marketo_opps.delivery.dispatcher import DispatchLimits
+from target_marketo_opps.run import RunLimits
 from target_marketo_opps.target import TargetMarketoOpps
 from tests.pipeline.processes import await_that
 
@@ -47,9 +47,8 @@ def hasty_client(settings, **options):
 
 SMALL_AND_FAST = {
     "make_client": hasty_client,
-    "max_batch_records": 4,
     # Else a batch of a few deletes would stay open, and hold every STATE, to the end of the run.
-    "limits": DispatchLimits(state_patience_seconds=0.005),
+    "limits": RunLimits(max_batch_records=4, state_patience_seconds=0.005),
 }
 
 

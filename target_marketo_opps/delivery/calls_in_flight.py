@@ -1,0 +1,74 @@
+"""Make calls on worker threads, and take their results on the main thread."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import deque
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
+
+    from marketo_opps.plugin.workers import Workers
+    from target_marketo_opps.state.self_pipe import SelfPipe
+
+_A = t.TypeVar("_A")
+_T = t.TypeVar("_T")
+
+
+class CallsInFlight:
+    """Calls that are being made.
+
+    Args:
+        workers: the threads.
+        self_pipe: ends the main thread's wait when a call is done.
+        max_calls: how many may be in flight at a time.
+
+    Attributes:
+        count: calls whose results have not been taken yet.
+    """
+
+    def __init__(self, workers: Workers, self_pipe: SelfPipe, *, max_calls: int) -> None:
+        self.count = 0
+        self._workers = workers
+        self._self_pipe = self_pipe
+        self._max_calls = max_calls
+        self._done: deque[Future[t.Any]] = deque()
+
+    @property
+    def has_room(self) -> bool:
+        """Return whether another call may start."""
+        return self.count < self._max_calls
+
+    @property
+    def has_done(self) -> bool:
+        """Return whether a result can be taken."""
+        return bool(self._done)
+
+    def start(self, call: Callable[[_A], _T], argument: _A) -> None:
+        """Make a call on a worker thread."""
+        self.count += 1
+        self._workers.submit(call, argument).add_done_callback(self._on_done)
+
+    def take_done(self) -> Iterator[Future[t.Any]]:
+        """Yield the futures of calls that are done."""
+        while self._done:
+            self.count -= 1
+            yield self._done.popleft()
+
+    def wait(self, *, timeout_seconds: float) -> None:
+        """Wait until a call is done, or something else ends the wait."""
+        self._self_pipe.wait(timeout_seconds=timeout_seconds)
+
+    def wait_for_input(self, descriptor: int, *, timeout_seconds: float) -> bool:
+        """Wait until input can be read, a call is done, or something else ends the wait.
+
+        Returns:
+            Whether there is input.
+        """
+        return self._self_pipe.wait(readable=[descriptor], timeout_seconds=timeout_seconds)
+
+    def _on_done(self, future: Future[t.Any]) -> None:
+        """Runs on the worker."""
+        self._done.append(future)
+        self._self_pipe.set()

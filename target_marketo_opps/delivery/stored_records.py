@@ -1,0 +1,120 @@
+"""Compare the records of a batch with those that Marketo holds; runs on a worker thread."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import UTC, datetime
+
+from marketo_opps import decode_record
+from marketo_opps.fields import CREATED_AT
+from target_marketo_opps.delivery import outcomes
+from target_marketo_opps.delivery.comparison import Comparison
+from target_marketo_opps.delivery.key_lookup import KeyLookup
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from marketo_opps import MarketoClient, MarketoObject, ObjectDescription, Record
+    from target_marketo_opps.delivery.outcomes import BatchResult
+    from target_marketo_opps.settings import TargetSettings
+
+_EXISTS_CODES = frozenset({"1005", "1017"})
+
+
+class StoredRecords:
+    """Looks a batch's records up, and settles those that need no call or that a lost call made.
+
+    Args:
+        client: makes the calls.
+        settings: the target's settings.
+        describe: returns an object's description; cached by the time a batch is delivered.
+    """
+
+    def __init__(
+        self,
+        client: MarketoClient,
+        settings: TargetSettings,
+        *,
+        describe: Callable[[MarketoObject], ObjectDescription],
+    ) -> None:
+        self._client = client
+        self._settings = settings
+        self._describe = describe
+
+    def skip_unchanged(self, result: BatchResult) -> None:
+        """Settle the unresolved records that Marketo holds just so."""
+        ours = {index: _decoded(result, index) for index in result.unresolved}
+        found = self._lookup(result).find(list(ours.values()), _fields_of(ours))
+        comparison = self._comparison(result)
+        for index, record in ours.items():
+            theirs = found.get(record)
+            if theirs is not None and comparison.is_unchanged(record, theirs):
+                result.outcomes[index] = outcomes.UNCHANGED
+
+    def resolve_already_exists(self, result: BatchResult, indices: Sequence[int]) -> None:
+        """Find out whether "already exists" means created by a lost call of this run."""
+        existing = self._maybe_ours(result, indices)
+        if not existing:
+            return
+        refusals = {index: result.outcomes[index] for index in existing}
+        ours = {index: _decoded(result, index) for index in existing}
+        for index in existing:
+            # Unresolved, should the lookup fail.
+            result.outcomes[index] = None
+        found = self._lookup(result).find(list(ours.values()), _fields_of(ours, CREATED_AT))
+        comparison = self._comparison(result)
+        for index, record in ours.items():
+            theirs = found.get(record)
+            # Within the clock's second it may be an earlier record of ours, or another's.
+            is_own = (
+                theirs is not None
+                and _created_since(result.possibly_applied_since[index], theirs)
+                and comparison.is_unchanged(record, theirs)
+            )
+            result.outcomes[index] = outcomes.CREATED if is_own else refusals[index]
+            result.existing_ours += is_own
+            result.existing_theirs += theirs is not None and not is_own
+            result.existing_unresolved += theirs is None
+
+    def _maybe_ours(self, result: BatchResult, indices: Sequence[int]) -> list[int]:
+        """Return the records that "already exist", perhaps because a lost call created them."""
+        if self._settings.action != "createOnly":
+            return []
+        return [
+            index
+            for index in indices
+            if index in result.possibly_applied_since and _is_refused_as_existing(result, index)
+        ]
+
+    def _lookup(self, result: BatchResult) -> KeyLookup:
+        target = result.batch.target
+        by_id = self._settings.dedupe_by == "idField"
+        return KeyLookup(self._client, target.obj, target.key_fields, by_id=by_id)
+
+    def _comparison(self, result: BatchResult) -> Comparison:
+        target = result.batch.target
+        return Comparison(self._describe(target.obj), target.key_fields)
+
+
+def _is_refused_as_existing(result: BatchResult, index: int) -> bool:
+    outcome = result.outcomes[index]
+    return outcome is not None and any(why.code in _EXISTS_CODES for why in outcome.reasons)
+
+
+def _decoded(result: BatchResult, index: int) -> Record:
+    return decode_record(result.batch.records[index].body)
+
+
+def _fields_of(records: Mapping[int, Record], *more: str) -> list[str]:
+    return sorted({name for record in records.values() for name in record}.union(more))
+
+
+def _created_since(sent_at: datetime, record: Record) -> bool:
+    """Return whether Marketo, which reports whole seconds, created the record since then."""
+    try:
+        created_at = datetime.fromisoformat(str(record.get(CREATED_AT)))
+    except ValueError:
+        return False
+    if created_at.tzinfo is None:
+        created_at = created_at.replace(tzinfo=UTC)
+    return created_at >= sent_at.replace(microsecond=0)

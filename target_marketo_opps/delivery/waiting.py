@@ -1,0 +1,200 @@
+"""Know every reason for which a record waits, and for how much there is room; no I/O, no threads.
+
+A record waits because
+
+- its batch is being filled;
+- a batch that is not settled yet holds one of its ordering keys;
+- an earlier record of one of its ordering keys waits.
+
+Each waits in one order of arrival, its ordering keys' lines; all of them are accounted for in
+bytes, and in the ledger.
+"""
+
+from __future__ import annotations
+
+import itertools
+import typing as t
+from collections import deque
+
+from marketo_opps import MAX_BATCH_RECORDS
+from target_marketo_opps.delivery.batches import Batch, BatchTarget
+
+if t.TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator
+
+    from marketo_opps import MarketoObject
+    from target_marketo_opps.delivery.batches import Operation, OutboundRecord
+    from target_marketo_opps.state.ledger import Ledger
+
+_MAX_OPEN_BATCHES = 3
+"""First-fit over at most so many open batches of a target."""
+
+
+class WaitingRecords:
+    """Fills batches, and keeps records back until the ones before them are settled.
+
+    The batches of a target may be sent in any order and at once: no two unsettled ones share an
+    ordering key. A record whose ordering key is in another batch waits until that is settled,
+    without blocking others; several records of one ordering key wait in a line.
+
+    Args:
+        ledger: told of every batch and waiting record that a STATE has to wait for.
+        max_batch_records: records a call.
+        max_records_in_line: more than so many records must not wait behind others.
+        max_bytes_in_line: nor more than so many bytes of their bodies.
+
+    Attributes:
+        closed: batches that can be sent.
+        short_batches: how many were sent before they were full.
+        records_in_line: records that wait behind others.
+        bytes_in_line: of their bodies.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        max_batch_records: int = MAX_BATCH_RECORDS,
+        max_records_in_line: int = 10_000,
+        max_bytes_in_line: int = 20_000_000,
+    ) -> None:
+        self.closed: deque[Batch] = deque()
+        self.short_batches = 0
+        self.records_in_line = 0
+        self.bytes_in_line = 0
+        self._ledger = ledger
+        self._max_batch_records = max_batch_records
+        self._max_records_in_line = max_records_in_line
+        self._max_bytes_in_line = max_bytes_in_line
+        self._targets: list[BatchTarget] = []
+        self._holders: dict[Hashable, Batch] = {}
+        self._lines: dict[Hashable, deque[OutboundRecord]] = {}
+
+    def target(
+        self,
+        obj: MarketoObject,
+        operation: Operation,
+        key_fields: tuple[str, ...],
+    ) -> BatchTarget:
+        """Return the one target of that object and operation."""
+        for target in self._targets:
+            if target.obj is obj and target.operation is operation:
+                return target
+        self._targets.append(BatchTarget(obj, operation, key_fields))
+        return self._targets[-1]
+
+    @property
+    def is_crowded(self) -> bool:
+        """Return whether some records have to be settled before another may be added."""
+        return (
+            self.records_in_line > self._max_records_in_line
+            or self.bytes_in_line > self._max_bytes_in_line
+        )
+
+    def add(self, record: OutboundRecord) -> None:
+        """Add a record to a batch, or to its lines; `closed` may have grown."""
+        batch = self._find_batch(record)
+        if batch is None:
+            self._enqueue(record)
+            return
+        if not batch.records:
+            self._ledger.hold(batch)
+        self._append(batch, record)
+
+    def release(self, batch: Batch) -> None:
+        """Place the records that waited for a batch, which is settled."""
+        for key in batch.ordering_keys:
+            self._holders.pop(key, None)
+        for key in batch.ordering_keys:
+            self._advance(key)
+
+    def close(self, batch: Batch) -> None:
+        """Close an open batch although it is not full."""
+        self.short_batches += 1
+        self._close(batch)
+
+    def close_all(self) -> None:
+        """Close all open batches: no more records are coming."""
+        for batch in list(self.open_batches()):
+            self._close(batch)
+
+    def close_fullest(self) -> None:
+        """Close the open batch with the most records, for too many records wait."""
+        self.close(max(self.open_batches(), key=lambda batch: len(batch.records)))
+
+    def open_batches(self) -> Iterator[Batch]:
+        """Return all batches that are being filled."""
+        return itertools.chain.from_iterable(target.open_batches for target in self._targets)
+
+    def _find_batch(self, record: OutboundRecord) -> Batch | None:
+        """Return the batch that may take the record, or None when it has to wait."""
+        found: Batch | None = None
+        for key in record.ordering_keys:
+            if key in self._lines:
+                return None
+            batch = self._holders.get(key)
+            if batch is None:
+                continue
+            if not batch.may_take(record) or found not in (None, batch):
+                return None
+            found = batch
+        if found is not None:
+            return found if found.fits(record.body) else None
+        return self._open_batch(record)
+
+    def _open_batch(self, record: OutboundRecord) -> Batch:
+        target = record.target
+        for batch in target.open_batches:
+            if batch.fits(record.body):
+                return batch
+        if len(target.open_batches) == _MAX_OPEN_BATCHES:
+            self._close(max(target.open_batches, key=lambda batch: batch.size_bytes))
+        target.open_batches.append(Batch(target, self._max_batch_records))
+        return target.open_batches[-1]
+
+    def _append(self, batch: Batch, record: OutboundRecord) -> None:
+        batch.add(record)
+        for key in record.ordering_keys:
+            self._holders[key] = batch
+        if batch.is_full:
+            self._close(batch)
+
+    def _close(self, batch: Batch) -> None:
+        batch.is_open = False
+        batch.target.open_batches.remove(batch)
+        self.closed.append(batch)
+
+    def _enqueue(self, record: OutboundRecord) -> None:
+        self._ledger.hold(record)
+        for key in record.ordering_keys:
+            self._lines.setdefault(key, deque()).append(record)
+        self.records_in_line += 1
+        self.bytes_in_line += len(record.body)
+
+    def _advance(self, ordering_key: Hashable) -> None:
+        """Place the records at the head of a key's line, as far as possible."""
+        freed = [ordering_key]
+        while freed:
+            line = self._lines.get(freed[-1])
+            record = line[0] if line else None
+            if record is None or not self._try_place(record):
+                freed.pop()
+            else:
+                freed.extend(key for key in record.ordering_keys if key != freed[-1])
+
+    def _try_place(self, record: OutboundRecord) -> bool:
+        """Place a waiting record, if it heads all its lines and a batch may take it."""
+        lines = {key: self._lines.pop(key) for key in record.ordering_keys}
+        heads_all = all(line[0] is record for line in lines.values())
+        batch = self._find_batch(record) if heads_all else None
+        if batch is not None:
+            for line in lines.values():
+                line.popleft()
+        self._lines.update({key: line for key, line in lines.items() if line})
+        if batch is None:
+            return False
+        self.records_in_line -= 1
+        self.bytes_in_line -= len(record.body)
+        self._ledger.move(record, batch)
+        self._append(batch, record)
+        return True

@@ -1,0 +1,67 @@
+"""Write each STATE as soon as all that came before it is settled."""
+
+from __future__ import annotations
+
+import typing as t
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from target_marketo_opps.state.ledger import Ledger
+
+
+class StateRelease:
+    """Holds STATEs back, and writes them in order.
+
+    Args:
+        ledger: knows which STATE may be written.
+        write: writes one STATE; None in a dry run, which writes none.
+        before_write: called before STATEs are written: what they pass must be on disk.
+        clock: returns seconds, by a steady clock.
+        patience_seconds: how long an open batch may hold a STATE back.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        write: Callable[[t.Any], None] | None,
+        *,
+        before_write: Callable[[], None],
+        clock: Callable[[], float],
+        patience_seconds: float = 300.0,
+    ) -> None:
+        self._ledger = ledger
+        self._write = write
+        self._before_write = before_write
+        self._clock = clock
+        self._patience_seconds = patience_seconds
+
+    def add(self, value: t.Any) -> None:
+        """Take a STATE."""
+        self._ledger.state(value, now=self._clock())
+        self.write_due()
+
+    def settle(self, token: Hashable) -> None:
+        """Note that what a token stands for is settled."""
+        self._ledger.settle(token)
+        self.write_due()
+
+    def write_due(self) -> None:
+        """Write every STATE that waits for nothing any longer."""
+        if self._write is None or not self._ledger.has_due:
+            return
+        self._before_write()
+        for value in self._ledger.due():
+            self._write(value)
+
+    def overdue(self) -> list[Hashable]:
+        """Return the tokens that hold a STATE back for longer than patience lasts."""
+        return self._ledger.overdue(arrived_until=self._clock() - self._patience_seconds)
+
+    @property
+    def next_overdue_at(self) -> float | None:
+        """Return when patience with the oldest STATE ends; None if there is none, or it is over."""
+        oldest = self._ledger.oldest_arrived_at
+        if oldest is None or oldest + self._patience_seconds <= self._clock():
+            return None
+        return oldest + self._patience_seconds

@@ -1,0 +1,279 @@
+"""The waiting records by themselves, with a ledger that only listens."""
+
+from __future__ import annotations
+
+from unittest.mock import Mock
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from marketo_opps import MAX_BODY_BYTES, MarketoObject, encode_record
+from marketo_opps.wire import encode_batch
+from target_marketo_opps.delivery.batches import Operation, OutboundRecord
+from target_marketo_opps.delivery.waiting import WaitingRecords
+from target_marketo_opps.mapping.record_mapping import MAX_RECORD_BYTES
+from target_marketo_opps.state.ledger import Ledger
+
+
+@pytest.fixture
+def waiting():
+    return WaitingRecords(Mock(spec=Ledger))
+
+
+def outbound(
+    waiting, key, *, body=b"{}", obj="opportunities", operation="sync", ordering_keys=None
+):
+    target = waiting.target(MarketoObject(obj), Operation(operation), ("k",))
+    return OutboundRecord("s", target, key, ordering_keys or (key,), body, "s", {})
+
+
+def add(waiting, *keys, **kwargs):
+    records = [outbound(waiting, key, **kwargs) for key in keys]
+    for one in records:
+        waiting.add(one)
+    return records
+
+
+def closed_keys(waiting):
+    return [[one.key for one in batch.records] for batch in waiting.closed]
+
+
+def test_a_batch_is_closed_at_300_records(waiting):
+    add(waiting, *range(601))
+    assert [len(batch.records) for batch in waiting.closed] == [300, 300]
+    assert [len(batch.records) for batch in waiting.open_batches()] == [1]
+
+
+@pytest.mark.parametrize("size_bytes", [30_000, 333_000, 999_000])
+def test_no_body_reaches_one_megabyte(waiting, size_bytes):
+    add(waiting, *range(100), body=encode_record({"a": "x" * (size_bytes - 8)}))
+    waiting.close_all()
+    for batch in waiting.closed:
+        bodies = [one.body for one in batch.records]
+        assert (
+            len(encode_batch(bodies, action="createOrUpdate", dedupeBy="dedupeFields")) < 1_000_000
+        )
+    assert len(waiting.closed) == -(-100 // ((MAX_BODY_BYTES - 1) // (size_bytes + 1)))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(10, 30_000), min_size=200, max_size=900))
+def test_long_texts_take_at_most_one_call_more_than_their_bytes_need(sizes):
+    waiting = WaitingRecords(Mock(spec=Ledger))
+    for key, size in enumerate(sizes):
+        waiting.add(outbound(waiting, key, body=b"x" * size))
+    waiting.close_all()
+    by_bytes = -(-sum(size + 1 for size in sizes) // MAX_RECORD_BYTES)
+    by_records = -(-len(sizes) // 300)
+    assert len(waiting.closed) <= max(by_bytes, by_records) + 1
+
+
+def test_a_batch_with_hardly_any_room_left_is_sent_at_once(waiting):
+    add(waiting, "a", body=b"x" * (MAX_RECORD_BYTES - 1_000))
+    assert closed_keys(waiting) == [["a"]]
+
+
+def test_two_records_of_one_key_never_share_a_call(waiting):
+    first, second = add(waiting, "a", "a")
+    waiting.close_all()
+    assert [batch.records for batch in waiting.closed] == [[first]]
+    assert waiting.records_in_line == 1
+    waiting.release(waiting.closed.popleft())
+    waiting.close_all()
+    assert [batch.records for batch in waiting.closed] == [[second]]
+
+
+def test_a_key_in_flight_does_not_hold_up_other_keys(waiting):
+    add(waiting, *range(300))
+    add(waiting, 0, *range(300, 600))
+    assert [len(batch.records) for batch in waiting.closed] == [300, 300]
+    assert waiting.records_in_line == 1
+
+
+def test_several_records_of_one_key_keep_their_order(waiting):
+    records = add(waiting, *["a"] * 4)
+    sent = []
+    for _ in records:
+        waiting.close_all()
+        batch = waiting.closed.popleft()
+        sent += batch.records
+        waiting.release(batch)
+    assert sent == records
+    assert waiting.records_in_line == waiting.bytes_in_line == 0
+
+
+def test_roles_of_one_opportunity_share_a_call(waiting):
+    for role in ("buyer", "user"):
+        waiting.add(
+            outbound(waiting, ("a", 1, role), obj="opportunity_roles", ordering_keys=("a",)),
+        )
+    waiting.close_all()
+    assert len(waiting.closed) == 1
+
+
+def test_a_role_waits_for_its_opportunity(waiting):
+    add(waiting, "a", "b")
+    waiting.add(outbound(waiting, ("a", 1), obj="opportunity_roles", ordering_keys=("a",)))
+    waiting.add(outbound(waiting, ("c", 1), obj="opportunity_roles", ordering_keys=("c",)))
+    waiting.close_all()
+    assert closed_keys(waiting) == [["a", "b"], [("c", 1)]]
+    waiting.release(waiting.closed[0])
+    waiting.close_all()
+    assert closed_keys(waiting)[-1] == [("a", 1)]
+
+
+def test_a_delete_and_an_upsert_of_one_key_keep_their_order(waiting):
+    add(waiting, "a")
+    add(waiting, "a", operation="delete")
+    add(waiting, "a")
+    order = []
+    for _ in range(3):
+        waiting.close_all()
+        batch = waiting.closed.popleft()
+        order.append(batch.target.operation)
+        waiting.release(batch)
+    assert order == [Operation.SYNC, Operation.DELETE, Operation.SYNC]
+
+
+def test_a_record_with_two_ordering_keys_waits_for_both(waiting):
+    add(waiting, "a", "b")
+    first = next(iter(waiting.open_batches()))
+    waiting.close_all()
+    waiting.closed.clear()
+    waiting.add(outbound(waiting, "g", operation="delete", ordering_keys=("c",)))
+    waiting.add(outbound(waiting, "x", ordering_keys=("a", "c")))
+    waiting.release(first)
+    assert waiting.records_in_line == 1
+    waiting.close_all()
+    waiting.release(waiting.closed.popleft())
+    assert waiting.records_in_line == 0
+
+
+def test_repeated_keys_fill_successive_batches_instead_of_going_one_by_one(waiting):
+    for _ in range(10):
+        add(waiting, *range(100))
+    sizes = []
+    while waiting.records_in_line or list(waiting.open_batches()):
+        waiting.close_all()
+        while waiting.closed:
+            batch = waiting.closed.popleft()
+            sizes.append(len(batch.records))
+            waiting.release(batch)
+    assert sizes == [100] * 10
+
+
+def test_the_fullest_batch_is_the_one_that_is_sent_short(waiting):
+    add(waiting, *range(3))
+    add(waiting, *range(10, 12), operation="delete")
+    waiting.close_fullest()
+    assert [len(batch.records) for batch in waiting.closed] == [3]
+    assert waiting.short_batches == 1
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("abcde"),
+            st.sampled_from(["opportunities", "opportunity_roles"]),
+            st.sampled_from(["sync", "delete"]),
+            st.integers(0, 2),
+        ),
+        max_size=60,
+    ),
+    st.randoms(),
+    st.integers(1, 4),
+)
+def test_no_record_overtakes_another_of_its_ordering_key(steps, random, most_records):
+    waiting = WaitingRecords(Ledger(), max_batch_records=most_records)
+    in_flight, sent, arrived = [], [], []
+
+    def work():
+        while waiting.closed:
+            in_flight.append(waiting.closed.popleft())
+            holders = [
+                {lock for one in batch.records for lock in one.ordering_keys} for batch in in_flight
+            ]
+            assert sum(map(len, holders)) == len(set().union(*holders))
+        if in_flight and random.random() < 0.6:
+            batch = in_flight.pop(random.randrange(len(in_flight)))
+            sent.extend(batch.records)
+            waiting.release(batch)
+
+    for lock, obj, operation, part in steps:
+        key = (lock, part) if obj == "opportunity_roles" else (lock,)
+        one = outbound(waiting, key, obj=obj, operation=operation, ordering_keys=(lock,))
+        arrived.append(one)
+        waiting.add(one)
+        work()
+    while in_flight or waiting.records_in_line or list(waiting.open_batches()) or waiting.closed:
+        waiting.close_all()
+        work()
+    assert len(sent) == len(arrived)
+    for lock in "abcde":
+        assert [one for one in sent if one.ordering_keys == (lock,)] == [
+            one for one in arrived if one.ordering_keys == (lock,)
+        ]
+
+
+# Records in line
+
+
+def sent(waiting):
+    """All keys in the order in which they would reach Marketo, settling one batch at a time."""
+    keys = []
+    while True:
+        waiting.close_all()
+        if not waiting.closed:
+            return keys
+        batch = waiting.closed.popleft()
+        keys.append({record.key for record in batch.records})
+        waiting.release(batch)
+
+
+def test_a_record_in_two_lines_goes_only_when_it_heads_both(waiting):
+    add(waiting, "first", ordering_keys=("guid 1",))
+    waiting.close_all()
+    first = waiting.closed.popleft()
+    add(waiting, "other", ordering_keys=("guid 2",))
+    waiting.close_all()
+    other = waiting.closed.popleft()
+    # The second stands in both lines; the third behind it in one, and first in a line of its own.
+    add(waiting, "second", ordering_keys=("guid 1", "opportunity"))
+    add(waiting, "third", ordering_keys=("opportunity", "guid 2"))
+    waiting.release(other)
+    assert waiting.records_in_line == 2
+    waiting.release(first)
+    assert sent(waiting) == [{"second", "third"}]
+    assert waiting.records_in_line == waiting.bytes_in_line == 0
+
+
+def test_short_batches_are_counted(waiting):
+    for key in "ab":
+        add(waiting, key)
+        (batch,) = waiting.open_batches()
+        waiting.close(batch)
+    assert waiting.short_batches == 2
+
+
+def test_a_record_joins_the_batch_with_its_ordering_key(waiting):
+    add(waiting, "a", ordering_keys=("guid 1",), body=b"x" * 900_000)
+    add(waiting, "b", ordering_keys=("guid 2",), body=b"x" * 200_000)
+    add(waiting, "c", ordering_keys=("guid 2",), body=b"x" * 10)
+    assert [len(batch.records) for batch in waiting.open_batches()] == [1, 2]
+
+
+def test_a_record_waits_if_its_keys_batch_has_no_room(waiting):
+    add(waiting, "a", ordering_keys=("guid",), body=b"x" * 900_000)
+    add(waiting, "b", ordering_keys=("guid",), body=b"x" * 200_000)
+    assert waiting.records_in_line == 1
+    assert sent(waiting) == [{"a"}, {"b"}]
+
+
+def test_the_commas_between_records_are_counted(waiting):
+    add(waiting, *range(300), body=b"x" * 3_333)
+    waiting.close_all()
+    for batch in waiting.closed:
+        assert len(b",".join(record.body for record in batch.records)) < MAX_RECORD_BYTES
+    assert [len(batch.records) for batch in waiting.closed] == [299, 1]
