@@ -505,7 +505,7 @@ CASES: dict[str, Case] = {
     "... Fetching a new token.": expired,
     "Marketo warns about": answered(json={"success": True, "result": [], "warnings": ["look out"]}),
     "... Taking the call of": taken_apart,
-    "... After ... calls on single records": all_refused,
+    "... After ... calls on parts of a batch": all_refused,
     "Marketo refused ...: 607": lambda world: tap(world.refusing("607"), **VALUES),
     "The instance has used": lambda world: tap(world.sandbox(), daily_call_limit=1, **VALUES),
     "--state: ... is no JSON": state("{"),

@@ -1,0 +1,181 @@
+"""Every run equals a model of a dozen lines: in content, in each record's outcome, and in STATE."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from marketo_opps import MarketoObject
+from target_marketo_opps.run import RunLimits
+from tests.target_marketo_opps.fake_marketo import LEADS, FakeMarketo, connected
+
+DEALS, ROLES = "deals", "roles"
+OBJECTS = {DEALS: MarketoObject.OPPORTUNITIES, ROLES: MarketoObject.OPPORTUNITY_ROLES}
+FEW = st.sampled_from(["a", "A ", "b"])
+DELETED = {"_sdc_deleted_at": "2026-01-01T00:00:00Z"}
+
+# The model
+
+
+def model(messages, action):
+    """What an instance holds when every record has been sent in turn, and what became of each."""
+    stored, outcomes = {DEALS: {}, ROLES: {}}, {}
+    for number, (stream, record) in enumerate(messages):
+        key, fault = FakeMarketo.key(OBJECTS[stream], record), record.get("description", "fine")
+        present = key in stored[stream]
+        orphaned = key[:1] not in stored[DEALS] or record.get("leadId", 1) not in LEADS
+        if DELETED.items() <= record.items():
+            stored[stream].pop(key, None)
+            outcomes[number] = "deleted"
+        elif fault != "fine" or (stream == ROLES and orphaned) or action == refused_if(present):
+            outcomes[number] = "rejected"
+        else:
+            stored[stream].setdefault(key, {}).update(record)
+            outcomes[number] = "updated" if present else "created"
+    return stored, outcomes
+
+
+def refused_if(present):
+    return "createOnly" if present else "updateOnly"
+
+
+# The input
+
+
+def opportunity(key):
+    values = st.fixed_dictionaries(
+        {"name": st.sampled_from(["n", "m"])},
+        optional={
+            "stage": st.sampled_from(["x", "y", None]),
+            "amount": st.integers(0, 3),
+            "description": st.sampled_from(["bad", "poison"]),
+        },
+    )
+    written = values.map(lambda chosen: {"externalOpportunityId": key, **chosen})
+    deleted = st.just({"externalOpportunityId": key, **DELETED})
+    return st.tuples(st.just(DEALS), st.one_of(written, written, written, deleted))
+
+
+def role(key):
+    names = {"leadId": st.sampled_from([1, 2, 9]), "role": st.sampled_from(["Buyer", "User"])}
+    keys = st.fixed_dictionaries({"externalOpportunityId": st.just(key), **names})
+    written = st.tuples(keys, st.booleans()).map(lambda two: {**two[0], "isPrimary": two[1]})
+    deleted = keys.map(lambda one: {**one, **DELETED})
+    return st.tuples(st.just(ROLES), st.one_of(written, written, written, deleted))
+
+
+INPUT = st.lists(
+    FEW.flatmap(lambda key: st.one_of(opportunity(key), role(key))), min_size=6, max_size=60
+)
+
+
+def lines(records, states):
+    """The records as messages, with a STATE after some of them that tells how many came before."""
+    properties = {
+        DEALS: ["externalOpportunityId", "name", "stage", "amount", "description"],
+        ROLES: ["externalOpportunityId", "leadId", "role", "isPrimary"],
+    }
+    for stream, names in properties.items():
+        named = {name: {} for name in [*names, *DELETED]}
+        yield {"type": "SCHEMA", "stream": stream, "schema": {"properties": named}}
+    for number, (stream, record) in enumerate(records, start=1):
+        yield {"type": "RECORD", "stream": stream, "record": record}
+        if number in states:
+            yield {"type": "STATE", "value": number}
+    yield {"type": "STATE", "value": len(records)}
+
+
+def run(singer, fake, records, *, states=(), batch=300, **chosen):
+    return singer.run(
+        connected(fake),
+        list(lines(records, states)),
+        {
+            "make_client": lambda _: fake,
+            "limits": RunLimits(max_batch_records=batch, state_patience_seconds=0.0),
+        },
+        **{"stream_objects": OBJECTS, "hard_delete": True, "max_rejects": -1, **chosen},
+    )
+
+
+def counted(closing):
+    """The outcomes that a closing line tells."""
+    return Counter(
+        {
+            (stream, kind): int(count)
+            for stream, told in re.findall(r"(\w+): ([^;]*)", closing)
+            for count, kind in re.findall(r"(\d+) (created|updated|deleted|rejected)", told)
+            if count != "0"
+        }
+    )
+
+
+@st.composite
+def cases(draw):
+    return {
+        "records": draw(INPUT),
+        "states": draw(st.sets(st.integers(1, 40), max_size=6)),
+        "batch": draw(st.sampled_from([1, 2, 3, 5, 300])),
+        "max_concurrent_calls": draw(st.integers(1, 3)),
+    }
+
+
+PATIENT = settings(
+    max_examples=200,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@PATIENT
+@given(cases(), st.sampled_from(["createOrUpdate", "createOnly", "updateOnly"]))
+def test_a_run_equals_the_records_sent_in_turn(tmp_path, singer, case, action):
+    # Where nothing at all is accepted, a batch may be given up.
+    fake = FakeMarketo()
+    records, path = case["records"], tmp_path / "rejects.jsonl"
+    path.unlink(missing_ok=True)
+    ended = run(singer, fake, rejects_path=str(path), action=action, **case)
+    stored, outcomes = model(records, action)
+    assert {DEALS: fake.stored[OBJECTS[DEALS]], ROLES: fake.stored[OBJECTS[ROLES]]} == stored
+    told = Counter((records[number][0], kind) for number, kind in outcomes.items())
+    assert counted(ended.succeeded().closing) == told
+    rejects = [json.loads(line)["record"] for line in path.read_text().splitlines()]
+    rejected = [records[number][1] for number, kind in outcomes.items() if kind == "rejected"]
+    assert sorted(map(repr, rejects)) == sorted(map(repr, rejected))
+    assert ended.states[-1] == len(records)
+    assert ended.states == sorted(ended.states)
+
+
+@PATIENT
+@given(
+    cases(),
+    st.lists(st.integers(0, 12), max_size=3),
+    st.booleans(),
+    st.sampled_from([0, 1, 3, -1]),
+)
+def test_cut_off_and_replayed_from_its_last_state_a_run_equals_them_too(
+    singer, case, fails_at, after, max_rejects
+):
+    # Deletes aside: what a role's opportunity was when it came cannot be brought back.
+    case["records"] = [one for one in case["records"] if not DELETED.items() <= one[1].items()]
+    hosts = [(DEALS, {"externalOpportunityId": key, "name": "n"}) for key in "abc"]
+    records = [*hosts, *case["records"]]
+    fake, done, attempts = FakeMarketo(fails_at=fails_at, after=after), 0, 0
+    while done < len(records):
+        ended = run(singer, fake, **rest_of(case, records, done), max_rejects=max_rejects)
+        assert ended.states == sorted(ended.states)
+        done += ended.states[-1] if ended.states else 0
+        attempts += 1
+        max_rejects = -1 if attempts > 4 else max_rejects
+        assert attempts < 12
+    stored, _ = model(records, "createOrUpdate")
+    assert {DEALS: fake.stored[OBJECTS[DEALS]], ROLES: fake.stored[OBJECTS[ROLES]]} == stored
+
+
+def rest_of(case, records, done):
+    states = {number - done for number in case["states"] if number > done}
+    return {**case, "records": records[done:], "states": states}
