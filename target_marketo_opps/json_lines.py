@@ -50,6 +50,20 @@ def decode(line: bytes) -> t.Any:
         return _decode_leniently(line)
 
 
+def source_line(record: bytes) -> bytes:
+    """Return a record, which came alone on its line, as a line that `source_record` takes."""
+    return b'{"record":%b}' % record
+
+
+def source_record(line: bytes) -> dict[str, t.Any]:
+    """Return the record on a line of the input.
+
+    Records are kept as the bytes they came in, and decoded again where they are needed again: that
+    takes a fraction of the memory that a decoded record does.
+    """
+    return t.cast("dict[str, t.Any]", decode(line)["record"])
+
+
 def _decode_leniently(line: bytes) -> t.Any:
     try:
         return json.loads(line.decode("utf-8"), parse_float=Decimal, parse_constant=str)

@@ -14,6 +14,7 @@ from marketo_opps import MarketoError
 from marketo_opps.plugin.base import EXPECTED_ERRORS
 from target_marketo_opps.errors import InputError, NoSchemaError
 from target_marketo_opps.input.batch_files import batch_records
+from target_marketo_opps.json_lines import source_line
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -58,7 +59,7 @@ class MessageHandlers:
         self._mapper = mapper
         self._get_sink = get_sink
         self._run = run
-        self._routes: dict[str, Callable[[Record], None]] = {}
+        self._routes: dict[str, Callable[[Record, bytes], None]] = {}
         self._versions_explained = False
 
     def by_type(self) -> dict[str, Callable[[_Message], None]]:
@@ -77,6 +78,9 @@ class MessageHandlers:
         Raises:
             InputError: the message is not a record, or its stream has had no SCHEMA.
         """
+        self._take(message, self._reader.line)
+
+    def _take(self, message: _Message, source: bytes) -> None:
         try:
             take = self._routes[message["stream"]]
             record = message["record"]
@@ -84,7 +88,7 @@ class MessageHandlers:
             raise self._unusable_record(message) from None
         if record.__class__ is not dict:
             raise self._reader.error("its record is no object")
-        take(record)
+        take(record, source)
 
     def take_schema(self, message: _Message) -> None:
         """Prepare the sinks that a stream is written by.
@@ -118,8 +122,8 @@ class MessageHandlers:
         """
         self._reader.assert_line_requires(message, {"stream", "encoding", "manifest"})
         stream = message["stream"]
-        for record in batch_records(message["encoding"], message["manifest"]):
-            self.take_record({"stream": stream, "record": record})
+        for record, line in batch_records(message["encoding"], message["manifest"]):
+            self._take({"stream": stream, "record": record}, source_line(line))
 
     def take_version(self, _message: _Message) -> None:
         """Log, once, that ACTIVATE_VERSION has no effect."""
@@ -187,16 +191,18 @@ class MessageHandlers:
             isinstance(one, RemoveRecordTransform) and one.stream_alias == stream for one in maps
         )
 
-    def _route(self, stream: str) -> Callable[[Record], None]:
+    def _route(self, stream: str) -> Callable[[Record, bytes], None]:
         """Return the function that takes the stream's records: without a map, the sink's own."""
         maps = self._mapper.stream_maps[stream]
         only = maps[0]
         if len(maps) == 1 and type(only) is SameRecordTransform and not only.flattening_enabled:
             sink = self._get_sink(only.stream_alias)
-            return lambda record: sink.take(record, stream, record)
+            return lambda record, source: sink.take(record, stream, source)
         return partial(self._take_mapped, stream, maps)
 
-    def _take_mapped(self, stream: str, maps: Iterable[StreamMap], record: Record) -> None:
+    def _take_mapped(
+        self, stream: str, maps: Iterable[StreamMap], record: Record, source: bytes
+    ) -> None:
         for stream_map in maps:
             try:
                 transformed = stream_map.transform(dict(record))
@@ -207,7 +213,7 @@ class MessageHandlers:
                 ) from error
             if transformed is not None:
                 sink = self._get_sink(stream_map.stream_alias)
-                sink.take(_plain(transformed), stream, record)
+                sink.take(_plain(transformed), stream, source)
 
 
 def _plain(record: dict[str, t.Any]) -> Record:

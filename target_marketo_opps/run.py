@@ -19,7 +19,7 @@ from target_marketo_opps.delivery.outcome_recorder import OutcomeRecorder
 from target_marketo_opps.delivery.progress_log import ProgressLog
 from target_marketo_opps.delivery.reject_policy import RejectPolicy
 from target_marketo_opps.delivery.rejects import RejectsFile
-from target_marketo_opps.delivery.waiting import WaitingRecords
+from target_marketo_opps.delivery.waiting import MAX_HELD_BYTES, WaitingRecords
 from target_marketo_opps.errors import RejectsFileError
 from target_marketo_opps.state.ledger import Ledger
 from target_marketo_opps.state.self_pipe import SelfPipe
@@ -50,11 +50,13 @@ class RunLimits:
         max_batch_records: records a call.
         state_patience_seconds: how long an open batch may hold a STATE back.
         progress_seconds: between two progress lines.
+        max_held_bytes: the memory that unsettled records may take.
     """
 
     max_batch_records: int = MAX_BATCH_RECORDS
     state_patience_seconds: float = 300.0
     progress_seconds: float = 10.0
+    max_held_bytes: int = MAX_HELD_BYTES
 
 
 DEFAULT_LIMITS = RunLimits()
@@ -104,7 +106,11 @@ class TargetRun:
         self._workers = Workers(connection.max_concurrent_calls, "marketo")
         self._dry_run = DryRun(self.client, settings, describe=self.describe)
         ledger = Ledger()
-        self.waiting = WaitingRecords(ledger, max_batch_records=limits.max_batch_records)
+        self.waiting = WaitingRecords(
+            ledger,
+            max_batch_records=limits.max_batch_records,
+            max_held_bytes=limits.max_held_bytes,
+        )
         self.dispatcher = Dispatcher(
             waiting=self.waiting,
             calls=CallsInFlight(

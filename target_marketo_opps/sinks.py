@@ -10,6 +10,7 @@ from marketo_opps import MarketoObject
 from target_marketo_opps.delivery.batches import Operation, OutboundRecord
 from target_marketo_opps.delivery.outcomes import Outcome
 from target_marketo_opps.delivery.rejects import Reject
+from target_marketo_opps.json_lines import encode, source_line, source_record
 from target_marketo_opps.mapping.keys import key_fields
 from target_marketo_opps.mapping.record_mapping import (
     DELETED_AT,
@@ -94,13 +95,13 @@ class ObjectSink(Sink):
         self._counters = run.counters
         self._counters.register_stream(self.stream_name)
 
-    def take(self, record: Record, source_stream: str, source: Record) -> None:
+    def take(self, record: Record, source_stream: str, source: bytes) -> None:
         """Map a record and pass it on.
 
         Args:
             record: as after `stream_maps`.
             source_stream: the stream as it arrived.
-            source: the record as it arrived.
+            source: the line on which the record arrived.
         """
         self._taken += 1
         if self._obj is None:
@@ -126,7 +127,7 @@ class ObjectSink(Sink):
 
     def process_record(self, record: dict[str, t.Any], context: dict[str, t.Any]) -> None:  # noqa: ARG002 - the SDK's signature
         """Take a record that comes the SDK's own way, which asks for this method."""
-        self.take(record, self.stream_name, record)
+        self.take(record, self.stream_name, source_line(encode(record)))
 
     def process_batch(self, context: dict[str, t.Any]) -> None:
         """Do nothing: no record stays here."""
@@ -152,8 +153,8 @@ class ObjectSink(Sink):
         error: RecordError,
         record: Record,
         source_stream: str,
-        source: Record,
+        source: bytes,
     ) -> None:
         assert self._obj is not None
-        reject = Reject(source_stream, self._obj, source, error.reasons)
+        reject = Reject(source_stream, self._obj, source_record(source), error.reasons)
         self._rejects.reject(self.stream_name, self._mapping.display_key(record), reject)

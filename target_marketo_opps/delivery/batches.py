@@ -13,7 +13,7 @@ from target_marketo_opps.mapping.record_mapping import MAX_RECORD_BYTES
 if t.TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
-    from marketo_opps import MarketoObject, Record
+    from marketo_opps import MarketoObject
 
 RECORD_OVERHEAD_BYTES = 1_000
 """What a record takes besides its bytes: objects, and its places in dictionaries and queues."""
@@ -69,7 +69,7 @@ class OutboundRecord:
             two batches in flight share one.
         body: the record as Marketo takes it; of a delete the key alone.
         source_stream: the stream as it arrived, before `stream_maps`.
-        source: the record as it arrived.
+        source: the line on which it arrived.
     """
 
     stream: str
@@ -78,7 +78,12 @@ class OutboundRecord:
     ordering_keys: tuple[Hashable, ...]
     body: bytes
     source_stream: str
-    source: Record
+    source: bytes
+
+    @property
+    def held_bytes(self) -> int:
+        """Return how much memory it takes."""
+        return len(self.body) + len(self.source) + RECORD_OVERHEAD_BYTES
 
 
 class Batch:
@@ -87,15 +92,23 @@ class Batch:
     Args:
         target: where they are written.
         max_records: at most so many.
+
+    Attributes:
+        records: those added so far.
+        keys: theirs.
+        size_bytes: of their bodies and the commas between them.
+        held_bytes: the memory that they take.
+        is_open: whether more may be added.
     """
 
-    __slots__ = ("_max_records", "is_open", "keys", "records", "size_bytes", "target")
+    __slots__ = ("_max_records", "held_bytes", "is_open", "keys", "records", "size_bytes", "target")
 
     def __init__(self, target: BatchTarget, max_records: int = MAX_BATCH_RECORDS) -> None:
         self.target = target
         self.records: list[OutboundRecord] = []
         self.keys: set[Hashable] = set()
         self.size_bytes = 0
+        self.held_bytes = 0
         self.is_open = True
         self._max_records = max_records
 
@@ -118,6 +131,7 @@ class Batch:
         self.records.append(record)
         self.keys.add(record.key)
         self.size_bytes += len(record.body) + 1
+        self.held_bytes += record.held_bytes
 
     def may_take(self, record: OutboundRecord) -> bool:
         """Return whether a record may follow another of its ordering key in this call."""

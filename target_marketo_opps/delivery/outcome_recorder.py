@@ -8,6 +8,7 @@ from collections import Counter
 from marketo_opps import decode_record
 from target_marketo_opps.delivery.rejects import Reject
 from target_marketo_opps.errors import RejectLimitError
+from target_marketo_opps.json_lines import source_record
 from target_marketo_opps.mapping.keys import display_key
 
 if t.TYPE_CHECKING:
@@ -59,7 +60,7 @@ def _reject(record: OutboundRecord, outcome: RecordOutcome) -> Reject:
     return Reject(
         stream=record.source_stream,
         obj=record.target.obj,
-        record=record.source,
+        record=source_record(record.source),
         reasons=tuple(outcome.reasons),
         request_id=outcome.request_id,
     )

@@ -26,6 +26,9 @@ if t.TYPE_CHECKING:
     from target_marketo_opps.delivery.batches import Operation, OutboundRecord
     from target_marketo_opps.state.ledger import Ledger
 
+MAX_HELD_BYTES = 32_000_000
+"""Full calls to ten at a time, with the lines that their records came on, take some 30 MB."""
+
 _MAX_OPEN_BATCHES = 3
 """First-fit over at most so many open batches of a target."""
 
@@ -40,14 +43,13 @@ class WaitingRecords:
     Args:
         ledger: told of every batch and waiting record that a STATE has to wait for.
         max_batch_records: records a call.
-        max_records_in_line: more than so many records must not wait behind others.
-        max_bytes_in_line: nor more than so many bytes of their bodies.
+        max_held_bytes: how much memory all records together may take, until they are settled.
 
     Attributes:
         closed: batches that can be sent.
         short_batches: how many were sent before they were full.
-        records_in_line: records that wait behind others.
-        bytes_in_line: of their bodies.
+        held_bytes: the memory that all records together take, those in flight as well.
+        max_held_bytes: how much that may be.
     """
 
     def __init__(
@@ -55,17 +57,14 @@ class WaitingRecords:
         ledger: Ledger,
         *,
         max_batch_records: int = MAX_BATCH_RECORDS,
-        max_records_in_line: int = 10_000,
-        max_bytes_in_line: int = 20_000_000,
+        max_held_bytes: int = MAX_HELD_BYTES,
     ) -> None:
         self.closed: deque[Batch] = deque()
         self.short_batches = 0
-        self.records_in_line = 0
-        self.bytes_in_line = 0
+        self.held_bytes = 0
+        self.max_held_bytes = max_held_bytes
         self._ledger = ledger
         self._max_batch_records = max_batch_records
-        self._max_records_in_line = max_records_in_line
-        self._max_bytes_in_line = max_bytes_in_line
         self._targets: list[BatchTarget] = []
         self._holders: dict[Hashable, Batch] = {}
         self._lines: dict[Hashable, deque[OutboundRecord]] = {}
@@ -85,14 +84,12 @@ class WaitingRecords:
 
     @property
     def is_crowded(self) -> bool:
-        """Return whether some records have to be settled before another may be added."""
-        return (
-            self.records_in_line > self._max_records_in_line
-            or self.bytes_in_line > self._max_bytes_in_line
-        )
+        """Return whether some records have to be settled before another is added."""
+        return self.held_bytes > self.max_held_bytes
 
     def add(self, record: OutboundRecord) -> None:
         """Add a record to a batch, or to its lines; `closed` may have grown."""
+        self.held_bytes += record.held_bytes
         batch = self._find_batch(record)
         if batch is None:
             self._enqueue(record)
@@ -103,6 +100,7 @@ class WaitingRecords:
 
     def release(self, batch: Batch) -> None:
         """Place the records that waited for a batch, which is settled."""
+        self.held_bytes -= batch.held_bytes
         for key in batch.ordering_keys:
             self._holders.pop(key, None)
         for key in batch.ordering_keys:
@@ -119,8 +117,8 @@ class WaitingRecords:
             self._close(batch)
 
     def close_fullest(self) -> None:
-        """Close the open batch with the most records, for too many records wait."""
-        self.close(max(self.open_batches(), key=lambda batch: len(batch.records)))
+        """Close the open batch that takes the most memory, for there is no room for more."""
+        self.close(max(self.open_batches(), key=lambda batch: batch.held_bytes))
 
     def open_batches(self) -> Iterator[Batch]:
         """Return all batches that are being filled."""
@@ -168,8 +166,6 @@ class WaitingRecords:
         self._ledger.hold(record)
         for key in record.ordering_keys:
             self._lines.setdefault(key, deque()).append(record)
-        self.records_in_line += 1
-        self.bytes_in_line += len(record.body)
 
     def _advance(self, ordering_key: Hashable) -> None:
         """Place the records at the head of a key's line, as far as possible."""
@@ -193,8 +189,6 @@ class WaitingRecords:
         self._lines.update({key: line for key, line in lines.items() if line})
         if batch is None:
             return False
-        self.records_in_line -= 1
-        self.bytes_in_line -= len(record.body)
         self._ledger.move(record, batch)
         self._append(batch, record)
         return True

@@ -20,8 +20,8 @@ if t.TYPE_CHECKING:
     from marketo_opps import Record
 
 
-def batch_records(encoding: t.Any, manifest: t.Any) -> Iterator[Record]:
-    """Yield the records in the files of a BATCH message.
+def batch_records(encoding: t.Any, manifest: t.Any) -> Iterator[tuple[Record, bytes]]:
+    """Yield the records in the files of a BATCH message, each with its line.
 
     Args:
         encoding: the message's `encoding`; JSON Lines, plain or gzip.
@@ -53,12 +53,12 @@ def _is_named(url: t.Any) -> bool:
     return isinstance(url, str) and bool(url.strip())
 
 
-def _file_records(url: str, *, compressed: bool) -> Iterator[Record]:
+def _file_records(url: str, *, compressed: bool) -> Iterator[tuple[Record, bytes]]:
     # Without what follows a question mark, which may be a signature.
     name = url.partition("?")[0].rpartition("/")[2]
     for number, line in enumerate(_lines(url, name, compressed=compressed), start=1):
         if not line.isspace():
-            yield _record(line, number, name)
+            yield _record(line, number, name), line
 
 
 def _lines(url: str, name: str, *, compressed: bool) -> Iterator[bytes]:

@@ -28,7 +28,8 @@ class MessageReader(GenericSingerReader[bytes]):
         before_read: called before each read with the descriptor that is about to be read, or None
             if the input has none; it returns once something can be read.
         guard: returns the context to read and process within.
-        line_number: number of the line being processed, from 1.
+        line: the line being processed.
+        line_number: its number, from 1.
     """
 
     def __init__(self) -> None:
@@ -36,6 +37,7 @@ class MessageReader(GenericSingerReader[bytes]):
         self.handlers: dict[str, Callable[[dict[str, t.Any]], None]] = {}
         self.before_read: Callable[[int | None], None] = lambda _descriptor: None
         self.guard: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
+        self.line = b""
         self.line_number = 0
 
     @property
@@ -89,6 +91,7 @@ class MessageReader(GenericSingerReader[bytes]):
         counts = dict.fromkeys(handlers, 0)
         decode_fast = json_lines.decode_fast
         for line in self._lines(source):
+            self.line = line
             self.line_number += 1
             if not line or line.isspace():
                 continue

@@ -124,7 +124,7 @@ def cases(draw):
 
 
 PATIENT = settings(
-    max_examples=200,
+    max_examples=60,
     deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

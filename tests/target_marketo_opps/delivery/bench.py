@@ -24,6 +24,7 @@ from target_marketo_opps.state.state_release import StateRelease
 BAD = Reject("s", MarketoObject.OPPORTUNITIES, {}, (Reason("1003", "Bad"),))
 
 
+BODY, SOURCE = b'{"k":1}', b'{"record":{}}'
 REFUSED = RecordOutcome(Outcome.REJECTED, (Reason("1003", "Bad"),), "r#7")
 
 
@@ -78,7 +79,7 @@ class Bench:
     def take(self, *keys, operation=Operation.SYNC):
         for key in keys:
             target = self.waiting.target(MarketoObject.OPPORTUNITIES, operation, ("k",))
-            self.dispatcher.take(OutboundRecord("s", target, key, (key,), b'{"k":1}', "s", {}))
+            self.dispatcher.take(OutboundRecord("s", target, key, (key,), BODY, "s", SOURCE))
 
     def send_open(self):
         """Have what has been taken sent, however little it is."""

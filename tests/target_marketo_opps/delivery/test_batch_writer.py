@@ -78,7 +78,7 @@ def batch_of(*records, operation=Operation.SYNC):
     for number, record in enumerate(records):
         body = encode_record({KEY: f"K{number}", **record})
         key = f"k{number}"
-        batch.add(OutboundRecord("s", batch.target, key, (key,), body, "s", {}))
+        batch.add(OutboundRecord("s", batch.target, key, (key,), body, "s", b"{}"))
     return batch
 
 

@@ -7,9 +7,10 @@ from unittest.mock import Mock
 import pytest
 
 from marketo_opps import MarketoError, MarketoObject, StoppedError
-from target_marketo_opps.delivery.batches import Operation
+from target_marketo_opps.delivery.batches import RECORD_OVERHEAD_BYTES, Operation
 from target_marketo_opps.delivery.outcomes import BatchResult
 from target_marketo_opps.delivery.rejects import Reject
+from tests.target_marketo_opps.delivery.bench import BODY, SOURCE
 
 
 def test_an_open_batch_that_has_held_a_state_for_five_minutes_is_sent_short(make_bench):
@@ -71,23 +72,27 @@ def test_full_batches_wait_while_all_calls_are_in_flight(make_bench, monkeypatch
     assert len(bench.sent) == 3
 
 
-BODY_BYTES = len(b'{"k":1}')
-
-
-@pytest.mark.parametrize(
-    "room", [{"max_records_in_line": 5}, {"max_bytes_in_line": 5 * BODY_BYTES}]
-)
-def test_too_many_waiting_records_or_bytes_send_a_batch_short(make_bench, room):
-    bench = make_bench(room=room)
+def test_without_room_and_calls_in_flight_the_fullest_batch_is_sent(make_bench):
+    one = len(BODY) + len(SOURCE) + RECORD_OVERHEAD_BYTES
+    bench = make_bench(room={"max_held_bytes": 7 * one})
     bench.take("b", *["a"] * 6)
     assert bench.sent == []
-    assert bench.waiting.records_in_line == 5
     bench.take("a")
     assert [len(batch.records) for batch in bench.sent] == [2]
     bench.take(*["a"] * 13)
     bench.dispatcher.finish()
     assert sum(len(batch.records) for batch in bench.sent) == 21
-    assert bench.waiting.records_in_line == 0
+    assert bench.waiting.held_bytes == 0
+
+
+def test_without_room_a_call_in_flight_is_waited_for(make_bench, monkeypatch):
+    one = len(BODY) + len(SOURCE) + RECORD_OVERHEAD_BYTES
+    bench = make_bench(at_once=False, room={"max_held_bytes": 301 * one})
+    bench.take(*range(300))
+    monkeypatch.setattr(bench.self_pipe, "wait", lambda **_: bench.answer(0))
+    bench.take("a", "b")
+    assert len(bench.sent) == 1
+    assert bench.waiting.held_bytes == 2 * one
 
 
 def test_rejects_are_flushed_before_a_state_passes_them(make_bench):
@@ -220,7 +225,10 @@ def test_a_waiting_record_that_blocks_an_overdue_state_stays(make_bench):
     bench.take("a")
     bench.dispatcher.checkpoint(1)
     bench.tend(1000)
-    assert bench.waiting.records_in_line == 1
+    assert [batch.keys for batch in bench.sent] == [{"a"}]
+    bench.answer(0)
+    bench.tend(1001)
+    assert [batch.keys for batch in bench.sent] == [{"a"}, {"a"}]
 
 
 def test_batches_go_to_the_function_that_delivers(make_bench):

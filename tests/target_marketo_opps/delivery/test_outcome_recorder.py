@@ -91,11 +91,11 @@ def test_a_reject_is_kept_under_the_name_its_stream_had_on_arrival(make_bench):
     rejects = Mock()
     bench = make_bench(rejects=rejects, max_rejects=-1, at_once=False)
     target = bench.waiting.target(MarketoObject.OPPORTUNITIES, Operation.SYNC, ("a", "b"))
-    body, source = b'{"a":1,"b":"x"}', {"z": 1}
+    body, source = b'{"a":1,"b":"x"}', b'{"record":{"z":1}}'
     bench.dispatcher.take(OutboundRecord("s", target, "k", ("k",), body, "arrived", source))
     bench.send_open()
     bench.answer(0, REFUSED)
     bench.dispatcher.before_read(None)
-    reject = Reject("arrived", MarketoObject.OPPORTUNITIES, source, REFUSED.reasons, "r#7")
+    reject = Reject("arrived", MarketoObject.OPPORTUNITIES, {"z": 1}, REFUSED.reasons, "r#7")
     rejects.write.assert_called_once_with(reject)
     assert list(bench.counters.summary_lines()) == ["1 rejected with 1003 (Bad): 1/x"]
