@@ -108,6 +108,7 @@ class TargetRun:
         ledger = Ledger()
         self.waiting = WaitingRecords(
             ledger,
+            merges=settings.merges,
             max_batch_records=limits.max_batch_records,
             max_held_bytes=limits.max_held_bytes,
         )

@@ -85,6 +85,15 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
             "and counted."
         ),
     },
+    "merge_versions": {
+        "type": "boolean",
+        "default": True,
+        "title": "Merge versions",
+        "description": (
+            "Merge upserts of one key that wait into one, field by field; `false` sends each, for "
+            "campaigns that trigger on every step. Never with `createOnly`."
+        ),
+    },
     "rejects_path": {
         "type": "string",
         "minLength": 1,
@@ -128,6 +137,7 @@ class TargetSettings:
     skip_unchanged: bool = False
     truncate_strings: bool = False
     hard_delete: bool = False
+    merge_versions: bool = True
     rejects_path: str | None = None
     max_rejects: int = 0
     dry_run: bool = False
@@ -137,6 +147,11 @@ class TargetSettings:
         """Pick the target's settings from a config that has been validated."""
         chosen = {name: config.get(name) for name in _OWN_SETTINGS}
         return cls(**{name: value for name, value in chosen.items() if value is not None})
+
+    @property
+    def merges(self) -> bool:
+        """Return whether upserts of one key are merged; a second create has to be refused."""
+        return self.merge_versions and self.action != "createOnly"
 
     def exceeded_by(self, rejected: int) -> bool:
         """Return whether so many rejected records exceed max_rejects."""

@@ -9,15 +9,17 @@ from marketo_opps import (
     CrmManagedError,
     DataError,
     MarketoError,
+    MarketoObject,
     TooLargeError,
     decode_record,
 )
 from marketo_opps.errors import UnexpectedResponseError
 from target_marketo_opps.delivery import outcomes
-from target_marketo_opps.delivery.batches import Operation
+from target_marketo_opps.delivery.batches import Batch, Operation
 from target_marketo_opps.delivery.bisection import BAD_SALES_PERSON, BadDataError, Refused, bisect
 from target_marketo_opps.delivery.outcomes import BatchResult, Outcome, RecordOutcome
 from target_marketo_opps.delivery.stored_records import StoredRecords
+from target_marketo_opps.delivery.version_search import VersionSearch
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,15 +27,16 @@ if t.TYPE_CHECKING:
     from marketo_opps import (
         BatchOutcome,
         MarketoClient,
-        MarketoObject,
         ObjectDescription,
         RecordResult,
     )
-    from target_marketo_opps.delivery.batches import Batch
     from target_marketo_opps.delivery.reject_policy import RejectPolicy
     from target_marketo_opps.settings import TargetSettings
 
 _LOGGER = logging.getLogger("target-marketo-opps")
+
+_KEY_CODES = frozenset({"1007", "1013"})
+"""Reasons that concern the key, which all versions have in common."""
 
 _SALES_PERSON = "externalSalesPersonId"
 _GONE_CODES = frozenset({"1004", "1013"})
@@ -79,9 +82,37 @@ class BatchWriter:
         result = BatchResult(batch)
         try:
             result.failure = self._deliver(result, self._pending(result))
+            if result.failure is None:
+                result.failure = self._halve_merged(result)
         except MarketoError as error:
             result.failure = error
         return result
+
+    def _halve_merged(self, result: BatchResult) -> MarketoError | None:
+        """Find the bad versions of rejected records, and deliver the others in their order.
+
+        Halves of several records share a call. Returns as `_deliver` does.
+        """
+        records = result.batch.records
+        update_only = self._settings.action == "updateOnly"
+        indices = _to_be_halved(result, update_only=update_only)
+        found = {index: VersionSearch(records[index]) for index in indices}
+        result.of_versions = {index: search.outcomes for index, search in found.items()}
+        searches = list(found.values())
+        while searches and not self._is_over_limit(result):
+            parts = Batch(result.batch.target)
+            for search in searches:
+                parts.add(search.part())
+            answers = BatchResult(parts)
+            try:
+                failure = self._deliver(answers, range(len(searches)))
+            finally:
+                for search, outcome in zip(searches, answers.outcomes, strict=True):
+                    search.answer(outcome)
+            if failure is not None:
+                return failure
+            searches = [search for search in searches if search.is_under_way]
+        return None
 
     def _deliver(self, result: BatchResult, indices: Sequence[int]) -> MarketoError | None:
         """Send records, in one call or, if Marketo refuses that, in parts.
@@ -146,7 +177,7 @@ class BatchWriter:
 
     def _attempt(self, result: BatchResult, indices: Sequence[int]) -> BadDataError | None:
         """Send these records in one call and record the outcomes, or return Marketo's refusal."""
-        records = [result.batch.records[index].body for index in indices]
+        records = [result.batch.records[index].sent_body for index in indices]
         try:
             response = self._send(result.batch, records)
         except (DataError, TooLargeError) as error:
@@ -183,6 +214,23 @@ class BatchWriter:
         self._stored.resolve_already_exists(result, indices)
 
 
+def _to_be_halved(result: BatchResult, *, update_only: bool) -> list[int]:
+    """Return the merged records that were rejected for what only some versions may hold."""
+    # What is not found is the record itself, or what the key of a role names.
+    is_role = result.batch.target.obj is MarketoObject.OPPORTUNITY_ROLES
+    key_codes = _KEY_CODES | ({"1004"} if is_role or update_only else set())
+    return [
+        index
+        for index, (record, outcome) in enumerate(
+            zip(result.batch.records, result.outcomes, strict=True)
+        )
+        if record.versions
+        and outcome is not None
+        and outcome.is_rejected
+        and not any(why.code in key_codes for why in outcome.reasons)
+    ]
+
+
 def _record_outcome(batch: Batch, result: RecordResult, request_id: str | None) -> RecordOutcome:
     if result.status != _SKIPPED:
         return accepted_outcome(result.status, request_id)
@@ -210,5 +258,5 @@ def accepted_outcome(status: str, request_id: str | None) -> RecordOutcome:
 
 
 def _sales_person(result: BatchResult, index: int) -> str | None:
-    body = result.batch.records[index].body
+    body = result.batch.records[index].sent_body
     return t.cast("str | None", decode_record(body).get(_SALES_PERSON))

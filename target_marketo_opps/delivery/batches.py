@@ -8,10 +8,11 @@ import typing as t
 from dataclasses import dataclass
 
 from marketo_opps import MAX_BATCH_RECORDS
+from target_marketo_opps.delivery.versions import MergedBody
 from target_marketo_opps.mapping.record_mapping import MAX_RECORD_BYTES
 
 if t.TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator
+    from collections.abc import Hashable, Iterator, Sequence
 
     from marketo_opps import MarketoObject
 
@@ -36,21 +37,25 @@ class BatchTarget:
         obj: opportunities or roles.
         operation: sync or delete.
         key_fields: the object's key fields.
+        merges: whether records of one key that wait are merged into one.
 
     Attributes:
         open_batches: those being filled.
         has_accepted: whether Marketo has accepted a record of it in this run; set by any thread.
     """
 
-    __slots__ = ("has_accepted", "key_fields", "obj", "open_batches", "operation")
+    __slots__ = ("has_accepted", "key_fields", "merges", "obj", "open_batches", "operation")
 
     def __init__(
         self,
         obj: MarketoObject,
         operation: Operation,
         key_fields: tuple[str, ...],
+        *,
+        merges: bool = False,
     ) -> None:
         self.obj = obj
+        self.merges = merges
         self.operation = operation
         self.key_fields = key_fields
         self.open_batches: list[Batch] = []
@@ -59,7 +64,7 @@ class BatchTarget:
 
 @dataclass(slots=True, eq=False)
 class OutboundRecord:
-    """One record on its way to Marketo.
+    """One record on its way to Marketo; it keeps the later versions that are merged into it.
 
     Attributes:
         stream: the stream it is counted for, named as after `stream_maps`.
@@ -70,6 +75,8 @@ class OutboundRecord:
         body: the record as Marketo takes it; of a delete the key alone.
         source_stream: the stream as it arrived, before `stream_maps`.
         source: the line on which it arrived.
+        versions: if others are merged into it, all of them in their order, itself the first.
+        merged: if others are merged into it, what they make together.
     """
 
     stream: str
@@ -79,11 +86,53 @@ class OutboundRecord:
     body: bytes
     source_stream: str
     source: bytes
+    versions: list[OutboundRecord] | None = None
+    merged: MergedBody | None = None
+
+    @property
+    def all_versions(self) -> Sequence[OutboundRecord]:
+        """Return its versions, in their order; most records have one."""
+        return self.versions or (self,)
+
+    @property
+    def own_bytes(self) -> int:
+        """Return how much memory it takes, later versions aside."""
+        return len(self.body) + len(self.source) + RECORD_OVERHEAD_BYTES
 
     @property
     def held_bytes(self) -> int:
-        """Return how much memory it takes."""
-        return len(self.body) + len(self.source) + RECORD_OVERHEAD_BYTES
+        """Return how much memory it takes, with later versions."""
+        if self.merged is None:
+            return self.own_bytes
+        return sum(version.own_bytes for version in self.all_versions)
+
+    @property
+    def sent_body(self) -> bytes:
+        """Return what is sent: its body, or that of all versions together."""
+        return self.body if self.merged is None else self.merged.encoded()
+
+    @property
+    def sent_bytes(self) -> int:
+        """Return how long that is."""
+        return len(self.body) if self.merged is None else self.merged.size_bytes
+
+    def merge(self, version: OutboundRecord, *, most_bytes: int) -> bool:
+        """Merge a later version into this record, if that makes it no longer than is allowed.
+
+        Args:
+            version: of the same key.
+            most_bytes: that it may add.
+
+        Returns:
+            Whether it is done.
+        """
+        merged = self.merged or MergedBody(self.body, self.target.key_fields)
+        if not merged.add(version.body, most_bytes=most_bytes):
+            return False
+        self.versions = self.versions or [self]
+        self.versions.append(version)
+        self.merged = merged
+        return True
 
 
 class Batch:
@@ -95,26 +144,34 @@ class Batch:
 
     Attributes:
         records: those added so far.
-        keys: theirs.
+        by_key: the same, by their keys.
         size_bytes: of their bodies and the commas between them.
         held_bytes: the memory that they take.
         is_open: whether more may be added.
     """
 
-    __slots__ = ("_max_records", "held_bytes", "is_open", "keys", "records", "size_bytes", "target")
+    __slots__ = (
+        "_max_records",
+        "by_key",
+        "held_bytes",
+        "is_open",
+        "records",
+        "size_bytes",
+        "target",
+    )
 
     def __init__(self, target: BatchTarget, max_records: int = MAX_BATCH_RECORDS) -> None:
         self.target = target
         self.records: list[OutboundRecord] = []
-        self.keys: set[Hashable] = set()
+        self.by_key: dict[Hashable, OutboundRecord] = {}
         self.size_bytes = 0
         self.held_bytes = 0
         self.is_open = True
         self._max_records = max_records
 
-    def fits(self, body: bytes) -> bool:
-        """Return whether one more record of these bytes keeps the call within its limits."""
-        return self.size_bytes + len(body) < MAX_RECORD_BYTES
+    def fits(self, record: OutboundRecord) -> bool:
+        """Return whether one more record keeps the call within its limits."""
+        return self.size_bytes + record.sent_bytes < MAX_RECORD_BYTES
 
     @property
     def is_full(self) -> bool:
@@ -129,10 +186,20 @@ class Batch:
     def add(self, record: OutboundRecord) -> None:
         """Add a record that fits."""
         self.records.append(record)
-        self.keys.add(record.key)
-        self.size_bytes += len(record.body) + 1
+        self.by_key[record.key] = record
+        self.size_bytes += record.sent_bytes + 1
         self.held_bytes += record.held_bytes
+
+    def merge(self, version: OutboundRecord) -> bool:
+        """Merge a version into the record of its key, if it fits; return whether it is done."""
+        record = self.by_key[version.key]
+        before = record.sent_bytes
+        if not record.merge(version, most_bytes=MAX_RECORD_BYTES - 1 - self.size_bytes):
+            return False
+        self.size_bytes += record.sent_bytes - before
+        self.held_bytes += version.own_bytes
+        return True
 
     def may_take(self, record: OutboundRecord) -> bool:
         """Return whether a record may follow another of its ordering key in this call."""
-        return self.is_open and self.target is record.target and record.key not in self.keys
+        return self.is_open and self.target is record.target and record.key not in self.by_key

@@ -33,6 +33,7 @@ class RunCounters:
         self._existing_theirs = 0
         self._existing_unresolved = 0
         self._outcomes: dict[str, Counter[Outcome]] = {}
+        self._merged: Counter[str] = Counter()
         self._codes: Counter[str] = Counter()
         self._messages: dict[str, str] = {}
         self._codes_of_several_messages: set[str] = set()
@@ -45,6 +46,10 @@ class RunCounters:
     def count(self, stream: str, kind: Outcome, count: int = 1) -> None:
         """Count records that were not rejected."""
         self._outcomes[stream][kind] += count
+
+    def count_merged(self, stream: str) -> None:
+        """Count a record that was merged into an earlier one, whatever became of it."""
+        self._merged[stream] += 1
 
     def reject(self, stream: str, key: str, reasons: Sequence[Reason]) -> None:
         """Count a rejected record, under the first of its reasons."""
@@ -94,11 +99,13 @@ class RunCounters:
 
     def closing_line(self, counts: CallCounts, seconds: float) -> str:
         """Return the last line: outcomes by stream, calls, retries and seconds."""
-        streams = "; ".join(
-            f"{stream}: " + ", ".join(f"{outcomes[kind]:,} {kind.value}" for kind in Outcome)
-            for stream, outcomes in self._outcomes.items()
-        )
+        streams = "; ".join(f"{stream}: {self._told(stream)}" for stream in self._outcomes)
         took = f"{counts.calls:,} calls, {counts.retries:,} retries, {seconds:.1f} s"
         undelivered = self.read - self.settled
         lost = f"; {undelivered:,} not delivered" if undelivered else ""
         return f"{streams or 'No records'}{lost}; {took}."
+
+    def _told(self, stream: str) -> str:
+        told = [f"{self._outcomes[stream][kind]:,} {kind.value}" for kind in Outcome]
+        merged = self._merged[stream]
+        return ", ".join([*told, f"{merged:,} merged"] if merged else told)

@@ -67,7 +67,7 @@ class DryRun:
             self._predicted.update((_digest(record), False) for record in batch.records)
             self._count(result, lookups=0)
             return
-        ours = [decode_record(record.body) for record in batch.records]
+        ours = [decode_record(record.sent_body) for record in batch.records]
         found = self._find(batch, ours)
         comparison = Comparison(self._describe(batch.target.obj), batch.target.key_fields)
         for index, (record, fields) in enumerate(zip(batch.records, ours, strict=True)):

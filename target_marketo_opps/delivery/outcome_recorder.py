@@ -37,16 +37,18 @@ class OutcomeRecorder:
             The error to raise once this is done, if more records are rejected than allowed.
         """
         self._counters.count_existing(result)
-        streams = [record.stream for record in result.batch.records]
-        outcomes = Counter(zip(streams, result.outcomes, strict=True))
+        outcomes = Counter((record.stream, outcome) for record, outcome in result.by_version())
         for (stream, outcome), count in outcomes.items():
             if outcome is not None and not outcome.is_rejected:
                 self._counters.count(stream, outcome.kind, count)
+        for record in result.batch.records:
+            for version in record.all_versions[1:]:
+                self._counters.count_merged(version.stream)
         return self._record_rejects(result) if result.rejected else None
 
     def _record_rejects(self, result: BatchResult) -> RejectLimitError | None:
         over_limit: RejectLimitError | None = None
-        for record, outcome in zip(result.batch.records, result.outcomes, strict=True):
+        for record, outcome in result.by_version():
             if outcome is None or not outcome.is_rejected:
                 continue
             try:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import typing as t
 from dataclasses import dataclass, field
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from marketo_opps import MarketoError, Reason
-    from target_marketo_opps.delivery.batches import Batch
+    from target_marketo_opps.delivery.batches import Batch, OutboundRecord
 
 
 class Outcome(enum.Enum):
@@ -51,6 +52,15 @@ DELETED = RecordOutcome(Outcome.DELETED)
 UNCHANGED = RecordOutcome(Outcome.UNCHANGED)
 
 
+def spread(outcome: RecordOutcome | None, count: int) -> list[RecordOutcome | None]:
+    """Return the outcome of each of several versions that were sent as one.
+
+    What the first has created, the others update.
+    """
+    later = UPDATED if outcome is CREATED else outcome
+    return [outcome, *[later] * (count - 1)]
+
+
 @dataclass(slots=True, eq=False)
 class BatchResult:
     """The outcomes of a batch, as far as they are known.
@@ -64,6 +74,8 @@ class BatchResult:
         existing_ours: records that "already exist" because a lost call had created them.
         existing_theirs: records that "already exist" and had been there before.
         existing_unresolved: records that "already exist", since when could not be found out.
+        of_versions: of merged records that were rejected as a whole and then halved, by index, the
+            outcome of each version.
     """
 
     batch: Batch
@@ -73,14 +85,16 @@ class BatchResult:
     existing_ours: int = 0
     existing_theirs: int = 0
     existing_unresolved: int = 0
+    of_versions: dict[int, list[RecordOutcome | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.outcomes = [None] * len(self.batch.records)
 
     @property
     def is_complete(self) -> bool:
-        """Return whether the outcome of every record is known."""
-        return None not in self.outcomes
+        """Return whether the outcome of every record and version is known."""
+        halved = itertools.chain.from_iterable(self.of_versions.values())
+        return None not in self.outcomes and None not in halved
 
     @property
     def unresolved(self) -> list[int]:
@@ -89,8 +103,25 @@ class BatchResult:
 
     @property
     def rejected(self) -> int:
-        """Return how many records were rejected."""
-        return sum(1 for outcome in self.outcomes if outcome and outcome.is_rejected)
+        """Return how many records were rejected, a merged one being one until it is halved."""
+        whole = sum(
+            1
+            for index, outcome in enumerate(self.outcomes)
+            if outcome and outcome.is_rejected and index not in self.of_versions
+        )
+        halved = itertools.chain.from_iterable(self.of_versions.values())
+        return whole + sum(1 for outcome in halved if outcome and outcome.is_rejected)
+
+    def by_version(self) -> Iterator[tuple[OutboundRecord, RecordOutcome | None]]:
+        """Yield each record with its outcome; of a merged one each version."""
+        for index, (record, outcome) in enumerate(
+            zip(self.batch.records, self.outcomes, strict=True)
+        ):
+            if record.versions is None:
+                yield record, outcome
+            else:
+                each = self.of_versions.get(index) or spread(outcome, len(record.versions))
+                yield from zip(record.versions, each, strict=True)
 
     def mark_ambiguous(self, indices: Sequence[int], moment: datetime | None) -> None:
         """Remember the earliest ambiguous send of each record; None where there was none."""

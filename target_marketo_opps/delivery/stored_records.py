@@ -102,7 +102,7 @@ def _is_refused_as_existing(result: BatchResult, index: int) -> bool:
 
 
 def _decoded(result: BatchResult, index: int) -> Record:
-    return decode_record(result.batch.records[index].body)
+    return decode_record(result.batch.records[index].sent_body)
 
 
 def _fields_of(records: Mapping[int, Record], *more: str) -> list[str]:

@@ -7,7 +7,8 @@ A record waits because
 - an earlier record of one of its ordering keys waits.
 
 Each waits in one order of arrival, its ordering keys' lines; all of them are accounted for in
-bytes, and in the ledger.
+bytes, and in the ledger. While it waits, later upserts of its key are merged into it: past other
+upserts, but never past a delete that shares its key or its opportunity.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ import typing as t
 from collections import deque
 
 from marketo_opps import MAX_BATCH_RECORDS
-from target_marketo_opps.delivery.batches import Batch, BatchTarget
+from target_marketo_opps.delivery.batches import Batch, BatchTarget, Operation
+from target_marketo_opps.mapping.record_mapping import MAX_RECORD_BYTES
 
 if t.TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
     from marketo_opps import MarketoObject
-    from target_marketo_opps.delivery.batches import Operation, OutboundRecord
+    from target_marketo_opps.delivery.batches import OutboundRecord
     from target_marketo_opps.state.ledger import Ledger
 
 MAX_HELD_BYTES = 32_000_000
@@ -31,6 +33,38 @@ MAX_HELD_BYTES = 32_000_000
 
 _MAX_OPEN_BATCHES = 3
 """First-fit over at most so many open batches of a target."""
+
+
+class _Line:
+    """The records of one ordering key that wait, in the order of arrival.
+
+    Attributes:
+        records: the first goes next.
+        last_upserts: those that later versions are merged into, by target and key.
+        deletes: how many of the records delete.
+    """
+
+    __slots__ = ("deletes", "last_upserts", "records")
+
+    def __init__(self) -> None:
+        self.records: deque[OutboundRecord] = deque()
+        self.last_upserts: dict[tuple[BatchTarget, Hashable], OutboundRecord] = {}
+        self.deletes = 0
+
+    def append(self, record: OutboundRecord) -> None:
+        self.records.append(record)
+        if record.target.operation is Operation.DELETE:
+            self.deletes += 1
+            self.last_upserts.clear()
+        elif record.target.merges:
+            self.last_upserts[record.target, record.key] = record
+
+    def pop(self) -> None:
+        record = self.records.popleft()
+        if record.target.operation is Operation.DELETE:
+            self.deletes -= 1
+        elif self.last_upserts.get((record.target, record.key)) is record:
+            del self.last_upserts[record.target, record.key]
 
 
 class WaitingRecords:
@@ -42,6 +76,7 @@ class WaitingRecords:
 
     Args:
         ledger: told of every batch and waiting record that a STATE has to wait for.
+        merges: whether later upserts of a key are merged into one that waits.
         max_batch_records: records a call.
         max_held_bytes: how much memory all records together may take, until they are settled.
 
@@ -56,6 +91,7 @@ class WaitingRecords:
         self,
         ledger: Ledger,
         *,
+        merges: bool = False,
         max_batch_records: int = MAX_BATCH_RECORDS,
         max_held_bytes: int = MAX_HELD_BYTES,
     ) -> None:
@@ -64,10 +100,11 @@ class WaitingRecords:
         self.held_bytes = 0
         self.max_held_bytes = max_held_bytes
         self._ledger = ledger
+        self._merges = merges
         self._max_batch_records = max_batch_records
         self._targets: list[BatchTarget] = []
         self._holders: dict[Hashable, Batch] = {}
-        self._lines: dict[Hashable, deque[OutboundRecord]] = {}
+        self._lines: dict[Hashable, _Line] = {}
 
     def target(
         self,
@@ -79,7 +116,8 @@ class WaitingRecords:
         for target in self._targets:
             if target.obj is obj and target.operation is operation:
                 return target
-        self._targets.append(BatchTarget(obj, operation, key_fields))
+        merges = self._merges and operation is Operation.SYNC
+        self._targets.append(BatchTarget(obj, operation, key_fields, merges=merges))
         return self._targets[-1]
 
     @property
@@ -88,8 +126,14 @@ class WaitingRecords:
         return self.held_bytes > self.max_held_bytes
 
     def add(self, record: OutboundRecord) -> None:
-        """Add a record to a batch, or to its lines; `closed` may have grown."""
-        self.held_bytes += record.held_bytes
+        """Merge a record, or add it to a batch or to its lines; `closed` may have grown."""
+        self.held_bytes += record.own_bytes
+        if (
+            record.target.merges
+            and record.ordering_keys[0] in self._holders
+            and self._merge(record)
+        ):
+            return
         batch = self._find_batch(record)
         if batch is None:
             self._enqueue(record)
@@ -124,6 +168,28 @@ class WaitingRecords:
         """Return all batches that are being filled."""
         return itertools.chain.from_iterable(target.open_batches for target in self._targets)
 
+    def _merge(self, record: OutboundRecord) -> bool:
+        """Merge a record into the last upsert of its key that waits, if there is one it fits."""
+        lines = [self._lines.get(key) for key in record.ordering_keys]
+        if any(lines):
+            name = record.target, record.key
+            found = {line.last_upserts.get(name) if line else None for line in lines}
+            last = found.pop()
+            if last is not None and not found:
+                room = MAX_RECORD_BYTES - 1 - last.sent_bytes
+                return last.merge(record, most_bytes=room)
+            if last or found or any(line and line.deletes for line in lines):
+                return False
+        batches = {self._holders.get(key) for key in record.ordering_keys}
+        batch = batches.pop()
+        if batch is None or batches or not batch.is_open or batch.target is not record.target:
+            return False
+        if record.key not in batch.by_key or not batch.merge(record):
+            return False
+        if batch.is_full:
+            self._close(batch)
+        return True
+
     def _find_batch(self, record: OutboundRecord) -> Batch | None:
         """Return the batch that may take the record, or None when it has to wait."""
         found: Batch | None = None
@@ -137,13 +203,13 @@ class WaitingRecords:
                 return None
             found = batch
         if found is not None:
-            return found if found.fits(record.body) else None
+            return found if found.fits(record) else None
         return self._open_batch(record)
 
     def _open_batch(self, record: OutboundRecord) -> Batch:
         target = record.target
         for batch in target.open_batches:
-            if batch.fits(record.body):
+            if batch.fits(record):
                 return batch
         if len(target.open_batches) == _MAX_OPEN_BATCHES:
             self._close(max(target.open_batches, key=lambda batch: batch.size_bytes))
@@ -165,14 +231,14 @@ class WaitingRecords:
     def _enqueue(self, record: OutboundRecord) -> None:
         self._ledger.hold(record)
         for key in record.ordering_keys:
-            self._lines.setdefault(key, deque()).append(record)
+            self._lines.setdefault(key, _Line()).append(record)
 
     def _advance(self, ordering_key: Hashable) -> None:
         """Place the records at the head of a key's line, as far as possible."""
         freed = [ordering_key]
         while freed:
             line = self._lines.get(freed[-1])
-            record = line[0] if line else None
+            record = line.records[0] if line else None
             if record is None or not self._try_place(record):
                 freed.pop()
             else:
@@ -181,12 +247,12 @@ class WaitingRecords:
     def _try_place(self, record: OutboundRecord) -> bool:
         """Place a waiting record, if it heads all its lines and a batch may take it."""
         lines = {key: self._lines.pop(key) for key in record.ordering_keys}
-        heads_all = all(line[0] is record for line in lines.values())
+        heads_all = all(line.records[0] is record for line in lines.values())
         batch = self._find_batch(record) if heads_all else None
         if batch is not None:
             for line in lines.values():
-                line.popleft()
-        self._lines.update({key: line for key, line in lines.items() if line})
+                line.pop()
+        self._lines.update({key: line for key, line in lines.items() if line.records})
         if batch is None:
             return False
         self._ledger.move(record, batch)

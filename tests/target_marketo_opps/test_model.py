@@ -120,6 +120,7 @@ def cases(draw):
         "states": draw(st.sets(st.integers(1, 40), max_size=6)),
         "batch": draw(st.sampled_from([1, 2, 3, 5, 300])),
         "max_concurrent_calls": draw(st.integers(1, 3)),
+        "merge_versions": draw(st.booleans()),
     }
 
 

@@ -500,7 +500,12 @@ class TestDryRun:
         changed = singer.opportunity("old", amount=2)
         messages = [singer.schema(), *olds, changed, *olds]
         run = singer.run(
-            marketo_sandbox, messages, dry_run=dry_run, action=action, skip_unchanged=True
+            marketo_sandbox,
+            messages,
+            dry_run=dry_run,
+            action=action,
+            skip_unchanged=True,
+            merge_versions=False,
         ).succeeded()
         assert "0 created, 2 updated, 0 deleted, 3 unchanged" in run.closing
 

@@ -32,6 +32,7 @@ OFFERED = {
     "skip_unchanged",
     "truncate_strings",
     "hard_delete",
+    "merge_versions",
     "rejects_path",
     "max_rejects",
     "dry_run",
