@@ -28,6 +28,7 @@ from marketo_opps.models import BatchOutcome, CallCounts, MarketoObject, ObjectD
 from marketo_opps.pacing import PACING_WINDOW_SECONDS
 from marketo_opps.record_results import read_record_results
 from marketo_opps.request_loop import RequestLoop
+from marketo_opps.server_clock import local_now
 from marketo_opps.wire import MAX_BATCH_RECORDS, encode_batch, encode_record
 
 if t.TYPE_CHECKING:
@@ -78,6 +79,7 @@ class MarketoClient:
         clock: monotonic seconds.
         nap: waits on a condition, at most for the given seconds.
         fraction: random numbers from 0 to 1, for jitter.
+        local_now: the present by this machine's clock.
         session: a session of `requests` to use instead of a new one.
         writes: True if it is there to write: what it only reads is for that, and so is the advice
             in error texts.
@@ -91,6 +93,7 @@ class MarketoClient:
         clock: Callable[[], float] = time.monotonic,
         nap: Nap = threading.Condition.wait,
         fraction: Callable[[], float] = random.random,
+        local_now: Callable[[], datetime] = local_now,
         session: requests.Session | None = None,
         writes: bool = False,
         pacing_window_seconds: float = PACING_WINDOW_SECONDS,
@@ -102,6 +105,7 @@ class MarketoClient:
             clock=clock,
             nap=nap,
             fraction=fraction,
+            local_now=local_now,
             session=session,
             writes=writes,
             pacing_window_seconds=pacing_window_seconds,
@@ -141,6 +145,14 @@ class MarketoClient:
         travel at the most. Where there was no response yet, a token is fetched.
         """
         return self._loop.server_now()
+
+    def earliest_now(self) -> datetime:
+        """Return the present by Marketo's clock, by the `Date` header that makes it the earliest.
+
+        For the beginning of a run, which must not lie ahead: one response that tells the right time
+        is enough, whatever others tell.
+        """
+        return self._loop.earliest_now()
 
     # Opportunities and roles
 

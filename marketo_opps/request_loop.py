@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import typing as t
-from datetime import timedelta
-from http import HTTPStatus
 
 import backoff
 
@@ -24,6 +22,7 @@ from marketo_opps.models import CallCounts
 from marketo_opps.pacing import PACING_WINDOW_SECONDS, Pacer
 from marketo_opps.quota import DailyCallLimit
 from marketo_opps.retry import delay_seconds, pauses_all_threads
+from marketo_opps.server_clock import ServerClock, local_now
 from marketo_opps.transport import Transport
 
 if t.TYPE_CHECKING:
@@ -54,6 +53,7 @@ class RequestLoop:
         clock: Callable[[], float],
         nap: Nap,
         fraction: Callable[[], float],
+        local_now: Callable[[], datetime] = local_now,
         session: requests.Session | None = None,
         writes: bool = False,
         pacing_window_seconds: float = PACING_WINDOW_SECONDS,
@@ -83,7 +83,7 @@ class RequestLoop:
         )
         self._counts = CallCounts()
         self._counts_lock = threading.Lock()
-        self._server_clock: tuple[datetime, float] | None = None
+        self._server_clock = ServerClock(clock, local_now)
 
     @property
     def counts(self) -> CallCounts:
@@ -91,12 +91,17 @@ class RequestLoop:
         return self._counts
 
     def server_now(self) -> datetime:
-        """Return the present by Marketo's clock; fetch a token if there was no response yet."""
-        if self._server_clock is None:
+        """Return the present as the last response told it; fetch a token if there was none yet."""
+        return self._clock_of_server().now()
+
+    def earliest_now(self) -> datetime:
+        """Return the present as the earliest response told it; fetch a token if there was none."""
+        return self._clock_of_server().earliest_now()
+
+    def _clock_of_server(self) -> ServerClock:
+        if not self._server_clock.is_known:
             self._repeat(self._tokens.token, CallAttempts())
-        assert self._server_clock is not None
-        server_time, synced_at = self._server_clock
-        return server_time + timedelta(seconds=self._clock() - synced_at)
+        return self._server_clock
 
     def calls_today(self) -> int:
         """Return the calls that all users of the instance have made today; may lag."""
@@ -183,7 +188,7 @@ class RequestLoop:
     def _exchange(self, call: Call, token: Token, attempts: CallAttempts) -> HttpResponse:
         self._count(is_retry=attempts.first_sent_at is not None)
         attempts.sent = True
-        attempts.first_sent_at = attempts.first_sent_at or self.server_now()
+        attempts.first_sent_at = attempts.first_sent_at or self._server_clock.now()
         sent_at = self._clock()
         response = self._transport.send(
             call.method,
@@ -192,7 +197,7 @@ class RequestLoop:
             headers={**call.headers, "Authorization": f"Bearer {token.value}"},
             server_timeout_seconds=call.server_timeout_seconds,
         )
-        self._sync_clock(response)
+        self._server_clock.sync(response.server_time, response.status)
         milliseconds = 1000 * (self._clock() - sent_at)
         _LOGGER.debug("%s: HTTP %d in %.0f ms", call.name, response.status, milliseconds)
         return response
@@ -238,13 +243,8 @@ class RequestLoop:
             token_path(settings.client_id, settings.client_secret),
             server_timeout_seconds=SERVER_TIMEOUT_SECONDS,
         )
-        self._sync_clock(response)
+        self._server_clock.sync(response.server_time, response.status)
         return read_token(response, now=sent_at)
-
-    def _sync_clock(self, response: HttpResponse) -> None:
-        # A response of a balancer or a proxy goes by another clock.
-        if self._server_clock is None or response.status == HTTPStatus.OK:
-            self._server_clock = (response.server_time, self._clock())
 
     def _count(self, *, is_retry: bool) -> None:
         with self._counts_lock:

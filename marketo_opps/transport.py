@@ -5,7 +5,6 @@ from __future__ import annotations
 import ssl
 import typing as t
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -17,9 +16,12 @@ from marketo_opps.connection_errors import connection_error, unreachable_error
 from marketo_opps.errors import ConnectionLostError, MarketoError, SettingsError
 from marketo_opps.http_headers import moment, retry_after_seconds
 from marketo_opps.proxies import usable_proxy
+from marketo_opps.server_clock import local_now
 from marketo_opps.watchdog import Watchdog, WatchedAdapter
 
 if t.TYPE_CHECKING:
+    from datetime import datetime
+
     from marketo_opps.settings import ConnectionSettings
     from marketo_opps.watchdog import Attempt
 
@@ -34,13 +36,14 @@ _MOST_CONNECTIONS = 11
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """An HTTP response: status, Marketo's `Date` (aware), and the whole body, decompressed.
+    """An HTTP response: status, Marketo's `Date` in UTC, and the whole body, decompressed.
 
-    `retry_after_seconds` is the shortest wait that it asks for before the next try.
+    `server_time` is None where no `Date` can be read. `retry_after_seconds` is the shortest wait
+    that it asks for before the next try.
     """
 
     status: int
-    server_time: datetime
+    server_time: datetime | None
     body: bytes
     content_type: str
     retry_after_seconds: float | None = None
@@ -162,13 +165,15 @@ def _read(response: requests.Response) -> HttpResponse:
     # Not `iter_content`: it waits until a chunk is full, however slowly the bytes drip in.
     chunks = iter(lambda: response.raw.read1(_CHUNK_BYTES, decode_content=True), b"")
     body = b"".join(chunks)
-    server_time = moment(response.headers.get("Date")) or datetime.now(UTC)
+    server_time = moment(response.headers.get("Date"))
     return HttpResponse(
         status=response.status_code,
         server_time=server_time,
         body=body,
         content_type=response.headers.get("Content-Type", ""),
-        retry_after_seconds=retry_after_seconds(response.headers.get("Retry-After"), server_time),
+        retry_after_seconds=retry_after_seconds(
+            response.headers.get("Retry-After"), server_time or local_now()
+        ),
     )
 
 

@@ -503,6 +503,9 @@ CASES: dict[str, Case] = {
         world.refusing("604", times=1), **{**VALUES, "max_retry_seconds": 5}
     ),
     "... Fetching a new token.": expired,
+    "By Marketo's answer it is": answered(
+        json={"success": True, "result": []}, headers={"Date": "Mon, 23 Nov 2015 17:00:00 GMT"}
+    ),
     "Marketo warns about": answered(json={"success": True, "result": [], "warnings": ["look out"]}),
     "... Taking the call of": taken_apart,
     "... After ... calls on parts of a batch": all_refused,

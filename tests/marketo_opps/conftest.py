@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from email.utils import parsedate_to_datetime
 
 import pytest
 import requests
@@ -161,6 +162,7 @@ def connect(instance, settings, fake_time):
             clock=time.clock,
             nap=time.nap,
             fraction=lambda: 0.5,
+            local_now=lambda: parsedate_to_datetime(SERVER_TIME),
             session=instance.session,
         )
         made.append(client)

@@ -712,3 +712,16 @@ def test_a_total_of_calls_that_is_no_number_is_told(day, instance, client, succe
 def test_a_paging_token_may_be_a_number(token, instance, client, success):
     instance.answers("activities/pagingtoken.json", success(nextPageToken=token))
     assert client.paging_token(DATE) == "12"
+
+
+def test_a_runs_beginning_goes_by_the_earliest_date(instance, client, success, fake_time):
+    dates = ["Tue, 24 Nov 2026 17:00:00 GMT", "Mon, 23 Nov 2026 17:00:00 GMT"]
+    instance.answers(
+        "stats/usage.json",
+        *({"status_code": 200, "json": success(), "headers": {"Date": date}} for date in dates * 2),
+    )
+    for _ in range(3):
+        client.calls_today()
+    fake_time.now += 5
+    assert client.earliest_now() == DATE + timedelta(seconds=5)
+    assert client.server_now() == DATE + timedelta(days=1, seconds=5)
