@@ -28,6 +28,8 @@ from marketo_opps.plugin.settings import (
 from marketo_opps.settings import PACKAGE_NAME
 
 if t.TYPE_CHECKING:
+    import logging
+
     import click
 
 _ENVIRONMENT = "ENV"
@@ -35,6 +37,11 @@ _ENVIRONMENT = "ENV"
 
 EXPECTED_ERRORS = (ConfigValidationError, MappingError)
 """The SDK's exceptions whose text is made for users."""
+
+
+def _is_true_of_settings(record: logging.LogRecord) -> bool:
+    """Return False for what the SDK says where it has not read the environment itself."""
+    return record.msg != "Skipping parse of env var settings..."
 
 
 class MarketoPlugin(PluginBase):
@@ -72,6 +79,7 @@ class MarketoPlugin(PluginBase):
         errors = self.complete_settings(settings)
         if errors and validate_config:
             raise ConfigValidationError("Config validation failed", errors=errors, schema={})
+        self.logger.addFilter(_is_true_of_settings)
         super().__init__(config=settings, validate_config=validate_config, **options)
 
     # Settings

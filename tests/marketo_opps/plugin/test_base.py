@@ -173,3 +173,15 @@ def test_signal_handlers_are_left_as_they_are():
 def test_an_unreadable_config_file_is_an_error(tmp_path):
     with pytest.raises(SettingsError, match="--config: cannot read"):
         Plugin.cli.main(["--config", str(tmp_path / "none.json")], standalone_mode=False)
+
+
+@pytest.mark.parametrize("parse_env_config", [True, False])
+def test_the_sdk_does_not_say_that_the_environment_was_passed_over(
+    parse_env_config, dotenv, caplog
+):
+    caplog.set_level(logging.INFO)
+    Plugin(config=GOOD, parse_env_config=parse_env_config)
+    Plugin.logger.info("Skipping parse of something else")
+    assert [line for line in caplog.messages if "parse of" in line] == [
+        "Skipping parse of something else"
+    ]
