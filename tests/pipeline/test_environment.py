@@ -1,0 +1,105 @@
+"""What surrounds a process: signals before it begins, descriptors, memory, a reader that stops."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.pipeline.processes import BIN
+
+PLUGINS = ["tap-marketo-opps", "target-marketo-opps"]
+SCHEMA = {"properties": {"externalOpportunityId": {}, "name": {}}}
+INPUT = [
+    {"type": "SCHEMA", "stream": "opportunities", "schema": SCHEMA, "key_properties": []},
+    {
+        "type": "RECORD",
+        "stream": "opportunities",
+        "record": {"externalOpportunityId": "D-1", "name": "A deal"},
+    },
+]
+# Of the limits of a process, the one named, before it becomes a plugin.
+LIMITED = """
+import os, resource, sys
+which, limit, *command = sys.argv[1:]
+which = getattr(resource, which)
+resource.setrlimit(which, (int(limit), resource.getrlimit(which)[1]))
+for _ in range(1100 if which == resource.RLIMIT_NOFILE else 0):
+    os.set_inheritable(os.open(os.devnull, os.O_RDONLY), True)
+os.execv(command[0], command)
+"""
+
+
+@pytest.fixture
+def config(marketo_sandbox, tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(marketo_sandbox.credentials))
+    return path
+
+
+def limited(plugin, which, limit, *options, **environment):
+    """Run a plugin under a limit of the system's; it ends in a sentence, if not well."""
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, which, str(limit), BIN / plugin, *options],
+        input="".join(json.dumps(message) + "\n" for message in INPUT),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, **environment},
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_a_signal_while_it_is_being_imported_is_answered(plugin, signum, tmp_path):
+    (tmp_path / "requests.py").write_text(
+        "import sys, threading\nsys.stderr.write('importing\\n')\nsys.stderr.flush()\n"
+        "threading.Event().wait()\n"
+    )
+    with subprocess.Popen(
+        [BIN / plugin, "--version"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    ) as process:
+        assert process.stderr.readline() == "importing\n"
+        process.send_signal(signum)
+        said = process.stderr.read()
+    assert said == f"{plugin}: stopped on request, before anything was done.\n"
+    assert process.returncode == 128 + signum
+
+
+def test_a_target_that_inherits_many_descriptors_delivers(config, marketo_sandbox):
+    done = limited("target-marketo-opps", "RLIMIT_NOFILE", 4096, "--config", config)
+    assert done.returncode == 0, done.stderr
+    assert marketo_sandbox.instance.opportunity_ids() == ["D-1"]
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+@pytest.mark.parametrize("mebibytes", [40, 70, 100])
+def test_with_little_address_space_it_ends_well_or_in_a_sentence(
+    plugin, mebibytes, config, marketo_sandbox, tmp_path
+):
+    # Only here, among tools for development, does joblib find it, and it ends the process by itself.
+    (tmp_path / "numpy.py").write_text("raise ImportError")
+    config.write_text(json.dumps({**marketo_sandbox.credentials, "max_concurrent_calls": 1}))
+    done = limited(
+        *(plugin, "RLIMIT_AS", mebibytes * 2**20, "--config", config, "--config=ENV"),
+        PYTHONPATH=str(tmp_path),
+        TAP_MARKETO_OPPS_FILTER_VALUES="D-1",
+    )
+    if done.returncode:
+        last = done.stderr.splitlines()[-1]
+        assert "memory" in last or "cannot be loaded" in last, done.stderr
+
+
+def test_the_limit_of_descriptors_is_one_that_can_be_raised():
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[1] >= 4096
