@@ -88,7 +88,7 @@ def test_a_target_that_inherits_many_descriptors_delivers(config, marketo_sandbo
 def test_with_little_address_space_it_ends_well_or_in_a_sentence(
     plugin, mebibytes, config, marketo_sandbox, tmp_path
 ):
-    # Only here, among tools for development, does joblib find it, and it ends the process by itself.
+    # joblib finds it here, among the tools for development, and it ends the process by itself.
     (tmp_path / "numpy.py").write_text("raise ImportError")
     config.write_text(json.dumps({**marketo_sandbox.credentials, "max_concurrent_calls": 1}))
     done = limited(
