@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from marketo_opps import MAX_BATCH_RECORDS, SettingsError, is_valid_filter_value
-from marketo_opps.field_types import whole_number
 from tap_marketo_opps.errors import ChangedFileError
 from tap_marketo_opps.finding.key_lines import KeyFile
 from tap_marketo_opps.finding.lead_ranges import range_digest
@@ -237,21 +236,6 @@ def _check_characters(setting: str, values: Iterable[str]) -> None:
 
 def _is_invalid_value(key: str) -> bool:
     return not is_valid_filter_value(key)
-
-
-def plain_lead_id(key: str) -> str:
-    """Return a lead id without the `.0` or exponent of a spreadsheet; else the text as it is."""
-    if key.isdigit() or not key:
-        return key
-    try:
-        return str(whole_number(key))
-    except ValueError:
-        return key
-
-
-def is_invalid_lead_id(key: str) -> bool:
-    """Return True if a line of a lead id file cannot be a lead id."""
-    return not (key.isascii() and key.isdigit())
 
 
 class _KeySummary:

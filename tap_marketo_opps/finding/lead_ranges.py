@@ -1,8 +1,10 @@
-"""How ranges of lead ids are written in bookmarks, and read again: `lead_ids 1-2000`."""
+"""Lead ids as text: in files, and ranges of them in bookmarks: `lead_ids 1-2000`."""
 
 from __future__ import annotations
 
 import re
+
+from marketo_opps.field_types import whole_number
 
 LABEL_SEPARATOR = ", "
 _LABEL = re.compile(r"lead_ids (\d{1,18})-(\d{1,18})")
@@ -35,3 +37,18 @@ def lead_range_contains(label: str, other: str) -> bool:
         return True
     wide, narrow = lead_range(label), lead_range(other)
     return bool(narrow) and wide.start <= narrow.start and narrow.stop <= wide.stop
+
+
+def plain_lead_id(key: str) -> str:
+    """Return a lead id without the `.0` or exponent of a spreadsheet; else the text as it is."""
+    if key.isdigit() or not key:
+        return key
+    try:
+        return str(whole_number(key))
+    except ValueError:
+        return key
+
+
+def is_invalid_lead_id(key: str) -> bool:
+    """Return True if a line of a lead id file cannot be a lead id."""
+    return not (key.isascii() and key.isdigit())

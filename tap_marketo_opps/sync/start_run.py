@@ -20,9 +20,8 @@ from tap_marketo_opps.finding.key_sources import (
     FileKeys,
     LeadRange,
     ListedKeys,
-    is_invalid_lead_id,
-    plain_lead_id,
 )
+from tap_marketo_opps.finding.lead_ranges import is_invalid_lead_id, plain_lead_id
 from tap_marketo_opps.finding.newness import Sweep
 from tap_marketo_opps.finding.positions import PositionError
 from tap_marketo_opps.finding.resume_point import ResumePoint

@@ -8,7 +8,8 @@ import os
 import pytest
 
 from marketo_opps import SettingsError
-from tap_marketo_opps.finding.key_sources import FileKeys, is_invalid_lead_id
+from tap_marketo_opps.finding.key_sources import FileKeys
+from tap_marketo_opps.finding.lead_ranges import is_invalid_lead_id
 from tests.odd_pages import change_pages
 
 VALUES = [f"OPP-{number:07}" for number in range(3000)]

@@ -8,7 +8,8 @@ import tracemalloc
 import pytest
 
 from marketo_opps import SettingsError
-from tap_marketo_opps.finding.key_sources import FileKeys, LeadRange, ListedKeys, is_invalid_lead_id
+from tap_marketo_opps.finding.key_sources import FileKeys, LeadRange, ListedKeys
+from tap_marketo_opps.finding.lead_ranges import is_invalid_lead_id, plain_lead_id
 
 VALUES = [f"OPP-{number}" for number in range(700)]
 
@@ -156,6 +157,15 @@ def test_the_digest_stays_what_it_is_for_bookmarks_of_earlier_runs_hold_it():
 def test_what_is_no_lead_id(line):
     assert is_invalid_lead_id(line)
     assert not is_invalid_lead_id("12")
+
+
+@pytest.mark.parametrize("spelt", ["12", "12.0", "+12", "1.2e1"])
+def test_a_lead_id_however_it_is_spelt(spelt, tmp_path):
+    path = tmp_path / "leads.txt"
+    path.write_text(f"{spelt}\n1_2\n")
+    keys = {"is_invalid": lambda key: False, "read_key": plain_lead_id}
+    source = FileKeys("lead_ids_path", str(path), column="Id", **keys)
+    assert _all(source) == ["12", "1_2"]
 
 
 def test_a_file_is_never_all_in_memory(tmp_path):
