@@ -89,7 +89,7 @@ def start_run(
     Raises:
         SettingsError: Settings or state do not let it begin.
     """
-    now = to_iso_utc(client.server_now())
+    now = to_iso_utc(client.earliest_now())
     bookmarks = read_bookmarks(
         outputs,
         instance=urlsplit(instance_address(config["endpoint"])).netloc.casefold(),

@@ -28,7 +28,7 @@ class EmptyInstance:
         self.keys = []
         self.log_since = []
 
-    def server_now(self):
+    def earliest_now(self):
         return self.now.astimezone(UTC)
 
     def query(self, _obj, *, filter_values, **_):

@@ -31,7 +31,7 @@ class Client:
     def __init__(self):
         self.asked = []
 
-    def server_now(self):
+    def earliest_now(self):
         return NOW
 
     def query(self, obj, **asked):
