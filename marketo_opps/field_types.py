@@ -129,7 +129,14 @@ def _plain_boolean(value: t.Any) -> bool:
     try:
         return _BOOLEANS["" if isinstance(value, list | dict) else str(value).strip().lower()]
     except KeyError:
-        raise ValueError("it is neither true nor false") from None
+        return _numeric_boolean(value)
+
+
+def _numeric_boolean(value: t.Any) -> bool:
+    """Return 1.0 as true and 0.0 as false: what has gone through a table of numbers looks so."""
+    if not isinstance(value, list | dict) and (number := _exact_number(value)) in {0, 1}:
+        return number == 1
+    raise ValueError("it is neither true nor false")
 
 
 def _iso_date(value: t.Any) -> str:

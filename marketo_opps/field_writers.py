@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import typing as t
+from decimal import Decimal
 
 from marketo_opps.field_types import field_type
 from marketo_opps.models import Reason
+from marketo_opps.numbers import plain_number
 
 if t.TYPE_CHECKING:
     from marketo_opps.field_types import FieldType
@@ -89,10 +91,22 @@ def _written_text(field: FieldDescription, value: t.Any) -> str:
     if value.__class__ is not str:
         if isinstance(value, list | dict):
             raise FieldValueError(_WRONG_TYPE, f"Field '{field.name}' is not a string")
-        value = str(value).lower() if isinstance(value, bool) else str(value)
+        value = _unquoted_text(field, value)
     if not value.isascii():
         _check_encodable(field, value)
     return t.cast("str", value)
+
+
+def _unquoted_text(field: FieldDescription, value: t.Any) -> str:
+    """Return the text of what is none in JSON: a boolean or a number, mostly."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    try:
+        return plain_number(value) if isinstance(value, float | Decimal) else str(value)
+    except ValueError:
+        raise FieldValueError(
+            _INVALID_DATA, f"Field '{field.name}' is a number beyond all measure"
+        ) from None
 
 
 def _check_encodable(field: FieldDescription, text: str) -> None:

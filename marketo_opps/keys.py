@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import typing as t
+from decimal import Decimal
+
+from marketo_opps.numbers import is_missing_number, plain_number
 
 
 def comparable_key(value: t.Any) -> str | None:
     """Return the form in which a key's value is compared; None for a missing or blank one.
 
     Whether Marketo tells keys apart by case or by trailing blanks is not documented: two that may
-    be the same record are treated as one. Blanks at the start count. A number equals its text, for
-    Marketo sends some ids as either.
+    be the same record are treated as one. Blanks at the start count. A number equals its text in
+    plain notation, for Marketo sends some ids as either.
     """
-    return None if value is None else str(value).rstrip().casefold() or None
+    if value.__class__ is str:
+        return value.rstrip().casefold() or None
+    if value is None or is_missing_number(value):
+        return None
+    return _number_text(value) if isinstance(value, float | Decimal) else str(value).casefold()
+
+
+def _number_text(number: float | Decimal) -> str:
+    try:
+        return plain_number(number)
+    except ValueError:
+        return str(number).casefold()
 
 
 def comparable_name(name: str) -> str:

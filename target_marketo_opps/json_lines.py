@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import math
 import typing as t
 from decimal import Decimal
 
 import msgspec
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
 
 decode_fast = msgspec.json.Decoder(float_hook=Decimal).decode
 """Decodes nearly every line; what it refuses, with one of `NOT_FAST`, `decode` may take."""
@@ -17,29 +22,55 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
 
 
 def encode(value: t.Any) -> bytes:
-    """Return JSON, digit for digit; a lone surrogate stays an escape."""
+    """Return JSON, digit for digit; a lone surrogate stays an escape, NaN is null."""
     try:
         return _ENCODER.encode(value)
-    except UnicodeEncodeError:
-        return _escaped(value).encode("ascii")
+    except (UnicodeEncodeError, RecursionError):
+        return "".join(_escaped(value)).encode("ascii")
 
 
-def _escaped(value: t.Any) -> str:
-    """Return JSON in ASCII, in which a lone surrogate is an escape like any other."""
-    if isinstance(value, dict):
-        members = (f"{json.dumps(str(key))}:{_escaped(member)}" for key, member in value.items())
-        return "{" + ",".join(members) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(_escaped(member) for member in value) + "]"
-    if isinstance(value, Decimal):
-        return str(value)
-    return json.dumps(value, default=str)
+class _Mark(str):
+    """Text of JSON itself, as against a value that is a text."""
+
+    __slots__ = ()
+
+
+def _escaped(value: t.Any) -> Iterator[str]:
+    """Yield JSON in ASCII, in which a lone surrogate is an escape like any other.
+
+    Without recursion: a value that is deep enough to be decoded may be too deep for it.
+    """
+    rest = [value]
+    while rest:
+        each = rest.pop()
+        if isinstance(each, _Mark):
+            yield each
+        elif isinstance(each, dict | list):
+            rest += reversed([*_opened(each)])
+        elif isinstance(each, float) and not math.isfinite(each):
+            yield "null"
+        else:
+            yield str(each) if isinstance(each, Decimal) else json.dumps(each, default=str)
+
+
+def _opened(container: dict[str, t.Any] | list[t.Any]) -> Iterator[t.Any]:
+    """Yield an object or a list as marks and members."""
+    if isinstance(container, list):
+        members = [("", each) for each in container]
+    else:
+        members = [(f"{json.dumps(str(name))}:", each) for name, each in container.items()]
+    yield _Mark("{" if isinstance(container, dict) else "[")
+    for at, (name, each) in enumerate(members):
+        yield _Mark(("," if at else "") + name)
+        yield each
+    yield _Mark("}" if isinstance(container, dict) else "]")
 
 
 def decode(line: bytes) -> t.Any:
     """Return the value of a line of JSON; numbers with a fraction become `Decimal`.
 
-    Lone surrogates, and NaN as text, are accepted too: other taps emit what msgspec refuses.
+    Lone surrogates, NaN and infinities (as floating point) and a byte order mark are accepted too:
+    other taps emit what msgspec refuses.
 
     Raises:
         ValueError: it is not JSON; the message says where, and does not quote the line.
@@ -52,7 +83,7 @@ def decode(line: bytes) -> t.Any:
 
 def source_line(record: bytes) -> bytes:
     """Return a record, which came alone on its line, as a line that `source_record` takes."""
-    return b'{"record":%b}' % record
+    return b'{"record":%b}' % record.removeprefix(codecs.BOM_UTF8)
 
 
 def source_record(line: bytes) -> dict[str, t.Any]:
@@ -66,14 +97,22 @@ def source_record(line: bytes) -> dict[str, t.Any]:
 
 def _decode_leniently(line: bytes) -> t.Any:
     try:
-        return json.loads(line.decode("utf-8"), parse_float=Decimal, parse_constant=str)
+        text = line.removeprefix(codecs.BOM_UTF8).decode("utf-8")
+        return json.loads(text, parse_float=Decimal, parse_constant=float)
     except UnicodeDecodeError as error:
-        raise ValueError(f"invalid UTF-8 at byte {error.start + 1}") from None
+        raise ValueError(_utf_16(line) or f"invalid UTF-8 at byte {error.start + 1}") from None
     except json.JSONDecodeError as error:
         where = f"it is not JSON at column {error.colno} ({error.msg})"
-        raise ValueError(where + _hint(line)) from None
+        raise ValueError(_utf_16(line) or where + _hint(line)) from None
     except (ValueError, RecursionError):
         raise ValueError("it holds a number or a nesting beyond all measure") from None
+
+
+def _utf_16(line: bytes) -> str:
+    """Return what to say of a line in UTF-16, of which every other byte is zero; else nothing."""
+    if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in line[:4]:
+        return "it is UTF-16, as some shells write it; have it written as UTF-8"
+    return ""
 
 
 def _hint(line: bytes) -> str:

@@ -15,6 +15,9 @@ from marketo_opps.plugin.base import EXPECTED_ERRORS
 from target_marketo_opps.errors import InputError, NoSchemaError
 from target_marketo_opps.input.batch_files import batch_records
 from target_marketo_opps.json_lines import source_line
+from target_marketo_opps.mapping.delete_mark import DELETED_AT
+from target_marketo_opps.mapping.routing import is_never_looked_at, log_ignored
+from target_marketo_opps.stream_maps import failures, written_name
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,6 +26,7 @@ if t.TYPE_CHECKING:
 
     from marketo_opps import Record
     from target_marketo_opps.input.message_reader import MessageReader
+    from target_marketo_opps.input_report import InputReport
     from target_marketo_opps.run import TargetRun
     from target_marketo_opps.sinks import ObjectSink
 
@@ -41,6 +45,7 @@ class MessageHandlers:
         mapper: applies the setting `stream_maps`.
         get_sink: returns the sink of a stream; a new one if given a schema that differs.
         run: returns the run, which is made when the first message is about to be read.
+        report: takes what is to be told at the end.
 
     Attributes:
         sinks: all that were made.
@@ -53,12 +58,14 @@ class MessageHandlers:
         mapper: PluginMapper,
         get_sink: Callable[..., ObjectSink],
         run: Callable[[], TargetRun],
+        report: InputReport,
     ) -> None:
         self.sinks: list[ObjectSink] = []
         self._reader = reader
         self._mapper = mapper
         self._get_sink = get_sink
         self._run = run
+        self._report = report
         self._routes: dict[str, Callable[[Record, bytes], None]] = {}
         self._versions_explained = False
 
@@ -86,7 +93,7 @@ class MessageHandlers:
             record = message["record"]
         except (KeyError, TypeError):
             raise self._unusable_record(message) from None
-        if record.__class__ is not dict:
+        if record.__class__ is not dict and take is not _drop:
             raise self._reader.error("its record is no object")
         take(record, source)
 
@@ -97,13 +104,23 @@ class MessageHandlers:
             InputError: the message is not a schema.
             UnwritableStreamError: the stream cannot be written.
         """
-        self._check_schema(message)
+        self._check_stream(message)
         stream = message["stream"]
+        if self._is_never_looked_at(stream):
+            self._routes[stream] = _drop
+            return
+        self._check_schema(message)
+        named = _named_alone(message["schema"])
         for sink in self._registered_sinks(message):
+            self._report.note_stream(stream, sink.stream_name)
             if not sink.is_prepared:
                 self.sinks.append(sink)
-                sink.prepare(self._run(), is_excluded=self._is_excluded(sink.stream_name))
-        self._routes[stream] = self._route(stream)
+                sink.prepare(
+                    self._run(),
+                    self._report.notes_of(sink.stream_name),
+                    is_excluded=self._is_excluded(sink.stream_name),
+                )
+        self._routes[stream] = self._route(stream, named)
 
     def take_state(self, message: _Message) -> None:
         """Keep a STATE until everything before it is delivered.
@@ -112,7 +129,9 @@ class MessageHandlers:
             InputError: the message has no value.
         """
         self._reader.assert_line_requires(message, {"value"})
-        self._run().dispatcher.checkpoint(message["value"])
+        # Whoever keeps states would keep this one, and forget how far the tap has come.
+        if message["value"] not in (None, {}):
+            self._run().dispatcher.checkpoint(message["value"])
 
     def take_batch(self, message: _Message) -> None:
         """Pass the records of files to the sinks of their stream.
@@ -122,6 +141,8 @@ class MessageHandlers:
         """
         self._reader.assert_line_requires(message, {"stream", "encoding", "manifest"})
         stream = message["stream"]
+        if self._routes.get(stream) is _drop:
+            return
         for record, line in batch_records(message["encoding"], message["manifest"]):
             self._take({"stream": stream, "record": record}, source_line(line))
 
@@ -141,12 +162,25 @@ class MessageHandlers:
             f"of stream '{message['stream']}', of which no SCHEMA has come yet.",
         )
 
+    def _check_stream(self, message: _Message) -> None:
+        self._reader.assert_line_requires(message, {"stream", "schema"})
+        if not isinstance(message["stream"], str):
+            raise self._reader.error("the name of its stream is no text")
+
+    def _is_never_looked_at(self, stream: str) -> bool:
+        """Return whether a stream is ignored, or removed by `stream_maps`; a default is told."""
+        name = written_name(self._mapper, stream)
+        stream_objects = self._run().settings.stream_objects
+        if name is not None and not is_never_looked_at(name, stream_objects):
+            return False
+        if name is not None and name not in stream_objects and stream not in self._routes:
+            log_ignored(name, _LOGGER)
+        self._report.note_stream(stream, stream if name is None else name)
+        return True
+
     def _check_schema(self, message: _Message) -> None:
         error = self._reader.error
-        self._reader.assert_line_requires(message, {"stream", "schema"})
         stream, schema = message["stream"], message["schema"]
-        if not isinstance(stream, str):
-            raise error("the name of its stream is no text")
         if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
             raise error(f"the schema of stream '{stream}' has no properties")
         if not all(isinstance(each, dict | bool) for each in schema["properties"].values()):
@@ -191,29 +225,48 @@ class MessageHandlers:
             isinstance(one, RemoveRecordTransform) and one.stream_alias == stream for one in maps
         )
 
-    def _route(self, stream: str) -> Callable[[Record, bytes], None]:
+    def _route(self, stream: str, named: frozenset[str] | None) -> Callable[[Record, bytes], None]:
         """Return the function that takes the stream's records: without a map, the sink's own."""
         maps = self._mapper.stream_maps[stream]
         only = maps[0]
         if len(maps) == 1 and type(only) is SameRecordTransform and not only.flattening_enabled:
             sink = self._get_sink(only.stream_alias)
             return lambda record, source: sink.take(record, stream, source)
-        return partial(self._take_mapped, stream, maps)
+        return partial(self._take_mapped, stream, maps, named)
 
     def _take_mapped(
-        self, stream: str, maps: Iterable[StreamMap], record: Record, source: bytes
+        self,
+        stream: str,
+        maps: Iterable[StreamMap],
+        named: frozenset[str] | None,
+        record: Record,
+        source: bytes,
     ) -> None:
         for stream_map in maps:
+            heeded = {key: record[key] for key in record if named is None or key in named}
             try:
-                transformed = stream_map.transform(dict(record))
-            except Exception as error:
-                # Expressions are the user's, so any exception may come of them.
-                raise self._reader.error(
-                    f"stream_maps fails on stream '{stream}' with {type(error).__name__}",
-                ) from error
+                transformed = stream_map.transform(heeded)
+            except Exception as error:  # noqa: BLE001 - the user's own expression may raise anything
+                reasons = failures(self._mapper, stream, stream_map, record, error)
+                self._get_sink(stream_map.stream_alias).reject(reasons, record, stream, source)
+                continue
             if transformed is not None:
                 sink = self._get_sink(stream_map.stream_alias)
                 sink.take(_plain(transformed), stream, source)
+
+
+def _drop(*_ignored: object) -> None:
+    """Take a record of a stream that is not looked at."""
+
+
+def _named_alone(schema: dict[str, t.Any]) -> frozenset[str] | None:
+    """Return the properties that records may have, where a SCHEMA allows no others.
+
+    The mark of deletes stays: a delete must not turn into an upsert.
+    """
+    if schema.get("additionalProperties") is not False:
+        return None
+    return frozenset({*schema["properties"], DELETED_AT})
 
 
 def _plain(record: dict[str, t.Any]) -> Record:
@@ -224,4 +277,4 @@ def _plain(record: dict[str, t.Any]) -> Record:
 def _plain_value(value: t.Any) -> t.Any:
     if isinstance(value, date):
         return value.isoformat()
-    return str(value) if isinstance(value, float | Decimal) else value
+    return Decimal(str(value)) if isinstance(value, float) else value

@@ -41,6 +41,21 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
             "`opportunities` and any stream with a property for the key field are opportunities."
         ),
     },
+    "field_map": {
+        "type": "object",
+        "additionalProperties": {
+            "type": "object",
+            "additionalProperties": {"type": "string", "minLength": 1},
+        },
+        "default": {},
+        "title": "Field map",
+        "description": (
+            "Stream name to an object of property names and the API names of the fields that they "
+            "are written to, for properties that are not called as Marketo's fields: "
+            '`{"deals": {"deal_id": "externalOpportunityId"}}`. Streams and properties are named '
+            "as after `stream_maps`."
+        ),
+    },
     "unknown_fields": {
         "type": "string",
         "enum": ["warn", "ignore", "fail"],
@@ -132,6 +147,7 @@ class TargetSettings:
     action: str = "createOrUpdate"
     dedupe_by: str = "dedupeFields"
     stream_objects: Mapping[str, str] = field(default_factory=dict)
+    field_map: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     unknown_fields: str = "warn"
     nulls: str = "send"
     skip_unchanged: bool = False

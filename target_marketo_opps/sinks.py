@@ -11,13 +11,9 @@ from target_marketo_opps.delivery.batches import Operation, OutboundRecord
 from target_marketo_opps.delivery.outcomes import Outcome
 from target_marketo_opps.delivery.rejects import Reject
 from target_marketo_opps.json_lines import encode, source_line, source_record
+from target_marketo_opps.mapping.delete_mark import DELETED_AT, is_marked_deleted
 from target_marketo_opps.mapping.keys import key_fields
-from target_marketo_opps.mapping.record_mapping import (
-    DELETED_AT,
-    RecordError,
-    RecordMapping,
-    is_marked_deleted,
-)
+from target_marketo_opps.mapping.record_mapping import RecordError, RecordMapping
 from target_marketo_opps.mapping.routing import destination
 
 if t.TYPE_CHECKING:
@@ -26,7 +22,8 @@ if t.TYPE_CHECKING:
     from singer_sdk import Target
     from singer_sdk.sinks.core import BaseJSONSchemaValidator
 
-    from marketo_opps import Record
+    from marketo_opps import Reason, Record
+    from target_marketo_opps.mapping.stream_notes import StreamNotes
     from target_marketo_opps.run import TargetRun
 
 
@@ -62,13 +59,14 @@ class ObjectSink(Sink):
         """Return None: records are checked against describe, which is what counts."""
         return None
 
-    def prepare(self, run: TargetRun, *, is_excluded: bool) -> None:
+    def prepare(self, run: TargetRun, notes: StreamNotes, *, is_excluded: bool) -> None:
         """Decide where the stream is written, and how its records are mapped.
 
         Not in the SDK's `setup`: what fails there is logged by the SDK in a sentence of its own.
 
         Args:
             run: what the records are passed to.
+            notes: takes what is left out of the records.
             is_excluded: whether `stream_maps` removes the stream.
 
         Raises:
@@ -84,7 +82,8 @@ class ObjectSink(Sink):
             self.schema["properties"],
             description=description,
             settings=run.settings,
-            warn=self.logger.warning,
+            notes=notes,
+            is_closed=self.schema.get("additionalProperties") is False,
         )
         keys = key_fields(description, run.settings.dedupe_by)
         self._sync_target = run.waiting.target(self._obj, Operation.SYNC, keys)
@@ -107,14 +106,14 @@ class ObjectSink(Sink):
         if self._obj is None:
             return
         self._counters.read += 1
-        is_delete = DELETED_AT in record and is_marked_deleted(record)
-        if is_delete and not self._hard_delete:
-            self._counters.count(self.stream_name, Outcome.LEFT_ALONE)
-            return
         try:
+            is_delete = DELETED_AT in record and self._is_delete(record)
+            if is_delete and not self._hard_delete:
+                self._counters.count(self.stream_name, Outcome.LEFT_ALONE)
+                return
             mapped = self._mapping.map_key(record) if is_delete else self._mapping.map(record)
         except RecordError as error:
-            self._reject(error, record, source_stream, source)
+            self._reject(error.reasons, record, source_stream, source)
             return
         target = self._delete_target if is_delete else self._sync_target
         # Taken apart: one object less to keep for each record that waits.
@@ -124,6 +123,22 @@ class ObjectSink(Sink):
                 self.stream_name, target, key, ordering_keys, body, source_stream, source
             ),
         )
+
+    def reject(
+        self, reasons: Sequence[Reason], record: Record, source_stream: str, source: bytes
+    ) -> None:
+        """Reject a record that `stream_maps` fails on.
+
+        Args:
+            reasons: why.
+            record: as it arrived.
+            source_stream: the stream as it arrived.
+            source: the line on which the record arrived.
+        """
+        self._taken += 1
+        if self._obj is not None:
+            self._counters.read += 1
+            self._reject(reasons, record, source_stream, source)
 
     def process_record(self, record: dict[str, t.Any], context: dict[str, t.Any]) -> None:  # noqa: ARG002 - the SDK's signature
         """Take a record that comes the SDK's own way, which asks for this method."""
@@ -142,19 +157,26 @@ class ObjectSink(Sink):
             self.stream_name,
             self.schema["properties"],
             stream_objects=run.settings.stream_objects,
+            field_map=run.settings.field_map.get(self.stream_name, {}),
             key_fields=lambda: key_fields(
                 run.describe(MarketoObject.OPPORTUNITIES), run.settings.dedupe_by
             ),
             logger=self.logger,
         )
 
+    def _is_delete(self, record: Record) -> bool:
+        try:
+            return is_marked_deleted(record[DELETED_AT])
+        except RecordError as error:
+            raise RecordError([*error.reasons, *self._mapping.faults(record)]) from None
+
     def _reject(
         self,
-        error: RecordError,
+        reasons: Sequence[Reason],
         record: Record,
         source_stream: str,
         source: bytes,
     ) -> None:
         assert self._obj is not None
-        reject = Reject(source_stream, self._obj, source_record(source), error.reasons)
+        reject = Reject(source_stream, self._obj, source_record(source), tuple(reasons))
         self._rejects.reject(self.stream_name, self._mapping.display_key(record), reject)

@@ -15,7 +15,8 @@ from marketo_opps.plugin.base import MarketoPlugin
 from marketo_opps.plugin.process import SHUTDOWN
 from target_marketo_opps.errors import InputError, RejectLimitError, UnwritableStreamError
 from target_marketo_opps.input.message_reader import MessageReader
-from target_marketo_opps.mapping.record_mapping import DELETED_AT
+from target_marketo_opps.input_report import InputReport
+from target_marketo_opps.mapping.delete_mark import DELETED_AT
 from target_marketo_opps.messages import MessageHandlers
 from target_marketo_opps.run import TargetRun
 from target_marketo_opps.settings import CONFIG_SCHEMA, TargetSettings, combination_errors
@@ -56,11 +57,13 @@ class TargetMarketoOpps(MarketoPlugin, Target):
     def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
         super().__init__(*args, **kwargs)
         self.settings = TargetSettings.from_config(self.config)
+        self._report = InputReport(self.mapper, self.settings)
         self._messages = MessageHandlers(
             reader=self.message_reader,
             mapper=self.mapper,
             get_sink=t.cast("Callable[..., ObjectSink]", self.get_sink),
             run=lambda: self.run,
+            report=self._report,
         )
         self.message_reader.handlers = self._messages.by_type()
         self.message_reader.before_read = self._before_read
@@ -102,6 +105,7 @@ class TargetMarketoOpps(MarketoPlugin, Target):
         try:
             yield
         except BaseException as error:
+            self._report.log_left_out()
             self.run.end(deliver_rest=isinstance(error, _DELIVER_REST_AFTER))
             raise
 
@@ -113,8 +117,10 @@ class TargetMarketoOpps(MarketoPlugin, Target):
         """
         with self._ending_run():
             self.run.complete()
+            self._report.log_never_came()
             for sink in self._messages.sinks:
                 sink.clean_up()
+        self._report.log_left_out()
         self.run.end(deliver_rest=False)
 
 

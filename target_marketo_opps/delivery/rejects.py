@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,7 @@ class RejectsFile:
     def __init__(self, path: str) -> None:
         self._path = path
         self._dirty = False
+        _refuse_streams(path)
         try:
             self._file = open(path, "ab", opener=_open_private)  # noqa: SIM115 - stays open
         except OSError as error:
@@ -104,6 +106,32 @@ class RejectsFile:
                 f"rejects_path '{self._path}' cannot be written: {error.strerror}. No STATE went "
                 "out past a reject that is not in the file: make room and run again.",
             ) from None
+
+
+def _refuse_streams(path: str) -> None:
+    """Raise if a path is that of a pipe, on which opening waits, or of standard output."""
+    try:
+        found = Path(path).stat()
+    except (OSError, ValueError):
+        return
+    if _is_stdout(found):
+        raise RejectsFileError(
+            f"rejects_path '{path}' is standard output, which is for STATE. Name a file."
+        )
+    if stat.S_ISFIFO(found.st_mode) or stat.S_ISSOCK(found.st_mode):
+        raise RejectsFileError(
+            f"rejects_path '{path}' is a pipe, which keeps nothing. Name a file."
+        )
+
+
+def _is_stdout(found: os.stat_result) -> bool:
+    """Return whether it is what file descriptor 1 is; what a device swallows mixes with nothing."""
+    try:
+        stdout = os.fstat(1)
+    except OSError:
+        return False
+    is_null = found.st_rdev and found.st_rdev == Path(os.devnull).stat().st_rdev
+    return os.path.samestat(found, stdout) and not is_null
 
 
 def _open_private(path: str, flags: int) -> int:

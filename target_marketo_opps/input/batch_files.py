@@ -19,6 +19,8 @@ if t.TYPE_CHECKING:
 
     from marketo_opps import Record
 
+_SHORT_FILE = "file:/"
+
 
 def batch_records(encoding: t.Any, manifest: t.Any) -> Iterator[tuple[Record, bytes]]:
     """Yield the records in the files of a BATCH message, each with its line.
@@ -90,7 +92,9 @@ def _local_path(url: str) -> Path | None:
     """
     scheme, separator, rest = url.partition("://")
     if not separator:
-        return Path(url)
+        # Java and Hadoop write "file:/path".
+        is_short = url[: len(_SHORT_FILE)].lower() == _SHORT_FILE
+        scheme, rest = "file", url[len(_SHORT_FILE) - 1 :] if is_short else url
     if scheme.lower() != "file":
         return None
     literal = Path(rest.removeprefix("localhost"))
@@ -99,6 +103,20 @@ def _local_path(url: str) -> Path | None:
 
 def _record(line: bytes, number: int, name: str) -> Record:
     try:
-        return t.cast("Record", decode(line))
+        record = decode(line)
     except ValueError as error:
         raise InputError(f"Line {number} of the BATCH file '{name}': {error}.") from None
+    if _is_message(record):
+        raise InputError(
+            f"Line {number} of the BATCH file '{name}': it is a whole Singer message, and a BATCH "
+            "file holds records alone."
+        )
+    return t.cast("Record", record)
+
+
+def _is_message(record: t.Any) -> bool:
+    return (
+        isinstance(record, dict)
+        and record.get("type") == "RECORD"
+        and isinstance(record.get("record"), dict)
+    )

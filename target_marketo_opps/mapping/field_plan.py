@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
-from marketo_opps import FieldDescription
+from marketo_opps import FieldDescription, Reason
 from marketo_opps.field_writers import writer
 from marketo_opps.fields import CREATED_AT, EXTERNAL_ID, MARKETO_GUID, UPDATED_AT
 from marketo_opps.keys import comparable_name
 from target_marketo_opps.errors import UnwritableStreamError
+from target_marketo_opps.mapping.field_map import FieldMap, key_advice
 from target_marketo_opps.mapping.keys import key_fields, trimming
+from target_marketo_opps.mapping.near_names import listed
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from marketo_opps import ObjectDescription
+    from marketo_opps.models import Record
+    from target_marketo_opps.mapping.stream_notes import StreamNotes
     from target_marketo_opps.settings import TargetSettings
 
 _MANAGED_FIELDS = frozenset({CREATED_AT, UPDATED_AT, MARKETO_GUID})
 _LOOSE_MANAGED_FIELDS = frozenset(map(comparable_name, _MANAGED_FIELDS))
+_INVALID_DATA = "1003"
 
 FieldWriter = tuple[str, t.Callable[[t.Any], t.Any]]
 """A field's name, and the function that converts a property's value for it."""
@@ -32,7 +38,8 @@ class FieldPlan:
         properties: the names of the schema's properties.
         description: of the object that the stream is written to.
         settings: the target's settings.
-        warn: takes one sentence about properties that are left out.
+        notes: takes the properties that are left out.
+        is_closed: whether properties that the schema does not name are left out.
 
     Attributes:
         key_fields: the fields that identify a record.
@@ -41,7 +48,8 @@ class FieldPlan:
         unknown: properties that the instance has no field for.
 
     Raises:
-        UnwritableStreamError: two properties map to one field, or a key field has no property.
+        UnwritableStreamError: `field_map` cannot be right, a property may be either of two fields,
+            or a key field has no property.
     """
 
     def __init__(
@@ -51,7 +59,8 @@ class FieldPlan:
         *,
         description: ObjectDescription,
         settings: TargetSettings,
-        warn: Callable[[str], None],
+        notes: StreamNotes,
+        is_closed: bool = False,
     ) -> None:
         self.key_fields = key_fields(description, settings.dedupe_by)
         self.fields = _fields(description)
@@ -59,35 +68,70 @@ class FieldPlan:
         self.unknown: list[str] = []
         self._stream = stream
         self._settings = settings
-        self._warn = warn
-        self._unwritable: list[str] = []
-        self._property_of: dict[str, str] = {}
-        for name in properties:
+        self._notes = notes
+        self._is_closed = is_closed
+        self._schema_properties = tuple(properties)
+        self._field_map = FieldMap(stream, settings.field_map.get(stream, {}))
+        self._field_map.check(self._schema_properties, [field.name for field in self.fields])
+        # Exact names come first.
+        self._properties_of: dict[str, list[str]] = {}
+        self._contested: set[str] = set()
+        self._ambiguous: dict[str, list[str]] = {}
+        for name in self._schema_properties:
             self._resolve(name)
+        self._check_certain()
         self._check_key()
-        self._warn_left_out(self.unknown, self._unwritable)
 
-    def property_of(self, field: str) -> str | None:
-        """Return the property that is written to a field, or None."""
-        return self._property_of.get(field)
+    def properties_of(self, field: str) -> list[str]:
+        """Return the properties that match a field, one with the field's own name first."""
+        return self._properties_of.get(field, [])
 
-    @property
-    def key_properties(self) -> list[str]:
-        """Return the properties that are written to the key fields."""
-        return [self._property_of[field] for field in self.key_fields]
+    def value_of(self, field: str, record: Record) -> t.Any:
+        """Return the value that a record has for a field, as it arrived; None if it has none."""
+        for name in self._properties_of.get(field, ()):
+            if name in record:
+                return record[name]
+        return None
 
-    def resolve_late(self, name: str) -> FieldWriter | None:
-        """Return the writer of a property that the schema lacks and a record has."""
-        unknown, unwritable = len(self.unknown), len(self._unwritable)
-        resolved = self._resolve(name)
-        self._warn_left_out(self.unknown[unknown:], self._unwritable[unwritable:])
-        return resolved
+    def resolve_late(self, record: Record) -> None:
+        """Resolve the properties that the schema lacks and a record has."""
+        for name in record:
+            if name not in self.writers:
+                if self._is_closed:
+                    self.writers[name] = None
+                else:
+                    self._resolve(name)
 
-    def _resolve(self, name: str) -> FieldWriter | None:
-        field = None if name.startswith("_sdc_") or name == "seq" else self._field(name)
-        resolved = self._field_writer(name, field) if field is not None else None
-        self.writers[name] = resolved
-        return resolved
+    def settle(self, record: Record) -> tuple[Record, list[Reason]]:
+        """Leave one property for each field: that with the field's own name, where several match.
+
+        Returns:
+            The record, and a reason for each field of which it cannot be told.
+        """
+        reasons = [*map(self._either, filter(record.__contains__, self._ambiguous))]
+        for field in self._contested:
+            rivals = [name for name in self._properties_of[field] if name in record]
+            if len(rivals) > 1:
+                record = {name: record[name] for name in record if name not in rivals[1:]}
+                reasons += self._rivalry(field, rivals)
+        return record, reasons
+
+    def _either(self, name: str) -> Reason:
+        either = " or ".join(self._ambiguous[name])
+        return Reason(_INVALID_DATA, f"Property '{name}' may be field {either}: see field_map")
+
+    def _rivalry(self, field: str, rivals: list[str]) -> list[Reason]:
+        """Return the reason why none of the properties can be taken; none if the first is exact."""
+        exact = [name for name in rivals if self._field_map.renamed(name) == field]
+        if len(exact) == 1:
+            self._notes.note_overruled(rivals[1:], exact[0])
+            return []
+        message = f"Properties {listed(rivals)} are all field '{field}': see field_map"
+        return [Reason(_INVALID_DATA, message)]
+
+    def _resolve(self, name: str) -> None:
+        field = self._field(name)
+        self.writers[name] = None if field is None else self._field_writer(name, field)
 
     def _field_writer(self, name: str, field: FieldDescription) -> FieldWriter | None:
         is_key = field.name in self.key_fields
@@ -100,53 +144,51 @@ class FieldPlan:
         if _is_writable(field):
             return field.name, writer(field, truncate_strings=self._settings.truncate_strings)
         if field.name not in _MANAGED_FIELDS:
-            self._unwritable.append(name)
+            self._notes.note_unwritable(name)
         return None
 
     def _claim(self, name: str, field: FieldDescription) -> None:
-        other = self._property_of.setdefault(field.name, name)
-        if other != name:
-            raise UnwritableStreamError(
-                f"Stream '{self._stream}': the properties '{other}' and '{name}' are both "
-                f"Marketo's field {field.name}. Leave one of them out, by stream_maps for example.",
-            )
+        names = self._properties_of.setdefault(field.name, [])
+        names.insert(0 if self._field_map.renamed(name) == field.name else len(names), name)
+        if len(names) > 1:
+            self._contested.add(field.name)
 
     def _field(self, name: str) -> FieldDescription | None:
         """Return the field of that name: exactly, or ignoring case and underscores."""
-        matches = [field for field in self.fields if field.name == name]
-        wanted = comparable_name(name)
-        matches = matches or [
-            field for field in self.fields if comparable_name(field.name) == wanted
-        ]
+        wanted = self._field_map.renamed(name)
+        if wanted == name and (name.startswith("_sdc_") or name == "seq"):
+            return None
+        matches = [field for field in self.fields if field.name == wanted]
+        loose = comparable_name(wanted)
+        matches = matches or [f for f in self.fields if comparable_name(f.name) == loose]
         if len(matches) > 1:
+            self._note_ambiguous(name, [field.name for field in matches])
+        elif not matches and loose not in _LOOSE_MANAGED_FIELDS:
+            self.unknown.append(name)
+            self._notes.note_unknown(name, (field.name for field in self.fields))
+        return matches[0] if len(matches) == 1 else None
+
+    def _note_ambiguous(self, name: str, fields: list[str]) -> None:
+        """Note a property of several fields, unless each of them has a property of its own."""
+        if not set(fields) <= set(map(self._field_map.renamed, self._schema_properties)):
+            self._ambiguous[name] = fields
+
+    def _check_certain(self) -> None:
+        for name, fields in self._ambiguous.items():
+            example = json.dumps({self._stream: {name: fields[0]}})
             raise UnwritableStreamError(
                 f"Stream '{self._stream}': the property '{name}' may be Marketo's field "
-                f"{' or '.join(field.name for field in matches)}. Name it exactly, by stream_maps "
-                "for example.",
+                f"{' or '.join(fields)}. Say which in field_map, as in {example}.",
             )
-        if not matches and wanted not in _LOOSE_MANAGED_FIELDS:
-            self.unknown.append(name)
-        return matches[0] if matches else None
 
     def _check_key(self) -> None:
-        missing = [field for field in self.key_fields if field not in self._property_of]
+        missing = [field for field in self.key_fields if field not in self._properties_of]
         if missing:
             raise UnwritableStreamError(
                 f"Stream '{self._stream}' has no property for {' and '.join(missing)}, so its "
-                "records cannot be told apart in Marketo. Add it, by stream_maps for example, or "
-                "set the stream to 'ignore' in stream_objects.",
-            )
-
-    def _warn_left_out(self, unknown: list[str], unwritable: list[str]) -> None:
-        if unknown and self._settings.unknown_fields == "warn":
-            self._warn(
-                f"Stream '{self._stream}': the instance has no field for {_listed(unknown)}; left "
-                "out. See the setting unknown_fields.",
-            )
-        if unwritable:
-            self._warn(
-                f"Stream '{self._stream}': Marketo says that {_listed(unwritable)} cannot be "
-                "updated; left out.",
+                "records cannot be told apart in Marketo. "
+                f"{key_advice(self._stream, missing, self._schema_properties)} "
+                "Or set the stream to 'ignore' in stream_objects.",
             )
 
 
@@ -160,7 +202,3 @@ def _fields(description: ObjectDescription) -> tuple[FieldDescription, ...]:
 
 def _is_writable(field: FieldDescription) -> bool:
     return field.updateable and field.name not in _MANAGED_FIELDS
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names)

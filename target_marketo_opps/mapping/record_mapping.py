@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from decimal import Decimal
 
 import msgspec
 
@@ -15,21 +16,21 @@ from marketo_opps import (
 )
 from marketo_opps.fields import EXTERNAL_ID
 from marketo_opps.keys import comparable_key
+from marketo_opps.numbers import is_missing_number
 from target_marketo_opps.mapping.fast_encoder import typed_encoder
 from target_marketo_opps.mapping.field_plan import FieldPlan
 from target_marketo_opps.mapping.keys import display_key
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable
+    from collections.abc import Callable, Hashable, Iterable, Iterator
 
     from marketo_opps import ObjectDescription
     from marketo_opps.models import Record
+    from target_marketo_opps.mapping.stream_notes import StreamNotes
     from target_marketo_opps.settings import TargetSettings
 
 MAX_RECORD_BYTES = MAX_BODY_BYTES - SYNC_ENVELOPE_BYTES
 """What the records of one call and the commas between them must stay under."""
-
-DELETED_AT = "_sdc_deleted_at"
 
 MISSING_VALUE = "1002"
 INVALID_DATA = "1003"
@@ -40,6 +41,7 @@ MAX_SHAPES = 1_000
 """Combinations of properties that are remembered; a tap that leaves nulls out has many."""
 
 _NAME = "name"
+_FRACTIONS = frozenset({float, Decimal})
 
 
 class RecordError(Exception):
@@ -78,11 +80,12 @@ class RecordMapping:
         properties: the names of the schema's properties.
         description: of the object that the stream is written to.
         settings: the target's settings.
-        warn: takes one sentence about properties that are left out.
+        notes: takes what is left out.
+        is_closed: whether properties that the schema does not name are left out.
         max_shapes: combinations of properties that are remembered.
 
     Raises:
-        UnwritableStreamError: two properties map to one field, or a key field has no property.
+        UnwritableStreamError: the stream cannot be written as its SCHEMA describes it.
     """
 
     def __init__(
@@ -92,14 +95,20 @@ class RecordMapping:
         *,
         description: ObjectDescription,
         settings: TargetSettings,
-        warn: Callable[[str], None],
+        notes: StreamNotes,
+        is_closed: bool = False,
         max_shapes: int = MAX_SHAPES,
     ) -> None:
         self._plan = FieldPlan(
-            stream, properties, description=description, settings=settings, warn=warn
+            stream,
+            properties,
+            description=description,
+            settings=settings,
+            notes=notes,
+            is_closed=is_closed,
         )
+        self._notes = notes
         self._key_fields = self._plan.key_fields
-        self._key_properties = self._plan.key_properties
         self._writers = self._plan.writers
         self._opportunity_at = (
             self._key_fields.index(EXTERNAL_ID) if EXTERNAL_ID in self._key_fields else None
@@ -142,13 +151,23 @@ class RecordMapping:
         Raises:
             RecordError: the record is invalid.
         """
-        written = self._written(record)
+        written, reasons = self._written(record)
         if self._name_required and written.get(_NAME, "") is None:
-            raise RecordError(
-                [Reason(MISSING_VALUE, f"Missing value for required field '{_NAME}'")],
-            )
+            reasons.append(Reason(MISSING_VALUE, f"Missing value for required field '{_NAME}'"))
+        if self._fails_unknown and self._plan.unknown:
+            reasons += _unknown_in(record, self._plan.unknown)
+        key = self._key(written, reasons)
+        body = _encoded(written)
         self._remember_shape(record)
-        return self._with_ordering_keys(self._key(written), record, _encoded(written))
+        return self._with_ordering_keys(key, record, body)
+
+    def faults(self, record: Record) -> tuple[Reason, ...]:
+        """Return why a record is invalid; nothing if it is not."""
+        try:
+            self.map_by_field(record)
+        except RecordError as error:
+            return error.reasons
+        return ()
 
     def map_key(self, record: Record) -> MappedRecord:
         """Return the record's key alone, as a delete takes it.
@@ -156,44 +175,65 @@ class RecordMapping:
         Raises:
             RecordError: it has no key.
         """
-        names = self._key_properties
-        written = self._written({name: record[name] for name in names if name in record})
-        return self._with_ordering_keys(self._key(written), record, _encoded(written))
+        names = {name for field in self._key_fields for name in self._plan.properties_of(field)}
+        written, reasons = self._written({name: record[name] for name in record if name in names})
+        return self._with_ordering_keys(self._key(written, reasons), record, _encoded(written))
 
     def display_key(self, record: Record) -> str:
         """Return the record's key as it arrived, for log lines."""
-        return display_key(record.get(name) for name in self._key_properties)
+        return display_key(self._plan.value_of(field, record) for field in self._key_fields)
 
-    def _written(self, record: Record) -> Record:
-        """Return field names with Marketo's values."""
+    def _written(self, record: Record) -> tuple[Record, list[Reason]]:
+        """Return field names with Marketo's values, and a reason for each that does not fit."""
+        if not record.keys() <= self._writers.keys():
+            self._plan.resolve_late(record)
+        record, reasons = self._plan.settle(record)
         written: Record = {}
-        reasons: list[Reason] = []
-        writers = self._writers
         for name, value in record.items():
-            resolved = writers[name] if name in writers else self._plan.resolve_late(name)
+            resolved = self._writers[name]
             if resolved is None:
                 continue
             field, write = resolved
             try:
-                converted = None if value is None or value == "" else write(value)
+                converted = (
+                    None
+                    if value is None or value == "" or self._is_missing(value)
+                    else write(value)
+                )
             except FieldValueError as error:
                 reasons.append(error.reason)
                 continue
             # A blank text is a null too, where it is no string's.
             if converted is not None or self._sends_nulls:
                 written[field] = converted
-        if self._fails_unknown and self._plan.unknown:
-            reasons += _unknown_in(record, self._plan.unknown)
-        if reasons:
-            raise RecordError(reasons)
-        return written
+        return written, reasons
 
-    def _key(self, written: Record) -> tuple[Hashable, ...]:
+    def _is_missing(self, value: t.Any) -> bool:
+        if value.__class__ in _FRACTIONS and is_missing_number(value):
+            self._notes.missing_numbers += 1
+            return True
+        return False
+
+    def _key(self, written: Record, reasons: list[Reason]) -> tuple[Hashable, ...]:
+        """Return the key in the form in which keys are compared.
+
+        Args:
+            written: field names with Marketo's values.
+            reasons: why the record is none, as far as they are known; a key field that is not
+                written is missing, unless one of them tells why.
+
+        Raises:
+            RecordError: there is a reason, or the key is missing.
+        """
         key = tuple([comparable_key(written.get(field)) for field in self._key_fields])
-        if None in key:
-            missing = self._key_fields[key.index(None)]
-            raise RecordError([Reason(MISSING_VALUE, f"Missing value for key field '{missing}'")])
+        if reasons or None in key:
+            raise RecordError([*reasons, *self._missing(key, reasons)])
         return key
+
+    def _missing(self, key: tuple[Hashable, ...], reasons: Iterable[Reason]) -> Iterator[Reason]:
+        for field, value in zip(self._key_fields, key, strict=True):
+            if value is None and not any(f"'{field}'" in reason.message for reason in reasons):
+                yield Reason(MISSING_VALUE, f"Missing value for key field '{field}'")
 
     def _with_ordering_keys(
         self, key: tuple[Hashable, ...], record: Record, body: bytes
@@ -201,8 +241,7 @@ class RecordMapping:
         """Add the ordering keys: the opportunity's id is one, whatever the object."""
         if self._opportunity_at is not None:
             return MappedRecord(key, (key[self._opportunity_at],), body)
-        id_property = self._plan.property_of(EXTERNAL_ID)
-        opportunity = _unwritten_key(record.get(id_property)) if id_property else None
+        opportunity = _unwritten_key(self._plan.value_of(EXTERNAL_ID, record))
         return MappedRecord(key, (key,) if opportunity is None else (key, opportunity), body)
 
     def _remember_shape(self, record: Record) -> None:
@@ -211,7 +250,9 @@ class RecordMapping:
         if shape in self._fast_shapes or len(self._fast_shapes) == self._max_shapes:
             return
         fields = {name: each[0] for name in shape if (each := self._writers[name]) is not None}
-        self._fast_shapes[shape] = all(name == field for name, field in fields.items())
+        # A field's exact name decides: a property beside it, which gives way, does no harm.
+        exact = {name for name, field in fields.items() if name == field}
+        self._fast_shapes[shape] = exact.issuperset(fields.values())
         if not self._fast_fields.issuperset(fields):
             self._fast_fields |= fields.keys()
             self._fast_encode = self._fast_encoder()
@@ -223,12 +264,6 @@ class RecordMapping:
             never_null=frozenset({_NAME} if self._name_required else ()),
             skip_nulls=not self._sends_nulls,
         )
-
-
-def is_marked_deleted(record: Record) -> bool:
-    """Return whether a record marks a delete; taps without nulls write none as blank or false."""
-    mark = record.get(DELETED_AT)
-    return bool(mark.strip()) if isinstance(mark, str) else mark is not None and mark is not False
 
 
 def _unwritten_key(value: t.Any) -> str | None:

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 from marketo_opps import MarketoObject
 from marketo_opps.keys import comparable_name
 from target_marketo_opps.errors import UnwritableStreamError
+from target_marketo_opps.mapping.field_map import FieldMap, key_advice
 
 if t.TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 IGNORE = "ignore"
 
 _DESCRIPTIVE_STREAMS = frozenset({"opportunity_fields", "opportunity_activities"})
 """Streams of the tap that describe Marketo and cannot be written to it."""
 
+_NEVER_WRITTEN = _DESCRIPTIVE_STREAMS | {MarketoObject.OPPORTUNITY_ROLES.value}
+
 _CHOICES = "'opportunities', 'opportunity_roles' or 'ignore'"
 
 
 def destination(
     stream: str,
-    properties: Iterable[str],
+    properties: Collection[str],
     *,
     stream_objects: Mapping[str, str],
+    field_map: Mapping[str, str],
     key_fields: Callable[[], tuple[str, ...]],
     logger: logging.Logger,
 ) -> MarketoObject | None:
@@ -34,6 +39,7 @@ def destination(
         stream: its name, as after `stream_maps`.
         properties: the names of its schema's properties.
         stream_objects: the setting.
+        field_map: the setting, of this stream.
         key_fields: returns the key fields of opportunities; costs a call, so it is called last.
         logger: takes a line about a stream that is ignored by default.
 
@@ -45,18 +51,28 @@ def destination(
         return None if chosen == IGNORE else MarketoObject(chosen)
     if stream == MarketoObject.OPPORTUNITIES:
         return MarketoObject.OPPORTUNITIES
-    if stream in _DESCRIPTIVE_STREAMS or stream == MarketoObject.OPPORTUNITY_ROLES:
-        _log_ignored(stream, logger)
+    if stream in _NEVER_WRITTEN:
+        log_ignored(stream, logger)
         return None
-    if {*map(comparable_name, key_fields())} <= {*map(comparable_name, properties)}:
+    keys = key_fields()
+    renamed = map(FieldMap(stream, field_map).renamed, properties)
+    if {*map(comparable_name, keys)} <= {*map(comparable_name, renamed)}:
         return MarketoObject.OPPORTUNITIES
+    example = json.dumps({stream: MarketoObject.OPPORTUNITIES.value})
     raise UnwritableStreamError(
-        f"Stream '{stream}' is not 'opportunities' and has no property for "
-        f"{' and '.join(key_fields())}: say in stream_objects whether it is {_CHOICES}.",
+        f"Stream '{stream}' is not 'opportunities' and has no property for {' and '.join(keys)}: "
+        f"say in stream_objects whether it is {_CHOICES}, as in {example}. "
+        f"{key_advice(stream, keys, properties)}",
     )
 
 
-def _log_ignored(stream: str, logger: logging.Logger) -> None:
+def is_never_looked_at(stream: str, stream_objects: Mapping[str, str]) -> bool:
+    """Return whether a stream of that name, as after `stream_maps`, is ignored."""
+    return stream_objects.get(stream, IGNORE if stream in _NEVER_WRITTEN else None) == IGNORE
+
+
+def log_ignored(stream: str, logger: logging.Logger) -> None:
+    """Log that a stream is ignored by default, and how roles are written all the same."""
     if stream == MarketoObject.OPPORTUNITY_ROLES:
         logger.warning(
             "Stream 'opportunity_roles' is ignored: a lead id belongs to one Marketo instance, and "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -299,6 +300,12 @@ def checked(world: World) -> None:
     raise AssertionError(world.heard().splitlines()[-1])
 
 
+def rejects_in_a_pipe(world: World) -> None:
+    path = world.path / "pipe"
+    os.mkfifo(path)
+    target(world.sandbox(), schema(), rejects_path=str(path))
+
+
 def rejects_file_full(world: World) -> None:
     target(world.sandbox(), schema(), record(name="x"), max_rejects=-1, rejects_path="/dev/full")
 
@@ -470,9 +477,6 @@ CASES: dict[str, Case] = {
     "Removing key property": mapped(marketoGUID=None),
     "Invalid key properties for": mapped(__key_properties__=["none"]),
     "stream_maps fails on a record": mapped(deal="int(name)"),
-    "... of the input cannot be used: stream_maps fails": of_target(
-        schema(), record(**DEAL), stream_maps={"opportunities": {"amount": "int(name)"}}
-    ),
     "Marketo's identity service refused": lambda world: tap(
         world.sandbox(), client_secret="wrong", **VALUES
     ),
@@ -583,9 +587,20 @@ CASES: dict[str, Case] = {
     ),
     "Stream '...' is not 'opportunities'": of_target(schema("a", stream="deals")),
     "Stream '...' has no property for": of_target(schema("name")),
-    "Stream '...': the properties": of_target(
-        schema("externalOpportunityId", "close_date", "closeDate")
+    "Stream '...': field_map cannot": of_target(
+        schema("externalOpportunityId", "title"), field_map={"opportunities": {"titel": "nme"}}
     ),
+    "Stream '...': the property '...' is left out": of_target(
+        schema("externalOpportunityId", "close_date", "closeDate"),
+        record(**DEAL, close_date=None, closeDate=None),
+    ),
+    "Stream '...': values that are NaN": of_target(
+        schema(), record(externalOpportunityId="D-1", name="x", amount=float("nan"))
+    ),
+    "Setting '...' has entries": of_target(schema(), stream_objects={"deals": "ignore"}),
+    f"{LINE}it is UTF-16": of_target("{}".encode("utf-16")),
+    "rejects_path '...' is standard output": of_target(schema(), rejects_path="/dev/fd/1"),
+    "rejects_path '...' is a pipe": rejects_in_a_pipe,
     "Stream '...': the instance has no field": of_target(schema("externalOpportunityId", "mood")),
     "Stream 'opportunity_roles' is ignored": of_target(schema("a", stream="opportunity_roles")),
     "Stream '...' is ignored: it describes": of_target(schema("a", stream="opportunity_fields")),
@@ -689,6 +704,7 @@ PARTS = {
     "it is neither true nor false": "the same",
     "it lies outside of the calendar": "the same",
     "it is nested too deeply": "the same",
+    "it is a number beyond all measure": "the same",
     "a moment must be text": "within 'The state of ... cannot be read'",
     "what found_by": "the same",
 }

@@ -69,6 +69,8 @@ class TestReading:
             ("integer", "123456789012345678901234567890", 123456789012345678901234567890),
             ("integer", "", None),
             ("integer", "  ", None),
+            *(("boolean", value, True) for value in (Decimal("1.0"), "1.0", 1.0, "1e0")),
+            *(("boolean", value, False) for value in (Decimal("0.0"), "0.00", 0.0, "-0")),
             ("currency", "1604.47", Decimal("1604.47")),
             ("currency", Decimal("1234567890123456.78"), Decimal("1234567890123456.78")),
             ("currency", "0.10", Decimal("0.10")),
@@ -124,7 +126,7 @@ class TestReading:
                 )
             ),
             *((data_type, value) for data_type in INTEGER_TYPES for value in ("12.5", 0.5)),
-            *(("boolean", value) for value in ("yes", "2", 2, "1.0", [])),
+            *(("boolean", value) for value in ("yes", "2", 2, "1.5", "1_0", "null", [])),
             *(("date", value) for value in ("2010-13-01", "yesterday", "2010-02-30", 20100507, [])),
             *(
                 ("datetime", value)

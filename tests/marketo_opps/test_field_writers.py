@@ -39,7 +39,7 @@ class TestWriting:
             ("string", "text", "text"),
             ("string", "", ""),
             ("string", 12, "12"),
-            ("string", Decimal("1.10"), "1.10"),
+            ("string", Decimal("1.10"), "1.1"),
             ("string", 0.1, "0.1"),
             ("string", False, "false"),
             ("integer", "12", 12),
@@ -120,10 +120,50 @@ class TestWriting:
         assert set(cut) == {"x", "é"}
 
     @pytest.mark.parametrize(
-        ("value", "text"), [(Decimal("1E+5"), "1E+5"), (1.5e300, "1.5e+300"), (False, "false")]
+        ("value", "text"),
+        [
+            (12345, "12345"),
+            (Decimal("12345.0"), "12345"),
+            (Decimal("1.2345E+4"), "12345"),
+            (Decimal("12345.50"), "12345.5"),
+            (Decimal("1E+16"), "1" + 16 * "0"),
+            (Decimal("-0.0"), "0"),
+            (Decimal("1E-7"), "0.0000001"),
+            (Decimal(100), "100"),
+            (1.5e22, "15" + 21 * "0"),
+            (False, "false"),
+            ("12345.0", "12345.0"),
+            ("1E+16", "1E+16"),
+            ("NaN", "NaN"),
+        ],
     )
-    def test_what_is_no_text_is_written_as_it_is_said(self, value, text):
+    def test_numbers_become_text_in_plain_notation_and_text_stays(self, value, text):
         assert write("string", value, length=255) == text
+
+    @pytest.mark.parametrize("value", [Decimal("1E+500"), Decimal("1E-999999999")])
+    def test_a_number_beyond_all_measure_is_no_text(self, value):
+        with pytest.raises(FieldValueError, match="is a number beyond all measure") as caught:
+            write("string", value, truncate=True)
+        assert caught.value.reason.code == "1003"
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "1_000",
+            "\u0661\u0662",
+            "\uff11\uff12",
+            "null",
+            "None",
+            "NaN",
+            "0x10",
+            "1,000",
+            "12-",
+            "1.5",
+        ],
+    )
+    def test_a_whole_number_is_read_by_one_rule(self, value):
+        with pytest.raises(FieldValueError, match="is not a whole number"):
+            write("integer", value)
 
     def test_a_text_is_measured_by_its_described_length_where_it_has_one(self):
         assert write("text", "ü" * 20_000, length=20_000) == "ü" * 20_000

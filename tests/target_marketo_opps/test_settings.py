@@ -26,6 +26,7 @@ OFFERED = {
     "user_agent",
     "action",
     "dedupe_by",
+    "field_map",
     "stream_objects",
     "unknown_fields",
     "nulls",

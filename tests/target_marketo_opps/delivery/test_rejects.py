@@ -125,3 +125,17 @@ def test_whatever_arrived_is_kept_digit_for_digit(half):
     assert read["text"] == "ü" + half
     assert read["list"] == [1, {"x": 1234567890123456.78}, None, True, [half]]
     assert read["day"] == "2026-03-04"
+
+
+def test_a_pipe_is_refused_and_nothing_waits(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(RejectsFileError, match="is a pipe, which keeps nothing"):
+        RejectsFile(str(tmp_path / "pipe"))
+
+
+def test_standard_output_is_refused_by_whatever_name(tmp_path, capfd):
+    with pytest.raises(RejectsFileError, match="is standard output, which is for STATE"):
+        RejectsFile("/dev/stdout")
+    with pytest.raises(RejectsFileError, match="is standard output, which is for STATE"):
+        RejectsFile("/dev/fd/1")
+    assert capfd.readouterr().out == ""

@@ -9,7 +9,7 @@ import pytest
 
 from target_marketo_opps.errors import InputError
 from target_marketo_opps.input.message_reader import MessageReader
-from target_marketo_opps.json_lines import decode
+from target_marketo_opps.json_lines import decode, encode
 
 HALF = b'"\\ud83d"'
 
@@ -28,8 +28,27 @@ def test_numbers_keep_every_digit_beside_half_of_a_surrogate_pair():
     assert str(value["b"]) == "1234567890123456.780"
 
 
-def test_what_is_no_number_comes_as_text():
-    assert decode(b'{"a":NaN,"b":-Infinity}') == {"a": "NaN", "b": "-Infinity"}
+@pytest.mark.parametrize("bare", ["NaN", "Infinity", "-Infinity"])
+def test_what_is_no_number_goes_on_as_null(bare):
+    value = decode(f'{{"a":{bare},"b":["{bare}",1.50]}}'.encode())
+    assert isinstance(value["a"], float)
+    assert encode(value) == f'{{"a":null,"b":["{bare}",1.50]}}'.encode()
+
+
+@pytest.mark.parametrize("depth", [1, 200, 450])
+def test_what_is_nested_deep_is_encoded_with_half_of_a_pair_too(depth):
+    line = b'{"a":[' * depth + b'"\\ud83d",1.50,null,{}' + b"]}" * depth
+    assert encode(decode(line)) == line
+
+
+def test_a_byte_order_mark_is_no_part_of_a_line():
+    assert decode(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf_16_is_named_as_such(encoding):
+    with pytest.raises(ValueError, match="it is UTF-16"):
+        decode('{"a": 1}'.encode(encoding))
 
 
 @pytest.mark.parametrize(

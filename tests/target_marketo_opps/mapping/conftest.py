@@ -7,22 +7,30 @@ import pytest
 from target_marketo_opps.mapping.record_mapping import (
     RecordMapping,
 )
+from target_marketo_opps.mapping.stream_notes import StreamNotes
 from target_marketo_opps.settings import TargetSettings
 from tests.target_marketo_opps.mapping.objects import DESCRIPTION
 
 
 @pytest.fixture
-def told():
-    return []
+def notes():
+    return StreamNotes("deals")
 
 
 @pytest.fixture
-def make(told):
+def told(notes):
+    """Return a function that returns what is told at the end."""
+    return lambda: [*notes.warnings(), *notes.remarks()]
+
+
+@pytest.fixture
+def make(notes):
     def make(
         *properties,
         description=DESCRIPTION,
         key="externalOpportunityId",
         max_shapes=1_000,
+        is_closed=False,
         **settings,
     ):
         return RecordMapping(
@@ -30,7 +38,8 @@ def make(told):
             [key, *properties],
             description=description,
             settings=TargetSettings(**settings),
-            warn=told.append,
+            notes=notes,
+            is_closed=is_closed,
             max_shapes=max_shapes,
         )
 

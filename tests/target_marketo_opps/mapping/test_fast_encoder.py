@@ -9,6 +9,7 @@ import pytest
 
 from marketo_opps import FieldDescription, ObjectDescription
 from target_marketo_opps.mapping.record_mapping import RecordError, RecordMapping
+from target_marketo_opps.mapping.stream_notes import StreamNotes
 from target_marketo_opps.settings import TargetSettings
 
 KINDS = {
@@ -58,7 +59,7 @@ def make():
             ["externalOpportunityId", *KINDS],
             description=DESCRIPTION,
             settings=TargetSettings(**options),
-            warn=lambda _: None,
+            notes=StreamNotes("deals"),
         )
         for field, value in TYPED.items():
             mapping.map(record(field, value))

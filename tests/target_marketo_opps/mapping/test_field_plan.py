@@ -6,6 +6,8 @@ import msgspec
 import pytest
 
 from target_marketo_opps.errors import UnwritableStreamError
+from target_marketo_opps.mapping.record_mapping import RecordError
+from target_marketo_opps.mapping.stream_notes import StreamNotes
 from tests.target_marketo_opps.mapping.objects import ROLES, body
 
 
@@ -22,32 +24,145 @@ def test_names_match_exactly_or_ignoring_case_and_underscores(make):
 
 def test_a_property_that_may_be_either_of_two_fields_is_an_error(make):
     with pytest.raises(
-        UnwritableStreamError, match="'DEAL_SIZE' may be Marketo's field deal_size or dealSize"
+        UnwritableStreamError,
+        match=r"'DEAL_SIZE' may be Marketo's field deal_size or dealSize. Say which in field_map",
     ):
         make("DEAL_SIZE")
+    make("DEAL_SIZE", field_map={"deals": {"DEAL_SIZE": "dealSize"}})
 
 
-def test_two_properties_of_one_field_are_an_error_that_names_both(make):
-    with pytest.raises(UnwritableStreamError, match="'close_date' and 'closeDate' are both"):
-        make("close_date", "closeDate")
+def test_a_property_of_two_fields_does_no_harm_beside_both(make):
+    mapping = make("DEAL_SIZE", "deal_size", "dealSize")
+    values = {"DEAL_SIZE": 3, "deal_size": 1, "dealSize": "big"}
+    expected = {"externalOpportunityId": "K", "deal_size": 1, "dealSize": "big"}
+    assert body(mapping, **values) == expected
 
 
-def test_two_properties_of_one_field_are_an_error_in_a_record_too(make):
-    mapping = make("closeDate")
-    with pytest.raises(UnwritableStreamError, match="'closeDate' and 'close_date' are both"):
-        mapping.map({"externalOpportunityId": "K", "close_date": "2026-01-01"})
+def test_a_late_property_of_two_fields_is_its_records_reject(make):
+    with pytest.raises(RecordError) as caught:
+        make().map({"externalOpportunityId": "K", "DEAL_SIZE": 1})
+    assert list(map(str, caught.value.reasons)) == [
+        "1003 Property 'DEAL_SIZE' may be field deal_size or dealSize: see field_map"
+    ]
+
+
+@pytest.mark.parametrize("in_schema", [True, False])
+def test_two_properties_of_one_field_reject_what_has_both(make, in_schema):
+    mapping = make(*["close_date", "CloseDate"][: 2 * in_schema])
+    assert body(mapping, close_date="2026-01-01")["closeDate"] == "2026-01-01"
+    assert body(mapping, CloseDate="2026-01-02")["closeDate"] == "2026-01-02"
+    for _ in range(2):
+        with pytest.raises(RecordError) as caught:
+            body(mapping, close_date="2026-01-01", CloseDate="2026-01-02", amount="x")
+        assert list(map(str, caught.value.reasons)) == [
+            "1003 Properties 'close_date', 'CloseDate' are all field 'closeDate': see field_map",
+            "1001 Field 'amount' is not a number",
+        ]
+
+
+@pytest.mark.parametrize("in_schema", [True, False])
+def test_a_property_of_the_fields_own_name_wins_and_one_line_tells(make, told, in_schema):
+    mapping = make(*["close_date", "closeDate"][: 2 * in_schema])
+    for _ in range(3):
+        found = body(mapping, close_date="2026-01-01", closeDate="2026-01-02")
+        assert found["closeDate"] == "2026-01-02"
+    assert told() == [
+        (
+            "Stream 'deals': the property 'close_date' is left out where 'closeDate' is there, "
+            "which is the field's own name."
+        )
+    ]
+
+
+def test_a_key_beside_its_exact_namesake_is_no_reason_to_stop(make):
+    mapping = make("ExternalOpportunityId")
+    record = {"ExternalOpportunityId": "other", "externalOpportunityId": "K"}
+    for _ in range(2):
+        assert mapping.map(record).key == ("k",)
+    assert mapping.map_fast(record) is not None
+    assert mapping.map_key(record).body == b'{"externalOpportunityId":"K"}'
+    assert mapping.display_key(record) == "K"
+    assert mapping.display_key({"ExternalOpportunityId": "other"}) == "other"
+
+
+def test_a_schema_that_is_closed_leaves_out_what_it_does_not_name(make, told):
+    mapping = make("name", is_closed=True, unknown_fields="fail")
+    expected = {"externalOpportunityId": "K", "name": "x"}
+    for _ in range(2):
+        assert body(mapping, name="x", stage="won", bogus=1) == expected
+    assert told() == []
+
+
+def test_a_field_map_renames_before_names_are_matched(make):
+    names = {"deal_id": "externalOpportunityId", "sum": "amount", "seq": "description"}
+    mapping = make(
+        "sum", "seq", "external_opportunity_id", key="deal_id", field_map={"deals": names}
+    )
+    record = {"deal_id": "D", "sum": "1.5", "seq": 7, "external_opportunity_id": "other"}
+    for _ in range(2):
+        mapped = mapping.map(record)
+        assert msgspec.json.decode(mapped.body) == {
+            "externalOpportunityId": "D",
+            "amount": 1.5,
+            "description": "7",
+        }
+        assert mapped.ordering_keys == ("d",)
+        assert mapping.display_key(record) == "D"
+
+
+def test_a_field_map_may_exchange_names(make):
+    names = {"name": "description", "description": "name"}
+    mapping = make("name", "description", field_map={"deals": names})
+    for _ in range(2):
+        assert body(mapping, name="n", description="d") == {
+            "externalOpportunityId": "K",
+            "description": "n",
+            "name": "d",
+        }
+
+
+@pytest.mark.parametrize(
+    ("names", "what"),
+    [
+        (
+            {"deal": "externalOportunityId"},
+            "the object has no field 'externalOportunityId' (near: 'externalOpportunityId').",
+        ),
+        ({"dael": "name"}, "the SCHEMA has no property 'dael' (near: 'deal')."),
+        ({"zzz": "name"}, "the SCHEMA has no property 'zzz'."),
+        (
+            {"deal": "name", "sum": "name"},
+            "'deal' and 'sum' would both be the field 'name'.",
+        ),
+        (
+            {"deal": "externalOpportunityId"},
+            "'externalOpportunityId' and 'deal' would both be the field 'externalOpportunityId'.",
+        ),
+    ],
+)
+def test_a_field_map_that_cannot_be_right_is_refused_with_near_names(make, names, what):
+    with pytest.raises(UnwritableStreamError) as caught:
+        make("deal", "sum", field_map={"deals": names})
+    assert str(caught.value) == f"Stream 'deals': field_map cannot be right: {what}"
+
+
+def test_a_late_property_of_a_renamed_ones_field_rejects_its_record(make):
+    mapping = make("sum", field_map={"deals": {"sum": "amount"}})
+    with pytest.raises(RecordError) as caught:
+        body(mapping, sum=1, amount=2)
+    assert "'amount', 'sum' are all field 'amount'" in str(caught.value.reasons[0])
 
 
 def test_what_marketo_manages_is_dropped_silently(make, told):
     mapping = make("createdAt", "updated_at", "marketoGUID", "seq", "_sdc_batched_at")
     values = {"createdAt": 1, "updated_at": 2, "marketoGUID": 3, "seq": 4, "_sdc_batched_at": 5}
     assert body(mapping, **values) == {"externalOpportunityId": "K"}
-    assert told == []
+    assert told() == []
 
 
 def test_what_cannot_be_updated_is_dropped_with_one_line(make, told):
     assert body(make("fiscal"), fiscal="Q1") == {"externalOpportunityId": "K"}
-    assert told == ["Stream 'deals': Marketo says that 'fiscal' cannot be updated; left out."]
+    assert told() == ["Stream 'deals': Marketo says that 'fiscal' cannot be updated; left out."]
 
 
 @pytest.mark.parametrize("in_schema", [True, False])
@@ -55,17 +170,27 @@ def test_unknown_fields_are_left_out_with_one_line(make, told, in_schema):
     mapping = make(*["bogus"][: int(in_schema)])
     for _ in range(3):
         assert body(mapping, bogus=1) == {"externalOpportunityId": "K"}
-    assert told == [
+    assert told() == [
         (
-            "Stream 'deals': the instance has no field for 'bogus'; left out. See the setting "
+            "Stream 'deals': the instance has no field for 'bogus'; left out. Say which fields "
+            'they are in field_map, as in {"deals": {"bogus": "..."}}, or see the setting '
             "unknown_fields."
         )
     ]
 
 
-def test_unknown_fields_can_be_ignored(make, told):
-    assert body(make("bogus", unknown_fields="ignore"), bogus=1) == {"externalOpportunityId": "K"}
-    assert told == []
+def test_unknown_fields_of_schema_and_records_share_one_line(make, told):
+    mapping = make("bogus")
+    body(mapping, stages=1)
+    body(mapping, nme=1)
+    (line,) = told()
+    assert "no field for 'bogus', 'stages', 'nme' (near: 'name'); left out" in line
+
+
+def test_unknown_fields_can_be_ignored():
+    notes = StreamNotes("deals", tells_unknown=False)
+    notes.note_unknown("bogus", ["name"])
+    assert [*notes.warnings(), *notes.remarks()] == []
 
 
 def test_a_role_can_be_identified_by_an_id_that_is_not_described(make):
@@ -77,12 +202,16 @@ def test_a_role_can_be_identified_by_an_id_that_is_not_described(make):
 
 
 def test_a_stream_without_its_key_is_an_error_that_names_what_is_missing(make):
-    with pytest.raises(UnwritableStreamError, match="no property for leadId and role, so"):
-        make(description=ROLES)
+    with pytest.raises(UnwritableStreamError, match="no property for leadId and role, so") as error:
+        make("lead", description=ROLES)
+    assert (
+        'Say in field_map which property that is, as in {"deals": {"lead": "leadId", "...": "role"'
+        "}} (it has 'externalOpportunityId', 'lead')."
+    ) in str(error.value)
 
 
 def test_a_property_that_cannot_be_updated_is_warned_of_late_too(make, told):
     mapping = make()
     for _ in range(2):
         assert body(mapping, fiscal="Q1") == {"externalOpportunityId": "K"}
-    assert told == ["Stream 'deals': Marketo says that 'fiscal' cannot be updated; left out."]
+    assert told() == ["Stream 'deals': Marketo says that 'fiscal' cannot be updated; left out."]

@@ -34,6 +34,7 @@ def test_a_stream_is_written_to_its_object_or_ignored(stream, properties, chosen
         stream,
         properties,
         stream_objects=chosen,
+        field_map={},
         key_fields=lambda: ("externalOpportunityId",),
         logger=logging.getLogger("x"),
     )

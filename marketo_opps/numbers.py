@@ -1,0 +1,32 @@
+"""JSON numbers as text: in plain notation, and without zeros that say nothing; pure."""
+
+from __future__ import annotations
+
+import math
+import typing as t
+from decimal import Decimal
+
+_MOST_DIGITS = 400
+"""More than any number has that a program reads as one, and far less than fills the memory."""
+
+
+def is_missing_number(value: t.Any) -> bool:
+    """Return whether a value is NaN or infinite, which JSON has no way to write: it is a null."""
+    if value.__class__ is float:
+        return not math.isfinite(value)
+    return value.__class__ is Decimal and not value.is_finite()
+
+
+def plain_number(number: float | Decimal) -> str:
+    """Return a finite number in plain notation, without exponent and trailing zeros.
+
+    Raises:
+        ValueError: it has more digits than a number that a program reads.
+    """
+    exact = number if isinstance(number, Decimal) else Decimal(str(number))
+    if not -_MOST_DIGITS < exact.adjusted() < _MOST_DIGITS:
+        raise ValueError("it is a number beyond all measure")
+    text = format(exact, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text

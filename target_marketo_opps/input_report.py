@@ -1,0 +1,70 @@
+"""What is told of the input at the end of a run: what was left out, and what never came."""
+
+from __future__ import annotations
+
+import logging
+import typing as t
+
+from target_marketo_opps.mapping.near_names import listed
+from target_marketo_opps.mapping.stream_notes import StreamNotes
+from target_marketo_opps.stream_maps import unmatched
+
+if t.TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from singer_sdk.mapper import PluginMapper
+
+    from target_marketo_opps.settings import TargetSettings
+
+_LOGGER = logging.getLogger("target-marketo-opps")
+
+
+class InputReport:
+    """Collects what is to be told of the input.
+
+    Args:
+        mapper: knows the setting `stream_maps`.
+        settings: the target's settings.
+    """
+
+    def __init__(self, mapper: PluginMapper, settings: TargetSettings) -> None:
+        self._mapper = mapper
+        self._settings = settings
+        self._notes: dict[str, StreamNotes] = {}
+        self._arrived: dict[str, None] = {}
+        self._written: set[str] = set()
+
+    def note_stream(self, arrived: str, written: str) -> None:
+        """Note the name of a stream as it arrived, and one that it has after `stream_maps`."""
+        self._arrived[arrived] = None
+        self._written.add(written)
+
+    def notes_of(self, written: str) -> StreamNotes:
+        """Return what takes notes of a stream, which is named as after `stream_maps`."""
+        tells_unknown = self._settings.unknown_fields == "warn"
+        return self._notes.setdefault(written, StreamNotes(written, tells_unknown=tells_unknown))
+
+    def log_left_out(self) -> None:
+        """Log, a line for each kind and stream, what has been left out of records."""
+        for notes in self._notes.values():
+            for remark in notes.remarks():
+                _LOGGER.info("%s", remark)
+            for warning in notes.warnings():
+                _LOGGER.warning("%s", warning)
+
+    def log_never_came(self) -> None:
+        """Warn of settings for streams that the input did not have; all of it has been read."""
+        if not self._arrived:
+            return
+        self._warn("stream_objects", self._settings.stream_objects.keys() - self._written)
+        self._warn("field_map", self._settings.field_map.keys() - self._written)
+        self._warn("stream_maps", unmatched(self._mapper, self._arrived))
+
+    def _warn(self, setting: str, names: Collection[str]) -> None:
+        if names:
+            _LOGGER.warning(
+                "Setting '%s' has entries for streams that never came: %s. What came: %s.",
+                setting,
+                listed(sorted(names)),
+                listed(self._arrived),
+            )

@@ -1,0 +1,127 @@
+"""What the setting `stream_maps` means for streams and records, beyond what the SDK tells."""
+
+from __future__ import annotations
+
+import typing as t
+from fnmatch import fnmatch
+
+from singer_sdk.mapper import (
+    MAPPER_ALIAS_OPTION,
+    MAPPER_FILTER_OPTION,
+    MAPPER_SOURCE_OPTION,
+    NULL_STRING,
+    CustomStreamMap,
+    RemoveRecordTransform,
+)
+
+from marketo_opps import Reason
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from singer_sdk.mapper import PluginMapper, StreamMap
+
+    from marketo_opps import Record
+
+_INVALID_DATA = "1003"
+
+
+def written_name(mapper: PluginMapper, stream: str) -> str | None:
+    """Return the name under which alone a stream goes on; None if it is removed.
+
+    A stream of which others are made by `__source__` goes on under its own name, removed or not:
+    it has to be looked at.
+    """
+    if _is_copied(mapper, stream):
+        return stream
+    definitions = [*_primary(mapper, stream)]
+    if not definitions:
+        return None if mapper.default_mapper_type is RemoveRecordTransform else stream
+    last = definitions[-1]
+    if last in (None, NULL_STRING):
+        return None
+    return str(last.get(MAPPER_ALIAS_OPTION, stream)).strip("'\"")
+
+
+def unmatched(mapper: PluginMapper, streams: Iterable[str]) -> list[str]:
+    """Return the names in `stream_maps` that match none of the streams that came."""
+    came = [*streams]
+    return [
+        key
+        for key, definition in mapper.stream_maps_dict.items()
+        if not any(fnmatch(stream, _source(key, definition)) for stream in came)
+    ]
+
+
+def failures(
+    mapper: PluginMapper, stream: str, stream_map: StreamMap, record: Record, error: Exception
+) -> list[Reason]:
+    """Return a reason for each expression that fails on a record.
+
+    Args:
+        mapper: knows the expressions.
+        stream: the stream as it arrived.
+        stream_map: has failed on the record.
+        record: as it arrived.
+        error: what it failed with.
+    """
+    reasons = []
+    if isinstance(stream_map, CustomStreamMap):
+        for name, expression in _expressions(mapper, stream, stream_map):
+            if (failed := _failure(stream_map, expression, record, name)) is not None:
+                what = f"stream_maps fails on '{name}' ({expression}) with {type(failed).__name__}"
+                reasons.append(Reason(_INVALID_DATA, what))
+    message = f"stream_maps or flattening fails with {type(error).__name__}"
+    return reasons or [Reason(_INVALID_DATA, message)]
+
+
+def _failure(
+    stream_map: CustomStreamMap, expression: str, record: Record, name: str
+) -> Exception | None:
+    """Evaluate an expression as the SDK does, which tells of no property; return what it raises."""
+    evaluator = stream_map.expr_evaluator
+    evaluator.names = {**evaluator.names, "self": record.get(name)}
+    try:
+        evaluator.eval(expression)
+    except Exception as error:  # noqa: BLE001 - the user's own expression may raise anything
+        return error
+    return None
+
+
+def _expressions(
+    mapper: PluginMapper, stream: str, stream_map: StreamMap
+) -> Iterator[tuple[str, str]]:
+    if stream_map is mapper.stream_maps[stream][0]:
+        definitions = [*_primary(mapper, stream)][-1:]
+    else:
+        definitions = [mapper.stream_maps_dict.get(stream_map.stream_alias)]
+    for definition in definitions:
+        if isinstance(definition, dict):
+            for name, expression in definition.items():
+                if isinstance(expression, str) and (
+                    name == MAPPER_FILTER_OPTION or not name.startswith("__")
+                ):
+                    yield name, expression
+
+
+def _primary(mapper: PluginMapper, stream: str) -> Iterator[t.Any]:
+    """Yield the definitions of the stream itself, of which the last one counts."""
+    for key, definition in mapper.stream_maps_dict.items():
+        is_copy = isinstance(definition, dict) and MAPPER_SOURCE_OPTION in definition
+        if not is_copy and fnmatch(stream, key):
+            yield definition
+
+
+def _is_copied(mapper: PluginMapper, stream: str) -> bool:
+    """Return whether another stream is made of this one."""
+    return any(
+        isinstance(definition, dict)
+        and MAPPER_SOURCE_OPTION in definition
+        and fnmatch(stream, _source(key, definition))
+        for key, definition in mapper.stream_maps_dict.items()
+    )
+
+
+def _source(key: str, definition: t.Any) -> str:
+    named = definition.get(MAPPER_SOURCE_OPTION) if isinstance(definition, dict) else None
+    return key if named is None else str(named)
