@@ -104,7 +104,8 @@ def _move_to_metadata(stream: Json) -> None:
     for breadcrumb, selected in said:
         if selected is not None:
             _metadata_at(stream, breadcrumb).setdefault("selected", selected)
-    root = _metadata_at(stream, []) if stream.get("metadata") else {}
+    roots = (each["metadata"] for each in stream.get("metadata", []) if not each["breadcrumb"])
+    root: Json = next(roots, {})
     for place, name in ((stream, "key_properties"), (root, "table-key-properties")):
         if isinstance(place.get(name), str):
             place[name] = [place[name]]
