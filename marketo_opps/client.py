@@ -66,6 +66,10 @@ def is_valid_filter_value(value: str) -> bool:
     return "," not in value
 
 
+# A source of its own: whoever seeds or watches Python's shared one is not to see threads of ours.
+_JITTER = random.Random()  # noqa: S311 - how long to wait is no secret
+
+
 class MarketoClient:
     """The opportunities API of one instance; all methods may be called from any thread.
 
@@ -92,7 +96,7 @@ class MarketoClient:
         *,
         clock: Callable[[], float] = time.monotonic,
         nap: Nap = threading.Condition.wait,
-        fraction: Callable[[], float] = random.random,
+        fraction: Callable[[], float] = _JITTER.random,
         local_now: Callable[[], datetime] = local_now,
         session: requests.Session | None = None,
         writes: bool = False,
