@@ -23,6 +23,7 @@ if t.TYPE_CHECKING:
 
     from marketo_opps import MarketoClient, Page, Record
     from tap_marketo_opps.finding.activity_types import FollowedTypes
+    from tap_marketo_opps.finding.late_entries import LateEntries
     from tap_marketo_opps.finding.page_result import Key
     from tap_marketo_opps.finding.pending_keys import PendingKeys
     from tap_marketo_opps.finding.prefetch import Calls
@@ -121,6 +122,7 @@ class ActivityLogReader:
         batch_size: Activities a page.
         keys_of: Returns what activities name that is to be looked up.
         pending: Keys that are being looked up.
+        late: Measures how late entries become visible; None where nobody asks.
         at: Where an earlier run stood.
 
     Raises:
@@ -128,6 +130,7 @@ class ActivityLogReader:
 
     Attributes:
         reached: The moment up to which the log has been read.
+        late: As given.
     """
 
     keeps_place = False
@@ -148,6 +151,7 @@ class ActivityLogReader:
         batch_size: int,
         keys_of: Callable[[Sequence[Record]], Iterable[Key]],
         pending: PendingKeys,
+        late: LateEntries | None = None,
         at: Position | None = None,
     ) -> None:
         at = at or {"token": None, "reached": since, "keys": encode_keys({})}
@@ -161,6 +165,7 @@ class ActivityLogReader:
         self._batch_size = batch_size
         self._keys_of = keys_of
         self._pending = pending
+        self.late = late
         # What earlier pages named comes before anything else.
         self._left = decode_keys(at["keys"])
         self.reached: str = at["reached"]
@@ -186,6 +191,8 @@ class ActivityLogReader:
     def restart(self, cursor: ChunkCursor, error: PageTokenError) -> None:
         """Go on from the moment of the last activity, without the refused token."""
         cursor.drop_token(error)
+        if self.late:
+            self.late.void()
         self._paging = LogPaging(KeyHashSet())
         _LOGGER.info(
             "Marketo no longer knows the page token of the activity log; reading on from %s.",
@@ -205,12 +212,21 @@ class ActivityLogReader:
         cursor.refusals = 0
         cursor.done = self._is_done = past_the_end or not page.more
         self.reached = min(max_or_none(self.reached, *dates) or self.reached, self._until)
-        return list(self._results(wanted, {"token": cursor.token, "reached": self.reached}))
+        told = [each for each in wanted if activity_type_id(each) not in self._merges]
+        position = {"token": cursor.token, "reached": self.reached, **self._count(told)}
+        return list(self._results(wanted, [*map(with_key, told)], position))
 
-    def _results(self, activities: Sequence[Record], position: Position) -> Iterator[PageResult]:
+    def _count(self, told: Sequence[Record]) -> Position:
+        if self.late is None:
+            return {}
+        self.late.take(map(activity_date, told))
+        return self.late.position()
+
+    def _results(
+        self, activities: Sequence[Record], told: Sequence[Record], position: Position
+    ) -> Iterator[PageResult]:
         page = self._pending.track(position, [*self._left.items(), *self._keys_of(activities)])
         self._left = {}
-        told = [with_key(each) for each in activities if activity_type_id(each) not in self._merges]
         yield PageResult(ACTIVITIES, told, position=page.mark_written, is_tracked=True)
         if page.keys:
             keys = tuple(page.keys.items())

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from marketo_opps import MarketoClient, MarketoObject
 from marketo_opps.fields import EXTERNAL_ID, UPDATED_AT
 from tap_marketo_opps.finding.activity_log import LEAD_ID, ActivityLogReader
+from tap_marketo_opps.finding.late_entries import NO_OVERLAP, LateEntries
 from tap_marketo_opps.finding.lead_ranges import lead_range, leads_label
 from tap_marketo_opps.finding.lookup_stage import LookupStage
 from tap_marketo_opps.finding.newness import changed_since, is_beyond, leads_touched, never_swept
@@ -24,6 +25,7 @@ if t.TYPE_CHECKING:
     from marketo_opps import ObjectDescription, Page, Record
     from tap_marketo_opps.finding.activity_types import FollowedTypes
     from tap_marketo_opps.finding.key_sources import KeySource
+    from tap_marketo_opps.finding.late_entries import LogOverlap
     from tap_marketo_opps.finding.newness import Sweep
     from tap_marketo_opps.finding.page_result import Key, PageResult
     from tap_marketo_opps.finding.resume_point import ResumePoint
@@ -164,12 +166,19 @@ class ActivityFinder:
         types: Returns which types of activities are followed.
         sweeps: Of the leads, that the bookmarks go on from: what lies beyond their ranges is new
             to us, so it is emitted regardless of its age.
+        overlap: What the next run reads again, and what the one before has seen of it.
     """
 
     fingerprint_label = description = "activities"
 
-    def __init__(self, types: Callable[[], FollowedTypes], sweeps: Iterable[Sweep] = ()) -> None:
+    def __init__(
+        self,
+        types: Callable[[], FollowedTypes],
+        sweeps: Iterable[Sweep] = (),
+        overlap: LogOverlap = NO_OVERLAP,
+    ) -> None:
         self._types = types
+        self._overlap = overlap
         self._never_swept = never_swept(sweeps)
 
     def stages(
@@ -212,6 +221,7 @@ class ActivityFinder:
             batch_size=batch_size,
             keys_of=lambda log: leads_touched(log, merges) if by_lead else (),
             pending=pending,
+            late=LateEntries(types.names, self._overlap, resume),
             at=resume.at,
         )
 

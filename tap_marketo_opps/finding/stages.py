@@ -203,7 +203,7 @@ class KeyScan(KeyedStage):
         PositionError: Nothing can be gone on with from there.
     """
 
-    reached = None
+    reached = late = None
 
     def __init__(
         self,

@@ -147,7 +147,8 @@ class Run:
         label = self.finder.fingerprint_label
         bookmark = self.bookmarks[name].finished(resume, label)
         if isinstance(self.finder, ActivityFinder):
-            return bookmark.after_log(resume.began)
+            late = self.stages.source.late
+            return bookmark.after_log(resume.began, late.last_tail() if late else None)
         if isinstance(self.finder, LeadFinder):
             began = hand_over_from(self.finder.made_at, resume.began)
             return bookmark.after_sweep(began, label)

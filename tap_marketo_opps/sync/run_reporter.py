@@ -14,6 +14,7 @@ if t.TYPE_CHECKING:
 
     from marketo_opps import MarketoClient
     from tap_marketo_opps.finding.finders import StagePlan
+    from tap_marketo_opps.finding.late_entries import LateEntries
     from tap_marketo_opps.finding.lookup_stage import LookupStage
     from tap_marketo_opps.sync.progress import LogThrottle
     from tap_marketo_opps.sync.stream_output import StreamOutput
@@ -73,8 +74,19 @@ class RunReporter:
             emitted = output.counts.emitted
             found = f"{output.name}: {emitted:,} records, found together with {leader.name}"
             _LOGGER.info("%s", "; ".join([found, *_misfits(output)]))
+        self._warn_of_late_entries()
         self._warn_of_records_without_key()
         self._warn_if_nothing_matched()
+
+    def _warn_of_late_entries(self) -> None:
+        late = self._stages.source.late
+        if late and late.is_alarming:
+            _LOGGER.warning(
+                "An entry of the activity log became visible only %s s after its date, which is "
+                "more than half of activity_overlap_seconds: raise that, or entries that come "
+                "later still are never read.",
+                f"{late.seconds:,}",
+            )
 
     def _warn_of_records_without_key(self) -> None:
         for output in self._outputs:
@@ -109,6 +121,7 @@ class RunReporter:
         source = self._stages.source
         if source.unmatched:
             oddities.append(f"{source.unmatched:,} {source.noun} matched nothing")
+        oddities += _lateness(source.late)
         if echoes := sum(stage.echoes for stage in (source, *self._stages.lookups)):
             oddities.append(
                 f"{counted(echoes, 'record')} came back for an id that was not asked for (another "
@@ -136,6 +149,14 @@ def _misfits(output: StreamOutput) -> list[str]:
     if not output.counts.misfits:
         return []
     return [f"{output.counts.misfits:,} values did not fit their type and are null"]
+
+
+def _lateness(late: LateEntries | None) -> list[str]:
+    if late is None or late.seconds is None:
+        return []
+    if not late.seconds:
+        return ["no entry of the activity log became visible late"]
+    return [f"the latest entry of the activity log became visible {late.seconds:,} s late or more"]
 
 
 def _invalid_keys(lookup: LookupStage) -> list[str]:

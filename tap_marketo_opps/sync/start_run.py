@@ -21,6 +21,7 @@ from tap_marketo_opps.finding.key_sources import (
     LeadRange,
     ListedKeys,
 )
+from tap_marketo_opps.finding.late_entries import LogOverlap
 from tap_marketo_opps.finding.lead_ranges import is_invalid_lead_id, plain_lead_id
 from tap_marketo_opps.finding.newness import Sweep
 from tap_marketo_opps.finding.positions import PositionError
@@ -144,7 +145,9 @@ def _finder(
 ) -> Finder:
     way = find_by(config)
     if way == BY_ACTIVITIES or ACTIVITIES in bookmarks:
-        return ActivityFinder(activity_types, _sweeps(bookmarks))
+        tails = [each.log_tail for each in bookmarks.values() if each.log_tail]
+        overlap = LogOverlap(config["activity_overlap_seconds"], tails)
+        return ActivityFinder(activity_types, _sweeps(bookmarks), overlap)
     if way == BY_FILTER:
         _check_filter_type(config["filter_type"], opportunities)
         return FilterFinder(config["filter_type"], _filter_source(config))

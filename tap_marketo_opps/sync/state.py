@@ -19,7 +19,7 @@ from tap_marketo_opps.moments import max_or_none, normalize_iso
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-_PLAIN_KEYS = ("found_by", "log_until", "sweep_began", "sweep_leads", "instance")
+_PLAIN_KEYS = ("found_by", "log_until", "log_tail", "sweep_began", "sweep_leads", "instance")
 _VALUE = "replication_key_value"
 _KNOWN_KEYS = frozenset({_VALUE, "resume", *_PLAIN_KEYS})
 
@@ -42,6 +42,7 @@ class Bookmark:
         sweep_leads: Which leads were swept since then.
         instance: Host of the instance that it belongs to.
         resume: What the last run left unfinished.
+        log_tail: What the run that left `log_until` has seen of the log's last stretch.
     """
 
     value: str | None = None
@@ -51,6 +52,7 @@ class Bookmark:
     sweep_leads: str | None = None
     instance: str | None = None
     resume: ResumePoint | None = None
+    log_tail: str | None = None
 
     @classmethod
     def from_state(cls, state: Mapping[str, t.Any], replication_key: str | None = None) -> Bookmark:
@@ -67,6 +69,7 @@ class Bookmark:
             value=_read_moment(state.get(_value_key(state, replication_key))),
             found_by=_read_text(state.get("found_by")),
             log_until=_read_moment(state.get("log_until")),
+            log_tail=tail if isinstance(tail := state.get("log_tail"), str) else None,
             sweep_began=_read_moment(state.get("sweep_began")),
             sweep_leads=_read_text(state.get("sweep_leads")),
             instance=_read_text(state.get("instance")),
@@ -106,9 +109,9 @@ class Bookmark:
         bounded = min(value, run.began) if value else None
         return replace(self, value=bounded, found_by=found_by, resume=None)
 
-    def after_log(self, began: str) -> Bookmark:
-        """Return it with the activity log read up to a moment."""
-        return replace(self, log_until=began)
+    def after_log(self, began: str, tail: str | None = None) -> Bookmark:
+        """Return it with the activity log read up to a moment, and what was counted at its end."""
+        return replace(self, log_until=began, log_tail=tail)
 
     def after_sweep(self, began: str, leads: str) -> Bookmark:
         """Return it with a lead sweep handed over to `activities`.

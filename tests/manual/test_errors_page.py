@@ -657,6 +657,10 @@ ELSEWHERE = {
     ),
     "The answer of ... came so slowly": ("marketo_opps/test_transport.py", "so slowly"),
     "The activity log is wanted": ("tap_marketo_opps/sync/test_log_reach.py", "from {log_from} on"),
+    "An entry of the activity log": (
+        "tap_marketo_opps/test_finding_by_leads.py",
+        '"visible only"',
+    ),
     "... of ... came without": (
         "tap_marketo_opps/test_finding_by_leads.py",
         "came without marketoGUID, by which",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -368,6 +369,53 @@ def test_a_lead_beyond_the_sweep_brings_its_old_deals(sandbox, catalog_of, sync)
     roles = [each for each in sandbox.instance.roles() if each["marketoGUID"] in told]
     deals = {role["externalOpportunityId"] for role in roles}
     assert {*after.ids(key="externalOpportunityId")} == deals
+
+
+def _closing(caplog):
+    return next(line for line in caplog.messages if " retries, " in line)
+
+
+@pytest.fixture
+def slow_log(marketo_sandbox_factory):
+    """An instance where an entry becomes visible 500 s after its date."""
+    return marketo_sandbox_factory(
+        opportunities=50, leads=30, activity_delay_seconds=500, limits={"enforced": False}
+    )
+
+
+@pytest.mark.parametrize("passed", [200, 400])
+def test_how_late_an_entry_became_visible_is_told(slow_log, catalog_of, sync, caplog, passed):
+    caplog.set_level("INFO")
+    sandbox = slow_log
+    catalog = catalog_of(sandbox, "opportunities", "opportunity_roles")
+    sandbox.advance(3600)
+    first = sync(_log(sandbox), catalog=catalog)
+    assert "became visible" not in caplog.text
+    sandbox.instance.change(sorted(keys_with_a_role(sandbox))[:1], {"stage": "Won"})
+    sandbox.advance(passed)
+    second = sync(_log(sandbox), catalog=catalog, state=first.state)
+    caplog.clear()
+    sandbox.advance(600)
+    third = sync(_log(sandbox), catalog=catalog, state=second.state)
+    told = re.search(r"the latest entry of the .* visible (\d+) s late or more", _closing(caplog))
+    assert passed <= int(told[1]) < passed + 60
+    assert ("visible only" in caplog.text) is (passed > 300)
+    caplog.clear()
+    sync(_log(sandbox), catalog=catalog, state=third.state)
+    assert "no entry of the activity log became visible late" in _closing(caplog)
+    assert "visible only" not in caplog.text
+
+
+def test_a_state_that_counted_nothing_of_the_log_is_gone_on_from(sandbox, catalog_of, sync, caplog):
+    # As the version before left it.
+    caplog.set_level("INFO")
+    catalog = catalog_of(sandbox, "opportunities")
+    first = sync(_log(sandbox), catalog=catalog)
+    assert first.bookmark().pop("log_tail")
+    caplog.clear()
+    second = sync(_log(sandbox), catalog=catalog, state=first.state)
+    assert "became visible" not in caplog.text
+    assert second.bookmark()["log_tail"]
 
 
 def test_activities_take_over_from_a_sweep_with_nothing_falling_between(

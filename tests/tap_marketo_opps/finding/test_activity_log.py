@@ -39,7 +39,7 @@ class Client:
         return _page(token=f"after {len(self.asked)}")
 
 
-def _log(client, at=None):
+def _log(client, at=None, **more):
     return ActivityLogReader(
         client,
         [34],
@@ -49,6 +49,7 @@ def _log(client, at=None):
         keys_of=lambda log: [(str(activity["leadId"]), True) for activity in log],
         pending=PendingKeys(),
         at=at,
+        **more,
     )
 
 
@@ -188,6 +189,43 @@ def test_entries_of_merges_name_leads_and_are_not_told(client):
     told, named = log.process(log.next_cursor(), Page(entries, "next", more=True, request_id=None))
     assert [entry["leadId"] for entry in told.records] == [2, 4]
     assert [key for key, _ in named.keys] == ["1", "2", "3", "4"]
+
+
+class Late:
+    """Remembers which entries it was given."""
+
+    def __init__(self):
+        self.taken, self.is_void = [], False
+
+    def take(self, dates):
+        self.taken += dates
+
+    def position(self):
+        return {"tail": len(self.taken)}
+
+    def void(self):
+        self.is_void = True
+
+
+def test_entries_within_the_bounds_are_counted_and_the_count_kept(client):
+    late = Late()
+    log = _log(client, late=late, merges=[32])
+    merge = {"activityDate": SINCE, "leadId": 1, "activityTypeId": 32}
+    page = _page("2025-12-31T23:59:59Z", SINCE, "2026-01-05T00:00:00+0000")
+    page.records.append(merge)
+    told, _ = log.process(log.next_cursor(), page)
+    assert late.taken == [SINCE, "2026-01-05T00:00:00Z"]
+    assert told.resolve_position()["tail"] == 2
+
+
+def test_entries_that_are_read_again_are_not_counted(client):
+    late = Late()
+    log = _log(client, late=late)
+    cursor = log.next_cursor()
+    log.process(cursor, _page())
+    assert not late.is_void
+    log.restart(cursor, REFUSED)
+    assert late.is_void
 
 
 @pytest.mark.parametrize(

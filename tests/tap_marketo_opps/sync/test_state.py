@@ -136,7 +136,9 @@ def test_half_a_hand_over_is_none(half):
 
 def test_a_bookmark_comes_back_out_of_its_state_as_it_was():
     resume = ResumePoint("f", LATE, EARLY, LATE, EARLY, EARLY, {"next": 3, "open": [[0, "token"]]})
-    bookmark = Bookmark(LATE, "activities", LATE, EARLY, "lead_ids 1-5", "one.example", resume)
+    bookmark = Bookmark(
+        LATE, "activities", LATE, EARLY, "lead_ids 1-5", "one.example", resume, log_tail="{}"
+    )
     state = json.loads(json.dumps(bookmark.to_state("updatedAt")))
     assert Bookmark.from_state(state) == bookmark
     assert state["replication_key"] == "updatedAt"
@@ -144,8 +146,20 @@ def test_a_bookmark_comes_back_out_of_its_state_as_it_was():
     assert {
         "found_by",
         "log_until",
+        "log_tail",
         "sweep_began",
         "sweep_leads",
         "instance",
         "resume",
     } < state.keys()
+
+
+@pytest.mark.parametrize("odd", [None, 5, [], {"a": 1}])
+def test_a_tail_of_the_log_that_is_no_text_is_none(odd):
+    assert Bookmark.from_state({"log_tail": odd, "log_until": LATE}) == Bookmark(log_until=LATE)
+
+
+def test_a_bookmark_after_the_log_holds_its_tail_beside_its_end():
+    after = Bookmark(log_until=EARLY, log_tail="before").after_log(LATE, "now")
+    assert (after.log_until, after.log_tail) == (LATE, "now")
+    assert after.after_log(LATE, None).log_tail is None
