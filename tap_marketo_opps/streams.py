@@ -21,7 +21,7 @@ from tap_marketo_opps.schemas import (
     fields_schema,
 )
 from tap_marketo_opps.sync.progress import SECONDS_BETWEEN_LOGS, LogThrottle
-from tap_marketo_opps.sync.stream_output import StreamOutput
+from tap_marketo_opps.sync.stream_output import StreamOutput, without_key
 from tap_marketo_opps.typed_page import PageConverter, replication_key_reader
 from tap_marketo_opps.wording import counted
 
@@ -182,7 +182,8 @@ class OpportunityFieldsStream(MarketoStream):
             for page in (
                 reader.browse() if names is None else reader.by_name([*dict.fromkeys(names)])
             ):
-                records = [self.convert_record(record) for record in page]
+                records = [self.convert_record(record) for record in page if record.get("name")]
+                self.counts.keyless += len(page) - len(records)
                 self._write_page(self.encode(records))
                 log_progress()
                 yield self.name, records
@@ -199,6 +200,8 @@ class OpportunityFieldsStream(MarketoStream):
         if missing:
             line += f"; the instance has no field {', '.join(missing)}"
         self.logger.log(logging.WARNING if missing else logging.INFO, "%s", line)
+        if self.counts.keyless:
+            self.logger.warning("%s", without_key(self.name, "name", self.counts.keyless))
 
 
 def _as_object(attributes: t.Any) -> dict[str, t.Any] | None:

@@ -141,7 +141,7 @@ class LookupStage(KeyedStage):
             self._seen_forced.add(str(record.get(self._key_field)))
         if not self._write_found_first:
             yield from self._records_naming(cursor)
-        yield PageResult(self._stream, page.records, self._forced_by(cursor))
+        yield PageResult(self.stream, page.records, self._forced_by(cursor))
         yield from self._released()
 
     def _hurried_count(self) -> int:

@@ -109,6 +109,7 @@ class KeyedStage:
         key_field: The field that the keys are values of.
 
     Attributes:
+        stream: The name of its stream.
         keys_done: How many keys have been looked up to the end.
         unmatched: How many of them found nothing.
         echoes: How many records came back for a key that was not asked for, letter by letter.
@@ -118,7 +119,7 @@ class KeyedStage:
 
     def __init__(self, query: Callable[..., Page], obj: str, key_field: str) -> None:
         self._query = query
-        self._stream = str(obj)
+        self.stream = str(obj)
         self._key_field = key_field
         self.keys_done = 0
         self.unmatched = 0
@@ -142,7 +143,7 @@ class KeyedStage:
 
     def _paging(self, keys: Sequence[str]) -> QueryPaging:
         is_unique = self._key_field == MARKETO_GUID or (
-            self._key_field == EXTERNAL_ID and self._stream == MarketoObject.OPPORTUNITIES
+            self._key_field == EXTERNAL_ID and self.stream == MarketoObject.OPPORTUNITIES
         )
         return QueryPaging(keys if is_unique else (), self._key_field, KeyHashSet())
 
@@ -158,7 +159,7 @@ class KeyedStage:
         _LOGGER.info(
             "Marketo no longer knows a page token of %s; reading %d keys again from their first "
             "page.",
-            self._stream,
+            self.stream,
             len(cursor.keys),
         )
         cursor.resumed_midway = False
@@ -181,7 +182,7 @@ class KeyedStage:
         missing = [key for key in cursor.keys if comparable_key(key) not in cursor.matched]
         self.unmatched += len(missing)
         if missing:
-            _LOGGER.debug("No %s has %s in %s", self._stream, self._key_field, missing)
+            _LOGGER.debug("No %s has %s in %s", self.stream, self._key_field, missing)
 
 
 class KeyScan(KeyedStage):
@@ -264,7 +265,7 @@ class KeyScan(KeyedStage):
         if cursor.done:
             del self._half_read[cursor.start]
         position = self._position()
-        return [PageResult(self._stream, page.records, self._emit_regardless_of_age, position)]
+        return [PageResult(self.stream, page.records, self._emit_regardless_of_age, position)]
 
     def _reopen(self, start: int, token: str) -> ChunkCursor:
         chunk = next(self._source.chunks(start))

@@ -6,7 +6,10 @@ import logging
 import time
 import typing as t
 
+from marketo_opps.fields import MARKETO_GUID
+from tap_marketo_opps.finding.finders import OPPORTUNITIES
 from tap_marketo_opps.sync.progress import ProgressReport
+from tap_marketo_opps.sync.stream_output import without_key
 from tap_marketo_opps.wording import counted
 
 if t.TYPE_CHECKING:
@@ -90,13 +93,8 @@ class RunReporter:
 
     def _warn_of_records_without_key(self) -> None:
         for output in self._outputs:
-            if output.counts.keyless:
-                _LOGGER.warning(
-                    "%s of %s came without marketoGUID, by which records are told apart, and "
-                    "could not be emitted: ask Marketo's support.",
-                    counted(output.counts.keyless, "record"),
-                    output.name,
-                )
+            if count := output.counts.keyless:
+                _LOGGER.warning("%s", without_key(output.name, MARKETO_GUID, count))
 
     def _warn_if_nothing_matched(self) -> None:
         source = self._stages.source
@@ -128,7 +126,7 @@ class RunReporter:
                 "case, a blank)"
             )
         for lookup in self._stages.lookups:
-            oddities += _invalid_keys(lookup)
+            oddities += [*_invalid_keys(lookup), *_not_found(lookup)]
         return oddities
 
     def _progress(self) -> ProgressReport:
@@ -157,6 +155,14 @@ def _lateness(late: LateEntries | None) -> list[str]:
     if not late.seconds:
         return ["no entry of the activity log became visible late"]
     return [f"the latest entry of the activity log became visible {late.seconds:,} s late or more"]
+
+
+def _not_found(lookup: LookupStage) -> list[str]:
+    # A lead may have no role, and an opportunity neither; a role has its opportunity.
+    if lookup.stream != OPPORTUNITIES or not lookup.unmatched:
+        return []
+    be = "was" if lookup.unmatched == 1 else "were"
+    return [f"{counted(lookup.unmatched, 'opportunity')} that roles name {be} not found"]
 
 
 def _invalid_keys(lookup: LookupStage) -> list[str]:

@@ -6,6 +6,7 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from tap_marketo_opps.finding.page_result import has_guid
+from tap_marketo_opps.wording import counted
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,12 +28,26 @@ class StreamCounts:
     Attributes:
         emitted: Records.
         misfits: Values that did not fit their type, and are null instead.
-        keyless: Records without marketoGUID, which are not emitted.
+        keyless: Records without their key, which are not emitted.
     """
 
     emitted: int = 0
     misfits: int = 0
     keyless: int = 0
+
+
+def without_key(stream: str, key: str, count: int) -> str:
+    """Return a sentence on records that have no key, and are not emitted.
+
+    Args:
+        stream: Of these records.
+        key: The field that they lack.
+        count: How many they are.
+    """
+    return (
+        f"{counted(count, 'record')} of {stream} came without {key}, by which records are told "
+        "apart, and could not be emitted: ask Marketo's support."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -665,6 +665,10 @@ ELSEWHERE = {
         "tap_marketo_opps/test_finding_by_leads.py",
         "came without marketoGUID, by which",
     ),
+    "... that roles name": (
+        "tap_marketo_opps/test_finding_by_leads.py",
+        "that roles name was not found",
+    ),
     "... came back for an id": (
         "tap_marketo_opps/test_finding_by_filter.py",
         "came back for an id that was not",

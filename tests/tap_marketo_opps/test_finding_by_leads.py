@@ -610,3 +610,11 @@ def test_records_without_a_key_are_told_and_never_emitted(sandbox, catalog_of, s
     assert "of opportunities came without marketoGUID, by which records" in caplog.text
     assert all(output.ids(ACTIVITIES))
     assert f"of {ACTIVITIES} came without" not in caplog.text
+
+
+def test_deals_that_roles_name_and_nobody_has_are_counted(sandbox, catalog_of, sync, caplog):
+    (role, *_) = sandbox.instance.roles()
+    where = {"externalOpportunityId": role["externalOpportunityId"]}
+    sandbox.fault("patch", operation="query opportunity", where=where, drop=True)
+    sync(_log(sandbox), catalog=catalog_of(sandbox, "opportunities", "opportunity_roles"))
+    assert "; 1 opportunity that roles name was not found" in caplog.text

@@ -307,3 +307,12 @@ def test_a_value_that_does_not_fit_is_null_counted_and_told_by_field_and_guid(
     assert all(message.split()[-1].rstrip(".") in guids for message in told)
     closing = next(m for m in caplog.messages if m.startswith("opportunities: "))
     assert "values did not fit their type and are null" in closing
+
+
+def test_a_field_without_a_name_is_told_and_never_emitted(sandbox, catalog_of, sync, caplog):
+    sandbox.fault("patch", operation="fields", where={"name": "amount"}, each={"name": None})
+    output = sync(by_filter(sandbox), catalog=catalog_of(sandbox, "opportunity_fields"))
+    names = output.ids("opportunity_fields", key="name")
+    assert names
+    assert not {None, "amount"} & set(names)
+    assert "1 record of opportunity_fields came without name, by which records" in caplog.text
