@@ -10,15 +10,18 @@ from dataclasses import dataclass
 
 from marketo_opps import MAX_BATCH_RECORDS, ConnectionSettings, MarketoClient, MarketoError
 from marketo_opps.plugin.workers import Workers
+from marketo_opps.seen_keys import KeyHashSet
 from target_marketo_opps.delivery.batch_writer import BatchWriter
 from target_marketo_opps.delivery.calls_in_flight import CallsInFlight
 from target_marketo_opps.delivery.counters import RunCounters
 from target_marketo_opps.delivery.dispatcher import Dispatcher
 from target_marketo_opps.delivery.dry_run import DryRun
 from target_marketo_opps.delivery.outcome_recorder import OutcomeRecorder
+from target_marketo_opps.delivery.overdue_roles import OverdueRoles
 from target_marketo_opps.delivery.progress_log import ProgressLog
 from target_marketo_opps.delivery.reject_policy import RejectPolicy
 from target_marketo_opps.delivery.rejects import RejectsFile
+from target_marketo_opps.delivery.settlement import Settlement
 from target_marketo_opps.delivery.waiting import MAX_HELD_BYTES, WaitingRecords
 from target_marketo_opps.errors import RejectsFileError
 from target_marketo_opps.state.ledger import Ledger
@@ -112,14 +115,16 @@ class TargetRun:
             max_batch_records=limits.max_batch_records,
             max_held_bytes=limits.max_held_bytes,
         )
+        calls = CallsInFlight(
+            self._workers, self._self_pipe, max_calls=connection.max_concurrent_calls
+        )
+        states = self._state_release(ledger, limits)
         self.dispatcher = Dispatcher(
             waiting=self.waiting,
-            calls=CallsInFlight(
-                self._workers, self._self_pipe, max_calls=connection.max_concurrent_calls
-            ),
+            calls=calls,
             deliver=self._dry_run.deliver if settings.dry_run else self._batch_writer().deliver,
-            states=self._state_release(ledger, limits),
-            recorder=OutcomeRecorder(self.counters, self.rejects),
+            states=states,
+            settlement=self._settlement(calls, states, limits),
             shutdown=shutdown,
             progress=ProgressLog(
                 lambda seconds: self.counters.progress(self.client.counts, seconds),
@@ -127,6 +132,25 @@ class TargetRun:
                 interval_seconds=limits.progress_seconds,
             ),
             clock=time.monotonic,
+        )
+
+    def _settlement(
+        self, calls: CallsInFlight, states: StateRelease, limits: RunLimits
+    ) -> Settlement:
+        return Settlement(
+            self.waiting,
+            states,
+            OutcomeRecorder(self.counters, self.rejects),
+            self.rejects,
+            OverdueRoles(
+                self.waiting.aside,
+                calls,
+                states,
+                self.client,
+                clock=time.monotonic,
+                patience_seconds=limits.state_patience_seconds,
+            ),
+            accepted=KeyHashSet() if self.settings.writes_roles else None,
         )
 
     def _batch_writer(self) -> BatchWriter:
@@ -154,7 +178,7 @@ class TargetRun:
 
     def complete(self) -> None:
         """Deliver all records taken; all of the input has been read."""
-        self.dispatcher.finish()
+        self.dispatcher.complete()
         if self.settings.dry_run:
             self._log_dry_run_cost()
             self.rejects.check_limit()

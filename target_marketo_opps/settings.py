@@ -165,6 +165,11 @@ class TargetSettings:
         return cls(**{name: value for name, value in chosen.items() if value is not None})
 
     @property
+    def writes_roles(self) -> bool:
+        """Return whether some stream is written to roles."""
+        return "opportunity_roles" in self.stream_objects.values()
+
+    @property
     def merges(self) -> bool:
         """Return whether upserts of one key are merged; a second create has to be refused."""
         return self.merge_versions and self.action != "createOnly"

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from marketo_opps import FieldDescription, LogPaging, PageTokenError
 from marketo_opps.errors import UnexpectedResponseError
 from marketo_opps.fields import MARKETO_GUID, reader
+from marketo_opps.seen_keys import KeyHashSet
 from tap_marketo_opps.finding.activity_types import followed_types
 from tap_marketo_opps.finding.page_result import PageResult, has_guid
 from tap_marketo_opps.finding.pending_keys import decode_keys, encode_keys
 from tap_marketo_opps.finding.positions import PositionError, is_place_in_log
-from tap_marketo_opps.finding.seen_keys import KeyHashSet
 from tap_marketo_opps.finding.stages import ChunkCursor
 from tap_marketo_opps.moments import from_iso_utc, max_or_none, minus_seconds
 

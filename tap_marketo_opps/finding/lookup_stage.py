@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 from marketo_opps import is_valid_filter_value
 from marketo_opps.keys import comparable_key
+from marketo_opps.seen_keys import KeyHashSet
 from tap_marketo_opps.finding.key_sources import KEYS_PER_CALL
 from tap_marketo_opps.finding.page_result import PageResult, never_force
 from tap_marketo_opps.finding.pending_keys import PendingKeys
-from tap_marketo_opps.finding.seen_keys import KeyHashSet
 from tap_marketo_opps.finding.stages import ChunkCursor, KeyedStage
 
 if t.TYPE_CHECKING:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from marketo_opps import MarketoObject, PageTokenError, QueryPaging
 from marketo_opps.fields import EXTERNAL_ID, MARKETO_GUID
 from marketo_opps.keys import comparable_key
+from marketo_opps.seen_keys import KeyHashSet
 from tap_marketo_opps.finding.page_result import PageResult, never_force
 from tap_marketo_opps.finding.positions import PositionError, is_place_in_scan
-from tap_marketo_opps.finding.seen_keys import KeyHashSet
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

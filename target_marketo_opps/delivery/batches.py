@@ -38,13 +38,22 @@ class BatchTarget:
         operation: sync or delete.
         key_fields: the object's key fields.
         merges: whether records of one key that wait are merged into one.
+        steps_aside: whether its records wait for their opportunity, where that is missing.
 
     Attributes:
         open_batches: those being filled.
         has_accepted: whether Marketo has accepted a record of it in this run; set by any thread.
     """
 
-    __slots__ = ("has_accepted", "key_fields", "merges", "obj", "open_batches", "operation")
+    __slots__ = (
+        "has_accepted",
+        "key_fields",
+        "merges",
+        "obj",
+        "open_batches",
+        "operation",
+        "steps_aside",
+    )
 
     def __init__(
         self,
@@ -53,7 +62,9 @@ class BatchTarget:
         key_fields: tuple[str, ...],
         *,
         merges: bool = False,
+        steps_aside: bool = False,
     ) -> None:
+        self.steps_aside = steps_aside
         self.obj = obj
         self.merges = merges
         self.operation = operation

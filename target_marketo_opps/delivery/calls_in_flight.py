@@ -33,7 +33,7 @@ class CallsInFlight:
         self._workers = workers
         self._self_pipe = self_pipe
         self._max_calls = max_calls
-        self._done: deque[Future[t.Any]] = deque()
+        self._done: deque[tuple[Callable[[Future[t.Any]], None], Future[t.Any]]] = deque()
 
     @property
     def has_room(self) -> bool:
@@ -45,13 +45,22 @@ class CallsInFlight:
         """Return whether a result can be taken."""
         return bool(self._done)
 
-    def start(self, call: Callable[[_A], _T], argument: _A) -> None:
-        """Make a call on a worker thread."""
-        self.count += 1
-        self._workers.submit(call, argument).add_done_callback(self._on_done)
+    def start(
+        self, call: Callable[[_A], _T], argument: _A, take: Callable[[Future[_T]], None]
+    ) -> None:
+        """Make a call on a worker thread.
 
-    def take_done(self) -> Iterator[Future[t.Any]]:
-        """Yield the futures of calls that are done."""
+        Args:
+            call: is made.
+            argument: is given to it.
+            take: takes its result, on the main thread; see `take_done`.
+        """
+        self.count += 1
+        future = self._workers.submit(call, argument)
+        future.add_done_callback(lambda done: self._on_done(take, done))
+
+    def take_done(self) -> Iterator[tuple[Callable[[Future[t.Any]], None], Future[t.Any]]]:
+        """Yield the functions that take the results of calls that are done, with their futures."""
         while self._done:
             self.count -= 1
             yield self._done.popleft()
@@ -68,7 +77,7 @@ class CallsInFlight:
         """
         return self._self_pipe.wait(readable=[descriptor], timeout_seconds=timeout_seconds)
 
-    def _on_done(self, future: Future[t.Any]) -> None:
+    def _on_done(self, take: Callable[[Future[t.Any]], None], future: Future[t.Any]) -> None:
         """Runs on the worker."""
-        self._done.append(future)
+        self._done.append((take, future))
         self._self_pipe.set()

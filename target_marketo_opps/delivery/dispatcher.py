@@ -15,9 +15,9 @@ if t.TYPE_CHECKING:
     from marketo_opps.plugin.process import ShutdownSignal
     from target_marketo_opps.delivery.batches import OutboundRecord
     from target_marketo_opps.delivery.calls_in_flight import CallsInFlight
-    from target_marketo_opps.delivery.outcome_recorder import OutcomeRecorder
     from target_marketo_opps.delivery.outcomes import BatchResult
     from target_marketo_opps.delivery.progress_log import ProgressLog
+    from target_marketo_opps.delivery.settlement import Settlement
     from target_marketo_opps.delivery.waiting import WaitingRecords
     from target_marketo_opps.state.state_release import StateRelease
 
@@ -32,7 +32,7 @@ class Dispatcher:
         calls: those in flight.
         deliver: sends a batch to Marketo; runs on a worker thread.
         states: holds each STATE back until all before it is settled.
-        recorder: accounts for outcomes.
+        settlement: settles what comes of a batch.
         shutdown: knows whether the process is asked to end.
         progress: logs how far the run is.
         clock: returns seconds, by a steady clock.
@@ -45,7 +45,7 @@ class Dispatcher:
         calls: CallsInFlight,
         deliver: Callable[[Batch], BatchResult],
         states: StateRelease,
-        recorder: OutcomeRecorder,
+        settlement: Settlement,
         shutdown: ShutdownSignal,
         progress: ProgressLog,
         clock: Callable[[], float],
@@ -54,7 +54,7 @@ class Dispatcher:
         self._calls = calls
         self._deliver = deliver
         self._states = states
-        self._recorder = recorder
+        self._settlement = settlement
         self._shutdown = shutdown
         self._progress = progress
         self._clock = clock
@@ -66,6 +66,8 @@ class Dispatcher:
         """Take a record; return when there is room for another."""
         waiting = self._waiting
         waiting.add(record)
+        if waiting.aside.dismissed:
+            self._settlement.reject_dismissed()
         if waiting.closed or waiting.is_crowded:
             self._wait_for_capacity()
 
@@ -87,8 +89,16 @@ class Dispatcher:
             if self._calls.wait_for_input(descriptor, timeout_seconds=seconds):
                 return
 
+    def complete(self) -> None:
+        """Deliver all records taken: the input has been read to its end."""
+        self.finish()
+        self._settlement.reject_waiting()
+
     def finish(self) -> None:
-        """Deliver all records taken; afterwards nothing is open, waiting or in flight."""
+        """Deliver all records taken; afterwards nothing is open or in flight.
+
+        Roles that wait for their opportunity go on waiting, and hold their STATE.
+        """
         while True:
             self._waiting.close_all()
             self._send_closed()
@@ -110,8 +120,8 @@ class Dispatcher:
             self._shutdown.raise_if_out_of_time()
             if not self._calls.has_done:
                 self._calls.wait(timeout_seconds=0.2)
-            for future in self._calls.take_done():
-                self._take_result_quietly(future)
+            for take, future in self._calls.take_done():
+                _take_quietly(take, future)
 
     @property
     def has_failed(self) -> bool:
@@ -124,6 +134,7 @@ class Dispatcher:
         self._check_shutdown()
         self._take_results()
         self._close_overdue()
+        self._settlement.ask_for_overdue()
         self._send_closed()
         self._progress.log_due()
 
@@ -148,11 +159,11 @@ class Dispatcher:
     def _send_closed(self) -> None:
         closed = self._waiting.closed
         while closed and self._calls.has_room:
-            self._calls.start(self._deliver, closed.popleft())
+            self._calls.start(self._deliver, closed.popleft(), self._take_result)
 
     def _take_results(self) -> None:
-        for future in self._calls.take_done():
-            self._take_result(future)
+        for take, future in self._calls.take_done():
+            take(future)
 
     def _take_result(self, future: Future[BatchResult]) -> None:
         """Record the result of a batch.
@@ -161,21 +172,10 @@ class Dispatcher:
             MarketoError: the error that ended its delivery, once its outcomes are counted.
         """
         had_failed, self._has_failed = self._has_failed, True
-        result = future.result()
-        over_limit = self._recorder.record(result)
-        failure = result.failure or over_limit
+        failure = self._settlement.settle(future.result())
         if failure is not None:
             raise failure
-        assert result.is_complete
         self._has_failed = had_failed
-        self._waiting.release(result.batch)
-        self._states.settle(result.batch)
-
-    def _take_result_quietly(self, future: Future[BatchResult]) -> None:
-        try:
-            self._take_result(future)
-        except Exception as error:  # noqa: BLE001 - the first failure is the one that is reported
-            _LOGGER.debug("Another call in flight failed too: %s", type(error).__name__)
 
     def _close_overdue(self) -> None:
         for token in self._states.overdue():
@@ -190,3 +190,10 @@ class Dispatcher:
     def _check_shutdown(self) -> None:
         if self._shutdown.requested:
             raise StoppedError("Stopped on request; the next run goes on from the last STATE.")
+
+
+def _take_quietly(take: Callable[[Future[t.Any]], None], future: Future[t.Any]) -> None:
+    try:
+        take(future)
+    except Exception as error:  # noqa: BLE001 - the first failure is the one that is reported
+        _LOGGER.debug("Another call in flight failed too: %s", type(error).__name__)

@@ -41,10 +41,12 @@ class OutcomeRecorder:
         for (stream, outcome), count in outcomes.items():
             if outcome is not None and not outcome.is_rejected:
                 self._counters.count(stream, outcome.kind, count)
-        for record in result.batch.records:
+        for index, record in enumerate(result.batch.records):
+            if index in result.stepped_aside:
+                continue
             for version in record.all_versions[1:]:
                 self._counters.count_merged(version.stream)
-        return self._record_rejects(result) if result.rejected else None
+        return self._record_rejects(result)
 
     def _record_rejects(self, result: BatchResult) -> RejectLimitError | None:
         over_limit: RejectLimitError | None = None

@@ -7,11 +7,13 @@ import itertools
 import typing as t
 from dataclasses import dataclass, field
 
+from marketo_opps import Reason
+
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from marketo_opps import MarketoError, Reason
+    from marketo_opps import MarketoError
     from target_marketo_opps.delivery.batches import Batch, OutboundRecord
 
 
@@ -45,11 +47,21 @@ class RecordOutcome:
         """Return whether the record was rejected."""
         return self.kind is Outcome.REJECTED
 
+    def explained(self, why: str) -> RecordOutcome:
+        """Return the same with words of ours behind Marketo's first reason."""
+        first, *others = self.reasons
+        reason = Reason(first.code, f"{first.message} ({why})")
+        return RecordOutcome(self.kind, (reason, *others), self.request_id)
+
 
 CREATED = RecordOutcome(Outcome.CREATED)
 UPDATED = RecordOutcome(Outcome.UPDATED)
 DELETED = RecordOutcome(Outcome.DELETED)
 UNCHANGED = RecordOutcome(Outcome.UNCHANGED)
+
+
+_ORPHAN_CODES = frozenset({"1004", "1013"})
+"""Which of the two a role without its opportunity gets is not documented."""
 
 
 def spread(outcome: RecordOutcome | None, count: int) -> list[RecordOutcome | None]:
@@ -76,6 +88,7 @@ class BatchResult:
         existing_unresolved: records that "already exist", since when could not be found out.
         of_versions: of merged records that were rejected as a whole and then halved, by index, the
             outcome of each version.
+        stepped_aside: roles that wait for their opportunity instead of being rejected, by index.
     """
 
     batch: Batch
@@ -86,6 +99,7 @@ class BatchResult:
     existing_theirs: int = 0
     existing_unresolved: int = 0
     of_versions: dict[int, list[RecordOutcome | None]] = field(default_factory=dict)
+    stepped_aside: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.outcomes = [None] * len(self.batch.records)
@@ -103,20 +117,42 @@ class BatchResult:
 
     @property
     def rejected(self) -> int:
-        """Return how many records were rejected, a merged one being one until it is halved."""
+        """Return how many records were rejected, a merged one being one until it is halved.
+
+        Roles that may yet step aside are not among them.
+        """
         whole = sum(
             1
             for index, outcome in enumerate(self.outcomes)
             if outcome and outcome.is_rejected and index not in self.of_versions
-        )
+        ) - len(self.orphans)
         halved = itertools.chain.from_iterable(self.of_versions.values())
         return whole + sum(1 for outcome in halved if outcome and outcome.is_rejected)
+
+    @property
+    def orphans(self) -> list[int]:
+        """Return the indices of roles that were skipped because something of theirs is missing."""
+        if not self.batch.target.steps_aside:
+            return []
+        return [
+            index
+            for index, outcome in enumerate(self.outcomes)
+            if outcome is not None
+            and _ORPHAN_CODES.intersection(why.code for why in outcome.reasons)
+        ]
+
+    def is_accepted(self, index: int) -> bool:
+        """Return whether a record was accepted, or one of its versions was."""
+        each = self.of_versions.get(index) or [self.outcomes[index]]
+        return any(outcome is not None and not outcome.is_rejected for outcome in each)
 
     def by_version(self) -> Iterator[tuple[OutboundRecord, RecordOutcome | None]]:
         """Yield each record with its outcome; of a merged one each version."""
         for index, (record, outcome) in enumerate(
             zip(self.batch.records, self.outcomes, strict=True)
         ):
+            if index in self.stepped_aside:
+                continue
             if record.versions is None:
                 yield record, outcome
             else:

@@ -4,7 +4,8 @@ A record waits because
 
 - its batch is being filled;
 - a batch that is not settled yet holds one of its ordering keys;
-- an earlier record of one of its ordering keys waits.
+- an earlier record of one of its ordering keys waits;
+- it is a role that has stepped aside, as its opportunity is missing: see `step_aside`.
 
 Each waits in one order of arrival, its ordering keys' lines; all of them are accounted for in
 bytes, and in the ledger. While it waits, later upserts of its key are merged into it: past other
@@ -17,15 +18,18 @@ import itertools
 import typing as t
 from collections import deque
 
-from marketo_opps import MAX_BATCH_RECORDS
+from marketo_opps import MAX_BATCH_RECORDS, MarketoObject
+from marketo_opps.fields import EXTERNAL_ID
 from target_marketo_opps.delivery.batches import Batch, BatchTarget, Operation
+from target_marketo_opps.delivery.line import Line
+from target_marketo_opps.delivery.step_aside import StepAside
 from target_marketo_opps.mapping.record_mapping import MAX_RECORD_BYTES
 
 if t.TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
-    from marketo_opps import MarketoObject
     from target_marketo_opps.delivery.batches import OutboundRecord
+    from target_marketo_opps.delivery.parked_roles import ParkedRole
     from target_marketo_opps.state.ledger import Ledger
 
 MAX_HELD_BYTES = 32_000_000
@@ -33,38 +37,6 @@ MAX_HELD_BYTES = 32_000_000
 
 _MAX_OPEN_BATCHES = 3
 """First-fit over at most so many open batches of a target."""
-
-
-class _Line:
-    """The records of one ordering key that wait, in the order of arrival.
-
-    Attributes:
-        records: the first goes next.
-        last_upserts: those that later versions are merged into, by target and key.
-        deletes: how many of the records delete.
-    """
-
-    __slots__ = ("deletes", "last_upserts", "records")
-
-    def __init__(self) -> None:
-        self.records: deque[OutboundRecord] = deque()
-        self.last_upserts: dict[tuple[BatchTarget, Hashable], OutboundRecord] = {}
-        self.deletes = 0
-
-    def append(self, record: OutboundRecord) -> None:
-        self.records.append(record)
-        if record.target.operation is Operation.DELETE:
-            self.deletes += 1
-            self.last_upserts.clear()
-        elif record.target.merges:
-            self.last_upserts[record.target, record.key] = record
-
-    def pop(self) -> None:
-        record = self.records.popleft()
-        if record.target.operation is Operation.DELETE:
-            self.deletes -= 1
-        elif self.last_upserts.get((record.target, record.key)) is record:
-            del self.last_upserts[record.target, record.key]
 
 
 class WaitingRecords:
@@ -83,7 +55,8 @@ class WaitingRecords:
     Attributes:
         closed: batches that can be sent.
         short_batches: how many were sent before they were full.
-        held_bytes: the memory that all records together take, those in flight as well.
+        aside: roles that have stepped aside.
+        held_bytes: the memory that all others together take, those in flight as well.
         max_held_bytes: how much that may be.
     """
 
@@ -99,12 +72,13 @@ class WaitingRecords:
         self.short_batches = 0
         self.held_bytes = 0
         self.max_held_bytes = max_held_bytes
+        self.aside = StepAside(ledger)
         self._ledger = ledger
         self._merges = merges
         self._max_batch_records = max_batch_records
         self._targets: list[BatchTarget] = []
         self._holders: dict[Hashable, Batch] = {}
-        self._lines: dict[Hashable, _Line] = {}
+        self._lines: dict[Hashable, Line] = {}
 
     def target(
         self,
@@ -116,8 +90,16 @@ class WaitingRecords:
         for target in self._targets:
             if target.obj is obj and target.operation is operation:
                 return target
-        merges = self._merges and operation is Operation.SYNC
-        self._targets.append(BatchTarget(obj, operation, key_fields, merges=merges))
+        is_sync = operation is Operation.SYNC
+        is_role = obj is MarketoObject.OPPORTUNITY_ROLES
+        target = BatchTarget(
+            obj,
+            operation,
+            key_fields,
+            merges=self._merges and is_sync,
+            steps_aside=is_sync and is_role and EXTERNAL_ID in key_fields,
+        )
+        self._targets.append(target)
         return self._targets[-1]
 
     @property
@@ -127,6 +109,12 @@ class WaitingRecords:
 
     def add(self, record: OutboundRecord) -> None:
         """Merge a record, or add it to a batch or to its lines; `closed` may have grown."""
+        if (
+            self.aside.waiting
+            and self._is_turn_of(record)
+            and self.aside.joins(record, is_in_line=False)
+        ):
+            return
         self.held_bytes += record.own_bytes
         if (
             record.target.merges
@@ -141,6 +129,20 @@ class WaitingRecords:
         if not batch.records:
             self._ledger.hold(batch)
         self._append(batch, record)
+
+    def readmit(self, opportunity: Hashable) -> None:
+        """Put the roles that wait for an opportunity before all else that waits for its batch."""
+        for record in reversed(self.aside.freed_by(opportunity)):
+            self.held_bytes += record.held_bytes
+            self._lines.setdefault(opportunity, Line()).push(record)
+
+    def unpark(self, role: ParkedRole) -> None:
+        """Note that a role that had stepped aside is settled."""
+        self._ledger.unpark(role.checkpoint)
+
+    def is_held(self, ordering_key: Hashable) -> bool:
+        """Return whether a batch that is not settled holds a key."""
+        return ordering_key in self._holders
 
     def release(self, batch: Batch) -> None:
         """Place the records that waited for a batch, which is settled."""
@@ -216,8 +218,13 @@ class WaitingRecords:
         target.open_batches.append(Batch(target, self._max_batch_records))
         return target.open_batches[-1]
 
+    def _is_turn_of(self, record: OutboundRecord) -> bool:
+        return not any(key in self._lines for key in record.ordering_keys)
+
     def _append(self, batch: Batch, record: OutboundRecord) -> None:
         batch.add(record)
+        if record.target.operation is Operation.DELETE:
+            self.aside.dismiss(record)
         for key in record.ordering_keys:
             self._holders[key] = batch
         if batch.is_full:
@@ -231,7 +238,7 @@ class WaitingRecords:
     def _enqueue(self, record: OutboundRecord) -> None:
         self._ledger.hold(record)
         for key in record.ordering_keys:
-            self._lines.setdefault(key, _Line()).append(record)
+            self._lines.setdefault(key, Line()).append(record)
 
     def _advance(self, ordering_key: Hashable) -> None:
         """Place the records at the head of a key's line, as far as possible."""
@@ -248,11 +255,15 @@ class WaitingRecords:
         """Place a waiting record, if it heads all its lines and a batch may take it."""
         lines = {key: self._lines.pop(key) for key in record.ordering_keys}
         heads_all = all(line.records[0] is record for line in lines.values())
-        batch = self._find_batch(record) if heads_all else None
-        if batch is not None:
+        goes_aside = heads_all and self.aside.joins(record, is_in_line=True)
+        batch = self._find_batch(record) if heads_all and not goes_aside else None
+        if batch is not None or goes_aside:
             for line in lines.values():
                 line.pop()
         self._lines.update({key: line for key, line in lines.items() if line.records})
+        if goes_aside:
+            self.held_bytes -= record.held_bytes
+            return True
         if batch is None:
             return False
         self._ledger.move(record, batch)

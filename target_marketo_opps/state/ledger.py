@@ -12,13 +12,19 @@ if t.TYPE_CHECKING:
 class _Checkpoint:
     """A STATE and what it still waits for, besides what the checkpoints before it wait for."""
 
-    __slots__ = ("arrived_at", "blockers", "number", "value")
+    __slots__ = ("arrived_at", "blockers", "number", "parked", "value")
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.value: t.Any = None
         self.arrived_at = 0.0
         self.blockers: set[Hashable] = set()
+        self.parked = 0
+
+    @property
+    def is_free(self) -> bool:
+        """Return whether it waits for nothing of its own any longer."""
+        return not self.blockers and not self.parked
 
 
 class Ledger:
@@ -27,12 +33,16 @@ class Ledger:
     A token stands for something unsettled: a batch, or a record that waits for its turn. Each
     token blocks the first STATE that came after it, and through that all later ones: STATEs go
     out in order. A token that is never settled holds every later STATE for ever.
+
+    Parked records, of which there may be very many, are only counted, each at the number of the
+    first STATE that waits for it.
     """
 
     def __init__(self) -> None:
         self._held: deque[_Checkpoint] = deque()
         self._next = _Checkpoint(0)
         self._blocked_by: dict[Hashable, _Checkpoint] = {}
+        self._with_parked: dict[int, _Checkpoint] = {}
 
     def hold(self, token: Hashable) -> None:
         """Make every STATE from now on wait for `token`."""
@@ -49,6 +59,32 @@ class Ledger:
             self._unblock(onto)
         self._block(home, onto)
 
+    def park(self, token: Hashable | None = None) -> int:
+        """Make the STATEs that wait for `token`, or those from now on, wait for a parked record.
+
+        Returns:
+            The number to give to `unpark`.
+        """
+        point = self._next if token is None else self._blocked_by[token]
+        point.parked += 1
+        self._with_parked[point.number] = point
+        return point.number
+
+    def unpark(self, number: int, onto: Hashable | None = None) -> None:
+        """Unblock the STATEs that wait for a parked record, or make them wait for `onto`."""
+        point = self._with_parked[number]
+        point.parked -= 1
+        if not point.parked:
+            del self._with_parked[number]
+        if onto is None:
+            return
+        other = self._blocked_by.get(onto)
+        if other is not None and other.number <= number:
+            return
+        if other is not None:
+            self._unblock(onto)
+        self._block(point, onto)
+
     def settle(self, token: Hashable) -> None:
         """Unblock every STATE that waits for `token`."""
         self._unblock(token)
@@ -60,7 +96,7 @@ class Ledger:
             value: the message's value.
             now: seconds, by any steady clock; see `overdue`.
         """
-        if self._held and not self._next.blockers:
+        if self._held and self._next.is_free:
             self._held[-1].value = value
             return
         self._next.value, self._next.arrived_at = value, now
@@ -69,13 +105,13 @@ class Ledger:
 
     def due(self) -> Iterator[t.Any]:
         """Yield, in order, the values of all STATEs that no longer wait for anything."""
-        while self._held and not self._held[0].blockers:
+        while self._held and self._held[0].is_free:
             yield self._held.popleft().value
 
     @property
     def has_due(self) -> bool:
         """Return whether a STATE may be written."""
-        return bool(self._held) and not self._held[0].blockers
+        return bool(self._held) and self._held[0].is_free
 
     @property
     def oldest_arrived_at(self) -> float | None:
@@ -86,6 +122,12 @@ class Ledger:
         """Return the tokens that block a STATE that arrived at or before that moment."""
         late = (point for point in self._held if point.arrived_at <= arrived_until)
         return [token for point in late for token in point.blockers]
+
+    def last_overdue(self, *, arrived_until: float) -> int:
+        """Return the number of the last STATE that arrived at or before that moment; -1 if none."""
+        return max(
+            (point.number for point in self._held if point.arrived_at <= arrived_until), default=-1
+        )
 
     def _block(self, point: _Checkpoint, token: Hashable) -> None:
         point.blockers.add(token)

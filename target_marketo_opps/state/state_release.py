@@ -58,6 +58,10 @@ class StateRelease:
         """Return the tokens that hold a STATE back for longer than patience lasts."""
         return self._ledger.overdue(arrived_until=self._clock() - self._patience_seconds)
 
+    def overdue_number(self) -> int:
+        """Return the number of the last STATE that has waited for longer; -1 if there is none."""
+        return self._ledger.last_overdue(arrived_until=self._clock() - self._patience_seconds)
+
     @property
     def next_overdue_at(self) -> float | None:
         """Return when patience with the oldest STATE ends; None if there is none, or it is over."""

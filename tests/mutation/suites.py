@@ -87,7 +87,6 @@ SUITES = {
             "finding/test_pipeline.py",
             "finding/test_prefetch.py",
             "finding/test_resume_point.py",
-            "finding/test_seen_keys.py",
             "finding/test_stages.py",
             "sync/test_plan.py",
             "sync/test_progress.py",

@@ -6,15 +6,18 @@ from concurrent.futures import Future
 from types import SimpleNamespace
 
 from marketo_opps import CallCounts, MarketoObject, Reason
+from marketo_opps.seen_keys import KeyHashSet
 from target_marketo_opps.delivery.batches import Operation, OutboundRecord
 from target_marketo_opps.delivery.calls_in_flight import CallsInFlight
 from target_marketo_opps.delivery.counters import RunCounters
 from target_marketo_opps.delivery.dispatcher import Dispatcher
 from target_marketo_opps.delivery.outcome_recorder import OutcomeRecorder
 from target_marketo_opps.delivery.outcomes import CREATED, BatchResult, Outcome, RecordOutcome
+from target_marketo_opps.delivery.overdue_roles import OverdueRoles
 from target_marketo_opps.delivery.progress_log import ProgressLog
 from target_marketo_opps.delivery.reject_policy import RejectPolicy
 from target_marketo_opps.delivery.rejects import Reject
+from target_marketo_opps.delivery.settlement import Settlement
 from target_marketo_opps.delivery.waiting import WaitingRecords
 from target_marketo_opps.settings import TargetSettings
 from target_marketo_opps.state.ledger import Ledger
@@ -31,7 +34,9 @@ REFUSED = RecordOutcome(Outcome.REJECTED, (Reason("1003", "Bad"),), "r#7")
 class Bench:
     """A dispatcher whose calls are answered by the test, or at once."""
 
-    def __init__(self, *, at_once=True, rejects=None, room=None, write_state=None, **settings):
+    def __init__(
+        self, *, at_once=True, rejects=None, room=None, write_state=None, client=None, **settings
+    ):
         self.now, self.states, self.sent, self.at_once = 0.0, [], [], at_once
         self.futures, self.delivered_by, self.deliver = [], [], object()
         ledger = Ledger()
@@ -41,17 +46,26 @@ class Bench:
         self.rejects = RejectPolicy(self.counters, rejects, TargetSettings(**settings))
         self.self_pipe, self.shutdown = SelfPipe(), SimpleNamespace(requested=False)
         self.shutdown.raise_if_out_of_time = lambda: None
+        calls = CallsInFlight(self, self.self_pipe, max_calls=2)
+        states = StateRelease(
+            ledger,
+            write_state or self.states.append,
+            before_write=self.rejects.flush,
+            clock=self.clock,
+        )
         self.dispatcher = Dispatcher(
             waiting=self.waiting,
-            calls=CallsInFlight(self, self.self_pipe, max_calls=2),
+            calls=calls,
             deliver=self.deliver,
-            states=StateRelease(
-                ledger,
-                write_state or self.states.append,
-                before_write=self.rejects.flush,
-                clock=self.clock,
+            states=states,
+            settlement=Settlement(
+                self.waiting,
+                states,
+                OutcomeRecorder(self.counters, self.rejects),
+                self.rejects,
+                OverdueRoles(self.waiting.aside, calls, states, client, clock=self.clock),
+                accepted=KeyHashSet(),
             ),
-            recorder=OutcomeRecorder(self.counters, self.rejects),
             shutdown=self.shutdown,
             progress=ProgressLog(
                 lambda seconds: self.counters.progress(CallCounts(), seconds), clock=self.clock

@@ -121,3 +121,51 @@ def test_no_state_goes_out_before_all_that_came_before_it(steps, random):
         ledger.settle(token)
     rest = list(ledger.due())
     assert (rest or [last_out])[-1] == max(came, default=-1)
+
+
+def test_a_state_waits_for_parked_records_that_are_only_counted():
+    ledger = Ledger()
+    ledger.hold("batch")
+    number = ledger.park("batch")
+    assert ledger.park("batch") == number
+    ledger.state(1, now=0)
+    ledger.settle("batch")
+    assert list(ledger.due()) == []
+    ledger.unpark(number)
+    ledger.unpark(number, onto="record")
+    assert list(ledger.due()) == []
+    ledger.settle("record")
+    assert list(ledger.due()) == [1]
+
+
+def test_a_record_parked_on_arrival_holds_only_later_states():
+    ledger = Ledger()
+    ledger.hold("batch")
+    ledger.state(1, now=0)
+    number = ledger.park()
+    ledger.state(2, now=0)
+    ledger.settle("batch")
+    assert list(ledger.due()) == [1]
+    ledger.unpark(number)
+    assert list(ledger.due()) == [2]
+
+
+def test_what_waits_for_a_parked_record_waits_for_a_batch_of_later_records_then():
+    ledger = Ledger()
+    number = ledger.park()
+    ledger.state(1, now=0)
+    ledger.hold("batch")
+    ledger.state(2, now=0)
+    ledger.unpark(number, onto="batch")
+    assert list(ledger.due()) == []
+    ledger.settle("batch")
+    assert list(ledger.due()) == [1, 2]
+
+
+def test_the_last_state_that_is_overdue_is_known_by_its_number():
+    ledger = Ledger()
+    for value in range(3):
+        ledger.hold(value)
+        ledger.state(value, now=value)
+    assert ledger.last_overdue(arrived_until=-1) == -1
+    assert ledger.last_overdue(arrived_until=1) == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tap_marketo_opps.finding.seen_keys import KeyHashSet
+from marketo_opps.seen_keys import KeyHashSet
 
 VALUES = [f"OPP-{number}" for number in range(700)]
 

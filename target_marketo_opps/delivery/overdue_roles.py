@@ -1,0 +1,83 @@
+"""Look up the opportunities of roles that have held a STATE back for long."""
+
+from __future__ import annotations
+
+import typing as t
+
+from marketo_opps import MAX_BATCH_RECORDS, MarketoObject
+from marketo_opps.fields import EXTERNAL_ID
+from marketo_opps.keys import comparable_key
+from target_marketo_opps.delivery.key_lookup import KeyLookup
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from concurrent.futures import Future
+
+    from marketo_opps import MarketoClient
+    from target_marketo_opps.delivery.calls_in_flight import CallsInFlight
+    from target_marketo_opps.delivery.step_aside import StepAside
+    from target_marketo_opps.state.state_release import StateRelease
+
+_Found = t.Sequence[str | None]
+
+
+class OverdueRoles:
+    """Asks for opportunities that roles wait for, 300 a call, and after a while again.
+
+    Args:
+        aside: the roles that wait.
+        calls: those in flight.
+        states: knows which STATEs have waited for long.
+        client: makes the calls.
+        clock: returns seconds, by a steady clock.
+        patience_seconds: until an opportunity is asked for again.
+    """
+
+    def __init__(
+        self,
+        aside: StepAside,
+        calls: CallsInFlight,
+        states: StateRelease,
+        client: MarketoClient,
+        *,
+        clock: Callable[[], float],
+        patience_seconds: float = 300.0,
+    ) -> None:
+        self._aside = aside
+        self._calls = calls
+        self._states = states
+        self._client = client
+        self._clock = clock
+        self._patience_seconds = patience_seconds
+        self._is_asking = False
+
+    def ask(self, take_found: Callable[[Iterable[str | None]], None]) -> None:
+        """Ask for the next opportunities, if some are due.
+
+        Args:
+            take_found: takes the comparable ids of those that Marketo has, on the main thread.
+        """
+        roles, until = self._aside.waiting, self._states.overdue_number()
+        # It needs no room: batches are always at hand to take that, and workers wait in turn.
+        if roles is None or until < 0 or self._is_asking:
+            return
+        now = self._clock()
+        ids = roles.opportunities_to_ask_for(
+            MAX_BATCH_RECORDS, until=until, asked_before=now - self._patience_seconds, now=now
+        )
+        if ids:
+            self._is_asking = True
+            self._calls.start(self._find, ids, lambda found: self._take(found, take_found))
+
+    def _find(self, ids: Sequence[t.Any]) -> _Found:
+        """Return the comparable ids of those that Marketo has; runs on a worker thread."""
+        records = [{EXTERNAL_ID: each} for each in ids]
+        obj = MarketoObject.OPPORTUNITIES
+        found = KeyLookup(self._client, obj, (EXTERNAL_ID,), by_id=False).find(records, [])
+        return [comparable_key(each[EXTERNAL_ID]) for each in records if found.holds(each)]
+
+    def _take(
+        self, found: Future[_Found], take_found: Callable[[Iterable[str | None]], None]
+    ) -> None:
+        self._is_asking = False
+        take_found(found.result())

@@ -1,0 +1,165 @@
+"""Keep roles that wait for their opportunity: in memory up to a limit, then in a temporary file."""
+
+from __future__ import annotations
+
+import sqlite3
+import typing as t
+from dataclasses import dataclass
+
+from marketo_opps import Reason
+from target_marketo_opps.delivery.batches import OutboundRecord
+from target_marketo_opps.json_lines import decode, encode
+
+if t.TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator
+
+    from target_marketo_opps.delivery.batches import BatchTarget
+
+CACHE_BYTES = 64_000_000
+
+_SCHEMA = """
+CREATE TABLE roles (
+    number INTEGER PRIMARY KEY,
+    opportunity BLOB NOT NULL,
+    key BLOB NOT NULL,
+    checkpoint INTEGER NOT NULL,
+    asked_at REAL NOT NULL,
+    streams BLOB NOT NULL,
+    body BLOB NOT NULL,
+    source BLOB NOT NULL,
+    reasons BLOB NOT NULL,
+    request_id TEXT
+);
+CREATE INDEX by_opportunity ON roles (opportunity);
+CREATE INDEX by_key ON roles (key);
+"""
+_COLUMNS = "key, checkpoint, streams, body, source, reasons, request_id"
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedRole:
+    """A role that waits for its opportunity.
+
+    Attributes:
+        record: the role.
+        checkpoint: the number by which the ledger counts it.
+        reasons: Marketo's, when it skipped the role.
+        request_id: of that call.
+    """
+
+    record: OutboundRecord
+    checkpoint: int
+    reasons: tuple[Reason, ...]
+    request_id: str | None
+
+
+class ParkedRoles:
+    """Roles that wait, by key and by opportunity, in the order of their arrival.
+
+    A database without a name is SQLite's private one: it stays in memory up to the size of its
+    cache, and is gone with the process.
+
+    Args:
+        cache_bytes: how much memory they may take.
+    """
+
+    def __init__(self, *, cache_bytes: int = CACHE_BYTES) -> None:
+        self._count = 0
+        self._target: BatchTarget | None = None
+        self._database = sqlite3.connect("", isolation_level=None)
+        for pragma in ("journal_mode=OFF", "synchronous=OFF", f"cache_size={-cache_bytes // 1024}"):
+            self._database.execute(f"PRAGMA {pragma}")
+        self._database.executescript(_SCHEMA)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, role: ParkedRole) -> None:
+        """Park a role, behind others of its key."""
+        record = role.record
+        self._target = record.target
+        self._count += 1
+        self._database.execute(
+            f"INSERT INTO roles (opportunity, asked_at, {_COLUMNS})"  # noqa: S608 - constants alone
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                _opportunity(record),
+                0.0,
+                encode(record.key),
+                role.checkpoint,
+                encode([record.stream, record.source_stream]),
+                record.body,
+                record.source,
+                encode([[why.code, why.message] for why in role.reasons]),
+                role.request_id,
+            ),
+        )
+
+    def first_of_key(self, key: Hashable) -> ParkedRole | None:
+        """Return the role of that key that has waited longest, or None."""
+        return next(self._roles("key = ?", encode(key)), None)
+
+    def take_of_key(self, key: Hashable) -> list[ParkedRole]:
+        """Return all roles of that key, which do not wait any longer."""
+        return self._take("key = ?", encode(key))
+
+    def take_of_opportunity(self, opportunity: Hashable) -> list[ParkedRole]:
+        """Return all roles of an opportunity, which do not wait any longer."""
+        return self._take("opportunity = ?", encode(opportunity))
+
+    def take_some(self, count: int) -> list[ParkedRole]:
+        """Return the roles that have waited longest, which do not wait any longer."""
+        return self._take("number IN (SELECT number FROM roles ORDER BY number LIMIT ?)", count)
+
+    def opportunities_to_ask_for(
+        self, count: int, *, until: int, asked_before: float, now: float
+    ) -> list[t.Any]:
+        """Return ids of opportunities that roles wait for, as sent, and count them as asked for.
+
+        Args:
+            count: at most so many.
+            until: of roles that the ledger counts at this number or before.
+            asked_before: not those that have been asked for since.
+            now: the moment, by the same clock.
+        """
+        rows = self._database.execute(
+            "SELECT opportunity, body FROM roles WHERE checkpoint <= ? AND asked_at <= ?"
+            " GROUP BY opportunity LIMIT ?",
+            (until, asked_before, count),
+        ).fetchall()
+        self._database.executemany(
+            "UPDATE roles SET asked_at = ? WHERE opportunity = ?", [(now, row[0]) for row in rows]
+        )
+        return [decode(body)["externalOpportunityId"] for _, body in rows]
+
+    def close(self) -> None:
+        """Give up the memory and the file."""
+        self._database.close()
+
+    def _take(self, where: str, value: bytes | int) -> list[ParkedRole]:
+        taken = list(self._roles(where, value))
+        if taken:
+            self._database.execute(f"DELETE FROM roles WHERE {where}", (value,))  # noqa: S608 - the same
+            self._count -= len(taken)
+        return taken
+
+    def _roles(self, where: str, value: bytes | int) -> Iterator[ParkedRole]:
+        query = f"SELECT {_COLUMNS} FROM roles WHERE {where} ORDER BY number"  # noqa: S608 - the same
+        return map(self._role, self._database.execute(query, (value,)))
+
+    def _role(self, row: tuple[t.Any, ...]) -> ParkedRole:
+        key, checkpoint, streams, body, source, reasons, request_id = row
+        assert self._target is not None
+        parts = tuple(decode(key))
+        stream, source_stream = decode(streams)
+        return ParkedRole(
+            OutboundRecord(stream, self._target, parts, parts[:1], body, source_stream, source),
+            checkpoint,
+            tuple(Reason(code, message) for code, message in decode(reasons)),
+            request_id,
+        )
+
+
+def _opportunity(record: OutboundRecord) -> bytes:
+    """Return the one ordering key of a role: its opportunity."""
+    return encode(record.ordering_keys[0])

@@ -1,0 +1,85 @@
+"""Have roles step aside for their opportunity, and send them again when it has come."""
+
+from __future__ import annotations
+
+import typing as t
+
+from target_marketo_opps.delivery.parked_roles import ParkedRole, ParkedRoles
+from target_marketo_opps.mapping.record_mapping import MAX_RECORD_BYTES
+
+if t.TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from target_marketo_opps.delivery.batches import Batch, OutboundRecord
+    from target_marketo_opps.delivery.outcomes import RecordOutcome
+    from target_marketo_opps.state.ledger import Ledger
+
+
+class StepAside:
+    """Roles that have stepped aside; each blocks upserts of its own key alone.
+
+    Args:
+        ledger: counts them, so that no STATE passes them.
+
+    Attributes:
+        dismissed: roles that do not wait any longer, because a delete of theirs or of their
+            opportunity came; to be rejected.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.dismissed: list[ParkedRole] = []
+        self._ledger = ledger
+        self._roles: ParkedRoles | None = None
+
+    @property
+    def waiting(self) -> ParkedRoles | None:
+        """Return the roles that wait; None where there are none."""
+        return self._roles or None
+
+    def park(self, record: OutboundRecord, batch: Batch, outcome: RecordOutcome) -> None:
+        """Take a role that Marketo has skipped in a batch, with all its versions."""
+        self._roles = self._roles or ParkedRoles()
+        for version in record.all_versions:
+            number = self._ledger.park(batch)
+            why = tuple(outcome.reasons), outcome.request_id
+            self._roles.add(ParkedRole(version, number, *why))
+
+    def joins(self, record: OutboundRecord, *, is_in_line: bool) -> bool:
+        """Park a role whose turn it is behind one of its key that waits, if there is one."""
+        if not self._roles or not record.target.steps_aside:
+            return False
+        first = self._roles.first_of_key(record.key)
+        if first is None:
+            return False
+        for version in record.all_versions:
+            number = self._ledger.park(record if is_in_line else None)
+            self._roles.add(ParkedRole(version, number, first.reasons, first.request_id))
+        if is_in_line:
+            self._ledger.settle(record)
+        return True
+
+    def dismiss(self, delete: OutboundRecord) -> None:
+        """End the waiting of roles that a delete whose turn it is concerns."""
+        if not self._roles:
+            return
+        if len(delete.target.key_fields) > 1:
+            self.dismissed += self._roles.take_of_key(delete.key)
+        else:
+            self.dismissed += self._roles.take_of_opportunity(delete.ordering_keys[0])
+
+    def freed_by(self, opportunity: Hashable) -> list[OutboundRecord]:
+        """Return the roles of an opportunity, merged where they may be: it has been accepted."""
+        freed: dict[Hashable, OutboundRecord] = {}
+        records: list[OutboundRecord] = []
+        for role in self._roles.take_of_opportunity(opportunity) if self._roles else ():
+            record = freed.get(role.record.key)
+            if record is None or not _merged(record, role.record):
+                record = freed[role.record.key] = role.record
+                records.append(record)
+            self._ledger.unpark(role.checkpoint, onto=record)
+        return records
+
+
+def _merged(record: OutboundRecord, version: OutboundRecord) -> bool:
+    room = MAX_RECORD_BYTES - 1 - record.sent_bytes
+    return record.target.merges and record.merge(version, most_bytes=room)

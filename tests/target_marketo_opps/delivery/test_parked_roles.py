@@ -1,0 +1,70 @@
+"""Roles in their private database: by key and by opportunity, in order, and whole."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from marketo_opps import MarketoObject, Reason, decode_record
+from target_marketo_opps.delivery.batches import BatchTarget, Operation, OutboundRecord
+from target_marketo_opps.delivery.parked_roles import ParkedRole, ParkedRoles
+
+TARGET = BatchTarget(MarketoObject.OPPORTUNITY_ROLES, Operation.SYNC, ("k",), steps_aside=True)
+WHY = (Reason("1004", "Opportunity not found"),)
+
+
+@pytest.fixture
+def roles():
+    parked = ParkedRoles()
+    yield parked
+    parked.close()
+
+
+def role(opportunity, lead, *, checkpoint=0):
+    body = b'{"externalOpportunityId":"%b","leadId":%d,"n":1.500}' % (opportunity.encode(), lead)
+    key = (opportunity.casefold(), str(lead), "buyer")
+    record = OutboundRecord("s", TARGET, key, key[:1], body, "arrived", b'{"record":{"n":1.500}}')
+    return ParkedRole(record, checkpoint, WHY, "r#1")
+
+
+def told(parked):
+    return [(each.record.key[0], int(each.record.key[1])) for each in parked]
+
+
+def test_a_role_comes_back_as_it_went(roles):
+    parked = role("A", 1, checkpoint=7)
+    roles.add(parked)
+    (found,) = roles.take_of_key(("a", "1", "buyer"))
+    assert (found.checkpoint, found.reasons, found.request_id) == (7, WHY, "r#1")
+    record = found.record
+    assert (record.stream, record.source_stream) == ("s", "arrived")
+    assert (record.key, record.ordering_keys) == (("a", "1", "buyer"), ("a",))
+    assert (record.body, record.source) == (parked.record.body, parked.record.source)
+    assert decode_record(record.body)["n"] == Decimal("1.500")
+    assert record.target is TARGET
+
+
+def test_roles_are_taken_in_the_order_of_their_arrival(roles):
+    for number in (3, 1, 2):
+        roles.add(role("a", number))
+        roles.add(role("b", number))
+    assert told(roles.take_of_opportunity("a")) == [("a", 3), ("a", 1), ("a", 2)]
+    assert len(roles) == 3
+    assert roles.take_of_opportunity("a") == []
+    assert told(roles.take_some(2)) == [("b", 3), ("b", 1)]
+    assert told(roles.take_some(2)) == [("b", 2)]
+    assert not roles
+
+
+def test_opportunities_are_asked_for_once_in_a_while(roles):
+    for name, checkpoint in [("A", 0), ("a", 1), ("b", 1), ("c", 2)]:
+        roles.add(role(name, 1, checkpoint=checkpoint))
+
+    def due(now, count=9):
+        return roles.opportunities_to_ask_for(count, until=1, asked_before=now - 300, now=now)
+
+    assert sorted(map(str.casefold, due(1000))) == ["a", "b"]
+    assert due(1299) == []
+    assert len(due(1300, count=1)) == 1
+    assert len(due(1301)) == 1

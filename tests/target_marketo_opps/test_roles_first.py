@@ -1,0 +1,192 @@
+"""Roles that come before their opportunities: they step aside, and go when those have come."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+
+from target_marketo_opps.run import RunLimits
+from tests.target_marketo_opps.helpers import calls, stored, syncs
+
+OBJECTS = {"stream_objects": {"roles": "opportunity_roles"}}
+DELETED = {"_sdc_deleted_at": "2026-01-01"}
+
+
+@pytest.fixture(params=["1004", "1013"])
+def sandbox(marketo_sandbox_factory, request):
+    dialects = ["role-parent-1013"] if request.param == "1013" else []
+    sandbox = marketo_sandbox_factory(dialects=frozenset(dialects))
+    sandbox.instance.add_leads([1, 2])
+    return sandbox
+
+
+def schemas(singer):
+    names = ("externalOpportunityId", "leadId", "role", "isPrimary", "_sdc_deleted_at")
+    return [
+        singer.schema("roles", names),
+        singer.schema(properties=("externalOpportunityId", "name", "amount", "_sdc_deleted_at")),
+    ]
+
+
+def role(singer, key, *, lead=1, name="Buyer", **values):
+    return singer.record("roles", externalOpportunityId=key, leadId=lead, role=name, **values)
+
+
+def run(singer, sandbox, *messages, options=None, **settings):
+    chosen = {"hard_delete": True, **OBJECTS, **settings}
+    return singer.run(sandbox, [*schemas(singer), *messages], options, **chosen)
+
+
+def roles(sandbox):
+    return {(one["externalOpportunityId"], one["leadId"]): one for one in sandbox.instance.roles()}
+
+
+def rejects(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_tap_may_send_all_roles_first(sandbox, singer):
+    messages = [role(singer, f"K{n}", lead=lead) for n in range(400) for lead in (1, 2)]
+    messages += [singer.state("roles"), *(singer.opportunity(f"K{n}") for n in range(400))]
+    ended = run(singer, sandbox, *messages, singer.state("all")).succeeded()
+    assert len(roles(sandbox)) == 800
+    assert "roles: 800 created, 0 updated, 0 deleted, 0 unchanged, 0 left alone, 0 rejected;" in (
+        ended.closing
+    )
+    assert ended.states[-1] == "all"
+    operations = Counter(call["operation"] for call in sandbox.journal())
+    # Each role twice, in calls that are full but for a few.
+    assert operations["sync opportunity"] <= 2 + 2
+    assert operations["sync role"] <= 3 + 3 + 2
+
+
+def test_the_state_behind_a_role_waits_for_its_opportunity(sandbox, singer):
+    messages = [role(singer, "a"), singer.state(1), singer.opportunity("b"), singer.state(2)]
+    limits = {"limits": RunLimits(max_batch_records=1)}
+    ended = run(singer, sandbox, *messages, options=limits)
+    assert "Rejected records: 1, and max_rejects is 0" in str(ended.error)
+    assert ended.states == []
+    assert set(stored(sandbox)) == {"b"}
+
+
+def test_at_the_end_of_the_input_they_are_rejected_with_the_remedy(sandbox, singer, tmp_path):
+    path = tmp_path / "rejects.jsonl"
+    messages = [role(singer, "a"), role(singer, "b", lead=9), singer.opportunity("c")]
+    ended = run(
+        singer, sandbox, *messages, singer.state(1), max_rejects=2, rejects_path=str(path)
+    ).succeeded()
+    assert ended.states == [1]
+    assert len(rejects(path)) == 2
+    for reject in rejects(path):
+        assert reject["reasons"][0]["code"] in {"1004", "1013"}
+        assert "bring both first" in reject["reasons"][0]["message"]
+        assert reject["request_id"]
+
+
+def test_where_the_opportunity_has_come_it_is_the_lead_that_is_missing(sandbox, singer, tmp_path):
+    path = tmp_path / "rejects.jsonl"
+    messages = [singer.opportunity("a"), role(singer, "a", lead=9), singer.state(1)]
+    ended = run(singer, sandbox, *messages, max_rejects=1, rejects_path=str(path)).succeeded()
+    (reject,) = rejects(path)
+    assert "accepted in this run, so the lead does not exist" in reject["reasons"][0]["message"]
+    assert ended.states == [1]
+    assert len(calls(sandbox, "sync role")) == 1
+
+
+@pytest.mark.parametrize("merge_versions", [True, False])
+def test_upserts_of_a_waiting_role_go_with_it(sandbox, singer, merge_versions):
+    limits = {"limits": RunLimits(max_batch_records=1)}
+    messages = [
+        role(singer, "a", isPrimary=False),
+        role(singer, "a", isPrimary=True),
+        singer.opportunity("a"),
+    ]
+    ended = run(
+        singer, sandbox, *messages, options=limits, merge_versions=merge_versions
+    ).succeeded()
+    assert roles(sandbox)["a", 1]["isPrimary"] is True
+    assert "roles: 1 created, 1 updated" in ended.closing
+    assert ("1 merged" in ended.closing) is merge_versions
+
+
+@pytest.mark.parametrize("deleted", ["role", "opportunity"])
+def test_a_delete_of_either_ends_the_waiting(sandbox, singer, tmp_path, deleted):
+    path = tmp_path / "rejects.jsonl"
+    delete = (
+        role(singer, "a", **DELETED)
+        if deleted == "role"
+        else singer.record(externalOpportunityId="a", **DELETED)
+    )
+    messages = [role(singer, "a"), delete, singer.opportunity("a")]
+    limits = {"limits": RunLimits(max_batch_records=1)}
+    ended = run(
+        singer, sandbox, *messages, options=limits, max_rejects=1, rejects_path=str(path)
+    ).succeeded()
+    (reject,) = rejects(path)
+    assert "a delete of either came" in reject["reasons"][0]["message"]
+    assert roles(sandbox) == {}
+    assert "1 deleted" in ended.closing
+
+
+def test_a_waiting_role_holds_up_nothing_else_of_its_opportunity(sandbox, singer):
+    limits = {"limits": RunLimits(max_batch_records=1)}
+    messages = [
+        role(singer, "a", lead=1),
+        role(singer, "a", lead=2),
+        singer.opportunity("a"),
+        role(singer, "a", lead=2, name="User"),
+    ]
+    ended = run(singer, sandbox, *messages, options=limits).succeeded()
+    assert "roles: 3 created" in ended.closing
+
+
+def test_a_role_whose_opportunity_is_there_is_rejected_when_it_held_a_state_for_long(
+    sandbox, singer, tmp_path
+):
+    path = tmp_path / "rejects.jsonl"
+    run(singer, sandbox, singer.opportunity("old,comma"), singer.opportunity("old")).succeeded()
+    limits = {"limits": RunLimits(max_batch_records=1, state_patience_seconds=0.0)}
+    messages = [role(singer, "old", lead=9), singer.state(1)]
+    messages += [singer.opportunity(f"K{n}") for n in range(60)]
+    ended = run(
+        singer,
+        sandbox,
+        *messages,
+        singer.state(2),
+        options=limits,
+        max_rejects=1,
+        rejects_path=str(path),
+        max_concurrent_calls=2,
+    ).succeeded()
+    (reject,) = rejects(path)
+    assert "its opportunity is there, so the lead does not exist" in reject["reasons"][0]["message"]
+    assert ended.states[-1] == 2
+    assert len(calls(sandbox, "query opportunity")) == 1
+
+
+def test_a_role_whose_opportunity_is_not_there_goes_on_waiting(sandbox, singer):
+    limits = {"limits": RunLimits(max_batch_records=1, state_patience_seconds=0.0)}
+    messages = [
+        role(singer, "a"),
+        singer.state(1),
+        *(singer.opportunity(f"K{n}") for n in range(60)),
+    ]
+    ended = run(
+        singer, sandbox, *messages, singer.opportunity("a"), singer.state(2), options=limits
+    ).succeeded()
+    assert ended.states[-1] == 2
+    assert "roles: 1 created" in ended.closing
+    assert len(calls(sandbox, "query opportunity")) >= 1
+
+
+def test_a_fault_in_the_input_rejects_no_waiting_role(sandbox, singer, tmp_path):
+    path = tmp_path / "rejects.jsonl"
+    messages = [singer.opportunity("x"), singer.state(0), role(singer, "a"), singer.state(1), b"{"]
+    ended = run(singer, sandbox, *messages, max_rejects=9, rejects_path=str(path))
+    assert "cannot be used" in str(ended.error)
+    assert rejects(path) == []
+    assert ended.states == [0]
+    assert "1 not delivered" in ended.closing
+    assert len(syncs(sandbox)) == 1
