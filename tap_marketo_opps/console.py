@@ -20,8 +20,9 @@ def main() -> t.NoReturn:
         signal.signal(signum, _stop)
     try:
         from tap_marketo_opps.tap import main as run  # noqa: PLC0415 - see above
-    except (ImportError, MemoryError) as error:
-        sys.exit(f"tap-marketo-opps cannot be loaded: {error or 'it got no more memory'}.")
+    except Exception as error:  # noqa: BLE001 - without memory, any may come of an import
+        why = str(error) or "it got no more memory"
+        sys.exit(f"tap-marketo-opps cannot be loaded: {why}.")
     run()
 
 
