@@ -180,10 +180,12 @@ def status_error(
     told = f"The answer to {call} was HTTP {_phrase_of(status, reasons, request_id)}"
     if transient := transient_error_class(status):
         return transient(f"{told}.")
-    return UnexpectedResponseError(
+    error = UnexpectedResponseError(
         f"{told}, which Marketo's REST API does not send: check "
         "that 'endpoint' is the instance's own address and that no proxy stands between."
     )
+    error.http_status = status
+    return error
 
 
 def transient_error_class(status: int) -> type[ServerError] | None:

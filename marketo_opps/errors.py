@@ -95,6 +95,8 @@ class UnexpectedResponseError(MarketoError):
     """The response is not Marketo's envelope: a proxy's HTML page, say."""
 
     ambiguous = True
+    http_status: int | None = None
+    """The response's status, where that is what was not expected of it."""
 
 
 def beyond_documentation(call: str, request_id: str | None, what: str) -> UnexpectedResponseError:

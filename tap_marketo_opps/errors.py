@@ -16,13 +16,23 @@ SettingsError
 from __future__ import annotations
 
 import typing as t
+from http import HTTPStatus
 
 from singer_sdk.exceptions import MapExpressionError
 
-from marketo_opps import MarketoError, SettingsError
+from marketo_opps import (
+    AccessDeniedError,
+    DailyQuotaError,
+    MarketoError,
+    ResponseError,
+    SettingsError,
+)
+from marketo_opps.errors import Recovery, UnexpectedResponseError
 
 if t.TYPE_CHECKING:
     from marketo_opps import CrmManagedError
+
+_NOT_THERE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE})
 
 
 class StreamMapsError(MarketoError):
@@ -87,6 +97,19 @@ class UnknownFieldError(NotResumableError):
             f"{error.summary} The catalog selects field '{name}', which the instance does not "
             "have: write the catalog anew with --discover, or deselect it."
         )
+
+
+def means_no_roles(error: MarketoError) -> bool:
+    """Return True if an instance that answers so to the roles' describe has no roles.
+
+    With which code such an instance refuses it is not documented; so any refusal does but that of
+    a missing permission, of a limit, and one that may be another a moment later.
+    """
+    if isinstance(error, UnexpectedResponseError):
+        return error.http_status in _NOT_THERE
+    is_other = isinstance(error, AccessDeniedError | DailyQuotaError)
+    is_for_good = error.recovery in {Recovery.FATAL, Recovery.RESHAPE}
+    return isinstance(error, ResponseError) and is_for_good and not is_other
 
 
 def without_roles(error: MarketoError) -> str:

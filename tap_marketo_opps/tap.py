@@ -16,10 +16,9 @@ from singer_sdk.singerlib import Catalog
 
 from marketo_opps import (
     ConnectionSettings,
-    CrmManagedError,
     MarketoClient,
+    MarketoError,
     MarketoObject,
-    RequestRefusedError,
 )
 from marketo_opps.field_types import is_known_type
 from marketo_opps.fields import object_schema
@@ -27,7 +26,7 @@ from marketo_opps.plugin.base import MarketoPlugin
 from marketo_opps.plugin.process import SHUTDOWN
 from tap_marketo_opps import command_line, connection_test
 from tap_marketo_opps.catalogs import STREAMS, in_todays_form
-from tap_marketo_opps.errors import without_roles
+from tap_marketo_opps.errors import means_no_roles, without_roles
 from tap_marketo_opps.field_metadata import FIELDS
 from tap_marketo_opps.finding import activity_log
 from tap_marketo_opps.finding.finders import OPPORTUNITIES, ROLES
@@ -163,7 +162,9 @@ class TapMarketoOpps(MarketoPlugin, Tap):
         roles: ObjectDescription | None
         try:
             roles = with_timestamps(self.client.describe(MarketoObject.OPPORTUNITY_ROLES))
-        except (CrmManagedError, RequestRefusedError) as error:
+        except MarketoError as error:
+            if not means_no_roles(error):
+                raise
             self.logger.warning("%s", without_roles(error))
             roles = None
         self._log_unknown_types(opportunities)
