@@ -1,25 +1,33 @@
-"""`--test`: what this user may do, a line for each thing that the selected streams need."""
+"""`--test`: what this user may do, a line for each thing that the selected streams need.
+
+It also finds out what Marketo's pages leave open of an instance, within 25 calls in all: two for
+describes, one for the types of activities, six for each of three types, one for what pages carry,
+one for fields; and those that ask for the usage where there is a daily_call_limit.
+"""
 
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from marketo_opps import (
-    CrmManagedError,
-    MarketoError,
-    MarketoObject,
-    RequestRefusedError,
-    SettingsError,
-)
+from marketo_opps import MAX_BATCH_RECORDS, MarketoError, MarketoObject, SettingsError
+from marketo_opps.fields import MARKETO_GUID
+from marketo_opps.plugin.base import EXPECTED_ERRORS
+from tap_marketo_opps.descriptions import unknown_types
+from tap_marketo_opps.errors import means_no_roles
 from tap_marketo_opps.field_metadata import FIELDS
-from tap_marketo_opps.finding.activity_log import ACTIVITIES
-from tap_marketo_opps.finding.finders import OPPORTUNITIES, ROLES
+from tap_marketo_opps.finding.activity_log import ACTIVITIES, LEAD_ID
+from tap_marketo_opps.finding.activity_types import followed_types
+from tap_marketo_opps.finding.finders import OPPORTUNITIES, ROLES, filterable_fields
+from tap_marketo_opps.log_probe import PAGES, probe_log, since_kept
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection
 
-    from marketo_opps import MarketoClient
+    from marketo_opps import MarketoClient, ObjectDescription
+    from tap_marketo_opps.descriptions import Descriptions
+    from tap_marketo_opps.finding.activity_types import FollowedTypes
+    from tap_marketo_opps.log_probe import LogProbe
 
 
 ALL, RECORDS, SCHEMA, DISABLED = "all", "records", "schema", "disabled"
@@ -28,8 +36,9 @@ MOST_RETRY_SECONDS = 10
 """How long a call of a test is tried again at the most: somebody is waiting for it."""
 
 HELP = (
-    "Try credentials and permissions, and print a line for each thing that the selected streams "
-    "need. --test=records reads some records of each of them, --test=schema writes their SCHEMAs."
+    "Try credentials and permissions, settings and state, and what the activity log holds, and "
+    "print a line for each thing that the selected streams need. --test=records reads some "
+    "records of each of them, --test=schema writes all SCHEMAs."
 )
 
 
@@ -44,79 +53,228 @@ def checked_kind(value: str) -> str:
     return value
 
 
+class TestedTap(t.Protocol):
+    """What is tried of a tap."""
+
+    @property
+    def client(self) -> MarketoClient:
+        """Return the client to try it with."""
+
+    @property
+    def descriptions(self) -> Descriptions:
+        """Return what describe says."""
+
+    def begin_runs(
+        self, opportunities: ObjectDescription | None, types: FollowedTypes | None
+    ) -> list[str]:
+        """Begin what a run would, without a call; return what it would warn of."""
+
+
 @dataclass(frozen=True, slots=True)
-class Check:
-    """Something to try, and what for.
+class Needs:
+    """What a run of these settings needs.
 
     Attributes:
-        name: Of what is tried.
-        needed_by: Streams or settings that need it.
-        attempt: Tries it.
-        optional: True if a run goes without it on an instance that has no such thing.
-    """
-
-    name: str
-    needed_by: str
-    attempt: Callable[[], object]
-    optional: bool = False
-
-    def outcome(self) -> tuple[bool, str]:
-        """Try it; return True if it went well, and the line to print."""
-        try:
-            self.attempt()
-        except MarketoError as error:
-            if self.optional and isinstance(error, CrmManagedError | RequestRefusedError):
-                return True, f"ok      {self.name}: none on this instance, left out of a run"
-            return False, f"FAILED  {self.name} (for {self.needed_by}): {error}"
-        return True, f"ok      {self.name}"
-
-
-def checks_for(
-    client: MarketoClient,
-    *,
-    streams: Collection[str],
-    by_leads: bool,
-    by_log: bool,
-    by_catalog: bool,
-) -> Iterator[Check]:
-    """Yield what the selected streams need; credentials come first, for all else needs them.
-
-    Args:
-        client: To try it with.
         streams: Names of those that are selected.
         by_leads: True if opportunities are found through leads.
         by_log: True if leads are found through the activity log.
         by_catalog: True if a catalog selects them; without one, a run describes roles first.
     """
-    wanted = sorted(streams)
-    yield Check("credentials", "everything", client.server_now)
-    pair = [name for name in wanted if name in {OPPORTUNITIES, ROLES}]
-    if pair:
-        describe = MarketoObject.OPPORTUNITIES
-        yield Check("reading opportunities", " and ".join(pair), lambda: client.describe(describe))
-    if ROLES in wanted or (pair and by_leads):
-        needed_by = ROLES if ROLES in wanted else "finding opportunities by leads"
-        roles = MarketoObject.OPPORTUNITY_ROLES
-        optional = not (by_leads or by_catalog)
-        yield Check("reading roles", needed_by, lambda: client.describe(roles), optional)
-    if ACTIVITIES in wanted or (pair and by_log):
-        needed_by = ACTIVITIES if ACTIVITIES in wanted else "find_by activities"
-        yield Check("reading the activity log", needed_by, client.activity_types)
-    if FIELDS in wanted:
-        yield Check("reading field metadata", FIELDS, lambda: client.browse_fields(batch_size=1))
+
+    streams: Collection[str]
+    by_leads: bool
+    by_log: bool
+    by_catalog: bool
+
+    @property
+    def pair(self) -> list[str]:
+        """Return which of opportunities and roles are selected."""
+        return sorted({OPPORTUNITIES, ROLES} & set(self.streams))
+
+    @property
+    def roles(self) -> bool:
+        """Return True if roles are asked for."""
+        return ROLES in self.streams or (bool(self.pair) and self.by_leads)
+
+    @property
+    def log(self) -> bool:
+        """Return True if the activity log is read."""
+        return ACTIVITIES in self.streams or (bool(self.pair) and self.by_log)
 
 
-def report(checks: Iterator[Check], print_line: Callable[[str], object]) -> bool:
-    """Try one after the other; without credentials, nothing else.
+@dataclass(slots=True)
+class ConnectionTest:
+    """Tries what a run needs, one thing after the other.
 
-    Returns:
-        True if all went well.
+    Attributes:
+        tap: What is tried.
+        needs: What a run of its settings needs.
+        print_line: Takes a line for users.
+        all_well: False once something has failed.
+        opportunities: What describe says of them; None if it was refused.
+        types: Which types of activities are followed; None if the log is not read.
+        leads: Some that the log names.
     """
-    all_well = True
-    for number, check in enumerate(checks):
-        is_well, line = check.outcome()
-        print_line(line)
-        all_well &= is_well
-        if number == 0 and not is_well:
-            break
-    return all_well
+
+    tap: TestedTap
+    needs: Needs
+    print_line: Callable[[str], object]
+    all_well: bool = True
+    opportunities: ObjectDescription | None = None
+    types: FollowedTypes | None = None
+    leads: dict[str, None] = field(default_factory=dict)
+
+    def run(self) -> bool:
+        """Try everything; without credentials, nothing else. Return True if all went well."""
+        if not self._is_well("credentials", "everything", self.tap.client.server_now):
+            return False
+        if self.needs.pair:
+            self._try_opportunities()
+        if self.needs.roles:
+            self._try_roles()
+        if self.needs.log:
+            self._try_log()
+        self._try_configuration()
+        if self.types:
+            self._probe_types(self.types)
+        if self.needs.pair:
+            self._try_paging()
+        if FIELDS in self.needs.streams:
+            browse = self.tap.client.browse_fields
+            self._is_well("reading field metadata", FIELDS, lambda: browse(batch_size=1))
+        return self.all_well
+
+    def _is_well(self, name: str, needed_by: str, attempt: Callable[[], object]) -> bool:
+        try:
+            attempt()
+        except (MarketoError, *EXPECTED_ERRORS) as error:
+            self._fail(name, needed_by, error)
+            return False
+        self._tell_ok(name)
+        return True
+
+    def _fail(self, name: str, needed_by: str, error: Exception) -> None:
+        self.all_well = False
+        self.print_line(f"FAILED  {name} (for {needed_by}): {error}")
+
+    def _tell_ok(self, what: str) -> None:
+        self.print_line(f"ok      {what}")
+
+    def _note(self, what: str) -> None:
+        self.print_line(f"note    {what}")
+
+    # Objects
+
+    def _try_opportunities(self) -> None:
+        def describe() -> None:
+            self.opportunities = self.tap.descriptions.opportunities
+
+        needed_by = " and ".join(self.needs.pair)
+        if self._is_well("reading opportunities", needed_by, describe) and self.opportunities:
+            searchable = ", ".join(filterable_fields(self.opportunities))
+            self._tell_ok(f"searchable, as filter_type: {searchable}")
+            self._tell_unknown_types(self.opportunities)
+
+    def _tell_unknown_types(self, description: ObjectDescription) -> None:
+        for name, data_type in unknown_types(description).items():
+            self._note(
+                f"data type {data_type!r} of {name} is unknown: it is read as a string. Ask for a "
+                "newer version that knows it."
+            )
+
+    def _try_roles(self) -> None:
+        needed_by = ROLES if ROLES in self.needs.streams else "finding opportunities by leads"
+        try:
+            self._tell_unknown_types(self.tap.descriptions.roles)
+        except MarketoError as error:
+            if means_no_roles(error) and not (self.needs.by_leads or self.needs.by_catalog):
+                self._tell_ok("reading roles: none on this instance, left out of a run")
+            else:
+                self._fail("reading roles", needed_by, error)
+        else:
+            self._tell_ok("reading roles")
+
+    # The configuration
+
+    def _try_configuration(self) -> None:
+        try:
+            warnings = self.tap.begin_runs(self.opportunities, self.types)
+        except (SettingsError, *EXPECTED_ERRORS) as error:
+            self._fail("configuration", "a run", error)
+        except MarketoError:
+            # What was refused has a line of its own, and without it no run begins.
+            self._note("configuration: could not be tried, for what has failed above.")
+        else:
+            self._tell_ok("configuration")
+            for warning in warnings:
+                self._note(warning)
+
+    # The activity log
+
+    def _try_log(self) -> None:
+        def read() -> None:
+            self.types = followed_types(self.tap.client.activity_types())
+
+        needed_by = ACTIVITIES if ACTIVITIES in self.needs.streams else "find_by activities"
+        if not self._is_well("reading the activity log", needed_by, read) or self.types is None:
+            return
+        followed = ", ".join(f"{name} ({number})" for number, name in self.types.names.items())
+        merges = ", ".join(map(str, self.types.merges))
+        self._tell_ok(f"followed: {followed}" + (f", Merge Leads ({merges})" if merges else ""))
+        for sentence in (*self.types.warnings, *self.types.notes):
+            self._note(sentence)
+
+    def _probe_types(self, types: FollowedTypes) -> None:
+        client = self.tap.client
+        for number, name in types.names.items():
+            try:
+                probe = probe_log(client, number, since_kept(client, name))
+            except MarketoError as error:
+                self._fail(f"entries of {name}", "the activity log", error)
+            else:
+                self.leads.update(dict.fromkeys(probe.leads))
+                self._tell_probe(name, probe)
+
+    def _tell_probe(self, name: str, probe: LogProbe) -> None:
+        if probe.first:
+            self._tell_ok(f"{name}: in the log at least since {probe.first}")
+            return
+        where = "the log" if probe.is_whole else f"the first {PAGES} pages of it"
+        self._note(
+            f"{name}: not found in {where} since {probe.since}. If there was such a change, the "
+            "log does not tell of it: sweep now and then, with find_by lead_ids."
+        )
+
+    # What is open
+
+    def _try_paging(self) -> None:
+        """Tell whether pages carry `moreResult`, by one of a record out of more."""
+        try:
+            carries = self._carries_more_result()
+        except MarketoError as error:
+            self._fail("paged answers", "reading in pages", error)
+            return
+        if carries is None:
+            self._note(
+                "paged answers: could not be tried whether they carry moreResult, without two "
+                "roles of leads in the log. Nothing depends on it."
+            )
+        else:
+            end = "carry moreResult" if carries else "carry no moreResult: their token is gone by"
+            self._tell_ok(f"paged answers {end}")
+
+    def _carries_more_result(self) -> bool | None:
+        """Return None if that is not to be seen."""
+        leads = [*self.leads][:MAX_BATCH_RECORDS]
+        if not leads or not self.needs.roles:
+            return None
+        page = self.tap.client.query(
+            MarketoObject.OPPORTUNITY_ROLES,
+            filter_type=LEAD_ID,
+            filter_values=leads,
+            fields=[MARKETO_GUID, LEAD_ID],
+            batch_size=1,
+        )
+        if page.more is None:
+            return False if page.next_page_token else None
+        return True

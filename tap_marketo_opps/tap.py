@@ -17,20 +17,17 @@ from singer_sdk.singerlib import Catalog
 from marketo_opps import (
     ConnectionSettings,
     MarketoClient,
-    MarketoError,
-    MarketoObject,
 )
-from marketo_opps.field_types import is_known_type
 from marketo_opps.fields import object_schema
 from marketo_opps.plugin.base import MarketoPlugin
 from marketo_opps.plugin.process import SHUTDOWN
 from tap_marketo_opps import command_line, connection_test
 from tap_marketo_opps.catalogs import STREAMS, in_todays_form
-from tap_marketo_opps.errors import means_no_roles, without_roles
+from tap_marketo_opps.descriptions import Descriptions
 from tap_marketo_opps.field_metadata import FIELDS
 from tap_marketo_opps.finding import activity_log
 from tap_marketo_opps.finding.finders import OPPORTUNITIES, ROLES
-from tap_marketo_opps.schemas import keys_schema, with_timestamps
+from tap_marketo_opps.schemas import keys_schema
 from tap_marketo_opps.settings import (
     BY_ACTIVITIES,
     BY_FILTER,
@@ -51,7 +48,7 @@ from tap_marketo_opps.sync.start_run import start_run, streams_sharing_a_run
 from tap_marketo_opps.sync.state import with_bookmarks
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from marketo_opps import ObjectDescription
     from tap_marketo_opps.finding.activity_types import FollowedTypes
@@ -117,6 +114,11 @@ class TapMarketoOpps(MarketoPlugin, Tap):
         return client
 
     @functools.cached_property
+    def descriptions(self) -> Descriptions:
+        """Return what describe says; nothing is asked before it is needed."""
+        return Descriptions(self.client)
+
+    @functools.cached_property
     def activity_types(self) -> FollowedTypes:
         """Return which types of activities are followed on this instance."""
         return activity_log.read_followed_types(self.client)
@@ -150,39 +152,26 @@ class TapMarketoOpps(MarketoPlugin, Tap):
 
     def _pair_schema(self, name: str) -> dict[str, t.Any] | None:
         if self.input_catalog is None:
-            description = self.descriptions[name]
+            described = self.descriptions
+            is_roles = name == ROLES
+            description = described.roles_if_any() if is_roles else described.opportunities
             return object_schema(description) if description else None
         entry = self.input_catalog.get_stream(name)
         return entry.schema.to_dict() if entry else keys_schema(name)
-
-    @functools.cached_property
-    def descriptions(self) -> dict[str, ObjectDescription | None]:
-        """Return what describe says; None for roles on an instance that has none."""
-        opportunities = with_timestamps(self.client.describe(MarketoObject.OPPORTUNITIES))
-        roles: ObjectDescription | None
-        try:
-            roles = with_timestamps(self.client.describe(MarketoObject.OPPORTUNITY_ROLES))
-        except MarketoError as error:
-            if not means_no_roles(error):
-                raise
-            self.logger.warning("%s", without_roles(error))
-            roles = None
-        self._log_unknown_types(opportunities)
-        return {OPPORTUNITIES: opportunities, ROLES: roles}
-
-    def _log_unknown_types(self, description: ObjectDescription) -> None:
-        unknown = {
-            field.data_type: field.name
-            for field in description.fields
-            if not is_known_type(field.data_type)
-        }
-        for data_type, name in unknown.items():
-            self.logger.info("Unknown data type %r, of %s: read as a string.", data_type, name)
 
     # Runs
 
     def run_started_by(self, stream: LookupStream) -> Run | None:
         """Return the run that finds this stream's records; None if an earlier stream started it."""
+        described = self.descriptions.opportunities if self.input_catalog is None else None
+        return self._run(stream, described, lambda: self.activity_types)
+
+    def _run(
+        self,
+        stream: LookupStream,
+        opportunities: ObjectDescription | None,
+        activity_types: Callable[[], FollowedTypes],
+    ) -> Run | None:
         selected = {
             name: each
             for name, each in self.streams.items()
@@ -200,8 +189,8 @@ class TapMarketoOpps(MarketoPlugin, Tap):
             client=self.client,
             writer=t.cast("MessageWriter", self.message_writer),
             state=t.cast("dict[str, t.Any]", self.state),
-            opportunities=self.descriptions[OPPORTUNITIES] if self.input_catalog is None else None,
-            activity_types=lambda: self.activity_types,
+            opportunities=opportunities,
+            activity_types=activity_types,
             seconds_between_logs=self.seconds_between_logs,
         )
 
@@ -245,15 +234,18 @@ class TapMarketoOpps(MarketoPlugin, Tap):
         if test == connection_test.DISABLED or options.get("about"):
             super().invoke(state=state, catalog=catalog, **options)
         else:
-            sys.exit(0 if cls._test(test, options["config"], catalog) else 1)
+            sys.exit(0 if cls._test(test, options["config"], catalog, state) else 1)
 
     @classmethod
-    def _test(cls, kind: str, config: t.Any, catalog: t.IO[str] | None) -> bool:
+    def _test(
+        cls, kind: str, config: t.Any, catalog: t.IO[str] | None, state: t.IO[str] | None
+    ) -> bool:
         """Run a test; return True if it goes well."""
         tap = cls(
             config=config.config,
             parse_env_config=config.parse_env,
             catalog=json.load(catalog) if catalog else None,
+            state=json.load(state) if state else None,
             setup_mapper=False,
         )
         tap.most_retry_seconds = connection_test.MOST_RETRY_SECONDS
@@ -271,14 +263,25 @@ class TapMarketoOpps(MarketoPlugin, Tap):
     def report_checks(self) -> bool:
         """Print what this user may do; return True if it is all that a run needs."""
         way = find_by(self.config)
-        wanted = connection_test.checks_for(
-            self.client,
+        needs = connection_test.Needs(
             streams=self._streams_wanted(),
             by_leads=way != BY_FILTER,
             by_log=way == BY_ACTIVITIES,
             by_catalog=self.input_catalog is not None,
         )
-        return connection_test.report(wanted, click.echo)
+        return connection_test.ConnectionTest(self, needs, click.echo).run()
+
+    def begin_runs(
+        self, opportunities: ObjectDescription | None, types: FollowedTypes | None
+    ) -> list[str]:
+        """Begin what a run would, without a call; return what it would warn of."""
+        self.setup_mapper()
+        selected = (each for each in self.streams.values() if each.selected)
+        lookups = (each for each in selected if isinstance(each, LookupStream))
+        runs = [
+            self._run(each, opportunities, lambda: types or self.activity_types) for each in lookups
+        ]
+        return [warning for run in runs if run for warning in run.plan.warnings]
 
     def _streams_wanted(self) -> set[str]:
         """Return those that are selected; without a catalog, and so without a call, by default."""

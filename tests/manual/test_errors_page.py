@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import signal
@@ -306,6 +307,18 @@ def rejects_in_a_pipe(world: World) -> None:
     target(world.sandbox(), schema(), rejects_path=str(path))
 
 
+def trial(options: t.Any, **settings: t.Any) -> Case:
+    def run(world: World) -> None:
+        sandbox = world.sandbox(**options)
+        plugin = TapMarketoOpps(config={**sandbox.credentials, **settings}, setup_mapper=False)
+        plugin.report_checks()
+        plugin.client.close()
+        for line in world.heard().splitlines():
+            logging.getLogger().info(line)
+
+    return run
+
+
 def rejects_file_full(world: World) -> None:
     target(world.sandbox(), schema(), record(name="x"), max_rejects=-1, rejects_path="/dev/full")
 
@@ -483,7 +496,14 @@ CASES: dict[str, Case] = {
     "Marketo refused ...: 603": lambda world: tap(world.sandbox(permissions=frozenset()), **VALUES),
     "... Or deselect": lambda world: tap(world.sandbox(permissions=LEAST), **VALUES),
     "Marketo refused ...: 601": lambda world: tap(world.refusing("601"), **VALUES),
-    "FAILED  ...": checked,
+    "FAILED  ... (for ...": checked,
+    "FAILED  configuration": trial({}, start_date=IN_FUTURE),
+    "note    ...: not found": trial({}, start_date="2026-01-01"),
+    "note    paged answers": trial({}, **VALUES),
+    "note    configuration": trial(
+        {"permissions": frozenset({"Read-Only Opportunity"})}, start_date="2026-01-01"
+    ),
+    "note    data type": trial({}, **VALUES),
     "--test: '...' is none": lambda _: connection_test.checked_kind("everything"),
     "... cannot be reached (...): check 'endpoint'": settings(),
     "... cannot be reached through": through("HTTPS_PROXY", NOBODY),

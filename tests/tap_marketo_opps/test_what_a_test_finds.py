@@ -1,0 +1,219 @@
+"""`--test` answers what Marketo's pages leave open of an instance, and refuses what a run would."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from marketo_opps import ConnectionSettings, MarketoClient
+from tests.tap_marketo_opps.helpers import UnpacedTap
+
+LIMITS = {"enforced": False}
+NOW = "2026-06-01T00:00:00Z"
+BY_LOG = {"start_date": "2026-05-01T00:00:00Z"}
+TYPES = [
+    {"id": 34, "name": "Add to Opportunity"},
+    {"id": 36, "name": " update OPPORTUNITY "},
+    {"id": 1000, "name": "Opportunity won"},
+]
+
+
+@pytest.fixture
+def make(marketo_sandbox_factory):
+    def start(**options):
+        return marketo_sandbox_factory(
+            **{"opportunities": 40, "leads": 30, "limits": LIMITS, **options}
+        )
+
+    return start
+
+
+@pytest.fixture
+def checked(capsys):
+    """Run a test; its lines, and True if it went well."""
+
+    def run(sandbox, *, state=None, catalog=None, **settings):
+        tap = UnpacedTap(
+            config={**sandbox.credentials, **settings},
+            state=state,
+            catalog=catalog,
+            setup_mapper=False,
+        )
+        capsys.readouterr()
+        is_well = tap.report_checks()
+        tap.client.close()
+        return capsys.readouterr().out.splitlines(), is_well
+
+    return run
+
+
+def calls_of(sandbox):
+    return [call for call in sandbox.journal() if call["operation"] != "identity"]
+
+
+def line_with(words, lines):
+    (line,) = (each for each in lines if words in each)
+    return line
+
+
+def test_each_type_is_told_with_its_first_entry(make, checked):
+    sandbox = make()
+    lines, is_well = checked(sandbox, **BY_LOG)
+    assert is_well
+    assert line_with("followed:", lines).startswith("ok      followed: Add to Opportunity (34), ")
+    assert line_with("Merge Leads (32)", lines)
+    for number, name in ((34, "Add to Opportunity"), (36, "Update Opportunity")):
+        line = line_with(f"{name}: in the log at least since", lines)
+        assert line == f"ok      {name}: in the log at least since {first_kept(sandbox, number)}"
+
+
+def first_kept(sandbox, type_id):
+    with MarketoClient(ConnectionSettings.from_config(sandbox.credentials)) as client:
+        token = client.paging_token(datetime(2020, 1, 1, tzinfo=UTC))
+        page = client.activities(next_page_token=token, activity_type_ids=[type_id])
+    return min(each["activityDate"] for each in page.records)
+
+
+def test_a_type_without_an_entry_is_told_with_the_remedy(make, checked):
+    lines, is_well = checked(make(opportunities=0, leads=0), **BY_LOG)
+    assert is_well
+    for name in ("Add to Opportunity", "Remove from Opportunity", "Update Opportunity"):
+        line = line_with(f"{name}: not found in the log since 20", lines)
+        assert line.startswith("note ")
+        assert "sweep now and then, with find_by lead_ids" in line
+
+
+def test_of_a_log_that_goes_on_and_on_five_pages_are_read(make, checked):
+    sandbox = make()
+    empty = {"success": True, "requestId": "r#1", "moreResult": True}
+    for number in range(1, 100):
+        page = {**empty, "nextPageToken": f"T{number}"}
+        sandbox.fault("answer", operation="activities", times=1, status=200, body=page)
+    lines, is_well = checked(sandbox, daily_call_limit=10_000, **BY_LOG)
+    assert is_well
+    for name in ("Add to Opportunity", "Remove from Opportunity", "Update Opportunity"):
+        assert line_with(f"{name}: not found in the first 5 pages of it since", lines)
+    assert len(calls_of(sandbox)) <= 25
+
+
+def test_a_log_without_more_result_is_told_as_what_would_end_a_run(make, checked):
+    sandbox = make()
+    sandbox.fault("patch", operation="activities", merge={"moreResult": None})
+    lines, is_well = checked(sandbox, **BY_LOG)
+    assert not is_well
+    assert "no moreResult" in line_with("FAILED  entries of Update Opportunity", lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "days"), [("Update Opportunity", 90), ("Add to Opportunity", 760)]
+)
+def test_the_log_is_tried_as_far_back_as_marketo_keeps_it(make, checked, name, days):
+    lines, _ = checked(make(opportunities=0, leads=0, clock=NOW), **BY_LOG)
+    since = {90: "2026-03-03T", 760: "2024-05-02T"}[days]
+    assert f"since {since}" in line_with(f"{name}: not found", lines)
+
+
+def test_types_that_are_missing_or_others_are_told(make, checked):
+    sandbox = make()
+    body = {"success": True, "requestId": "r#1", "result": TYPES}
+    sandbox.fault("answer", operation="activity_types", status=200, body=body)
+    lines, is_well = checked(sandbox, **BY_LOG)
+    assert is_well
+    followed = "ok      followed: Add to Opportunity (34), Update Opportunity (36)"
+    assert followed in lines
+    assert line_with("no activity type Remove from Opportunity", lines).startswith("note ")
+    assert line_with("no activity type Merge Leads", lines).startswith("note ")
+    assert line_with("'Opportunity won' (1000)", lines).startswith("note ")
+
+
+@pytest.mark.parametrize(
+    ("dialects", "told"),
+    [
+        (set(), "ok      paged answers carry moreResult"),
+        ({"tokens-only"}, "ok      paged answers carry no moreResult: their token is gone by"),
+    ],
+)
+def test_whether_pages_carry_more_result_is_tried(make, checked, dialects, told):
+    lines, is_well = checked(make(dialects=dialects), **BY_LOG)
+    assert is_well
+    assert told in lines
+
+
+@pytest.mark.parametrize("settings", [{"filter_values": ["x"]}, BY_LOG])
+def test_without_leads_of_the_log_pages_cannot_be_tried(make, checked, settings):
+    lines, is_well = checked(make(opportunities=0, leads=0), **settings)
+    assert is_well
+    assert "note    paged answers: could not be tried" in line_with("paged answers", lines)
+
+
+def test_searchable_fields_and_unknown_data_types_are_told(make, checked):
+    sandbox = make()
+    lines, _ = checked(sandbox, filter_values=["x"])
+    searchable = line_with("searchable, as filter_type", lines)
+    assert "dedupeFields, idField, externalOpportunityId, " in searchable
+    assert line_with("data type 'geohash' of territory is unknown", lines).startswith("note ")
+
+
+def refused_settings(tmp_path):
+    return [
+        ({}, "start_date is needed"),
+        ({"start_date": "2999-01-01"}, "start_date 2999-01-01T00:00:00Z lies ahead"),
+        ({"filter_values_path": str(tmp_path / "none")}, "filter_values_path: cannot read"),
+        ({"filter_type": "stage", "filter_values": ["x"]}, "'stage' is not searchable"),
+        ({"filter_values": ["a,b"]}, "a value that holds a comma"),
+        (
+            {"filter_values": ["x"], "stream_maps": {"opportunities": {"a": "1 +"}}},
+            "Failed to parse expression",
+        ),
+    ]
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_a_configuration_that_a_run_would_refuse_fails(make, checked, tmp_path, number):
+    settings, told = refused_settings(tmp_path)[number]
+    lines, is_well = checked(make(), **settings)
+    assert not is_well
+    assert told in line_with("FAILED  configuration (for a run)", lines)
+
+
+@pytest.mark.parametrize(
+    ("bookmark", "told"),
+    [
+        ({"instance": "another.mktorest.com"}, "is of the instance another"),
+        ({"replication_key_value": "2999-01-01T00:00:00Z"}, "says that all is known up to 2999"),
+        ({"replication_key_value": "soon"}, "cannot be read"),
+    ],
+)
+def test_a_state_that_a_run_would_refuse_fails(make, checked, bookmark, told):
+    state = {"bookmarks": {"opportunities": bookmark}}
+    lines, is_well = checked(make(), state=state, filter_values=["x"])
+    assert not is_well
+    assert told in line_with("FAILED  configuration (for a run)", lines)
+
+
+def test_a_configuration_is_tried_with_a_catalog_too(make, checked, catalog_of):
+    sandbox = make()
+    catalog = catalog_of(sandbox, "opportunities")
+    lines, is_well = checked(sandbox, catalog=catalog, filter_type="stage", filter_values=["x"])
+    assert not is_well
+    assert "'stage' is not searchable" in line_with("FAILED  configuration", lines)
+
+
+@pytest.mark.parametrize("by_state", [True, False])
+def test_a_log_wanted_from_too_far_back_is_noted(make, checked, by_state):
+    long_ago = "2020-01-01T00:00:00Z"
+    known = {"log_until": long_ago, "found_by": "activities"}
+    state = {"bookmarks": {name: {**known} for name in ("opportunities", "opportunity_roles")}}
+    more = {"state": state} if by_state else {"start_date": long_ago}
+    lines, is_well = checked(make(), **more)
+    assert is_well
+    assert line_with("keeps updates of opportunities for 90 days", lines).startswith("note ")
+
+
+def test_where_the_log_is_denied_the_configuration_is_not_judged(make, checked):
+    sandbox = make(permissions=frozenset({"Read-Only Opportunity"}))
+    lines, is_well = checked(sandbox, **BY_LOG)
+    assert not is_well
+    assert line_with("FAILED  reading the activity log", lines)
+    assert line_with("configuration: could not be tried", lines).startswith("note ")
