@@ -613,8 +613,9 @@ def test_records_without_a_key_are_told_and_never_emitted(sandbox, catalog_of, s
 
 
 def test_deals_that_roles_name_and_nobody_has_are_counted(sandbox, catalog_of, sync, caplog):
+    caplog.set_level("INFO")
     (role, *_) = sandbox.instance.roles()
     where = {"externalOpportunityId": role["externalOpportunityId"]}
     sandbox.fault("patch", operation="query opportunity", where=where, drop=True)
-    sync(_log(sandbox), catalog=catalog_of(sandbox, "opportunities", "opportunity_roles"))
+    sync(by_lead_ids(sandbox), catalog=catalog_of(sandbox, "opportunities", "opportunity_roles"))
     assert "; 1 opportunity that roles name was not found" in caplog.text
