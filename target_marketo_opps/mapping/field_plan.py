@@ -108,6 +108,8 @@ class FieldPlan:
         Returns:
             The record, and a reason for each field of which it cannot be told.
         """
+        if not self._contested and not self._ambiguous:
+            return record, []
         reasons = [*map(self._either, filter(record.__contains__, self._ambiguous))]
         for field in self._contested:
             rivals = [name for name in self._properties_of[field] if name in record]

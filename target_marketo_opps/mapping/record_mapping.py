@@ -195,11 +195,9 @@ class RecordMapping:
                 continue
             field, write = resolved
             try:
-                converted = (
-                    None
-                    if value is None or value == "" or self._is_missing(value)
-                    else write(value)
-                )
+                # Few values are of these classes, and a call costs more than all else here.
+                is_null = value.__class__ in _FRACTIONS and self._is_missing(value)
+                converted = None if is_null or value is None or value == "" else write(value)
             except FieldValueError as error:
                 reasons.append(error.reason)
                 continue
@@ -209,7 +207,7 @@ class RecordMapping:
         return written, reasons
 
     def _is_missing(self, value: t.Any) -> bool:
-        if value.__class__ in _FRACTIONS and is_missing_number(value):
+        if is_missing_number(value):
             self._notes.missing_numbers += 1
             return True
         return False

@@ -215,6 +215,7 @@ SINGER_VALUES = st.one_of(
     st.integers(-(2**70), 2**70),
     st.decimals(allow_nan=False, allow_infinity=False, places=3),
     st.decimals(allow_nan=False, allow_infinity=False),
+    st.sampled_from([float("nan"), float("-inf"), Decimal("12345.0"), Decimal("1.2345E+4")]),
     st.text(max_size=15),
     st.sampled_from(
         ["", " ", "true", "1.50", "x" * 300, "half \ud83d", "ü" * 10_000, "ü" * 20_000]
