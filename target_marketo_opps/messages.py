@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import typing as t
-from datetime import date
-from decimal import Decimal
 from functools import partial
 
 from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
@@ -14,10 +12,10 @@ from marketo_opps import MarketoError
 from marketo_opps.plugin.base import EXPECTED_ERRORS
 from target_marketo_opps.errors import InputError, NoSchemaError
 from target_marketo_opps.input.batch_files import batch_records
-from target_marketo_opps.json_lines import source_line
+from target_marketo_opps.json_lines import encode, source_line
 from target_marketo_opps.mapping.delete_mark import DELETED_AT
 from target_marketo_opps.mapping.routing import is_never_looked_at, log_ignored
-from target_marketo_opps.stream_maps import failures, written_name
+from target_marketo_opps.stream_maps import failures, plain_record, written_name
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,6 +31,17 @@ if t.TYPE_CHECKING:
 _LOGGER = logging.getLogger("target-marketo-opps")
 
 _Message = dict[str, t.Any]
+_Route = t.Callable[["Record", bytes], None]
+
+_MAX_FORMS = 100
+"""SCHEMAs of which the sinks are kept: those of a tap that alternates between a few."""
+
+
+class _Form(t.NamedTuple):
+    """How the records of a stream are taken under one of its SCHEMAs."""
+
+    take: _Route
+    sinks: list[ObjectSink]
 
 
 class MessageHandlers:
@@ -43,12 +52,9 @@ class MessageHandlers:
     Args:
         reader: reads the messages; its errors name the line.
         mapper: applies the setting `stream_maps`.
-        get_sink: returns the sink of a stream; a new one if given a schema that differs.
+        make_sink: makes a sink, given a stream as after `stream_maps`, its schema and its keys.
         run: returns the run, which is made when the first message is about to be read.
         report: takes what is to be told at the end.
-
-    Attributes:
-        sinks: all that were made.
     """
 
     def __init__(
@@ -56,18 +62,24 @@ class MessageHandlers:
         *,
         reader: MessageReader,
         mapper: PluginMapper,
-        get_sink: Callable[..., ObjectSink],
+        make_sink: Callable[[str, dict[str, t.Any], t.Sequence[str] | None], ObjectSink],
         run: Callable[[], TargetRun],
         report: InputReport,
     ) -> None:
-        self.sinks: list[ObjectSink] = []
         self._reader = reader
         self._mapper = mapper
-        self._get_sink = get_sink
+        self._make_sink = make_sink
         self._run = run
         self._report = report
-        self._routes: dict[str, Callable[[Record, bytes], None]] = {}
+        self._routes: dict[str, _Route] = {}
+        self._forms: dict[tuple[str, bytes], _Form] = {}
         self._versions_explained = False
+
+    def clean_up(self) -> None:
+        """Have the sinks tell the SDK what they have taken: the input has been read to its end."""
+        for form in self._forms.values():
+            for sink in form.sinks:
+                sink.clean_up()
 
     def by_type(self) -> dict[str, Callable[[_Message], None]]:
         """Return message types with the methods that take them."""
@@ -110,17 +122,12 @@ class MessageHandlers:
             self._routes[stream] = _drop
             return
         self._check_schema(message)
-        named = _named_alone(message["schema"])
-        for sink in self._registered_sinks(message):
-            self._report.note_stream(stream, sink.stream_name)
-            if not sink.is_prepared:
-                self.sinks.append(sink)
-                sink.prepare(
-                    self._run(),
-                    self._report.notes_of(sink.stream_name),
-                    is_excluded=self._is_excluded(sink.stream_name),
-                )
-        self._routes[stream] = self._route(stream, named)
+        form = stream, encode([message["schema"], message.get("key_properties")])
+        known = self._forms.pop(form) if form in self._forms else self._new_form(message)
+        self._forms[form] = known
+        self._routes[stream] = known.take
+        if len(self._forms) > _MAX_FORMS:
+            self._forget_oldest_form()
 
     def take_state(self, message: _Message) -> None:
         """Keep a STATE until everything before it is delivered.
@@ -189,8 +196,30 @@ class MessageHandlers:
         if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
             raise error(f"the key_properties of stream '{stream}' are no list of names")
 
+    def _forget_oldest_form(self) -> None:
+        """Forget the form that has not been used for longest; a stream's present one stays."""
+        for name, form in self._forms.items():
+            if self._routes[name[0]] is not form.take:
+                del self._forms[name]
+                for sink in form.sinks:
+                    sink.clean_up()
+                return
+
+    def _new_form(self, message: _Message) -> _Form:
+        """Prepare the sinks that a stream is written by under the message's schema."""
+        stream = message["stream"]
+        sinks = self._registered_sinks(message)
+        for sink in sinks:
+            self._report.note_stream(stream, sink.stream_name)
+            sink.prepare(
+                self._run(),
+                self._report.notes_of(sink.stream_name),
+                is_excluded=self._is_excluded(sink.stream_name),
+            )
+        return _Form(self._route(stream, sinks, _named_alone(message["schema"])), sinks)
+
     def _registered_sinks(self, message: _Message) -> list[ObjectSink]:
-        """Return the sinks of a stream under the schema of the message."""
+        """Return the sinks of a stream under the schema of the message, one for each map."""
         try:
             return self._register(message)
         except (MarketoError, *EXPECTED_ERRORS):
@@ -205,15 +234,12 @@ class MessageHandlers:
 
     def _register(self, message: _Message) -> list[ObjectSink]:
         stream, schema, keys = message["stream"], message["schema"], message.get("key_properties")
-        known = self._mapper.stream_maps.get(stream)
-        if known and known[0].raw_schema == schema and known[0].raw_key_properties == keys:
-            return []
         self._mapper.register_raw_stream_schema(stream, schema, keys)
         return [
-            self._get_sink(
+            self._make_sink(
                 stream_map.stream_alias,
-                schema=stream_map.transformed_schema,
-                key_properties=stream_map.transformed_key_properties,
+                stream_map.transformed_schema,
+                stream_map.transformed_key_properties,
             )
             for stream_map in self._mapper.stream_maps[stream]
         ]
@@ -225,34 +251,32 @@ class MessageHandlers:
             isinstance(one, RemoveRecordTransform) and one.stream_alias == stream for one in maps
         )
 
-    def _route(self, stream: str, named: frozenset[str] | None) -> Callable[[Record, bytes], None]:
+    def _route(self, stream: str, sinks: list[ObjectSink], named: frozenset[str] | None) -> _Route:
         """Return the function that takes the stream's records: without a map, the sink's own."""
         maps = self._mapper.stream_maps[stream]
-        only = maps[0]
+        only, sink = maps[0], sinks[0]
         if len(maps) == 1 and type(only) is SameRecordTransform and not only.flattening_enabled:
-            sink = self._get_sink(only.stream_alias)
             return lambda record, source: sink.take(record, stream, source)
-        return partial(self._take_mapped, stream, maps, named)
+        return partial(self._take_mapped, stream, list(zip(maps, sinks, strict=True)), named)
 
     def _take_mapped(
         self,
         stream: str,
-        maps: Iterable[StreamMap],
+        maps: Iterable[tuple[StreamMap, ObjectSink]],
         named: frozenset[str] | None,
         record: Record,
         source: bytes,
     ) -> None:
-        for stream_map in maps:
+        for stream_map, sink in maps:
             heeded = {key: record[key] for key in record if named is None or key in named}
             try:
                 transformed = stream_map.transform(heeded)
             except Exception as error:  # noqa: BLE001 - the user's own expression may raise anything
                 reasons = failures(self._mapper, stream, stream_map, record, error)
-                self._get_sink(stream_map.stream_alias).reject(reasons, record, stream, source)
+                sink.reject(reasons, record, stream, source)
                 continue
             if transformed is not None:
-                sink = self._get_sink(stream_map.stream_alias)
-                sink.take(_plain(transformed), stream, source)
+                sink.take(plain_record(transformed), stream, source)
 
 
 def _drop(*_ignored: object) -> None:
@@ -267,14 +291,3 @@ def _named_alone(schema: dict[str, t.Any]) -> frozenset[str] | None:
     if schema.get("additionalProperties") is not False:
         return None
     return frozenset({*schema["properties"], DELETED_AT})
-
-
-def _plain(record: dict[str, t.Any]) -> Record:
-    """Return a record in JSON's types; expressions of stream maps may yield others."""
-    return {name: _plain_value(value) for name, value in record.items()}
-
-
-def _plain_value(value: t.Any) -> t.Any:
-    if isinstance(value, date):
-        return value.isoformat()
-    return Decimal(str(value)) if isinstance(value, float) else value

@@ -38,9 +38,6 @@ class ObjectSink(Sink):
         stream_name: the stream, named as after `stream_maps`.
         schema: its schema, as after `stream_maps`.
         key_properties: not used; describe knows the key.
-
-    Attributes:
-        is_prepared: whether `prepare` has been called.
     """
 
     def __init__(
@@ -51,7 +48,6 @@ class ObjectSink(Sink):
         key_properties: Sequence[str] | None,
     ) -> None:
         super().__init__(target, stream_name, schema, key_properties)
-        self.is_prepared = False
         self._obj: MarketoObject | None = None
         self._taken = 0
 
@@ -72,7 +68,6 @@ class ObjectSink(Sink):
         Raises:
             UnwritableStreamError: the stream cannot be written.
         """
-        self.is_prepared = True
         self._obj = None if is_excluded else self._destination(run)
         if self._obj is None:
             return

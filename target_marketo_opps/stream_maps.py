@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import typing as t
+from datetime import date
+from decimal import Decimal
 from fnmatch import fnmatch
 
 from singer_sdk.mapper import (
@@ -125,3 +127,14 @@ def _is_copied(mapper: PluginMapper, stream: str) -> bool:
 def _source(key: str, definition: t.Any) -> str:
     named = definition.get(MAPPER_SOURCE_OPTION) if isinstance(definition, dict) else None
     return key if named is None else str(named)
+
+
+def plain_record(record: dict[str, t.Any]) -> Record:
+    """Return a record in JSON's types; expressions of stream maps may yield others."""
+    return {name: _plain_value(value) for name, value in record.items()}
+
+
+def _plain_value(value: t.Any) -> t.Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    return Decimal(str(value)) if isinstance(value, float) else value

@@ -61,7 +61,7 @@ class TargetMarketoOpps(MarketoPlugin, Target):
         self._messages = MessageHandlers(
             reader=self.message_reader,
             mapper=self.mapper,
-            get_sink=t.cast("Callable[..., ObjectSink]", self.get_sink),
+            make_sink=t.cast("Callable[..., ObjectSink]", self.add_sink),
             run=lambda: self.run,
             report=self._report,
         )
@@ -118,8 +118,7 @@ class TargetMarketoOpps(MarketoPlugin, Target):
         with self._ending_run():
             self.run.complete()
             self._report.log_never_came()
-            for sink in self._messages.sinks:
-                sink.clean_up()
+            self._messages.clean_up()
         self._report.log_left_out()
         self.run.end(deliver_rest=False)
 

@@ -65,7 +65,13 @@ class FieldPlan:
         self.key_fields = key_fields(description, settings.dedupe_by)
         self.fields = _fields(description)
         self.writers: dict[str, FieldWriter | None] = {}
-        self.unknown: list[str] = []
+        self.unknown: set[str] = set()
+        self._field_names = [field.name for field in self.fields]
+        self._by_name: dict[str, list[FieldDescription]] = {}
+        self._by_loose_name: dict[str, list[FieldDescription]] = {}
+        for field in self.fields:
+            self._by_name.setdefault(field.name, []).append(field)
+            self._by_loose_name.setdefault(comparable_name(field.name), []).append(field)
         self._stream = stream
         self._settings = settings
         self._notes = notes
@@ -160,14 +166,13 @@ class FieldPlan:
         wanted = self._field_map.renamed(name)
         if wanted == name and (name.startswith("_sdc_") or name == "seq"):
             return None
-        matches = [field for field in self.fields if field.name == wanted]
         loose = comparable_name(wanted)
-        matches = matches or [f for f in self.fields if comparable_name(f.name) == loose]
+        matches = self._by_name.get(wanted) or self._by_loose_name.get(loose, [])
         if len(matches) > 1:
             self._note_ambiguous(name, [field.name for field in matches])
         elif not matches and loose not in _LOOSE_MANAGED_FIELDS:
-            self.unknown.append(name)
-            self._notes.note_unknown(name, (field.name for field in self.fields))
+            self.unknown.add(name)
+            self._notes.note_unknown(name, self._field_names)
         return matches[0] if len(matches) == 1 else None
 
     def _note_ambiguous(self, name: str, fields: list[str]) -> None:

@@ -22,7 +22,7 @@ from target_marketo_opps.mapping.field_plan import FieldPlan
 from target_marketo_opps.mapping.keys import display_key
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator
+    from collections.abc import Callable, Container, Hashable, Iterable, Iterator
 
     from marketo_opps import ObjectDescription
     from marketo_opps.models import Record
@@ -269,9 +269,9 @@ def _unwritten_key(value: t.Any) -> str | None:
     return None if isinstance(value, list | dict) else comparable_key(value)
 
 
-def _unknown_in(record: Record, unknown: list[str]) -> list[Reason]:
+def _unknown_in(record: Record, unknown: Container[str]) -> list[Reason]:
     return [
-        Reason(UNKNOWN_FIELD, f"Field '{name}' not found") for name in unknown if name in record
+        Reason(UNKNOWN_FIELD, f"Field '{name}' not found") for name in record if name in unknown
     ]
 
 

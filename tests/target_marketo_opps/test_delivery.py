@@ -99,6 +99,67 @@ def test_a_schema_change_in_the_middle_flushes_nothing_and_reorders_nothing(
     assert [len(call["keys"]) for call in syncs(marketo_sandbox)] == [3]
 
 
+def test_a_schema_that_alternates_is_told_once_and_costs_no_log_lines(marketo_sandbox, singer):
+    forms = [
+        singer.schema(properties=("externalOpportunityId", "name", "amount", "foo")),
+        singer.schema(properties=("externalOpportunityId", "name", "stage", "bar")),
+    ]
+    messages = []
+    for number in range(200):
+        values = {"amount": number} if number % 2 else {"stage": f"S{number}"}
+        messages += [forms[number % 2], singer.opportunity(f"K{number}", **values)]
+    run = singer.run(marketo_sandbox, messages).succeeded()
+    assert "200 created" in run.closing
+    assert stored(marketo_sandbox)["K7"]["amount"] is not None
+    assert stored(marketo_sandbox)["K8"]["stage"] == "S8"
+    assert len(run.log) < 20
+    assert sum("foo" in line for line in run.log) == sum("bar" in line for line in run.log) == 1
+
+
+def test_more_forms_of_a_schema_than_are_kept_come_out_right(marketo_sandbox, singer):
+    messages = []
+    for turn in range(2):
+        for number in range(120):
+            names = ("externalOpportunityId", "name", f"x{number}")
+            messages += [singer.schema(properties=names), singer.opportunity(f"K{number}-{turn}")]
+    run = singer.run(marketo_sandbox, messages).succeeded()
+    assert "240 created" in run.closing
+
+
+def test_streams_with_one_alias_are_each_mapped_by_their_own_schema(marketo_sandbox, singer):
+    aliased = {"__alias__": "opportunities"}
+    messages = [
+        singer.schema("deals", ("external_opportunity_id", "name", "AMOUNT")),
+        singer.schema("tenders", ("ExternalOpportunityId", "NAME", "amount")),
+    ]
+    for number in range(4):
+        deal = {"external_opportunity_id": f"D{number}", "name": "d", "AMOUNT": 1}
+        tender = {"ExternalOpportunityId": f"T{number}", "NAME": "t", "amount": 2}
+        messages += [singer.record("deals", **deal), singer.record("tenders", **tender)]
+    maps = {"deals": aliased, "tenders": aliased}
+    run = singer.run(marketo_sandbox, messages, stream_maps=maps, unknown_fields="fail")
+    assert run.succeeded().closing.startswith("opportunities: 8 created")
+    named = {
+        key: (one["name"], float(one["amount"])) for key, one in stored(marketo_sandbox).items()
+    }
+    assert named == {
+        f"{kind}{n}": (kind.lower(), value)
+        for kind, value in (("D", 1), ("T", 2))
+        for n in range(4)
+    }
+    assert len(syncs(marketo_sandbox)) == 1
+
+
+def test_a_name_of_its_own_in_each_record_takes_no_time_for_those_before(marketo_sandbox, singer):
+    messages = [singer.schema()]
+    messages += [singer.opportunity(f"K{n}", **{f"unknown_{n}": 1}) for n in range(5_000)]
+    began = time.process_time()
+    run = singer.run(marketo_sandbox, messages, unknown_fields="fail", max_rejects=-1).succeeded()
+    # Each record against all names so far would be 12.5 million comparisons.
+    assert time.process_time() - began < 2.5
+    assert "5,000 rejected" in run.closing
+
+
 def test_two_streams_of_one_object_share_batches(marketo_sandbox, singer):
     messages = [
         singer.schema("deals"),
