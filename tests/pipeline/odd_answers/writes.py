@@ -30,7 +30,6 @@ from tests.pipeline.odd_answers.rows import (
 SUPPORT = "quote the requestId to Marketo's support"
 NAMELESS_INSERTS = "an insert without name"
 NO_OPPORTUNITY, NO_LEAD = "a role without its opportunity", "a role without its lead"
-STEPS_ASIDE = "a role without its opportunity steps aside until that has been accepted"
 TAKES_ANY = {"max_rejects": -1}
 WITH_ROLES = {"target_settings": ROLES_TOO}
 SKIPPED = {"status": "skipped"}
@@ -143,7 +142,6 @@ ROWS = [
         "a role before its opportunity is 1004",
         target=Well(),
         messages=ROLE_FIRST,
-        pending=STEPS_ASIDE,
         open=NO_OPPORTUNITY,
         **WITH_ROLES,
     ),
@@ -152,7 +150,6 @@ ROWS = [
         options={"dialects": {"role-parent-1013"}},
         target=Well(),
         messages=ROLE_FIRST,
-        pending=STEPS_ASIDE,
         open=NO_OPPORTUNITY,
         **WITH_ROLES,
     ),
