@@ -109,7 +109,7 @@ SUITES = {
         "tests/target_marketo_opps",
         fast=(
             "delivery/test_bisection.py",
-            "delivery/test_batching.py",
+            "delivery/test_waiting.py",
             "delivery/test_batch_writer.py",
             "delivery/test_dispatcher.py",
             "state/test_ledger.py",
