@@ -6,6 +6,7 @@ from tests.pipeline.odd_answers.messages import DEAL_AND_ROLE, ROLES_TOO
 from tests.pipeline.odd_answers.rows import (
     DESCRIBE,
     DESCRIBE_ROLE,
+    QUERY_ROLE,
     REQUEST_ID,
     SYNC,
     Refused,
@@ -25,7 +26,6 @@ READING_BESIDE, ROLES_BESIDE = (
     "reading beside a CRM sync",
     "the roles' describe beside a CRM sync",
 )
-ANY_FORM = "any refusal of the roles' describe but 603 means that there are none"
 NOT_NEEDED = ("name", "displayName", "createdAt", "updatedAt", "description")
 
 
@@ -161,22 +161,28 @@ ROWS = [
         "no roles by 1003",
         [code(1003, DESCRIBE_ROLE)],
         open=ROLES_BESIDE,
-        pending=ANY_FORM,
         **NO_ROLES,
     ),
     Row(
         "no roles by HTTP 404",
         [answer(DESCRIBE_ROLE, "<html>Not Found</html>", status=404)],
         open=ROLES_BESIDE,
-        pending=ANY_FORM,
         **NO_ROLES,
     ),
     Row(
-        "no roles by HTTP 404, finding needs them",
+        "no roles by HTTP 404, and yet they lead to opportunities",
         [answer(DESCRIBE_ROLE, "<html>Not Found</html>", status=404)],
-        tap=Refused(("404",), "filter"),
+        tap=Well(("HTTP 404", "Without roles"), roles=False),
         open=ROLES_BESIDE,
-        pending=ANY_FORM,
+    ),
+    Row(
+        "no roles by HTTP 404, and nothing leads to opportunities",
+        [
+            answer(each, "<html>Not Found</html>", status=404)
+            for each in (DESCRIBE_ROLE, QUERY_ROLE)
+        ],
+        tap=Refused(("HTTP 404", "roles.json"), "'endpoint'"),
+        open=ROLES_BESIDE,
     ),
     Row(
         "roles are denied",
