@@ -293,5 +293,5 @@ def _opportunities_found(result: PageResult, is_new: Callable[[Record], bool]) -
 def _opportunities_of_roles(result: PageResult, is_new: Callable[[Record], bool]) -> Iterator[Key]:
     if result.stream == ROLES:
         for role in result.records:
-            if external_id := role.get(EXTERNAL_ID):
-                yield str(external_id), is_new(role) or result.emit_regardless_of_age(role)
+            external_id = str(role.get(EXTERNAL_ID) or "")
+            yield external_id, is_new(role) or result.emit_regardless_of_age(role)

@@ -62,6 +62,7 @@ class LookupStage(KeyedStage):
         max_pages_waiting: How many pages wait for a call to be filled.
 
     Attributes:
+        missing_key_count: How many records name nothing to look up.
         invalid_key_count: How many keys cannot be looked up.
         sample_invalid_keys: The first few of them.
     """
@@ -97,6 +98,7 @@ class LookupStage(KeyedStage):
         self._unread: dict[int, ChunkCursor] = {}
         self._waiting: deque[_Waiting] = deque()
         self._unhurried_count = 0
+        self.missing_key_count = 0
         self.invalid_key_count = 0
         self.sample_invalid_keys: list[str] = []
 
@@ -150,6 +152,9 @@ class LookupStage(KeyedStage):
 
     def _enqueue(self, key: str, *, force: bool) -> bool:
         """Queue a key, unless it was for as good a reason; return True if it will be looked up."""
+        if not key:
+            self.missing_key_count += 1
+            return False
         if key in self._seen_forced or (not force and key in self._seen):
             return False
         if not is_valid_filter_value(key):

@@ -126,7 +126,7 @@ class RunReporter:
                 "case, a blank)"
             )
         for lookup in self._stages.lookups:
-            oddities += [*_invalid_keys(lookup), *_not_found(lookup)]
+            oddities += [*_missing_keys(lookup), *_invalid_keys(lookup), *_not_found(lookup)]
         return oddities
 
     def _progress(self) -> ProgressReport:
@@ -163,6 +163,12 @@ def _not_found(lookup: LookupStage) -> list[str]:
         return []
     be = "was" if lookup.unmatched == 1 else "were"
     return [f"{counted(lookup.unmatched, 'opportunity')} that roles name {be} not found"]
+
+
+def _missing_keys(lookup: LookupStage) -> list[str]:
+    if not lookup.missing_key_count:
+        return []
+    return [f"{counted(lookup.missing_key_count, 'role')} without externalOpportunityId"]
 
 
 def _invalid_keys(lookup: LookupStage) -> list[str]:

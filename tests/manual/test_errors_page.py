@@ -685,6 +685,10 @@ ELSEWHERE = {
         "tap_marketo_opps/test_finding_by_leads.py",
         "came without marketoGUID, by which",
     ),
+    "... without externalOpportunityId": (
+        "tap_marketo_opps/test_finding_by_leads.py",
+        "without externalOpportunityId",
+    ),
     "... that roles name": (
         "tap_marketo_opps/test_finding_by_leads.py",
         "that roles name was not found",

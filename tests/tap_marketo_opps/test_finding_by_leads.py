@@ -619,3 +619,13 @@ def test_deals_that_roles_name_and_nobody_has_are_counted(sandbox, catalog_of, s
     sandbox.fault("patch", operation="query opportunity", where=where, drop=True)
     sync(by_lead_ids(sandbox), catalog=catalog_of(sandbox, "opportunities", "opportunity_roles"))
     assert "; 1 opportunity that roles name was not found" in caplog.text
+
+
+def test_roles_that_name_no_opportunity_are_counted(sandbox, catalog_of, sync, caplog):
+    caplog.set_level("INFO")
+    (role, *_) = sandbox.instance.roles()
+    where = {"marketoGUID": role["marketoGUID"]}
+    nameless = {"externalOpportunityId": {"$value": None}}
+    sandbox.fault("patch", operation="query role", where=where, each=nameless)
+    sync(by_lead_ids(sandbox), catalog=catalog_of(sandbox, "opportunities", "opportunity_roles"))
+    assert "; 1 role without externalOpportunityId" in caplog.text
