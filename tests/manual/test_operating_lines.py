@@ -85,6 +85,7 @@ def by_id(sandbox):
 def test_every_line_comes_as_it_is_told(operator, sandbox, by_id, busy_sandbox):
     waiting = operator.start("tap-marketo-opps", {**by_id, **busy_sandbox.credentials})
     catalog = runs_that_find_oddities(operator, by_id)
+    a_run_by_an_odd_log(operator, sandbox)
     runs_that_are_cut_short(operator, sandbox, by_id, catalog)
     a_run_that_is_stopped(operator, sandbox, by_id)
     a_target_that_rejects(operator, sandbox)
@@ -94,7 +95,12 @@ def test_every_line_comes_as_it_is_told(operator, sandbox, by_id, busy_sandbox):
     rows = re.findall(r"^\| `(.*?)` \| ([A-Za-z]+) \|", SECTION, re.MULTILINE)
     assert len(rows) > 15
     missing = [row for row in rows if not any(comes(*row, line) for line in heard)]
+    missing = [row for row in missing if not row[0].startswith(ELSEWHERE)]
     assert missing == [], "\n".join(line for line in heard if "| INFO" not in line)
+
+
+# Needs two runs and an entry that is logged late in between: tests of the tap's finding have it.
+ELSEWHERE = "An entry of the activity log became visible only"
 
 
 def comes(told: str, where: str, line: str) -> bool:
@@ -115,6 +121,16 @@ def runs_that_find_oddities(operator, by_id) -> dict:
     others = {**by_id, "filter_values": by_id["filter_values"][:3]}
     assert operator.tap(others, state=operator.state()) == 0
     return {"streams": [found]}
+
+
+def a_run_by_an_odd_log(operator, sandbox):
+    """Read a log from before all that is kept, of an instance that lacks a type and keys."""
+    where = {"name": "Remove from Opportunity"}
+    sandbox.fault("patch", operation="activity_types", where=where, drop=True)
+    sandbox.fault("patch", operation="query opportunity", each={"marketoGUID": None})
+    by_log = {"find_by": "activities", "start_date": "2020-01-01T00:00:00Z"}
+    assert operator.tap({**sandbox.credentials, **by_log}) == 0
+    sandbox.clear_faults()
 
 
 def runs_that_are_cut_short(operator, sandbox, by_id, catalog):
