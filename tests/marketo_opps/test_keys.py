@@ -47,10 +47,10 @@ def test_a_missing_or_blank_key_is_none(value):
 
 @given(st.integers(-(10**30), 10**30), st.integers(0, 9), st.integers(0, 6))
 def test_a_number_is_one_key_however_it_is_spelt(digits, scale, zeros):
-    number = Decimal(digits).scaleb(-scale)
+    number = Decimal(f"{digits}e-{scale}")  # exact, unlike scaleb
     plain = format(number, "f")
     padded = f"{plain}{'' if '.' in plain else '.'}{'0' * zeros}"
-    spellings = [number, Decimal(padded), Decimal(f"{digits}e-{scale}")]
+    spellings = [number, Decimal(padded), Decimal(f"{digits}0e-{scale + 1}")]
     assert len({comparable_key(each) for each in spellings}) == 1
     key = comparable_key(number)
     assert Decimal(key) == number
