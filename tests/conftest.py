@@ -16,12 +16,26 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("busy_machine")
 
 HERE = Path(__file__).parent
-# What starts processes, or other people's programs, for nearly every test of it.
-SLOW = ("interop", "manual", "packaging", "pipeline", "soak", "test_benchmarks.py", "test_docs.py")
+# Nearly every test in these starts processes or whole runs, or waits.
+SLOW = (
+    "interop/",
+    "manual/",
+    "marketo_opps/test_transport.py",
+    "marketo_opps/test_watchdog.py",
+    "packaging/",
+    "pipeline/",
+    "soak/",
+    "tap_marketo_opps/sync/test_state_property.py",
+    "tap_marketo_opps/test_what_a_test_finds.py",
+    "target_marketo_opps/test_model.py",
+    "test_benchmarks.py",
+    "test_docs.py",
+)
 
 
 def pytest_collection_modifyitems(items):
     """Keep whole folders of slow tests out of `make test-fast` without a mark in each file."""
     for item in items:
-        if item.path.is_relative_to(HERE) and item.path.relative_to(HERE).parts[0] in SLOW:
+        inside = item.path.is_relative_to(HERE)
+        if inside and item.path.relative_to(HERE).as_posix().startswith(SLOW):
             item.add_marker(pytest.mark.slow)
