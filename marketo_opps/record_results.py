@@ -29,7 +29,11 @@ def read_record_results(call: str, envelope: Envelope, sent: int) -> Sequence[Re
     Raises:
         UnexpectedResponseError: there is not exactly one result for each input record.
     """
-    items = [item for item in envelope.result if isinstance(item, dict) and _is_result(item)]
+    items = [
+        item
+        for item in envelope.result
+        if isinstance(item, dict) and ("status" in item or "reasons" in item or "errors" in item)
+    ]
     results = [_record_result(index, item) for index, item in enumerate(items)]
     expected = list(range(sent))
     if [result.seq for result in results] != expected:
@@ -41,10 +45,6 @@ def read_record_results(call: str, envelope: Envelope, sent: int) -> Sequence[Re
             "be told. Run again; upserts can be repeated without harm."
         )
     return results
-
-
-def _is_result(item: Mapping[str, t.Any]) -> bool:
-    return "status" in item or "reasons" in item or "errors" in item
 
 
 def _record_result(index: int, item: Mapping[str, t.Any]) -> RecordResult:

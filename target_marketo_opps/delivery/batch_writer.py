@@ -183,11 +183,13 @@ class BatchWriter:
         except (DataError, TooLargeError) as error:
             result.mark_ambiguous(indices, error.possibly_applied_since)
             return error
+        accepted = False
         for index, each in zip(indices, response.results, strict=True):
             outcome = _record_outcome(result.batch, each, response.request_id)
             result.outcomes[index] = outcome
-            if not outcome.is_rejected:
-                result.batch.target.has_accepted = True
+            accepted = accepted or not outcome.is_rejected
+        if accepted:
+            result.batch.target.has_accepted = True
         if response.ambiguous:
             result.mark_ambiguous(indices, response.first_sent_at)
         self._stored.resolve_already_exists(result, indices)

@@ -37,16 +37,23 @@ class OutcomeRecorder:
             The error to raise once this is done, if more records are rejected than allowed.
         """
         self._counters.count_existing(result)
-        outcomes = Counter((record.stream, outcome) for record, outcome in result.by_version())
+        outcomes = Counter([(record.stream, outcome) for record, outcome in result.by_version()])
+        has_rejects = False
         for (stream, outcome), count in outcomes.items():
-            if outcome is not None and not outcome.is_rejected:
-                self._counters.count(stream, outcome.kind, count)
-        for index, record in enumerate(result.batch.records):
-            if index in result.stepped_aside:
+            if outcome is None:
                 continue
-            for version in record.all_versions[1:]:
-                self._counters.count_merged(version.stream)
-        return self._record_rejects(result)
+            if outcome.is_rejected:
+                has_rejects = True
+            else:
+                self._counters.count(stream, outcome.kind, count)
+        self._count_merged(result)
+        return self._record_rejects(result) if has_rejects else None
+
+    def _count_merged(self, result: BatchResult) -> None:
+        for index, record in enumerate(result.batch.records):
+            if record.versions and index not in result.stepped_aside:
+                for version in record.versions[1:]:
+                    self._counters.count_merged(version.stream)
 
     def _record_rejects(self, result: BatchResult) -> RejectLimitError | None:
         over_limit: RejectLimitError | None = None

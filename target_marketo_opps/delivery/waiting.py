@@ -110,7 +110,8 @@ class WaitingRecords:
     def add(self, record: OutboundRecord) -> None:
         """Merge a record, or add it to a batch or to its lines; `closed` may have grown."""
         if (
-            self.aside.waiting
+            record.target.steps_aside
+            and self.aside.waiting
             and self._is_turn_of(record)
             and self.aside.joins(record, is_in_line=False)
         ):
@@ -149,8 +150,9 @@ class WaitingRecords:
         self.held_bytes -= batch.held_bytes
         for key in batch.ordering_keys:
             self._holders.pop(key, None)
-        for key in batch.ordering_keys:
-            self._advance(key)
+        if self._lines:
+            for key in batch.ordering_keys:
+                self._advance(key)
 
     def close(self, batch: Batch) -> None:
         """Close an open batch although it is not full."""

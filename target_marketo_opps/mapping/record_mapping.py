@@ -139,8 +139,7 @@ class RecordMapping:
             body = self._fast_encode(record)
         except (msgspec.ValidationError, UnicodeEncodeError):
             return None
-        # An exponent may be beyond what Marketo can read.
-        if len(body) >= MAX_RECORD_BYTES or b"E+" in body:
+        if len(body) >= MAX_RECORD_BYTES or _may_have_exponent(body):
             return None
         key = tuple([comparable_key(record[field]) for field in self._key_fields])
         return None if None in key else self._with_ordering_keys(key, record, body)
@@ -262,6 +261,14 @@ class RecordMapping:
             never_null=frozenset({_NAME} if self._name_required else ()),
             skip_nulls=not self._sends_nulls,
         )
+
+
+def _may_have_exponent(body: bytes) -> bool:
+    """Return whether there may be a number with an exponent, which may be beyond Marketo.
+
+    One byte is found many times faster than two, and few records have it.
+    """
+    return b"+" in body and b"E+" in body
 
 
 def _unwritten_key(value: t.Any) -> str | None:
