@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from marketo_opps.client import MarketoClient, is_valid_filter_value
+from marketo_opps.client import TOO_MANY_LEADS, MarketoClient, is_valid_filter_value
 from marketo_opps.errors import (
     AccessDeniedError,
     CredentialsError,
@@ -25,6 +25,7 @@ from marketo_opps.models import (
     BatchOutcome,
     CallCounts,
     FieldDescription,
+    LeadDescription,
     MarketoObject,
     ObjectDescription,
     Page,
@@ -46,6 +47,7 @@ __all__ = [
     "MAX_BATCH_RECORDS",
     "MAX_BODY_BYTES",
     "SYNC_ENVELOPE_BYTES",
+    "TOO_MANY_LEADS",
     "AccessDeniedError",
     "BatchOutcome",
     "CallCounts",
@@ -58,6 +60,7 @@ __all__ = [
     "FieldDescription",
     "FieldValueError",
     "InvalidFilterValueError",
+    "LeadDescription",
     "LogPaging",
     "MarketoClient",
     "MarketoError",

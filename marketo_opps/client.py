@@ -15,16 +15,24 @@ from urllib.parse import quote
 
 from marketo_opps import redaction
 from marketo_opps.call import Call, CallAttempts
-from marketo_opps.describe import read_description
+from marketo_opps.describe import read_description, read_lead_fields, read_searchable_lead_fields
 from marketo_opps.errors import (
     DataError,
     InvalidFilterValueError,
     NoDataError,
     PageTokenError,
     RequestRefusedError,
+    UnexpectedResponseError,
     beyond_documentation,
 )
-from marketo_opps.models import BatchOutcome, CallCounts, MarketoObject, ObjectDescription, Page
+from marketo_opps.models import (
+    BatchOutcome,
+    CallCounts,
+    LeadDescription,
+    MarketoObject,
+    ObjectDescription,
+    Page,
+)
 from marketo_opps.pacing import PACING_WINDOW_SECONDS
 from marketo_opps.record_results import read_record_results
 from marketo_opps.request_loop import RequestLoop
@@ -38,7 +46,6 @@ if t.TYPE_CHECKING:
     import requests
 
     from marketo_opps.envelope import Envelope
-    from marketo_opps.errors import UnexpectedResponseError
     from marketo_opps.models import Record
     from marketo_opps.pacing import Nap
     from marketo_opps.settings import ConnectionSettings
@@ -46,8 +53,12 @@ if t.TYPE_CHECKING:
 # Each of them would do.
 _WRITE_OPPORTUNITY = ("Read-Write Opportunity",)
 _READ_OPPORTUNITY = ("Read-Only Opportunity", *_WRITE_OPPORTUNITY)
+_READ_LEAD = ("Read-Only Lead", "Read-Write Lead")
 _READ_ACTIVITY = ("Read-Only Activity", "Read-Write Activity")
 _SCHEMA_FIELD = ("Read-Write Schema Standard Field", "Read-Write Schema Custom Field")
+
+# Adobe, "Leads": "Too many results match the filter"; 1003 means other things elsewhere.
+TOO_MANY_LEADS = "1003"
 
 _JSON = "application/json"
 _NO_SUCH_RESOURCE = "610"
@@ -64,6 +75,22 @@ def _beyond_documentation(call: Call, envelope: Envelope, what: str) -> Unexpect
 def is_valid_filter_value(value: str) -> bool:
     """Return whether a value can be looked up: commas separate values and cannot be escaped."""
     return "," not in value
+
+
+def _lookup(
+    filter_type: str, filter_values: Sequence[str], fields: Sequence[str], batch_size: int
+) -> list[tuple[str, str]]:
+    if not all(map(is_valid_filter_value, filter_values)):
+        raise InvalidFilterValueError(
+            "A lookup value holds a comma: Marketo takes a comma for the end of a value, so "
+            "this record cannot be asked for."
+        )
+    return [
+        ("filterType", filter_type),
+        ("filterValues", ",".join(filter_values)),
+        ("fields", ",".join(fields)),
+        ("batchSize", str(batch_size)),
+    ]
 
 
 # A source of its own: whoever seeds or watches Python's shared one is not to see threads of ours.
@@ -197,17 +224,7 @@ class MarketoClient:
             InvalidFilterValueError: a value holds a comma.
             PageTokenError: Marketo no longer takes `next_page_token`.
         """
-        if not all(map(is_valid_filter_value, filter_values)):
-            raise InvalidFilterValueError(
-                "A lookup value holds a comma: Marketo takes a comma for the end of a value, so "
-                "this record cannot be asked for."
-            )
-        query = [
-            ("filterType", filter_type),
-            ("filterValues", ",".join(filter_values)),
-            ("fields", ",".join(fields)),
-            ("batchSize", str(batch_size)),
-        ]
+        query = _lookup(filter_type, filter_values, fields, batch_size)
         return self._read_page(f"{obj.path}.json", query, next_page_token, _READ_OPPORTUNITY)
 
     def query_by_keys(
@@ -317,6 +334,61 @@ class MarketoClient:
                 return None
             raise
         return envelope.result[0] if envelope.result else None
+
+    # Leads
+
+    def describe_leads(self) -> LeadDescription:
+        """Return the fields of leads: `GET /v1/leads/describe.json`."""
+        call = Call("GET", "/v1/leads/describe.json", permissions=_READ_LEAD)
+        envelope = self._loop.make(call)
+        try:
+            return LeadDescription(read_lead_fields(envelope.result))
+        except ValueError as error:
+            raise _beyond_documentation(call, envelope, str(error)) from None
+
+    def searchable_lead_fields(self) -> frozenset[str] | None:
+        """Return the fields that leads are found by: `GET /v1/leads/describe2.json`.
+
+        Returns:
+            REST names; None where Marketo does not tell. It decides then at the first lookup.
+        """
+        call = Call("GET", "/v1/leads/describe2.json", permissions=_READ_LEAD)
+        try:
+            envelope = self._loop.make(call)
+        except (NoDataError, DataError, RequestRefusedError, UnexpectedResponseError):
+            # Younger than describe.json, and nothing that a lookup could not do without.
+            return None
+        return read_searchable_lead_fields(envelope.result)
+
+    def leads(
+        self,
+        *,
+        filter_type: str,
+        values: Sequence[str],
+        fields: Sequence[str],
+        batch_size: int = MAX_BATCH_RECORDS,
+        next_page_token: str | None = None,
+    ) -> Page:
+        """Return one page of the leads whose field has one of the given values.
+
+        Its `more` is None if Marketo does not say: `QueryPaging` decides whether to go on. Several
+        leads may share a value, an e-mail address say.
+
+        Args:
+            filter_type: `id`, `email` or another searchable field.
+            values: up to 300, none with a comma in it.
+            fields: REST names; without them Marketo would leave most fields out.
+            batch_size: leads a page, up to 300.
+            next_page_token: of the page before, with all else the same.
+
+        Raises:
+            DataError: with the code `TOO_MANY_LEADS`, over 1,000 leads have one of these values:
+                ask for fewer.
+            InvalidFilterValueError: a value holds a comma.
+            PageTokenError: Marketo no longer takes `next_page_token`.
+        """
+        query = _lookup(filter_type, values, fields, batch_size)
+        return self._read_page("/v1/leads.json", query, next_page_token, _READ_LEAD)
 
     # The activity log
 

@@ -14,7 +14,7 @@ from marketo_opps.fields import EXTERNAL_ID, MARKETO_GUID
 from marketo_opps.models import FieldDescription, MarketoObject, ObjectDescription
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -36,25 +36,55 @@ def read_description(obj: MarketoObject, members: t.Any) -> ObjectDescription:
         ValueError: it names no fields; the text says what it is instead.
     """
     entries = members.get("fields") if isinstance(members, dict) else None
-    entries = entries if isinstance(entries, list) else []
+    fields = _unique_fields(obj, entries if isinstance(entries, list) else [])
+    return ObjectDescription(
+        name=_name(members),
+        id_field=_text(members.get("idField")) or MARKETO_GUID,
+        dedupe_fields=_names(members.get("dedupeFields")) or _DEDUPE_FIELDS[obj],
+        searchable_fields=tuple(_searchable(members.get("searchableFields"))),
+        fields=fields,
+    )
+
+
+def read_lead_fields(result: Sequence[t.Any]) -> tuple[FieldDescription, ...]:
+    """Return what the `result` of the leads' describe says of their fields.
+
+    A field that has no REST name is for SOAP alone and cannot be asked for: left out.
+
+    Raises:
+        ValueError: it names no fields; the text says what it is instead.
+    """
+    return _unique_fields("leads", list(filter(None, map(_lead_entry, result))))
+
+
+def _lead_entry(entry: t.Any) -> dict[str, t.Any] | None:
+    """Return a field of leads in the form of other fields; None for one without a REST name."""
+    rest = entry.get("rest") if isinstance(entry, dict) else None
+    if not isinstance(rest, dict) or not (name := _text(rest.get("name"))):
+        return None
+    return {**entry, "name": name, "updateable": not _BOOLEANS.get(_folded(rest.get("readOnly")))}
+
+
+def read_searchable_lead_fields(result: Sequence[t.Any]) -> frozenset[str] | None:
+    """Return what the `result` of the leads' second describe says leads are found by, or None."""
+    members = result[0] if result and isinstance(result[0], dict) else {}
+    fields = _searchable(members.get("searchableFields"))
+    return frozenset(names[0] for names in fields if len(names) == 1) or None
+
+
+def _unique_fields(of: str, entries: Sequence[t.Any]) -> tuple[FieldDescription, ...]:
     fields = list(_fields(entries))
     if not fields:
         raise ValueError("a description without fields")
     if left_out := len(entries) - len(fields):
         _LOGGER.warning(
             "Marketo's description of %s has %d %s without a name that can be asked for: left out.",
-            obj,
+            of,
             left_out,
             "field" if left_out == 1 else "fields",
         )
     by_name = {field.name: field for field in reversed(fields)}
-    return ObjectDescription(
-        name=_name(members),
-        id_field=_text(members.get("idField")) or MARKETO_GUID,
-        dedupe_fields=_names(members.get("dedupeFields")) or _DEDUPE_FIELDS[obj],
-        searchable_fields=tuple(_searchable(members.get("searchableFields"))),
-        fields=tuple(by_name[name] for name in dict.fromkeys(field.name for field in fields)),
-    )
+    return tuple(by_name[name] for name in dict.fromkeys(field.name for field in fields))
 
 
 def _fields(entries: Iterable[t.Any]) -> Iterable[FieldDescription]:
@@ -89,7 +119,11 @@ def _length(value: t.Any) -> int | None:
 
 def _boolean(value: t.Any) -> bool:
     """Return whether a field can be updated, which it can where nothing says that it cannot."""
-    return _BOOLEANS.get(str(value).strip().casefold(), True)
+    return _BOOLEANS.get(_folded(value), True)
+
+
+def _folded(value: t.Any) -> str:
+    return str(value).strip().casefold()
 
 
 def _names(value: t.Any) -> tuple[str, ...]:

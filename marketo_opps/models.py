@@ -43,14 +43,10 @@ class FieldDescription:
     updateable: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectDescription:
-    """An object's keys and fields, from describe."""
+class _FieldsByName:
+    """The fields of a description, by their API names."""
 
-    name: str
-    id_field: str
-    dedupe_fields: tuple[str, ...]
-    searchable_fields: tuple[tuple[str, ...], ...]
+    __slots__ = ()
     fields: tuple[FieldDescription, ...]
 
     def field(self, name: str) -> FieldDescription | None:
@@ -61,6 +57,24 @@ class ObjectDescription:
     def field_names(self) -> tuple[str, ...]:
         """API names of all fields, in describe's order."""
         return tuple(field.name for field in self.fields)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectDescription(_FieldsByName):
+    """An object's keys and fields, from describe."""
+
+    name: str
+    id_field: str
+    dedupe_fields: tuple[str, ...]
+    searchable_fields: tuple[tuple[str, ...], ...]
+    fields: tuple[FieldDescription, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LeadDescription(_FieldsByName):
+    """The fields of leads by their REST names, from the leads' describe."""
+
+    fields: tuple[FieldDescription, ...]
 
 
 @dataclass(frozen=True, slots=True)

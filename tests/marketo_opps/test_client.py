@@ -13,6 +13,8 @@ import pytest
 import requests
 
 from marketo_opps import (
+    TOO_MANY_LEADS,
+    AccessDeniedError,
     CrmManagedError,
     DailyQuotaError,
     DataError,
@@ -436,6 +438,101 @@ class TestFields:
         instance.answers("opportunities/schema/fields/x.json", refusal(605))
         with pytest.raises(RequestRefusedError):
             client.field("x")
+
+
+class TestLeads:
+    def ask(self, client, **changes):
+        asked = {"filter_type": "email", "values": ["a@b.example", "ä+c@d.example"]}
+        return client.leads(**(asked | {"fields": ["id", "email"]} | changes))
+
+    def test_few_values_are_asked_for_in_a_get(self, instance, client, success):
+        instance.answers("leads.json", success({"id": 7, "email": "a@b.example"}))
+        page = self.ask(client)
+        assert query_of(instance.calls[0]) == {
+            "filterType": "email",
+            "filterValues": "a@b.example,ä+c@d.example",
+            "fields": "id,email",
+            "batchSize": "300",
+        }
+        assert page.records == [{"id": 7, "email": "a@b.example"}]
+        assert (page.more, page.next_page_token) == (None, None)
+
+    def test_300_addresses_go_as_a_posted_form(self, instance, client, success):
+        instance.answers("leads.json", success())
+        self.ask(client, values=[f"{number}@some.example" for number in range(300)])
+        (call,) = instance.calls
+        assert (call.method, query_of(call)) == ("POST", {"_method": "GET"})
+        assert len(form_of(call)["filterValues"].split(",")) == 300
+
+    def test_the_next_page_is_asked_for_by_its_token(self, instance, client, success, refusal):
+        instance.answers("leads.json", success({"id": 1}, nextPageToken="next"), refusal(1003))
+        token = self.ask(client).next_page_token
+        with pytest.raises(PageTokenError):
+            self.ask(client, next_page_token=token)
+        assert query_of(instance.calls[1])["nextPageToken"] == "next"
+
+    def test_too_many_matches_are_told_by_their_code(self, instance, client, refusal):
+        instance.answers("leads.json", refusal(1003, "Too many results match the filter"))
+        with pytest.raises(DataError) as caught:
+            self.ask(client)
+        assert caught.value.code == TOO_MANY_LEADS
+
+    def test_a_comma_costs_no_call(self, instance, client):
+        with pytest.raises(InvalidFilterValueError):
+            self.ask(client, values=["a,b@c.example"])
+        assert not instance.calls
+
+    @pytest.mark.parametrize(
+        ("path", "call"),
+        [
+            ("leads.json", ask),
+            ("leads/describe.json", lambda _, client: client.describe_leads()),
+            ("leads/describe2.json", lambda _, client: client.searchable_lead_fields()),
+        ],
+    )
+    def test_a_missing_permission_is_named(self, path, call, instance, client, refusal):
+        instance.answers(path, refusal(603))
+        with pytest.raises(AccessDeniedError, match="'Read-Only Lead' or 'Read-Write Lead'"):
+            call(self, client)
+
+    def test_fields_are_called_by_their_rest_names(self, instance, client, success):
+        instance.answers(
+            "leads/describe.json",
+            success(
+                {
+                    "id": 2,
+                    "displayName": "Email Address",
+                    "dataType": "email",
+                    "length": 255,
+                    "rest": {"name": "email", "readOnly": False},
+                    "soap": {"name": "Email", "readOnly": False},
+                }
+            ),
+        )
+        described = client.describe_leads()
+        assert described.fields == (FieldDescription("email", "Email Address", "email", 255),)
+        assert described.field_names == ("email",)
+        assert described.field("email") is described.fields[0]
+        assert described.field("Email") is None
+
+    def test_a_description_of_no_fields_is_unexpected(self, instance, client, success):
+        instance.answers("leads/describe.json", success())
+        with pytest.raises(UnexpectedResponseError, match="a description without fields"):
+            client.describe_leads()
+
+    def test_searchable_fields_are_asked_for_apart(self, instance, client, success):
+        found_by = [["id"], ["email"], ["company", "email"]]
+        instance.answers("leads/describe2.json", success({"searchableFields": found_by}))
+        assert client.searchable_lead_fields() == {"id", "email"}
+
+    @pytest.mark.parametrize("answer", ["code 610", "code 702", 404, "nothing"])
+    def test_not_told_what_leads_are_found_by_nothing_is(
+        self, answer, instance, client, success, refusal
+    ):
+        instance.answers(
+            "leads/describe2.json", success() if answer == "nothing" else meant(answer, refusal)
+        )
+        assert client.searchable_lead_fields() is None
 
 
 class TestActivities:

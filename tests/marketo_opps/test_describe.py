@@ -7,7 +7,11 @@ from decimal import Decimal
 import pytest
 
 from marketo_opps import FieldDescription, MarketoObject
-from marketo_opps.describe import read_description
+from marketo_opps.describe import (
+    read_description,
+    read_lead_fields,
+    read_searchable_lead_fields,
+)
 from marketo_opps.field_types import is_known_type
 
 OPPORTUNITIES, ROLES = MarketoObject.OPPORTUNITIES, MarketoObject.OPPORTUNITY_ROLES
@@ -132,3 +136,25 @@ def test_a_field_can_be_updated_unless_it_says_otherwise(told, read):
 def test_a_data_type_is_kept_as_it_is_told_and_is_a_string_without(told, read):
     assert field(dataType=told).data_type == read
     assert is_known_type(field(dataType=told).data_type)
+
+
+@pytest.mark.parametrize(
+    "odd", [{}, 5, None, "a", {"rest": {}}, {"rest": "email"}, {"soap": {"name": "Email"}}]
+)
+def test_a_lead_field_without_a_rest_name_is_left_out(odd, caplog):
+    fields = read_lead_fields([odd, {"rest": {"name": "email"}}])
+    assert fields == (FieldDescription("email", "email", "string"),)
+    assert not caplog.text
+
+
+@pytest.mark.parametrize(("told", "read"), [(True, False), ("true", False), (None, True)])
+def test_a_lead_field_that_is_read_only_cannot_be_updated(told, read):
+    (field,) = read_lead_fields([{"rest": {"name": "email", "readOnly": told}}])
+    assert field.updateable is read
+
+
+@pytest.mark.parametrize(
+    "result", [[], [5], [{}], [{"searchableFields": "email"}], [{"searchableFields": [["a", "b"]]}]]
+)
+def test_searchable_lead_fields_of_no_shape_are_unknown(result):
+    assert read_searchable_lead_fields(result) is None
