@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import re
 import typing as t
@@ -68,27 +69,36 @@ class KeyFile:
         Raises:
             SettingsError: The file cannot be read, is no text, or has no such column.
         """
-        number = 0
         try:
-            with self._open() as file:
-                layout = self._layout(file)
-                file.seek(0)
-                for number, key in enumerate(self._keys_of(file, layout), 1):  # noqa: B007 - named when the next one fails
-                    yield key
+            yield from self._read_keys()
         except UnicodeError as error:
             raise self._fault(
-                f"is not text in UTF-8, in line {number + 1} or after it: save it as UTF-8 (or as "
-                "UTF-16 with its byte order mark)"
+                f"is not text in UTF-8, in line {self._last_good_line() + 1} or after it: save it "
+                "as UTF-8 (or as UTF-16 with its byte order mark)"
             ) from error
         except csv.Error as error:
             raise self._fault(
-                f"has a field without an end in line {number + 1} or after it ({error}): look for "
-                "a quotation mark too many, or too few"
+                f"has a field without an end in line {self._last_good_line() + 1} or after it "
+                f"({error}): look for a quotation mark too many, or too few"
             ) from error
         except OSError as error:
             raise SettingsError(
                 f"{self._setting}: cannot read {self._path}: {error.strerror}."
             ) from error
+
+    def _read_keys(self) -> Iterator[str]:
+        with self._open() as file:
+            layout = self._layout(file)
+            file.seek(0)
+            yield from self._keys_of(file, layout)
+
+    def _last_good_line(self) -> int:
+        """Return the last line that can be read; not counted before, for that takes its time."""
+        number = 0
+        with contextlib.suppress(UnicodeError, csv.Error):
+            for number, _ in enumerate(self._read_keys(), 1):  # noqa: B007 - it ends by an error
+                pass
+        return number
 
     def _open(self) -> t.TextIO:
         path = Path(self._path)

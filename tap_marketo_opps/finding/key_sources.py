@@ -76,7 +76,7 @@ class ListedKeys:
     def __init__(self, setting: str, values: Iterable[t.Any]) -> None:
         self._keys = [str(value).strip() for value in values]
         _check_characters(setting, self._keys)
-        summary = _KeySummary(_is_invalid_value)
+        summary = _KeySummary(is_valid_filter_value)
         deque(summary.add_each(self._keys), maxlen=0)
         summary.raise_if_invalid(setting, _RULE, "value")
         self.total = summary.count
@@ -99,7 +99,7 @@ class FileKeys:
         path: Of the file.
         column: The header of the keys' column, where the file has one.
         read_key: Returns a key in the form in which it is looked up.
-        is_invalid: Returns True for one that cannot be looked up.
+        is_valid: Returns True for one that can be looked up.
         rule: Which keys cannot.
 
     Raises:
@@ -113,14 +113,14 @@ class FileKeys:
         *,
         column: str,
         read_key: Callable[[str], str] | None = None,
-        is_invalid: Callable[[str], bool] | None = None,
+        is_valid: Callable[[str], bool] = is_valid_filter_value,
         rule: str = _RULE,
     ) -> None:
         self._setting = setting
         self._path = path
         self._file = KeyFile(setting, path, column)
         self._read_key = read_key
-        summary = _KeySummary(is_invalid or _is_invalid_value)
+        summary = _KeySummary(is_valid)
         self._marks = _Marks.of(summary.add_each(self._keys()))
         summary.raise_if_invalid(f"{setting}: {path}", rule, "line")
         self.total = summary.count
@@ -234,19 +234,15 @@ def _check_characters(setting: str, values: Iterable[str]) -> None:
             ) from None
 
 
-def _is_invalid_value(key: str) -> bool:
-    return not is_valid_filter_value(key)
-
-
 class _KeySummary:
     """Count and digest of all keys, and where those are that cannot be looked up.
 
     Args:
-        is_invalid: Returns True for a key that cannot be looked up.
+        is_valid: Returns True for a key that can be looked up.
     """
 
-    def __init__(self, is_invalid: Callable[[str], bool]) -> None:
-        self._is_invalid = is_invalid
+    def __init__(self, is_valid: Callable[[str], bool]) -> None:
+        self._is_valid = is_valid
         self._hash = hashlib.sha256()
         self._invalid_count = 0
         self._first_invalid: list[int] = []
@@ -259,11 +255,12 @@ class _KeySummary:
 
     def add_each(self, keys: Iterable[str]) -> Iterator[str]:
         """Take each key that is not empty into account, and yield all."""
+        is_valid, take = self._is_valid, self._hash.update
         for number, key in enumerate(keys, 1):
             if key:
                 self.count += 1
-                self._hash.update(key.encode() + b"\n")
-                if self._is_invalid(key):
+                take(key.encode() + b"\n")
+                if not is_valid(key):
                     self._note_invalid(number)
             yield key
 

@@ -49,6 +49,6 @@ def plain_lead_id(key: str) -> str:
         return key
 
 
-def is_invalid_lead_id(key: str) -> bool:
-    """Return True if a line of a lead id file cannot be a lead id."""
-    return not (key.isascii() and key.isdigit())
+def is_valid_lead_id(key: str) -> bool:
+    """Return True if a line of a lead id file can be a lead id."""
+    return key.isascii() and key.isdigit()

@@ -25,7 +25,9 @@ def never_force(_record: Record) -> bool:
 def has_guid(record: Record) -> bool:
     """Return True if a record has the key that every stream of records goes by."""
     guid = record.get(MARKETO_GUID)
-    return isinstance(guid, str | int) and str(guid).strip() != ""
+    if guid.__class__ is str:
+        return guid.strip() != ""
+    return isinstance(guid, int)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from tap_marketo_opps.finding.key_sources import (
     ListedKeys,
 )
 from tap_marketo_opps.finding.late_entries import LogOverlap
-from tap_marketo_opps.finding.lead_ranges import is_invalid_lead_id, plain_lead_id
+from tap_marketo_opps.finding.lead_ranges import is_valid_lead_id, plain_lead_id
 from tap_marketo_opps.finding.newness import Sweep
 from tap_marketo_opps.finding.positions import PositionError
 from tap_marketo_opps.finding.resume_point import ResumePoint
@@ -170,7 +170,7 @@ def _lead_source(config: Config) -> KeySource:
             path,
             column="Id",
             read_key=plain_lead_id,
-            is_invalid=is_invalid_lead_id,
+            is_valid=is_valid_lead_id,
             rule="a lead id is a whole number (below a header, it is the column Id)",
         )
     return LeadRange(config["lead_id_from"], config["lead_id_to"])

@@ -9,7 +9,7 @@ import pytest
 
 from marketo_opps import SettingsError
 from tap_marketo_opps.finding.key_sources import FileKeys
-from tap_marketo_opps.finding.lead_ranges import is_invalid_lead_id
+from tap_marketo_opps.finding.lead_ranges import is_valid_lead_id
 from tests.odd_pages import change_pages
 
 VALUES = [f"OPP-{number:07}" for number in range(3000)]
@@ -112,7 +112,7 @@ def test_from_within_a_chunk_it_is_read_as_a_whole(path):
 
 def test_leads_are_told_by_their_own_setting(path):
     path.write_text(_text(range(1, 1000)))
-    source = FileKeys("lead_ids_path", str(path), column="Id", is_invalid=is_invalid_lead_id)
+    source = FileKeys("lead_ids_path", str(path), column="Id", is_valid=is_valid_lead_id)
     path.write_text(_text(range(2, 1001)))
     with pytest.raises(SettingsError, match=r"^lead_ids_path: "):
         next(source.chunks())

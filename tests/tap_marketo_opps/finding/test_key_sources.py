@@ -9,7 +9,7 @@ import pytest
 
 from marketo_opps import SettingsError
 from tap_marketo_opps.finding.key_sources import FileKeys, LeadRange, ListedKeys
-from tap_marketo_opps.finding.lead_ranges import is_invalid_lead_id, plain_lead_id
+from tap_marketo_opps.finding.lead_ranges import is_valid_lead_id, plain_lead_id
 
 VALUES = [f"OPP-{number}" for number in range(700)]
 
@@ -155,15 +155,15 @@ def test_the_digest_stays_what_it_is_for_bookmarks_of_earlier_runs_hold_it():
 
 @pytest.mark.parametrize("line", ["12a", "-1", "1.5", "٣", "1 2"])
 def test_what_is_no_lead_id(line):
-    assert is_invalid_lead_id(line)
-    assert not is_invalid_lead_id("12")
+    assert not is_valid_lead_id(line)
+    assert is_valid_lead_id("12")
 
 
 @pytest.mark.parametrize("spelt", ["12", "12.0", "+12", "1.2e1"])
 def test_a_lead_id_however_it_is_spelt(spelt, tmp_path):
     path = tmp_path / "leads.txt"
     path.write_text(f"{spelt}\n1_2\n")
-    keys = {"is_invalid": lambda key: False, "read_key": plain_lead_id}
+    keys = {"is_valid": lambda key: True, "read_key": plain_lead_id}
     source = FileKeys("lead_ids_path", str(path), column="Id", **keys)
     assert _all(source) == ["12", "1_2"]
 
@@ -192,11 +192,11 @@ def test_of_a_csv_file_lines_are_counted_as_an_editor_counts_them(tmp_path):
     path = tmp_path / "leads.csv"
     path.write_text(CSV)
     told = _told(
-        lambda: FileKeys("lead_ids_path", str(path), column="id", is_invalid=is_invalid_lead_id)
+        lambda: FileKeys("lead_ids_path", str(path), column="id", is_valid=is_valid_lead_id)
     )
     assert told.endswith("line 8.")
     path.write_text(CSV.replace("smart", "9"))
-    source = FileKeys("lead_ids_path", str(path), column="id", is_invalid=is_invalid_lead_id)
+    source = FileKeys("lead_ids_path", str(path), column="id", is_valid=is_valid_lead_id)
     assert [(chunk.start, chunk.end, chunk.keys) for chunk in source.chunks()] == [
         (0, 8, ("7", "8", "9"))
     ]
