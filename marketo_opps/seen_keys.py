@@ -37,6 +37,19 @@ class KeyHashSet:
         if self._count * 2 > len(self._slots):
             self._grow()
 
+    def discard(self, key: str) -> None:
+        """Forget a key, and all others of its hash; do nothing if it is unknown."""
+        slots = self._slots
+        slot = self._slot_of(_hash(key))
+        if slots[slot] == _EMPTY:
+            return
+        slots[slot] = _EMPTY
+        self._count -= 1
+        # Those after it may be there only because it had taken their slot.
+        while slots[slot := (slot + 1) % len(slots)] != _EMPTY:
+            hashed, slots[slot] = slots[slot], _EMPTY
+            slots[self._slot_of(hashed)] = hashed
+
     def _slot_of(self, hashed: int) -> int:
         """Where the hash is, or the empty slot where it belongs (open addressing)."""
         slots = self._slots

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from marketo_opps import MAX_BATCH_RECORDS, ConnectionSettings, MarketoClient, MarketoError
 from marketo_opps.plugin.workers import Workers
-from marketo_opps.seen_keys import KeyHashSet
 from target_marketo_opps.delivery.batch_writer import BatchWriter
 from target_marketo_opps.delivery.calls_in_flight import CallsInFlight
 from target_marketo_opps.delivery.counters import RunCounters
 from target_marketo_opps.delivery.dispatcher import Dispatcher
 from target_marketo_opps.delivery.dry_run import DryRun
+from target_marketo_opps.delivery.opportunity_history import OpportunityHistory
 from target_marketo_opps.delivery.outcome_recorder import OutcomeRecorder
 from target_marketo_opps.delivery.overdue_roles import OverdueRoles
 from target_marketo_opps.delivery.progress_log import ProgressLog
@@ -150,7 +150,7 @@ class TargetRun:
                 clock=time.monotonic,
                 patience_seconds=limits.state_patience_seconds,
             ),
-            accepted=KeyHashSet() if self.settings.writes_roles else None,
+            history=OpportunityHistory() if self.settings.writes_roles else None,
         )
 
     def _batch_writer(self) -> BatchWriter:

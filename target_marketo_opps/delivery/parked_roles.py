@@ -11,11 +11,14 @@ from target_marketo_opps.delivery.batches import OutboundRecord
 from target_marketo_opps.json_lines import decode, encode
 
 if t.TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator
+    from collections.abc import Hashable, Iterator, Sequence
 
     from target_marketo_opps.delivery.batches import BatchTarget
 
 CACHE_BYTES = 64_000_000
+
+PORTION_BYTES = 4_000_000
+"""Roles are taken in portions, for those of one opportunity alone may be too many for memory."""
 
 _SCHEMA = """
 CREATE TABLE roles (
@@ -97,19 +100,28 @@ class ParkedRoles:
 
     def first_of_key(self, key: Hashable) -> ParkedRole | None:
         """Return the role of that key that has waited longest, or None."""
-        return next(self._roles("key = ?", encode(key)), None)
+        row = next(self._rows("key = ?", encode(key)), None)
+        return None if row is None else self._role(row[1:])
 
-    def take_of_key(self, key: Hashable) -> list[ParkedRole]:
-        """Return all roles of that key, which do not wait any longer."""
-        return self._take("key = ?", encode(key))
+    def waits_for(self, opportunity: Hashable) -> bool:
+        """Return whether roles of an opportunity wait."""
+        return next(self._rows("opportunity = ?", encode(opportunity)), None) is not None
 
-    def take_of_opportunity(self, opportunity: Hashable) -> list[ParkedRole]:
-        """Return all roles of an opportunity, which do not wait any longer."""
-        return self._take("opportunity = ?", encode(opportunity))
+    # Each takes the first such roles, at least one, until they hold so many bytes.
 
-    def take_some(self, count: int) -> list[ParkedRole]:
+    def take_of_key(self, key: Hashable, *, most_bytes: int = PORTION_BYTES) -> list[ParkedRole]:
+        """Return the first roles of that key, which do not wait any longer."""
+        return self._take("key = ?", encode(key), most_bytes=most_bytes)
+
+    def take_of_opportunity(
+        self, opportunity: Hashable, *, most_bytes: int = PORTION_BYTES
+    ) -> list[ParkedRole]:
+        """Return the first roles of an opportunity, which do not wait any longer."""
+        return self._take("opportunity = ?", encode(opportunity), most_bytes=most_bytes)
+
+    def take_any(self, *, most_bytes: int = PORTION_BYTES) -> list[ParkedRole]:
         """Return the roles that have waited longest, which do not wait any longer."""
-        return self._take("number IN (SELECT number FROM roles ORDER BY number LIMIT ?)", count)
+        return self._take("TRUE", most_bytes=most_bytes)
 
     def opportunities_to_ask_for(
         self, count: int, *, until: int, asked_before: float, now: float
@@ -136,18 +148,27 @@ class ParkedRoles:
         """Give up the memory and the file."""
         self._database.close()
 
-    def _take(self, where: str, value: bytes | int) -> list[ParkedRole]:
-        taken = list(self._roles(where, value))
+    def _take(self, where: str, *values: bytes, most_bytes: int) -> list[ParkedRole]:
+        taken: list[ParkedRole] = []
+        last = 0
+        for number, *row in self._rows(where, *values):
+            last = number
+            taken.append(self._role(row))
+            most_bytes -= taken[-1].record.own_bytes
+            if most_bytes <= 0:
+                break
         if taken:
-            self._database.execute(f"DELETE FROM roles WHERE {where}", (value,))  # noqa: S608 - the same
+            delete = f"DELETE FROM roles WHERE {where} AND number <= ?"  # noqa: S608 - the same
+            self._database.execute(delete, (*values, last))
             self._count -= len(taken)
         return taken
 
-    def _roles(self, where: str, value: bytes | int) -> Iterator[ParkedRole]:
-        query = f"SELECT {_COLUMNS} FROM roles WHERE {where} ORDER BY number"  # noqa: S608 - the same
-        return map(self._role, self._database.execute(query, (value,)))
+    def _rows(self, where: str, *values: bytes) -> Iterator[tuple[t.Any, ...]]:
+        """Return rows that are read one by one, as they are asked for."""
+        query = f"SELECT number, {_COLUMNS} FROM roles WHERE {where} ORDER BY number"  # noqa: S608 - the same
+        return self._database.execute(query, values)
 
-    def _role(self, row: tuple[t.Any, ...]) -> ParkedRole:
+    def _role(self, row: Sequence[t.Any]) -> ParkedRole:
         key, checkpoint, streams, body, source, reasons, request_id = row
         assert self._target is not None
         parts = tuple(decode(key))

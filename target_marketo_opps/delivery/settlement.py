@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from marketo_opps import MarketoObject, Reason, decode_record
-from target_marketo_opps.delivery.batches import Operation
+from marketo_opps import Reason, decode_record
 from target_marketo_opps.delivery.rejects import Reject
 from target_marketo_opps.json_lines import source_record
 from target_marketo_opps.mapping.keys import display_key
@@ -14,7 +13,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
     from marketo_opps import MarketoError
-    from marketo_opps.seen_keys import KeyHashSet
+    from target_marketo_opps.delivery.opportunity_history import OpportunityHistory
     from target_marketo_opps.delivery.outcome_recorder import OutcomeRecorder
     from target_marketo_opps.delivery.outcomes import BatchResult, RecordOutcome
     from target_marketo_opps.delivery.overdue_roles import OverdueRoles
@@ -23,14 +22,12 @@ if t.TYPE_CHECKING:
     from target_marketo_opps.delivery.waiting import WaitingRecords
     from target_marketo_opps.state.state_release import StateRelease
 
-_ACCEPTED = "its opportunity was accepted in this run, so the lead does not exist"
 _FOUND = "its opportunity is there, so the lead does not exist"
 _DELETED = "it waited for its opportunity, and then a delete of either came"
 _NEVER_CAME = (
     "no opportunity of its id came in the whole input, so the opportunity or the lead is missing: "
     "bring both first"
 )
-_REJECTED_AT_A_TIME = 1_000
 
 
 class Settlement:
@@ -42,7 +39,7 @@ class Settlement:
         recorder: accounts for outcomes.
         rejects: takes rejected records.
         overdue: looks up the opportunities that roles have waited for long.
-        accepted: remembers the ids of accepted opportunities; None where no role is written.
+        history: remembers opportunities; None where no role is written.
     """
 
     def __init__(
@@ -53,14 +50,14 @@ class Settlement:
         rejects: RejectPolicy,
         overdue: OverdueRoles,
         *,
-        accepted: KeyHashSet | None,
+        history: OpportunityHistory | None,
     ) -> None:
         self._overdue = overdue
         self._waiting = waiting
         self._states = states
         self._recorder = recorder
         self._rejects = rejects
-        self._accepted = accepted
+        self._history = history
 
     def settle(self, result: BatchResult) -> MarketoError | None:
         """Take the result of a batch.
@@ -89,10 +86,8 @@ class Settlement:
         Raises:
             RejectLimitError: more records are rejected than allowed.
         """
-        dismissed = self._waiting.aside.dismissed
-        if dismissed:
-            taken, dismissed[:] = list(dismissed), []
-            self._reject(taken, _DELETED)
+        while roles := self._waiting.aside.take_dismissed():
+            self._reject(roles, _DELETED)
 
     def ask_for_overdue(self) -> None:
         """Look up opportunities that roles have waited for long, if some are due."""
@@ -101,10 +96,12 @@ class Settlement:
     def _reject_found(self, opportunities: Iterable[Hashable]) -> None:
         """Reject the roles that wait for opportunities that Marketo has: the lead is missing."""
         for opportunity in opportunities:
-            roles = self._waiting.aside.waiting
-            # It may be on its way, and have come after the roles were sent.
-            if roles is not None and not self._waiting.is_held(opportunity):
-                self._reject(roles.take_of_opportunity(opportunity), _FOUND)
+            waiting = self._waiting.aside.waiting
+            # It may be on its way, or have come after the roles were sent.
+            if waiting is None or self._waiting.is_busy(opportunity):
+                continue
+            while roles := waiting.take_of_opportunity(opportunity):
+                self._reject(roles, _FOUND)
 
     def reject_waiting(self) -> None:
         """Reject all roles that still wait: the input has been read to its end.
@@ -112,28 +109,24 @@ class Settlement:
         Raises:
             RejectLimitError: more records are rejected than allowed.
         """
-        while roles := self._waiting.aside.waiting:
-            self._reject(roles.take_some(_REJECTED_AT_A_TIME), _NEVER_CAME)
+        while waiting := self._waiting.aside.waiting:
+            self._reject(waiting.take_any(), _NEVER_CAME)
 
     def _have_roles_step_aside(self, result: BatchResult) -> None:
         batch = result.batch
         for index in result.orphans:
             record, outcome = batch.records[index], t.cast("RecordOutcome", result.outcomes[index])
-            if self._accepted is not None and str(record.ordering_keys[0]) in self._accepted:
-                result.outcomes[index] = outcome.explained(_ACCEPTED)
+            why = self._history.why_missing(record.ordering_keys[0]) if self._history else None
+            if why is not None:
+                result.outcomes[index] = outcome.explained(why)
             else:
                 self._waiting.aside.park(record, batch, outcome)
                 result.stepped_aside.add(index)
 
     def _readmit_roles(self, result: BatchResult) -> None:
-        target = result.batch.target
-        is_upsert = target.operation is Operation.SYNC and target.obj is MarketoObject.OPPORTUNITIES
-        if self._accepted is None or not is_upsert:
-            return
-        for index, record in enumerate(result.batch.records):
-            if result.is_accepted(index):
-                self._accepted.add(str(record.ordering_keys[0]))
-                self._waiting.readmit(record.ordering_keys[0])
+        if self._history is not None:
+            for opportunity in self._history.add(result):
+                self._waiting.readmit(opportunity)
 
     def _reject(self, roles: Iterable[ParkedRole], why: str) -> None:
         for role in roles:
@@ -152,5 +145,5 @@ class Settlement:
                     role.request_id,
                 ),
             )
-            self._waiting.unpark(role)
+            self._waiting.aside.unpark(role)
         self._states.write_due()

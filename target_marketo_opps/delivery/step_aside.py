@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import typing as t
+from functools import partial
 
 from target_marketo_opps.delivery.parked_roles import ParkedRole, ParkedRoles
 from target_marketo_opps.mapping.record_mapping import MAX_RECORD_BYTES
 
 if t.TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
     from target_marketo_opps.delivery.batches import Batch, OutboundRecord
     from target_marketo_opps.delivery.outcomes import RecordOutcome
@@ -22,12 +23,12 @@ class StepAside:
         ledger: counts them, so that no STATE passes them.
 
     Attributes:
-        dismissed: roles that do not wait any longer, because a delete of theirs or of their
-            opportunity came; to be rejected.
+        dismissed: take, portion by portion, the roles that do not wait any longer, because a delete
+            of theirs or of their opportunity came; they are to be rejected.
     """
 
     def __init__(self, ledger: Ledger) -> None:
-        self.dismissed: list[ParkedRole] = []
+        self.dismissed: list[Callable[[], list[ParkedRole]]] = []
         self._ledger = ledger
         self._roles: ParkedRoles | None = None
 
@@ -58,20 +59,44 @@ class StepAside:
             self._ledger.settle(record)
         return True
 
+    def unpark(self, role: ParkedRole) -> None:
+        """Note that a role that does not wait any longer is settled."""
+        self._ledger.unpark(role.checkpoint)
+
     def dismiss(self, delete: OutboundRecord) -> None:
         """End the waiting of roles that a delete whose turn it is concerns."""
         if not self._roles:
             return
         if len(delete.target.key_fields) > 1:
-            self.dismissed += self._roles.take_of_key(delete.key)
+            self.dismissed.append(partial(self._roles.take_of_key, delete.key))
         else:
-            self.dismissed += self._roles.take_of_opportunity(delete.ordering_keys[0])
+            opportunity = delete.ordering_keys[0]
+            self.dismissed.append(partial(self._roles.take_of_opportunity, opportunity))
 
-    def freed_by(self, opportunity: Hashable) -> list[OutboundRecord]:
-        """Return the roles of an opportunity, merged where they may be: it has been accepted."""
+    def take_dismissed(self) -> list[ParkedRole]:
+        """Return some of the roles that a delete has dismissed; none if there are no more."""
+        while self.dismissed:
+            roles = self.dismissed[-1]()
+            if roles:
+                return roles
+            self.dismissed.pop()
+        return []
+
+    def waits_for(self, opportunity: Hashable) -> bool:
+        """Return whether roles of an opportunity wait."""
+        return self._roles is not None and self._roles.waits_for(opportunity)
+
+    def freed_by(self, opportunity: Hashable, *, most_bytes: int) -> list[OutboundRecord]:
+        """Return the first roles of an accepted opportunity, merged where they may be.
+
+        Args:
+            opportunity: the ordering key of its records.
+            most_bytes: that they may hold; one role is returned in any case.
+        """
         freed: dict[Hashable, OutboundRecord] = {}
         records: list[OutboundRecord] = []
-        for role in self._roles.take_of_opportunity(opportunity) if self._roles else ():
+        assert self._roles is not None
+        for role in self._roles.take_of_opportunity(opportunity, most_bytes=most_bytes):
             record = freed.get(role.record.key)
             if record is None or not _merged(record, role.record):
                 record = freed[role.record.key] = role.record

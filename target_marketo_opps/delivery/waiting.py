@@ -29,11 +29,13 @@ if t.TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
     from target_marketo_opps.delivery.batches import OutboundRecord
-    from target_marketo_opps.delivery.parked_roles import ParkedRole
     from target_marketo_opps.state.ledger import Ledger
 
 MAX_HELD_BYTES = 32_000_000
 """Full calls to ten at a time, with the lines that their records came on, take some 30 MB."""
+
+_PORTION_OF_ROOM = 16
+"""The part of the room that roles which come back take at a time, even where there is none."""
 
 _MAX_OPEN_BATCHES = 3
 """First-fit over at most so many open batches of a target."""
@@ -79,6 +81,7 @@ class WaitingRecords:
         self._targets: list[BatchTarget] = []
         self._holders: dict[Hashable, Batch] = {}
         self._lines: dict[Hashable, Line] = {}
+        self._freed: deque[Hashable] = deque()
 
     def target(
         self,
@@ -112,7 +115,7 @@ class WaitingRecords:
         if (
             record.target.steps_aside
             and self.aside.waiting
-            and self._is_turn_of(record)
+            and record.ordering_keys[0] not in self._lines
             and self.aside.joins(record, is_in_line=False)
         ):
             return
@@ -132,18 +135,17 @@ class WaitingRecords:
         self._append(batch, record)
 
     def readmit(self, opportunity: Hashable) -> None:
-        """Put the roles that wait for an opportunity before all else that waits for its batch."""
-        for record in reversed(self.aside.freed_by(opportunity)):
-            self.held_bytes += record.held_bytes
-            self._lines.setdefault(opportunity, Line()).push(record)
+        """Have the roles that wait for an opportunity go before all else that waits for its batch.
 
-    def unpark(self, role: ParkedRole) -> None:
-        """Note that a role that had stepped aside is settled."""
-        self._ledger.unpark(role.checkpoint)
+        They come back as far as there is room for them, now and whenever a batch is settled.
+        """
+        if self.aside.waits_for(opportunity):
+            self._lines.setdefault(opportunity, Line()).more_parked = True
+            self._freed.append(opportunity)
 
-    def is_held(self, ordering_key: Hashable) -> bool:
-        """Return whether a batch that is not settled holds a key."""
-        return ordering_key in self._holders
+    def is_busy(self, ordering_key: Hashable) -> bool:
+        """Return whether a record of a key is in a batch that is not settled, or waits for one."""
+        return ordering_key in self._holders or ordering_key in self._lines
 
     def release(self, batch: Batch) -> None:
         """Place the records that waited for a batch, which is settled."""
@@ -153,6 +155,8 @@ class WaitingRecords:
         if self._lines:
             for key in batch.ordering_keys:
                 self._advance(key)
+        if self._freed:
+            self._readmit_freed()
 
     def close(self, batch: Batch) -> None:
         """Close an open batch although it is not full."""
@@ -182,7 +186,7 @@ class WaitingRecords:
             if last is not None and not found:
                 room = MAX_RECORD_BYTES - 1 - last.sent_bytes
                 return last.merge(record, most_bytes=room)
-            if last or found or any(line and line.deletes for line in lines):
+            if last or found or any(line and line.is_impassable for line in lines):
                 return False
         batches = {self._holders.get(key) for key in record.ordering_keys}
         batch = batches.pop()
@@ -220,9 +224,6 @@ class WaitingRecords:
         target.open_batches.append(Batch(target, self._max_batch_records))
         return target.open_batches[-1]
 
-    def _is_turn_of(self, record: OutboundRecord) -> bool:
-        return not any(key in self._lines for key in record.ordering_keys)
-
     def _append(self, batch: Batch, record: OutboundRecord) -> None:
         batch.add(record)
         if record.target.operation is Operation.DELETE:
@@ -247,22 +248,43 @@ class WaitingRecords:
         freed = [ordering_key]
         while freed:
             line = self._lines.get(freed[-1])
-            record = line.records[0] if line else None
+            record = line.head if line else None
             if record is None or not self._try_place(record):
                 freed.pop()
             else:
                 freed.extend(key for key in record.ordering_keys if key != freed[-1])
 
+    def _readmit_freed(self) -> None:
+        portion = self.max_held_bytes // _PORTION_OF_ROOM
+        room = self.max_held_bytes - self.held_bytes
+        if not self._holders:
+            # No batch will be settled, and so make room, before these have gone.
+            room = max(room, portion)
+        while self._freed and room > 0:
+            room -= self._readmit_some(self._freed.popleft(), most_bytes=min(room, portion))
+
+    def _readmit_some(self, opportunity: Hashable, *, most_bytes: int) -> int:
+        """Put some roles of an opportunity before all else that waits for its batch."""
+        records = self.aside.freed_by(opportunity, most_bytes=most_bytes)
+        held_bytes = sum(record.held_bytes for record in records)
+        self.held_bytes += held_bytes
+        more_parked = self.aside.waits_for(opportunity)
+        self._lines[opportunity].readmit(records, more_parked=more_parked)
+        self._advance(opportunity)
+        return held_bytes
+
     def _try_place(self, record: OutboundRecord) -> bool:
         """Place a waiting record, if it heads all its lines and a batch may take it."""
         lines = {key: self._lines.pop(key) for key in record.ordering_keys}
-        heads_all = all(line.records[0] is record for line in lines.values())
-        goes_aside = heads_all and self.aside.joins(record, is_in_line=True)
+        heads_all = all(line.head is record for line in lines.values())
+        is_back = any(line.readmitted for line in lines.values())
+        goes_aside = heads_all and not is_back and self.aside.joins(record, is_in_line=True)
         batch = self._find_batch(record) if heads_all and not goes_aside else None
         if batch is not None or goes_aside:
             for line in lines.values():
                 line.pop()
-        self._lines.update({key: line for key, line in lines.items() if line.records})
+            self._freed.extend(key for key, line in lines.items() if line.awaits_parked)
+        self._lines.update({key: line for key, line in lines.items() if not line.is_over})
         if goes_aside:
             self.held_bytes -= record.held_bytes
             return True

@@ -60,3 +60,15 @@ def test_a_hash_of_zero_is_not_taken_for_an_empty_slot():
     assert 0 not in seen
     seen.add(0)
     assert 0 in seen
+
+
+def test_a_key_that_is_discarded_takes_no_other_with_it():
+    seen = KeyHashSet()
+    crowd = [*range(1023, 1024 * 300, 1024), *range(2, 9)]
+    for number in crowd:
+        seen.add(number)
+    for number in crowd[::2]:
+        seen.discard(number)
+        seen.discard(number)
+    assert [number for number in crowd if number in seen] == crowd[1::2]
+    assert len(seen) == len(crowd[1::2])

@@ -95,6 +95,18 @@ def test_where_the_opportunity_has_come_it_is_the_lead_that_is_missing(sandbox, 
     assert len(calls(sandbox, "sync role")) == 1
 
 
+def test_where_the_opportunity_was_deleted_again_that_is_the_reason(sandbox, singer, tmp_path):
+    path = tmp_path / "rejects.jsonl"
+    deleted = singer.record(externalOpportunityId="a", **DELETED)
+    messages = [singer.opportunity("a"), deleted, role(singer, "a"), singer.opportunity("a")]
+    messages += [role(singer, "a", lead=9)]
+    ended = run(singer, sandbox, *messages, max_rejects=2, rejects_path=str(path)).succeeded()
+    gone, no_lead = (reject["reasons"][0]["message"] for reject in rejects(path))
+    assert "its opportunity was deleted in this run" in gone
+    assert "so the lead does not exist" in no_lead
+    assert "1 deleted" in ended.closing
+
+
 @pytest.mark.parametrize("merge_versions", [True, False])
 def test_upserts_of_a_waiting_role_go_with_it(sandbox, singer, merge_versions):
     limits = {"limits": RunLimits(max_batch_records=1)}
@@ -159,6 +171,7 @@ def test_a_role_whose_opportunity_is_there_is_rejected_when_it_held_a_state_for_
         max_rejects=1,
         rejects_path=str(path),
         max_concurrent_calls=2,
+        calls_per_20_seconds=100,
     ).succeeded()
     (reject,) = rejects(path)
     assert "its opportunity is there, so the lead does not exist" in reject["reasons"][0]["message"]
@@ -173,9 +186,8 @@ def test_a_role_whose_opportunity_is_not_there_goes_on_waiting(sandbox, singer):
         singer.state(1),
         *(singer.opportunity(f"K{n}") for n in range(60)),
     ]
-    ended = run(
-        singer, sandbox, *messages, singer.opportunity("a"), singer.state(2), options=limits
-    ).succeeded()
+    messages += [singer.opportunity("a"), singer.state(2)]
+    ended = run(singer, sandbox, *messages, options=limits, calls_per_20_seconds=100).succeeded()
     assert ended.states[-1] == 2
     assert "roles: 1 created" in ended.closing
     assert len(calls(sandbox, "query opportunity")) >= 1

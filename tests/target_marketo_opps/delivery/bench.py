@@ -6,11 +6,11 @@ from concurrent.futures import Future
 from types import SimpleNamespace
 
 from marketo_opps import CallCounts, MarketoObject, Reason
-from marketo_opps.seen_keys import KeyHashSet
 from target_marketo_opps.delivery.batches import Operation, OutboundRecord
 from target_marketo_opps.delivery.calls_in_flight import CallsInFlight
 from target_marketo_opps.delivery.counters import RunCounters
 from target_marketo_opps.delivery.dispatcher import Dispatcher
+from target_marketo_opps.delivery.opportunity_history import OpportunityHistory
 from target_marketo_opps.delivery.outcome_recorder import OutcomeRecorder
 from target_marketo_opps.delivery.outcomes import CREATED, BatchResult, Outcome, RecordOutcome
 from target_marketo_opps.delivery.overdue_roles import OverdueRoles
@@ -64,7 +64,7 @@ class Bench:
                 OutcomeRecorder(self.counters, self.rejects),
                 self.rejects,
                 OverdueRoles(self.waiting.aside, calls, states, client, clock=self.clock),
-                accepted=KeyHashSet(),
+                history=OpportunityHistory(),
             ),
             shutdown=self.shutdown,
             progress=ProgressLog(

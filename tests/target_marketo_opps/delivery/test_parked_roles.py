@@ -52,9 +52,20 @@ def test_roles_are_taken_in_the_order_of_their_arrival(roles):
     assert told(roles.take_of_opportunity("a")) == [("a", 3), ("a", 1), ("a", 2)]
     assert len(roles) == 3
     assert roles.take_of_opportunity("a") == []
-    assert told(roles.take_some(2)) == [("b", 3), ("b", 1)]
-    assert told(roles.take_some(2)) == [("b", 2)]
+    assert told(roles.take_any()) == [("b", 3), ("b", 1), ("b", 2)]
     assert not roles
+
+
+def test_roles_are_taken_until_they_hold_so_many_bytes(roles):
+    for number in range(5):
+        roles.add(role("a", number))
+    each = roles.first_of_key(("a", "0", "buyer")).record.own_bytes
+    assert told(roles.take_any(most_bytes=1)) == [("a", 0)]
+    assert told(roles.take_of_opportunity("a", most_bytes=2 * each)) == [("a", 1), ("a", 2)]
+    assert roles.waits_for("a")
+    assert told(roles.take_of_key(("a", "4", "buyer"), most_bytes=each)) == [("a", 4)]
+    assert told(roles.take_of_opportunity("a", most_bytes=9 * each)) == [("a", 3)]
+    assert not roles.waits_for("a")
 
 
 def test_opportunities_are_asked_for_once_in_a_while(roles):

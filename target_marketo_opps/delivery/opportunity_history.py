@@ -1,0 +1,58 @@
+"""Remember what has become of opportunities in this run, as far as roles are concerned."""
+
+from __future__ import annotations
+
+import typing as t
+
+from marketo_opps import MarketoObject
+from marketo_opps.seen_keys import KeyHashSet
+from target_marketo_opps.delivery.batches import Operation
+
+if t.TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from target_marketo_opps.delivery.outcomes import BatchResult
+
+_ACCEPTED = "its opportunity was accepted in this run, so the lead does not exist"
+_DELETED = "its opportunity was deleted in this run"
+
+
+class OpportunityHistory:
+    """The ids of opportunities that Marketo has accepted in this run, and those deleted since."""
+
+    def __init__(self) -> None:
+        self._accepted = KeyHashSet()
+        self._deleted = KeyHashSet()
+
+    def add(self, result: BatchResult) -> list[Hashable]:
+        """Remember the result of a batch.
+
+        Returns:
+            The ordering keys of the opportunities that have been accepted.
+        """
+        target = result.batch.target
+        if target.obj is not MarketoObject.OPPORTUNITIES:
+            return []
+        records = enumerate(result.batch.records)
+        keys = [record.ordering_keys[0] for index, record in records if result.is_accepted(index)]
+        if target.operation is Operation.DELETE:
+            self._delete(keys)
+            return []
+        self._accept(keys)
+        return keys
+
+    def why_missing(self, opportunity: Hashable) -> str | None:
+        """Return why a role of an opportunity is refused for good, or None if it may still come."""
+        name = str(opportunity)
+        if name not in self._accepted:
+            return None
+        return _DELETED if name in self._deleted else _ACCEPTED
+
+    def _accept(self, keys: list[Hashable]) -> None:
+        for key in keys:
+            self._accepted.add(str(key))
+            self._deleted.discard(str(key))
+
+    def _delete(self, keys: list[Hashable]) -> None:
+        for key in keys:
+            self._deleted.add(str(key))
