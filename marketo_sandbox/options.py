@@ -16,6 +16,8 @@ ALL_PERMISSIONS = frozenset(
         "Read-Write Schema Custom Field",
         "Read-Only Activity",
         "Read-Write Activity",
+        "Read-Only Lead",
+        "Read-Write Lead",
     }
 )
 

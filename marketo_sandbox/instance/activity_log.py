@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from marketo_sandbox.instance.storage import Storage
     from marketo_sandbox.options import SandboxOptions
 
-MERGED, ADDED, REMOVED, UPDATED, DELETED = 32, 34, 35, 36, 37
+NEW_LEAD, MERGED, ADDED, REMOVED, UPDATED, DELETED = 12, 32, 34, 35, 36, 37
 
 # Marketo's retention page: most types 25 months, chatty ones 90 days, deleted leads 14 days.
 LONGEST_KEPT_DAYS = 760
@@ -36,13 +36,13 @@ def _type(number: int, name: str, description: str, primary: str, *others: str) 
 
 
 ROLE_NAME, IS_PRIMARY, VALUE_CHANGES = "Role", "Is Primary", "Data Value Changes"
-MERGE_IDS = "Merge IDs"
+MERGE_IDS, SOURCE_TYPE = "Merge IDs", "Source Type"
 DATA_TYPES = {"Opp ID": "integer", "Lead ID": "integer", IS_PRIMARY: "boolean"}
 _DEAL = ("Opp ID", ROLE_NAME, IS_PRIMARY)
 ACTIVITY_TYPES = (
     _type(1, "Visit Webpage", "User visits a web page", "Webpage ID", "Webpage URL"),
     _type(2, "Fill Out Form", "User fills out and submits form on web page", "Webform ID"),
-    _type(12, "New Lead", "New person/record is added to the database", "Lead ID", "Source Type"),
+    _type(NEW_LEAD, "New Lead", "New record is added to the database", "Lead ID", SOURCE_TYPE),
     _type(13, "Change Data Value", "Changed attribute value for a person", "Attribute Name"),
     _type(MERGED, "Merge Leads", "Two or more people are merged", "Lead ID", MERGE_IDS),
     _type(ADDED, "Add to Opportunity", "Person is added to an opportunity", *_DEAL),

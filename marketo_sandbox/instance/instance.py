@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from marketo_sandbox.instance.describe import OPPORTUNITY, ROLE, ObjectType
 from marketo_sandbox.instance.errors import RecordRefusedError
+from marketo_sandbox.instance.lead_database import to_stored_lead
 from marketo_sandbox.instance.leads import LeadKeeper
 from marketo_sandbox.instance.parameters import WriteRequest
 from marketo_sandbox.instance.records import decode, to_stored_record
 from marketo_sandbox.instance.seed import Seeder
+from marketo_sandbox.instance.storage import StaticList
 from marketo_sandbox.instance.subscription import Subscription
 from marketo_sandbox.instance.writing import RecordWriter
 
@@ -59,7 +61,17 @@ class Instance(Subscription):
     def add_leads(self, ids: Iterable[int]) -> None:
         """Add leads, so that they can have roles."""
         with self.lock, self.storage.transaction():
-            self.storage.add_leads(ids)
+            LeadKeeper(self.context).add(ids)
+
+    def add_lead_records(self, records: Iterable[Mapping[str, Any]]) -> list[int]:
+        """Add leads with fields of one's own; see ``LeadKeeper.add_records``."""
+        with self.lock, self.storage.transaction():
+            return LeadKeeper(self.context).add_records(records)
+
+    def leads(self, after: int = 0, limit: int = -1) -> list[dict[str, Any]]:
+        """Return leads as they are stored, dates in seconds since 1970, no nulls."""
+        with self.lock:
+            return [to_stored_lead(row) for row in self.storage.scan("lead", after, limit)]
 
     def merge_leads(self, kept: int, merged: Sequence[int], *, anew: bool = False) -> None:
         """Merge leads into the one that is kept; see ``LeadKeeper.merge``."""
@@ -74,6 +86,8 @@ class Instance(Subscription):
     def add_to_list(self, list_id: int, leads: Iterable[int]) -> None:
         """Add leads to a static list, which need not exist before."""
         with self.lock, self.storage.transaction():
+            now = int(self.clock.seconds())
+            self.storage.add_static_list(StaticList(list_id, f"List {list_id}", now))
             self.storage.add_list_members(list_id, leads)
 
     def lead_ids(self) -> list[int]:

@@ -1,8 +1,8 @@
-"""Leads that a user of Marketo merges or deletes, and what becomes of their roles."""
+"""Leads that a user of Marketo adds, merges or deletes, and what becomes of their roles."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from marketo_sandbox.instance.activity_log import (
     ADDED,
@@ -13,11 +13,20 @@ from marketo_sandbox.instance.activity_log import (
     Event,
 )
 from marketo_sandbox.instance.describe import ROLE
-from marketo_sandbox.instance.records import Keys, decode, encode, new_guid
+from marketo_sandbox.instance.lead_fields import ID, LEAD
+from marketo_sandbox.instance.lead_seed import lead_row, seeded_lead
+from marketo_sandbox.instance.records import (
+    Keys,
+    changed_fields,
+    decode,
+    encode,
+    merge_body,
+    new_guid,
+)
 from marketo_sandbox.instance.role_events import role_event
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from marketo_sandbox.instance.context import InstanceContext
     from marketo_sandbox.instance.storage import Row
@@ -35,7 +44,7 @@ class UnknownLeadError(ValueError):
 
 
 class LeadKeeper:
-    """Merge and delete leads, with their roles and the log's entries.
+    """Add, merge and delete leads, with their roles and the log's entries.
 
     Args:
         context: the storage and log to write to.
@@ -47,6 +56,29 @@ class LeadKeeper:
         self._clock = context.clock
         self._seed = context.options.seed
         self._keys = Keys(exact=context.options.exact_keys)
+
+    def add(self, ids: Iterable[int]) -> None:
+        """Add leads of these ids, as the seeder would have them; those that exist stay."""
+        now = int(self._clock.seconds())
+        rows = (lead_row(each, seeded_lead(each, self._seed), now) for each in ids)
+        self._storage.insert("lead", rows, known="IGNORE")
+
+    def add_records(self, records: Iterable[Mapping[str, Any]]) -> list[int]:
+        """Add leads with these fields; return their ids, which are new where none is given.
+
+        Raises:
+            ValueError: if a lead of that id exists.
+            RecordRefusedError: for a value that its field cannot take.
+        """
+        return [self._add_record(each) for each in records]
+
+    def _add_record(self, record: Mapping[str, Any]) -> int:
+        number = int(record.get(ID) or self._storage.next_id("lead"))
+        if self._storage.existing_leads([number]):
+            raise ValueError(f"lead {number} exists")
+        body = changed_fields(LEAD, record, (ID,), number)
+        self._storage.insert("lead", [lead_row(number, body, int(self._clock.seconds()))])
+        return number
 
     def merge(self, kept: int, merged: Sequence[int], *, anew: bool = False) -> None:
         """Merge leads into the one that is kept, which takes their roles over.
@@ -73,9 +105,19 @@ class LeadKeeper:
             if moved.key not in taken:
                 self._storage.insert("role", [self._renewed(role, moved) if anew else moved])
             taken.add(moved.key)
+        self._fill(kept, merged)
+        self._storage.move_list_members(merged, kept)
         self._storage.remove_leads(merged)
         ids = ",".join(map(str, merged))
         self._log.write([Event(MERGED, kept, kept, str(kept), {MERGE_IDS: ids})])
+
+    def _fill(self, kept: int, merged: Sequence[int]) -> None:
+        """Fill what the kept lead lacks with the values of those merged into it."""
+        (row,) = self._storage.find("lead", ID, [kept])
+        body: dict[str, Any] = {}
+        for other in self._storage.find("lead", ID, merged):
+            body = decode(other.body) | body
+        self._storage.update("lead", row._replace(body=merge_body(body, decode(row.body))))
 
     def delete(self, ids: Sequence[int]) -> None:
         """Delete leads and their roles; only "Delete Lead" is logged.

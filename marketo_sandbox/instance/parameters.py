@@ -202,8 +202,8 @@ def read_sync(parameters: Parameters) -> WriteRequest:
     Raises:
         CallRefusedError: 1003 for an unknown mode, or as ``read_input`` does.
     """
-    action = _read_choice(parameters, "action", ACTIONS)
-    mode = _read_choice(parameters, "dedupeBy", DEDUPE_MODES)
+    action = read_choice(parameters, "action", ACTIONS)
+    mode = read_choice(parameters, "dedupeBy", DEDUPE_MODES)
     # Adobe's pages disagree on the actions that respect dedupeBy; only updateOnly can use an id.
     by_id = mode == "idField" and action == "updateOnly"
     return WriteRequest(action, by_id, read_input(parameters))
@@ -215,11 +215,16 @@ def read_delete(parameters: Parameters) -> WriteRequest:
     Raises:
         CallRefusedError: 1003 for an unknown mode, or as ``read_input`` does.
     """
-    mode = _read_choice(parameters, "deleteBy", DEDUPE_MODES)
+    mode = read_choice(parameters, "deleteBy", DEDUPE_MODES)
     return WriteRequest("delete", mode == "idField", read_input(parameters))
 
 
-def _read_choice(parameters: Parameters, name: str, known: tuple[str, ...]) -> str:
+def read_choice(parameters: Parameters, name: str, known: tuple[str, ...]) -> str:
+    """Return a parameter that is one of a few words, by default the first.
+
+    Raises:
+        CallRefusedError: 1003 for any other.
+    """
     value = parameters.get(name)
     if value is None:
         return known[0]

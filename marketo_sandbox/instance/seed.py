@@ -17,6 +17,7 @@ from marketo_sandbox.instance.activity_log import (
 )
 from marketo_sandbox.instance.clock import DAY_SECONDS
 from marketo_sandbox.instance.describe import OPPORTUNITY, ROLE
+from marketo_sandbox.instance.lead_seed import seeded_leads
 from marketo_sandbox.instance.records import KEY_SEPARATOR, Keys, encode, mix, new_guid
 from marketo_sandbox.instance.storage import Row
 from marketo_sandbox.instance.values import AS_NUMBER_EVERY, AS_STRING_EVERY, format_datetime
@@ -91,7 +92,8 @@ class Seeder:
             history_days: age of the oldest opportunities.
         """
         lead_count = opportunities // 2 if leads is None else leads
-        self._storage.add_leads(range(1, lead_count + 1))
+        leads_to_add = seeded_leads(range(1, lead_count + 1), self._seed, self._now)
+        self._storage.insert("lead", leads_to_add, known="IGNORE")
         begin = self._storage.next_id("opportunity")
         for first in range(begin, begin + opportunities, BATCH):
             numbers = range(first, min(first + BATCH, begin + opportunities))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -19,16 +19,20 @@ CREATE TABLE IF NOT EXISTS {name} (
   guid TEXT NOT NULL, key TEXT NOT NULL, parent TEXT, lead INTEGER,
   body TEXT NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL
 );
+"""
+_KEYS = """
 CREATE INDEX IF NOT EXISTS {name}_guid ON {name} (guid);
 CREATE INDEX IF NOT EXISTS {name}_key ON {name} (key);
 """
 _SCHEMA = (
-    _TABLE.format(name="opportunity")
-    + _TABLE.format(name="role")
+    "".join(_TABLE.format(name=name) for name in ("opportunity", "role", "lead"))
+    + "".join(_KEYS.format(name=name) for name in ("opportunity", "role"))
     + """
 CREATE INDEX IF NOT EXISTS role_parent ON role (parent);
 CREATE INDEX IF NOT EXISTS role_lead ON role (lead);
-CREATE TABLE IF NOT EXISTS lead (id INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS static_list (
+  id INTEGER PRIMARY KEY, name TEXT NOT NULL, created INTEGER NOT NULL
+);
 CREATE TABLE IF NOT EXISTS list_member (list INTEGER, lead INTEGER, PRIMARY KEY (list, lead));
 CREATE TABLE IF NOT EXISTS activity (
   id INTEGER PRIMARY KEY AUTOINCREMENT, date INTEGER NOT NULL, visible REAL NOT NULL,
@@ -39,7 +43,7 @@ CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 )
 _COLUMNS = "id, guid, key, parent, lead, body, created, updated"
-TABLES = ("opportunity", "role", "lead", "list_member", "activity")
+TABLES = ("opportunity", "role", "lead", "static_list", "list_member", "activity")
 
 
 class Row(NamedTuple):
@@ -53,6 +57,14 @@ class Row(NamedTuple):
     body: str
     created: int
     updated: int
+
+
+class StaticList(NamedTuple):
+    """A static list, without its members."""
+
+    id: int
+    name: str
+    created: int
 
 
 class Storage:
@@ -120,9 +132,17 @@ class Storage:
         sql = f"SELECT COUNT(*) FROM {table}"  # noqa: S608 - a name of our own
         return int(self._db.execute(sql).fetchone()[0])
 
-    def insert(self, table: str, rows: Iterable[Row]) -> None:
-        """Insert records with their ids."""
-        sql = f"INSERT INTO {table} ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - a name of our own
+    def insert(
+        self, table: str, rows: Iterable[Row], *, known: Literal["ABORT", "IGNORE"] = "ABORT"
+    ) -> None:
+        """Insert records with their ids.
+
+        Args:
+            table: the object's table.
+            rows: the records.
+            known: "ABORT" to fail on an id that exists, "IGNORE" to keep that record as it is.
+        """
+        sql = f"INSERT OR {known} INTO {table} ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - a name of our own
         self._db.executemany(sql, rows)
 
     def update(self, table: str, row: Row) -> None:
@@ -172,10 +192,6 @@ class Storage:
         sql = f"SELECT {_COLUMNS} FROM {table} WHERE id > ? ORDER BY id LIMIT ? OFFSET ?"  # noqa: S608 - a name of our own
         return (Row._make(row) for row in self._db.execute(sql, (after, limit, offset)))
 
-    def add_leads(self, ids: Iterable[int]) -> None:
-        """Add leads, ignoring those that exist."""
-        self._db.executemany("INSERT OR IGNORE INTO lead VALUES (?)", ((each,) for each in ids))
-
     def existing_leads(self, ids: Sequence[int]) -> set[int]:
         """Return those of the ids whose leads exist."""
         marks = ",".join("?" * len(ids))
@@ -192,6 +208,32 @@ class Storage:
         """Add leads to a static list."""
         rows = [(list_id, lead) for lead in leads]
         self._db.executemany("INSERT OR IGNORE INTO list_member VALUES (?, ?)", rows)
+
+    def remove_list_member(self, list_id: int, lead: int) -> None:
+        """Remove a lead from a static list."""
+        self._db.execute("DELETE FROM list_member WHERE list = ? AND lead = ?", (list_id, lead))
+
+    def move_list_members(self, leads: Iterable[int], kept: int) -> None:
+        """Put a lead on all the static lists that others are on."""
+        sql = "INSERT OR IGNORE INTO list_member SELECT list, ? FROM list_member WHERE lead = ?"
+        self._db.executemany(sql, [(kept, lead) for lead in leads])
+
+    def add_static_list(self, each: StaticList) -> None:
+        """Add a static list, ignoring one that exists."""
+        self._db.execute("INSERT OR IGNORE INTO static_list VALUES (?, ?, ?)", each)
+
+    def static_lists(self, after: int = 0, limit: int = -1) -> list[StaticList]:
+        """Return static lists in order of their ids, those past ``after``."""
+        sql = "SELECT id, name, created FROM static_list WHERE id > ? ORDER BY id LIMIT ?"
+        return [StaticList._make(row) for row in self._db.execute(sql, (after, limit))]
+
+    def members(self, list_id: int, after: int, limit: int) -> list[Row]:
+        """Return leads on a static list in order of their ids, those past ``after``."""
+        sql = (
+            f"SELECT {_COLUMNS} FROM lead WHERE id > ? AND id IN"  # noqa: S608 - names of our own
+            " (SELECT lead FROM list_member WHERE list = ?) ORDER BY id LIMIT ?"
+        )
+        return [Row._make(row) for row in self._db.execute(sql, (after, list_id, limit))]
 
     def list_members(self, list_ids: Sequence[int]) -> set[int]:
         """Return the leads that are members of one of the static lists."""

@@ -15,8 +15,10 @@ from marketo_sandbox.instance.clock import Clock
 from marketo_sandbox.instance.context import InstanceContext
 from marketo_sandbox.instance.describe import MANAGED, ObjectType, with_api_names
 from marketo_sandbox.instance.errors import CallRefusedError
+from marketo_sandbox.instance.lead_database import LeadDatabase
 from marketo_sandbox.instance.limits import Limits
 from marketo_sandbox.instance.page_tokens import PageTokens, query_checksum
+from marketo_sandbox.instance.paging import Pager
 from marketo_sandbox.instance.parameters import (
     MAX_ACTIVITY_TYPES,
     MAX_LEADS,
@@ -50,8 +52,9 @@ Envelope = dict[str, Any]
 class Subscription:
     """A Marketo subscription as its API users see it: one method for each operation.
 
-    The operations take the parameters of a call and return the members of the response's envelope
-    besides ``requestId`` and ``success``; they raise ``CallRefusedError`` for what Marketo refuses.
+    Those on leads and static lists are methods of its ``lead_database``. The operations take the
+    parameters of a call and return the members of the response's envelope besides ``requestId`` and
+    ``success``; they raise ``CallRefusedError`` for what Marketo refuses.
 
     Every public method may be called from any thread.
 
@@ -95,6 +98,8 @@ class Subscription:
             bytes.fromhex(self.storage.keep_meta("page_token_key", None, secrets.token_hex(16))),
             int(self.storage.meta("page_token_generation") or 0),
         )
+        self._pager = Pager(self.page_tokens, self.options, self.random)
+        self.lead_database = LeadDatabase(self.context, self._pager, self.lock)
 
     def close(self) -> None:
         """Close the storage, having saved the usage counts and the clock in it."""
@@ -135,14 +140,14 @@ class Subscription:
             obj.name, request.field, request.values, request.fields, request.batch_size
         )
         with self.lock:
-            after = self._position(request.page_token, checksum)
-            size = self._page_size(request.batch_size)
+            after = self._pager.position(request.page_token, checksum)
+            size = self._pager.size(request.batch_size)
             rows = RecordReader(obj, self.context).find(request, after, size + 1)
         envelope: Envelope = {
             "result": [to_result(row, request.fields, seq) for seq, row in enumerate(rows[:size])]
         }
         reached = rows[:size][-1].id if rows else after
-        return envelope | self._onward(checksum, reached, more=len(rows) > size)
+        return envelope | self._pager.onward(checksum, reached, more=len(rows) > size)
 
     def sync(self, obj: ObjectType, parameters: Parameters) -> Envelope:
         """Create and update records."""
@@ -160,11 +165,11 @@ class Subscription:
         """Return a page of an object's fields as the schema endpoint shows them."""
         size = read_batch_size(parameters)
         checksum = query_checksum("fields", obj.name, size)
-        begin = self._position(read_page_token(parameters), checksum)
+        begin = self._pager.position(read_page_token(parameters), checksum)
         known = [each for each in obj.fields if each.name not in MANAGED]
         end = begin + size
         envelope: Envelope = {"result": [each.to_schema() for each in known[begin:end]]}
-        return envelope | self._onward(checksum, end, more=end < len(known))
+        return envelope | self._pager.onward(checksum, end, more=end < len(known))
 
     def field(self, obj: ObjectType, parameters: Parameters) -> Envelope:
         """Return one field, by its API name."""
@@ -227,18 +232,3 @@ class Subscription:
 
     def _writer(self, obj: ObjectType) -> RecordWriter:
         return RecordWriter(obj, self.context)
-
-    def _position(self, token: str | None, checksum: str) -> int:
-        return self.page_tokens.read(token, checksum)[0] if token else 0
-
-    def _onward(self, checksum: str, position: int, *, more: bool) -> Envelope:
-        """Return the members of a page's envelope that lead on to the next page."""
-        token = {"nextPageToken": self.page_tokens.make(checksum, [position])}
-        if "tokens-only" in self.options.dialects:
-            return token
-        return {**token, "moreResult": True} if more else {}
-
-    def _page_size(self, requested: int) -> int:
-        if requested > 1 and self.random.random() < self.options.short_pages:
-            return self.random.randrange(1, requested)
-        return requested

@@ -55,6 +55,7 @@ SEED = {
     "history_days": integer(1, 36_500),
 }
 LEADS = {"ids": list_of(integer(1))}
+NEW_LEADS = {**LEADS, "records": list_of(OBJECT)}
 MERGE = {"kept": integer(1), "merged": list_of(integer(1)), "anew": FLAG}
 LIST = {"list": integer(1), "leads": list_of(integer(1))}
 USAGE = {"calls": integer(0), "user": TEXT}
@@ -132,9 +133,12 @@ class Control:
         return {"today": self._instance.daily_usage.calls_today()}
 
     def leads(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Add the leads of ``ids``."""
-        validate(LEADS, parameters)
-        self._instance.add_leads(parameters["ids"])
+        """Add the leads of ``ids``, or those of ``records`` with fields of one's own."""
+        validate(NEW_LEADS, parameters)
+        if "records" in parameters:
+            self._instance.add_lead_records(parameters["records"])
+        else:
+            self._instance.add_leads(parameters["ids"])
         return self._instance.counts()
 
     def merge_leads(self, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -206,6 +210,11 @@ class Control:
     def roles(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Return roles as they are stored."""
         return self._records(ROLE, parameters)
+
+    def stored_leads(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Return leads as they are stored."""
+        after, limit = int(parameters.get("after", 0)), int(parameters.get("limit", -1))
+        return {"records": self._instance.leads(after, limit)}
 
     def _records(self, obj: Any, parameters: dict[str, Any]) -> dict[str, Any]:
         after, limit = int(parameters.get("after", 0)), int(parameters.get("limit", -1))

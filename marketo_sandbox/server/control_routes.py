@@ -41,6 +41,7 @@ def control_routes(api: Api) -> list[Route]:
         ("GET", "journal", control.journal),
         ("POST", "reset", control.reset),
         ("POST", "seed", control.seed),
+        ("GET", "leads", control.stored_leads),
         ("POST", "leads", control.leads),
         ("POST", "leads/merge", control.merge_leads),
         ("POST", "leads/delete", control.delete_leads),

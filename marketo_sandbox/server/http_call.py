@@ -75,8 +75,11 @@ class Call:
     @property
     def effective_method(self) -> str:
         """Return the method meant: ``POST`` with ``_method=GET`` is a long ``GET``."""
-        meant = self.query_parameters.get("_method", "").upper()
-        return "GET" if self.method == "POST" and meant == "GET" else self.method
+        if self.method != "POST":
+            return self.method
+        # Clients in the wild say it in the form instead.
+        meant = self.query_parameters.get("_method") or self.form_parameters.get("_method", "")
+        return "GET" if meant.upper() == "GET" else self.method
 
     @property
     def content_type(self) -> str:
@@ -98,11 +101,13 @@ class Call:
             CallRefusedError: 612 for a wrong content type, 609 for invalid JSON.
         """
         parameters = self.query_parameters
-        if self.method == "POST":
+        if self.method == "POST" or (self.method == "DELETE" and self.body):
             parameters |= self._body_parameters()
         return parameters
 
     def _body_parameters(self) -> dict[str, Any]:
+        if not self.body and not self.content_type:
+            return {}
         if self.effective_method == "GET" and self.content_type == FORM:
             return self.form_parameters
         if self.content_type != JSON:

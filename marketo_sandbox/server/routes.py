@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 READ = frozenset({"Read-Only Opportunity", "Read-Write Opportunity"})
 WRITE = frozenset({"Read-Write Opportunity"})
 SCHEMA = frozenset({"Read-Write Schema Standard Field", "Read-Write Schema Custom Field"})
+LEAD = frozenset({"Read-Only Lead", "Read-Write Lead"})
+LEAD_WRITE = frozenset({"Read-Write Lead"})
 ACTIVITY = frozenset({"Read-Only Activity", "Read-Write Activity"})
 
 
@@ -79,6 +81,38 @@ def _instance_operation(name: str) -> Operation:
     return lambda instance, parameters: getattr(instance, name)(parameters)
 
 
+def _lead_operation(name: str) -> Operation:
+    return lambda instance, parameters: getattr(instance.lead_database, name)(parameters)
+
+
+def _leads() -> list[Route]:
+    leads, members = "/rest/v1/leads", "/rest/v1/lists/{listId}/leads"
+    reads = (
+        ("describe_leads", f"{leads}/describe.json"),
+        ("describe_leads2", f"{leads}/describe2.json"),
+        ("query_leads", f"{leads}.json"),
+        ("lead", "/rest/v1/lead/{leadId}.json"),
+        ("static_lists", "/rest/v1/lists.json"),
+        ("static_list", "/rest/v1/lists/{listId}.json"),
+        ("list_members", f"{members}.json"),
+        # The older path, which has not gone.
+        ("list_members", "/rest/v1/list/{listId}/leads.json"),
+        ("are_members", f"{members}/ismember.json"),
+    )
+    writes = (
+        ("sync_leads", "POST", f"{leads}.json"),
+        ("add_members", "POST", f"{members}.json"),
+        ("remove_members", "DELETE", f"{members}.json"),
+    )
+    return [
+        *(Route(name, "GET", path, LEAD, _lead_operation(name)) for name, path in reads),
+        *(
+            Route(name, method, path, LEAD_WRITE, _lead_operation(name), writes=True)
+            for name, method, path in writes
+        ),
+    ]
+
+
 _FIELDS = "/rest/v1/opportunities/schema/fields"
 NO_PERMISSION: frozenset[str] = frozenset()
 
@@ -117,6 +151,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "activities", "GET", "/rest/v1/activities.json", ACTIVITY, _instance_operation("activities")
     ),
+    *_leads(),
     Route("usage", "GET", "/rest/v1/stats/usage.json", NO_PERMISSION, _instance_operation("usage")),
     Route(
         "usage_of_week",

@@ -99,6 +99,19 @@ def test_roles_are_written_and_read_by_their_compound_key(client, marketo_sandbo
     assert client.delete(ROLES, [encode_record(key)]).results[0].accepted
 
 
+def test_leads_are_looked_up_and_described(client, marketo_sandbox):
+    people = [{"email": f"p{number}@x.example"} for number in range(301)]
+    marketo_sandbox.instance.add_lead_records(people)
+    asked = {"filter_type": "email", "values": [each["email"] for each in people[1:]]}
+    page = client.leads(**asked, fields=["id", "email"], batch_size=200)
+    assert (page.more, len(page.records)) == (None, 200)
+    token = page.next_page_token
+    rest = client.leads(**asked, fields=["id", "email"], batch_size=200, next_page_token=token)
+    assert (rest.next_page_token, rest.records[-1]["email"]) == (None, "p300@x.example")
+    assert client.describe_leads().field("email").data_type == "email"
+    assert client.searchable_lead_fields() >= {"id", "email"}
+
+
 def test_300_long_ids_are_read_page_by_page_as_a_form(marketo_sandbox_factory, connect):
     sandbox = marketo_sandbox_factory(opportunities=300, seed=5)
     client = connect(sandbox)

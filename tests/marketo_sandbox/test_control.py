@@ -153,6 +153,19 @@ def test_opportunities_are_changed_as_a_user_of_marketo_would(api, control, sand
     assert len(api.log()) > logged
 
 
+def test_leads_are_added_with_fields_and_told_as_stored(control, sandbox):
+    people = [{"id": 7, "email": "a@b.example"}, {"email": "c@d.example"}]
+    assert control("POST", "leads", {"records": people}).json()["leads"] == 2
+    told = control("GET", "leads").json()["records"]
+    assert [(each["id"], each["email"]) for each in told] == [
+        (7, "a@b.example"),
+        (8, "c@d.example"),
+    ]
+    assert told == sandbox.instance.leads()
+    refused = control("POST", "leads", {"records": [{"id": 7}]})
+    assert (refused.status_code, refused.text) == (400, "lead 7 exists\n")
+
+
 def test_leads_are_made_known(api, control):
     api.sync([{"externalOpportunityId": "a", "name": "n"}])
     role = {"externalOpportunityId": "a", "leadId": 77, "role": "Captain"}

@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from marketo_sandbox.instance.describe import OPPORTUNITY, ROLE
+from marketo_sandbox.instance.lead_fields import LEAD
 from marketo_sandbox.server.routes import ROUTES
 
-FIELDS = sorted({*OPPORTUNITY.by_name, *ROLE.by_name, "nonsense"})
+FIELDS = sorted({*OPPORTUNITY.by_name, *ROLE.by_name, *LEAD.by_name, "nonsense"})
 # Numbers as JSON may spell them and Python's encoder does not: "@" marks them until they are sent.
 NUMBERS = st.sampled_from(
     [
@@ -27,6 +28,7 @@ ODD = st.sampled_from(
         *("2026-01-01", "9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00", "²"),
         *("2026-01-01T00:00:00+25:00", "2026-01-01T00:00", "\x00", "\x1f", "🚀", "A" * 48),
         *("dedupeFields", "idField", "createOnly", "updateOnly", "leadId", "role"),
+        *("email", "id", "createDuplicate"),
         *("10000001-0000-04a0-9d37-2e41caf806bc ",),
     ]
 )
@@ -41,6 +43,7 @@ NAMES = st.sampled_from(
     [
         *("filterType", "filterValues", "fields", "batchSize", "nextPageToken", "action"),
         *("dedupeBy", "deleteBy", "activityTypeIds", "leadIds", "sinceDatetime"),
+        *("lookupField", "id", "name"),
     ]
 )
 INPUT = st.one_of(VALUES, st.lists(st.one_of(RECORDS, VALUES), max_size=3), st.lists(RECORDS))
@@ -49,13 +52,17 @@ BODIES = st.builds(
     st.dictionaries(NAMES, VALUES, max_size=4),
     st.one_of(st.none(), INPUT),
 )
-SEARCHED = st.sampled_from([*OPPORTUNITY.searchable_alone, *ROLE.searchable_alone])
+SEARCHED = st.sampled_from(
+    [each for obj in (OPPORTUNITY, ROLE, LEAD) for each in obj.searchable_alone]
+)
 QUERIES = st.builds(
     lambda some, meant: some | meant,
     st.dictionaries(NAMES, st.one_of(ODD, NUMBERS), max_size=4),
     st.fixed_dictionaries({}, optional={"_method": st.just("GET"), "filterType": SEARCHED}),
 )
-PATHS = st.sampled_from([route.path.replace("{fieldApiName}", "name") for route in ROUTES])
+PATHS = st.sampled_from(
+    [route.path.format(fieldApiName="name", leadId=1, listId=5) for route in ROUTES]
+)
 LONG_GET = {"_method": "GET"}
 SCHEMA = "/rest/v1/opportunities/schema/fields.json"
 DEALS = "/rest/v1/opportunities.json"

@@ -12,7 +12,7 @@ from marketorestpython.helper.http_lib import HttpLib
 @pytest.fixture
 def client(sandbox, monkeypatch):
     # It sleeps a fifth of a second before each call; the closure's first cell holds that.
-    for verb in ("get", "post"):
+    for verb in ("get", "post", "delete"):
         limited = getattr(HttpLib, verb).__wrapped__
         for cell in limited.__closure__:
             if isinstance(cell.cell_contents, float):
@@ -107,6 +107,44 @@ def test_it_reads_the_log_until_a_moment(client, sandbox):
     assert [each["leadId"] for each in found] == [7, 8]
     members = client.execute(**log, sinceDatetime=since, leadIds="9")
     assert [each["leadId"] for each in members] == [9]
+
+
+def test_it_describes_leads(client):
+    fields = client.execute(method="describe")
+    assert "email" in {each["rest"]["name"] for each in fields if "rest" in each}
+    (searchable,) = client.execute(method="describe2")
+    assert ["email"] in searchable["searchableFields"]
+
+
+def test_it_writes_and_reads_leads(client):
+    people = [{"email": f"a{number}@b.example", "firstName": "A"} for number in range(3)]
+    created = client.execute(method="create_update_leads", leads=people)
+    assert [each["status"] for each in created] == ["created"] * 3
+    found = client.execute(
+        method="get_multiple_leads_by_filter_type",
+        filterType="email",
+        filterValues=[each["email"] for each in people],
+        fields="email,firstName",
+        batchSize=2,
+    )
+    assert [each["email"] for each in found] == [each["email"] for each in people]
+    (lead,) = client.execute(method="get_lead_by_id", id=created[1]["id"])
+    assert lead["email"] == "a1@b.example"
+
+
+def test_it_reads_and_changes_static_lists(client, sandbox):
+    sandbox.instance.add_leads(range(1, 5))
+    sandbox.instance.add_to_list(5, [1, 2, 3])
+    assert [each["id"] for each in client.execute(method="get_multiple_lists")] == [5]
+    members = {"method": "get_multiple_leads_by_list_id", "listId": 5}
+    assert [each["id"] for each in client.execute(**members)] == [1, 2, 3]
+    paged = client.execute(**members, fields="id", batchSize=2)
+    assert paged == [{"id": 1}, {"id": 2}, {"id": 3}]
+    added = client.execute(method="add_leads_to_list", listId=5, id=[4])
+    removed = client.execute(method="remove_leads_from_list", listId=5, id=[1])
+    assert [each["status"] for each in added + removed] == ["added", "removed"]
+    told = client.execute(method="member_of_list", listId=5, id=[1, 4])
+    assert [each["status"] for each in told] == ["notmemberof", "memberof"]
 
 
 def test_it_reads_usage_and_errors(client):

@@ -19,8 +19,8 @@ from marketo_sandbox.server.routes import IDENTITY_PATH, ROUTES
 
 DESCRIPTION = json.loads(Path(__file__).with_name("adobe_answers.json").read_text("utf-8"))
 PATHS = DESCRIPTION["paths"]
-OPEN = "CustomObject"
-"""A record: its fields are the instance's own, so that any member may be there."""
+OPEN = {"CustomObject", "Lead"}
+"""Records: their fields are the instance's own, so that any member may be there."""
 
 RECORDED = "recorded answers leave empty members out"
 PRINTED = "Adobe's printed and recorded answers have it so"
@@ -44,7 +44,7 @@ DESCRIBE_DEVIATIONS = {"result/*/status: missing"}
 
 
 def _closed(definition, name):
-    return definition if name == OPEN else {**definition, "additionalProperties": False}
+    return definition if name in OPEN else {**definition, "additionalProperties": False}
 
 
 DEFINITIONS = {
@@ -84,6 +84,7 @@ def _named(error):
 
 
 LOG = "/rest/v1/activities.json"
+LEADS = "/rest/v1/leads.json"
 OPPORTUNITIES = "/rest/v1/opportunities.json"
 ROLES = "/rest/v1/opportunities/roles.json"
 BUYER = {"externalOpportunityId": "a", "leadId": 1, "role": "Buyer"}
@@ -95,6 +96,7 @@ def api(sandbox, caller_of):
     caller = caller_of(sandbox)
     sandbox.seed(20, leads=9)
     sandbox.instance.merge_leads(1, [2])
+    sandbox.instance.add_to_list(5, [1, 3])
     return caller
 
 
@@ -122,9 +124,32 @@ def answers(api):
     fields = "/rest/v1/opportunities/schema/fields"
     yield f"{fields}.json", "get", api.get(f"{fields}.json", batchSize="5")
     yield f"{fields}/{{fieldApiName}}.json", "get", api.get(f"{fields}/name.json")
+    yield from answers_about_leads(api)
     for name in ("usage", "usage/last7days", "errors", "errors/last7days"):
         yield f"/rest/v1/stats/{name}.json", "get", api.get(f"/rest/v1/stats/{name}.json")
     yield IDENTITY_PATH, "get", api.token()
+
+
+def answers_about_leads(api):
+    people = {"filterType": "id", "filterValues": "1,3,4"}
+    for path, asked in (
+        ("leads", people),
+        ("leads", people | {"batchSize": "2"}),
+        ("leads/describe", {}),
+        ("leads/describe2", {}),
+        ("lists", {"batchSize": "1"}),
+    ):
+        yield f"/rest/v1/{path}.json", "get", api.get(f"/rest/v1/{path}.json", **asked)
+    address = {"email": "a@b.example"}
+    yield LEADS, "post", api.sync([address, address, {}, {"email": "c@d.example"}], LEADS)
+    yield "/rest/v1/lead/{leadId}.json", "get", api.get("/rest/v1/lead/1.json")
+    yield "/rest/v1/lists/{listId}.json", "get", api.get("/rest/v1/lists/5.json")
+    for path in ("lists/{listId}/leads", "list/{listId}/leads", "lists/{listId}/leads/ismember"):
+        answer = api.get(f"/rest/v1/{path.format(listId=5)}.json", id="1,3,99")
+        yield f"/rest/v1/{path}.json", "get", answer
+    for method in ("post", "delete"):
+        answer = api.send(method.upper(), "/rest/v1/lists/5/leads.json?id=1,99").json()
+        yield "/rest/v1/lists/{listId}/leads.json", method, answer
 
 
 def test_every_deviation_from_adobes_description_is_known(api):

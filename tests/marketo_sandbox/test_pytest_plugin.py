@@ -64,7 +64,7 @@ def test_an_unknown_route_fails_the_test_in_which_it_is_asked_for(run):
 import requests
 
 def test_wrong(marketo_sandbox):
-    requests.get(marketo_sandbox.endpoint + "/rest/v1/leads.json")
+    requests.get(marketo_sandbox.endpoint + "/rest/v1/companies.json")
 
 def test_right(marketo_sandbox):
     pass
@@ -97,7 +97,7 @@ def test_a_test_may_take_note_of_a_problem(run):
 import requests
 
 def test_noted(marketo_sandbox):
-    requests.get(marketo_sandbox.endpoint + "/rest/v1/leads.json")
+    requests.get(marketo_sandbox.endpoint + "/rest/v1/companies.json")
     assert len(marketo_sandbox.acknowledge_problems()) == 1
 """
     )
