@@ -11,6 +11,12 @@ from tap_marketo_opps.field_metadata import FIELDS
 from tap_marketo_opps.finding.activity_log import ACTIVITIES, ACTIVITY_DATE, LEAD_ID
 
 ATTRIBUTES = "attributes"
+DELETED_AT = "_sdc_deleted_at"
+DELETED_AT_SCHEMA = {
+    "type": ["string", "null"],
+    "format": "date-time",
+    "description": "When Marketo was found not to have it any more, by find_by reconcile",
+}
 
 _ACTIVITY_FIELDS = {
     MARKETO_GUID: "string",
@@ -37,6 +43,11 @@ _FIELD_FIELDS = {
 
 _DATA_TYPES = {"integer": "integer", "number": "float", "boolean": "boolean"}
 _DATA_TYPES_BY_FORMAT = {"date": "date", "date-time": "datetime"}
+
+
+def with_deletion_mark(schema: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return a schema of what may be gone: it has a property that says since when."""
+    return {**schema, "properties": {**schema["properties"], DELETED_AT: DELETED_AT_SCHEMA}}
 
 
 def activities_schema() -> dict[str, t.Any]:

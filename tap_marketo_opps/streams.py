@@ -10,12 +10,14 @@ import typing as t
 from marketo_opps import AccessDeniedError
 from marketo_opps.fields import UPDATED_AT
 from marketo_opps.plugin.workers import Workers
+from tap_marketo_opps.deletion_mark import add_mark, make_mark_automatic
 from tap_marketo_opps.errors import FieldsDeniedError
 from tap_marketo_opps.field_metadata import FIELDS, FieldReader
 from tap_marketo_opps.finding.activity_log import ACTIVITIES, ACTIVITY_DATE, activity_type_id
 from tap_marketo_opps.marketo_stream import MarketoStream
 from tap_marketo_opps.schemas import (
     ATTRIBUTES,
+    DELETED_AT,
     activities_schema,
     description_from_properties,
     fields_schema,
@@ -29,6 +31,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from singer_sdk import Tap
+    from singer_sdk.singerlib import Catalog, MetadataMapping
 
     from marketo_opps import MarketoClient, Record
     from tap_marketo_opps.finding.activity_types import FollowedTypes
@@ -95,6 +98,28 @@ class LookupStream(MarketoStream):
         """Run what finds this stream's records, unless it was run for an earlier stream."""
         run = self._start_run(self)
         return iter(()) if run is None else run.pages()
+
+
+class DeletableStream(LookupStream):
+    """A stream of what may be deleted: its SCHEMA has a mark, which Marketo is never asked for."""
+
+    def apply_catalog(self, catalog: Catalog) -> None:
+        """Apply a catalog, which may be older than the mark."""
+        if entry := catalog.get_stream(self.name):
+            add_mark(entry)
+        super().apply_catalog(catalog)
+
+    @property
+    def metadata(self) -> MetadataMapping:
+        """Return what is said of the properties: the mark comes along with any of them."""
+        metadata = super().metadata
+        make_mark_automatic(metadata)
+        return metadata
+
+    @functools.cached_property
+    def selected_fields(self) -> tuple[str, ...]:
+        """Return the fields to ask for and to emit."""
+        return tuple(name for name in super().selected_fields if name != DELETED_AT)
 
 
 class OpportunityActivitiesStream(LookupStream):

@@ -27,7 +27,7 @@ from tap_marketo_opps.descriptions import Descriptions
 from tap_marketo_opps.field_metadata import FIELDS
 from tap_marketo_opps.finding import activity_log
 from tap_marketo_opps.finding.finders import OPPORTUNITIES, ROLES
-from tap_marketo_opps.schemas import keys_schema
+from tap_marketo_opps.schemas import keys_schema, with_deletion_mark
 from tap_marketo_opps.settings import (
     BY_ACTIVITIES,
     BY_FILTER,
@@ -39,6 +39,7 @@ from tap_marketo_opps.settings import (
 from tap_marketo_opps.singer_writer import MessageWriter, encode_state
 from tap_marketo_opps.stream_maps import new_mapper, register
 from tap_marketo_opps.streams import (
+    DeletableStream,
     LookupStream,
     OpportunityActivitiesStream,
     OpportunityFieldsStream,
@@ -138,7 +139,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
     def discover_streams(self) -> Sequence[MarketoStream]:
         """Return all streams; with a catalog no call is made."""
         streams: list[MarketoStream] = [
-            LookupStream(self, name, schema, self.run_started_by)
+            DeletableStream(self, name, with_deletion_mark(schema), self.run_started_by)
             for name in _PAIR
             if (schema := self._pair_schema(name)) is not None
         ]

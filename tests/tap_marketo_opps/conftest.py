@@ -13,6 +13,14 @@ from tests.tap_marketo_opps.helpers import UnpacedTap
 FAST = {"enforced": False}
 
 
+def pytest_collection_modifyitems(items):
+    """Let the SDK's suite find no record with the mark: only `reconcile` emits any."""
+    for item in items:
+        if item.name.endswith("[opportunities._sdc_deleted_at]"):
+            nothing = "ignore:No records were available to test"
+            item.add_marker(pytest.mark.filterwarnings(nothing))
+
+
 class KilledError(BaseException):
     """The process is gone, whatever it was about to do."""
 

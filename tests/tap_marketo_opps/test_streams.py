@@ -94,7 +94,8 @@ def test_a_key_that_a_catalog_deselects_is_in_the_schema_as_in_the_records(
         if item["breadcrumb"]:
             item["metadata"] = {"selected": item["breadcrumb"][-1] == "name"}
     output = sync(by_filter(sandbox), catalog=catalog)
-    assert {*output.schema()["properties"]} == {"marketoGUID", "updatedAt", "name"}
+    properties = {"marketoGUID", "updatedAt", "name", "_sdc_deleted_at"}
+    assert {*output.schema()["properties"]} == properties
     assert {*output.records()[0]} == {"marketoGUID", "updatedAt", "name"}
 
 
@@ -104,6 +105,33 @@ def test_a_catalog_without_metadata_selects_all_fields(sandbox, catalog_of, sync
     entry["metadata"] = []
     output = sync(by_filter(sandbox), catalog={"streams": [entry]})
     assert output.schema()["properties"] == entry["schema"]["properties"]
+
+
+MARK = {"type": ["string", "null"], "format": "date-time"}
+
+
+@pytest.mark.parametrize("metadata", ["as discovered", "deselected", "older", "none"])
+def test_a_catalog_of_any_age_has_the_mark_of_what_is_gone(sandbox, catalog_of, sync, metadata):
+    catalog = catalog_of(sandbox, "opportunities", "opportunity_roles")
+    pair = [_entry(catalog), _entry(catalog, "opportunity_roles")]
+    for entry in pair:
+        (mark,) = (each for each in entry["metadata"] if "_sdc_deleted_at" in each["breadcrumb"])
+        assert mark["metadata"] == {"inclusion": "automatic"}
+        if metadata == "deselected":
+            mark["metadata"] = {"inclusion": "available", "selected": False}
+        if metadata in {"older", "none"}:
+            entry["metadata"].remove(mark)
+            del entry["schema"]["properties"]["_sdc_deleted_at"]
+        if metadata == "none":
+            entry["metadata"] = []
+    output = sync(by_filter(sandbox), catalog={"streams": pair})
+    for stream in ("opportunities", "opportunity_roles"):
+        schema = output.schema(stream)["properties"]["_sdc_deleted_at"]
+        assert {name: schema[name] for name in MARK} == MARK
+        assert "_sdc_deleted_at" not in output.records(stream)[0]
+    calls = [c["parameters"]["fields"] for c in sandbox.journal() if "query" in c["operation"]]
+    assert calls
+    assert "_sdc_deleted_at" not in str(calls)
 
 
 @pytest.mark.parametrize("missing", [["marketoGUID"], ["updatedAt"], ["marketoGUID", "updatedAt"]])
