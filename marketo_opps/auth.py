@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import re
 import threading
 import typing as t
@@ -18,6 +17,7 @@ from marketo_opps.errors import (
     ServerError,
     UnexpectedResponseError,
 )
+from marketo_opps.field_types import exact_number
 from marketo_opps.redaction import REDACTOR
 from marketo_opps.wire import BeyondMeasureError, decode_response
 
@@ -185,10 +185,10 @@ def _said(members: Mapping[str, t.Any]) -> str:
 
 def _life_seconds(members: Mapping[str, t.Any]) -> float:
     try:
-        life = float(members["expires_in"])
-    except (KeyError, TypeError, ValueError, OverflowError):
-        life = 0.0
-    return max(life, _SHORTEST_LIFE_SECONDS) if math.isfinite(life) else _SHORTEST_LIFE_SECONDS
+        life = float(exact_number(members["expires_in"]))
+    except (KeyError, ValueError):
+        return _SHORTEST_LIFE_SECONDS
+    return max(life, _SHORTEST_LIFE_SECONDS)
 
 
 def _members(response: HttpResponse) -> dict[str, t.Any]:

@@ -25,6 +25,7 @@ from marketo_opps.errors import (
     UnexpectedResponseError,
     beyond_documentation,
 )
+from marketo_opps.field_types import whole_number
 from marketo_opps.models import (
     BatchOutcome,
     CallCounts,
@@ -397,7 +398,7 @@ class MarketoClient:
         call = Call("GET", "/v1/activities/types.json", permissions=_READ_ACTIVITY)
         envelope = self._loop.make(call)
         try:
-            return {kind["name"]: int(kind["id"]) for kind in envelope.result}
+            return {kind["name"]: whole_number(kind["id"]) for kind in envelope.result}
         except (KeyError, TypeError, ValueError):
             what = "an activity type without name or id"
             raise _beyond_documentation(call, envelope, what) from None

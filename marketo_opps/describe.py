@@ -10,6 +10,7 @@ import logging
 import typing as t
 from decimal import Decimal
 
+from marketo_opps.field_types import whole_number
 from marketo_opps.fields import EXTERNAL_ID, MARKETO_GUID
 from marketo_opps.models import FieldDescription, MarketoObject, ObjectDescription
 
@@ -111,7 +112,7 @@ def _text(value: t.Any) -> str:
 
 def _length(value: t.Any) -> int | None:
     try:
-        length = int(_text(value))
+        length = whole_number(value)
     except ValueError:
         return None
     return length if length > 0 else None

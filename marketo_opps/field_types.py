@@ -52,7 +52,7 @@ def _read_number(value: t.Any) -> int | Decimal | None:
         return _finite(value)
     if value.__class__ is str and _PLAIN_NUMBER.fullmatch(value):
         return Decimal(value)
-    return None if _is_blank(value) else _exact_number(value)
+    return None if _is_blank(value) else exact_number(value)
 
 
 def _read_boolean(value: t.Any) -> bool | None:
@@ -88,14 +88,19 @@ def whole_number(value: t.Any) -> int:
     """
     if isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
         return int(value)
-    number = _exact_number(value)
+    number = exact_number(value)
     # Not by division, which is limited to the digits of the decimal context.
     if isinstance(number, Decimal) and number != number.to_integral_value():
         raise ValueError("it has a fraction")
     return int(number)
 
 
-def _exact_number(value: t.Any) -> int | Decimal:
+def exact_number(value: t.Any) -> int | Decimal:
+    """Return a finite number with all its digits, however it is spelt.
+
+    Raises:
+        ValueError: it is none; other digits than ASCII and underscores make none.
+    """
     if isinstance(value, bool):
         raise ValueError("it is a boolean")  # noqa: TRY004 - a value that does not fit, as others
     if isinstance(value, list | dict):
@@ -134,7 +139,7 @@ def _plain_boolean(value: t.Any) -> bool:
 
 def _numeric_boolean(value: t.Any) -> bool:
     """Return 1.0 as true and 0.0 as false: what has gone through a table of numbers looks so."""
-    if not isinstance(value, list | dict) and (number := _exact_number(value)) in {0, 1}:
+    if not isinstance(value, list | dict) and (number := exact_number(value)) in {0, 1}:
         return number == 1
     raise ValueError("it is neither true nor false")
 

@@ -8,6 +8,7 @@ from operator import attrgetter
 
 from marketo_opps.envelope import read_reasons
 from marketo_opps.errors import UnexpectedResponseError
+from marketo_opps.field_types import whole_number
 from marketo_opps.models import Reason, RecordResult
 
 if t.TYPE_CHECKING:
@@ -63,8 +64,8 @@ def _record_result(index: int, item: Mapping[str, t.Any]) -> RecordResult:
 
 
 def _parse_seq(seq: t.Any) -> int:
-    """Return seq as an int, or -1 if it is not a number."""
+    """Return seq as an int, or -1 if it is not a whole number."""
     try:
-        return int(seq)
-    except (TypeError, ValueError, ArithmeticError):
+        return whole_number(seq)
+    except ValueError:
         return -1

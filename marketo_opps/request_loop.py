@@ -18,6 +18,7 @@ from marketo_opps.auth import (
 from marketo_opps.call import SERVER_TIMEOUT_SECONDS, Call, CallAttempts
 from marketo_opps.envelope import read_response
 from marketo_opps.errors import MarketoError, Recovery, beyond_documentation
+from marketo_opps.field_types import whole_number
 from marketo_opps.models import CallCounts
 from marketo_opps.pacing import PACING_WINDOW_SECONDS, Pacer
 from marketo_opps.quota import DailyCallLimit
@@ -108,8 +109,8 @@ class RequestLoop:
         call = Call("GET", "/v1/stats/usage.json", subject_to_daily_limit=False)
         usage = self.make(call)
         try:
-            return sum(int(day.get("total") or 0) for day in usage.result)
-        except (AttributeError, TypeError, ValueError, ArithmeticError):
+            return sum(whole_number(day.get("total") or 0) for day in usage.result)
+        except (AttributeError, TypeError, ValueError):
             what = "a total of calls that is no number"
             raise beyond_documentation(call.name, usage.request_id, what) from None
 

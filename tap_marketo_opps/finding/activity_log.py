@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from marketo_opps import FieldDescription, LogPaging, PageTokenError
 from marketo_opps.errors import UnexpectedResponseError
+from marketo_opps.field_types import whole_number
 from marketo_opps.fields import MARKETO_GUID, reader
 from marketo_opps.seen_keys import KeyHashSet
 from tap_marketo_opps.finding.activity_types import followed_types
@@ -62,8 +63,8 @@ def read_followed_types(client: MarketoClient) -> FollowedTypes:
 def activity_type_id(activity: Record) -> int:
     """Return the id of its type; 0 if there is none that can be read."""
     try:
-        return int(activity["activityTypeId"])
-    except (KeyError, TypeError, ValueError, OverflowError):
+        return whole_number(activity["activityTypeId"])
+    except (KeyError, ValueError):
         return 0
 
 

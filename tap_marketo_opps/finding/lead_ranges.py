@@ -7,7 +7,7 @@ import re
 from marketo_opps.field_types import whole_number
 
 LABEL_SEPARATOR = ", "
-_LABEL = re.compile(r"lead_ids (\d{1,18})-(\d{1,18})")
+_LABEL = re.compile(r"lead_ids ([0-9]{1,18})-([0-9]{1,18})")
 
 
 def range_digest(first: int, last: int) -> str:

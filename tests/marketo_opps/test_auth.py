@@ -194,7 +194,7 @@ def test_a_token_is_used_until_it_ends_and_not_longer(instance, client, fake_tim
     assert used == ["first-token", "first-token", "second-token"]
 
 
-@pytest.mark.parametrize("life", [0, 1, None, "soon"])
+@pytest.mark.parametrize("life", [0, 1, None, "soon", "3_600", True, "\u0663\u0660"])
 def test_a_token_in_its_last_second_is_tried_once_all_the_same(
     life, instance, client, fake_time, success
 ):

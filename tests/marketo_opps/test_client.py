@@ -539,7 +539,7 @@ class TestActivities:
     def test_types_come_by_name(self, instance, client, success):
         instance.answers(
             "activities/types.json",
-            success({"id": 34, "name": "Add to Opportunity"}, {"id": "36", "name": "Update"}),
+            success({"id": 34.0, "name": "Add to Opportunity"}, {"id": "36.0", "name": "Update"}),
         )
         assert client.activity_types() == {"Add to Opportunity": 34, "Update": 36}
 
@@ -688,7 +688,9 @@ def test_a_description_without_fields_is_told(description, instance, client, suc
         client.describe(OPPORTUNITIES)
 
 
-@pytest.mark.parametrize("kind", [{"id": 3}, {"name": "x", "id": None}, None])
+@pytest.mark.parametrize(
+    "kind", [{"id": 3}, {"name": "x", "id": None}, {"name": "x", "id": "1_0"}, None]
+)
 def test_an_activity_type_without_name_or_id_is_told(instance, client, success, kind):
     instance.answers("activities/types.json", success(kind))
     with pytest.raises(UnexpectedResponseError, match=r"without name or id.*requestId r#1"):

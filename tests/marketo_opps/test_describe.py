@@ -114,8 +114,8 @@ def test_a_display_name_may_be_a_number_or_missing(told, read):
 @pytest.mark.parametrize(
     ("told", "read"),
     [
-        *((each, 255) for each in (255, "255", " 255 ", Decimal(255))),
-        *((each, None) for each in (None, "", "long", 0, -1, True, [], "9" * 5000)),
+        *((each, 255) for each in (255, "255", " 255 ", Decimal("255.0"))),
+        *((each, None) for each in (None, "", "long", "2_5", "\u0662", 0, True, [], "9" * 5000)),
     ],
 )
 def test_a_length_may_be_text(told, read):

@@ -69,7 +69,10 @@ def test_a_status_that_is_no_success_is_not_accepted_and_has_a_reason(status):
         [{"seq": 0, "status": "created"}, {"seq": 1}],
         [{"seq": 0, "status": "created"}, "created"],
         [{"seq": 0, "status": "created"}, {"seq": "first", "status": "created"}],
-        [{"seq": 0, "status": "created"}, {"seq": [1], "status": "created"}],
+        *(
+            [{"seq": 0, "status": "created"}, {"seq": seq, "status": "created"}]
+            for seq in ([1], 1.5, "0_1", "\u0661", True)
+        ),
     ],
 )
 def test_results_that_do_not_match_the_input_one_by_one_are_not_trusted(items):
@@ -90,7 +93,7 @@ def test_a_seq_may_be_text_and_a_guid_a_number():
     results = read_record_results(
         "POST /x",
         envelope(
-            {"seq": "1", "status": "updated", "marketoGUID": 5}, {"seq": "0", "status": "updated"}
+            {"seq": "1.0", "status": "updated", "marketoGUID": 5}, {"seq": "0", "status": "updated"}
         ),
         sent=2,
     )

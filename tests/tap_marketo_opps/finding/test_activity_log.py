@@ -229,7 +229,11 @@ def test_entries_that_are_read_again_are_not_counted(client):
 
 
 @pytest.mark.parametrize(
-    ("sent", "kind"), [(36, 36), ("36", 36), (None, 0), ("x", 0), ({}, 0), (float("inf"), 0)]
+    ("sent", "kind"),
+    [
+        *((each, 36) for each in (36, "36", 36.0, "36.0", "3.6e1")),
+        *((each, 0) for each in (None, "x", {}, float("inf"), 36.5, "3_6", "\u0663\u0666")),
+    ],
 )
 def test_a_type_is_read_in_any_form(sent, kind):
     assert activity_type_id({"activityTypeId": sent}) == kind
