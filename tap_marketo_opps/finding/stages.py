@@ -14,6 +14,7 @@ from marketo_opps.keys import comparable_key
 from marketo_opps.seen_keys import KeyHashSet
 from tap_marketo_opps.finding.page_result import PageResult, never_force
 from tap_marketo_opps.finding.positions import PositionError, is_place_in_scan
+from tap_marketo_opps.wording import counted
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -24,6 +25,8 @@ if t.TYPE_CHECKING:
     from tap_marketo_opps.finding.resume_point import Position
 
 _LOGGER = logging.getLogger("tap-marketo-opps")
+
+_KEY_FIELDS = frozenset({EXTERNAL_ID, MARKETO_GUID, "leadId"})
 
 MAX_REFUSALS = 5
 """How often a page token may be refused.
@@ -182,7 +185,9 @@ class KeyedStage:
         missing = [key for key in cursor.keys if comparable_key(key) not in cursor.matched]
         self.unmatched += len(missing)
         if missing:
-            _LOGGER.debug("No %s has %s in %s", self.stream, self._key_field, missing)
+            # Of customers' records no log line holds anything but keys, and any field is looked up.
+            named = missing if self._key_field in _KEY_FIELDS else counted(len(missing), "value")
+            _LOGGER.debug("No %s has %s in %s", self.stream, self._key_field, named)
 
 
 class KeyScan(KeyedStage):

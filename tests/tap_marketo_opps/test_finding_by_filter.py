@@ -79,6 +79,19 @@ def test_values_that_match_nothing_are_counted_and_named_at_debug_level(
     assert {record.levelname for record in named} == {"DEBUG"}
 
 
+def test_values_that_are_no_keys_stay_out_of_the_log_at_any_level(
+    sandbox, catalog_of, sync, caplog
+):
+    caplog.set_level("DEBUG")
+    values = [f"Nowhere {number}" for number in range(300)]
+    sync(
+        {**sandbox.credentials, "filter_type": "region", "filter_values": values},
+        catalog=catalog_of(sandbox, "opportunities"),
+    )
+    assert "No opportunities has region in 300 values" in caplog.text
+    assert "Nowhere" not in caplog.text
+
+
 def test_case_and_blanks_around_do_not_make_a_value_missing(sandbox, catalog_of, sync, caplog):
     caplog.set_level("INFO")
     value = next(i for i in _ids(sandbox) if i.startswith("OPP"))
