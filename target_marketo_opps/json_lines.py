@@ -6,6 +6,7 @@ import codecs
 import json
 import math
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import msgspec
@@ -92,7 +93,14 @@ def source_record(line: bytes) -> dict[str, t.Any]:
     Records are kept as the bytes they came in, and decoded again where they are needed again: that
     takes a fraction of the memory that a decoded record does.
     """
-    return t.cast("dict[str, t.Any]", decode(line)["record"])
+    try:
+        message = decode(line)
+    except ValueError:
+        # It was decoded with fewer calls around, which leave more of the interpreter's limit of
+        # recursion to its nesting. A thread of its own has the fewest.
+        with ThreadPoolExecutor(max_workers=1) as alone:
+            message = alone.submit(decode, line).result()
+    return t.cast("dict[str, t.Any]", message["record"])
 
 
 def _decode_leniently(line: bytes) -> t.Any:

@@ -121,6 +121,9 @@ def _unreadable(option: str, path: str, reason: str | None) -> SettingsError:
 # What Python says where one JSON value follows another.
 _SEVERAL = "Extra data"
 
+# The SDK copies what is read here, with several calls for each level, and would end in a traceback.
+_DEEPEST_NESTING = 100
+
 
 def read_json_object(option: str, path: str, text: str) -> dict[str, t.Any]:
     """Return the JSON object in a file that the command line names.
@@ -147,12 +150,29 @@ def read_json_object(option: str, path: str, text: str) -> dict[str, t.Any]:
             f"{error.colno}."
         ) from None
     except (ValueError, RecursionError):
-        raise SettingsError(
-            f"{option}: {path} holds a number or a nesting beyond all measure."
-        ) from None
+        raise _beyond_measure(option, path) from None
     if not isinstance(value, dict):
         raise SettingsError(f"{option}: {path} holds no JSON object.")
+    if _is_nested_deeper(value, _DEEPEST_NESTING):
+        raise _beyond_measure(option, path)
     return value
+
+
+def _beyond_measure(option: str, path: str) -> SettingsError:
+    return SettingsError(f"{option}: {path} holds a number or a nesting beyond all measure.")
+
+
+def _is_nested_deeper(value: t.Any, levels: int) -> bool:
+    """Return whether JSON has objects and lists within each other for more than so many levels."""
+    level = [value]
+    for _ in range(levels + 1):
+        containers = (each for each in level if isinstance(each, dict | list))
+        level = [each for held in containers for each in _members(held)]
+    return bool(level)
+
+
+def _members(container: dict[str, t.Any] | list[t.Any]) -> Iterable[t.Any]:
+    return container.values() if isinstance(container, dict) else container
 
 
 def environment_settings(
@@ -196,6 +216,8 @@ def _read(variable: str, text: str, schema: Mapping[str, t.Any]) -> t.Any:
     except json.JSONDecodeError as error:
         # Not quoted: what stream maps hold may be nobody's business.
         said = f"it is no JSON: {error.msg} at character {error.pos + 1}"
+    except RecursionError:
+        said = "it is nested beyond all measure"
     except (ValueError, KeyError):
         said = repr(text)
     raise SettingsError(

@@ -110,6 +110,7 @@ def test_broken_json_is_not_quoted():
         (b" \n", "is empty."),
         (b'{"a": 1}\n{"a": 2}\n', "holds several JSON values: keep the last line alone."),
         (b"[" * 100_000, "holds a number or a nesting beyond all measure."),
+        (b'{"a":' * 101 + b"5" + b"}" * 101, "holds a number or a nesting beyond all measure."),
         (b'{"a": ' + b"1" * 5000 + b"}", "holds a number or a nesting beyond all measure."),
     ],
 )

@@ -13,7 +13,7 @@ import pytest
 from marketo_opps import MarketoObject
 from target_marketo_opps.delivery.rejects import Reject, RejectsFile
 from target_marketo_opps.errors import RejectsFileError
-from target_marketo_opps.json_lines import encode
+from target_marketo_opps.json_lines import decode, encode, source_record
 from target_marketo_opps.replay import messages
 
 
@@ -127,10 +127,30 @@ def test_whatever_arrived_is_kept_digit_for_digit(half):
     assert read["day"] == "2026-03-04"
 
 
-def test_a_pipe_is_refused_and_nothing_waits(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(RejectsFileError, match="is a pipe, which keeps nothing"):
-        RejectsFile(str(tmp_path / "pipe"))
+def nested(depth):
+    return b'{"record":{"a":' + b"[" * depth + b'"\\ud83d"' + b"]" * depth + b"}}"
+
+
+def is_decodable(line):
+    try:
+        decode(line)
+    except ValueError:
+        return False
+    return True
+
+
+def called_deeper(levels, function):
+    return called_deeper(levels - 1, function) if levels else function()
+
+
+def test_what_could_be_decoded_once_can_be_from_deeper_in_the_stack():
+    line = nested(max(depth for depth in range(1000) if is_decodable(nested(depth))))
+    with pytest.raises(ValueError, match="beyond all measure"):
+        called_deeper(30, lambda: decode(line))
+    reject = Reject(
+        "s", MarketoObject.OPPORTUNITIES, called_deeper(30, lambda: source_record(line)), ()
+    )
+    assert line[len(b'{"record":') : -1] in reject.json_line()
 
 
 def test_standard_output_is_refused_by_whatever_name(tmp_path, capfd):
