@@ -5,23 +5,29 @@ A file `inputs/tap/NAME.yaml` or `inputs/target/NAME.yaml` holds, all but `exit`
 - `why`: what is special about it, where the name does not say so.
 - `config`: settings, on top of the credentials.
 - `arguments`, after `--config config.json`; `environment`: variables.
-- `files`: names to contents: a text, `{json: ...}`, either with an `encoding`, or `{pipe: true}`.
-- `input`: the target's: a text, or a list of messages.
+- `files`: names to contents: a text, or an object with a `text` or `json`, and maybe an `encoding`
+  or `gzip: true`; or `{pipe: true}`.
+- `input`: the target's: a text, or a list of messages; or `{text: ...}` with an `encoding`.
 - `exit`: its exit status.
-- `says`, `says_not`: words that stand, or do not stand, on stderr; for `{directory}` read its own.
+- `says`, `says_not`: words that stand, or do not stand, on stderr; for `{directory}` read its own,
+  in `input` too.
 - `records`: a stream's external ids (or its `name`), as they came, sorted; for each stream named.
 - `schemas`: the streams of which a SCHEMA came.
 - `bookmarks`: the streams of which the last STATE has a bookmark.
+- `states`: the values of all STATE messages.
 - `prints`: words on stdout.
 - `instance`: external ids to fields with their values, as Marketo holds them afterwards; null for
   one that must not be there. Of the target alone; use ids that no other situation uses.
-- `rejects`: codes of all lines of `rejects.jsonl`, where `rejects_path` names that.
+- `roles`: external ids to the leads that have a role in them afterwards.
+- `rejects`: code and message of each reason in `rejects.jsonl`, or how they begin.
+- `keeps`: what stands in that file.
 
 Whatever comes of it: no traceback, no secret, and at most one line at level ERROR, the last.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
@@ -36,8 +42,8 @@ HERE = Path(__file__).parent / "inputs"
 PROGRAMS = {"tap": "tap-marketo-opps", "target": "target-marketo-opps"}
 KEYS = {
     *("why", "config", "arguments", "environment", "files", "input"),
-    *("exit", "says", "says_not", "records", "schemas", "bookmarks", "prints"),
-    *("instance", "rejects"),
+    *("exit", "says", "says_not", "records", "schemas", "bookmarks", "states", "prints"),
+    *("instance", "roles", "rejects", "keeps"),
 }
 
 
@@ -105,9 +111,7 @@ class PluginServer:
         self, kind: str, situation: t.Mapping[str, t.Any], directory: Path, config: t.Any
     ) -> Ended:
         """Run a plugin in a situation, whose files lie in the directory, to its end."""
-        given = situation.get("input", "")
-        lines = given if isinstance(given, str) else "".join(map(_line, given))
-        (directory / "stdin").write_text(lines)
+        (directory / "stdin").write_bytes(_input(situation.get("input", ""), directory))
         (directory / "config.json").write_text(json.dumps(config))
         command = {
             "program": PROGRAMS[kind],
@@ -146,7 +150,15 @@ def write_files(situation: t.Mapping[str, t.Any], directory: Path) -> None:
             os.mkfifo(path)
             continue
         text = json.dumps(whole["json"]) if "json" in whole else whole["text"]
-        path.write_bytes(text.encode(whole.get("encoding", "utf-8")))
+        encoded = text.encode(whole.get("encoding", "utf-8"))
+        path.write_bytes(gzip.compress(encoded) if whole.get("gzip") else encoded)
+
+
+def _input(given: t.Any, directory: Path) -> bytes:
+    whole = given if isinstance(given, dict) else {"text": given}
+    text = whole["text"]
+    lines = text if isinstance(text, str) else "".join(map(_line, text))
+    return lines.replace("{directory}", str(directory)).encode(whole.get("encoding", "utf-8"))
 
 
 def _line(message: t.Any) -> str:

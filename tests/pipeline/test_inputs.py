@@ -10,6 +10,7 @@ import pytest
 from marketo_opps import ConnectionSettings, MarketoClient, MarketoObject
 from marketo_sandbox.options import SandboxOptions
 from marketo_sandbox.server.server import SandboxServer
+from tests.pipeline.compare import held, values
 from tests.pipeline.situations import PluginServer, read, situations, write_files
 
 pytestmark = pytest.mark.xdist_group("inputs")
@@ -62,21 +63,32 @@ def _check_what_comes(situation, ended):
         assert ended.streams("SCHEMA") == situation["schemas"]
     if "bookmarks" in situation:
         assert sorted(ended.states[-1]["bookmarks"]) == situation["bookmarks"]
+    if "states" in situation:
+        assert ended.states == situation["states"]
     for words in situation.get("prints", []):
         assert words in ended.stdout
 
 
 def _check_the_instance(situation, ended, sandbox):
-    held = {each["externalOpportunityId"]: each for each in sandbox.instance.opportunities()}
+    stored = held(sandbox)
     for key, fields in situation.get("instance", {}).items():
         if fields is None:
-            assert key not in held
+            assert key not in stored
         else:
-            assert {name: held[key].get(name) for name in fields} == fields
-    if "rejects" in situation:
-        lines = (ended.directory / "rejects.jsonl").read_text().splitlines()
-        codes = [reason["code"] for line in lines for reason in json.loads(line)["reasons"]]
-        assert codes == situation["rejects"]
+            found = {name: value for name, value in stored[key].items() if name in fields}
+            assert found == values(fields)
+    for key, leads in situation.get("roles", {}).items():
+        roles = [one for one in sandbox.instance.roles() if one["externalOpportunityId"] == key]
+        assert sorted(one["leadId"] for one in roles) == leads
+
+
+def _check_the_rejects(situation, ended):
+    kept = (ended.directory / "rejects.jsonl").read_text()
+    assert all(words in kept for words in situation.get("keeps", []))
+    reasons = [reason for line in kept.splitlines() for reason in json.loads(line)["reasons"]]
+    told = [f"{reason['code']} {reason['message']}" for reason in reasons]
+    wanted = situation["rejects"]
+    assert [one[: len(words)] for one, words in zip(told, wanted, strict=True)] == wanted, told
 
 
 @pytest.mark.parametrize("path", situations(), ids=lambda path: f"{path.parent.name}-{path.stem}")
@@ -93,3 +105,5 @@ def test_what_comes_of(path, sandbox, plugins, tmp_path):
     _check_what_it_says(situation, ended)
     _check_what_comes(situation, ended)
     _check_the_instance(situation, ended, sandbox)
+    if "rejects" in situation:
+        _check_the_rejects(situation, ended)

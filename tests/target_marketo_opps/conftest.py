@@ -23,7 +23,6 @@ from target_marketo_opps.target import TargetMarketoOpps
 if TYPE_CHECKING:
     import signal
 
-DATA_FILES = Path(__file__).parent / "data_files"
 COMMAND = Path(sys.executable).with_name("target-marketo-opps")
 
 
@@ -198,5 +197,4 @@ def singer():
         opportunity=opportunity,
         state=state,
         encode=encode,
-        data_file=lambda name: (DATA_FILES / f"{name}.singer").read_bytes(),
     )

@@ -77,7 +77,8 @@ def test_a_later_record_of_a_key_wins_field_by_field(marketo_sandbox, singer):
 
 
 def test_keys_are_sent_as_given(marketo_sandbox, singer):
-    singer.run(marketo_sandbox, singer.data_file("key_with_trailing_blanks")).succeeded()
+    messages = [singer.schema(), singer.opportunity("OPP-1  ")]
+    singer.run(marketo_sandbox, messages).succeeded()
     assert syncs(marketo_sandbox)[0]["keys"] == ["OPP-1  "]
 
 

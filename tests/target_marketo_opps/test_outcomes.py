@@ -258,44 +258,6 @@ class TestDeletes:
         assert "1 left alone" in run.closing
         assert len(marketo_sandbox.instance.opportunities()) == 1
 
-    @pytest.mark.parametrize("hard_delete", [True, False])
-    @pytest.mark.parametrize("mark", [None, "", "  ", False, 0, "false", "0", 0.0])
-    def test_a_record_without_a_deletion_date_is_an_upsert_however_a_tap_writes_that(
-        self, marketo_sandbox, singer, mark, hard_delete
-    ):
-        messages = [singer.schema(), singer.opportunity("a", _sdc_deleted_at=mark)]
-        singer.run(marketo_sandbox, messages, hard_delete=hard_delete).succeeded()
-        assert set(stored(marketo_sandbox)) == {"a"}
-
-    @pytest.mark.parametrize("mark", ["2026-01-01T00:00:00Z", "2026-01-01 00:00", "2026-01-01"])
-    def test_a_date_is_a_delete(self, marketo_sandbox, singer, mark):
-        messages = [singer.schema(), singer.opportunity("a", _sdc_deleted_at=mark)]
-        run = singer.run(marketo_sandbox, messages).succeeded()
-        assert "1 left alone" in run.closing
-
-    @pytest.mark.parametrize("hard_delete", [True, False])
-    @pytest.mark.parametrize(
-        "mark", [True, 1, {}, [], "true", "1", "yes", 1767225600, "1767225600", "2026-02-30"]
-    )
-    def test_any_other_mark_is_a_reject_with_all_else_that_is_wrong(
-        self, marketo_sandbox, singer, tmp_path, mark, hard_delete
-    ):
-        path = tmp_path / "rejects.jsonl"
-        deal = singer.opportunity("a", _sdc_deleted_at=mark, amount="x")
-        run = singer.run(
-            marketo_sandbox,
-            [singer.schema(), deal, singer.opportunity("b")],
-            hard_delete=hard_delete,
-            max_rejects=1,
-            rejects_path=str(path),
-        ).succeeded()
-        assert "1 rejected" in run.closing
-        assert set(stored(marketo_sandbox)) == {"b"}
-        assert [reason["message"] for reason in json.loads(path.read_text())["reasons"]] == [
-            "Property '_sdc_deleted_at' is neither empty nor a date and time",
-            "Field 'amount' is not a number",
-        ]
-
     def mapped(self, sandbox, singer, definition, **settings):
         given = {
             "externalOpportunityId": "id",
