@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+from tests.pipeline.meltano_project import ROOT
 from tests.pipeline.processes import BIN
 
 PLUGINS = ["tap-marketo-opps", "target-marketo-opps"]
@@ -75,6 +76,27 @@ def test_a_signal_while_it_is_being_imported_is_answered(plugin, signum, tmp_pat
         said = process.stderr.read()
     assert said == f"{plugin}: stopped on request, before anything was done.\n"
     assert process.returncode == 128 + signum
+
+
+# As the script of an installed command begins.
+IMPORTED_FIRST = """
+import os, re, sys
+before = {*sys.modules}
+import %s.console
+print(*sorted({*sys.modules} - before))
+"""
+
+
+@pytest.mark.parametrize("package", ["tap_marketo_opps", "target_marketo_opps"])
+def test_hardly_anything_is_imported_before_signals_are_answered(package):
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", IMPORTED_FIRST % package],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.stdout.split() == ["__future__", "signal", package, f"{package}.console"]
 
 
 def test_a_target_that_inherits_many_descriptors_delivers(config, marketo_sandbox):
