@@ -149,8 +149,11 @@ class CallCounts:
     """Calls made by one client so far.
 
     `calls` counts every request sent to `/rest` (retries included), `retries` those that repeated
-    a failed one. Requests to identity, which Marketo does not count, are in neither.
+    a failed one. Requests to identity, which Marketo does not count, are in neither. The seconds
+    that calls waited are summed over all threads: for a place in the limits, and to be repeated.
     """
 
     calls: int = 0
     retries: int = 0
+    seconds_waited_for_limits: float = 0.0
+    seconds_waited_to_retry: float = 0.0

@@ -74,6 +74,9 @@ class Pacer:
         window_seconds: length of a window.
         clock: monotonic seconds.
         nap: waits on a condition, at most for the given seconds.
+
+    Attributes:
+        seconds_waited: for a place in the limits, summed over all threads.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class Pacer:
         self._probing = False
         self._probe_in_flight = False
         self._stopped = False
+        self.seconds_waited = 0.0
 
     @contextlib.contextmanager
     def slot(self) -> Iterator[int]:
@@ -151,9 +155,11 @@ class Pacer:
 
     def _acquire(self) -> int:
         with self._condition:
+            began_at = self._clock()
             while (seconds := self._seconds_until_free()) > 0:
                 self._wait(seconds)
             self._raise_if_stopped()
+            self.seconds_waited += self._clock() - began_at
             self._in_flight += 1
             self._probe_in_flight = self._probing
             return self._pauses

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import typing as t
+from dataclasses import replace
 
 import backoff
 
@@ -39,6 +40,9 @@ if t.TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 _T = t.TypeVar("_T")
+
+# Most of what is transient is over by then, and nobody need be told.
+_FAILURES_WORTH_A_WARNING = 3
 
 
 class RequestLoop:
@@ -88,8 +92,8 @@ class RequestLoop:
 
     @property
     def counts(self) -> CallCounts:
-        """Calls and retries so far."""
-        return self._counts
+        """Calls, retries and waits so far."""
+        return replace(self._counts, seconds_waited_for_limits=self._pacer.seconds_waited)
 
     def server_now(self) -> datetime:
         """Return the present as the last response told it; fetch a token if there was none yet."""
@@ -228,13 +232,26 @@ class RequestLoop:
 
     def _wait(self, error: MarketoError, attempts: CallAttempts) -> None:
         seconds = attempts.delay_seconds or 0.0
+        self._count_wait(seconds)
         if error.recovery is Recovery.REAUTHENTICATE:
             _LOGGER.info("%s Fetching a new token.", error.summary)
         else:
-            _LOGGER.warning("%s Trying again in %.1f s.", error.summary, seconds)
+            self._log_retry(error, attempts)
         # A pause of all threads is waited for with them, at the next attempt.
         if not _pauses_all_threads(error, attempts):
             self._pacer.sleep(seconds)
+
+    def _log_retry(self, error: MarketoError, attempts: CallAttempts) -> None:
+        failures = attempts.failures[Recovery.RETRY]
+        left = attempts.first_failed_at + self._settings.max_retry_seconds - self._clock()
+        _LOGGER.log(
+            logging.INFO if failures < _FAILURES_WORTH_A_WARNING else logging.WARNING,
+            "%s Trying again in %.1f s (attempt %d, giving up in %.0f s).",
+            error.summary,
+            attempts.delay_seconds or 0.0,
+            failures + 1,
+            left,
+        )
 
     def _fetch_token(self) -> Token:
         settings = self._settings
@@ -250,7 +267,14 @@ class RequestLoop:
     def _count(self, *, is_retry: bool) -> None:
         with self._counts_lock:
             counts = self._counts
-            self._counts = CallCounts(counts.calls + 1, counts.retries + int(is_retry))
+            self._counts = replace(
+                counts, calls=counts.calls + 1, retries=counts.retries + int(is_retry)
+            )
+
+    def _count_wait(self, seconds: float) -> None:
+        with self._counts_lock:
+            waited = self._counts.seconds_waited_to_retry + seconds
+            self._counts = replace(self._counts, seconds_waited_to_retry=waited)
 
 
 def _pauses_all_threads(error: MarketoError, attempts: CallAttempts) -> bool:

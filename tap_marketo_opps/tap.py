@@ -7,7 +7,7 @@ import json
 import sys
 import typing as t
 import weakref
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import click
 from singer_sdk import Tap
@@ -15,6 +15,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.singerlib import Catalog
 
 from marketo_opps import (
+    CallCounts,
     ConnectionSettings,
     MarketoClient,
 )
@@ -52,6 +53,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from marketo_opps import ObjectDescription
+    from marketo_opps.plugin.run_report import StreamCounts
     from tap_marketo_opps.finding.activity_types import FollowedTypes
     from tap_marketo_opps.marketo_stream import MarketoStream
     from tap_marketo_opps.sync.run import Run
@@ -82,6 +84,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
 
+    discovered: Sequence[MarketoStream] = ()
     most_retry_seconds = float("inf")
     seconds_between_logs = SECONDS_BETWEEN_LOGS
 
@@ -124,6 +127,15 @@ class TapMarketoOpps(MarketoPlugin, Tap):
         """Return which types of activities are followed on this instance."""
         return activity_log.read_followed_types(self.client)
 
+    def measure(self) -> tuple[StreamCounts, CallCounts]:
+        """Return what the run has done so far: counts by selected stream, and calls."""
+        counts = {
+            each.message_name: asdict(each.counts) for each in self.discovered if each.selected
+        }
+        # Before its first use, which a run that fails early has not come to, there is no client.
+        is_made = "client" in vars(self)
+        return counts, self.client.counts if is_made else CallCounts()
+
     def load_state(self, state: dict[str, t.Any]) -> None:
         """Load a state, whichever form its bookmarks have."""
         super().load_state(with_bookmarks(state, STREAMS))
@@ -143,13 +155,14 @@ class TapMarketoOpps(MarketoPlugin, Tap):
             for name in _PAIR
             if (schema := self._pair_schema(name)) is not None
         ]
-        return [
+        self.discovered = [
             *streams,
             OpportunityFieldsStream(
                 self, lambda: self.client, self.write_page, self.seconds_between_logs
             ),
             OpportunityActivitiesStream(self, self.run_started_by, lambda: self.activity_types),
         ]
+        return self.discovered
 
     def _pair_schema(self, name: str) -> dict[str, t.Any] | None:
         if self.input_catalog is None:

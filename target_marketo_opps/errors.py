@@ -4,8 +4,7 @@ MarketoError
 ├── InputError              a line that cannot be used
 │   └── NoSchemaError       a record before its schema
 ├── UnwritableStreamError   a stream that cannot be written as it is described
-├── RejectLimitError        more rejected records than max_rejects
-└── RejectsFileError        rejects_path cannot be opened or written
+└── RejectLimitError        more rejected records than max_rejects
 """
 
 from __future__ import annotations
@@ -29,7 +28,3 @@ class UnwritableStreamError(MarketoError):
 
 class RejectLimitError(MarketoError):
     """More records were rejected than `max_rejects` allows."""
-
-
-class RejectsFileError(MarketoError):
-    """The file at `rejects_path` cannot be opened or written."""

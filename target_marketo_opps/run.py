@@ -9,6 +9,7 @@ import typing as t
 from dataclasses import dataclass
 
 from marketo_opps import MAX_BATCH_RECORDS, ConnectionSettings, MarketoClient, MarketoError
+from marketo_opps.plugin.errors import OutputFileError
 from marketo_opps.plugin.workers import Workers
 from target_marketo_opps.delivery.batch_writer import BatchWriter
 from target_marketo_opps.delivery.calls_in_flight import CallsInFlight
@@ -23,7 +24,6 @@ from target_marketo_opps.delivery.reject_policy import RejectPolicy
 from target_marketo_opps.delivery.rejects import RejectsFile
 from target_marketo_opps.delivery.settlement import Settlement
 from target_marketo_opps.delivery.waiting import MAX_HELD_BYTES, WaitingRecords
-from target_marketo_opps.errors import RejectsFileError
 from target_marketo_opps.state.ledger import Ledger
 from target_marketo_opps.state.self_pipe import SelfPipe
 from target_marketo_opps.state.state_release import StateRelease
@@ -221,7 +221,7 @@ class TargetRun:
         if self._rejects_file is None or not self.counters.rejected:
             return
         # If they are not, closing the file says why.
-        with contextlib.suppress(RejectsFileError):
+        with contextlib.suppress(OutputFileError):
             self._rejects_file.flush()
             _LOGGER.info("All rejected records are in '%s'.", self.settings.rejects_path)
 

@@ -10,7 +10,7 @@ from singer_sdk import Target
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 from singer_sdk.mapper import MAPPER_ELSE_OPTION, PluginMapper
 
-from marketo_opps import MarketoClient
+from marketo_opps import CallCounts, MarketoClient
 from marketo_opps.plugin.base import MarketoPlugin
 from marketo_opps.plugin.process import SHUTDOWN
 from target_marketo_opps.errors import InputError, RejectLimitError, UnwritableStreamError
@@ -26,6 +26,8 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
+
+    from marketo_opps.plugin.run_report import StreamCounts
 
 _DELIVER_REST_AFTER = (InputError, UnwritableStreamError, RejectLimitError)
 """Errors after which the records that came before are still delivered."""
@@ -95,6 +97,13 @@ class TargetMarketoOpps(MarketoPlugin, Target):
         self.mapper = PluginMapper({**self.config, "stream_maps": keeping}, self.logger)
 
     # How a run begins and ends
+
+    def measure(self) -> tuple[StreamCounts, CallCounts]:
+        """Return what the run has done so far: outcomes by stream, and calls."""
+        # Made when the first message is read, which a run that fails early has not come to.
+        if "run" not in vars(self):
+            return {}, CallCounts()
+        return self.run.counters.by_stream(), self.run.client.counts
 
     def _before_read(self, descriptor: int | None) -> None:
         self.run.dispatcher.before_read(descriptor)

@@ -19,7 +19,9 @@ from marketo_opps.plugin.command_line import (
     read_config_files,
     run_command,
 )
+from marketo_opps.plugin.log_lines import heed_format
 from marketo_opps.plugin.process import run
+from marketo_opps.plugin.run_report import RUN_REPORT
 from marketo_opps.plugin.settings import (
     setting_errors,
     warn_unknown_settings,
@@ -31,6 +33,9 @@ if t.TYPE_CHECKING:
     import logging
 
     import click
+
+    from marketo_opps.models import CallCounts
+    from marketo_opps.plugin.run_report import StreamCounts
 
 _ENVIRONMENT = "ENV"
 """What `--config` says instead of a file."""
@@ -76,11 +81,30 @@ class MarketoPlugin(PluginBase):
         settings = dict(config or {})
         if parse_env_config:
             settings |= self.read_environment()
+        self._begin_report(settings.get("report_path"))
         errors = self.complete_settings(settings)
         if errors and validate_config:
             raise ConfigValidationError("Config validation failed", errors=errors, schema={})
         self.logger.addFilter(_is_true_of_settings)
+        RUN_REPORT.measure_by(self.measure)
         super().__init__(config=settings, validate_config=validate_config, **options)
+
+    # The report of the run
+
+    @classmethod
+    def invoke(cls, **options: t.Any) -> None:
+        """Run the plugin, or show what it is."""
+        if not options.get("about"):
+            RUN_REPORT.expect_run()
+        super().invoke(**options)
+
+    def _begin_report(self, path: t.Any) -> None:
+        if isinstance(path, str) and path:
+            RUN_REPORT.begin(path, plugin=self.name, version=self.plugin_version)
+
+    def measure(self) -> tuple[StreamCounts, CallCounts]:
+        """Return what the run has done so far: counts by stream, and calls."""
+        raise NotImplementedError
 
     # Settings
 
@@ -96,6 +120,7 @@ class MarketoPlugin(PluginBase):
         given = environment_settings(
             cls.config_jsonschema["properties"], environment_prefix(cls.name), os.environ
         )
+        heed_format(given)
         cls.logger.info("Settings from environment variables: %s.", ", ".join(given) or "none")
         return given
 
@@ -151,6 +176,7 @@ class MarketoPlugin(PluginBase):
         """Read the files of `--config`; an unreadable one is reported in one sentence."""
         files = [path for path in value if path != _ENVIRONMENT]
         settings = read_config_files(files)
+        heed_format(settings)
         given = super().cb_config(ctx, param, tuple(path for path in value if path not in files))
         # Not read by the SDK, which takes no byte order mark.
         given.config.update(settings)
@@ -159,4 +185,8 @@ class MarketoPlugin(PluginBase):
     @classmethod
     def run_console_script(cls) -> t.NoReturn:
         """Run the plugin's command line, and end the process with its exit code."""
-        run(partial(run_command, cls, os.environ), expected_errors=EXPECTED_ERRORS)
+        run(
+            partial(run_command, cls, os.environ),
+            expected_errors=EXPECTED_ERRORS,
+            at_end=RUN_REPORT.write,
+        )

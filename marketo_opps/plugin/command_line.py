@@ -10,6 +10,7 @@ from pathlib import Path
 
 from marketo_opps.errors import SettingsError
 from marketo_opps.field_types import whole_number
+from marketo_opps.plugin.log_lines import LOG_CONFIG, name_lines
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -41,17 +42,17 @@ def run_command(plugin: type[PluginBase], environment: Mapping[str, str]) -> Non
         command = plugin.cli
     except Exception as error:
         # Nothing else is done here, but a file of the user's may have anything raised.
-        if _LOG_CONFIG not in environment:
+        if LOG_CONFIG not in environment:
             raise
         raise SettingsError(
-            f"The environment variable {_LOG_CONFIG} names {environment[_LOG_CONFIG]}, which is no "
+            f"The environment variable {LOG_CONFIG} names {environment[LOG_CONFIG]}, which is no "
             f"configuration of Python's logging ({type(error).__name__}): correct that file, or "
             "unset the variable."
         ) from None
+    name_lines(plugin.name)
     command()
 
 
-_LOG_CONFIG = "SINGER_SDK_LOG_CONFIG"
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 

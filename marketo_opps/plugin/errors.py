@@ -7,3 +7,7 @@ from marketo_opps.errors import MarketoError
 
 class OutputError(MarketoError):
     """Standard output takes no more messages: its disk is full, say."""
+
+
+class OutputFileError(MarketoError):
+    """A file that a setting names cannot be opened or written."""

@@ -149,6 +149,7 @@ def run(
     *,
     expected_errors: tuple[type[Exception], ...] = (),
     shutdown: ShutdownSignal = SHUTDOWN,
+    at_end: Callable[[int], None] = lambda _code: None,
 ) -> t.NoReturn:
     """Run a console script, and end the process with at most one sentence of an error.
 
@@ -156,6 +157,7 @@ def run(
         main: the script; it may raise `SystemExit`.
         expected_errors: exceptions whose text is made for users, besides `MarketoError`.
         shutdown: handles signals from now on.
+        at_end: called with the exit code, before the process ends.
     """
     reopen_closed_streams()
     redaction.install()
@@ -165,7 +167,9 @@ def run(
         code = shutdown.exit_code
     # Not sys.exit: a thread still waiting for Marketo could hold a lock that the interpreter's
     # own ending needs. What was written is flushed; nothing else is left to do.
-    os._exit(_flush(code))
+    code = _flush(code)
+    at_end(code)
+    os._exit(code)
 
 
 def _exit_code(

@@ -72,6 +72,25 @@ SHARED_SETTINGS: dict[str, dict[str, t.Any]] = {
         "title": "Longest retrying",
         "description": "How long one call may go on being retried on transient errors, in seconds",
     },
+    "report_path": {
+        "type": ["string", "null"],
+        "minLength": 1,
+        "title": "Report path",
+        "description": (
+            "JSON Lines file, appended to, that takes a line for every run, failed ones too: exit "
+            "code, counts by stream, calls, retries, seconds, and what was waited for"
+        ),
+    },
+    "log_format": {
+        "type": "string",
+        "enum": ["text", "json"],
+        "default": "text",
+        "title": "Log format",
+        "description": (
+            "Log lines for people, or one JSON object each; without effect on Meltano's structured "
+            "logging"
+        ),
+    },
     "user_agent": {
         "type": ["string", "null"],
         "title": "User agent",

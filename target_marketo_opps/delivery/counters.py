@@ -97,6 +97,16 @@ class RunCounters:
                 f"{', '.join(self._keys[code])}{', ...' if count > _KEYS_PER_CODE else ''}"
             )
 
+    def by_stream(self) -> dict[str, dict[str, int]]:
+        """Return, for each stream, how many records had each outcome, and how many were merged."""
+        return {
+            stream: {
+                **{kind.value.replace(" ", "_"): outcomes[kind] for kind in Outcome},
+                "merged": self._merged[stream],
+            }
+            for stream, outcomes in self._outcomes.items()
+        }
+
     def closing_line(self, counts: CallCounts, seconds: float) -> str:
         """Return the last line: outcomes by stream, calls, retries and seconds."""
         streams = "; ".join(f"{stream}: {self._told(stream)}" for stream in self._outcomes)

@@ -11,8 +11,8 @@ from decimal import Decimal
 import pytest
 
 from marketo_opps import MarketoObject
+from marketo_opps.plugin.errors import OutputFileError
 from target_marketo_opps.delivery.rejects import Reject, RejectsFile
-from target_marketo_opps.errors import RejectsFileError
 from target_marketo_opps.json_lines import decode, encode, source_record
 from target_marketo_opps.replay import messages
 
@@ -74,7 +74,7 @@ def test_the_error_of_a_failing_disk_names_the_path(rejects, monkeypatch, tmp_pa
     monkeypatch.setattr(os, "fsync", fail)
     write(rejects)
     for _ in range(2):
-        with pytest.raises(RejectsFileError, match="Input/output error") as caught:
+        with pytest.raises(OutputFileError, match="Input/output error") as caught:
             rejects.flush()
     assert str(tmp_path / "rejects.jsonl") in str(caught.value)
 
@@ -86,14 +86,14 @@ def test_closing_raises_the_error_of_a_failing_disk_too(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", fail)
     rejects = RejectsFile(str(tmp_path / "rejects.jsonl"))
     write(rejects)
-    with pytest.raises(RejectsFileError, match="Input/output error"):
+    with pytest.raises(OutputFileError, match="Input/output error"):
         rejects.close()
     with pytest.raises(ValueError, match="closed file"):
         write(rejects)
 
 
 def test_the_error_of_a_path_that_cannot_be_opened_names_it(tmp_path):
-    with pytest.raises(RejectsFileError, match=f"'{tmp_path}' cannot be opened"):
+    with pytest.raises(OutputFileError, match=f"'{tmp_path}' cannot be opened"):
         RejectsFile(str(tmp_path))
 
 
@@ -154,8 +154,8 @@ def test_what_could_be_decoded_once_can_be_from_deeper_in_the_stack():
 
 
 def test_standard_output_is_refused_by_whatever_name(tmp_path, capfd):
-    with pytest.raises(RejectsFileError, match="is standard output, which is for STATE"):
+    with pytest.raises(OutputFileError, match="is standard output, which is for Singer messages"):
         RejectsFile("/dev/stdout")
-    with pytest.raises(RejectsFileError, match="is standard output, which is for STATE"):
+    with pytest.raises(OutputFileError, match="is standard output, which is for Singer messages"):
         RejectsFile("/dev/fd/1")
     assert capfd.readouterr().out == ""

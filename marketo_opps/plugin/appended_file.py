@@ -1,0 +1,119 @@
+"""A file of lines that a setting names and a run appends to."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import typing as t
+from pathlib import Path
+
+from marketo_opps.plugin.errors import OutputFileError
+
+
+class AppendedFile:
+    """A file of lines, appended to.
+
+    Args:
+        setting: that names the file, for error messages.
+        path: opened at once, so that a wrong path costs no call.
+        consequence: a sentence on what is not done where the file cannot be written.
+
+    Raises:
+        OutputFileError: it cannot be opened, or (later) not written.
+    """
+
+    def __init__(self, setting: str, path: str, *, consequence: str) -> None:
+        self._named = f"{setting} '{path}'"
+        self._consequence = consequence
+        self._is_dirty = False
+        self._refuse_streams(path)
+        try:
+            self._file = open(path, "ab", opener=_open_private)  # noqa: SIM115 - stays open
+        except OSError as error:
+            raise OutputFileError(
+                f"{self._named} cannot be opened: {error.strerror}. Name a file in a directory "
+                "that exists and that this user may write to.",
+            ) from None
+        if _lacks_final_newline(path):
+            # Left by a full disk or a killed run; what follows must not become part of it.
+            self._attempt(lambda: self._file.write(b"\n"))
+
+    def write(self, line: bytes) -> None:
+        """Append a line, its end included; it is on disk only after `flush`."""
+        self._is_dirty = True
+        self._attempt(lambda: self._file.write(line))
+
+    def flush(self) -> None:
+        """Write everything to disk."""
+        if self._is_dirty:
+            self._attempt(self._sync)
+            self._is_dirty = False
+
+    def close(self) -> None:
+        """Write everything to disk, and close."""
+        try:
+            self.flush()
+        finally:
+            self._attempt(self._file.close)
+
+    def _sync(self) -> None:
+        self._file.flush()
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            if not _is_unsyncable(error):
+                raise
+
+    def _attempt(self, action: t.Callable[[], object]) -> None:
+        try:
+            action()
+        except OSError as error:
+            raise OutputFileError(
+                f"{self._named} cannot be written: {error.strerror}. {self._consequence}",
+            ) from None
+
+    def _refuse_streams(self, path: str) -> None:
+        """Raise if a path is that of a pipe, on which opening waits, or of standard output."""
+        try:
+            found = Path(path).stat()
+        except (OSError, ValueError):
+            return
+        if _is_stdout(found):
+            raise OutputFileError(
+                f"{self._named} is standard output, which is for Singer messages. Name a file."
+            )
+        if stat.S_ISFIFO(found.st_mode) or stat.S_ISSOCK(found.st_mode):
+            raise OutputFileError(f"{self._named} is a pipe, which keeps nothing. Name a file.")
+
+
+def _is_stdout(found: os.stat_result) -> bool:
+    """Return whether it is what file descriptor 1 is; what a device swallows mixes with nothing."""
+    try:
+        stdout = os.fstat(1)
+    except OSError:
+        return False
+    is_null = found.st_rdev and found.st_rdev == Path(os.devnull).stat().st_rdev
+    return os.path.samestat(found, stdout) and not is_null
+
+
+def _open_private(path: str, flags: int) -> int:
+    """Open; a new file can be read by its owner alone, for it may hold customers' data."""
+    return os.open(path, flags, mode=0o600)
+
+
+def _lacks_final_newline(path: str) -> bool:
+    """Return whether it is a file whose last line does not end."""
+    if not Path(path).is_file():
+        return False
+    try:
+        with Path(path).open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) != b"\n"
+    except OSError:
+        return False
+
+
+def _is_unsyncable(error: OSError) -> bool:
+    """Return whether the file is a pipe or a device, which cannot be synced."""
+    return error.errno in {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}

@@ -1,0 +1,78 @@
+"""How a plugin's log lines look on standard error.
+
+In a pipe of tap and target the lines of both come together, so each carries its plugin's name,
+whichever module wrote it. Where `SINGER_SDK_LOG_CONFIG` configures logging, as Meltano's structured
+logging does, none of this applies.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import typing as t
+from datetime import UTC, datetime
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LOG_CONFIG = "SINGER_SDK_LOG_CONFIG"
+LOG_FORMAT = "log_format"
+JSON_FORMAT = "json"
+
+
+class PluginLines(logging.Formatter):
+    """Formats lines for people: time, level, plugin, and the message.
+
+    Args:
+        plugin: its name.
+    """
+
+    def __init__(self, plugin: str) -> None:
+        super().__init__(f"{{asctime:23s}} | {{levelname:8s}} | {plugin} | {{message}}", style="{")
+        self.plugin = plugin
+
+
+class JsonLines(logging.Formatter):
+    """Formats each line as a JSON object: `at` (ISO 8601, UTC), `level`, `plugin`, `message`.
+
+    Args:
+        plugin: its name.
+    """
+
+    def __init__(self, plugin: str) -> None:
+        super().__init__("%(message)s")
+        self.plugin = plugin
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line; a traceback is part of the message."""
+        at = datetime.fromtimestamp(record.created, UTC)
+        return json.dumps(
+            {
+                "at": at.isoformat(timespec="milliseconds"),
+                "level": record.levelname,
+                "plugin": self.plugin,
+                "message": super().format(record),
+            },
+            ensure_ascii=False,
+        )
+
+
+def name_lines(plugin: str) -> None:
+    """Have every line of this process carry the plugin's name, unless logging is configured."""
+    if LOG_CONFIG not in os.environ:
+        _format_with(PluginLines(plugin))
+
+
+def heed_format(settings: Mapping[str, t.Any]) -> None:
+    """Write JSON lines from now on, if the settings say so and lines carry a plugin's name."""
+    if settings.get(LOG_FORMAT) != JSON_FORMAT:
+        return
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, PluginLines):
+            handler.setFormatter(JsonLines(handler.formatter.plugin))
+
+
+def _format_with(formatter: logging.Formatter) -> None:
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(formatter)
