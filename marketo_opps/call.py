@@ -39,8 +39,17 @@ class Call:
 
     @property
     def name(self) -> str:
-        """Its name in error texts and log lines: no query, which holds customers' keys."""
-        return f"{self.method} {self.path}"
+        """Its name in error texts and log lines: no parameters, which hold customers' keys.
+
+        A query that goes as POST has the path of a sync, so each says what it is.
+        """
+        return f"{self._kind} {self.method} {self.path}"
+
+    @property
+    def _kind(self) -> str:
+        if not self.writes:
+            return "query"
+        return "delete" if self.path.endswith("/delete.json") else "sync"
 
     @property
     def target(self) -> str:

@@ -52,7 +52,7 @@ class Envelope:
         """Return a page of its records.
 
         Args:
-            call: what was called, such as `GET /v1/opportunities.json`.
+            call: what was called, such as `query GET /v1/opportunities.json`.
 
         Raises:
             UnexpectedResponseError: what it says of further pages cannot be read.
@@ -97,7 +97,7 @@ def read_response(
     Marketo's envelope is looked for in every body: what stands between may give it any status.
 
     Args:
-        call: what was called, such as `POST /v1/opportunities.json`; for error texts.
+        call: what was called, such as `sync POST /v1/opportunities.json`; for error texts.
         response: the whole HTTP response.
         permissions: each would do for the call, should Marketo say that access is denied.
         writing: True if whoever calls wants to write; for the advice in error texts.

@@ -160,7 +160,7 @@ class ResponseError(MarketoError):
     Attributes:
         reasons: every entry of Marketo's `errors`, the first of which decided the class.
         request_id: what Marketo's support asks for; None if the response has none.
-        call: what was called, such as `POST /v1/opportunities.json`.
+        call: what was called, such as `sync POST /v1/opportunities.json`.
     """
 
     codes: t.ClassVar[frozenset[str]] = frozenset()

@@ -10,6 +10,7 @@ import typing as t
 from marketo_opps import AccessDeniedError
 from marketo_opps.fields import UPDATED_AT
 from marketo_opps.plugin.workers import Workers
+from marketo_opps.wording import counted
 from tap_marketo_opps.deletion_mark import add_mark, make_mark_automatic
 from tap_marketo_opps.errors import FieldsDeniedError
 from tap_marketo_opps.field_metadata import FIELDS, FieldReader
@@ -25,7 +26,6 @@ from tap_marketo_opps.schemas import (
 from tap_marketo_opps.sync.progress import SECONDS_BETWEEN_LOGS, LogThrottle
 from tap_marketo_opps.sync.stream_output import StreamOutput, without_key
 from tap_marketo_opps.typed_page import PageConverter, replication_key_reader
-from tap_marketo_opps.wording import counted
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -220,7 +220,8 @@ class OpportunityFieldsStream(MarketoStream):
 
     def _log_result(self, missing: list[str], calls: int, seconds: float) -> None:
         line = (
-            f"{self.name}: {self.counts.emitted:,} records, {calls:,} calls, {seconds:.1f} seconds"
+            f"{self.name}: {counted(self.counts.emitted, 'record')}, {counted(calls, 'call')}, "
+            f"{seconds:.1f} s"
         )
         if missing:
             line += f"; the instance has no field {', '.join(missing)}"

@@ -211,6 +211,8 @@ class TargetRun:
         self.counters.short_batches = self.waiting.short_batches
         for line in self.counters.summary_lines():
             _LOGGER.info("%s", line)
+        for line in self.counters.causes.lines():
+            _LOGGER.warning("%s", line)
         self._log_rejects_path()
         seconds = time.monotonic() - self._began_at
         closing = self.counters.closing_line(self.client.counts, seconds)

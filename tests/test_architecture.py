@@ -63,7 +63,6 @@ FOUNDATIONS = {
         "tap_marketo_opps.moments",
         "tap_marketo_opps.settings",
         "tap_marketo_opps.singer_writer",
-        "tap_marketo_opps.wording",
     },
     "target_marketo_opps": {
         "target_marketo_opps.errors",

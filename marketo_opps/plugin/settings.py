@@ -19,7 +19,7 @@ _SIMILARITY_CUTOFF = 0.75
 
 REQUIRED_SETTINGS = ("endpoint", "client_id", "client_secret")
 
-SHARED_SETTINGS: dict[str, dict[str, t.Any]] = {
+CONNECTION_SETTINGS: dict[str, dict[str, t.Any]] = {
     "endpoint": {
         "type": "string",
         "title": "Endpoint",
@@ -72,6 +72,14 @@ SHARED_SETTINGS: dict[str, dict[str, t.Any]] = {
         "title": "Longest retrying",
         "description": "How long one call may go on being retried on transient errors, in seconds",
     },
+    "user_agent": {
+        "type": ["string", "null"],
+        "title": "User agent",
+        "description": "User-Agent header of every call; default: name/version of this package",
+    },
+}
+
+_LOG_SETTINGS: dict[str, dict[str, t.Any]] = {
     "report_path": {
         "type": ["string", "null"],
         "minLength": 1,
@@ -91,12 +99,9 @@ SHARED_SETTINGS: dict[str, dict[str, t.Any]] = {
             "logging"
         ),
     },
-    "user_agent": {
-        "type": ["string", "null"],
-        "title": "User agent",
-        "description": "User-Agent header of every call; default: name/version of this package",
-    },
 }
+
+SHARED_SETTINGS = {**CONNECTION_SETTINGS, **_LOG_SETTINGS}
 
 
 def setting_errors(config: Mapping[str, t.Any], schema: Mapping[str, t.Any]) -> list[str]:

@@ -139,7 +139,7 @@ class ActivityLogReader:
     unmatched = 0
     echoes = 0
     total = None
-    noun = "activities"
+    noun = "activity"
 
     def __init__(
         self,

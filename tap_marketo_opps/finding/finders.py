@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from marketo_opps import MarketoClient, MarketoObject
 from marketo_opps.fields import EXTERNAL_ID, UPDATED_AT
+from marketo_opps.wording import counted
 from tap_marketo_opps.finding.activity_log import LEAD_ID, ActivityLogReader
 from tap_marketo_opps.finding.late_entries import NO_OVERLAP, LateEntries
 from tap_marketo_opps.finding.lead_ranges import lead_range, leads_label
@@ -17,7 +18,6 @@ from tap_marketo_opps.finding.page_result import never_force
 from tap_marketo_opps.finding.pending_keys import PendingKeys
 from tap_marketo_opps.finding.stages import KeyScan
 from tap_marketo_opps.settings import FILTER_ALIASES, key_field
-from tap_marketo_opps.wording import counted
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -101,13 +101,13 @@ class FilterFinder:
         roles = _roles_query(client, EXTERNAL_ID, batch_size, fields)
         if OPPORTUNITIES not in fields and key_field == EXTERNAL_ID:
             return StagePlan(
-                KeyScan(roles, ROLES, key_field, self._source, noun="values", at=at), ()
+                KeyScan(roles, ROLES, key_field, self._source, noun="value", at=at), ()
             )
         has_roles = ROLES in fields
         needed = (key_field, EXTERNAL_ID) if has_roles else (key_field,)
         asked = _asked(fields, OPPORTUNITIES, *needed, UPDATED_AT)
         query = _query(client, MarketoObject.OPPORTUNITIES, self.filter_type, asked, batch_size)
-        source = KeyScan(query, OPPORTUNITIES, key_field, self._source, noun="values", at=at)
+        source = KeyScan(query, OPPORTUNITIES, key_field, self._source, noun="value", at=at)
         if not has_roles:
             return StagePlan(source, ())
         is_new = changed_since(resumes[ROLES].since)
@@ -148,7 +148,7 @@ class LeadFinder:
             ROLES,
             LEAD_ID,
             self._source,
-            noun="leads",
+            noun="lead",
             emit_regardless_of_age=self.is_of_new_lead if self._swept_before else never_force,
             at=_any(resumes).at,
         )

@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from marketo_opps import MAX_BATCH_RECORDS, SettingsError, is_valid_filter_value
+from marketo_opps.wording import counted
 from tap_marketo_opps.errors import ChangedFileError
 from tap_marketo_opps.finding.key_lines import KeyFile
 from tap_marketo_opps.finding.lead_ranges import range_digest
 from tap_marketo_opps.moments import to_iso_utc
-from tap_marketo_opps.wording import counted
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -201,7 +201,7 @@ class KeyScan(KeyedStage):
         obj: What is found; also the name of its stream.
         key_field: The field that the keys are values of.
         source: Of the keys.
-        noun: What users call them.
+        noun: What users call one of them.
         emit_regardless_of_age: Returns True for a record that is emitted however old it is.
         at: Where an interrupted run stood.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from tap_marketo_opps.wording import counted
+from marketo_opps.wording import counted
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,7 @@ class ProgressReport:
         done: Keys looked up, over all attempts.
         done_before: Those of them that earlier attempts did.
         total: Keys in all, where that is known.
-        noun: What users call the keys.
+        noun: What users call one of the keys.
         reached: Up to when the activity log was read, where it is.
         records: Emitted.
         calls: Made.
@@ -78,7 +78,7 @@ class ProgressReport:
     def _where(self) -> str:
         if self.reached:
             return f"activity log read up to {self.reached}"
-        return f"{self.done:,} of {self.total:,} {self.noun}"
+        return f"{self.done:,} of {counted(self.total or 0, self.noun)}"
 
     def _seconds_left(self) -> float | None:
         done_now = self.done - self.done_before

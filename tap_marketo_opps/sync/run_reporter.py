@@ -7,10 +7,10 @@ import time
 import typing as t
 
 from marketo_opps.fields import MARKETO_GUID
+from marketo_opps.wording import counted
 from tap_marketo_opps.finding.finders import OPPORTUNITIES
 from tap_marketo_opps.sync.progress import ProgressReport
 from tap_marketo_opps.sync.stream_output import without_key
-from tap_marketo_opps.wording import counted
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,8 +74,8 @@ class RunReporter:
         leader, *others = self._outputs
         _LOGGER.info("%s", "; ".join([self._leaders_line(leader), *self._oddities(leader)]))
         for output in others:
-            emitted = output.counts.emitted
-            found = f"{output.name}: {emitted:,} records, found together with {leader.name}"
+            emitted = counted(output.counts.emitted, "record")
+            found = f"{output.name}: {emitted}, found together with {leader.name}"
             _LOGGER.info("%s", "; ".join([found, *_misfits(output)]))
         self._warn_of_late_entries()
         self._warn_of_records_without_key()
@@ -100,9 +100,9 @@ class RunReporter:
         source = self._stages.source
         if source.unmatched and source.unmatched == source.keys_done:
             _LOGGER.warning(
-                "Not one of the %s looked up matched anything: check that they are of the field "
+                "Not one of %s looked up matched anything: check that they are of the field "
                 "that they are looked up by, and of this instance.",
-                source.noun,
+                counted(source.unmatched, source.noun),
             )
 
     def _leaders_line(self, leader: StreamOutput) -> str:
@@ -110,15 +110,15 @@ class RunReporter:
         calls, retries = counts.calls - before.calls, counts.retries - before.retries
         seconds = time.monotonic() - self._began
         return (
-            f"{leader.name}: {leader.counts.emitted:,} records, {calls:,} calls, {retries:,} "
-            f"retries, {seconds:.1f} seconds"
+            f"{leader.name}: {counted(leader.counts.emitted, 'record')}, {counted(calls, 'call')}, "
+            f"{counted(retries, 'retry')}, {seconds:.1f} s"
         )
 
     def _oddities(self, leader: StreamOutput) -> list[str]:
         oddities = _misfits(leader)
         source = self._stages.source
         if source.unmatched:
-            oddities.append(f"{source.unmatched:,} {source.noun} matched nothing")
+            oddities.append(f"{counted(source.unmatched, source.noun)} matched nothing")
         oddities += _lateness(source.late)
         if echoes := sum(stage.echoes for stage in (source, *self._stages.lookups)):
             oddities.append(
@@ -146,7 +146,8 @@ class RunReporter:
 def _misfits(output: StreamOutput) -> list[str]:
     if not output.counts.misfits:
         return []
-    return [f"{output.counts.misfits:,} values did not fit their type and are null"]
+    be = "is" if output.counts.misfits == 1 else "are"
+    return [f"{counted(output.counts.misfits, 'value')} did not fit their type and {be} null"]
 
 
 def _lateness(late: LateEntries | None) -> list[str]:
@@ -177,6 +178,6 @@ def _invalid_keys(lookup: LookupStage) -> list[str]:
     count, sample = lookup.invalid_key_count, lookup.sample_invalid_keys
     named = ", ".join(map(repr, sample))
     return [
-        f"{count:,} external ids hold a comma, so Marketo cannot be asked for them: {named}"
+        f"{counted(count, 'external id')} with a comma, for which Marketo cannot be asked: {named}"
         + (", ..." if count > len(sample) else "")
     ]

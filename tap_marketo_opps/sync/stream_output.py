@@ -5,8 +5,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, replace
 
+from marketo_opps.wording import counted
 from tap_marketo_opps.finding.page_result import has_guid
-from tap_marketo_opps.wording import counted
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence

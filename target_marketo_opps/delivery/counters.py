@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import typing as t
-from collections import Counter, defaultdict
+from collections import Counter
 
+from marketo_opps.wording import counted
 from target_marketo_opps.delivery.outcomes import Outcome
+from target_marketo_opps.delivery.reject_causes import RejectCauses
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from marketo_opps import CallCounts, Reason
     from target_marketo_opps.delivery.outcomes import BatchResult
-
-_KEYS_PER_CODE = 5
 
 
 class RunCounters:
@@ -23,21 +23,19 @@ class RunCounters:
         read: records that arrived.
         rejected: rejected records of all streams; other threads may read it at any time.
         short_batches: calls that were sent before they were full.
+        causes: why records were rejected.
     """
 
     def __init__(self) -> None:
         self.read = 0
         self.rejected = 0
         self.short_batches = 0
+        self.causes = RejectCauses()
         self._existing_ours = 0
         self._existing_theirs = 0
         self._existing_unresolved = 0
         self._outcomes: dict[str, Counter[Outcome]] = {}
         self._merged: Counter[str] = Counter()
-        self._codes: Counter[str] = Counter()
-        self._messages: dict[str, str] = {}
-        self._codes_of_several_messages: set[str] = set()
-        self._keys: defaultdict[str, list[str]] = defaultdict(list)
 
     def register_stream(self, stream: str) -> None:
         """Register a stream so that it is reported even with zero records."""
@@ -55,12 +53,7 @@ class RunCounters:
         """Count a rejected record, under the first of its reasons."""
         self._outcomes[stream][Outcome.REJECTED] += 1
         self.rejected += 1
-        code = reasons[0].code if reasons else "without a reason"
-        self._codes[code] += 1
-        if reasons and self._messages.setdefault(code, reasons[0].message) != reasons[0].message:
-            self._codes_of_several_messages.add(code)
-        if len(self._keys[code]) < _KEYS_PER_CODE:
-            self._keys[code].append(key)
+        self.causes.add(key, reasons)
 
     def count_existing(self, result: BatchResult) -> None:
         """Count records that 'already exist' after a lost response to `createOnly`."""
@@ -76,25 +69,19 @@ class RunCounters:
     def progress(self, counts: CallCounts, seconds: float) -> str:
         """Return the progress line."""
         return (
-            f"{self.read:,} records read, {self.settled:,} settled, {self.rejected:,} rejected, "
-            f"{counts.calls:,} calls, {counts.retries:,} retries, {seconds:.0f} s."
+            f"{counted(self.read, 'record')} read, {self.settled:,} settled, "
+            f"{self.rejected:,} rejected, {_calls(counts)}, {seconds:.0f} s."
         )
 
     def summary_lines(self) -> Iterator[str]:
         """Yield the lines that precede the closing line."""
         if self.short_batches:
-            yield f"{self.short_batches:,} calls were sent before they were full."
+            yield f"{counted(self.short_batches, 'call')} went out before being full."
         if self._existing_ours or self._existing_theirs or self._existing_unresolved:
             yield (
-                f"After lost answers, {self._existing_ours:,} records that 'already exist' proved "
-                f"to be created by this run, {self._existing_theirs:,} to have been there before; "
-                f"of {self._existing_unresolved:,} it could not be told."
-            )
-        for code, count in self._codes.most_common():
-            others = ", and others" if code in self._codes_of_several_messages else ""
-            yield (
-                f"{count:,} rejected with {code} ({self._messages.get(code, '')}{others}): "
-                f"{', '.join(self._keys[code])}{', ...' if count > _KEYS_PER_CODE else ''}"
+                "Records that 'already exist' after lost answers: "
+                f"{self._existing_ours:,} created by this run, {self._existing_theirs:,} there "
+                f"before it, {self._existing_unresolved:,} of which it could not be told."
             )
 
     def by_stream(self) -> dict[str, dict[str, int]]:
@@ -110,7 +97,7 @@ class RunCounters:
     def closing_line(self, counts: CallCounts, seconds: float) -> str:
         """Return the last line: outcomes by stream, calls, retries and seconds."""
         streams = "; ".join(f"{stream}: {self._told(stream)}" for stream in self._outcomes)
-        took = f"{counts.calls:,} calls, {counts.retries:,} retries, {seconds:.1f} s"
+        took = f"{_calls(counts)}, {seconds:.1f} s"
         undelivered = self.read - self.settled
         lost = f"; {undelivered:,} not delivered" if undelivered else ""
         return f"{streams or 'No records'}{lost}; {took}."
@@ -119,3 +106,7 @@ class RunCounters:
         told = [f"{self._outcomes[stream][kind]:,} {kind.value}" for kind in Outcome]
         merged = self._merged[stream]
         return ", ".join([*told, f"{merged:,} merged"] if merged else told)
+
+
+def _calls(counts: CallCounts) -> str:
+    return f"{counted(counts.calls, 'call')}, {counted(counts.retries, 'retry')}"

@@ -484,7 +484,7 @@ CASES: dict[str, Case] = {
     "...: ... has several columns": values_file(b"Id,Name\n1,a\n"),
     "...: ... has a field": values_file(b'externalOpportunityId,b\n1,"a' + b"a" * 200_000),
     "...: ... without ...: left out.": values_file(b"externalOpportunityId,b\n,a\nb,c\n"),
-    "Not one of the ... looked up": values_file(b"nothing\n"),
+    "Not one of ... looked up": values_file(b"nothing\n"),
     "Failed to parse expression ...": mapped(deal="1 +"),
     "Failed to evaluate ...": mapped(__alias__=""),
     "Removing key property": mapped(marketoGUID=None),
@@ -702,9 +702,9 @@ ELSEWHERE = {
         "empty pages in a row of the activity",
     ),
     "Marketo no longer knows": ("tap_marketo_opps/test_resuming.py", "no longer knows"),
-    "... external ids hold a comma": (
+    "... external ids with a comma": (
         "tap_marketo_opps/test_finding_by_leads.py",
-        "external ids hold a comma",
+        "external id with a comma",
     ),
     "Stream '...': the property '...' may": (
         "target_marketo_opps/mapping/test_field_plan.py",

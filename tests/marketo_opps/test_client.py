@@ -215,9 +215,7 @@ class TestQuery:
     def test_warnings_are_logged(self, instance, client, success, caplog):
         instance.answers("opportunities.json", success(warnings=["field x is deprecated"]))
         self.ask(client)
-        assert (
-            "Marketo warns about GET /v1/opportunities.json: field x is deprecated" in caplog.text
-        )
+        assert "warns about query GET /v1/opportunities.json: field x is deprecated" in caplog.text
 
 
 class TestQueryByKeys:

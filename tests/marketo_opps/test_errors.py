@@ -80,6 +80,7 @@ TABLE = [
 def test_a_refused_call_is_repeated_as_its_code_says_and_then_told(
     *, row, instance, client, fake_time, refusal, caplog
 ):
+    caplog.set_level("INFO")
     instance.tokens = ["token-1", "token-2", "token-3", "token-4"]
     instance.answers("opportunities.json", refusal(row.code, "in Marketo's words"))
 
@@ -182,11 +183,14 @@ def test_what_a_crm_keeps_is_told_to_readers_and_writers_in_their_words(
 
 
 def test_what_to_do_is_told_only_once_it_is_given_up(instance, client, caplog):
+    caplog.set_level("INFO")
     instance.answers("opportunities.json", 503)
     with pytest.raises(ServerError) as caught:
         client.sync(OPPORTUNITIES, [b"{}"], action="createOrUpdate")
     assert str(caught.value).endswith("run again later, or raise max_retry_seconds.")
-    assert caplog.messages[0].endswith("HTTP 503 Service Unavailable. Trying again in 0.8 s.")
+    assert caplog.messages[0].endswith(
+        "HTTP 503 Service Unavailable. Trying again in 0.8 s (attempt 2, giving up in 300 s)."
+    )
 
 
 def test_the_daily_quota_tells_the_hour_of_its_reset(instance, client, refusal):

@@ -221,9 +221,10 @@ def test_the_line_that_tells_a_retry_says_why_and_how_long(
         for record in caplog.records
         if record.name == "marketo_opps.request_loop"
     ]
-    refused = "Marketo refused GET /v1/stats/usage.json"
+    refused = "Marketo refused query GET /v1/stats/usage.json"
+    again = "Trying again in 0.8 s (attempt 2, giving up in 300 s)."
     assert told == [
-        f"{refused}: 608 down (requestId r#1). Trying again in 0.8 s.",
+        f"{refused}: 608 down (requestId r#1). {again}",
         f"{refused}: 602 expired (requestId r#1). Fetching a new token.",
     ]
 
@@ -238,6 +239,6 @@ def test_no_log_line_of_ours_holds_a_query(instance, client, success, caplog):
 
 def test_a_call_is_named_without_its_query():
     call = Call("GET", "/v1/opportunities.json", query=(("filterValues", "customer-7"),))
-    assert call.name == "GET /v1/opportunities.json"
+    assert call.name == "query GET /v1/opportunities.json"
     assert call.target == "/rest/v1/opportunities.json?filterValues=customer-7"
     assert call.as_post_if_long() is call

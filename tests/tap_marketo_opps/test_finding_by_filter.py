@@ -73,7 +73,7 @@ def test_values_that_match_nothing_are_counted_and_named_at_debug_level(
         {**sandbox.credentials, "filter_values": values},
         catalog=catalog_of(sandbox, "opportunities"),
     )
-    assert "opportunities: 3 records, 1 calls, 0 retries" in caplog.text
+    assert "opportunities: 3 records, 1 call, 0 retries" in caplog.text
     assert "2 values matched nothing" in caplog.text
     named = [r for r in caplog.records if "gone-1" in r.getMessage()]
     assert {record.levelname for record in named} == {"DEBUG"}
@@ -99,7 +99,7 @@ def test_case_and_blanks_around_do_not_make_a_value_missing(sandbox, catalog_of,
         {**sandbox.credentials, "filter_values": [f" {value.lower()} "]},
         catalog=catalog_of(sandbox, "opportunities"),
     )
-    assert "1 records" in caplog.text
+    assert "1 record" in caplog.text
     assert "matched nothing" not in caplog.text
 
 

@@ -189,7 +189,7 @@ def test_ids_with_a_comma_are_counted_and_named_and_the_rest_is_found(
     assert commas
     assert set(output.ids(key="externalOpportunityId")) == keys_with_a_role(sandbox) - commas
     closing = next(line for line in caplog.messages if line.startswith("opportunities: "))
-    assert f"{len(commas)} external ids hold a comma" in closing
+    assert f"{len(commas)} external ids with a comma" in closing
     assert all(repr(external_id) in closing for external_id in commas)
 
 

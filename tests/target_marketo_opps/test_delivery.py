@@ -368,7 +368,7 @@ def test_a_guid_may_end_in_the_blank_that_marketo_adds_now_and_then(marketo_sand
     assert [one["name"] for one in marketo_sandbox.instance.opportunities()] == ["new"]
 
 
-def test_a_code_with_several_messages_is_summed_up_as_such(marketo_sandbox, singer):
+def test_each_cause_of_a_code_has_a_line_and_names_its_own_keys(marketo_sandbox, singer):
     messages = [
         singer.schema(),
         singer.opportunity(None),
@@ -377,8 +377,9 @@ def test_a_code_with_several_messages_is_summed_up_as_such(marketo_sandbox, sing
         singer.opportunity("b", name=""),
     ]
     run = singer.run(marketo_sandbox, messages, max_rejects=-1).succeeded()
-    missing = "Missing value for key field 'externalOpportunityId'"
-    assert f"3 rejected with 1002 ({missing}, and others): (none), (none), b" in run.log
+    key, name = "key field 'externalOpportunityId'", "required field 'name'"
+    assert f"2 rejected with 1002 (Missing value for {key}): (none), (none)" in run.log
+    assert f"1 rejected with 1002 (Missing value for {name}): b" in run.log
     assert "1 rejected with 1001 (Field 'amount' is not a number): a" in run.log
 
 

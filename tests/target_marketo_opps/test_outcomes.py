@@ -109,8 +109,7 @@ class TestLostAnswers:
         assert "1 rejected" in run.closing
         assert run.states == [1]
         assert any(
-            "3 records that 'already exist' proved to be created by this run, 1 to have been"
-            in line
+            "'already exist' after lost answers: 3 created by this run, 1 there before it" in line
             for line in run.log
         )
         assert len(calls(marketo_sandbox, "query opportunity")) == 1
@@ -158,8 +157,8 @@ class TestLostAnswers:
         ).succeeded()
         assert "1 created" in run.closing
         assert (
-            "After lost answers, 1 records that 'already exist' proved to be created by this run, "
-            "0 to have been there before; of 1 it could not be told."
+            "Records that 'already exist' after lost answers: 1 created by this run, "
+            "0 there before it, 1 of which it could not be told."
         ) in run.log
 
     def test_nothing_is_looked_up_after_a_clear_answer(self, marketo_sandbox, singer):

@@ -9,6 +9,7 @@ import pytest
 
 from marketo_opps import ConnectionSettings
 from marketo_opps.plugin.settings import (
+    CONNECTION_SETTINGS,
     REQUIRED_SETTINGS,
     SHARED_SETTINGS,
     setting_errors,
@@ -28,14 +29,14 @@ SCHEMA = {
 }
 
 
-class TestSharedSettings:
+class TestConnectionSettings:
     def test_they_are_the_members_of_the_connection_settings(self):
-        assert list(SHARED_SETTINGS) == [field.name for field in fields(ConnectionSettings)]
+        assert list(CONNECTION_SETTINGS) == [field.name for field in fields(ConnectionSettings)]
 
     def test_their_defaults_are_those_of_the_connection_settings(self):
         settings = ConnectionSettings.from_config(GOOD)
         defaults = {
-            name: each["default"] for name, each in SHARED_SETTINGS.items() if "default" in each
+            name: each["default"] for name, each in CONNECTION_SETTINGS.items() if "default" in each
         }
         assert {name: getattr(settings, name) for name in defaults} == defaults
         assert len(defaults) == 3

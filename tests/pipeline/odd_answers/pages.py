@@ -161,7 +161,7 @@ ROWS = [
     Row(
         "a value matches nothing",
         [patch(QUERY, drop=True, where=ONE_GUID)],
-        tap=Well(("1 values matched nothing",), lacking=frozenset({ONE})),
+        tap=Well(("1 value matched nothing",), lacking=frozenset({ONE})),
         find="filter",
     ),
     Row(

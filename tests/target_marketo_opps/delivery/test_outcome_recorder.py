@@ -54,7 +54,7 @@ def test_a_reject_is_written_and_logged_by_its_key(make_bench):
     bench = make_bench(rejects=rejects, max_rejects=-1)
     bench.rejects.reject("s", "K 7", BAD)
     rejects.write.assert_called_once_with(BAD)
-    assert list(bench.counters.summary_lines()) == ["1 rejected with 1003 (Bad): K 7"]
+    assert list(bench.counters.causes.lines()) == ["1 rejected with 1003 (Bad): K 7"]
 
 
 def test_a_reject_of_marketos_is_logged_by_the_key_that_was_sent(make_bench):
@@ -63,7 +63,7 @@ def test_a_reject_of_marketos_is_logged_by_the_key_that_was_sent(make_bench):
     deliver_rejected(bench, "a")
     reject = Reject("s", MarketoObject.OPPORTUNITIES, {}, (Reason("1003", "Bad"),), "r#7")
     rejects.write.assert_called_once_with(reject)
-    assert list(bench.counters.summary_lines()) == ["1 rejected with 1003 (Bad): 1"]
+    assert list(bench.counters.causes.lines()) == ["1 rejected with 1003 (Bad): 1"]
 
 
 def test_a_batch_with_too_many_rejects_ends_the_run_once_all_are_kept(make_bench):
@@ -98,4 +98,4 @@ def test_a_reject_is_kept_under_the_name_its_stream_had_on_arrival(make_bench):
     bench.dispatcher.before_read(None)
     reject = Reject("arrived", MarketoObject.OPPORTUNITIES, {"z": 1}, REFUSED.reasons, "r#7")
     rejects.write.assert_called_once_with(reject)
-    assert list(bench.counters.summary_lines()) == ["1 rejected with 1003 (Bad): 1/x"]
+    assert list(bench.counters.causes.lines()) == ["1 rejected with 1003 (Bad): 1/x"]

@@ -1,0 +1,53 @@
+"""Count rejected records by code and cause, and put them into log lines."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import Counter, defaultdict
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from marketo_opps import Reason
+
+_KEYS_NAMED = 5
+_MOST_CAUSES = 20
+"""More are counted together: a message may hold a value, and so be another for each record."""
+
+_Cause = tuple[str, str]
+
+
+class RejectCauses:
+    """Counts rejects by the code and the message of their first reason."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[_Cause] = Counter()
+        self._keys: defaultdict[_Cause, list[str]] = defaultdict(list)
+
+    def add(self, key: str, reasons: Sequence[Reason]) -> None:
+        """Count a rejected record.
+
+        Args:
+            key: of the record, as log lines show it.
+            reasons: why it was rejected.
+        """
+        cause = self._cause(reasons)
+        self._counts[cause] += 1
+        if len(self._keys[cause]) < _KEYS_NAMED:
+            self._keys[cause].append(key)
+
+    def lines(self) -> Iterator[str]:
+        """Yield a line for each cause, the most frequent first."""
+        for cause, count in self._counts.most_common():
+            code, message = cause
+            keys = ", ".join(self._keys[cause])
+            more = ", ..." if count > _KEYS_NAMED else ""
+            yield f"{count:,} rejected with {code} ({message}): {keys}{more}"
+
+    def _cause(self, reasons: Sequence[Reason]) -> _Cause:
+        if not reasons:
+            return "no code", "no reason was given"
+        cause = reasons[0].code, reasons[0].message
+        if cause in self._counts or len(self._counts) < _MOST_CAUSES:
+            return cause
+        return cause[0], "for various other reasons"

@@ -1,0 +1,59 @@
+"""The form of log lines in a plain pipe."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import datetime
+
+import pytest
+
+from marketo_opps.plugin.log_lines import heed_format, name_lines
+
+
+@pytest.fixture
+def handler():
+    """A handler of the root logger, alone for the time of a test."""
+    root, mine = logging.getLogger(), logging.StreamHandler()
+    others, root.handlers = root.handlers, [mine]
+    yield mine
+    root.handlers = others
+
+
+def line(handler, name="urllib3", message="said"):
+    return handler.format(logging.LogRecord(name, logging.WARNING, "", 0, message, (), None))
+
+
+def test_a_line_of_any_module_names_the_plugin(handler):
+    name_lines("tap-x")
+    assert line(handler).endswith("| WARNING  | tap-x | said")
+
+
+def test_a_line_as_json_is_one_object_whatever_it_says(handler):
+    name_lines("tap-x")
+    heed_format({"log_format": "json"})
+    told = json.loads(line(handler, message='a "b"\nc \u2028'))
+    assert told.pop("at")[-6:] == "+00:00"
+    assert told == {"level": "WARNING", "plugin": "tap-x", "message": 'a "b"\nc \u2028'}
+    assert "\n" not in line(handler, message="a\nb")
+
+
+def test_the_moment_of_a_line_as_json_has_its_offset(handler):
+    name_lines("tap-x")
+    heed_format({"log_format": "json"})
+    assert datetime.fromisoformat(json.loads(line(handler))["at"]).tzinfo is not None
+
+
+@pytest.mark.parametrize("settings", [{}, {"log_format": "text"}, {"log_format": None}])
+def test_lines_stay_text_unless_json_is_asked_for(handler, settings):
+    name_lines("tap-x")
+    heed_format(settings)
+    assert line(handler).endswith("| tap-x | said")
+
+
+def test_logging_that_is_configured_stays_as_it_is(handler, monkeypatch):
+    monkeypatch.setenv("SINGER_SDK_LOG_CONFIG", "meltano.yml")
+    formatter = handler.formatter
+    name_lines("tap-x")
+    heed_format({"log_format": "json"})
+    assert handler.formatter is formatter
