@@ -1,4 +1,4 @@
-"""State and catalog as the command line names them; a bad one ends in one sentence."""
+"""State and catalog as the command line names them, a bad one refused in one sentence; --test."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ import typing as t
 from marketo_opps import SettingsError
 from marketo_opps.plugin.command_line import read_json_object, read_text
 from tap_marketo_opps.catalogs import STREAMS, catalog_fault
+from tap_marketo_opps.connection_test import SCHEMA
 from tap_marketo_opps.singer_writer import encode_state
 from tap_marketo_opps.sync.state import with_bookmarks
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
+
+    from singer_sdk import Tap
+
+    from tap_marketo_opps.marketo_stream import MarketoStream
 
 _NO_TEXT = "holds half of a surrogate pair, which is no character"
 
@@ -33,6 +38,16 @@ def checked_catalog(file: t.IO[str] | None) -> t.IO[str] | None:
         SettingsError: It holds something else.
     """
     return _checked("--catalog", file, catalog_fault)
+
+
+def try_streams(tap: Tap, kind: str) -> None:
+    """Write the SCHEMAs of the selected streams, or read some records of each."""
+    selected = [stream for stream in tap.streams.values() if stream.selected]
+    if kind != SCHEMA:
+        tap.run_sync_dry_run(streams=selected)
+        return
+    for stream in selected:
+        t.cast("MarketoStream", stream).write_schema()
 
 
 def _checked(

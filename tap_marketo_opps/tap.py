@@ -14,11 +14,7 @@ from singer_sdk import Tap
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.singerlib import Catalog
 
-from marketo_opps import (
-    CallCounts,
-    ConnectionSettings,
-    MarketoClient,
-)
+from marketo_opps import CallCounts, ConnectionSettings, MarketoClient
 from marketo_opps.fields import object_schema
 from marketo_opps.plugin.base import MarketoPlugin
 from marketo_opps.plugin.process import SHUTDOWN
@@ -129,12 +125,9 @@ class TapMarketoOpps(MarketoPlugin, Tap):
 
     def measure(self) -> tuple[StreamCounts, CallCounts]:
         """Return what the run has done so far: counts by selected stream, and calls."""
-        counts = {
-            each.message_name: asdict(each.counts) for each in self.discovered if each.selected
-        }
-        # Before its first use, which a run that fails early has not come to, there is no client.
-        is_made = "client" in vars(self)
-        return counts, self.client.counts if is_made else CallCounts()
+        counts = {one.message_name: asdict(one.counts) for one in self.discovered if one.selected}
+        # A run that fails early has come to no client.
+        return counts, self.client.counts if "client" in vars(self) else CallCounts()
 
     def load_state(self, state: dict[str, t.Any]) -> None:
         """Load a state, whichever form its bookmarks have."""
@@ -266,12 +259,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
         if kind == connection_test.ALL:
             return tap.report_checks()
         tap.setup_mapper()
-        selected = [stream for stream in tap.streams.values() if stream.selected]
-        if kind == connection_test.SCHEMA:
-            for stream in selected:
-                t.cast("MarketoStream", stream).write_schema()
-        else:
-            tap.run_sync_dry_run(streams=selected)
+        command_line.try_streams(tap, kind)
         return True
 
     def report_checks(self) -> bool:

@@ -12,9 +12,9 @@ from marketo_opps import MarketoObject, PageTokenError, QueryPaging
 from marketo_opps.fields import EXTERNAL_ID, MARKETO_GUID
 from marketo_opps.keys import comparable_key
 from marketo_opps.seen_keys import KeyHashSet
+from marketo_opps.wording import counted
 from tap_marketo_opps.finding.page_result import PageResult, never_force
 from tap_marketo_opps.finding.positions import PositionError, is_place_in_scan
-from tap_marketo_opps.wording import counted
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -35,6 +35,8 @@ OFFERED = {
     "hard_delete",
     "merge_versions",
     "rejects_path",
+    "report_path",
+    "log_format",
     "max_rejects",
     "dry_run",
     "stream_maps",

@@ -24,7 +24,7 @@ def _progress(**changed):
         "done": 3000,
         "done_before": 0,
         "total": 9000,
-        "noun": "values",
+        "noun": "value",
         "reached": None,
         "records": 2990,
         "calls": 10,

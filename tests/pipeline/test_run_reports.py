@@ -1,0 +1,86 @@
+"""`report_path` and `log_format`: what a dashboard reads of tap and target in a plain pipe."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+
+import pytest
+
+from tests.pipeline.processes import await_that
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def reports(pair, tmp_path):
+    """The lines that the runs of the pair have left so far."""
+    path = tmp_path / "runs.jsonl"
+    pair.tap["report_path"] = pair.target["report_path"] = str(path)
+    return lambda: [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_each_run_of_the_pair_leaves_a_line_of_what_it_did(pair, reports):
+    pair.run_well()
+    tap, target = sorted(reports(), key=lambda line: line["plugin"])
+    assert (tap["plugin"], tap["exit"]) == ("tap-marketo-opps", 0)
+    assert (target["plugin"], target["exit"]) == ("target-marketo-opps", 0)
+    assert tap["streams"]["opportunities"]["emitted"] == 700
+    assert target["streams"]["opportunities"]["created"] == 700
+    assert (target["calls"], target["retries"]) == (4, 0)
+    assert target["waited"] == {"rate": 0, "retry": 0}
+
+
+def test_a_refused_run_leaves_its_line_with_exit_one(pair, reports):
+    pair.target["client_secret"] = "wrong-secret"
+    pair.run()
+    assert {"target-marketo-opps": 1}.items() <= {
+        line["plugin"]: line["exit"] for line in reports()
+    }.items()
+
+
+def test_retries_and_what_they_waited_for_are_in_the_line(pair, reports, destination):
+    destination.fault("604", operation="sync opportunity", times=1)
+    pair.run_well()
+    (target,) = [line for line in reports() if line["plugin"] == "target-marketo-opps"]
+    assert target["retries"] == 1
+    assert target["waited"]["retry"] >= 0.5
+
+
+def test_a_stopped_run_leaves_its_line_with_the_signal(pair, reports, source):
+    source.instance.options.latency_ms = 1000
+    running = pair.start()
+    await_that(lambda: "Finding by" in running.tap.stderr)
+    running.tap.kill(signal.SIGTERM)
+    running.wait()
+    assert [line["exit"] for line in reports() if line["plugin"] == "tap-marketo-opps"] == [143]
+
+
+def test_discovery_is_no_run_and_leaves_no_line(pair, reports, tmp_path):
+    pair.tap_arguments = ("--discover",)
+    running = pair.start()
+    assert running.wait()[0] == 0
+    assert [line["plugin"] for line in reports()] == ["target-marketo-opps"]
+
+
+def test_each_log_line_names_its_plugin_in_a_plain_pipe(pair, destination):
+    destination.fault("604", operation="sync opportunity", times=1)
+    running = pair.run_well()
+    for plugin in (running.tap, running.target):
+        lines = plugin.stderr.splitlines()
+        assert lines
+        assert [each for each in lines if f"| {plugin.name} | " not in each] == []
+    retry = (
+        r"INFO .*refused sync POST .*604.*Trying again in .* s \(attempt 2, giving up in 300 s\)"
+    )
+    assert re.search(retry, running.target.stderr)
+
+
+def test_log_lines_are_json_objects_where_that_is_asked_for(pair):
+    pair.tap["log_format"] = pair.target["log_format"] = "json"
+    running = pair.run_well()
+    for plugin in (running.tap, running.target):
+        lines = [json.loads(line) for line in plugin.stderr.splitlines()]
+        assert {line["plugin"] for line in lines} == {plugin.name}
+        assert {line["level"] for line in lines} <= {"INFO", "WARNING"}
