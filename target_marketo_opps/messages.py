@@ -26,6 +26,7 @@ if t.TYPE_CHECKING:
     from target_marketo_opps.input.message_reader import MessageReader
     from target_marketo_opps.input_report import InputReport
     from target_marketo_opps.run import TargetRun
+    from target_marketo_opps.sample import Sample
     from target_marketo_opps.sinks import ObjectSink
 
 _LOGGER = logging.getLogger("target-marketo-opps")
@@ -55,6 +56,7 @@ class MessageHandlers:
         make_sink: makes a sink, given a stream as after `stream_maps`, its schema and its keys.
         run: returns the run, which is made when the first message is about to be read.
         report: takes what is to be told at the end.
+        sample: leaves out records past a sample.
     """
 
     def __init__(
@@ -65,12 +67,14 @@ class MessageHandlers:
         make_sink: Callable[[str, dict[str, t.Any], t.Sequence[str] | None], ObjectSink],
         run: Callable[[], TargetRun],
         report: InputReport,
+        sample: Sample,
     ) -> None:
         self._reader = reader
         self._mapper = mapper
         self._make_sink = make_sink
         self._run = run
         self._report = report
+        self._sample = sample
         self._routes: dict[str, _Route] = {}
         self._forms: dict[tuple[str, bytes], _Form] = {}
         self._versions_explained = False
@@ -216,7 +220,8 @@ class MessageHandlers:
                 self._report.notes_of(sink.stream_name),
                 is_excluded=self._is_excluded(sink.stream_name),
             )
-        return _Form(self._route(stream, sinks, _named_alone(message["schema"])), sinks)
+        take = self._route(stream, sinks, _named_alone(message["schema"]))
+        return _Form(self._sample.limited(stream, take), sinks)
 
     def _registered_sinks(self, message: _Message) -> list[ObjectSink]:
         """Return the sinks of a stream under the schema of the message, one for each map."""

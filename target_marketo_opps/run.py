@@ -160,7 +160,7 @@ class TargetRun:
         writer = StateWriter(self._self_pipe, lambda: self._shutdown.requested)
         return StateRelease(
             ledger,
-            None if self.settings.dry_run else writer.write,
+            writer.write if self.settings.writes_states else None,
             before_write=self.rejects.flush,
             clock=time.monotonic,
             patience_seconds=limits.state_patience_seconds,

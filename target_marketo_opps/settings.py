@@ -122,6 +122,15 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
         "title": "Max rejects",
         "description": "Past this many rejected records the run fails; -1 means no limit.",
     },
+    "max_records": {
+        "type": ["integer", "null"],
+        "minimum": 1,
+        "title": "Max records",
+        "description": (
+            "A sample: the first so many records of each stream are delivered, the rest of the "
+            "input is read and left out. No STATE goes out."
+        ),
+    },
     "dry_run": {
         "type": "boolean",
         "default": False,
@@ -156,6 +165,7 @@ class TargetSettings:
     merge_versions: bool = True
     rejects_path: str | None = None
     max_rejects: int = 0
+    max_records: int | None = None
     dry_run: bool = False
 
     @classmethod
@@ -168,6 +178,11 @@ class TargetSettings:
     def writes_roles(self) -> bool:
         """Return whether some stream is written to roles."""
         return "opportunity_roles" in self.stream_objects.values()
+
+    @property
+    def writes_states(self) -> bool:
+        """Return whether what the input holds is delivered for good, so that STATE may go out."""
+        return not self.dry_run and self.max_records is None
 
     @property
     def merges(self) -> bool:

@@ -19,6 +19,7 @@ from target_marketo_opps.input_report import InputReport
 from target_marketo_opps.mapping.delete_mark import DELETED_AT
 from target_marketo_opps.messages import MessageHandlers
 from target_marketo_opps.run import TargetRun
+from target_marketo_opps.sample import Sample
 from target_marketo_opps.settings import CONFIG_SCHEMA, TargetSettings, combination_errors
 from target_marketo_opps.sinks import ObjectSink
 
@@ -60,12 +61,14 @@ class TargetMarketoOpps(MarketoPlugin, Target):
         super().__init__(*args, **kwargs)
         self.settings = TargetSettings.from_config(self.config)
         self._report = InputReport(self.mapper, self.settings)
+        self._sample = Sample(self.settings.max_records)
         self._messages = MessageHandlers(
             reader=self.message_reader,
             mapper=self.mapper,
             make_sink=t.cast("Callable[..., ObjectSink]", self.add_sink),
             run=lambda: self.run,
             report=self._report,
+            sample=self._sample,
         )
         self.message_reader.handlers = self._messages.by_type()
         self.message_reader.before_read = self._before_read
@@ -129,6 +132,7 @@ class TargetMarketoOpps(MarketoPlugin, Target):
             self._report.log_never_came()
             self._messages.clean_up()
         self._report.log_left_out()
+        self._sample.log_left_out()
         self.run.end(deliver_rest=False)
 
 

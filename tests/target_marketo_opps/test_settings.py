@@ -38,6 +38,7 @@ OFFERED = {
     "report_path",
     "log_format",
     "max_rejects",
+    "max_records",
     "dry_run",
     "stream_maps",
     "stream_map_config",
@@ -71,6 +72,7 @@ def test_only_settings_that_are_honoured_are_offered():
         ({"dedupe_by": "idField"}, "dedupe_by 'idField' needs action 'updateOnly'"),
         ({"client_secret": ""}, "client_secret"),
         ({"rejects_path": ""}, "rejects_path"),
+        ({"max_records": 0}, "max_records"),
     ],
 )
 def test_an_invalid_setting_is_an_error(settings, sentence):

@@ -1,0 +1,64 @@
+"""Deliver a sample: the first records of each stream, by the setting `max_records`."""
+
+from __future__ import annotations
+
+import logging
+import typing as t
+from collections import Counter
+
+from marketo_opps.wording import counted
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from marketo_opps import Record
+
+_LOGGER = logging.getLogger("target-marketo-opps")
+
+
+class Sample:
+    """Lets the first records of each stream through, and counts the others.
+
+    Args:
+        max_records: of a stream; None lets all of them through.
+    """
+
+    def __init__(self, max_records: int | None) -> None:
+        self._max_records = max_records
+        self._arrived: Counter[str] = Counter()
+
+    def limited(
+        self, stream: str, take: Callable[[Record, bytes], None]
+    ) -> Callable[[Record, bytes], None]:
+        """Return a function that passes no more of a stream's records to `take` than are wanted.
+
+        Args:
+            stream: as it arrived.
+            take: takes a record and the line on which it arrived.
+        """
+        most = self._max_records
+        if most is None:
+            return take
+
+        def take_some(record: Record, source: bytes) -> None:
+            self._arrived[stream] += 1
+            if self._arrived[stream] <= most:
+                take(record, source)
+
+        return take_some
+
+    def log_left_out(self) -> None:
+        """Log, if this run delivers a sample, how much of each stream is not in it."""
+        if self._max_records is None:
+            return
+        left_out = {
+            stream: count - self._max_records
+            for stream, count in self._arrived.items()
+            if count > self._max_records
+        }
+        told = [f"{counted(count, 'record')} of {stream}" for stream, count in left_out.items()]
+        _LOGGER.warning(
+            "This run delivered a sample, as max_records is %d: left out %s; no STATE was written.",
+            self._max_records,
+            ", ".join(told) or "nothing",
+        )
