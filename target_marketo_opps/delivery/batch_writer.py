@@ -226,7 +226,7 @@ def _to_be_halved(result: BatchResult, *, update_only: bool) -> list[int]:
         for index, (record, outcome) in enumerate(
             zip(result.batch.records, result.outcomes, strict=True)
         )
-        if record.versions
+        if record.later_versions
         and outcome is not None
         and outcome.is_rejected
         and not any(why.code in key_codes for why in outcome.reasons)

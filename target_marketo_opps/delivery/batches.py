@@ -86,7 +86,8 @@ class OutboundRecord:
         body: the record as Marketo takes it; of a delete the key alone.
         source_stream: the stream as it arrived, before `stream_maps`.
         source: the line on which it arrived.
-        versions: if others are merged into it, all of them in their order, itself the first.
+        later_versions: those merged into it, in their order. It is not among them: that would
+            be a cycle, whose memory is freed only when the garbage collector comes round.
         merged: if others are merged into it, what they make together.
     """
 
@@ -97,18 +98,19 @@ class OutboundRecord:
     body: bytes
     source_stream: str
     source: bytes
-    versions: list[OutboundRecord] | None = None
+    later_versions: list[OutboundRecord] | None = None
     merged: MergedBody | None = None
 
     @property
     def all_versions(self) -> Sequence[OutboundRecord]:
         """Return its versions, in their order; most records have one."""
-        return self.versions or (self,)
+        return (self, *self.later_versions) if self.later_versions else (self,)
 
     @property
     def own_bytes(self) -> int:
         """Return how much memory it takes, later versions aside."""
-        return len(self.body) + len(self.source) + RECORD_OVERHEAD_BYTES
+        # msgspec keeps the buffer that it encodes into, of which up to a third is empty.
+        return len(self.body) * 3 // 2 + len(self.source) + RECORD_OVERHEAD_BYTES
 
     @property
     def held_bytes(self) -> int:
@@ -140,8 +142,8 @@ class OutboundRecord:
         merged = self.merged or MergedBody(self.body, self.target.key_fields)
         if not merged.add(version.body, most_bytes=most_bytes):
             return False
-        self.versions = self.versions or [self]
-        self.versions.append(version)
+        self.later_versions = self.later_versions or []
+        self.later_versions.append(version)
         self.merged = merged
         return True
 

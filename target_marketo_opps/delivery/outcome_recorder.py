@@ -51,8 +51,8 @@ class OutcomeRecorder:
 
     def _count_merged(self, result: BatchResult) -> None:
         for index, record in enumerate(result.batch.records):
-            if record.versions and index not in result.stepped_aside:
-                for version in record.versions[1:]:
+            if record.later_versions and index not in result.stepped_aside:
+                for version in record.later_versions:
                     self._counters.count_merged(version.stream)
 
     def _record_rejects(self, result: BatchResult) -> RejectLimitError | None:

@@ -153,11 +153,12 @@ class BatchResult:
         ):
             if index in self.stepped_aside:
                 continue
-            if record.versions is None:
+            if record.later_versions is None:
                 yield record, outcome
             else:
-                each = self.of_versions.get(index) or spread(outcome, len(record.versions))
-                yield from zip(record.versions, each, strict=True)
+                versions = record.all_versions
+                each = self.of_versions.get(index) or spread(outcome, len(versions))
+                yield from zip(versions, each, strict=True)
 
     def mark_ambiguous(self, indices: Sequence[int], moment: datetime | None) -> None:
         """Remember the earliest ambiguous send of each record; None where there was none."""

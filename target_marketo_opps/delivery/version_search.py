@@ -35,7 +35,7 @@ class VersionSearch:
     def part(self) -> OutboundRecord:
         """Return the versions to send next, as one record."""
         bodies = (self._versions[index].body for index in self._sent)
-        return replace(self._record, body=merged_body(bodies), versions=None, merged=None)
+        return replace(self._record, body=merged_body(bodies), later_versions=None, merged=None)
 
     def answer(self, outcome: RecordOutcome | None) -> None:
         """Take what became of that record; None ends the search."""

@@ -31,8 +31,8 @@ if t.TYPE_CHECKING:
     from target_marketo_opps.delivery.batches import OutboundRecord
     from target_marketo_opps.state.ledger import Ledger
 
-MAX_HELD_BYTES = 32_000_000
-"""Full calls to ten at a time, with the lines that their records came on, take some 30 MB."""
+MAX_HELD_BYTES = 36_000_000
+"""Full calls to ten at a time, with the lines that their records came on, take some 35 MB."""
 
 _PORTION_OF_ROOM = 16
 """The part of the room that roles which come back take at a time, even where there is none."""

@@ -73,7 +73,7 @@ def test_full_batches_wait_while_all_calls_are_in_flight(make_bench, monkeypatch
 
 
 def test_without_room_and_calls_in_flight_the_fullest_batch_is_sent(make_bench):
-    one = len(BODY) + len(SOURCE) + RECORD_OVERHEAD_BYTES
+    one = len(BODY) * 3 // 2 + len(SOURCE) + RECORD_OVERHEAD_BYTES
     bench = make_bench(room={"max_held_bytes": 7 * one})
     bench.take("b", *["a"] * 6)
     assert bench.sent == []
@@ -86,7 +86,7 @@ def test_without_room_and_calls_in_flight_the_fullest_batch_is_sent(make_bench):
 
 
 def test_without_room_a_call_in_flight_is_waited_for(make_bench, monkeypatch):
-    one = len(BODY) + len(SOURCE) + RECORD_OVERHEAD_BYTES
+    one = len(BODY) * 3 // 2 + len(SOURCE) + RECORD_OVERHEAD_BYTES
     bench = make_bench(at_once=False, room={"max_held_bytes": 301 * one})
     bench.take(*range(300))
     monkeypatch.setattr(bench.self_pipe, "wait", lambda **_: bench.answer(0))
