@@ -7,7 +7,7 @@ import typing as t
 
 from marketo_opps import SettingsError
 from tap_marketo_opps.field_metadata import FIELDS
-from tap_marketo_opps.finding.activity_log import ACTIVITIES
+from tap_marketo_opps.finding.activity_log import LOG_STREAMS
 from tap_marketo_opps.finding.finders import OPPORTUNITIES, ROLES
 
 if t.TYPE_CHECKING:
@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
 
 Json = dict[str, t.Any]
 
-STREAMS = (OPPORTUNITIES, ROLES, FIELDS, ACTIVITIES)
+STREAMS = (OPPORTUNITIES, ROLES, FIELDS, *LOG_STREAMS)
 _NO_STREAM = f"is the catalog of another tap: it holds none of {', '.join(STREAMS)}"
 _TEXTS = {"true": True, "false": False}
 _SELECTED = ("selected", "selected-by-default")

@@ -16,7 +16,7 @@ from marketo_opps.plugin.base import EXPECTED_ERRORS
 from tap_marketo_opps.descriptions import unknown_types
 from tap_marketo_opps.errors import means_no_roles
 from tap_marketo_opps.field_metadata import FIELDS
-from tap_marketo_opps.finding.activity_log import ACTIVITIES, LEAD_ID
+from tap_marketo_opps.finding.activity_log import LEAD_ID, LOG_STREAMS
 from tap_marketo_opps.finding.activity_types import followed_types
 from tap_marketo_opps.finding.finders import OPPORTUNITIES, ROLES, filterable_fields
 from tap_marketo_opps.log_probe import PAGES, probe_log, since_kept
@@ -99,7 +99,12 @@ class Needs:
     @property
     def log(self) -> bool:
         """Return True if the activity log is read."""
-        return ACTIVITIES in self.streams or (bool(self.pair) and self.by_log)
+        return bool(self.of_log) or (bool(self.pair) and self.by_log)
+
+    @property
+    def of_log(self) -> list[str]:
+        """Return which streams of the log's own entries are selected."""
+        return [name for name in LOG_STREAMS if name in self.streams]
 
 
 @dataclass(slots=True)
@@ -215,7 +220,7 @@ class ConnectionTest:
         def read() -> None:
             self.types = followed_types(self.tap.client.activity_types())
 
-        needed_by = ACTIVITIES if ACTIVITIES in self.needs.streams else "find_by activities"
+        needed_by = " and ".join(self.needs.of_log) or "find_by activities"
         if not self._is_well("reading the activity log", needed_by, read) or self.types is None:
             return
         followed = ", ".join(f"{name} ({number})" for number, name in self.types.names.items())

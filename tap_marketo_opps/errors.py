@@ -116,6 +116,6 @@ def without_roles(error: MarketoError) -> str:
     """Return a sentence for users on how an instance without roles can be read."""
     return (
         f"{error.summary} Without roles, opportunities can be found by find_by filter only; the "
-        "streams opportunity_fields and opportunity_activities work as ever, opportunity_roles "
+        "streams opportunity_fields and those of the activity log work as ever, opportunity_roles "
         "does not."
     )

@@ -1,4 +1,4 @@
-"""The base of all four streams: typed records, written page by page."""
+"""The base of all streams: typed records, written page by page."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _MISFITS_LOGGED_AT_MOST = 5
 
 
 class MarketoStream(Stream):
-    """Base of all four: typed records, a page of them written at once.
+    """Base of all streams: typed records, a page of them written at once.
 
     The SDK's own way for each record (map, encode, flush) is taken only where the user has
     configured stream maps or flattening.

@@ -8,7 +8,13 @@ from dataclasses import replace
 from marketo_opps import FieldDescription, ObjectDescription
 from marketo_opps.fields import CREATED_AT, MARKETO_GUID, UPDATED_AT, object_schema
 from tap_marketo_opps.field_metadata import FIELDS
-from tap_marketo_opps.finding.activity_log import ACTIVITIES, ACTIVITY_DATE, LEAD_ID
+from tap_marketo_opps.finding.activity_log import (
+    ACTIVITIES,
+    ACTIVITY_DATE,
+    CHANGES,
+    LEAD_ID,
+    ROLE_CHANGES,
+)
 
 ATTRIBUTES = "attributes"
 DELETED_AT = "_sdc_deleted_at"
@@ -17,6 +23,7 @@ DELETED_AT_SCHEMA = {
     "format": "date-time",
     "description": "When Marketo was found not to have it any more, by find_by reconcile",
 }
+CHANGED_FIELD = "field"
 
 _ACTIVITY_FIELDS = {
     MARKETO_GUID: "string",
@@ -28,6 +35,22 @@ _ACTIVITY_FIELDS = {
     "primaryAttributeValueId": "integer",
     "primaryAttributeValue": "string",
 }
+_DEAL_FIELDS = {
+    LEAD_ID: "integer",
+    ACTIVITY_DATE: "datetime",
+    "opportunityId": "integer",
+    "opportunityName": "string",
+    "role": "string",
+    "isPrimary": "boolean",
+}
+_CHANGE_FIELDS = {
+    MARKETO_GUID: "string",
+    CHANGED_FIELD: "string",
+    "oldValue": "string",
+    "newValue": "string",
+    **_DEAL_FIELDS,
+}
+_ROLE_CHANGE_FIELDS = {MARKETO_GUID: "string", "change": "string", **_DEAL_FIELDS}
 _FIELD_FIELDS = {
     "name": "string",
     "displayName": "string",
@@ -55,6 +78,18 @@ def activities_schema() -> dict[str, t.Any]:
     schema = object_schema(_description(ACTIVITIES, MARKETO_GUID, _ACTIVITY_FIELDS))
     schema["properties"][ATTRIBUTES] = {"type": ["object", "null"], "additionalProperties": True}
     return schema
+
+
+def changes_schema() -> dict[str, t.Any]:
+    """Return the schema of a change of one field."""
+    schema = object_schema(_description(CHANGES, MARKETO_GUID, _CHANGE_FIELDS))
+    schema["properties"][CHANGED_FIELD]["type"] = "string"
+    return schema
+
+
+def role_changes_schema() -> dict[str, t.Any]:
+    """Return the schema of a lead's being added to an opportunity, or removed from it."""
+    return object_schema(_description(ROLE_CHANGES, MARKETO_GUID, _ROLE_CHANGE_FIELDS))
 
 
 def fields_schema() -> dict[str, t.Any]:

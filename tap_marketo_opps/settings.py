@@ -78,8 +78,8 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
         "format": "date-time",
         "title": "Start date",
         "description": (
-            "Only what changed at or after it; needed for activities, and for the stream "
-            "opportunity_activities"
+            "Only what changed at or after it; needed for activities, and for the streams of the "
+            "activity log"
         ),
     },
     "activity_overlap_seconds": {

@@ -1,4 +1,4 @@
-"""The four streams, as the SDK sees them."""
+"""Streams of what is looked up, and of the fields' metadata, as the SDK sees them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,8 @@ from marketo_opps.wording import counted
 from tap_marketo_opps.deletion_mark import add_mark, make_mark_automatic
 from tap_marketo_opps.errors import FieldsDeniedError
 from tap_marketo_opps.field_metadata import FIELDS, FieldReader
-from tap_marketo_opps.finding.activity_log import ACTIVITIES, ACTIVITY_DATE, activity_type_id
 from tap_marketo_opps.marketo_stream import MarketoStream
-from tap_marketo_opps.schemas import (
-    ATTRIBUTES,
-    DELETED_AT,
-    activities_schema,
-    description_from_properties,
-    fields_schema,
-)
+from tap_marketo_opps.schemas import DELETED_AT, description_from_properties, fields_schema
 from tap_marketo_opps.sync.progress import SECONDS_BETWEEN_LOGS, LogThrottle
 from tap_marketo_opps.sync.stream_output import StreamOutput, without_key
 from tap_marketo_opps.typed_page import PageConverter, replication_key_reader
@@ -34,7 +27,6 @@ if t.TYPE_CHECKING:
     from singer_sdk.singerlib import Catalog, MetadataMapping
 
     from marketo_opps import MarketoClient, Record
-    from tap_marketo_opps.finding.activity_types import FollowedTypes
     from tap_marketo_opps.singer_writer import TypedRecord
     from tap_marketo_opps.sync.run import Run
     from tap_marketo_opps.sync.stream_output import ConvertPage
@@ -52,6 +44,7 @@ class LookupStream(MarketoStream):
     """
 
     own_replication_key: str = UPDATED_AT
+    found_in: str | None = None
 
     def __init__(
         self,
@@ -76,12 +69,18 @@ class LookupStream(MarketoStream):
             convert_page=self.page_converter(),
             encode=self.encode,
             write_schema=self.write_schema,
+            found_in=self.found_in or self.name,
+            records_in=self.records_in,
         )
+
+    def records_in(self, found: Sequence[Record]) -> Sequence[Record]:
+        """Return the stream's records in a page of what it is found in: the page's own."""
+        return found
 
     def page_converter(self) -> ConvertPage:
         """Return a function that types a page."""
         if self.is_mapped:
-            return self._convert_each
+            return self.convert_each
         return PageConverter(
             description_from_properties(self.effective_schema["properties"]),
             self.selected_fields,
@@ -89,9 +88,9 @@ class LookupStream(MarketoStream):
             self.note_misfit,
         )
 
-    def _convert_each(self, records: Sequence[Record]) -> list[tuple[str | None, TypedRecord]]:
-        # Before typing: an activity's record is taken apart by it.
-        changed = [*map(replication_key_reader(self.own_replication_key), records)]
+    def convert_each(self, records: Sequence[Record]) -> list[tuple[str | None, TypedRecord]]:
+        """Return the records of a page typed one by one, each with its replication key value."""
+        changed = map(replication_key_reader(self.own_replication_key), records)
         return [*zip(changed, map(self.convert_record, records), strict=True)]
 
     def pages(self) -> Iterator[tuple[str, list[TypedRecord]]]:
@@ -120,46 +119,6 @@ class DeletableStream(LookupStream):
     def selected_fields(self) -> tuple[str, ...]:
         """Return the fields to ask for and to emit."""
         return tuple(name for name in super().selected_fields if name != DELETED_AT)
-
-
-class OpportunityActivitiesStream(LookupStream):
-    """The activity log's own entries.
-
-    Args:
-        tap: Whose stream it is.
-        start_run: Returns the run that finds them; None if it was run for an earlier stream.
-        activity_types: Returns which types of activities are followed.
-    """
-
-    own_replication_key = ACTIVITY_DATE
-    selected_by_default = False
-
-    def __init__(
-        self,
-        tap: Tap,
-        start_run: Callable[[LookupStream], Run | None],
-        activity_types: Callable[[], FollowedTypes],
-    ) -> None:
-        super().__init__(tap, ACTIVITIES, activities_schema(), start_run)
-        self._activity_types = activity_types
-
-    def page_converter(self) -> ConvertPage:
-        """Return a function that types a page one by one: there are never many."""
-        return self._convert_each
-
-    @functools.cached_property
-    def convert_record(self) -> Callable[[Record], Record]:
-        """Return a function that types an activity, names its type, and makes objects of pairs."""
-        names = self._activity_types().names
-        convert = super().convert_record
-        has_attributes = ATTRIBUTES in self.selected_fields
-
-        def convert_activity(activity: Record) -> Record:
-            attributes = _as_object(activity.pop(ATTRIBUTES, None))
-            activity["activityType"] = names.get(activity_type_id(activity))
-            return convert(activity) | ({ATTRIBUTES: attributes} if has_attributes else {})
-
-        return convert_activity
 
 
 class OpportunityFieldsStream(MarketoStream):
@@ -228,10 +187,3 @@ class OpportunityFieldsStream(MarketoStream):
         self.logger.log(logging.WARNING if missing else logging.INFO, "%s", line)
         if self.counts.keyless:
             self.logger.warning("%s", without_key(self.name, "name", self.counts.keyless))
-
-
-def _as_object(attributes: t.Any) -> dict[str, t.Any] | None:
-    if not isinstance(attributes, list):
-        return attributes if isinstance(attributes, dict) else None
-    pairs = (pair for pair in attributes if isinstance(pair, dict))
-    return {str(pair.get("name")): pair.get("value") for pair in pairs}

@@ -24,6 +24,7 @@ from tap_marketo_opps.descriptions import Descriptions
 from tap_marketo_opps.field_metadata import FIELDS
 from tap_marketo_opps.finding import activity_log
 from tap_marketo_opps.finding.finders import OPPORTUNITIES, ROLES
+from tap_marketo_opps.log_streams import log_streams
 from tap_marketo_opps.schemas import keys_schema, with_deletion_mark
 from tap_marketo_opps.settings import (
     BY_ACTIVITIES,
@@ -35,12 +36,7 @@ from tap_marketo_opps.settings import (
 )
 from tap_marketo_opps.singer_writer import MessageWriter, encode_state
 from tap_marketo_opps.stream_maps import new_mapper, register
-from tap_marketo_opps.streams import (
-    DeletableStream,
-    LookupStream,
-    OpportunityActivitiesStream,
-    OpportunityFieldsStream,
-)
+from tap_marketo_opps.streams import DeletableStream, LookupStream, OpportunityFieldsStream
 from tap_marketo_opps.sync.progress import SECONDS_BETWEEN_LOGS
 from tap_marketo_opps.sync.start_run import start_run, streams_sharing_a_run
 from tap_marketo_opps.sync.state import with_bookmarks
@@ -153,7 +149,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
             OpportunityFieldsStream(
                 self, lambda: self.client, self.write_page, self.seconds_between_logs
             ),
-            OpportunityActivitiesStream(self, self.run_started_by, lambda: self.activity_types),
+            *log_streams(self, self.run_started_by, lambda: self.activity_types),
         ]
         return self.discovered
 

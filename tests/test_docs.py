@@ -262,7 +262,7 @@ def test_readme_commands_do_what_they_say(sandbox, tmp_path):
     )
 
     assert ended.returncode == 0, ended.stderr
-    assert len(json.loads(catalog.read_text())["streams"]) == 4
+    assert len(json.loads(catalog.read_text())["streams"]) == 6
     assert "opportunities" in json.loads(state.read_text())["bookmarks"]
     assert "DEAL-1" in sandbox.instance.opportunity_ids()
 

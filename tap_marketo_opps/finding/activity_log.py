@@ -33,6 +33,11 @@ if t.TYPE_CHECKING:
 _LOGGER = logging.getLogger("tap-marketo-opps")
 
 ACTIVITIES = "opportunity_activities"
+CHANGES = "opportunity_changes"
+ROLE_CHANGES = "opportunity_role_changes"
+LOG_STREAMS = (ACTIVITIES, CHANGES, ROLE_CHANGES)
+"""Streams whose records are in the log's own entries; its pages are those of the first."""
+
 ACTIVITY_DATE = "activityDate"
 
 # Adobe says both that the moment itself is included and that it is not.

@@ -14,11 +14,12 @@ from tap_marketo_opps.errors import NoActivityTypesError
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
+ADD, REMOVE, UPDATE = "Add to Opportunity", "Remove from Opportunity", "Update Opportunity"
 MERGE_LEADS = "Merge Leads"
 NUMBERS = {
-    "Add to Opportunity": 34,
-    "Remove from Opportunity": 35,
-    "Update Opportunity": 36,
+    ADD: 34,
+    REMOVE: 35,
+    UPDATE: 36,
     MERGE_LEADS: 32,
 }
 """Standard names of the types that are followed, and their ids in practice."""

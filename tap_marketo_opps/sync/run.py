@@ -110,15 +110,16 @@ class Run:
         for result in self._results(workers, reporter):
             new_position = result.resolve_position()
             position = new_position or position
-            emitter = emitters.get(result.stream)
-            if not (new_position or (emitter and result.records)):
+            found_here = [
+                each for each in emitters.values() if each.output.found_in == result.stream
+            ]
+            if not (new_position or (found_here and result.records)):
                 continue
-            records = emitter.records_of(result) if emitter else []
-            lines = emitter.output.encode(records) if emitter else b""
+            pages = [(each.output, each.records_of(result)) for each in found_here]
+            lines = b"".join(output.encode(records) for output, records in pages)
             self.writer.write(lines + self._paused_state(emitters, position))
             reporter.note_state()
-            if emitter:
-                yield result.stream, records
+            yield from ((output.name, records) for output, records in pages)
         self.writer.write(self._finished_state(emitters, position))
 
     def _results(self, workers: Workers, reporter: RunReporter) -> Iterator[PageResult]:

@@ -10,7 +10,7 @@ from marketo_opps.fields import MARKETO_GUID
 from marketo_opps.wording import counted
 from tap_marketo_opps.finding.finders import OPPORTUNITIES
 from tap_marketo_opps.sync.progress import ProgressReport
-from tap_marketo_opps.sync.stream_output import without_key
+from tap_marketo_opps.sync.stream_output import unreadable_entries, without_key
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,6 +79,7 @@ class RunReporter:
             _LOGGER.info("%s", "; ".join([found, *_misfits(output)]))
         self._warn_of_late_entries()
         self._warn_of_records_without_key()
+        self._warn_of_unreadable_entries()
         self._warn_if_nothing_matched()
 
     def _warn_of_late_entries(self) -> None:
@@ -95,6 +96,11 @@ class RunReporter:
         for output in self._outputs:
             if count := output.counts.keyless:
                 _LOGGER.warning("%s", without_key(output.name, MARKETO_GUID, count))
+
+    def _warn_of_unreadable_entries(self) -> None:
+        for output in self._outputs:
+            if count := output.counts.unreadable:
+                _LOGGER.warning("%s", unreadable_entries(output.name, count))
 
     def _warn_if_nothing_matched(self) -> None:
         source = self._stages.source

@@ -7,7 +7,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from marketo_opps.settings import instance_address
-from tap_marketo_opps.finding.activity_log import ACTIVITIES
+from tap_marketo_opps.finding.activity_log import LOG_STREAMS
 from tap_marketo_opps.finding.finders import (
     OPPORTUNITIES,
     ROLES,
@@ -60,8 +60,11 @@ def streams_sharing_a_run(stream: str, selected: Sequence[str], way: str) -> lis
         selected: All that are selected, in the order in which they are synced.
         way: The `find_by` in force.
     """
-    together = {OPPORTUNITIES, ROLES} | ({ACTIVITIES} if way == BY_ACTIVITIES else set())
-    return [each for each in selected if each in together] if stream in together else [stream]
+    groups: list[tuple[str, ...]] = [(OPPORTUNITIES, ROLES), LOG_STREAMS]
+    if way == BY_ACTIVITIES:
+        groups = [(OPPORTUNITIES, ROLES, *LOG_STREAMS)]
+    together = next(group for group in groups if stream in group)
+    return [each for each in selected if each in together]
 
 
 def start_run(
@@ -144,7 +147,7 @@ def _finder(
     activity_types: Callable[[], FollowedTypes],
 ) -> Finder:
     way = find_by(config)
-    if way == BY_ACTIVITIES or ACTIVITIES in bookmarks:
+    if way == BY_ACTIVITIES or not bookmarks.keys().isdisjoint(LOG_STREAMS):
         tails = [each.log_tail for each in bookmarks.values() if each.log_tail]
         overlap = LogOverlap(config["activity_overlap_seconds"], tails)
         return ActivityFinder(activity_types, _sweeps(bookmarks), overlap)

@@ -29,11 +29,13 @@ class StreamCounts:
         emitted: Records.
         misfits: Values that did not fit their type, and are null instead.
         keyless: Records without their key, which are not emitted.
+        unreadable: Entries of the log that cannot be read, or not whole, for this stream.
     """
 
     emitted: int = 0
     misfits: int = 0
     keyless: int = 0
+    unreadable: int = 0
 
 
 def without_key(stream: str, key: str, count: int) -> str:
@@ -47,6 +49,20 @@ def without_key(stream: str, key: str, count: int) -> str:
     return (
         f"{counted(count, 'record')} of {stream} came without {key}, by which records are told "
         "apart, and could not be emitted: ask Marketo's support."
+    )
+
+
+def unreadable_entries(stream: str, count: int) -> str:
+    """Return a sentence on entries of the log whose changes are not emitted, or not all of them.
+
+    Args:
+        stream: That lacks them.
+        count: How many they are.
+    """
+    return (
+        f"{counted(count, 'entry')} of the activity log did not say in a form that can be read "
+        f"what has changed: {stream} lacks that. The stream opportunity_activities has all entries "
+        "as they came."
     )
 
 
@@ -65,6 +81,8 @@ class StreamOutput:
         convert_page: Types a page.
         encode: Turns typed records into RECORD messages, and counts them.
         write_schema: Writes the SCHEMA, unless it has been written.
+        found_in: Name of the results that its records are in.
+        records_in: Returns its records in a page of these.
     """
 
     name: str
@@ -77,6 +95,8 @@ class StreamOutput:
     convert_page: ConvertPage
     encode: Callable[[Sequence[TypedRecord]], bytes]
     write_schema: Callable[[], None]
+    found_in: str
+    records_in: Callable[[Sequence[Record]], Sequence[Record]]
 
     def save(self, bookmark: Bookmark) -> None:
         """Put a bookmark into the state; a full table has no replication key value."""
@@ -98,8 +118,9 @@ class StreamEmitter:
 
     def records_of(self, result: PageResult) -> list[TypedRecord]:
         """Return what is to be emitted of a page."""
-        kept = [record for record in result.records if has_guid(record)]
-        self.output.counts.keyless += len(result.records) - len(kept)
+        records = self.output.records_in(result.records)
+        kept = [record for record in records if has_guid(record)]
+        self.output.counts.keyless += len(records) - len(kept)
         page = self.output.convert_page(kept)
         self._seen = max(self._seen, *(changed for changed, _ in page if changed), "")
         since, emit_anyway = self._resume.since, result.emit_regardless_of_age

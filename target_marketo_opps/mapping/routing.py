@@ -16,7 +16,14 @@ if t.TYPE_CHECKING:
 
 IGNORE = "ignore"
 
-_DESCRIPTIVE_STREAMS = frozenset({"opportunity_fields", "opportunity_activities"})
+_DESCRIPTIVE_STREAMS = frozenset(
+    {
+        "opportunity_fields",
+        "opportunity_activities",
+        "opportunity_changes",
+        "opportunity_role_changes",
+    }
+)
 """Streams of the tap that describe Marketo and cannot be written to it."""
 
 _NEVER_WRITTEN = _DESCRIPTIVE_STREAMS | {MarketoObject.OPPORTUNITY_ROLES.value}

@@ -9,22 +9,26 @@ from decimal import Decimal
 Record = dict[str, t.Any]
 
 KEYS = {
-    "opportunities": "marketoGUID",
-    "opportunity_activities": "marketoGUID",
-    "opportunity_fields": "name",
-    "opportunity_roles": "marketoGUID",
+    "opportunities": ("marketoGUID",),
+    "opportunity_activities": ("marketoGUID",),
+    "opportunity_changes": ("marketoGUID", "field"),
+    "opportunity_fields": ("name",),
+    "opportunity_role_changes": ("marketoGUID",),
+    "opportunity_roles": ("marketoGUID",),
 }
 """The streams, each with its key."""
 
 
-def records(output: bytes, stream: str) -> dict[str, Record]:
+def by_key(stream: str, found: t.Iterable[Record]) -> dict[tuple[str, ...], Record]:
+    """Records of a stream by key, the last of each."""
+    return {tuple(record[name] for name in KEYS[stream]): record for record in found}
+
+
+def records(output: bytes, stream: str) -> dict[tuple[str, ...], Record]:
     """The records of a stream by key; the last of each, numbers to the last digit."""
     messages = [json.loads(line, parse_float=Decimal) for line in output.splitlines()]
-    return {
-        each["record"][KEYS[stream]]: each["record"]
-        for each in messages
-        if each["type"] == "RECORD" and each["stream"] == stream
-    }
+    found = [each for each in messages if each["type"] == "RECORD"]
+    return by_key(stream, (each["record"] for each in found if each["stream"] == stream))
 
 
 def last_state(output: bytes) -> t.Any:

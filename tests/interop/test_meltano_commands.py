@@ -76,6 +76,8 @@ def test_invoke_hands_the_catalog_through(project):
         "opportunity_roles",
         "opportunity_fields",
         "opportunity_activities",
+        "opportunity_changes",
+        "opportunity_role_changes",
     }
 
 

@@ -124,12 +124,17 @@ def runs_that_find_oddities(operator, by_id) -> dict:
 
 
 def a_run_by_an_odd_log(operator, sandbox):
-    """Read a log from before all that is kept, of an instance that lacks a type and keys."""
+    """Read a log from before all that is kept; it lacks a type, keys, and what has changed."""
     where = {"name": "Remove from Opportunity"}
     sandbox.fault("patch", operation="activity_types", where=where, drop=True)
     sandbox.fault("patch", operation="query opportunity", each={"marketoGUID": None})
-    by_log = {"find_by": "activities", "start_date": "2020-01-01T00:00:00Z"}
-    assert operator.tap({**sandbox.credentials, **by_log}) == 0
+    sandbox.fault("patch", operation="activities", each={"attributes": {"$value": []}})
+    by_log = {"find_by": "activities", "start_date": "2020-01-01T00:00:00Z", **sandbox.credentials}
+    assert operator.start("tap-marketo-opps", by_log, "--discover").wait() == 0
+    catalog = json.loads(operator.out())
+    for item in (each for stream in catalog["streams"] for each in stream["metadata"]):
+        item["metadata"]["selected"] = True
+    assert operator.tap(by_log, catalog=catalog) == 0
     sandbox.clear_faults()
 
 

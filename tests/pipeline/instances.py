@@ -44,7 +44,7 @@ def values_path(source, tmp_path):
 
 @pytest.fixture
 def everything_selected(source, tmp_path):
-    """A catalog of the source with all four streams selected."""
+    """A catalog of the source with all streams selected."""
     config = tmp_path / "discover.json"
     config.write_text(json.dumps({**source.credentials, "filter_values": ["x"]}))
     command = [BIN / "tap-marketo-opps", "--config", config, "--discover"]
@@ -60,7 +60,7 @@ def everything_selected(source, tmp_path):
 
 @pytest.fixture
 def output(pair, everything_selected, tmp_path) -> bytes:
-    """Everything that the tap writes, all four streams selected."""
+    """Everything that the tap writes, all streams selected."""
     config = tmp_path / "tap.json"
     config.write_text(json.dumps(pair.tap | {"start_date": "2020-01-01"}))
     command = [BIN / "tap-marketo-opps", "--config", config, "--catalog", everything_selected]

@@ -35,6 +35,8 @@ def test_keys_and_replication_are_those_that_users_depend_on(catalog):
         "opportunity_roles": (("marketoGUID",), "updatedAt", "INCREMENTAL", True),
         "opportunity_fields": (("name",), None, "FULL_TABLE", True),
         "opportunity_activities": (("marketoGUID",), "activityDate", "INCREMENTAL", False),
+        "opportunity_changes": (("marketoGUID", "field"), "activityDate", "INCREMENTAL", False),
+        "opportunity_role_changes": (("marketoGUID",), "activityDate", "INCREMENTAL", False),
     }
 
 

@@ -25,9 +25,10 @@ CHANGES, UNCHANGED = "what attributeName holds", "what an unchanged or deleted d
 AGAIN = {"$parameter": "nextPageToken"}
 # The log that every instance begins with has so many pages before its last one.
 LAST_PAGE = 7
-ACTIVITIES = "opportunity_activities"
+ACTIVITIES, FIELD_CHANGES = "opportunity_activities", "opportunity_changes"
 CHANGE = '[{"attributeName":"stage","oldValue":"Proposal","newValue":"Won"}]'
 BY_API_NAME = [{"name": "Data Value Changes", "value": CHANGE}]
+BROKEN_OFF = [{"name": "Data Value Changes", "value": CHANGE[:-5]}]
 
 
 def merge(anew):
@@ -177,15 +178,21 @@ ROWS = [
     Row(
         "attributeName is the display name",
         tap=Well(),
-        selects=(ACTIVITIES,),
+        selects=(ACTIVITIES, FIELD_CHANGES),
         open=CHANGES,
     ),
     Row(
         "attributeName is the API name",
         [patch(LOG, where={"activityTypeId": 36}, each={"attributes": {"$value": BY_API_NAME}})],
         tap=Well(),
-        selects=(ACTIVITIES,),
+        selects=(ACTIVITIES, FIELD_CHANGES),
         open=CHANGES,
+    ),
+    Row(
+        "changes that are broken off",
+        [patch(LOG, where={"activityTypeId": 36}, each={"attributes": {"$value": BROKEN_OFF}})],
+        tap=Well(("did not say in a form that can be read what has changed",)),
+        selects=(ACTIVITIES, FIELD_CHANGES),
     ),
     Row(
         "entries by id alone, each of them emitted",

@@ -165,6 +165,7 @@ class TapRun(Run):
             assert self._keys("opportunity_fields") == self._fields()
         if self.row.selects:
             assert self._keys("opportunity_activities") == self._activities()
+        assert {each["field"] for each in self.records("opportunity_changes")} <= {"stage"}
         for schema in (each for each in self.messages if each["type"] == "SCHEMA"):
             for record in self.records(schema["stream"]):
                 assert None not in [record[key] for key in schema["key_properties"]], record

@@ -85,6 +85,8 @@ def _output(name, state, **more):
         "convert_page": lambda _: [],
         "encode": lambda _: b"",
         "write_schema": lambda: None,
+        "found_in": name,
+        "records_in": lambda found: found,
     }
     return StreamOutput(name, **(plain | more))
 

@@ -47,7 +47,8 @@ def _stream(name, state=None, **more):
         "record_limit": float("inf"),
         "state": state or {},
         "counts": StreamCounts(),
-        **dict.fromkeys(("convert_page", "encode", "write_schema")),
+        "found_in": name,
+        **dict.fromkeys(("convert_page", "encode", "write_schema", "records_in")),
     }
     return {name: StreamOutput(name, **(plain | more))}
 
@@ -85,7 +86,13 @@ def _paused(settings, name, at):
     return run.bookmarks[name].paused(replace(run.plan.resume, at=at)).to_state("updatedAt")
 
 
-ALL = ("opportunity_roles", "opportunities", "opportunity_activities")
+ALL = (
+    "opportunity_roles",
+    "opportunities",
+    "opportunity_activities",
+    "opportunity_changes",
+    "opportunity_role_changes",
+)
 
 
 @pytest.mark.parametrize(
@@ -96,6 +103,7 @@ ALL = ("opportunity_roles", "opportunities", "opportunity_activities")
         ("opportunities", "filter", ALL[:2]),
         ("opportunity_roles", "lead_ids", ALL[:2]),
         ("opportunity_activities", "lead_ids", ALL[2:]),
+        ("opportunity_changes", "lead_ids", ALL[2:]),
     ],
 )
 def test_streams_that_one_finder_serves_share_its_calls(name, way, together):
@@ -126,6 +134,7 @@ def test_a_run_is_given_what_it_needs():
         (LOG, "opportunities", ActivityFinder),
         (LEADS | {"start_date": EARLY}, "opportunity_activities", ActivityFinder),
         (FILTER | {"start_date": EARLY}, "opportunity_activities", ActivityFinder),
+        (FILTER | {"start_date": EARLY}, "opportunity_changes", ActivityFinder),
     ],
 )
 def test_the_log_is_read_for_its_own_stream_in_any_case(settings, name, finder):

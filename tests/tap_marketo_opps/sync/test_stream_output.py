@@ -23,6 +23,8 @@ def _emitter(since):
         convert_page=lambda records: [(each["updatedAt"], each) for each in records],
         encode=None,
         write_schema=None,
+        found_in="opportunities",
+        records_in=lambda found: found,
     )
     return StreamEmitter(output, make_resume_point(since=since))
 

@@ -17,6 +17,8 @@ from target_marketo_opps.mapping.routing import destination
         ("opportunity_roles", [], {}, None),
         ("opportunity_fields", [], {}, None),
         ("opportunity_activities", [], {}, None),
+        ("opportunity_changes", [], {}, None),
+        ("opportunity_role_changes", [], {}, None),
         ("deals", ["External_Opportunity_ID"], {}, MarketoObject.OPPORTUNITIES),
         ("deals", [], {"deals": "opportunities"}, MarketoObject.OPPORTUNITIES),
         ("deals", [], {"deals": "opportunity_roles"}, MarketoObject.OPPORTUNITY_ROLES),

@@ -1,0 +1,52 @@
+"""API names of fields by the names that the activity log calls them; pure."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from collections import Counter
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_LENGTH = re.compile(r" \(up to [0-9]+ characters\)$", re.ASCII)
+
+
+class FieldNames:
+    """Knows fields by their API names and by their display names, whichever the log has.
+
+    A display name that several fields of one object have is none: it is not guessed which of them
+    is meant. Where two objects share a name the first one's field is taken.
+
+    Args:
+        objects: Schemas of the properties of each object, by API name, as describe has made them.
+    """
+
+    def __init__(self, objects: Iterable[Mapping[str, Mapping[str, t.Any]]]) -> None:
+        self._names: dict[str, str] = {}
+        for properties in objects:
+            for names in (_by_api_name(properties), _by_display_name(properties)):
+                self._names = names | self._names
+
+    def api_name(self, logged: str) -> str:
+        """Return the API name of a field; the name as it is logged if no field has it."""
+        return self._names.get(_comparable(logged), logged)
+
+
+def _by_api_name(fields: Iterable[str]) -> dict[str, str]:
+    return {_comparable(name): name for name in fields}
+
+
+def _by_display_name(fields: Mapping[str, Mapping[str, t.Any]]) -> dict[str, str]:
+    shown = {name: _display_name(schema) for name, schema in fields.items()}
+    counts = Counter(shown.values())
+    return {display: name for name, display in shown.items() if display and counts[display] == 1}
+
+
+def _display_name(schema: Mapping[str, t.Any]) -> str:
+    """Return what the description of a field's schema begins with, as it is compared."""
+    return _comparable(_LENGTH.sub("", str(schema.get("description") or "")))
+
+
+def _comparable(name: str) -> str:
+    return name.strip().casefold()
