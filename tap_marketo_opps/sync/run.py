@@ -73,7 +73,9 @@ class Run:
         for output in self.outputs.values():
             output.write_schema()
         throttle = LogThrottle(time.monotonic, self.seconds_between_logs)
-        reporter = RunReporter(self.client, self.stages, [*self.outputs.values()], throttle)
+        span = self.plan.resume.log_from, self.plan.resume.began
+        outputs = [*self.outputs.values()]
+        reporter = RunReporter(self.client, self.stages, outputs, throttle, span)
         workers = Workers(self.max_concurrent_calls + _CALLS_IN_HAND, "marketo-read")
         try:
             yield from self._read(workers, reporter)

@@ -9,7 +9,7 @@ import typing as t
 from marketo_opps.fields import MARKETO_GUID
 from marketo_opps.wording import counted
 from tap_marketo_opps.finding.finders import OPPORTUNITIES
-from tap_marketo_opps.sync.progress import ProgressReport
+from tap_marketo_opps.sync.progress import Pace, ProgressReport, log_share
 from tap_marketo_opps.sync.stream_output import unreadable_entries, without_key
 
 if t.TYPE_CHECKING:
@@ -36,6 +36,7 @@ class RunReporter:
         stages: Tell how far the run is.
         outputs: Of the streams that take part; the first leads.
         throttle: Says when progress is logged.
+        log_span: From and to which moment the activity log is read, where it is.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class RunReporter:
         stages: StagePlan,
         outputs: Sequence[StreamOutput],
         throttle: LogThrottle,
+        log_span: tuple[str | None, str],
     ) -> None:
         self._client = client
         self._stages = stages
@@ -52,7 +54,8 @@ class RunReporter:
         self._names = " and ".join(output.name for output in outputs)
         self._began = time.monotonic()
         self._counts_before = client.counts
-        self._done_before = stages.source.keys_done
+        self._log_span = log_span
+        self._pace = Pace(self._share() or 0.0)
         self._has_state = False
 
     def note_state(self) -> None:
@@ -136,17 +139,30 @@ class RunReporter:
         return oddities
 
     def _progress(self) -> ProgressReport:
-        source = self._stages.source
+        seconds, share = time.monotonic() - self._began, self._share()
         return ProgressReport(
-            done=source.keys_done,
-            done_before=self._done_before,
-            total=source.total,
-            noun=source.noun,
-            reached=source.reached,
+            where=self._where(),
+            share=share,
             records=sum(output.counts.emitted for output in self._outputs),
             calls=self._client.counts.calls - self._counts_before.calls,
-            seconds=time.monotonic() - self._began,
+            seconds=seconds,
+            seconds_left=None if share is None else self._pace.seconds_left(seconds, share),
         )
+
+    def _where(self) -> str:
+        source = self._stages.source
+        if source.reached:
+            return f"activity log read up to {source.reached}"
+        if source.total is None:
+            return counted(source.keys_done, source.noun)
+        return f"{source.keys_done:,} of {counted(source.total, source.noun)}"
+
+    def _share(self) -> float | None:
+        """Return how much has been done, of 1; None where nobody knows how much there is."""
+        source, (since, until) = self._stages.source, self._log_span
+        if source.reached:
+            return log_share(source.reached, since or until, until)
+        return source.keys_done / source.total if source.total else None
 
 
 def _misfits(output: StreamOutput) -> list[str]:

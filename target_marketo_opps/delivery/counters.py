@@ -67,10 +67,10 @@ class RunCounters:
         return sum(sum(outcomes.values()) for outcomes in self._outcomes.values())
 
     def progress(self, counts: CallCounts, seconds: float) -> str:
-        """Return the progress line."""
+        """Return the progress line, so many seconds after the start."""
         return (
-            f"{counted(self.read, 'record')} read, {self.settled:,} settled, "
-            f"{self.rejected:,} rejected, {_calls(counts)}, {seconds:.0f} s."
+            f"{self.settled:,} of {counted(self.read, 'record')} settled, {self.rejected:,} "
+            f"rejected, {counted(counts.calls, 'call')}, {counts.calls / seconds:.1f} calls/s"
         )
 
     def summary_lines(self) -> Iterator[str]:

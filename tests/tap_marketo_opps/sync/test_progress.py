@@ -6,7 +6,13 @@ import re
 
 import pytest
 
-from tap_marketo_opps.sync.progress import LogThrottle, ProgressReport, format_duration
+from tap_marketo_opps.sync.progress import (
+    LogThrottle,
+    Pace,
+    ProgressReport,
+    format_duration,
+    log_share,
+)
 from tests.tap_marketo_opps.helpers import UnpacedTap
 
 pytestmark = pytest.mark.waits
@@ -21,41 +27,59 @@ def test_progress_is_logged_every_ten_seconds_at_most():
 
 def _progress(**changed):
     members = {
-        "done": 3000,
-        "done_before": 0,
-        "total": 9000,
-        "noun": "value",
-        "reached": None,
+        "where": "3,000 of 9,000 values",
+        "share": 1 / 3,
         "records": 2990,
         "calls": 10,
         "seconds": 20.0,
+        "seconds_left": 40.0,
     }
     return ProgressReport(**{**members, **changed})
 
 
 def test_how_far_of_how_much_how_fast_and_how_long_yet():
     assert _progress().summary() == (
-        "3,000 of 9,000 values, 2,990 records, 10 calls, 0.5 calls/s, 40 s left"
+        "33 % (3,000 of 9,000 values), 2,990 records, 10 calls, 0.5 calls/s, 40 s left"
     )
 
 
 def test_one_is_no_plural():
-    assert _progress(records=1, calls=1).so_far() == "3,000 of 9,000 values, 1 record, 1 call"
+    told = _progress(records=1, calls=1).so_far()
+    assert told == "33 % (3,000 of 9,000 values), 1 record, 1 call"
+
+
+def test_what_nobody_knows_is_left_out():
+    told = _progress(share=None, seconds_left=None).summary()
+    assert told == "3,000 of 9,000 values, 2,990 records, 10 calls, 0.5 calls/s"
 
 
 def test_what_an_earlier_attempt_has_done_does_not_count_as_speed():
-    assert _progress(done_before=2700).summary().endswith("7 min left")
+    assert Pace(0.5).seconds_left(20, 0.6) == pytest.approx(20 / 0.1 * 0.4)
 
 
 def test_nothing_is_said_of_the_rest_where_only_what_the_keys_led_to_is_left():
-    assert "left" not in _progress(done=9000).summary()
-    assert _progress(done=8999).summary().endswith(" 1 s left")
+    assert Pace(0.0).seconds_left(40, 1.0) is None
+    assert Pace(0.0).seconds_left(40, 0.0) is None
 
 
-def test_of_the_log_nobody_knows_how_much_there_is():
-    line = _progress(total=None, done=0, reached="2026-01-01T00:00:00Z").summary()
-    assert line.startswith("activity log read up to 2026-01-01T00:00:00Z, 2,990 records")
-    assert "left" not in line
+def test_the_time_left_is_steady_though_calls_go_out_in_bursts():
+    """50 calls in the first second of each window of 20, of 1,000 in all: 400 s."""
+    pace = Pace(0.0)
+    told = {}
+    for seconds in range(10, 400, 10):
+        windows, phase = divmod(seconds, 20)
+        done = 50 * windows + (50 if phase else 0)
+        told[seconds] = pace.seconds_left(seconds, done / 1000)
+    assert told[10] is None
+    for seconds in range(20, 380, 10):
+        assert told[seconds] == pytest.approx(400 - seconds, abs=10.1)
+
+
+def test_of_the_log_it_is_told_how_much_of_the_time_is_read():
+    since, until = "2026-01-01T00:00:00Z", "2026-01-05T00:00:00Z"
+    assert log_share("2026-01-02T00:00:00Z", since, until) == 0.25
+    assert log_share("2025-12-31T23:00:00Z", since, until) == 0.0
+    assert log_share(until, until, until) == 1.0
 
 
 @pytest.mark.parametrize(
