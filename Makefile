@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALL_PINNED := $(INSTALL) --no-deps --require-hashes
 
 # Other people's tools that ours are tested with, where they cannot share an environment with us.
-INTEROP := .venv/interop/jsonl/made .venv/interop/postgres/made
+INTEROP := $(patsubst %,.venv/interop/%/made,csv jsonl postgres)
 
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 
@@ -104,7 +104,7 @@ lock:  ## pin anew (needs uv)
 	$(LOCK) requirements/build.in --group dev -o requirements/dev.txt
 	$(LOCK) requirements/build.in -c requirements/dev.txt -o requirements/run.txt
 	$(COMPILE) requirements/release.in -c requirements/dev.txt -o requirements/release.txt
-	for each in build jsonl postgres; do \
+	for each in build csv jsonl postgres; do \
 		$(COMPILE) requirements/interop-$$each.in -o requirements/interop-$$each.txt || exit; done
 
 clean:

@@ -1,0 +1,137 @@
+"""`docs/recipes.md`: a CRM's table and a CSV file into Marketo, by Meltano, as the page says."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from tests.manual.pages import Reader, blocks, page, section
+from tests.pipeline.compare import held
+from tests.pipeline.meltano_project import ROOT
+
+pytestmark = pytest.mark.slow
+
+PAGE = page("recipes.md")
+TABLE, FILE = section("From a CRM's table", PAGE), section("From a CSV file", PAGE)
+(CSV,) = blocks("text", FILE)
+DEALS = """
+create schema sales;
+create table sales.deals (
+  deal_id bigint primary key, title text, stage text, amount numeric(17, 2), closed_on date,
+  won boolean, updated_at timestamptz not null, deleted_at timestamptz
+);
+insert into sales.deals values
+  (1001, 'Chairs, 40', 'Won', 1604.47, '2026-03-04', true, '2026-03-04 10:00Z', null),
+  (1002, 'Day care', 'Open', null, '2026-04-01', false, '2026-03-04 11:00Z', null),
+  (1003, 'Zażółć', 'Lost', 12, null, null, '2026-03-04 12:00Z', null);
+"""
+
+
+TAP_SETTINGS = {
+    "host": "string",
+    "port": "integer",
+    "user": "string",
+    "password": "string",
+    "database": "string",
+    "filter_schemas": "array",
+}
+
+
+@pytest.fixture
+def reader_of(tmp_path, destination):
+    """Someone with a recipe's project, in which the plugins are those of this repository."""
+
+    def make(text, **tap):
+        directory = tmp_path / "project"
+        directory.mkdir()
+        secret = {"TARGET_MARKETO_OPPS_CLIENT_SECRET": destination.client_secret}
+        instead = {
+            "https://123-ABC-456.mktorest.com/rest": destination.endpoint,
+            "your-client-id": destination.credentials["client_id"],
+        }
+        reader = Reader(text, directory, instead, secret)
+        reader.writes("meltano.yml", project(text, tap))
+        return reader
+
+    return make
+
+
+def project(text, tap) -> str:
+    """The recipe's own plugins; a tap that Meltano would look up is described here."""
+    (shown,) = map(yaml.safe_load, blocks("yaml", text))
+    own = yaml.safe_load((ROOT / "meltano.yml").read_text())
+    (definition,) = own["plugins"]["loaders"]
+    (loader,) = shown["plugins"]["loaders"]
+    (extractor,) = shown["plugins"]["extractors"]
+    # Else Meltano would install it.
+    extractor.pop("pip_url", None)
+    shown["plugins"] = {
+        "loaders": [definition | loader],
+        "extractors": [{**extractor, **tap, "config": extractor["config"] | tap["config"]}],
+    }
+    around = {
+        "project_id": "recipes",
+        "default_environment": "dev",
+        "environments": [{"name": "dev"}],
+    }
+    return yaml.safe_dump({**around, "send_anonymous_usage_stats": False, **shown})
+
+
+@pytest.mark.xdist_group("postgres")
+def test_a_crms_table_arrives_and_then_what_has_changed_in_it(
+    reader_of, destination, third_party, database
+):
+    database.execute(DEALS)
+    reader = reader_of(
+        TABLE,
+        variant=None,
+        namespace="tap_postgres",
+        executable=str(third_party("tap-postgres")),
+        capabilities=["catalog", "discover", "state"],
+        settings=[{"name": name, "kind": kind} for name, kind in TAP_SETTINGS.items()],
+        config=database.settings,
+    )
+    dry_run, _, run = reader.left.pop().partition("\n")
+
+    told = reader.tries(dry_run).stderr
+    assert "Would be, if Marketo accepts them: sales-deals: 3 created" in told
+    assert "no field for" not in told
+    assert held(destination) == {}
+
+    reader.tries(run)
+    assert {key: deal["name"] for key, deal in held(destination).items()} == {
+        "1001": "Chairs, 40",
+        "1002": "Day care",
+        "1003": "Zażółć",
+    }
+    first = held(destination)["1001"]
+    assert (str(first["amount"]), first["closeDate"]) == ("1604.47", "2026-03-04")
+    assert (first["isWon"], first["stage"]) == (True, "Won")
+
+    database.execute(
+        "update sales.deals set deleted_at = now(), updated_at = now() where deal_id = 1001;"
+        "update sales.deals set amount = 7.5, updated_at = now() where deal_id = 1002"
+    )
+    told = reader.tries(run).stderr
+    assert held(destination).keys() == {"1002", "1003"}
+    assert str(held(destination)["1002"]["amount"]) == "7.50"
+    assert "1 deleted" in told
+
+
+def test_a_csv_file_arrives_and_is_not_sent_again(reader_of, destination, third_party):
+    program = third_party("tap-spreadsheets")
+    reader = reader_of(FILE, executable=str(program), config={})
+    (reader.directory / "deals.csv").write_text(CSV, encoding="utf-8-sig", newline="\r\n")
+    (run,) = reader.left
+
+    told = reader.does("meltano run").stderr
+    assert "deals: 2 created" in told
+    assert "no field for" not in told
+    first, second = (held(destination)[key] for key in ("1001", "1002"))
+    assert (first["name"], str(first["amount"])) == ("Chairs, 40", "1604.47")
+    assert (first["closeDate"], first["isWon"]) == ("2026-03-04", True)
+    assert (second.get("amount"), second["isWon"]) == (None, False)
+
+    before = len(destination.journal(operation="sync opportunity"))
+    reader.tries(run)
+    assert len(destination.journal(operation="sync opportunity")) == before
