@@ -12,7 +12,7 @@ from marketo_opps.settings import ConnectionSettings
 
 if t.TYPE_CHECKING:
     import logging
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 # Near enough for a slip of the pen; not so near that batch_config is taken for batch_size.
 _SIMILARITY_CUTOFF = 0.75
@@ -190,6 +190,7 @@ def _sentences(
     yield f"Setting '{name}'{where} cannot be right: {_fault(error)}."
 
 
+_CONTAINERS = frozenset({"array", "object"})
 _NOT_OF_TYPE = {
     "array": "no list",
     "boolean": "neither true nor false",
@@ -208,5 +209,11 @@ def _fault(error: jsonschema.ValidationError) -> str:
     if error.validator == "type":
         kinds = [wanted] if isinstance(wanted, str) else wanted
         nones = [_NOT_OF_TYPE[kind] for kind in kinds if kind != "null"]
-        return f"{error.instance!r} is {' and '.join(nones)}"
+        return f"{_shown(error, kinds)} is {' and '.join(nones)}"
     return error.message
+
+
+def _shown(error: jsonschema.ValidationError, wanted: Collection[str]) -> str:
+    """Return the value, unless it is of a list or an object: these may hold customers' records."""
+    is_inside = len(error.absolute_path) > 1 or isinstance(error.instance, list | dict)
+    return "it" if is_inside or _CONTAINERS.intersection(wanted) else repr(error.instance)

@@ -76,7 +76,7 @@ class TestSettingErrors:
 
     def test_the_place_within_a_setting_is_told(self):
         assert setting_errors(GOOD | {"filter_values": ["a", 2]}, SCHEMA) == [
-            "Setting 'filter_values'[1] cannot be right: 2 is no text."
+            "Setting 'filter_values'[1] cannot be right: it is no text."
         ]
 
     @pytest.mark.parametrize(
@@ -85,10 +85,10 @@ class TestSettingErrors:
             ({"enum": ["a", "b", None]}, "x", "'x' is none of a, b"),
             ({"type": ["integer", "null"]}, "x", "'x' is no whole number"),
             ({"type": ["boolean", "null"]}, 5, "5 is neither true nor false"),
-            ({"type": ["array", "null"]}, 5, "5 is no list"),
-            ({"type": "object"}, 5, "5 is no object"),
+            ({"type": ["array", "null"]}, 5, "it is no list"),
+            ({"type": "object"}, 5, "it is no object"),
             ({"type": "number"}, "x", "'x' is no number"),
-            ({"type": ["string", "integer"]}, [], "[] is no text and no whole number"),
+            ({"type": ["string", "integer"]}, [], "it is no text and no whole number"),
         ],
     )
     def test_what_is_wrong_is_told_without_words_of_a_schema(self, schema, value, told):
