@@ -70,7 +70,8 @@ _DATA_TYPES_BY_FORMAT = {"date": "date", "date-time": "datetime"}
 
 def with_deletion_mark(schema: dict[str, t.Any]) -> dict[str, t.Any]:
     """Return a schema of what may be gone: it has a property that says since when."""
-    return {**schema, "properties": {**schema["properties"], DELETED_AT: DELETED_AT_SCHEMA}}
+    properties = schema.get("properties", {})
+    return {**schema, "properties": {**properties, DELETED_AT: DELETED_AT_SCHEMA}}
 
 
 def activities_schema() -> dict[str, t.Any]:

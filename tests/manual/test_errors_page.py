@@ -708,7 +708,7 @@ ELSEWHERE = {
     "Marketo no longer knows": ("tap_marketo_opps/test_resuming.py", "no longer knows"),
     "... external ids with a comma": (
         "tap_marketo_opps/test_finding_by_leads.py",
-        "external id with a comma",
+        "external ids with a comma",
     ),
     "Stream '...': the property '...' may": (
         "target_marketo_opps/mapping/test_field_plan.py",
@@ -724,6 +724,7 @@ ELSEWHERE = {
         "before anything was done",
     ),
     "What was written to stdout": ("marketo_opps/plugin/test_process.py", "could not be flushed"),
+    "This run delivered a sample": ("target_marketo_opps/test_sample.py", "left out 3 records"),
     "STATE cannot be written": ("target_marketo_opps/test_signals.py", "STATE cannot be written"),
 }
 # Messages that never stand alone, or never reach a user.
@@ -743,6 +744,7 @@ PARTS = {
     "it is a number beyond all measure": "the same",
     "a moment must be text": "within 'The state of ... cannot be read'",
     "what found_by": "the same",
+    "{asctime:23s} | {levelname:8s} |": "the form of a log line",
 }
 
 
