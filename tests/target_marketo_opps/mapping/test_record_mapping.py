@@ -228,13 +228,21 @@ SINGER_VALUES = st.one_of(
 )
 
 
+KEYS = st.one_of(
+    st.sampled_from(["K", "12345", "12345.0", "k ", float("nan"), 1e16, True]),
+    st.integers(-(10**20), 10**20),
+    st.decimals(allow_nan=False, allow_infinity=False, places=2),
+)
+
+
 @settings(max_examples=600, deadline=None)
 @given(
+    KEYS,
     st.dictionaries(st.sampled_from([name for name, *_ in FIELDS]), SINGER_VALUES),
     st.sampled_from(["send", "skip"]),
 )
-def test_mapped_fast_or_by_field_a_record_is_the_same(values, nulls):
-    record = {"externalOpportunityId": "K", **values}
+def test_mapped_fast_or_by_field_a_record_is_the_same(key, values, nulls):
+    record = {"externalOpportunityId": key, **values}
     options = {"description": DESCRIPTION, "settings": TargetSettings(nulls=nulls)}
     mapping = RecordMapping("deals", record, **options, notes=StreamNotes("deals"))
     harmless = {"externalOpportunityId": "K", "name": "x"}
@@ -248,6 +256,24 @@ def test_mapped_fast_or_by_field_a_record_is_the_same(values, nulls):
     assert (short.key, short.ordering_keys) == (long.key, long.ordering_keys)
     read = msgspec.json.Decoder(float_hook=Decimal).decode
     assert read(short.body) == read(long.body)
+
+
+@given(st.integers(-(10**20), 10**20), st.integers(0, 5))
+def test_a_key_is_sent_alike_however_its_number_is_spelt(digits, zeros):
+    mapping = RecordMapping(
+        "deals",
+        ["externalOpportunityId"],
+        description=DESCRIPTION,
+        settings=TargetSettings(),
+        notes=StreamNotes("deals"),
+    )
+    spellings = [
+        digits,
+        Decimal(f"{digits}.{'0' * zeros}"),
+        Decimal(f"{digits}{'0' * zeros}e-{zeros}"),
+    ]
+    mapped = {mapping.map({"externalOpportunityId": each}) for each in spellings}
+    assert mapped == {mapping.map({"externalOpportunityId": str(digits)})}
 
 
 def test_a_typed_record_is_mapped_fast(make):
