@@ -1,12 +1,13 @@
 """`--test`: what this user may do, a line for each thing that the selected streams need.
 
-It also finds out what Marketo's pages leave open of an instance, within 25 calls in all: two for
+It also finds out what Marketo's pages leave open of an instance, within 25 calls in all: three for
 describes, one for the types of activities, six for each of three types, one for what pages carry,
 one for fields; and those that ask for the usage where there is a daily_call_limit.
 """
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from dataclasses import dataclass, field
 
@@ -79,12 +80,14 @@ class Needs:
         by_leads: True if opportunities are found through leads.
         by_log: True if leads are found through the activity log.
         by_catalog: True if a catalog selects them; without one, a run describes roles first.
+        lead_fields: True if roles carry fields of their leads.
     """
 
     streams: Collection[str]
     by_leads: bool
     by_log: bool
     by_catalog: bool
+    lead_fields: bool
 
     @property
     def pair(self) -> list[str]:
@@ -198,6 +201,12 @@ class ConnectionTest:
                 self._fail("reading roles", needed_by, error)
         else:
             self._tell_ok("reading roles")
+            self._try_leads()
+
+    def _try_leads(self) -> None:
+        if self.needs.lead_fields:
+            describe = functools.partial(getattr, self.tap.descriptions, "lead_fields")
+            self._is_well("reading leads", "lead_fields", describe)
 
     # The configuration
 

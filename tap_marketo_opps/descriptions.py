@@ -5,16 +5,23 @@ from __future__ import annotations
 import functools
 import logging
 import typing as t
+from dataclasses import replace
+from types import MappingProxyType
 
-from marketo_opps import MarketoError, MarketoObject
+from marketo_opps import MarketoError, MarketoObject, SettingsError
 from marketo_opps.field_types import is_known_type
+from marketo_opps.near_names import or_near
 from tap_marketo_opps.errors import means_no_roles, without_roles
 from tap_marketo_opps.schemas import with_timestamps
 
 if t.TYPE_CHECKING:
-    from marketo_opps import MarketoClient, ObjectDescription
+    from collections.abc import Mapping
+
+    from marketo_opps import FieldDescription, MarketoClient, ObjectDescription
 
 _LOGGER = logging.getLogger("tap-marketo-opps")
+
+_NO_COLUMNS: Mapping[str, str] = MappingProxyType({})
 
 
 class Descriptions:
@@ -22,10 +29,14 @@ class Descriptions:
 
     Args:
         client: To ask with.
+        lead_columns: Fields in which roles carry what is wanted of their leads, with its REST name.
     """
 
-    def __init__(self, client: MarketoClient) -> None:
+    def __init__(
+        self, client: MarketoClient, lead_columns: Mapping[str, str] = _NO_COLUMNS
+    ) -> None:
         self._client = client
+        self._lead_columns = lead_columns
 
     @functools.cached_property
     def opportunities(self) -> ObjectDescription:
@@ -44,15 +55,42 @@ class Descriptions:
         """
         return with_timestamps(self._client.describe(MarketoObject.OPPORTUNITY_ROLES))
 
+    @functools.cached_property
+    def lead_fields(self) -> tuple[FieldDescription, ...]:
+        """Return the fields of leads that roles carry, as those of roles.
+
+        Raises:
+            SettingsError: Leads have no such fields.
+        """
+        if not self._lead_columns:
+            return ()
+        leads = self._client.describe_leads()
+        fields = {column: leads.field(name) for column, name in self._lead_columns.items()}
+        if unknown := [self._lead_columns[column] for column, each in fields.items() if not each]:
+            named = ", ".join(or_near(name, leads.field_names) for name in unknown)
+            raise SettingsError(
+                f"lead_fields names what leads of this instance do not have: {named}. Names are "
+                "those of the REST API, letter by letter."
+            )
+        return tuple(
+            replace(each, name=column, display_name=f"Lead: {each.display_name}")
+            for column, each in fields.items()
+            if each
+        )
+
     def roles_if_any(self) -> ObjectDescription | None:
-        """Return what it says of roles; None on an instance that has none, and say so."""
+        """Return what it says of roles, with the lead fields that they carry.
+
+        None on an instance that has none, and say so.
+        """
         try:
-            return self.roles
+            roles = self.roles
         except MarketoError as error:
             if not means_no_roles(error):
                 raise
             _LOGGER.warning("%s", without_roles(error))
             return None
+        return replace(roles, fields=roles.fields + self.lead_fields)
 
 
 def unknown_types(description: ObjectDescription) -> dict[str, str]:

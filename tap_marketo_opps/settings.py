@@ -19,6 +19,8 @@ BY_LEAD_IDS = "lead_ids"
 FILTER_ALIASES = {"dedupeFields": EXTERNAL_ID, "idField": MARKETO_GUID}
 """What `filter_type` may say instead of a field."""
 
+LEAD_PREFIX = "lead_"
+
 TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
     "find_by": {
         "type": ["string", "null"],
@@ -102,6 +104,15 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
         "title": "Batch size",
         "description": "Records a page",
     },
+    "lead_fields": {
+        "type": ["array", "null"],
+        "items": {"type": "string", "minLength": 1},
+        "title": "Lead fields",
+        "description": (
+            "For opportunity_roles: fields of the lead that each role carries along, as "
+            "lead_<name>, by their REST names (email); as of when the role is read"
+        ),
+    },
     "field_names": {
         "type": ["array", "null"],
         "items": {"type": "string"},
@@ -128,6 +139,11 @@ def find_by(config: Mapping[str, t.Any]) -> str:
 def key_field(filter_type: str) -> str:
     """Return the field that a `filter_type` looks up by."""
     return FILTER_ALIASES.get(filter_type, filter_type)
+
+
+def lead_columns(config: Mapping[str, t.Any]) -> dict[str, str]:
+    """Return the fields in which roles carry what is wanted of their leads, with its REST name."""
+    return {f"{LEAD_PREFIX}{name}": name for name in config.get("lead_fields") or ()}
 
 
 def idle_settings(config: Mapping[str, t.Any]) -> list[str]:
@@ -160,6 +176,8 @@ def setting_conflicts(config: Mapping[str, t.Any]) -> list[str]:
     """Return what is wrong with the tap's own settings taken together, one sentence each."""
     rules = {BY_FILTER: _filter_conflicts, BY_LEAD_IDS: _lead_conflicts}.get(find_by(config))
     conflicts = rules(config) if rules else []
+    if "id" in map(str.casefold, lead_columns(config).values()):
+        conflicts.append("lead_fields must not name id: opportunity_roles have it as leadId.")
     try:
         start_date(config)
     except SettingsError as error:

@@ -71,6 +71,7 @@ class LookupStream(MarketoStream):
             write_schema=self.write_schema,
             found_in=self.found_in or self.name,
             records_in=self.records_in,
+            known_fields=frozenset(self.effective_schema["properties"]),
         )
 
     def records_in(self, found: Sequence[Record]) -> Sequence[Record]:

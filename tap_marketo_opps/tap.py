@@ -32,6 +32,7 @@ from tap_marketo_opps.settings import (
     CONFIG_SCHEMA,
     find_by,
     idle_settings,
+    lead_columns,
     setting_conflicts,
 )
 from tap_marketo_opps.singer_writer import MessageWriter, encode_state
@@ -112,7 +113,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
     @functools.cached_property
     def descriptions(self) -> Descriptions:
         """Return what describe says; nothing is asked before it is needed."""
-        return Descriptions(self.client)
+        return Descriptions(self.client, lead_columns(self.config))
 
     @functools.cached_property
     def activity_types(self) -> FollowedTypes:
@@ -260,12 +261,13 @@ class TapMarketoOpps(MarketoPlugin, Tap):
 
     def report_checks(self) -> bool:
         """Print what this user may do; return True if it is all that a run needs."""
-        way = find_by(self.config)
+        way, streams = find_by(self.config), self._streams_wanted()
         needs = connection_test.Needs(
-            streams=self._streams_wanted(),
+            streams=streams,
             by_leads=way != BY_FILTER,
             by_log=way == BY_ACTIVITIES,
             by_catalog=self.input_catalog is not None,
+            lead_fields=ROLES in streams and bool(lead_columns(self.config)),
         )
         return connection_test.ConnectionTest(self, needs, click.echo).run()
 

@@ -29,6 +29,7 @@ if t.TYPE_CHECKING:
     from tap_marketo_opps.finding.newness import Sweep
     from tap_marketo_opps.finding.page_result import Key, PageResult
     from tap_marketo_opps.finding.resume_point import ResumePoint
+    from tap_marketo_opps.finding.waiting_stage import WaitingStage
 
 OPPORTUNITIES = str(MarketoObject.OPPORTUNITIES)
 ROLES = str(MarketoObject.OPPORTUNITY_ROLES)
@@ -51,7 +52,7 @@ class StagePlan:
     """
 
     source: KeyScan | ActivityLogReader
-    lookups: Sequence[LookupStage]
+    lookups: Sequence[WaitingStage]
 
 
 class Finder(t.Protocol):

@@ -3,48 +3,29 @@
 from __future__ import annotations
 
 import typing as t
-from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from marketo_opps import is_valid_filter_value
+from marketo_opps.fields import EXTERNAL_ID
 from marketo_opps.keys import comparable_key
 from marketo_opps.seen_keys import KeyHashSet
 from tap_marketo_opps.finding.key_sources import KEYS_PER_CALL
 from tap_marketo_opps.finding.page_result import PageResult, never_force
 from tap_marketo_opps.finding.pending_keys import PendingKeys
-from tap_marketo_opps.finding.stages import ChunkCursor, KeyedStage
+from tap_marketo_opps.finding.waiting_stage import MAX_PAGES_WAITING, WaitingStage
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from marketo_opps import Page, Record
     from tap_marketo_opps.finding.page_result import Key
-
-MAX_PAGES_WAITING = 20
-"""A position waits until the call that its keys are in has been filled and answered, unless it
-carries them. Where keys are rare, a call is made short after so many pages: some calls more,
-little to read again.
-"""
+    from tap_marketo_opps.finding.stages import ChunkCursor
 
 _SAMPLE_SIZE = 5
 
 
-@dataclass(slots=True)
-class _Waiting:
-    """A page whose keys are being looked up: from the `first`-th queued to the `last`-th."""
-
-    first: int
-    last: int
-    result: PageResult
-
-
-class LookupStage(KeyedStage):
+class LookupStage(WaitingStage):
     """A later stage: what the pages before name is looked up, 300 keys a call, each key once.
-
-    A page goes on to the next stage when every key it names has been looked up, so that its
-    position never includes what has not been written, and calls are full all the same. Its
-    records are held as long: whatever is written before its position can be is read again by the
-    next run, should this one be killed.
 
     Args:
         query: Fetches a page, given `filter_values` and `next_page_token`.
@@ -60,14 +41,9 @@ class LookupStage(KeyedStage):
         pending: Where the source's positions find the keys that wait here.
         keys_per_call: How many keys fill a call.
         max_pages_waiting: How many pages wait for a call to be filled.
-
-    Attributes:
-        missing_key_count: How many records name nothing to look up.
-        invalid_key_count: How many keys cannot be looked up.
-        sample_invalid_keys: The first few of them.
     """
 
-    keeps_place = True
+    naming_field = EXTERNAL_ID
 
     def __init__(
         self,
@@ -83,62 +59,29 @@ class LookupStage(KeyedStage):
         keys_per_call: int = KEYS_PER_CALL,
         max_pages_waiting: int = MAX_PAGES_WAITING,
     ) -> None:
-        super().__init__(query, obj, key_field)
+        super().__init__(
+            query,
+            obj,
+            key_field,
+            keys_per_call=keys_per_call,
+            max_pages_waiting=max_pages_waiting,
+        )
         self._keys_of = keys_of
         self._is_new = is_new
         self._emit_regardless_of_age = emit_regardless_of_age
         self._write_found_first = write_found_first
         self._pending = pending or PendingKeys()
-        self._keys_per_call = keys_per_call
-        self._max_pages_waiting = max_pages_waiting
         self._seen, self._seen_forced = KeyHashSet(), KeyHashSet()
-        self._queued = 0
-        self._filling: dict[str, bool] = {}
-        self._full: deque[ChunkCursor] = deque()
-        self._unread: dict[int, ChunkCursor] = {}
-        self._waiting: deque[_Waiting] = deque()
-        self._unhurried_count = 0
-        self.missing_key_count = 0
-        self.invalid_key_count = 0
-        self.sample_invalid_keys: list[str] = []
 
-    @property
-    def is_idle(self) -> bool:
-        """Return True if all keys that came in so far have been looked up."""
-        return not (self._filling or self._unread)
-
-    def accept(self, result: PageResult) -> Iterator[PageResult]:
-        """Queue a page's keys; yields the pages that may go on."""
-        if result.is_tracked and not result.keys:
-            yield result
-            return
-        first = self._queued
+    def _take(self, result: PageResult) -> PageResult:
         for key, force in self._keys_of(result):
             if self._enqueue(key, force=force) and result.is_tracked:
                 self._pending.add(key, force=force)
-        self._waiting.append(_Waiting(first, self._queued, result))
-        self._unhurried_count += result.is_tracked
-        if self._hurried_count() > self._max_pages_waiting and not self._unread:
-            self.flush_partial()
-        yield from self._released()
-
-    def flush_partial(self) -> None:
-        """Let the call that is being filled be made as it is."""
-        if self._filling:
-            cursor = ChunkCursor(self._queued - len(self._filling), self._filling)
-            self._filling = {}
-            self._full.append(cursor)
-            self._unread[cursor.start] = cursor
-
-    def next_cursor(self) -> ChunkCursor | None:
-        """Return the next full call."""
-        return self._full.popleft() if self._full else None
+        return result
 
     def process(self, cursor: ChunkCursor, page: Page) -> Iterable[PageResult]:
         """Yield the page's records, and the pages that waited for them."""
-        self._advance(cursor, page)
-        if cursor.done:
-            del self._unread[cursor.start]
+        self._take_answer(cursor, page)
         for record in filter(self._is_new, page.records):
             self._seen_forced.add(str(record.get(self._key_field)))
         if not self._write_found_first:
@@ -165,10 +108,7 @@ class LookupStage(KeyedStage):
             if self._force_if_coming(key):
                 return True
         self._seen.add(key)
-        self._filling[key] = force
-        self._queued += 1
-        if len(self._filling) == self._keys_per_call:
-            self.flush_partial()
+        self._queue(key, force=force)
         return True
 
     def _force_if_coming(self, key: str) -> bool:
@@ -204,10 +144,3 @@ class LookupStage(KeyedStage):
             if waiting.first < end and result.records:
                 waiting.result = replace(result, records=())
                 yield PageResult(result.stream, result.records, result.emit_regardless_of_age)
-
-    def _released(self) -> Iterator[PageResult]:
-        looked_up = next(iter(self._unread), self._queued - len(self._filling))
-        while self._waiting and self._waiting[0].last <= looked_up:
-            result = self._waiting.popleft().result
-            self._unhurried_count -= result.is_tracked
-            yield result

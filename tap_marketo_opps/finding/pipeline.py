@@ -11,10 +11,10 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from marketo_opps import Page
-    from tap_marketo_opps.finding.lookup_stage import LookupStage
     from tap_marketo_opps.finding.page_result import PageResult
     from tap_marketo_opps.finding.prefetch import OrderedPrefetcher
     from tap_marketo_opps.finding.stages import ChunkCursor, Stage
+    from tap_marketo_opps.finding.waiting_stage import WaitingStage
 
 QUEUE_LENGTH = 10
 """Chunks queued at once. Equal for any concurrency, so that the order of pages is, too."""
@@ -36,7 +36,7 @@ class Pipeline:
     def __init__(
         self,
         source: Stage,
-        lookups: Sequence[LookupStage],
+        lookups: Sequence[WaitingStage],
         prefetcher: OrderedPrefetcher[tuple[Stage, ChunkCursor]],
     ) -> None:
         self._source = source
@@ -90,7 +90,7 @@ class Pipeline:
             results = [passed for result in results for passed in lookup.accept(result)]
         return list(results)
 
-    def _after(self, stage: Stage) -> Sequence[LookupStage]:
+    def _after(self, stage: Stage) -> Sequence[WaitingStage]:
         if stage is self._source:
             return self._lookups
         position = next(i for i, lookup in enumerate(self._lookups) if lookup is stage)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from types import MappingProxyType
 
 from marketo_opps import (
     CrmManagedError,
@@ -25,6 +26,7 @@ from tap_marketo_opps.finding.finders import (
     FilterFinder,
     filterable_fields,
 )
+from tap_marketo_opps.settings import LEAD_PREFIX
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,6 +36,8 @@ if t.TYPE_CHECKING:
 
 _NO_SUCH_FIELD = "1006"
 _NO_SUCH_RESOURCE = "610"
+_LEADS_PATH = "/v1/leads.json"
+_NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 
 def is_resumable(error: MarketoError) -> bool:
@@ -58,6 +62,8 @@ def with_advice(
     refused = isinstance(error, CrmManagedError | RequestRefusedError | DataError)
     if not refused or not isinstance(error, ResponseError):
         return error
+    if _LEADS_PATH in error.call:
+        return _unknown_lead_field(error, fields.get(ROLES, ())) or error
     of_roles = MarketoObject.OPPORTUNITY_ROLES.path in error.call
     if of_roles and _is_roles_unavailable(error):
         return NoRolesError(error)
@@ -83,11 +89,20 @@ def filter_type_error(filter_type: str, filterable: Sequence[str]) -> SettingsEr
     )
 
 
-def _unknown_field(error: ResponseError, selected: Iterable[str]) -> MarketoError | None:
+def _unknown_field(
+    error: ResponseError, selected: Iterable[str], told_as: Mapping[str, str] = _NO_NAMES
+) -> MarketoError | None:
     messages = (reason.message for reason in error.reasons if reason.code == _NO_SUCH_FIELD)
     text = "; ".join(messages)
     name = next((name for name in selected if f"'{name}'" in text), None)
-    return UnknownFieldError(error, name) if name else None
+    return UnknownFieldError(error, told_as.get(name, name)) if name else None
+
+
+def _unknown_lead_field(error: ResponseError, selected: Iterable[str]) -> MarketoError | None:
+    """Return the error of a stored catalog that selects a field which leads do not have."""
+    carried = [name for name in selected if name.startswith(LEAD_PREFIX)]
+    names = {name.removeprefix(LEAD_PREFIX): name for name in carried}
+    return _unknown_field(error, names, names)
 
 
 def _is_roles_unavailable(error: ResponseError) -> bool:

@@ -9,6 +9,7 @@ import typing as t
 from marketo_opps.fields import MARKETO_GUID
 from marketo_opps.wording import counted
 from tap_marketo_opps.finding.finders import OPPORTUNITIES
+from tap_marketo_opps.finding.lead_stage import LEADS
 from tap_marketo_opps.sync.progress import Pace, ProgressReport, log_share
 from tap_marketo_opps.sync.stream_output import unreadable_entries, without_key
 
@@ -18,11 +19,13 @@ if t.TYPE_CHECKING:
     from marketo_opps import MarketoClient
     from tap_marketo_opps.finding.finders import StagePlan
     from tap_marketo_opps.finding.late_entries import LateEntries
-    from tap_marketo_opps.finding.lookup_stage import LookupStage
+    from tap_marketo_opps.finding.waiting_stage import WaitingStage
     from tap_marketo_opps.sync.progress import LogThrottle
     from tap_marketo_opps.sync.stream_output import StreamOutput
 
 _LOGGER = logging.getLogger("tap-marketo-opps")
+
+_NAMED_BY_ROLES = {OPPORTUNITIES: "opportunity", LEADS: "lead"}
 
 _GO_ON = "Start again with the last STATE to go on from there."
 _START_AGAIN = "It wrote no STATE yet: start again as it was started."
@@ -180,21 +183,22 @@ def _lateness(late: LateEntries | None) -> list[str]:
     return [f"the latest entry of the activity log became visible {late.seconds:,} s late or more"]
 
 
-def _not_found(lookup: LookupStage) -> list[str]:
-    # A lead may have no role, and an opportunity neither; a role has its opportunity.
-    if lookup.stream != OPPORTUNITIES or not lookup.unmatched:
+def _not_found(lookup: WaitingStage) -> list[str]:
+    # A lead may have no role, and an opportunity neither; a role has its opportunity and its lead.
+    noun = _NAMED_BY_ROLES.get(lookup.stream)
+    if not noun or not lookup.unmatched:
         return []
     be = "was" if lookup.unmatched == 1 else "were"
-    return [f"{counted(lookup.unmatched, 'opportunity')} that roles name {be} not found"]
+    return [f"{counted(lookup.unmatched, noun)} that roles name {be} not found"]
 
 
-def _missing_keys(lookup: LookupStage) -> list[str]:
+def _missing_keys(lookup: WaitingStage) -> list[str]:
     if not lookup.missing_key_count:
         return []
-    return [f"{counted(lookup.missing_key_count, 'role')} without externalOpportunityId"]
+    return [f"{counted(lookup.missing_key_count, 'role')} without {lookup.naming_field}"]
 
 
-def _invalid_keys(lookup: LookupStage) -> list[str]:
+def _invalid_keys(lookup: WaitingStage) -> list[str]:
     if not lookup.invalid_key_count:
         return []
     count, sample = lookup.invalid_key_count, lookup.sample_invalid_keys

@@ -23,13 +23,22 @@ from tap_marketo_opps.finding.key_sources import (
 )
 from tap_marketo_opps.finding.late_entries import LogOverlap
 from tap_marketo_opps.finding.lead_ranges import is_valid_lead_id, plain_lead_id
+from tap_marketo_opps.finding.lead_stage import with_leads
 from tap_marketo_opps.finding.newness import Sweep
 from tap_marketo_opps.finding.positions import PositionError
 from tap_marketo_opps.finding.resume_point import ResumePoint
 from tap_marketo_opps.moments import to_iso_utc
-from tap_marketo_opps.settings import BY_ACTIVITIES, BY_FILTER, find_by, key_field, start_date
+from tap_marketo_opps.settings import (
+    BY_ACTIVITIES,
+    BY_FILTER,
+    find_by,
+    key_field,
+    lead_columns,
+    start_date,
+)
 from tap_marketo_opps.sync.bookmarks import read_bookmarks, warn_of_lost_position
 from tap_marketo_opps.sync.error_advice import filter_type_error
+from tap_marketo_opps.sync.lead_catalog import catalog_warnings
 from tap_marketo_opps.sync.log_reach import hand_over_note, retention_warning
 from tap_marketo_opps.sync.plan import log_start, plan_run
 from tap_marketo_opps.sync.progress import SECONDS_BETWEEN_LOGS
@@ -100,6 +109,7 @@ def start_run(
         now=now,
         start_date=start_date(config),
     )
+    warnings = catalog_warnings(outputs[ROLES], lead_columns(config)) if ROLES in outputs else []
     finder = _finder(config, bookmarks, opportunities, activity_types)
     plan = _plan(config, outputs, bookmarks, finder, now)
     try:
@@ -108,13 +118,14 @@ def start_run(
         bookmarks = _without_positions(bookmarks)
         plan = _plan(config, outputs, bookmarks, finder, now)
         stages = _stages(config, outputs, finder, client, plan)
+    told = _told(plan, bookmarks, finder, now)
     return Run(
         client=client,
         writer=writer,
         outputs=outputs,
         bookmarks=bookmarks,
         finder=finder,
-        plan=_told(plan, bookmarks, finder, now),
+        plan=replace(told, warnings=[*warnings, *told.warnings]),
         stages=stages,
         max_concurrent_calls=config["max_concurrent_calls"],
         state=state,
@@ -130,8 +141,16 @@ def _stages(
     Raises:
         PositionError: Nothing can be gone on with from where the plan says.
     """
-    fields = {name: output.fields for name, output in outputs.items()}
-    return finder.stages(client, config["batch_size"], fields, plan.resumes)
+    columns = lead_columns(config)
+    fields = {
+        name: [each for each in output.fields if each not in columns]
+        for name, output in outputs.items()
+    }
+    stages = finder.stages(client, config["batch_size"], fields, plan.resumes)
+    if ROLES not in outputs:
+        return stages
+    wanted = {each: columns[each] for each in outputs[ROLES].fields if each in columns}
+    return with_leads(stages, client, wanted, plan.resumes) if wanted else stages
 
 
 def _without_positions(bookmarks: Bookmarks) -> dict[str, Bookmark]:

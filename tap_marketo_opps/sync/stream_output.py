@@ -83,6 +83,7 @@ class StreamOutput:
         write_schema: Writes the SCHEMA, unless it has been written.
         found_in: Name of the results that its records are in.
         records_in: Returns its records in a page of these.
+        known_fields: Those that its schema has, selected or not.
     """
 
     name: str
@@ -97,6 +98,7 @@ class StreamOutput:
     write_schema: Callable[[], None]
     found_in: str
     records_in: Callable[[Sequence[Record]], Sequence[Record]]
+    known_fields: frozenset[str] = frozenset()
 
     def save(self, bookmark: Bookmark) -> None:
         """Put a bookmark into the state; a full table has no replication key value."""

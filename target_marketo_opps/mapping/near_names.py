@@ -1,32 +1,7 @@
-"""Find the names that somebody may have meant, for messages; pure."""
+"""Names near to a name, as the mapping has them from the client."""
 
 from __future__ import annotations
 
-import difflib
-import typing as t
+from marketo_opps.near_names import listed, near_names, or_near
 
-from marketo_opps.keys import comparable_name
-
-if t.TYPE_CHECKING:
-    from collections.abc import Iterable
-
-_MOST = 3
-_LIKENESS = 0.6
-
-
-def near_names(name: str, names: Iterable[str]) -> list[str]:
-    """Return the names that are spelt most like a name, the nearest first."""
-    by_form = {comparable_name(each): each for each in names}
-    forms = difflib.get_close_matches(comparable_name(name), by_form, n=_MOST, cutoff=_LIKENESS)
-    return [by_form[form] for form in forms]
-
-
-def or_near(name: str, names: Iterable[str]) -> str:
-    """Return a quoted name with the near ones behind it, if there are any."""
-    near = near_names(name, names)
-    return f"'{name}' (near: {listed(near)})" if near else f"'{name}'"
-
-
-def listed(names: Iterable[str]) -> str:
-    """Return quoted names with commas between."""
-    return ", ".join(f"'{name}'" for name in names)
+__all__ = ["listed", "near_names", "or_near"]

@@ -293,6 +293,14 @@ def with_a_field_that_is_gone(world: World) -> None:
     tap(world.sandbox(), catalog={"streams": [entry]}, **VALUES)
 
 
+def with_a_lead_field_that_nobody_names(world: World) -> None:
+    sandbox = world.sandbox()
+    describing = TapMarketoOpps(config={**sandbox.credentials, **VALUES, "lead_fields": ["email"]})
+    catalog = json.loads(json.dumps(describing.catalog_dict))
+    describing.client.close()
+    tap(sandbox, catalog=catalog, **VALUES)
+
+
 def checked(world: World) -> None:
     sandbox = world.sandbox(permissions=LEAST)
     plugin = TapMarketoOpps(config={**sandbox.credentials, "start_date": "2026-01-01"})
@@ -459,6 +467,7 @@ CASES: dict[str, Case] = {
     "find_by filter needs": settings(find_by="filter", filter_values=None),
     "find_by lead_ids needs": settings(find_by="lead_ids"),
     "Give lead_ids_path, or": settings(find_by="lead_ids", lead_id_from=1, lead_ids_path="x"),
+    "lead_fields must not name id": settings(lead_fields=["id"]),
     "lead_id_from must not": settings(find_by="lead_ids", lead_id_from=2, lead_id_to=1),
     "dedupe_by 'idField' needs": of_target(dedupe_by="idField"),
     "Setting '...' is unknown": of_target(dryrun=True),
@@ -562,6 +571,11 @@ CASES: dict[str, Case] = {
     "The catalog names no replication-key": without_catalog_keys,
     "A value of ... in ... does not fit": without_catalog_keys,
     "start_date is needed": lambda world: tap(world.sandbox()),
+    "lead_fields names what leads": lambda world: tap(
+        world.sandbox(), lead_fields=["emial"], **VALUES
+    ),
+    "lead_fields names ..., which": with_catalog(lambda _: None, lead_fields=["email"]),
+    "The catalog selects ... of": with_a_lead_field_that_nobody_names,
     "filter_type '...' is not": lambda world: tap(world.sandbox(), filter_type="stage", **VALUES),
     "Marketo refused ...: 1006": with_a_field_that_is_gone,
     "... Without roles,": lambda world: tap(world.sandbox(crm_sync="read-only"), **VALUES),
@@ -692,6 +706,11 @@ ELSEWHERE = {
     "... without externalOpportunityId": (
         "tap_marketo_opps/test_finding_by_leads.py",
         "without externalOpportunityId",
+    ),
+    "... without leadId": ("tap_marketo_opps/test_lead_fields.py", "without leadId"),
+    "What is known of leads": (
+        "tap_marketo_opps/finding/test_lead_stage.py",
+        "What is known of leads cannot be kept",
     ),
     "... that roles name": (
         "tap_marketo_opps/test_finding_by_leads.py",

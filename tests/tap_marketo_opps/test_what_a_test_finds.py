@@ -75,6 +75,31 @@ def first_kept(sandbox, type_id):
     return min(each["activityDate"] for each in page.records)
 
 
+LEADS = {"lead_fields": ["email"]}
+
+
+def test_leads_are_tried_where_roles_carry_their_fields(make, checked):
+    sandbox = make()
+    told = "ok      reading leads"
+    assert line_with("reading leads", checked(sandbox, **BY_LOG, **LEADS)[0]) == told
+    assert len(calls_of(sandbox)) <= 25
+    assert told not in checked(sandbox, **BY_LOG)[0]
+
+
+def test_leads_that_may_not_be_read_fail_with_the_remedy(make, checked):
+    kept = {"Read-Only Opportunity", "Read-Only Activity", "Read-Write Schema Standard Field"}
+    lines, is_well = checked(make(permissions=frozenset(kept)), **BY_LOG, **LEADS)
+    assert not is_well
+    line = line_with("FAILED  reading leads (for lead_fields)", lines)
+    assert "'Read-Only Lead' or 'Read-Write Lead'" in line
+
+
+def test_a_lead_field_that_there_is_not_fails_the_test(make, checked):
+    lines, is_well = checked(make(), **BY_LOG, lead_fields=["emial"])
+    assert not is_well
+    assert "'emial' (near: 'email')" in line_with("FAILED  reading leads", lines)
+
+
 def test_a_type_without_an_entry_is_told_with_the_remedy(make, checked):
     lines, is_well = checked(make(opportunities=0, leads=0), **BY_LOG)
     assert is_well

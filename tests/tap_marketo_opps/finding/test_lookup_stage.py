@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tap_marketo_opps.finding.lookup_stage import MAX_PAGES_WAITING, LookupStage
+from tap_marketo_opps.finding.lookup_stage import LookupStage
 from tap_marketo_opps.finding.page_result import PageResult, never_force
 from tap_marketo_opps.finding.pending_keys import PendingKeys
+from tap_marketo_opps.finding.waiting_stage import MAX_PAGES_WAITING
 from tests.tap_marketo_opps.finding.fakes import FakeQuery, make_lookup, page_of
 
 NOTHING = {"always": "", "if_new": ""}

@@ -1,0 +1,40 @@
+"""What a catalog and `lead_fields` say of the fields of leads that roles carry; pure."""
+
+from __future__ import annotations
+
+import typing as t
+
+from marketo_opps import SettingsError
+from marketo_opps.near_names import listed
+from tap_marketo_opps.settings import LEAD_PREFIX
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tap_marketo_opps.sync.stream_output import StreamOutput
+
+_ANEW = "write the catalog anew with --discover"
+
+
+def catalog_warnings(roles: StreamOutput, columns: Mapping[str, str]) -> list[str]:
+    """Return a sentence on the fields that a catalog has not, though `lead_fields` names them.
+
+    Args:
+        roles: The stream, as its catalog has it.
+        columns: Names in records to those of the lead's fields.
+
+    Raises:
+        SettingsError: The catalog selects fields that `lead_fields` does not name.
+    """
+    selected = [name for name in roles.fields if name.startswith(LEAD_PREFIX)]
+    if unnamed := [name for name in selected if name not in columns]:
+        names = listed(name.removeprefix(LEAD_PREFIX) for name in unnamed)
+        raise SettingsError(
+            f"The catalog selects {listed(unnamed)} of {roles.name}, and lead_fields does not name "
+            f"{names}: add that there, deselect it, or {_ANEW}."
+        )
+    missing = [name for column, name in columns.items() if column not in roles.known_fields]
+    if not missing:
+        return []
+    named = f"lead_fields names {listed(missing)}, which the catalog does not have of {roles.name}"
+    return [f"{named}, so it is not read: {_ANEW}."]
