@@ -19,7 +19,7 @@ from marketo_opps.plugin.command_line import (
     read_config_files,
     run_command,
 )
-from marketo_opps.plugin.log_lines import heed_format
+from marketo_opps.plugin.log_lines import LOG_FORMAT, heed_format
 from marketo_opps.plugin.process import run
 from marketo_opps.plugin.run_report import RUN_REPORT
 from marketo_opps.plugin.settings import (
@@ -120,7 +120,6 @@ class MarketoPlugin(PluginBase):
         given = environment_settings(
             cls.config_jsonschema["properties"], environment_prefix(cls.name), os.environ
         )
-        heed_format(given)
         cls.logger.info("Settings from environment variables: %s.", ", ".join(given) or "none")
         return given
 
@@ -176,11 +175,20 @@ class MarketoPlugin(PluginBase):
         """Read the files of `--config`; an unreadable one is reported in one sentence."""
         files = [path for path in value if path != _ENVIRONMENT]
         settings = read_config_files(files)
-        heed_format(settings)
+        heed_format(settings | cls._log_format_of_environment(value))
         given = super().cb_config(ctx, param, tuple(path for path in value if path not in files))
         # Not read by the SDK, which takes no byte order mark.
         given.config.update(settings)
         return given
+
+    @classmethod
+    def _log_format_of_environment(cls, sources: tuple[str, ...]) -> dict[str, str]:
+        """Return the log format that `--config=ENV` gives: lines come before all else is read."""
+        if _ENVIRONMENT not in sources:
+            return {}
+        cls._load_dotenv()
+        given = os.environ.get(f"{environment_prefix(cls.name)}{LOG_FORMAT.upper()}")
+        return {LOG_FORMAT: given} if given else {}
 
     @classmethod
     def run_console_script(cls) -> t.NoReturn:

@@ -134,6 +134,7 @@ def test_its_commands_do_what_they_say(reader, source):
     assert re.fullmatch(r"[\d,]+ calls today, .*\n", reader.does("calls_today()").stdout)
 
     the_lines_for_machines(reader)
+    the_report_of_each_run(reader)
     the_run_that_is_stopped(reader, source)
 
     told = reader.does("--version", "--test").stdout
@@ -189,9 +190,28 @@ def the_lines_for_machines(reader):
     assert {"level", "event", "timestamp", "run_id"} <= entries[-1].keys()
     assert [entry for entry in entries if "metric_info" in entry and "job_name" in entry]
 
-    reader.does("SINGER_SDK_LOG_CONFIG")
-    entries = lines_of(reader.directory / "move.jsonl")
+    reader.does("LOG_FORMAT=json")
+    entries = lines_of(reader.directory / "tap.jsonl")
+    assert {frozenset(entry) for entry in entries} == {
+        frozenset({"at", "level", "plugin", "message"})
+    }
     assert [entry for entry in entries if "calls" in entry["message"]]
+
+
+def the_report_of_each_run(reader):
+    reader.does("REPORT_PATH")
+    (run,) = lines_of(reader.directory / "runs.jsonl")
+    (shown,) = map(json.loads, blocks("json", section("A line for each run", PAGE)))
+    assert (run["exit"], run.keys()) == (0, shown.keys())
+    counts = run["streams"]["opportunities"]
+    assert counts.keys() == shown["streams"]["opportunities"].keys()
+    assert reader.does("cat > alert.py").stdout == ""
+
+    bad = shown | {"exit": 1, "retries": 90, "streams": {"a": {"rejected": 2, "misfits": 3}}}
+    (reader.directory / "bad.jsonl").write_text(json.dumps(bad) + "\n")
+    command = ["python3", "alert.py", "bad.jsonl"]
+    told = subprocess.run(command, cwd=reader.directory, capture_output=True, check=True).stdout
+    assert len(told.splitlines()) == 4
 
 
 def the_run_that_is_stopped(reader, source):
