@@ -11,7 +11,7 @@ import typing as t
 from decimal import Decimal
 
 from marketo_opps.field_types import whole_number
-from marketo_opps.fields import EXTERNAL_ID, MARKETO_GUID
+from marketo_opps.fields import EXTERNAL_ID, LEAD_ID, MARKETO_GUID
 from marketo_opps.models import FieldDescription, MarketoObject, ObjectDescription
 
 if t.TYPE_CHECKING:
@@ -22,7 +22,7 @@ _LOGGER = logging.getLogger(__name__)
 # As documented, for an answer without them.
 _DEDUPE_FIELDS = {
     MarketoObject.OPPORTUNITIES: (EXTERNAL_ID,),
-    MarketoObject.OPPORTUNITY_ROLES: (EXTERNAL_ID, "leadId", "role"),
+    MarketoObject.OPPORTUNITY_ROLES: (EXTERNAL_ID, LEAD_ID, "role"),
 }
 _BOOLEANS = {"true": True, "false": False}
 

@@ -16,6 +16,7 @@ MARKETO_GUID = "marketoGUID"
 EXTERNAL_ID = "externalOpportunityId"
 CREATED_AT = "createdAt"
 UPDATED_AT = "updatedAt"
+LEAD_ID = "leadId"
 
 
 def object_schema(

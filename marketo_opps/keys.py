@@ -29,6 +29,18 @@ def _number_text(number: float | Decimal) -> str:
         return str(number).casefold()
 
 
+def lookup_text(value: t.Any) -> str:
+    """Return the text by which a text or a number is looked up; empty for anything else.
+
+    It is without outer blanks. A number is in plain notation.
+    """
+    if isinstance(value, str):
+        return value.strip()
+    if value is None or isinstance(value, bool) or is_missing_number(value):
+        return ""
+    return _number_text(value) if isinstance(value, int | float | Decimal) else ""
+
+
 def comparable_name(name: str) -> str:
     """Return the form in which names of fields, properties and columns are compared."""
     return name.replace("_", "").casefold()

@@ -1,8 +1,9 @@
-"""A set that only remembers whether a key was there before, in a few bytes a key."""
+"""Remember whether a key was there before, and what was noted of it, in a few bytes a key."""
 
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 
 _FIRST_SLOTS = 1 << 10
 _EMPTY = 0
@@ -24,12 +25,12 @@ class KeyHashSet:
         return self._count
 
     def __contains__(self, key: str) -> bool:
-        return self._slots[self._slot_of(_hash(key))] != _EMPTY
+        return self._slots[_slot_of(self._slots, _hash(key))] != _EMPTY
 
     def add(self, key: str) -> None:
         """Remember a key."""
         hashed = _hash(key)
-        slot = self._slot_of(hashed)
+        slot = _slot_of(self._slots, hashed)
         if self._slots[slot] != _EMPTY:
             return
         self._slots[slot] = hashed
@@ -40,7 +41,7 @@ class KeyHashSet:
     def discard(self, key: str) -> None:
         """Forget a key, and all others of its hash; do nothing if it is unknown."""
         slots = self._slots
-        slot = self._slot_of(_hash(key))
+        slot = _slot_of(self._slots, _hash(key))
         if slots[slot] == _EMPTY:
             return
         slots[slot] = _EMPTY
@@ -48,23 +49,55 @@ class KeyHashSet:
         # Those after it may be there only because it had taken their slot.
         while slots[slot := (slot + 1) % len(slots)] != _EMPTY:
             hashed, slots[slot] = slots[slot], _EMPTY
-            slots[self._slot_of(hashed)] = hashed
-
-    def _slot_of(self, hashed: int) -> int:
-        """Where the hash is, or the empty slot where it belongs (open addressing)."""
-        slots = self._slots
-        last = len(slots) - 1
-        slot = hashed & last
-        while slots[slot] not in (_EMPTY, hashed):
-            slot = (slot + 1) & last
-        return slot
+            slots[_slot_of(self._slots, hashed)] = hashed
 
     def _grow(self) -> None:
         kept = self._slots
         self._slots = _empty_slots(2 * len(kept))
         for hashed in kept:
             if hashed != _EMPTY:
-                self._slots[self._slot_of(hashed)] = hashed
+                self._slots[_slot_of(self._slots, hashed)] = hashed
+
+
+class KeyFlags:
+    """Flags of keys, which are remembered as `KeyHashSet` does: 18 to 36 bytes a key."""
+
+    def __init__(self) -> None:
+        self._slots = _empty_slots(_FIRST_SLOTS)
+        self._flags = bytearray(_FIRST_SLOTS)
+        self._count = 0
+
+    def add(self, key: str, flags: int) -> None:
+        """Set flags of a key, from 1 to 255; others of it stay."""
+        hashed = _hash(key)
+        slot = _slot_of(self._slots, hashed)
+        self._count += not self._flags[slot]
+        self._slots[slot] = hashed
+        self._flags[slot] |= flags
+        if self._count * 2 > len(self._slots):
+            self._grow()
+
+    def counts(self) -> Counter[int]:
+        """Return how many keys there are with each combination of flags."""
+        return Counter(flags for flags in self._flags if flags)
+
+    def _grow(self) -> None:
+        kept = zip(self._slots, self._flags, strict=True)
+        size = 2 * len(self._slots)
+        self._slots, self._flags = _empty_slots(size), bytearray(size)
+        for hashed, flags in kept:
+            if flags:
+                slot = _slot_of(self._slots, hashed)
+                self._slots[slot], self._flags[slot] = hashed, flags
+
+
+def _slot_of(slots: array[int], hashed: int) -> int:
+    """Return where the hash is, or the empty slot where it belongs (open addressing)."""
+    last = len(slots) - 1
+    slot = hashed & last
+    while slots[slot] not in (_EMPTY, hashed):
+        slot = (slot + 1) & last
+    return slot
 
 
 def _empty_slots(count: int) -> array[int]:

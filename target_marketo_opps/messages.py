@@ -219,6 +219,7 @@ class MessageHandlers:
                 self._run(),
                 self._report.notes_of(sink.stream_name),
                 is_excluded=self._is_excluded(sink.stream_name),
+                line_number=lambda: self._reader.line_number,
             )
         take = self._route(stream, sinks, _named_alone(message["schema"]))
         return _Form(self._sample.limited(stream, take), sinks)

@@ -11,11 +11,16 @@ from dataclasses import dataclass
 from marketo_opps import MAX_BATCH_RECORDS, ConnectionSettings, MarketoClient, MarketoError
 from marketo_opps.plugin.errors import OutputFileError
 from marketo_opps.plugin.workers import Workers
+from target_marketo_opps.delivery.attribution import Attribution
 from target_marketo_opps.delivery.batch_writer import BatchWriter
 from target_marketo_opps.delivery.calls_in_flight import CallsInFlight
 from target_marketo_opps.delivery.counters import RunCounters
 from target_marketo_opps.delivery.dispatcher import Dispatcher
 from target_marketo_opps.delivery.dry_run import DryRun
+from target_marketo_opps.delivery.known_leads import KnownLeads
+from target_marketo_opps.delivery.lead_counts import LeadCounts
+from target_marketo_opps.delivery.lead_lookup import LeadLookup
+from target_marketo_opps.delivery.lead_query import LeadQuery
 from target_marketo_opps.delivery.opportunity_history import OpportunityHistory
 from target_marketo_opps.delivery.outcome_recorder import OutcomeRecorder
 from target_marketo_opps.delivery.overdue_roles import OverdueRoles
@@ -24,6 +29,7 @@ from target_marketo_opps.delivery.reject_policy import RejectPolicy
 from target_marketo_opps.delivery.rejects import RejectsFile
 from target_marketo_opps.delivery.settlement import Settlement
 from target_marketo_opps.delivery.waiting import MAX_HELD_BYTES, WaitingRecords
+from target_marketo_opps.descriptions import Descriptions
 from target_marketo_opps.state.ledger import Ledger
 from target_marketo_opps.state.self_pipe import SelfPipe
 from target_marketo_opps.state.state_release import StateRelease
@@ -32,7 +38,6 @@ from target_marketo_opps.state.state_writer import StateWriter
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from marketo_opps import MarketoObject, ObjectDescription
     from marketo_opps.plugin.process import ShutdownSignal
     from target_marketo_opps.settings import TargetSettings
 
@@ -78,7 +83,9 @@ class TargetRun:
     Attributes:
         settings: the target's own settings.
         client: makes the calls.
+        descriptions: what describes the instance.
         counters: the outcomes so far.
+        attribution: what of it Marketo's attribution goes by.
         rejects: decides whether a reject ends the run.
         waiting: the records that wait, in batches and in line.
         dispatcher: delivers them.
@@ -100,14 +107,17 @@ class TargetRun:
         self.counters = RunCounters()
         self.rejects = RejectPolicy(self.counters, self._rejects_file, settings)
         self._shutdown = shutdown
-        self._descriptions: dict[MarketoObject, ObjectDescription] = {}
         self._began_at = time.monotonic()
         self._ended = False
         self._self_pipe = SelfPipe()
         shutdown.on_request(self.client.stop)
         shutdown.on_request(self._self_pipe.set)
         self._workers = Workers(connection.max_concurrent_calls, "marketo")
-        self._dry_run = DryRun(self.client, settings, describe=self.describe)
+        self.descriptions = Descriptions(
+            self.client, self._call, lookup_field=settings.lead_lookup_field
+        )
+        self.attribution = Attribution()
+        self._dry_run = DryRun(self.client, settings, describe=self.descriptions.of)
         ledger = Ledger()
         self.waiting = WaitingRecords(
             ledger,
@@ -125,6 +135,7 @@ class TargetRun:
             deliver=self._dry_run.deliver if settings.dry_run else self._batch_writer().deliver,
             states=states,
             settlement=self._settlement(calls, states, limits),
+            leads=self._lead_lookup(calls, states),
             shutdown=shutdown,
             progress=ProgressLog(
                 lambda seconds: self.counters.progress(self.client.counts, seconds),
@@ -151,10 +162,28 @@ class TargetRun:
                 patience_seconds=limits.state_patience_seconds,
             ),
             history=OpportunityHistory() if self.settings.writes_roles else None,
+            attribution=self.attribution if self.settings.writes_roles else None,
+        )
+
+    def _lead_lookup(self, calls: CallsInFlight, states: StateRelease) -> LeadLookup | None:
+        field = self.settings.lead_lookup_field
+        if field is None:
+            return None
+        self.counters.leads = LeadCounts(field)
+        return LeadLookup(
+            LeadQuery(self.client, field),
+            KnownLeads(self.settings.lead_lookup_many),
+            waiting=self.waiting,
+            calls=calls,
+            states=states,
+            rejects=self.rejects,
+            counts=self.counters.leads,
         )
 
     def _batch_writer(self) -> BatchWriter:
-        return BatchWriter(self.client, self.settings, describe=self.describe, rejects=self.rejects)
+        return BatchWriter(
+            self.client, self.settings, describe=self.descriptions.of, rejects=self.rejects
+        )
 
     def _state_release(self, ledger: Ledger, limits: RunLimits) -> StateRelease:
         writer = StateWriter(self._self_pipe, lambda: self._shutdown.requested)
@@ -166,12 +195,6 @@ class TargetRun:
             patience_seconds=limits.state_patience_seconds,
         )
 
-    def describe(self, obj: MarketoObject) -> ObjectDescription:
-        """Return an object's description; it is asked for once."""
-        if obj not in self._descriptions:
-            self._descriptions[obj] = self._call(self.client.describe, obj)
-        return self._descriptions[obj]
-
     def _call(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Make a call for the main thread, in which a signal could not end it."""
         return self._shutdown.result(self._workers.submit(call, *args, **kwargs))
@@ -179,6 +202,8 @@ class TargetRun:
     def complete(self) -> None:
         """Deliver all records taken; all of the input has been read."""
         self.dispatcher.complete()
+        if self.counters.have_come(self.attribution.streams):
+            self.attribution.log()
         if self.settings.dry_run:
             self._log_dry_run_cost()
             self.rejects.check_limit()
@@ -230,12 +255,13 @@ class TargetRun:
     def _log_dry_run_cost(self) -> None:
         used = self._call(self.client.calls_today)
         limit = self._connection.daily_call_limit
+        lookups = self.counters.leads.calls if self.counters.leads else 0
         left = "" if limit is None else f"; daily_call_limit leaves {max(0, limit - used):,}"
         _LOGGER.info(
             "Dry run: nothing was written, and whether this user may write was not tried. The run "
             "would cost about %s calls; %s calls have been used today by all who use the "
             "instance%s.",
-            f"{self._dry_run.calls + len(self._descriptions):,}",
+            f"{self._dry_run.calls + self.descriptions.calls + lookups:,}",
             f"{used:,}",
             left,
         )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from marketo_opps.keys import comparable_name
 from marketo_opps.plugin.settings import REQUIRED_SETTINGS, SHARED_SETTINGS
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
     "action": {
@@ -100,6 +101,26 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
             "and counted."
         ),
     },
+    "lead_lookup_field": {
+        "type": "string",
+        "minLength": 1,
+        "title": "Lead lookup field",
+        "description": (
+            "Field of leads by which roles find their lead: `email`, or the id that a CRM gives "
+            "it; not `id`. Roles have it as property `lead_<name>` or `<name>`. A `leadId` in the "
+            "record is not used then: it belongs to the instance that the record came from."
+        ),
+    },
+    "lead_lookup_many": {
+        "type": "string",
+        "enum": ["reject", "oldest", "newest"],
+        "default": "reject",
+        "title": "Lead lookup many",
+        "description": (
+            "Which of several leads with that value takes the role: none (`reject`), or the one "
+            "that was created first (`oldest`) or last (`newest`)."
+        ),
+    },
     "merge_versions": {
         "type": "boolean",
         "default": True,
@@ -162,6 +183,8 @@ class TargetSettings:
     skip_unchanged: bool = False
     truncate_strings: bool = False
     hard_delete: bool = False
+    lead_lookup_field: str | None = None
+    lead_lookup_many: str = "reject"
     merge_versions: bool = True
     rejects_path: str | None = None
     max_rejects: int = 0
@@ -196,6 +219,25 @@ class TargetSettings:
 
 def combination_errors(config: Mapping[str, t.Any]) -> list[str]:
     """Return what is wrong with settings that are each valid by itself, one sentence each."""
+    return [*_dedupe_errors(config), *_lookup_errors(config)]
+
+
+def _dedupe_errors(config: Mapping[str, t.Any]) -> Iterator[str]:
     if config.get("dedupe_by") == "idField" and config.get("action") != "updateOnly":
-        return ["dedupe_by 'idField' needs action 'updateOnly': a marketoGUID cannot be created."]
-    return []
+        yield "dedupe_by 'idField' needs action 'updateOnly': a marketoGUID cannot be created."
+
+
+def _lookup_errors(config: Mapping[str, t.Any]) -> Iterator[str]:
+    field = config.get("lead_lookup_field")
+    if not isinstance(field, str):
+        return
+    if comparable_name(field) == "id":
+        yield (
+            "lead_lookup_field must not be 'id': roles that have Marketo's own lead id need no "
+            "lookup. Leave it out, or name a field such as 'email'."
+        )
+    if config.get("dedupe_by") == "idField":
+        yield (
+            "lead_lookup_field has no use with dedupe_by 'idField', by which a role is found "
+            "without its lead: leave one of them out."
+        )

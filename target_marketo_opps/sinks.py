@@ -7,22 +7,25 @@ import typing as t
 from singer_sdk.sinks import Sink
 
 from marketo_opps import MarketoObject
-from target_marketo_opps.delivery.batches import Operation, OutboundRecord
+from target_marketo_opps.delivery.batches import Operation, OutboundRecord, WantedLead
 from target_marketo_opps.delivery.outcomes import Outcome
 from target_marketo_opps.delivery.rejects import Reject
 from target_marketo_opps.json_lines import encode, source_line, source_record
 from target_marketo_opps.mapping.delete_mark import DELETED_AT, is_marked_deleted
-from target_marketo_opps.mapping.keys import key_fields
-from target_marketo_opps.mapping.record_mapping import RecordError, RecordMapping
+from target_marketo_opps.mapping.keys import key_fields, with_line
+from target_marketo_opps.mapping.lead_properties import LeadProperties
+from target_marketo_opps.mapping.mapped_record import RecordError
+from target_marketo_opps.mapping.record_mapping import RecordMapping
+from target_marketo_opps.mapping.role_mapping import RoleMapping
 from target_marketo_opps.mapping.routing import destination
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from singer_sdk import Target
     from singer_sdk.sinks.core import BaseJSONSchemaValidator
 
-    from marketo_opps import Reason, Record
+    from marketo_opps import ObjectDescription, Reason, Record
     from target_marketo_opps.mapping.stream_notes import StreamNotes
     from target_marketo_opps.run import TargetRun
 
@@ -55,7 +58,14 @@ class ObjectSink(Sink):
         """Return None: records are checked against describe, which is what counts."""
         return None
 
-    def prepare(self, run: TargetRun, notes: StreamNotes, *, is_excluded: bool) -> None:
+    def prepare(
+        self,
+        run: TargetRun,
+        notes: StreamNotes,
+        *,
+        is_excluded: bool,
+        line_number: Callable[[], int],
+    ) -> None:
         """Decide where the stream is written, and how its records are mapped.
 
         Not in the SDK's `setup`: what fails there is logged by the SDK in a sentence of its own.
@@ -64,6 +74,7 @@ class ObjectSink(Sink):
             run: what the records are passed to.
             notes: takes what is left out of the records.
             is_excluded: whether `stream_maps` removes the stream.
+            line_number: returns the number of the input's line that is being processed.
 
         Raises:
             UnwritableStreamError: the stream cannot be written.
@@ -71,15 +82,9 @@ class ObjectSink(Sink):
         self._obj = None if is_excluded else self._destination(run)
         if self._obj is None:
             return
-        description = run.describe(self._obj)
-        self._mapping = RecordMapping(
-            self.stream_name,
-            self.schema["properties"],
-            description=description,
-            settings=run.settings,
-            notes=notes,
-            is_closed=self.schema.get("additionalProperties") is False,
-        )
+        description = run.descriptions.of(self._obj)
+        self._line_number = line_number
+        self._mapping = self._make_mapping(run, description, notes)
         keys = key_fields(description, run.settings.dedupe_by)
         self._sync_target = run.waiting.target(self._obj, Operation.SYNC, keys)
         self._delete_target = run.waiting.target(self._obj, Operation.DELETE, keys)
@@ -112,12 +117,13 @@ class ObjectSink(Sink):
             return
         target = self._delete_target if is_delete else self._sync_target
         # Taken apart: one object less to keep for each record that waits.
-        key, ordering_keys, body = mapped
-        self._dispatcher.take(
-            OutboundRecord(
-                self.stream_name, target, key, ordering_keys, body, source_stream, source
-            ),
+        key, ordering_keys, body, lead_value = mapped
+        outbound = OutboundRecord(
+            self.stream_name, target, key, ordering_keys, body, source_stream, source
         )
+        if lead_value is not None:
+            outbound.wanted = WantedLead(lead_value, self._line_number())
+        self._dispatcher.take(outbound)
 
     def reject(
         self, reasons: Sequence[Reason], record: Record, source_stream: str, source: bytes
@@ -147,6 +153,24 @@ class ObjectSink(Sink):
         self.record_counter_metric.increment(self._taken)
         super().clean_up()
 
+    def _make_mapping(
+        self, run: TargetRun, description: ObjectDescription, notes: StreamNotes
+    ) -> RecordMapping | RoleMapping:
+        given: dict[str, t.Any] = {
+            "description": description,
+            "settings": run.settings,
+            "notes": notes,
+            "is_closed": self.schema.get("additionalProperties") is False,
+        }
+        stream, properties = self.stream_name, self.schema["properties"]
+        if self._obj is MarketoObject.OPPORTUNITIES:
+            return RecordMapping(stream, properties, **given)
+        run.attribution.note_stream(stream)
+        lookup_field = run.descriptions.lead_lookup_field(stream)
+        given["leads"] = LeadProperties(lookup_field, description.field_names)
+        make = RoleMapping if lookup_field else RecordMapping
+        return make(stream, properties, **given)
+
     def _destination(self, run: TargetRun) -> MarketoObject | None:
         return destination(
             self.stream_name,
@@ -154,7 +178,7 @@ class ObjectSink(Sink):
             stream_objects=run.settings.stream_objects,
             field_map=run.settings.field_map.get(self.stream_name, {}),
             key_fields=lambda: key_fields(
-                run.describe(MarketoObject.OPPORTUNITIES), run.settings.dedupe_by
+                run.descriptions.of(MarketoObject.OPPORTUNITIES), run.settings.dedupe_by
             ),
             logger=self.logger,
         )
@@ -174,4 +198,10 @@ class ObjectSink(Sink):
     ) -> None:
         assert self._obj is not None
         reject = Reject(source_stream, self._obj, source_record(source), tuple(reasons))
-        self._rejects.reject(self.stream_name, self._mapping.display_key(record), reject)
+        self._rejects.reject(self.stream_name, self._display_key(record), reject)
+
+    def _display_key(self, record: Record) -> str:
+        key = self._mapping.display_key(record)
+        if isinstance(self._mapping, RoleMapping):
+            return with_line(key, self._line_number())
+        return key

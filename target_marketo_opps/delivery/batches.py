@@ -8,6 +8,8 @@ import typing as t
 from dataclasses import dataclass
 
 from marketo_opps import MAX_BATCH_RECORDS
+from marketo_opps.fields import LEAD_ID
+from marketo_opps.keys import comparable_key
 from target_marketo_opps.delivery.versions import MergedBody
 from target_marketo_opps.mapping.record_mapping import MAX_RECORD_BYTES
 
@@ -74,6 +76,21 @@ class BatchTarget:
 
 
 @dataclass(slots=True, eq=False)
+class WantedLead:
+    """The lead that a role names by a value of its, instead of by its id.
+
+    Attributes:
+        value: by which the lead is looked up.
+        line_number: of the input, on which the role arrived.
+        is_found: whether the role has the id of its lead.
+    """
+
+    value: str
+    line_number: int
+    is_found: bool = False
+
+
+@dataclass(slots=True, eq=False)
 class OutboundRecord:
     """One record on its way to Marketo; it keeps the later versions that are merged into it.
 
@@ -89,6 +106,8 @@ class OutboundRecord:
         later_versions: those merged into it, in their order. It is not among them: that would
             be a cycle, whose memory is freed only when the garbage collector comes round.
         merged: if others are merged into it, what they make together.
+        wanted: of a role that arrived without the id of its lead, that lead; key and body lack the
+            id until it is found.
     """
 
     stream: str
@@ -100,6 +119,21 @@ class OutboundRecord:
     source: bytes
     later_versions: list[OutboundRecord] | None = None
     merged: MergedBody | None = None
+    wanted: WantedLead | None = None
+
+    @property
+    def awaits_lead(self) -> bool:
+        """Return whether it is a role whose lead is not known yet."""
+        return self.wanted is not None and not self.wanted.is_found
+
+    def take_lead(self, wanted: WantedLead, lead_id: int) -> None:
+        """Put the id of the lead that it wants into its key and its body."""
+        wanted.is_found = True
+        at = self.target.key_fields.index(LEAD_ID)
+        key = t.cast("tuple[Hashable, ...]", self.key)
+        self.key = (*key[:at], comparable_key(lead_id), *key[at:])
+        # A body is an object with members: the fields of its key.
+        self.body = b'{"%b":%d,%b' % (LEAD_ID.encode(), lead_id, self.body[1:])
 
     @property
     def all_versions(self) -> Sequence[OutboundRecord]:

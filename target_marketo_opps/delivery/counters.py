@@ -10,9 +10,10 @@ from target_marketo_opps.delivery.outcomes import Outcome
 from target_marketo_opps.delivery.reject_causes import RejectCauses
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from marketo_opps import CallCounts, Reason
+    from target_marketo_opps.delivery.lead_counts import LeadCounts
     from target_marketo_opps.delivery.outcomes import BatchResult
 
 
@@ -24,6 +25,7 @@ class RunCounters:
         rejected: rejected records of all streams; other threads may read it at any time.
         short_batches: calls that were sent before they were full.
         causes: why records were rejected.
+        leads: of lookups of leads; None where there are none.
     """
 
     def __init__(self) -> None:
@@ -31,6 +33,7 @@ class RunCounters:
         self.rejected = 0
         self.short_batches = 0
         self.causes = RejectCauses()
+        self.leads: LeadCounts | None = None
         self._existing_ours = 0
         self._existing_theirs = 0
         self._existing_unresolved = 0
@@ -40,6 +43,10 @@ class RunCounters:
     def register_stream(self, stream: str) -> None:
         """Register a stream so that it is reported even with zero records."""
         self._outcomes.setdefault(stream, Counter())
+
+    def have_come(self, streams: Iterable[str]) -> bool:
+        """Return whether a record of one of these streams is settled."""
+        return any(self._outcomes.get(stream) for stream in streams)
 
     def count(self, stream: str, kind: Outcome, count: int = 1) -> None:
         """Count records that were not rejected."""
@@ -100,7 +107,8 @@ class RunCounters:
         took = f"{_calls(counts)}, {seconds:.1f} s"
         undelivered = self.read - self.settled
         lost = f"; {undelivered:,} not delivered" if undelivered else ""
-        return f"{streams or 'No records'}{lost}; {took}."
+        leads = f"; {self.leads.told()}" if self.leads else ""
+        return f"{streams or 'No records'}{lost}{leads}; {took}."
 
     def _told(self, stream: str) -> str:
         told = [f"{self._outcomes[stream][kind]:,} {kind.value}" for kind in Outcome]

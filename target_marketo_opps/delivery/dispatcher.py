@@ -6,15 +6,16 @@ import logging
 import typing as t
 
 from marketo_opps import StoppedError
-from target_marketo_opps.delivery.batches import Batch
+from target_marketo_opps.delivery.batches import Batch, OutboundRecord
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
     from marketo_opps.plugin.process import ShutdownSignal
-    from target_marketo_opps.delivery.batches import OutboundRecord
+    from target_marketo_opps.delivery.batches import WantedLead
     from target_marketo_opps.delivery.calls_in_flight import CallsInFlight
+    from target_marketo_opps.delivery.lead_lookup import LeadLookup
     from target_marketo_opps.delivery.outcomes import BatchResult
     from target_marketo_opps.delivery.progress_log import ProgressLog
     from target_marketo_opps.delivery.settlement import Settlement
@@ -33,6 +34,7 @@ class Dispatcher:
         deliver: sends a batch to Marketo; runs on a worker thread.
         states: holds each STATE back until all before it is settled.
         settlement: settles what comes of a batch.
+        leads: finds the leads of roles that came without; None where all have theirs.
         shutdown: knows whether the process is asked to end.
         progress: logs how far the run is.
         clock: returns seconds, by a steady clock.
@@ -46,6 +48,7 @@ class Dispatcher:
         deliver: Callable[[Batch], BatchResult],
         states: StateRelease,
         settlement: Settlement,
+        leads: LeadLookup | None = None,
         shutdown: ShutdownSignal,
         progress: ProgressLog,
         clock: Callable[[], float],
@@ -55,6 +58,7 @@ class Dispatcher:
         self._deliver = deliver
         self._states = states
         self._settlement = settlement
+        self._leads = leads
         self._shutdown = shutdown
         self._progress = progress
         self._clock = clock
@@ -65,7 +69,8 @@ class Dispatcher:
     def take(self, record: OutboundRecord) -> None:
         """Take a record; return when there is room for another."""
         waiting = self._waiting
-        waiting.add(record)
+        if record.wanted is None or self._is_lead_known(record, record.wanted):
+            waiting.add(record)
         if waiting.aside.dismissed:
             self._settlement.reject_dismissed()
         if waiting.closed or waiting.is_crowded:
@@ -100,8 +105,7 @@ class Dispatcher:
         Roles that wait for their opportunity go on waiting, and hold their STATE.
         """
         while True:
-            self._waiting.close_all()
-            self._send_closed()
+            self._send_rest()
             if not self._calls.count:
                 break
             self._await_one()
@@ -130,23 +134,42 @@ class Dispatcher:
 
     # In between
 
+    def _is_lead_known(self, record: OutboundRecord, wanted: WantedLead) -> bool:
+        assert self._leads is not None
+        return self._leads.admit(record, wanted)
+
     def _do_due_work(self) -> None:
         self._check_shutdown()
         self._take_results()
-        self._close_overdue()
+        self._hasten_overdue()
         self._settlement.ask_for_overdue()
-        self._send_closed()
+        self._send()
         self._progress.log_due()
 
     def _wait_for_capacity(self) -> None:
         """Send closed batches; wait while that is not possible or too much is held."""
-        self._send_closed()
+        self._send()
         while self._waiting.closed or self._waiting.is_crowded:
             if not self._calls.count:
-                self._waiting.close_fullest()
-                self._send_closed()
+                self._send_short()
             self._await_one()
-            self._send_closed()
+            self._send()
+
+    def _send_short(self) -> None:
+        """Make a call that is not full: there is no room for what would fill it."""
+        if self._leads is not None and self._leads.is_pending:
+            self._leads.ask_for_rest()
+        else:
+            self._waiting.close_fullest()
+            self._send()
+
+    def _send_rest(self) -> None:
+        """Send what is there, for no more is coming; what waits for a lead may yet fill batches."""
+        if self._leads is not None and self._leads.is_pending:
+            self._leads.ask_for_rest()
+        else:
+            self._waiting.close_all()
+        self._send()
 
     def _await_one(self) -> None:
         """Wait until a call is done, and record the results of all that are."""
@@ -156,14 +179,19 @@ class Dispatcher:
             self._progress.log_due()
         self._take_results()
 
-    def _send_closed(self) -> None:
+    def _send(self) -> None:
+        """Make lookups that are full, then send closed batches, which may have to wait for them."""
+        if self._leads is not None:
+            self._leads.ask()
         closed = self._waiting.closed
         while closed and self._calls.has_room:
             self._calls.start(self._deliver, closed.popleft(), self._take_result)
 
     def _take_results(self) -> None:
         for take, future in self._calls.take_done():
+            had_failed, self._has_failed = self._has_failed, True
             take(future)
+            self._has_failed = had_failed
 
     def _take_result(self, future: Future[BatchResult]) -> None:
         """Record the result of a batch.
@@ -171,16 +199,18 @@ class Dispatcher:
         Raises:
             MarketoError: the error that ended its delivery, once its outcomes are counted.
         """
-        had_failed, self._has_failed = self._has_failed, True
         failure = self._settlement.settle(future.result())
         if failure is not None:
             raise failure
-        self._has_failed = had_failed
 
-    def _close_overdue(self) -> None:
+    def _hasten_overdue(self) -> None:
+        """Make the calls that have held a STATE for long, although they are not full."""
         for token in self._states.overdue():
-            if isinstance(token, Batch) and token.is_open:
-                self._waiting.close(token)
+            if isinstance(token, Batch):
+                if token.is_open:
+                    self._waiting.close(token)
+            elif self._leads is not None and isinstance(token, OutboundRecord):
+                self._leads.hasten(token)
 
     def _seconds_until_due(self) -> float:
         """Return the seconds until something is due even if nothing happens."""

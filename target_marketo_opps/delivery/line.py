@@ -1,11 +1,13 @@
-"""The line in which records of one ordering key wait; no I/O, no threads."""
+"""The lines in which records of one ordering key wait; no I/O, no threads."""
 
 from __future__ import annotations
 
 import typing as t
 from collections import deque
 
+from marketo_opps import MarketoObject
 from target_marketo_opps.delivery.batches import Operation
+from target_marketo_opps.mapping.record_mapping import MAX_RECORD_BYTES
 
 if t.TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -20,17 +22,20 @@ class Line:
         records: the first goes next.
         last_upserts: those that later versions are merged into, by target and key.
         deletes: how many of the records delete.
+        leadless: how many of the upserts came without the id of their lead, so that whose versions
+            they are was not known.
         readmitted: how many of the first records had stepped aside.
         more_parked: whether others that have stepped aside, and are not here yet, go right after
             those.
     """
 
-    __slots__ = ("deletes", "last_upserts", "more_parked", "readmitted", "records")
+    __slots__ = ("deletes", "last_upserts", "leadless", "more_parked", "readmitted", "records")
 
     def __init__(self) -> None:
         self.records: deque[OutboundRecord] = deque()
         self.last_upserts: dict[tuple[BatchTarget, Hashable], OutboundRecord] = {}
         self.deletes = 0
+        self.leadless = 0
         self.readmitted = 0
         self.more_parked = False
 
@@ -46,10 +51,10 @@ class Line:
         """Return whether records that have stepped aside are to be put before all others."""
         return self.more_parked and not self.readmitted
 
-    @property
-    def is_impassable(self) -> bool:
-        """Return whether no upsert may be merged into one that comes before this line."""
-        return bool(self.deletes) or self.more_parked
+    def bars(self, record: OutboundRecord) -> bool:
+        """Return whether an upsert may not be merged into one that comes before this line."""
+        is_role = record.target.obj is MarketoObject.OPPORTUNITY_ROLES
+        return bool(self.deletes) or self.more_parked or (is_role and bool(self.leadless))
 
     @property
     def is_over(self) -> bool:
@@ -62,6 +67,9 @@ class Line:
         if record.target.operation is Operation.DELETE:
             self.deletes += 1
             self.last_upserts.clear()
+        elif record.wanted is not None:
+            self.leadless += 1
+            self._forget_upserts(record.target)
         elif record.target.merges:
             self.last_upserts[record.target, record.key] = record
 
@@ -75,15 +83,96 @@ class Line:
         self.readmitted, self.more_parked = len(records), more_parked
         for record in reversed(records):
             self.records.appendleft(record)
-            # No later version may pass one that is not here yet.
-            if record.target.merges and not self.deletes and not more_parked:
+            # No later version may pass one that is not here yet, or whose key was not known.
+            if record.target.merges and not self.bars(record):
                 self.last_upserts.setdefault((record.target, record.key), record)
 
-    def pop(self) -> None:
-        """Take the first record out."""
-        record = self.records.popleft()
-        self.readmitted = max(0, self.readmitted - 1)
+    def remove(self, record: OutboundRecord) -> None:
+        """Take a record out; a role without a lead may stand anywhere, others are the first."""
+        if self.records[0] is record:
+            self.readmitted = max(0, self.readmitted - 1)
+        self.records.remove(record)
         if record.target.operation is Operation.DELETE:
             self.deletes -= 1
+        elif record.wanted is not None:
+            self.leadless -= 1
         elif self.last_upserts.get((record.target, record.key)) is record:
             del self.last_upserts[record.target, record.key]
+
+    def _forget_upserts(self, target: BatchTarget) -> None:
+        for name in [name for name in self.last_upserts if name[0] is target]:
+            del self.last_upserts[name]
+
+
+class Lines:
+    """The lines of all ordering keys; a record stands in those of all of its own."""
+
+    def __init__(self) -> None:
+        self._lines: dict[Hashable, Line] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._lines)
+
+    def __contains__(self, ordering_key: Hashable) -> bool:
+        return ordering_key in self._lines
+
+    def hold(self, record: OutboundRecord) -> bool:
+        """Return whether a record that comes has to wait behind others."""
+        lines = self._lines
+        return bool(lines) and any(key in lines for key in record.ordering_keys)
+
+    def of(self, ordering_key: Hashable) -> Line:
+        """Return the line of a key, a new one where there is none."""
+        return self._lines.setdefault(ordering_key, Line())
+
+    def head(self, ordering_key: Hashable) -> OutboundRecord | None:
+        """Return the record of a key that goes next; None if that is not here yet."""
+        line = self._lines.get(ordering_key)
+        return line.head if line else None
+
+    def are_headed_by(self, record: OutboundRecord) -> bool:
+        """Return whether a record that waits goes next in all its lines."""
+        return all(self._lines[key].head is record for key in record.ordering_keys)
+
+    def is_back(self, record: OutboundRecord) -> bool:
+        """Return whether a record that goes next had stepped aside."""
+        return any(self._lines[key].readmitted for key in record.ordering_keys)
+
+    def merge(self, record: OutboundRecord) -> bool | None:
+        """Merge an upsert into the last one of its key that waits, if there is one it fits.
+
+        Returns:
+            Whether it is done; None where it may pass all that waits.
+        """
+        lines = [self._lines.get(key) for key in record.ordering_keys]
+        if not any(lines):
+            return None
+        name = record.target, record.key
+        found = {line.last_upserts.get(name) if line else None for line in lines}
+        last = found.pop()
+        if last is not None and not found:
+            return last.merge(record, most_bytes=MAX_RECORD_BYTES - 1 - last.sent_bytes)
+        is_barred = last or found or any(line and line.bars(record) for line in lines)
+        return False if is_barred else None
+
+    def append(self, record: OutboundRecord) -> None:
+        """Put a record at the end of its lines."""
+        for key in record.ordering_keys:
+            self.of(key).append(record)
+
+    def remove(self, record: OutboundRecord) -> list[Hashable]:
+        """Take a record out of its lines.
+
+        Returns:
+            The keys whose lines go on with records that have stepped aside, and are not here yet.
+        """
+        waiting: list[Hashable] = []
+        for key in record.ordering_keys:
+            line = self._lines[key]
+            has_waited = line.awaits_parked
+            line.remove(record)
+            if line.awaits_parked and not has_waited:
+                waiting.append(key)
+            if line.is_over:
+                del self._lines[key]
+        return waiting

@@ -146,6 +146,11 @@ class BatchResult:
         each = self.of_versions.get(index) or [self.outcomes[index]]
         return any(outcome is not None and not outcome.is_rejected for outcome in each)
 
+    def is_created(self, index: int) -> bool:
+        """Return whether a record, or a version of it, was created."""
+        each = self.of_versions.get(index) or [self.outcomes[index]]
+        return any(outcome is not None and outcome.kind is Outcome.CREATED for outcome in each)
+
     def by_version(self) -> Iterator[tuple[OutboundRecord, RecordOutcome | None]]:
         """Yield each record with its outcome; of a merged one each version."""
         for index, (record, outcome) in enumerate(

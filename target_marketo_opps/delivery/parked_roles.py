@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
 import typing as t
 from dataclasses import dataclass
 
 from marketo_opps import Reason
 from target_marketo_opps.delivery.batches import OutboundRecord
+from target_marketo_opps.delivery.private_database import CACHE_BYTES, private_database
 from target_marketo_opps.json_lines import decode, encode
 
 if t.TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
 
     from target_marketo_opps.delivery.batches import BatchTarget
-
-CACHE_BYTES = 64_000_000
 
 PORTION_BYTES = 4_000_000
 """Roles are taken in portions, for those of one opportunity alone may be too many for memory."""
@@ -59,9 +57,6 @@ class ParkedRole:
 class ParkedRoles:
     """Roles that wait, by key and by opportunity, in the order of their arrival.
 
-    A database without a name is SQLite's private one: it stays in memory up to the size of its
-    cache, and is gone with the process.
-
     Args:
         cache_bytes: how much memory they may take.
     """
@@ -69,10 +64,7 @@ class ParkedRoles:
     def __init__(self, *, cache_bytes: int = CACHE_BYTES) -> None:
         self._count = 0
         self._target: BatchTarget | None = None
-        self._database = sqlite3.connect("", isolation_level=None)
-        for pragma in ("journal_mode=OFF", "synchronous=OFF", f"cache_size={-cache_bytes // 1024}"):
-            self._database.execute(f"PRAGMA {pragma}")
-        self._database.executescript(_SCHEMA)
+        self._database = private_database(_SCHEMA, cache_bytes=cache_bytes)
 
     def __len__(self) -> int:
         return self._count

@@ -13,6 +13,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
     from marketo_opps import MarketoError
+    from target_marketo_opps.delivery.attribution import Attribution
     from target_marketo_opps.delivery.opportunity_history import OpportunityHistory
     from target_marketo_opps.delivery.outcome_recorder import OutcomeRecorder
     from target_marketo_opps.delivery.outcomes import BatchResult, RecordOutcome
@@ -40,6 +41,7 @@ class Settlement:
         rejects: takes rejected records.
         overdue: looks up the opportunities that roles have waited for long.
         history: remembers opportunities; None where no role is written.
+        attribution: takes what attribution goes by; None where no role is written.
     """
 
     def __init__(
@@ -50,7 +52,8 @@ class Settlement:
         rejects: RejectPolicy,
         overdue: OverdueRoles,
         *,
-        history: OpportunityHistory | None,
+        history: OpportunityHistory | None = None,
+        attribution: Attribution | None = None,
     ) -> None:
         self._overdue = overdue
         self._waiting = waiting
@@ -58,6 +61,7 @@ class Settlement:
         self._recorder = recorder
         self._rejects = rejects
         self._history = history
+        self._attribution = attribution
 
     def settle(self, result: BatchResult) -> MarketoError | None:
         """Take the result of a batch.
@@ -74,6 +78,8 @@ class Settlement:
         if failure is not None:
             return failure
         assert result.is_complete
+        if self._attribution is not None:
+            self._attribution.add(result)
         self._readmit_roles(result)
         self._waiting.release(result.batch)
         self._states.settle(result.batch)

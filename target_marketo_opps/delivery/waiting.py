@@ -5,30 +5,31 @@ A record waits because
 - its batch is being filled;
 - a batch that is not settled yet holds one of its ordering keys;
 - an earlier record of one of its ordering keys waits;
+- it is a role whose lead is not known yet;
 - it is a role that has stepped aside, as its opportunity is missing: see `step_aside`.
 
 Each waits in one order of arrival, its ordering keys' lines; all of them are accounted for in
 bytes, and in the ledger. While it waits, later upserts of its key are merged into it: past other
-upserts, but never past a delete that shares its key or its opportunity.
+upserts, but never past a delete that shares its key or its opportunity, nor a role past one whose
+key was not known when it came.
 """
 
 from __future__ import annotations
 
-import itertools
 import typing as t
 from collections import deque
 
-from marketo_opps import MAX_BATCH_RECORDS, MarketoObject
-from marketo_opps.fields import EXTERNAL_ID
-from target_marketo_opps.delivery.batches import Batch, BatchTarget, Operation
-from target_marketo_opps.delivery.line import Line
+from marketo_opps import MAX_BATCH_RECORDS
+from target_marketo_opps.delivery.batch_targets import BatchTargets
+from target_marketo_opps.delivery.batches import Batch, Operation
+from target_marketo_opps.delivery.line import Lines
 from target_marketo_opps.delivery.step_aside import StepAside
-from target_marketo_opps.mapping.record_mapping import MAX_RECORD_BYTES
 
 if t.TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
-    from target_marketo_opps.delivery.batches import OutboundRecord
+    from marketo_opps import MarketoObject
+    from target_marketo_opps.delivery.batches import BatchTarget, OutboundRecord, WantedLead
     from target_marketo_opps.state.ledger import Ledger
 
 MAX_HELD_BYTES = 36_000_000
@@ -76,34 +77,17 @@ class WaitingRecords:
         self.max_held_bytes = max_held_bytes
         self.aside = StepAside(ledger)
         self._ledger = ledger
-        self._merges = merges
         self._max_batch_records = max_batch_records
-        self._targets: list[BatchTarget] = []
+        self._targets = BatchTargets(merges=merges)
         self._holders: dict[Hashable, Batch] = {}
-        self._lines: dict[Hashable, Line] = {}
+        self._lines = Lines()
         self._freed: deque[Hashable] = deque()
 
     def target(
-        self,
-        obj: MarketoObject,
-        operation: Operation,
-        key_fields: tuple[str, ...],
+        self, obj: MarketoObject, operation: Operation, key_fields: tuple[str, ...]
     ) -> BatchTarget:
         """Return the one target of that object and operation."""
-        for target in self._targets:
-            if target.obj is obj and target.operation is operation:
-                return target
-        is_sync = operation is Operation.SYNC
-        is_role = obj is MarketoObject.OPPORTUNITY_ROLES
-        target = BatchTarget(
-            obj,
-            operation,
-            key_fields,
-            merges=self._merges and is_sync,
-            steps_aside=is_sync and is_role and EXTERNAL_ID in key_fields,
-        )
-        self._targets.append(target)
-        return self._targets[-1]
+        return self._targets.get(obj, operation, key_fields)
 
     @property
     def is_crowded(self) -> bool:
@@ -126,7 +110,7 @@ class WaitingRecords:
             and self._merge(record)
         ):
             return
-        batch = self._find_batch(record)
+        batch = None if self._lines.hold(record) else self._find_batch(record)
         if batch is None:
             self._enqueue(record)
             return
@@ -134,13 +118,32 @@ class WaitingRecords:
             self._ledger.hold(batch)
         self._append(batch, record)
 
+    def await_lead(self, record: OutboundRecord) -> None:
+        """Have a role wait in line until its lead is known: see `place` and `drop`."""
+        self.held_bytes += record.own_bytes
+        self._enqueue(record)
+
+    def place(self, record: OutboundRecord, wanted: WantedLead, lead_id: int) -> None:
+        """Place a role that has waited for its lead, and those behind it, as far as possible."""
+        before = record.own_bytes
+        record.take_lead(wanted, lead_id)
+        self.held_bytes += record.own_bytes - before
+        self._advance(record.ordering_keys[0])
+
+    def drop(self, record: OutboundRecord) -> None:
+        """Take a role without a lead out of its line: it is settled."""
+        self._take_out(record)
+        self.held_bytes -= record.held_bytes
+        self._ledger.settle(record)
+        self._advance(record.ordering_keys[0])
+
     def readmit(self, opportunity: Hashable) -> None:
         """Have the roles that wait for an opportunity go before all else that waits for its batch.
 
         They come back as far as there is room for them, now and whenever a batch is settled.
         """
         if self.aside.waits_for(opportunity):
-            self._lines.setdefault(opportunity, Line()).more_parked = True
+            self._lines.of(opportunity).more_parked = True
             self._freed.append(opportunity)
 
     def is_busy(self, ordering_key: Hashable) -> bool:
@@ -174,36 +177,29 @@ class WaitingRecords:
 
     def open_batches(self) -> Iterator[Batch]:
         """Return all batches that are being filled."""
-        return itertools.chain.from_iterable(target.open_batches for target in self._targets)
+        return self._targets.open_batches()
 
     def _merge(self, record: OutboundRecord) -> bool:
         """Merge a record into the last upsert of its key that waits, if there is one it fits."""
-        lines = [self._lines.get(key) for key in record.ordering_keys]
-        if any(lines):
-            name = record.target, record.key
-            found = {line.last_upserts.get(name) if line else None for line in lines}
-            last = found.pop()
-            if last is not None and not found:
-                room = MAX_RECORD_BYTES - 1 - last.sent_bytes
-                return last.merge(record, most_bytes=room)
-            if last or found or any(line and line.is_impassable for line in lines):
-                return False
+        is_merged = self._lines.merge(record)
+        return self._merge_into_batch(record) is not None if is_merged is None else is_merged
+
+    def _merge_into_batch(self, record: OutboundRecord) -> Batch | None:
+        """Merge a record into one of its key in an open batch; return that batch if it is done."""
         batches = {self._holders.get(key) for key in record.ordering_keys}
         batch = batches.pop()
         if batch is None or batches or not batch.is_open or batch.target is not record.target:
-            return False
+            return None
         if record.key not in batch.by_key or not batch.merge(record):
-            return False
+            return None
         if batch.is_full:
             self._close(batch)
-        return True
+        return batch
 
     def _find_batch(self, record: OutboundRecord) -> Batch | None:
-        """Return the batch that may take the record, or None when it has to wait."""
+        """Return the batch that may take a record which is behind no other, or None."""
         found: Batch | None = None
         for key in record.ordering_keys:
-            if key in self._lines:
-                return None
             batch = self._holders.get(key)
             if batch is None:
                 continue
@@ -240,15 +236,17 @@ class WaitingRecords:
 
     def _enqueue(self, record: OutboundRecord) -> None:
         self._ledger.hold(record)
-        for key in record.ordering_keys:
-            self._lines.setdefault(key, Line()).append(record)
+        self._lines.append(record)
+
+    def _take_out(self, record: OutboundRecord) -> None:
+        """Take a record out of its lines."""
+        self._freed.extend(self._lines.remove(record))
 
     def _advance(self, ordering_key: Hashable) -> None:
         """Place the records at the head of a key's line, as far as possible."""
         freed = [ordering_key]
         while freed:
-            line = self._lines.get(freed[-1])
-            record = line.head if line else None
+            record = self._lines.head(freed[-1])
             if record is None or not self._try_place(record):
                 freed.pop()
             else:
@@ -269,27 +267,34 @@ class WaitingRecords:
         held_bytes = sum(record.held_bytes for record in records)
         self.held_bytes += held_bytes
         more_parked = self.aside.waits_for(opportunity)
-        self._lines[opportunity].readmit(records, more_parked=more_parked)
+        self._lines.of(opportunity).readmit(records, more_parked=more_parked)
         self._advance(opportunity)
         return held_bytes
 
     def _try_place(self, record: OutboundRecord) -> bool:
         """Place a waiting record, if it heads all its lines and a batch may take it."""
-        lines = {key: self._lines.pop(key) for key in record.ordering_keys}
-        heads_all = all(line.head is record for line in lines.values())
-        is_back = any(line.readmitted for line in lines.values())
-        goes_aside = heads_all and not is_back and self.aside.joins(record, is_in_line=True)
-        batch = self._find_batch(record) if heads_all and not goes_aside else None
-        if batch is not None or goes_aside:
-            for line in lines.values():
-                line.pop()
-            self._freed.extend(key for key, line in lines.items() if line.awaits_parked)
-        self._lines.update({key: line for key, line in lines.items() if not line.is_over})
-        if goes_aside:
+        if record.awaits_lead or not self._lines.are_headed_by(record):
+            return False
+        if not self._lines.is_back(record) and self.aside.joins(record, is_in_line=True):
+            self._take_out(record)
             self.held_bytes -= record.held_bytes
             return True
+        batch = self._find_batch(record)
+        if batch is not None:
+            self._take_out(record)
+            self._ledger.move(record, batch)
+            self._append(batch, record)
+            return True
+        return self._place_as_version(record)
+
+    def _place_as_version(self, record: OutboundRecord) -> bool:
+        """Merge a waiting record into one of its key in an open batch, if it may be."""
+        # When it came, one whose key was not known stood between the two.
+        if not record.target.merges or record.later_versions:
+            return False
+        batch = self._merge_into_batch(record)
         if batch is None:
             return False
+        self._take_out(record)
         self._ledger.move(record, batch)
-        self._append(batch, record)
         return True

@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 from marketo_opps import Reason
 from marketo_opps.numbers import is_missing_number
-from target_marketo_opps.mapping.record_mapping import INVALID_DATA, RecordError
+from target_marketo_opps.mapping.mapped_record import INVALID_DATA, RecordError
 
 DELETED_AT = "_sdc_deleted_at"
 

@@ -12,6 +12,7 @@ from marketo_opps.keys import comparable_name
 from target_marketo_opps.errors import UnwritableStreamError
 from target_marketo_opps.mapping.field_map import FieldMap, key_advice
 from target_marketo_opps.mapping.keys import key_fields, trimming
+from target_marketo_opps.mapping.mapped_record import INVALID_DATA
 from target_marketo_opps.mapping.near_names import listed
 
 if t.TYPE_CHECKING:
@@ -19,12 +20,12 @@ if t.TYPE_CHECKING:
 
     from marketo_opps import ObjectDescription
     from marketo_opps.models import Record
+    from target_marketo_opps.mapping.lead_properties import LeadProperties
     from target_marketo_opps.mapping.stream_notes import StreamNotes
     from target_marketo_opps.settings import TargetSettings
 
 _MANAGED_FIELDS = frozenset({CREATED_AT, UPDATED_AT, MARKETO_GUID})
 _LOOSE_MANAGED_FIELDS = frozenset(map(comparable_name, _MANAGED_FIELDS))
-_INVALID_DATA = "1003"
 
 FieldWriter = tuple[str, t.Callable[[t.Any], t.Any]]
 """A field's name, and the function that converts a property's value for it."""
@@ -39,6 +40,7 @@ class FieldPlan:
         description: of the object that the stream is written to.
         settings: the target's settings.
         notes: takes the properties that are left out.
+        leads: knows the properties that speak of a role's lead; None for opportunities.
         is_closed: whether properties that the schema does not name are left out.
 
     Attributes:
@@ -60,6 +62,7 @@ class FieldPlan:
         description: ObjectDescription,
         settings: TargetSettings,
         notes: StreamNotes,
+        leads: LeadProperties | None = None,
         is_closed: bool = False,
     ) -> None:
         self.key_fields = key_fields(description, settings.dedupe_by)
@@ -75,10 +78,12 @@ class FieldPlan:
         self._stream = stream
         self._settings = settings
         self._notes = notes
+        self._leads = leads
         self._is_closed = is_closed
         self._schema_properties = tuple(properties)
         self._field_map = FieldMap(stream, settings.field_map.get(stream, {}))
-        self._field_map.check(self._schema_properties, [field.name for field in self.fields])
+        others = leads.names if leads else ()
+        self._field_map.check(self._schema_properties, [*self._field_names, *others])
         # Exact names come first.
         self._properties_of: dict[str, list[str]] = {}
         self._contested: set[str] = set()
@@ -126,7 +131,7 @@ class FieldPlan:
 
     def _either(self, name: str) -> Reason:
         either = " or ".join(self._ambiguous[name])
-        return Reason(_INVALID_DATA, f"Property '{name}' may be field {either}: see field_map")
+        return Reason(INVALID_DATA, f"Property '{name}' may be field {either}: see field_map")
 
     def _rivalry(self, field: str, rivals: list[str]) -> list[Reason]:
         """Return the reason why none of the properties can be taken; none if the first is exact."""
@@ -135,7 +140,7 @@ class FieldPlan:
             self._notes.note_overruled(rivals[1:], exact[0])
             return []
         message = f"Properties {listed(rivals)} are all field '{field}': see field_map"
-        return [Reason(_INVALID_DATA, message)]
+        return [Reason(INVALID_DATA, message)]
 
     def _resolve(self, name: str) -> None:
         field = self._field(name)
@@ -170,10 +175,13 @@ class FieldPlan:
         matches = self._by_name.get(wanted) or self._by_loose_name.get(loose, [])
         if len(matches) > 1:
             self._note_ambiguous(name, [field.name for field in matches])
-        elif not matches and loose not in _LOOSE_MANAGED_FIELDS:
+        elif not (matches or loose in _LOOSE_MANAGED_FIELDS or self._is_of_lead(wanted)):
             self.unknown.add(name)
             self._notes.note_unknown(name, self._field_names)
         return matches[0] if len(matches) == 1 else None
+
+    def _is_of_lead(self, name: str) -> bool:
+        return self._leads is not None and self._leads.is_of_lead(name)
 
     def _note_ambiguous(self, name: str, fields: list[str]) -> None:
         """Note a property of several fields, unless each of them has a property of its own."""

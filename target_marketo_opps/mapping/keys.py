@@ -37,6 +37,11 @@ def display_key(parts: Iterable[t.Any]) -> str:
     return key if len(key) <= _LONGEST_KEY else f"{key[: _LONGEST_KEY - 3]}..."
 
 
+def with_line(key: str, line_number: int) -> str:
+    """Return a key that is not all of the record's with the line of the input it came on."""
+    return f"{key} (line {line_number:,})"
+
+
 def _display_part(part: t.Any) -> str:
     if part is None or part == "":
         return "(none)"

@@ -20,54 +20,32 @@ from marketo_opps.numbers import is_missing_number
 from target_marketo_opps.mapping.fast_encoder import typed_encoder
 from target_marketo_opps.mapping.field_plan import FieldPlan
 from target_marketo_opps.mapping.keys import display_key
+from target_marketo_opps.mapping.mapped_record import (
+    INVALID_DATA,
+    MISSING_VALUE,
+    TOO_LARGE,
+    UNKNOWN_FIELD,
+    MappedRecord,
+    RecordError,
+)
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Container, Hashable, Iterable, Iterator
 
     from marketo_opps import ObjectDescription
     from marketo_opps.models import Record
+    from target_marketo_opps.mapping.lead_properties import LeadProperties
     from target_marketo_opps.mapping.stream_notes import StreamNotes
     from target_marketo_opps.settings import TargetSettings
 
 MAX_RECORD_BYTES = MAX_BODY_BYTES - SYNC_ENVELOPE_BYTES
 """What the records of one call and the commas between them must stay under."""
 
-MISSING_VALUE = "1002"
-INVALID_DATA = "1003"
-UNKNOWN_FIELD = "1006"
-TOO_LARGE = "413"
-
 MAX_SHAPES = 1_000
 """Combinations of properties that are remembered; a tap that leaves nulls out has many."""
 
 _NAME = "name"
 _FRACTIONS = frozenset({float, Decimal})
-
-
-class RecordError(Exception):
-    """An invalid record; it is rejected, and the run goes on.
-
-    Args:
-        reasons: in Marketo's form.
-    """
-
-    def __init__(self, reasons: Iterable[Reason]) -> None:
-        self.reasons = tuple(reasons)
-        super().__init__()
-
-
-class MappedRecord(t.NamedTuple):
-    """A record as Marketo takes it.
-
-    Attributes:
-        key: in the form in which keys are compared.
-        ordering_keys: keys whose records must reach Marketo in the order of arrival.
-        body: compact UTF-8 JSON; of a delete the key alone.
-    """
-
-    key: Hashable
-    ordering_keys: tuple[Hashable, ...]
-    body: bytes
 
 
 class RecordMapping:
@@ -81,6 +59,7 @@ class RecordMapping:
         description: of the object that the stream is written to.
         settings: the target's settings.
         notes: takes what is left out.
+        leads: knows the properties that speak of a role's lead; None for opportunities.
         is_closed: whether properties that the schema does not name are left out.
         max_shapes: combinations of properties that are remembered.
 
@@ -96,6 +75,7 @@ class RecordMapping:
         description: ObjectDescription,
         settings: TargetSettings,
         notes: StreamNotes,
+        leads: LeadProperties | None = None,
         is_closed: bool = False,
         max_shapes: int = MAX_SHAPES,
     ) -> None:
@@ -105,6 +85,7 @@ class RecordMapping:
             description=description,
             settings=settings,
             notes=notes,
+            leads=leads,
             is_closed=is_closed,
         )
         self._notes = notes
@@ -181,6 +162,10 @@ class RecordMapping:
     def display_key(self, record: Record) -> str:
         """Return the record's key as it arrived, for log lines."""
         return display_key(self._plan.value_of(field, record) for field in self._key_fields)
+
+    def display_field(self, field: str, record: Record) -> str:
+        """Return one field of the record's key as it arrived, for log lines."""
+        return display_key([self._plan.value_of(field, record)])
 
     def _written(self, record: Record) -> tuple[Record, list[Reason]]:
         """Return field names with Marketo's values, and a reason for each that does not fit."""

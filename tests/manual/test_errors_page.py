@@ -102,6 +102,21 @@ def of_target(*messages: t.Any, **wrong: t.Any) -> Case:
     return lambda world: target(world.sandbox(), *messages, **wrong)
 
 
+BY_ADDRESS = {"stream_objects": {"roles": "opportunity_roles"}, "lead_lookup_field": "email"}
+
+
+def roles(*names: str) -> dict[str, t.Any]:
+    return schema("externalOpportunityId", "role", *names, stream="roles")
+
+
+def answered_otherwise(world: World) -> None:
+    sandbox = world.sandbox()
+    other = {"success": True, "result": [{"id": 1, "email": "jos\u00e9@x"}]}
+    sandbox.fault("answer", operation="query_leads", body=other)
+    role = record("roles", externalOpportunityId="a", role="Buyer", email="jose@x")
+    target(sandbox, roles("email"), role, **BY_ADDRESS)
+
+
 def state(content: t.Any, name: str = "--state") -> Case:
     text = content if isinstance(content, str | bytes) else json.dumps(content)
     check = command_line.checked_state if name == "--state" else command_line.checked_catalog
@@ -470,6 +485,8 @@ CASES: dict[str, Case] = {
     "lead_fields must not name id": settings(lead_fields=["id"]),
     "lead_id_from must not": settings(find_by="lead_ids", lead_id_from=2, lead_id_to=1),
     "dedupe_by 'idField' needs": of_target(dedupe_by="idField"),
+    "lead_lookup_field must not": of_target(lead_lookup_field="id"),
+    "lead_lookup_field has no use": of_target(lead_lookup_field="email", dedupe_by="idField"),
     "Setting '...' is unknown": of_target(dryrun=True),
     "...: no effect without find_by": settings(filter_values=None, lead_ids_path="x"),
     "--config: cannot read ...": lambda _: read_config_files(("no/such.json",)),
@@ -621,6 +638,22 @@ CASES: dict[str, Case] = {
     ),
     "Stream '...' is not 'opportunities'": of_target(schema("a", stream="deals")),
     "Stream '...' has no property for": of_target(schema("name")),
+    "Stream '...' has no property '...' or": of_target(roles("leadId"), **BY_ADDRESS),
+    "Stream '...': lead_lookup_field: leads have": of_target(
+        roles("emial"), **{**BY_ADDRESS, "lead_lookup_field": "emial"}
+    ),
+    "Stream '...': lead_lookup_field: leads cannot": of_target(
+        roles("company"), **{**BY_ADDRESS, "lead_lookup_field": "company"}
+    ),
+    "Marketo answers a lookup of leads": answered_otherwise,
+    "For attribution: of ...": of_target(
+        schema(),
+        roles("leadId"),
+        record(**DEAL),
+        record("roles", externalOpportunityId="none", leadId=1, role="Buyer"),
+        stream_objects={"roles": "opportunity_roles"},
+        max_rejects=1,
+    ),
     "Stream '...': field_map cannot": of_target(
         schema("externalOpportunityId", "title"), field_map={"opportunities": {"titel": "nme"}}
     ),
@@ -732,6 +765,10 @@ ELSEWHERE = {
     "Stream '...': the property '...' may": (
         "target_marketo_opps/mapping/test_field_plan.py",
         "may be Marketo's field",
+    ),
+    "Stream '...': the instance's roles": (
+        "target_marketo_opps/mapping/test_role_mapping.py",
+        "are not identified by",
     ),
     "Stream '...': Marketo says that": (
         "target_marketo_opps/mapping/test_field_plan.py",

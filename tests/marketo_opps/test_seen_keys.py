@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from marketo_opps.seen_keys import KeyHashSet
+from marketo_opps.seen_keys import KeyFlags, KeyHashSet
 
 VALUES = [f"OPP-{number}" for number in range(700)]
 
@@ -72,3 +72,20 @@ def test_a_key_that_is_discarded_takes_no_other_with_it():
         seen.discard(number)
     assert [number for number in crowd if number in seen] == crowd[1::2]
     assert len(seen) == len(crowd[1::2])
+
+
+def test_flags_of_a_key_add_up_and_those_of_others_stay():
+    seen = KeyFlags()
+    for value in VALUES:
+        seen.add(value, 1)
+    for value in VALUES[:100]:
+        seen.add(value, 6)
+        seen.add(value, 2)
+    assert seen.counts() == {1: 600, 7: 100}
+
+
+def test_flags_of_keys_that_crowd_in_one_slot_are_kept_apart():
+    seen = KeyFlags()
+    for number in range(1024, 1024 * 701, 1024):
+        seen.add(number, 1 + number // 1024 % 2)
+    assert seen.counts() == {1: 350, 2: 350}

@@ -30,7 +30,13 @@ NAMES = {
     MarketoObject.OPPORTUNITIES: ("name", "stage", "amount", "description", "nextStep"),
     MarketoObject.OPPORTUNITY_ROLES: ("isPrimary", "externalCreatedDate"),
 }
-LEADS = {1, 2}
+LEADS = {
+    1: {"email": "ann@x", "createdAt": "2026-01-01T00:00:00Z"},
+    2: {"email": "bob@x", "createdAt": "2026-01-02T00:00:00Z"},
+    3: {"email": "team@x", "createdAt": "2026-01-04T00:00:00Z"},
+    4: {"email": "team@x", "createdAt": "2026-01-03T00:00:00Z"},
+    5: {"email": "Zoe@x", "createdAt": "2026-01-05T00:00:00Z"},
+}
 
 
 def refusal(code, message="Said Marketo"):
@@ -44,10 +50,12 @@ class FakeMarketo:
     whole call refused.
     """
 
-    def __init__(self, *, fails_at=(), after=False):
+    def __init__(self, *, fails_at=(), after=False, ignores_case=True, most_leads=1000, page=300):
         self.stored = {obj: {} for obj in MarketoObject}
         self.calls = []
         self.lookups = []
+        self.asked_for_leads = []
+        self.ignores_case, self.most_leads, self.page = ignores_case, most_leads, page
         self.fails_at = set(fails_at)
         self.after = after
         self.lock = threading.Lock()
@@ -89,6 +97,23 @@ class FakeMarketo:
         with self.lock:
             found = [self.stored[obj].get(self.key(obj, key)) for key in keys]
         return Page([one for one in found if one], None, False, "r")
+
+    def searchable_lead_fields(self):
+        return frozenset({"id", "email"})
+
+    def leads(self, *, filter_type, values, fields, next_page_token=None):
+        assert {"id", "createdAt", filter_type} == set(fields)
+        with self.lock:
+            self.asked_for_leads.append(list(values))
+        assert len({value.casefold() for value in values}) == len(values) <= 300
+        spelt = str.casefold if self.ignores_case else str
+        wanted = set(map(spelt, values))
+        found = [{"id": i, **lead} for i, lead in LEADS.items() if spelt(lead["email"]) in wanted]
+        if len(found) > self.most_leads:
+            raise DataError("GET /x", refusal("1003", "Too many results match the filter"), "r")
+        start = int(next_page_token or 0)
+        end = start + self.page
+        return Page(found[start:end], str(end), end < len(found), "r")
 
     # What it does
 

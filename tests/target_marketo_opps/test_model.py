@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections import Counter
@@ -24,8 +25,8 @@ DELETED = {"_sdc_deleted_at": "2026-01-01T00:00:00Z"}
 class Model:
     """What an instance holds when every record has been sent in turn, and what became of each."""
 
-    def __init__(self, messages, action):
-        self.stored, self.outcomes = {DEALS: {}, ROLES: {}}, {}
+    def __init__(self, messages, action, lead_of=None):
+        self.stored, self.outcomes, self.lead_of = {DEALS: {}, ROLES: {}}, {}, lead_of
         self.messages, self.action, self.came, self.aside = messages, action, set(), {}
         for number in range(len(messages)):
             self.send(number)
@@ -33,6 +34,12 @@ class Model:
 
     def send(self, number):
         stream, record = self.messages[number]
+        if self.lead_of and stream == ROLES:
+            record = {**record, "leadId": self.lead_of(record.get("lead_email"))}
+            record.pop("lead_email", None)
+            if record["leadId"] is None:
+                self.outcomes[number] = "rejected"
+                return
         key = FakeMarketo.key(OBJECTS[stream], record)
         if DELETED.items() <= record.items():
             self.reject([one for one in self.aside if one[: len(key)] == key])
@@ -97,11 +104,38 @@ INPUT = st.lists(
 )
 
 
+def addressed(records, addresses):
+    """The records, with an address for the lead of each role; its id is another instance's."""
+    each = itertools.cycle(addresses)
+    return [
+        (stream, {**record, "leadId": 9, "lead_email": next(each)} if stream == ROLES else record)
+        for stream, record in records
+    ]
+
+
+def leads_of(address, *, ignores_case):
+    """The leads with an address: to the letter, or else by any spelling."""
+    exact = [lead for lead, one in LEADS.items() if one["email"] == address]
+    alike = [lead for lead, one in LEADS.items() if one["email"].casefold() == address.casefold()]
+    return exact or (alike if ignores_case else [])
+
+
+def chosen_lead(many, *, ignores_case, most_leads):
+    def lead_of(address):
+        leads = leads_of((address or ",").strip(), ignores_case=ignores_case)
+        by_age = sorted(leads, key=lambda lead: LEADS[lead]["createdAt"])
+        if not leads or len(leads) > most_leads or (len(leads) > 1 and many == "reject"):
+            return None
+        return by_age[0 if many == "oldest" else -1]
+
+    return lead_of
+
+
 def lines(records, states):
     """The records as messages, with a STATE after some of them that tells how many came before."""
     properties = {
         DEALS: ["externalOpportunityId", "name", "stage", "amount", "description"],
-        ROLES: ["externalOpportunityId", "leadId", "role", "isPrimary"],
+        ROLES: ["externalOpportunityId", "leadId", "lead_email", "role", "isPrimary"],
     }
     for stream, names in properties.items():
         named = {name: {} for name in [*names, *DELETED]}
@@ -205,3 +239,53 @@ def test_cut_off_and_replayed_from_its_last_state_a_run_equals_them_too(
 def rest_of(case, records, done):
     states = {number - done for number in case["states"] if number > done}
     return {**case, "records": records[done:], "states": states}
+
+
+ADDRESSES = st.sampled_from(
+    [
+        "ann@x",
+        "ANN@x",
+        " Ann@x",
+        "bob@x",
+        "BOB@x",
+        "team@x",
+        "Team@x",
+        "zoe@x",
+        "none@x",
+        "a,b",
+        None,
+    ]
+)
+
+
+@st.composite
+def addressed_cases(draw):
+    case = draw(cases())
+    case["records"] = addressed(case["records"], draw(st.lists(ADDRESSES, min_size=3, max_size=12)))
+    case["lead_lookup_many"] = draw(st.sampled_from(["reject", "oldest", "newest"]))
+    return case
+
+
+MARKETO = st.fixed_dictionaries(
+    {"ignores_case": st.booleans(), "most_leads": st.sampled_from([1, 2, 1000])}
+)
+
+
+@PATIENT
+@given(addressed_cases(), MARKETO, st.sampled_from([1, 2, 300]))
+def test_with_roles_by_address_a_run_equals_them_too(tmp_path, singer, case, marketo, page):
+    fake, records = FakeMarketo(**marketo, page=page), case["records"]
+    path = tmp_path / "rejects.jsonl"
+    path.unlink(missing_ok=True)
+    ended = run(singer, fake, rejects_path=str(path), lead_lookup_field="email", **case)
+    lead_of = chosen_lead(case["lead_lookup_many"], **marketo)
+    outcomes = (model := Model(records, "createOrUpdate", lead_of)).outcomes
+    assert {DEALS: fake.stored[OBJECTS[DEALS]], ROLES: fake.stored[OBJECTS[ROLES]]} == model.stored
+    told = Counter((records[number][0], kind) for number, kind in outcomes.items())
+    assert counted(ended.succeeded().closing) == told
+    rejects = [json.loads(line)["record"] for line in path.read_text().splitlines()]
+    rejected = [records[number][1] for number, kind in outcomes.items() if kind == "rejected"]
+    assert sorted(map(repr, rejects)) == sorted(map(repr, rejected))
+    assert ended.states[-1] == len(records)
+    assert ended.states == sorted(ended.states)
+    assert not any("@x" in line for line in ended.log)

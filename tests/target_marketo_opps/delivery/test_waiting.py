@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marketo_opps import MAX_BODY_BYTES, MarketoObject, encode_record
+from marketo_opps import MAX_BODY_BYTES, MarketoObject, decode_record, encode_record
 from marketo_opps.wire import encode_batch
-from target_marketo_opps.delivery.batches import Operation, OutboundRecord
+from target_marketo_opps.delivery.batches import Operation, OutboundRecord, WantedLead
 from target_marketo_opps.delivery.waiting import WaitingRecords
 from target_marketo_opps.mapping.record_mapping import MAX_RECORD_BYTES
 from target_marketo_opps.state.ledger import Ledger
@@ -276,3 +276,132 @@ def test_the_commas_between_records_are_counted(waiting):
     for batch in waiting.closed:
         assert len(b",".join(record.body for record in batch.records)) < MAX_RECORD_BYTES
     assert [len(batch.records) for batch in waiting.closed] == [299, 1]
+
+
+# Roles that wait for their lead
+
+
+ROLE_KEYS = ("externalOpportunityId", "leadId", "role")
+
+
+def leadless(waiting, opportunity, *, value=1, operation="sync", role="r", line=1):
+    """A role without the id of its lead, which waits."""
+    target = waiting.target(MarketoObject.OPPORTUNITY_ROLES, Operation(operation), ROLE_KEYS)
+    body = encode_record({"externalOpportunityId": opportunity, "role": role, "value": value})
+    key = (opportunity, role)
+    one = OutboundRecord("s", target, key, (opportunity,), body, "s", b"{}")
+    one.wanted = WantedLead("a@x", line)
+    waiting.await_lead(one)
+    return one
+
+
+def led(waiting, opportunity, lead, *, value=1, role="r"):
+    """A role whose lead is known, which is added."""
+    target = waiting.target(MarketoObject.OPPORTUNITY_ROLES, Operation.SYNC, ROLE_KEYS)
+    names = {"externalOpportunityId": opportunity, "leadId": lead, "role": role, "value": value}
+    key = (opportunity, str(lead), role)
+    one = OutboundRecord("s", target, key, (opportunity,), encode_record(names), "s", b"{}")
+    waiting.add(one)
+    return one
+
+
+def place(waiting, record, lead):
+    waiting.place(record, record.wanted, lead)
+
+
+def sent_values(waiting):
+    """The value that each open or closed batch would leave, in the order of batches."""
+    waiting.close_all()
+    return [
+        [decode_record(one.sent_body)["value"] for one in batch.records] for batch in waiting.closed
+    ]
+
+
+@pytest.fixture
+def merging():
+    return WaitingRecords(Mock(spec=Ledger), merges=True)
+
+
+def test_a_role_gets_its_lead_into_key_and_body_and_then_a_place(waiting):
+    one = leadless(waiting, "a")
+    assert not list(waiting.open_batches())
+    place(waiting, one, 7)
+    assert one.key == ("a", "7", "r")
+    assert decode_record(one.body)["leadId"] == 7
+    assert [batch.records for batch in waiting.open_batches()] == [[one]]
+    assert waiting.held_bytes == one.held_bytes
+
+
+def test_what_follows_a_role_without_a_lead_waits_behind_it(waiting):
+    one = leadless(waiting, "a")
+    other = led(waiting, "a", 8)
+    assert not list(waiting.open_batches())
+    waiting.drop(one)
+    assert [batch.records for batch in waiting.open_batches()] == [[other]]
+    assert waiting.held_bytes == other.held_bytes
+
+
+def test_the_first_in_line_is_waited_for_whoever_is_found_first(waiting):
+    first, second = leadless(waiting, "a"), leadless(waiting, "a", role="q")
+    place(waiting, second, 7)
+    assert not list(waiting.open_batches())
+    place(waiting, first, 7)
+    assert [batch.records for batch in waiting.open_batches()] == [[first, second]]
+
+
+def test_no_version_passes_a_role_whose_key_is_not_known_into_a_batch(merging):
+    led(merging, "a", 7, value=1)
+    between = leadless(merging, "a", value=2)
+    led(merging, "a", 7, value=3)
+    place(merging, between, 7)
+    assert sent_values(merging) == [[3]]
+
+
+def test_no_version_passes_a_role_whose_key_is_not_known_in_line(merging):
+    # In flight, so that all that follows stands in line.
+    merging.add(outbound(merging, "a", ordering_keys=("a",)))
+    merging.close_all()
+    led(merging, "a", 7, value=1)
+    between = leadless(merging, "a", value=2)
+    led(merging, "a", 7, value=3)
+    place(merging, between, 7)
+    merging.release(merging.closed.popleft())
+    assert sent_values(merging) == [[3]]
+
+
+def test_versions_of_one_role_are_merged_once_their_lead_is_known(merging):
+    versions = [leadless(merging, "a", value=value) for value in range(5)]
+    for one in versions:
+        place(merging, one, 7)
+    assert sent_values(merging) == [[4]]
+    assert merging.closed[0].records[0].all_versions == tuple(versions)
+
+
+def test_versions_of_an_opportunity_are_merged_past_a_role_without_a_lead(merging):
+    body = encode_record({"k": 1, "value": 1})
+    merging.add(outbound(merging, "a", body=body, ordering_keys=("a",)))
+    leadless(merging, "a")
+    merging.add(outbound(merging, "a", body=body, ordering_keys=("a",)))
+    (batch,) = merging.open_batches()
+    assert len(batch.records[0].all_versions) == 2
+
+
+def test_without_merging_versions_go_one_after_the_other(waiting):
+    first, second = leadless(waiting, "a"), leadless(waiting, "a")
+    place(waiting, first, 7)
+    place(waiting, second, 7)
+    waiting.close_all()
+    assert [batch.records for batch in waiting.closed] == [[first]]
+
+
+def test_a_delete_without_a_lead_is_a_barrier_too(merging):
+    led(merging, "a", 7, value=1)
+    gone = leadless(merging, "a", operation="delete")
+    led(merging, "a", 7, value=2)
+    place(merging, gone, 7)
+    merging.close_all()
+    for expected in ([1], [1], [2]):
+        batch = merging.closed.popleft()
+        assert [decode_record(one.sent_body)["value"] for one in batch.records] == expected
+        merging.release(batch)
+        merging.close_all()

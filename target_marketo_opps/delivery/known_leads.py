@@ -1,0 +1,104 @@
+"""Remember which lead each value stands for: in memory up to a limit, then in a temporary file."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import defaultdict
+
+from target_marketo_opps.delivery.lead_choice import TOO_MANY, Verdict, chosen, folded
+from target_marketo_opps.delivery.private_database import CACHE_BYTES, private_database
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from target_marketo_opps.delivery.lead_choice import FoundLead
+    from target_marketo_opps.delivery.lead_query import LeadAnswer
+
+_SCHEMA = """
+CREATE TABLE verdicts (
+    value TEXT PRIMARY KEY,
+    lead_id INTEGER,
+    matches INTEGER NOT NULL
+) WITHOUT ROWID;
+"""
+_ANY_SPELLING = "\0"
+"""Before a folded value: what goes for those spellings of it that have no lead of their own."""
+
+
+class KnownLeads:
+    """Verdicts by value.
+
+    Args:
+        many: the setting `lead_lookup_many`.
+        cache_bytes: how much memory they may take.
+
+    Attributes:
+        ignores_case: whether Marketo has shown that it does, so that spellings are one value.
+    """
+
+    def __init__(self, many: str, *, cache_bytes: int = CACHE_BYTES) -> None:
+        self.ignores_case = False
+        self._many = many
+        self._database = private_database(_SCHEMA, cache_bytes=cache_bytes)
+
+    def verdict(self, value: str) -> Verdict | None:
+        """Return what is known of a value; None if it has to be asked for."""
+        verdict = self._stored(value)
+        if verdict is None and self.ignores_case:
+            form = folded(value)
+            verdict = self._stored(_ANY_SPELLING + form) or self._stored(form)
+        return verdict
+
+    def add(self, answer: LeadAnswer) -> tuple[list[int], int]:
+        """Take the answer of a lookup.
+
+        A lead belongs to the value that it has to the letter, or else to the one that differs by
+        case alone.
+
+        Returns:
+            How many leads each value has, those with over 1,000 left out, and how many leads have
+            none of the values.
+        """
+        by_form: defaultdict[str, list[FoundLead]] = defaultdict(list)
+        for lead in answer.leads:
+            by_form[folded(lead.value)].append(lead)
+        self._database.execute("BEGIN")
+        for value in answer.too_many:
+            self._store(value, Verdict(None, TOO_MANY), is_alone=True)
+        asked = [value for value in answer.values if value not in answer.too_many]
+        matches = [self._add_value(value, by_form.pop(folded(value), [])) for value in asked]
+        self._database.execute("COMMIT")
+        return matches, sum(map(len, by_form.values()))
+
+    def close(self) -> None:
+        """Give up the memory and the file."""
+        self._database.close()
+
+    def _add_value(self, value: str, leads: Sequence[FoundLead]) -> int:
+        spellings = {lead.value for lead in leads}
+        if spellings - {value}:
+            self.ignores_case = True
+        is_alone = spellings <= {value}
+        self._store(value, self._verdict(value, leads), is_alone=is_alone)
+        if not is_alone:
+            self._write([(_ANY_SPELLING + folded(value), *chosen(leads, self._many))])
+            self._write((each, *self._verdict(each, leads)) for each in spellings)
+        return len(leads)
+
+    def _verdict(self, value: str, leads: Sequence[FoundLead]) -> Verdict:
+        exact = [lead for lead in leads if lead.value == value]
+        return chosen(exact or leads, self._many)
+
+    def _store(self, value: str, verdict: Verdict, *, is_alone: bool) -> None:
+        self._write([(value, *verdict)])
+        if is_alone and (form := folded(value)) != value:
+            self._write([(_ANY_SPELLING + form, *verdict)])
+
+    def _write(self, rows: Iterable[tuple[str, int | None, int]]) -> None:
+        self._database.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?)", rows)
+
+    def _stored(self, value: str) -> Verdict | None:
+        rows: Iterator[tuple[int | None, int]] = self._database.execute(
+            "SELECT lead_id, matches FROM verdicts WHERE value = ?", (value,)
+        )
+        return next((Verdict(*row) for row in rows), None)

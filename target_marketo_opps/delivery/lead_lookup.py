@@ -1,0 +1,187 @@
+"""Have roles find their lead: ask ahead of the batches, and settle the roles that wait for it."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import typing as t
+
+from marketo_opps import decode_record
+from marketo_opps.fields import EXTERNAL_ID
+from marketo_opps.wording import counted
+from target_marketo_opps.delivery.lead_choice import folded
+from target_marketo_opps.delivery.lookup_size import LookupSize
+from target_marketo_opps.delivery.rejects import Reject
+from target_marketo_opps.json_lines import source_record
+from target_marketo_opps.mapping.keys import display_key, with_line
+
+if t.TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from target_marketo_opps.delivery.batches import OutboundRecord, WantedLead
+    from target_marketo_opps.delivery.calls_in_flight import CallsInFlight
+    from target_marketo_opps.delivery.known_leads import KnownLeads
+    from target_marketo_opps.delivery.lead_choice import Verdict
+    from target_marketo_opps.delivery.lead_counts import LeadCounts
+    from target_marketo_opps.delivery.lead_query import LeadAnswer, LeadQuery
+    from target_marketo_opps.delivery.reject_policy import RejectPolicy
+    from target_marketo_opps.delivery.waiting import WaitingRecords
+    from target_marketo_opps.state.state_release import StateRelease
+
+_LOGGER = logging.getLogger("target-marketo-opps")
+
+_Spellings = dict[str, list["OutboundRecord"]]
+
+
+class LeadLookup:
+    """Finds the leads of roles, on the main thread; each value is asked for once a run.
+
+    Args:
+        query: makes the calls.
+        known: remembers what they have found.
+        waiting: where roles wait for their lead.
+        calls: those in flight.
+        states: the STATEs that wait.
+        rejects: takes roles without a lead.
+        counts: what is counted for the closing line.
+    """
+
+    def __init__(
+        self,
+        query: LeadQuery,
+        known: KnownLeads,
+        *,
+        waiting: WaitingRecords,
+        calls: CallsInFlight,
+        states: StateRelease,
+        rejects: RejectPolicy,
+        counts: LeadCounts,
+    ) -> None:
+        self._query = query
+        self._known = known
+        self._waiting = waiting
+        self._calls = calls
+        self._states = states
+        self._rejects = rejects
+        self._counts = counts
+        self._size = LookupSize()
+        # By the folded value, for two that differ by case alone must not share a call.
+        self._roles: dict[str, _Spellings] = {}
+        self._unasked: dict[str, None] = {}
+        self._has_warned = False
+
+    @property
+    def is_pending(self) -> bool:
+        """Return whether some role waits for its lead."""
+        return bool(self._roles)
+
+    def admit(self, record: OutboundRecord, wanted: WantedLead) -> bool:
+        """Take a role that has arrived.
+
+        Returns:
+            Whether its lead is known, so that it can be placed; else it waits, or is rejected.
+
+        Raises:
+            RejectLimitError: it is rejected, and one too many.
+        """
+        verdict = self._known.verdict(wanted.value)
+        if verdict is None:
+            self._wait(record, wanted)
+            return False
+        if verdict.lead_id is None:
+            self._reject(record, wanted, verdict)
+            return False
+        record.take_lead(wanted, verdict.lead_id)
+        record.wanted = None
+        return True
+
+    def ask(self) -> None:
+        """Make the calls that are full, as far as there is room."""
+        while len(self._unasked) >= self._size.values and self._calls.has_room:
+            self._start()
+
+    def ask_for_rest(self) -> None:
+        """Make all calls, the last one short, as far as there is room."""
+        while self._unasked and self._calls.has_room:
+            self._start()
+
+    def hasten(self, record: OutboundRecord) -> None:
+        """Ask for the lead of a role that has waited for long, if nobody has asked yet."""
+        if record.awaits_lead and record.wanted and folded(record.wanted.value) in self._unasked:
+            self.ask_for_rest()
+
+    def _wait(self, record: OutboundRecord, wanted: WantedLead) -> None:
+        form = folded(wanted.value)
+        if form not in self._roles:
+            self._roles[form], self._unasked[form] = {}, None
+        self._roles[form].setdefault(wanted.value, []).append(record)
+        self._waiting.await_lead(record)
+        self.ask()
+
+    def _start(self) -> None:
+        forms = list(itertools.islice(self._unasked, self._size.values))
+        for form in forms:
+            del self._unasked[form]
+        values = [next(iter(self._roles[form])) for form in forms]
+        self._calls.start(self._query.find, values, self._take)
+
+    def _take(self, future: Future[LeadAnswer]) -> None:
+        """Settle the roles that have waited for an answer.
+
+        Raises:
+            MarketoError: the lookup failed, or more records are rejected than allowed.
+        """
+        answer = future.result()
+        matches, unasked_for = self._known.add(answer)
+        self._size.learn(matches)
+        self._counts.add(matches, len(answer.too_many), answer.calls)
+        self._warn_of(unasked_for + answer.unusable)
+        for value in answer.values:
+            self._settle_spellings(folded(value))
+        self._states.write_due()
+
+    def _settle_spellings(self, form: str) -> None:
+        """Settle the roles of a value; another spelling of it may have to be asked for as well."""
+        rest: _Spellings = {}
+        for value, records in self._roles.pop(form).items():
+            verdict = self._known.verdict(value)
+            if verdict is None:
+                rest[value] = records
+                continue
+            for record in records:
+                self._settle(record, verdict)
+        if rest:
+            self._roles[form], self._unasked[form] = rest, None
+
+    def _settle(self, record: OutboundRecord, verdict: Verdict) -> None:
+        wanted = t.cast("WantedLead", record.wanted)
+        if verdict.lead_id is not None:
+            self._waiting.place(record, wanted, verdict.lead_id)
+            return
+        self._reject(record, wanted, verdict)
+        self._waiting.drop(record)
+
+    def _reject(self, record: OutboundRecord, wanted: WantedLead, verdict: Verdict) -> None:
+        opportunity = decode_record(record.body)[EXTERNAL_ID]
+        self._counts.add_role(verdict)
+        self._rejects.reject(
+            record.stream,
+            with_line(display_key([opportunity]), wanted.line_number),
+            Reject(
+                record.source_stream,
+                record.target.obj,
+                source_record(record.source),
+                (verdict.reason(self._query.field),),
+            ),
+        )
+
+    def _warn_of(self, odd: int) -> None:
+        if odd and not self._has_warned:
+            self._has_warned = True
+            _LOGGER.warning(
+                "Marketo answers a lookup of leads by '%s' with %s that nobody asked for, or that "
+                "cannot be used: left out. If roles are rejected for want of a lead, compare the "
+                "spelling of their values with that in Marketo.",
+                self._query.field,
+                counted(odd, "lead"),
+            )

@@ -1,0 +1,122 @@
+"""Ask Marketo for the leads that have given values; runs on worker threads."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from marketo_opps import TOO_MANY_LEADS, DataError, PageTokenError, QueryPaging, TooLargeError
+from marketo_opps.fields import CREATED_AT
+from target_marketo_opps.delivery.lead_choice import found_leads
+
+if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from marketo_opps import MarketoClient, Record
+    from target_marketo_opps.delivery.lead_choice import FoundLead
+
+_SINGLES_UNTIL_HOPELESS = 6
+
+_Refusal = DataError | TooLargeError | PageTokenError
+
+
+@dataclass(slots=True)
+class LeadAnswer:
+    """What came of one lookup.
+
+    Attributes:
+        values: those asked for, no two of which differ by case alone.
+        leads: those that have one of the values.
+        too_many: values that over 1,000 leads have, which Marketo does not tell.
+        unusable: leads without an id, or without a value.
+        calls: how many it took.
+    """
+
+    values: Sequence[str]
+    leads: list[FoundLead] = field(default_factory=list)
+    too_many: set[str] = field(default_factory=set)
+    unusable: int = 0
+    calls: int = 0
+
+
+class LeadQuery:
+    """Finds leads by one of their fields.
+
+    Args:
+        client: makes the calls.
+        field: that leads are looked up by.
+
+    Attributes:
+        field: that field.
+    """
+
+    def __init__(self, client: MarketoClient, field: str) -> None:
+        self.field = field
+        self._client = client
+        self._fields = tuple(dict.fromkeys(("id", CREATED_AT, field)))
+        self._has_answered = False
+        self._refused_alone = 0
+
+    def find(self, values: Sequence[str]) -> LeadAnswer:
+        """Return the leads that have these values, in as many calls as it takes.
+
+        Raises:
+            MarketoError: a call failed, or Marketo refuses each value by itself, so that it is not
+                the values that it refuses.
+        """
+        answer = LeadAnswer(values)
+        parts = [values]
+        while parts:
+            part = parts.pop()
+            refusal = self._attempt(part, answer)
+            if refusal is None:
+                continue
+            if len(part) == 1:
+                self._note_refused_alone(refusal)
+                answer.too_many.update(part)
+            else:
+                # Every other one: the first that are tried alone come from all over the call.
+                parts += [part[1::2], part[::2]]
+        return answer
+
+    def _attempt(self, values: Sequence[str], answer: LeadAnswer) -> _Refusal | None:
+        """Add the leads of these values, or return why they have to be asked for in parts."""
+        try:
+            records = self._records(values, answer)
+        except DataError as error:
+            if error.code != TOO_MANY_LEADS:
+                raise
+            return error
+        except (TooLargeError, PageTokenError) as error:
+            if len(values) == 1:
+                raise
+            return error
+        self._has_answered = True
+        leads = found_leads(records, self.field)
+        answer.leads += leads
+        answer.unusable += len(records) - len(leads)
+        return None
+
+    def _records(self, values: Sequence[str], answer: LeadAnswer) -> list[Record]:
+        paging = QueryPaging()
+        records: list[Record] = []
+        token: str | None = None
+        more: bool | None = True
+        while more:
+            answer.calls += 1
+            page = paging.resolved(
+                self._client.leads(
+                    filter_type=self.field,
+                    values=values,
+                    fields=self._fields,
+                    next_page_token=token,
+                )
+            )
+            records += page.records
+            more, token = page.more, page.next_page_token
+        return records
+
+    def _note_refused_alone(self, refusal: _Refusal) -> None:
+        self._refused_alone += 1
+        if not self._has_answered and self._refused_alone >= _SINGLES_UNTIL_HOPELESS:
+            raise refusal

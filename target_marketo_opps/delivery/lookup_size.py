@@ -1,0 +1,57 @@
+"""How many values are asked for in one call, so that the leads fit one page; pure."""
+
+from __future__ import annotations
+
+import math
+import typing as t
+
+from marketo_opps import MAX_BATCH_RECORDS
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_PAGE_LEADS = MAX_BATCH_RECORDS
+_SAFE_LEADS = 900
+"""Past 1,000 leads Marketo refuses the call."""
+
+_MOST_OF_ONE = 4
+"""A value counts as no more leads than that: what fills pages by itself is no matter of size."""
+
+
+class LookupSize:
+    """Learns how many leads a value has.
+
+    Attributes:
+        values: how many values to ask for in a call.
+    """
+
+    def __init__(self) -> None:
+        self.values = MAX_BATCH_RECORDS
+        self._asked = 0
+        self._leads = 0
+        self._sum = 0
+        self._squares = 0
+
+    def learn(self, matches: Iterable[int]) -> None:
+        """Take how many leads each value of an answered call has."""
+        for count in matches:
+            shown = min(count, _MOST_OF_ONE)
+            self._asked += 1
+            self._leads += count
+            self._sum += shown
+            self._squares += shown * shown
+        if self._asked:
+            self.values = max(1, min(MAX_BATCH_RECORDS, self._fitting(), self._safe()))
+
+    def _fitting(self) -> int:
+        """Return how many values bring just under a page of leads, in nearly all calls."""
+        if self._squares == self._sum:
+            return MAX_BATCH_RECORDS  # No value has several.
+        mean = self._sum / self._asked
+        deviation = math.sqrt(self._squares / self._asked - mean * mean)
+        # n * mean + 2 * deviation * sqrt(n) = page, solved for sqrt(n).
+        root = (math.sqrt(deviation * deviation + mean * _PAGE_LEADS) - deviation) / mean
+        return math.floor(root * root)
+
+    def _safe(self) -> int:
+        return _SAFE_LEADS * self._asked // self._leads if self._leads else MAX_BATCH_RECORDS

@@ -1,0 +1,71 @@
+"""Describe the instance: what its objects look like, and by what its leads are found."""
+
+from __future__ import annotations
+
+import typing as t
+
+from target_marketo_opps.mapping.lead_field import check_lead_field
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from marketo_opps import MarketoClient, MarketoObject, ObjectDescription
+
+_T = t.TypeVar("_T")
+
+
+class Descriptions:
+    """Asks for what describes the instance, each once.
+
+    Args:
+        client: makes the calls.
+        call: makes one of them for the main thread, in which a signal could not end it.
+        lookup_field: the setting `lead_lookup_field`.
+
+    Attributes:
+        calls: how many there were.
+    """
+
+    def __init__(
+        self,
+        client: MarketoClient,
+        call: Callable[[Callable[[], t.Any]], t.Any],
+        *,
+        lookup_field: str | None,
+    ) -> None:
+        self.calls = 0
+        self._client = client
+        self._call = call
+        self._lookup_field = lookup_field
+        self._is_field_checked = False
+        self._objects: dict[MarketoObject, ObjectDescription] = {}
+
+    def of(self, obj: MarketoObject) -> ObjectDescription:
+        """Return an object's description."""
+        if obj not in self._objects:
+            self._objects[obj] = self._made(lambda: self._client.describe(obj))
+        return self._objects[obj]
+
+    def lead_lookup_field(self, stream: str) -> str | None:
+        """Return the field by which the leads of roles are looked up; None where they are not.
+
+        Args:
+            stream: whose roles it is for, for error texts.
+
+        Raises:
+            UnwritableStreamError: leads cannot be looked up by the field of the setting.
+        """
+        field = self._lookup_field
+        if field is not None and not self._is_field_checked:
+            check_lead_field(
+                stream,
+                field,
+                searchable=self._made(self._client.searchable_lead_fields),
+                all_fields=lambda: self._made(self._client.describe_leads).field_names,
+            )
+            self._is_field_checked = True
+        return field
+
+    def _made(self, call: Callable[[], _T]) -> _T:
+        self.calls += 1
+        return t.cast("_T", self._call(call))

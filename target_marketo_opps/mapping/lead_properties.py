@@ -1,0 +1,103 @@
+"""Tell which properties of a role speak of its lead, and read the value that finds it."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+from marketo_opps import Reason, is_valid_filter_value
+from marketo_opps.fields import LEAD_ID
+from marketo_opps.keys import comparable_name, lookup_text
+from marketo_opps.numbers import is_missing_number
+from target_marketo_opps.mapping.mapped_record import INVALID_DATA, MISSING_VALUE
+from target_marketo_opps.mapping.near_names import listed
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from marketo_opps import ObjectDescription
+
+_PREFIX = "lead_"
+_LONGEST_VALUE = 255
+"""Marketo's texts that leads can be found by are no longer."""
+
+
+def without_lead_id(description: ObjectDescription) -> ObjectDescription:
+    """Return the description of roles as they are before their lead is known."""
+    return replace(
+        description,
+        dedupe_fields=tuple(name for name in description.dedupe_fields if name != LEAD_ID),
+        fields=tuple(field for field in description.fields if field.name != LEAD_ID),
+    )
+
+
+class LeadProperties:
+    """The properties of a role that speak of its lead, and are no fields of the role.
+
+    Args:
+        lookup_field: by which leads are looked up; None where roles have the id of their lead.
+        fields: the names of the role's own fields.
+
+    Attributes:
+        lookup_field: by which leads are looked up.
+        names: of the property that finds the lead; either will do.
+    """
+
+    def __init__(self, lookup_field: str | None, fields: Iterable[str]) -> None:
+        self.lookup_field = lookup_field
+        own = frozenset(map(comparable_name, fields))
+        names = (f"{_PREFIX}{lookup_field}", lookup_field) if lookup_field else ()
+        self.names = tuple(name for name in names if comparable_name(name) not in own)
+        self._forms = frozenset(map(comparable_name, self.names))
+
+    def finds_lead(self, name: str) -> bool:
+        """Return whether a property of that name holds the value that finds the lead."""
+        return comparable_name(name) in self._forms
+
+    def is_of_lead(self, name: str) -> bool:
+        """Return whether a property of that name, which is no field of roles, is of their lead."""
+        form = comparable_name(name)
+        return (
+            name.casefold().startswith(_PREFIX)
+            or form in self._forms
+            or (bool(self._forms) and form == comparable_name(LEAD_ID))
+        )
+
+
+def read_lookup_value(values: Mapping[str, t.Any], field: str) -> tuple[str, list[Reason]]:
+    """Return the value that finds a lead, and why there is none or it cannot be used.
+
+    Args:
+        values: those of the properties that a record has for it, by their names.
+        field: that leads are looked up by.
+    """
+    present = {name: value for name, value in values.items() if not _is_missing(value)}
+    if not present:
+        message = f"Missing value for '{field}', by which the lead is looked up"
+        return "", [Reason(MISSING_VALUE, message)]
+    reasons = [Reason(INVALID_DATA, why) for each in present.items() if (why := _fault(*each))]
+    texts = dict.fromkeys(map(lookup_text, present.values()))
+    if len(texts) > 1 and not reasons:
+        message = f"Properties {listed(present)} name different leads: leave one of them out"
+        reasons.append(Reason(INVALID_DATA, message))
+    return next(iter(texts)), reasons
+
+
+def _is_missing(value: t.Any) -> bool:
+    return (
+        value is None or is_missing_number(value) or (isinstance(value, str) and not value.strip())
+    )
+
+
+def _fault(name: str, value: t.Any) -> str:
+    """Return why no lead can be looked up by a value; nothing if one can."""
+    text = lookup_text(value)
+    if not text or (not isinstance(value, str) and "." in text):
+        return f"Property '{name}' is neither a text nor a whole number, so it finds no lead"
+    if not is_valid_filter_value(text):
+        return f"Property '{name}' holds a comma, so Marketo cannot be asked for its lead"
+    if len(text) > _LONGEST_VALUE:
+        return f"Property '{name}' is longer than {_LONGEST_VALUE} characters, so it finds no lead"
+    if any("\ud800" <= each <= "\udfff" for each in text):
+        return f"Property '{name}' holds half of a surrogate pair, which is no character"
+    return ""

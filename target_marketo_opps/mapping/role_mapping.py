@@ -1,0 +1,135 @@
+"""Map roles that name their lead by a value of its, instead of by its id."""
+
+from __future__ import annotations
+
+import typing as t
+
+from marketo_opps.fields import EXTERNAL_ID, LEAD_ID
+from target_marketo_opps.errors import UnwritableStreamError
+from target_marketo_opps.mapping.field_map import FieldMap
+from target_marketo_opps.mapping.lead_properties import read_lookup_value, without_lead_id
+from target_marketo_opps.mapping.mapped_record import RecordError
+from target_marketo_opps.mapping.near_names import listed
+from target_marketo_opps.mapping.record_mapping import RecordMapping
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from marketo_opps import ObjectDescription, Reason
+    from marketo_opps.models import Record
+    from target_marketo_opps.mapping.lead_properties import LeadProperties
+    from target_marketo_opps.mapping.mapped_record import MappedRecord
+    from target_marketo_opps.mapping.stream_notes import StreamNotes
+    from target_marketo_opps.settings import TargetSettings
+
+
+class RoleMapping:
+    """Maps the records of one stream, under one schema, to roles whose lead is not known yet.
+
+    The `leadId` of a record is left out: it belongs to the instance that the record came from.
+
+    Args:
+        stream: its name, for error texts.
+        properties: the names of the schema's properties.
+        description: of roles.
+        settings: the target's settings.
+        notes: takes what is left out.
+        leads: knows the properties that speak of a role's lead.
+        is_closed: whether properties that the schema does not name are left out.
+
+    Raises:
+        UnwritableStreamError: the stream cannot be written as its SCHEMA describes it.
+    """
+
+    def __init__(
+        self,
+        stream: str,
+        properties: Iterable[str],
+        *,
+        description: ObjectDescription,
+        settings: TargetSettings,
+        notes: StreamNotes,
+        leads: LeadProperties,
+        is_closed: bool = False,
+    ) -> None:
+        _check_keys(stream, description)
+        self._field = str(leads.lookup_field)
+        self._leads = leads
+        self._mapping = RecordMapping(
+            stream,
+            properties,
+            description=without_lead_id(description),
+            settings=settings,
+            notes=notes,
+            leads=leads,
+            is_closed=is_closed,
+        )
+        self._field_map = FieldMap(stream, settings.field_map.get(stream, {}))
+        self._is_closed = is_closed
+        # Whether a property finds the lead; those that the schema lacks are added as they come.
+        self._finds = {name: self._finds_lead(name) for name in properties}
+        self._check_schema(stream)
+
+    def map(self, record: Record) -> MappedRecord:
+        """Return the role as Marketo takes it, but for the id of its lead.
+
+        Raises:
+            RecordError: the record is invalid.
+        """
+        return self._with_value(self._mapping.map, record)
+
+    def map_key(self, record: Record) -> MappedRecord:
+        """Return the role's key alone, as a delete takes it, but for the id of its lead.
+
+        Raises:
+            RecordError: the record has no key.
+        """
+        return self._with_value(self._mapping.map_key, record)
+
+    def faults(self, record: Record) -> tuple[Reason, ...]:
+        """Return why a record is invalid; nothing if it is not."""
+        _, reasons = self._read(record)
+        return (*self._mapping.faults(record), *reasons)
+
+    def display_key(self, record: Record) -> str:
+        """Return the opportunity of the record, as it arrived, for log lines."""
+        return self._mapping.display_field(EXTERNAL_ID, record)
+
+    def _with_value(self, map_: Callable[[Record], MappedRecord], record: Record) -> MappedRecord:
+        value, reasons = self._read(record)
+        try:
+            mapped = map_(record)
+        except RecordError as error:
+            raise RecordError([*error.reasons, *reasons]) from None
+        if reasons:
+            raise RecordError(reasons)
+        return mapped._replace(lead_value=value)
+
+    def _read(self, record: Record) -> tuple[str, list[Reason]]:
+        finds = self._finds
+        for name in record.keys() - finds.keys():
+            finds[name] = not self._is_closed and self._finds_lead(name)
+        values = {name: record[name] for name in record if finds[name]}
+        return read_lookup_value(values, self._field)
+
+    def _finds_lead(self, name: str) -> bool:
+        return self._leads.finds_lead(self._field_map.renamed(name))
+
+    def _check_schema(self, stream: str) -> None:
+        if not any(self._finds.values()):
+            raise UnwritableStreamError(
+                f"Stream '{stream}' has no property {' or '.join(map(repr, self._leads.names))}, "
+                "by which lead_lookup_field finds the lead of a role. Say in field_map which "
+                f"property that is (it has {listed([*self._finds][:30]) or 'no properties'}); "
+                "tap-marketo-opps carries it along with its setting lead_fields."
+            )
+
+
+def _check_keys(stream: str, description: ObjectDescription) -> None:
+    missing = {EXTERNAL_ID, LEAD_ID} - set(description.dedupe_fields)
+    if missing:
+        raise UnwritableStreamError(
+            f"Stream '{stream}': the instance's roles are not identified by "
+            f"{' and '.join(sorted(missing))}, so their leads cannot be looked up. Leave "
+            "lead_lookup_field out."
+        )

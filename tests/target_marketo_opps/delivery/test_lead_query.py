@@ -1,0 +1,96 @@
+"""Asking Marketo for leads, with a client that answers as the test says."""
+
+from __future__ import annotations
+
+import pytest
+
+from marketo_opps import (
+    AccessDeniedError,
+    DataError,
+    Page,
+    PageTokenError,
+    Reason,
+    TooLargeError,
+)
+from target_marketo_opps.delivery.lead_query import LeadQuery
+
+TOO_MANY = DataError("GET /x", [Reason("1003", "Too many results match the filter")], "r")
+TOO_LONG = TooLargeError("GET /x", [Reason("413", "Too large")], "r")
+STALE = PageTokenError("GET /x", [Reason("1003", "Paging token")], "r")
+
+
+class Client:
+    """Leads have the values that they are asked for; `refuse` says why it refuses some."""
+
+    def __init__(self, refuse=lambda values, token: None, page=300):
+        self.asked, self.refuse, self.page = [], refuse, page
+
+    def leads(self, *, filter_type, values, fields, next_page_token=None):
+        assert filter_type == "email"
+        assert set(fields) == {"id", "createdAt", "email"}
+        self.asked.append(list(values))
+        error = self.refuse(values, next_page_token)
+        if error is not None:
+            raise error
+        start = int(next_page_token or 0)
+        records = [{"id": int(value), "email": value} for value in values]
+        end = start + self.page
+        return Page(records[start:end], str(end), end < len(records), "r")
+
+
+def values(count):
+    return [str(number) for number in range(1, count + 1)]
+
+
+def found(client, wanted):
+    answer = LeadQuery(client, "email").find(wanted)
+    return sorted(each.lead_id for each in answer.leads), answer
+
+
+def test_a_lookup_takes_as_many_pages_as_it_has():
+    client = Client(page=100)
+    leads, answer = found(client, values(250))
+    assert leads == list(range(1, 251))
+    assert answer.calls == 3
+
+
+def test_too_many_leads_are_asked_for_in_halves_until_the_one_value_is_known():
+    client = Client(lambda asked, _: TOO_MANY if "77" in asked else None)
+    leads, answer = found(client, values(300))
+    assert leads == [number for number in range(1, 301) if number != 77]
+    assert answer.too_many == {"77"}
+    assert answer.calls == len(client.asked) <= 2 * 10
+
+
+def test_one_value_alone_may_have_too_many():
+    _, answer = found(Client(lambda *_: TOO_MANY), ["1"])
+    assert answer.too_many == {"1"}
+
+
+def test_where_all_values_are_refused_the_refusal_is_what_ends_the_run():
+    client = Client(lambda *_: TOO_MANY)
+    with pytest.raises(DataError):
+        found(client, values(300))
+    assert len(client.asked) <= 20
+
+
+def test_what_is_too_long_for_a_call_is_asked_for_in_halves():
+    client = Client(lambda asked, _: TOO_LONG if len(asked) > 100 else None)
+    assert found(client, values(300))[0] == list(range(1, 301))
+    with pytest.raises(TooLargeError):
+        found(Client(lambda *_: TOO_LONG), ["1"])
+
+
+def test_a_page_token_that_is_refused_costs_its_lookup_again():
+    client = Client(lambda asked, token: STALE if token and len(asked) == 10 else None, page=4)
+    assert found(client, values(10))[0] == list(range(1, 11))
+
+
+def test_other_refusals_end_the_lookup():
+    denied = AccessDeniedError("GET /x", [Reason("603", "Access denied")], "r")
+    other = DataError("GET /x", [Reason("1006", "Field not found")], "r")
+    for error in (denied, other):
+        client = Client(lambda *_, error=error: error)
+        with pytest.raises(type(error)):
+            found(client, values(10))
+        assert len(client.asked) == 1
