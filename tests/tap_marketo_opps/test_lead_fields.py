@@ -42,6 +42,17 @@ def test_roles_carry_what_their_leads_hold(sandbox, sync, way):
     assert len(lookups(sandbox)) == math.ceil(len(leads) / 300)
 
 
+@pytest.mark.parametrize("way", [by_filter, by_lead_ids])
+def test_roles_alone_carry_what_their_leads_hold(sandbox, sync, way):
+    config = way(sandbox, **WANTED)
+    catalog = _catalog(config, {"lead_email"})
+    for entry in catalog["streams"]:
+        root = next(each for each in entry["metadata"] if not each["breadcrumb"])
+        root["metadata"]["selected"] = entry["tap_stream_id"] == ROLES
+    assert carried(sync(config, catalog=catalog)) == addresses(sandbox)
+    assert not sandbox.journal(operation="query opportunity")
+
+
 def test_roles_found_by_the_log_carry_them_too(sandbox, sync):
     output = sync(by_activities(sandbox, **WANTED))
     assert len(output.records(ROLES)) > 100
@@ -151,12 +162,15 @@ def test_only_leads_of_roles_that_are_emitted_are_asked_for(sandbox, sync):
     assert {*lookup["parameters"]["filterValues"].split(",")} == {*map(str, fresh)}
 
 
-@pytest.mark.parametrize("cut", range(5_000, 200_000, 39_000))
-def test_a_killed_run_goes_on_without_losing_any(sandbox, sync, cut):
-    config = by_filter(sandbox, **WANTED, batch_size=40)
-    first = sync(config, most_bytes=cut)
+@pytest.mark.parametrize("way", [by_filter, by_lead_ids, by_activities])
+@pytest.mark.parametrize("cut", [0.1, 0.5, 0.9])
+def test_a_killed_run_goes_on_without_losing_any(sandbox, sync, way, cut):
+    config = way(sandbox, **WANTED, batch_size=40)
+    expected = carried(sync(config))
+    first = sync(config, most_bytes=int(cut * len(sync.raw)))
     rest = sync(config, state=first.state)
-    assert carried(first) | carried(rest) == addresses(sandbox)
+    assert len(rest.records(ROLES)) > 0
+    assert carried(first) | carried(rest) == expected
 
 
 def test_in_dialect_every_lead_is_read_all_the_same(marketo_sandbox_factory, sync):
