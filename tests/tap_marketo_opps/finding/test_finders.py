@@ -145,7 +145,7 @@ def test_by_filter_roles_follow_the_opportunities_found():
         _call("opportunities", "region", fields, "North", "South", "East"),
         _call("opportunity_roles", "externalOpportunityId", ROLE_FIELDS, "o1", "o2"),
     ]
-    assert (found.source.noun, found.source.unmatched) == ("values", 1)
+    assert (found.source.noun, found.source.unmatched) == ("value", 1)
 
 
 def test_by_filter_without_roles_few_fields_are_asked_for():
@@ -163,7 +163,7 @@ def test_by_filter_roles_alone_are_looked_up_by_external_id(filter_type):
     assert found.asked == [
         _call("opportunity_roles", "externalOpportunityId", ROLE_FIELDS, "o1", "o8")
     ]
-    assert (found.source.noun, found.source.unmatched) == ("values", 1)
+    assert (found.source.noun, found.source.unmatched) == ("value", 1)
 
 
 def test_by_filter_roles_alone_by_other_values_take_two_stages():
@@ -206,7 +206,7 @@ def test_by_leads_opportunities_are_written_before_their_roles():
         _call("opportunity_roles", "leadId", ROLE_FIELDS, "1", "2", "3"),
         _call("opportunities", "dedupeFields", OPPORTUNITY_FIELDS, "o1", "o2"),
     ]
-    assert (found.source.noun, found.source.unmatched) == ("leads", 1)
+    assert (found.source.noun, found.source.unmatched) == ("lead", 1)
 
 
 def test_by_leads_roles_are_asked_for_with_their_opportunity():
@@ -366,7 +366,7 @@ def test_a_scan_of_leads_goes_on_where_it_was_interrupted():
     at = {"next": 600, "open": [[300, "token"]], "done": 300, "unmatched": 7}
     finder = LeadFinder(LeadRange(1, 1000))
     source = finder.stages(Client(), 300, ROLES, _resumes(ROLES, at=at)).source
-    assert (source.noun, source.keys_done, source.unmatched) == ("leads", 300, 7)
+    assert (source.noun, source.keys_done, source.unmatched) == ("lead", 300, 7)
     half_read = source.next_cursor()
     assert (half_read.start, half_read.token, next(iter(half_read.keys))) == (300, "token", "301")
     assert half_read.resumed_midway
