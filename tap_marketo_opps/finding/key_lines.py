@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import csv
+import itertools
 import re
 import typing as t
 from dataclasses import dataclass
@@ -36,8 +37,10 @@ class _Layout:
         has_header: True if the first line that is not blank names columns.
         delimiter: Between columns; None for a file with one key a line.
         index: Of the keys' column.
+        columns: Names of all columns.
     """
 
+    columns: Sequence[str]
     has_header: bool = False
     delimiter: str | None = None
     index: int = 0
@@ -69,8 +72,31 @@ class KeyFile:
         Raises:
             SettingsError: The file cannot be read, is no text, or has no such column.
         """
-        try:
+        with self._faults_told():
             yield from self._read_keys()
+
+    def rows(self) -> Iterator[tuple[str, Sequence[str]]]:
+        """Yield key and cells of each row that has a key.
+
+        Raises:
+            SettingsError: As for `keys`.
+        """
+        with self._faults_told():
+            yield from self._read_rows()
+
+    def columns(self) -> Sequence[str]:
+        """Return the names of the cells of a row, as the header has them.
+
+        Raises:
+            SettingsError: As for `keys`.
+        """
+        with self._faults_told(), self._open() as file:
+            return self._layout(file).columns
+
+    @contextlib.contextmanager
+    def _faults_told(self) -> Iterator[None]:
+        try:
+            yield
         except UnicodeError as error:
             raise self._fault(
                 f"is not text in UTF-8, in line {self._last_good_line() + 1} or after it: save it "
@@ -85,6 +111,22 @@ class KeyFile:
             raise SettingsError(
                 f"{self._setting}: cannot read {self._path}: {error.strerror}."
             ) from error
+
+    def _read_rows(self) -> Iterator[tuple[str, Sequence[str]]]:
+        with self._open() as file:
+            layout = self._layout(file)
+            file.seek(0)
+            keyed = self._keyed(_cells(file, layout), layout.index)
+            yield from itertools.islice(keyed, int(layout.has_header), None)
+
+    def _keyed(
+        self, rows: Iterator[Sequence[str]], index: int
+    ) -> Iterator[tuple[str, Sequence[str]]]:
+        for cells in rows:
+            if key := cells[index].strip() if len(cells) > index else "":
+                yield key, cells
+            elif any(map(str.strip, cells)):
+                self.keyless += 1
 
     def _read_keys(self) -> Iterator[str]:
         with self._open() as file:
@@ -119,13 +161,13 @@ class KeyFile:
         for delimiter in filter(first.__contains__, _DELIMITERS):
             names = next(csv.reader([first], delimiter=delimiter), [])
             if (index := self._index(names)) is not None:
-                return _Layout(has_header=True, delimiter=delimiter, index=index)
+                return _Layout(names, has_header=True, delimiter=delimiter, index=index)
         if any(delimiter in first for delimiter in _NEED_A_HEADER):
             raise self._fault(
                 "has several columns, and its first line does not name one of them "
                 f"{self._column}: give that column this header, or the file one value a line"
             )
-        return _Layout(has_header=self._index([_unquoted(first)]) is not None)
+        return _Layout([self._column], has_header=self._index([_unquoted(first)]) is not None)
 
     def _index(self, names: Sequence[str]) -> int | None:
         """Return which of the names is the keys' column; None if none of them is."""
@@ -154,6 +196,13 @@ class KeyFile:
 
     def _fault(self, fault: str) -> SettingsError:
         return SettingsError(f"{self._setting}: {self._path} {fault}.")
+
+
+def _cells(file: t.TextIO, layout: _Layout) -> Iterator[Sequence[str]]:
+    """Return the cells of each row; a blank line has none."""
+    if layout.delimiter:
+        return csv.reader(file, delimiter=layout.delimiter)
+    return ([key] if key else [] for key in _one_a_line(file))
 
 
 def _one_a_line(lines: t.TextIO) -> Iterator[str]:

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import bisect
-import hashlib
 import itertools
 import logging
 import typing as t
-from array import array
 from collections import deque
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import dataclass
 
 from marketo_opps import MAX_BATCH_RECORDS, SettingsError, is_valid_filter_value
 from marketo_opps.wording import counted
-from tap_marketo_opps.errors import ChangedFileError
 from tap_marketo_opps.finding.key_lines import KeyFile
+from tap_marketo_opps.finding.key_survey import VALUE_RULE, ChunkMarks, KeySummary, modified_at
 from tap_marketo_opps.finding.lead_ranges import range_digest
-from tap_marketo_opps.moments import to_iso_utc
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 KEYS_PER_CALL = MAX_BATCH_RECORDS
-_SAMPLE_SIZE = 5
-_RULE = "a value that holds a comma cannot be looked up"
 _LOGGER = logging.getLogger("tap-marketo-opps")
 
 
@@ -76,9 +68,9 @@ class ListedKeys:
     def __init__(self, setting: str, values: Iterable[t.Any]) -> None:
         self._keys = [str(value).strip() for value in values]
         _check_characters(setting, self._keys)
-        summary = _KeySummary(is_valid_filter_value)
+        summary = KeySummary(is_valid_filter_value)
         deque(summary.add_each(self._keys), maxlen=0)
-        summary.raise_if_invalid(setting, _RULE, "value")
+        summary.raise_if_invalid(setting, VALUE_RULE, "value")
         self.total = summary.count
         self.digest = summary.digest
         self.end = len(self._keys)
@@ -114,18 +106,18 @@ class FileKeys:
         column: str,
         read_key: Callable[[str], str] | None = None,
         is_valid: Callable[[str], bool] = is_valid_filter_value,
-        rule: str = _RULE,
+        rule: str = VALUE_RULE,
     ) -> None:
         self._setting = setting
         self._path = path
         self._file = KeyFile(setting, path, column)
         self._read_key = read_key
-        summary = _KeySummary(is_valid)
-        self._marks = _Marks.of(summary.add_each(self._keys()))
+        summary = KeySummary(is_valid)
+        self._marks = ChunkMarks.of(_chunks(summary.add_each(self._keys()), 0))
         summary.raise_if_invalid(f"{setting}: {path}", rule, "line")
         self.total = summary.count
         self.digest = summary.digest
-        self.made_at = _modified_at(path)
+        self.made_at = modified_at(path)
         self.end = self._marks.ends[-1]
         self._warn_of_rows_without_key(column)
 
@@ -149,47 +141,9 @@ class FileKeys:
         Raises:
             ChangedFileError: They are not what they were.
         """
-        marks = self._marks.after(start)
-        chunks = self._read_again(self._marks.line_before(start))
-        for chunk, mark in itertools.zip_longest(chunks, marks):
-            if chunk is None or hash(chunk) != mark:
-                raise ChangedFileError(self._setting, self._path)
-            yield chunk
-
-    def _read_again(self, start: int) -> Iterator[Chunk]:
-        try:
-            yield from _chunks(itertools.islice(self._keys(), start, None), start)
-        except SettingsError as error:
-            raise ChangedFileError(self._setting, self._path) from error
-
-
-@dataclass(frozen=True, slots=True)
-class _Marks:
-    """Where each chunk of a file ends, and a hash of it that is good within this process."""
-
-    ends: array[int] = field(default_factory=lambda: array("Q"))
-    hashes: array[int] = field(default_factory=lambda: array("q"))
-
-    @classmethod
-    def of(cls, keys: Iterable[str]) -> _Marks:
-        """Return the marks of all chunks."""
-        marks = cls()
-        for chunk in _chunks(keys, 0):
-            marks.ends.append(chunk.end)
-            marks.hashes.append(hash(chunk))
-        return marks
-
-    def line_before(self, start: int) -> int:
-        """Return the line at which the chunk begins that the given line is in."""
-        number = self._number(start)
-        return self.ends[number - 1] if number else 0
-
-    def after(self, start: int) -> Iterator[int]:
-        """Return the hashes of that chunk, and of those after it."""
-        return itertools.islice(self.hashes, self._number(start), None)
-
-    def _number(self, start: int) -> int:
-        return bisect.bisect_right(self.ends, start)
+        line = self._marks.line_before(start)
+        chunks = _chunks(itertools.islice(self._keys(), line, None), line)
+        return self._marks.checked(chunks, start, self._setting, self._path)
 
 
 class LeadRange:
@@ -217,13 +171,6 @@ class LeadRange:
             yield Chunk(offset, end, tuple(map(str, ids)))
 
 
-def _modified_at(path: str) -> str | None:
-    try:
-        return to_iso_utc(datetime.fromtimestamp(Path(path).stat().st_mtime, UTC))
-    except (OSError, ValueError, OverflowError):
-        return None
-
-
 def _check_characters(setting: str, values: Iterable[str]) -> None:
     for number, value in enumerate(values, 1):
         try:
@@ -232,56 +179,6 @@ def _check_characters(setting: str, values: Iterable[str]) -> None:
             raise SettingsError(
                 f"{setting}: value {number} holds half of a surrogate pair, which is no character."
             ) from None
-
-
-class _KeySummary:
-    """Count and digest of all keys, and where those are that cannot be looked up.
-
-    Args:
-        is_valid: Returns True for a key that can be looked up.
-    """
-
-    def __init__(self, is_valid: Callable[[str], bool]) -> None:
-        self._is_valid = is_valid
-        self._hash = hashlib.sha256()
-        self._invalid_count = 0
-        self._first_invalid: list[int] = []
-        self.count = 0
-
-    @property
-    def digest(self) -> str:
-        """Return a digest of the keys."""
-        return self._hash.hexdigest()[:32]
-
-    def add_each(self, keys: Iterable[str]) -> Iterator[str]:
-        """Take each key that is not empty into account, and yield all."""
-        is_valid, take = self._is_valid, self._hash.update
-        for number, key in enumerate(keys, 1):
-            if key:
-                self.count += 1
-                take(key.encode() + b"\n")
-                if not is_valid(key):
-                    self._note_invalid(number)
-            yield key
-
-    def _note_invalid(self, number: int) -> None:
-        self._invalid_count += 1
-        if len(self._first_invalid) < _SAMPLE_SIZE:
-            self._first_invalid.append(number)
-
-    def raise_if_invalid(self, where: str, rule: str, place: str) -> None:
-        """Raise SettingsError if a key is invalid, or if there is none.
-
-        Keys may be of any field, and are not quoted.
-        """
-        if self._invalid_count:
-            named = ", ".join(f"{place} {number}" for number in self._first_invalid)
-            more = self._invalid_count - len(self._first_invalid)
-            raise SettingsError(
-                f"{where}: {rule}: {named}" + (f", and {more:,} more." if more else ".")
-            )
-        if not self.count:
-            raise SettingsError(f"{where} holds no values.")
 
 
 def _chunks(given: Iterable[str], start: int) -> Iterator[Chunk]:

@@ -6,6 +6,7 @@ import typing as t
 from collections import deque
 
 from marketo_opps import PageTokenError
+from tap_marketo_opps.finding.stages import Stage
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -13,11 +14,20 @@ if t.TYPE_CHECKING:
     from marketo_opps import Page
     from tap_marketo_opps.finding.page_result import PageResult
     from tap_marketo_opps.finding.prefetch import OrderedPrefetcher
-    from tap_marketo_opps.finding.stages import ChunkCursor, Stage
-    from tap_marketo_opps.finding.waiting_stage import WaitingStage
+    from tap_marketo_opps.finding.stages import ChunkCursor
 
 QUEUE_LENGTH = 10
 """Chunks queued at once. Equal for any concurrency, so that the order of pages is, too."""
+
+
+class FollowingStage(Stage, t.Protocol):
+    """A stage that reads what the pages of the stages before it name."""
+
+    def accept(self, result: PageResult) -> Iterator[PageResult]:
+        """Queue a page's keys; yields the pages that may go on."""
+
+    def flush_partial(self) -> None:
+        """Let the call that is being filled be made as it is."""
 
 
 class Pipeline:
@@ -36,7 +46,7 @@ class Pipeline:
     def __init__(
         self,
         source: Stage,
-        lookups: Sequence[WaitingStage],
+        lookups: Sequence[FollowingStage],
         prefetcher: OrderedPrefetcher[tuple[Stage, ChunkCursor]],
     ) -> None:
         self._source = source
@@ -90,7 +100,7 @@ class Pipeline:
             results = [passed for result in results for passed in lookup.accept(result)]
         return list(results)
 
-    def _after(self, stage: Stage) -> Sequence[WaitingStage]:
+    def _after(self, stage: Stage) -> Sequence[FollowingStage]:
         if stage is self._source:
             return self._lookups
         position = next(i for i, lookup in enumerate(self._lookups) if lookup is stage)

@@ -7,23 +7,23 @@ import time
 import typing as t
 from dataclasses import dataclass
 
-from marketo_opps import MarketoError
 from marketo_opps.plugin.process import SHUTDOWN
 from marketo_opps.plugin.workers import Workers
 from tap_marketo_opps.finding.finders import ActivityFinder, LeadFinder
 from tap_marketo_opps.finding.pipeline import Pipeline
 from tap_marketo_opps.finding.prefetch import OrderedPrefetcher
 from tap_marketo_opps.singer_writer import encode_state
-from tap_marketo_opps.sync.error_advice import is_resumable, with_advice
+from tap_marketo_opps.sync.error_advice import with_advice
 from tap_marketo_opps.sync.log_reach import hand_over_from
 from tap_marketo_opps.sync.progress import SECONDS_BETWEEN_LOGS, LogThrottle
+from tap_marketo_opps.sync.progress_reporter import advised_errors
 from tap_marketo_opps.sync.run_reporter import RunReporter
 from tap_marketo_opps.sync.stream_output import StreamEmitter
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from marketo_opps import MarketoClient
+    from marketo_opps import MarketoClient, MarketoError
     from tap_marketo_opps.finding.finders import Finder, StagePlan
     from tap_marketo_opps.finding.page_result import PageResult
     from tap_marketo_opps.finding.resume_point import Position, ResumePoint
@@ -78,18 +78,15 @@ class Run:
         reporter = RunReporter(self.client, self.stages, outputs, throttle, span)
         workers = Workers(self.max_concurrent_calls + _CALLS_IN_HAND, "marketo-read")
         try:
-            yield from self._read(workers, reporter)
-        except MarketoError as error:
-            fields = {name: output.fields for name, output in self.outputs.items()}
-            advised = with_advice(error, self.client, self.finder, fields)
-            if is_resumable(advised):
-                reporter.log_stopping_point()
-            if advised is error:
-                raise
-            raise advised from error
+            with advised_errors(self._with_advice, reporter):
+                yield from self._read(workers, reporter)
         finally:
             workers.close()
         reporter.log_result()
+
+    def _with_advice(self, error: MarketoError) -> MarketoError:
+        fields = {name: output.fields for name, output in self.outputs.items()}
+        return with_advice(error, self.client, self.finder, fields)
 
     def _log_beginning(self) -> None:
         since = self.plan.resume.log_from

@@ -1,17 +1,15 @@
-"""Logging of a run: its progress, where it stops, and its result."""
+"""Logging of a finder's run: its progress, where it stops, and its result."""
 
 from __future__ import annotations
 
 import logging
-import time
 import typing as t
 
-from marketo_opps.fields import MARKETO_GUID
 from marketo_opps.wording import counted
 from tap_marketo_opps.finding.finders import OPPORTUNITIES
 from tap_marketo_opps.finding.lead_stage import LEADS
-from tap_marketo_opps.sync.progress import Pace, ProgressReport, log_share
-from tap_marketo_opps.sync.stream_output import unreadable_entries, without_key
+from tap_marketo_opps.sync.progress_reporter import ProgressReporter
+from tap_marketo_opps.sync.stream_output import unreadable_entries
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,12 +25,9 @@ _LOGGER = logging.getLogger("tap-marketo-opps")
 
 _NAMED_BY_ROLES = {OPPORTUNITIES: "opportunity", LEADS: "lead"}
 
-_GO_ON = "Start again with the last STATE to go on from there."
-_START_AGAIN = "It wrote no STATE yet: start again as it was started."
 
-
-class RunReporter:
-    """Logs what a run does.
+class RunReporter(ProgressReporter):
+    """Logs what a run of a finder does, and what came of it.
 
     Args:
         client: Whose calls are counted.
@@ -50,41 +45,19 @@ class RunReporter:
         throttle: LogThrottle,
         log_span: tuple[str | None, str],
     ) -> None:
-        self._client = client
+        super().__init__(client, stages.source, outputs, throttle, log_span)
         self._stages = stages
-        self._outputs = outputs
-        self._throttle = throttle
-        self._names = " and ".join(output.name for output in outputs)
-        self._began = time.monotonic()
-        self._counts_before = client.counts
-        self._log_span = log_span
-        self._pace = Pace(self._share() or 0.0)
-        self._has_state = False
-
-    def note_state(self) -> None:
-        """Remember that a STATE has been written."""
-        self._has_state = True
-
-    def log_progress(self) -> None:
-        """Log how far the run is, but not too often."""
-        if self._throttle.is_due():
-            _LOGGER.info("%s: %s", self._names, self._progress().summary())
-
-    def log_stopping_point(self) -> None:
-        """Log how far the run came, and how to go on."""
-        how = _GO_ON if self._has_state else _START_AGAIN
-        _LOGGER.info("Ended at %s. %s", self._progress().so_far(), how)
 
     def log_result(self) -> None:
         """Log what was done, a line for each stream."""
         leader, *others = self._outputs
-        _LOGGER.info("%s", "; ".join([self._leaders_line(leader), *self._oddities(leader)]))
+        _LOGGER.info("%s", "; ".join([self.leaders_line(), *self._oddities(leader)]))
         for output in others:
             emitted = counted(output.counts.emitted, "record")
             found = f"{output.name}: {emitted}, found together with {leader.name}"
-            _LOGGER.info("%s", "; ".join([found, *_misfits(output)]))
+            _LOGGER.info("%s", "; ".join([found, *misfits(output)]))
         self._warn_of_late_entries()
-        self._warn_of_records_without_key()
+        self.warn_of_records_without_key()
         self._warn_of_unreadable_entries()
         self._warn_if_nothing_matched()
 
@@ -97,11 +70,6 @@ class RunReporter:
                 "later still are never read.",
                 f"{late.seconds:,}",
             )
-
-    def _warn_of_records_without_key(self) -> None:
-        for output in self._outputs:
-            if count := output.counts.keyless:
-                _LOGGER.warning("%s", without_key(output.name, MARKETO_GUID, count))
 
     def _warn_of_unreadable_entries(self) -> None:
         for output in self._outputs:
@@ -117,17 +85,8 @@ class RunReporter:
                 counted(source.unmatched, source.noun),
             )
 
-    def _leaders_line(self, leader: StreamOutput) -> str:
-        counts, before = self._client.counts, self._counts_before
-        calls, retries = counts.calls - before.calls, counts.retries - before.retries
-        seconds = time.monotonic() - self._began
-        return (
-            f"{leader.name}: {counted(leader.counts.emitted, 'record')}, {counted(calls, 'call')}, "
-            f"{counted(retries, 'retry')}, {seconds:.1f} s"
-        )
-
     def _oddities(self, leader: StreamOutput) -> list[str]:
-        oddities = _misfits(leader)
+        oddities = misfits(leader)
         source = self._stages.source
         if source.unmatched:
             oddities.append(f"{counted(source.unmatched, source.noun)} matched nothing")
@@ -141,34 +100,9 @@ class RunReporter:
             oddities += [*_missing_keys(lookup), *_invalid_keys(lookup), *_not_found(lookup)]
         return oddities
 
-    def _progress(self) -> ProgressReport:
-        seconds, share = time.monotonic() - self._began, self._share()
-        return ProgressReport(
-            where=self._where(),
-            share=share,
-            records=sum(output.counts.emitted for output in self._outputs),
-            calls=self._client.counts.calls - self._counts_before.calls,
-            seconds=seconds,
-            seconds_left=None if share is None else self._pace.seconds_left(seconds, share),
-        )
 
-    def _where(self) -> str:
-        source = self._stages.source
-        if source.reached:
-            return f"activity log read up to {source.reached}"
-        if source.total is None:
-            return counted(source.keys_done, source.noun)
-        return f"{source.keys_done:,} of {counted(source.total, source.noun)}"
-
-    def _share(self) -> float | None:
-        """Return how much has been done, of 1; None where nobody knows how much there is."""
-        source, (since, until) = self._stages.source, self._log_span
-        if source.reached:
-            return log_share(source.reached, since or until, until)
-        return source.keys_done / source.total if source.total else None
-
-
-def _misfits(output: StreamOutput) -> list[str]:
+def misfits(output: StreamOutput) -> list[str]:
+    """Return what to say of values that did not fit their type, if there were any."""
     if not output.counts.misfits:
         return []
     be = "is" if output.counts.misfits == 1 else "are"
