@@ -6,7 +6,8 @@ import typing as t
 
 from singer_sdk.singerlib import Metadata, MetadataMapping, Schema
 
-from tap_marketo_opps.schemas import DELETED_AT, DELETED_AT_SCHEMA
+from tap_marketo_opps.reconcile.row_types import DELETED_AT
+from tap_marketo_opps.schemas import DELETED_AT_SCHEMA
 
 if t.TYPE_CHECKING:
     from singer_sdk.singerlib.catalog import CatalogEntry

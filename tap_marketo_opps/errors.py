@@ -7,7 +7,8 @@ MarketoError
 └── NotResumableError         no later run succeeds unless settings or catalog are changed
     ├── NoRolesError          the instance has no roles
     ├── NoOpportunitiesError  a native CRM sync keeps opportunities to itself
-    └── UnknownFieldError     a stored catalog selects a field that is gone
+    ├── UnknownFieldError     a stored catalog selects a field that is gone
+    └── TooManyGoneError      more of the warehouse is gone than can be believed
 
 SettingsError
 └── ChangedFileError          a file of keys changes while it is read
@@ -97,6 +98,35 @@ class UnknownFieldError(NotResumableError):
             f"{error.summary} The catalog selects field '{name}', which the instance does not "
             "have: write the catalog anew with --discover, or deselect it."
         )
+
+
+class TooManyGoneError(NotResumableError):
+    """More of what the warehouse has is gone than can be believed.
+
+    Args:
+        where: The setting that names the file, and the file.
+        gone: How many rows Marketo does not have.
+        looked_up: Of how many.
+        written: How many of them have a tombstone.
+    """
+
+    def __init__(self, where: str, *, gone: int, looked_up: int, written: int) -> None:
+        super().__init__(
+            f"Of {looked_up:,} rows looked up, Marketo does not have {gone:,}, which is more than "
+            f"max_gone_percent: either {where} is not the export of this stream, or endpoint is "
+            "another instance than the warehouse was loaded from, or the API user may no longer "
+            "see these records. Check them in this order; if the records were deleted indeed, "
+            f"raise max_gone_percent. The next run begins again. {_tombstones(written)}"
+        )
+
+
+def _tombstones(written: int) -> str:
+    if not written:
+        return "No tombstone has been written."
+    return (
+        f"{written:,} tombstones have been written: export the file anew before the next run, "
+        "which takes the mark from those that Marketo has."
+    )
 
 
 def means_no_roles(error: MarketoError) -> bool:

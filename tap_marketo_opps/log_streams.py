@@ -37,12 +37,12 @@ if t.TYPE_CHECKING:
 
     from marketo_opps import Record
     from tap_marketo_opps.finding.activity_types import FollowedTypes
-    from tap_marketo_opps.sync.run import Run
+    from tap_marketo_opps.sync.run import StreamRun
     from tap_marketo_opps.sync.stream_output import ConvertPage
 
 _CHANGE = {ADD: "added", REMOVE: "removed"}
 
-StartRun = t.Callable[[LookupStream], "Run | None"]
+StartRun = t.Callable[[LookupStream], "StreamRun | None"]
 
 
 def log_streams(

@@ -15,9 +15,9 @@ from tap_marketo_opps.finding.activity_log import (
     LEAD_ID,
     ROLE_CHANGES,
 )
+from tap_marketo_opps.reconcile.row_types import DELETED_AT
 
 ATTRIBUTES = "attributes"
-DELETED_AT = "_sdc_deleted_at"
 DELETED_AT_SCHEMA = {
     "type": ["string", "null"],
     "format": "date-time",

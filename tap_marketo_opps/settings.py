@@ -15,6 +15,13 @@ if t.TYPE_CHECKING:
 BY_FILTER = "filter"
 BY_ACTIVITIES = "activities"
 BY_LEAD_IDS = "lead_ids"
+BY_RECONCILE = "reconcile"
+
+RECONCILE_PATHS = {
+    "opportunities": "reconcile_opportunities_path",
+    "opportunity_roles": "reconcile_roles_path",
+}
+"""Which setting names the file of what the warehouse has of a stream."""
 
 FILTER_ALIASES = {"dedupeFields": EXTERNAL_ID, "idField": MARKETO_GUID}
 """What `filter_type` may say instead of a field."""
@@ -24,12 +31,13 @@ LEAD_PREFIX = "lead_"
 TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
     "find_by": {
         "type": ["string", "null"],
-        "enum": [BY_FILTER, BY_ACTIVITIES, BY_LEAD_IDS, None],
+        "enum": [BY_FILTER, BY_ACTIVITIES, BY_LEAD_IDS, BY_RECONCILE, None],
         "title": "Find by",
         "description": (
             "How opportunities are found, for Marketo cannot list them: filter (values of a field "
-            "are given), activities (the activity log), lead_ids (a sweep of leads); default: "
-            "filter if filter values are given, else activities"
+            "are given), activities (the activity log), lead_ids (a sweep of leads), reconcile "
+            "(what the warehouse has is looked up); default: filter if filter values are given, "
+            "else activities"
         ),
     },
     "filter_type": {
@@ -73,6 +81,32 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
         "description": (
             "For lead_ids: a file of lead ids instead: a Smart List export as it is, or one lead "
             "id a line"
+        ),
+    },
+    **{
+        setting: {
+            "type": ["string", "null"],
+            "title": f"Reconcile {what} file",
+            "description": (
+                f"For reconcile: what the warehouse has of {stream}: a CSV or TSV file with a "
+                "header that has a column marketoGUID, best of all columns (select *), or one "
+                "marketoGUID a line; it may hold millions"
+            ),
+        }
+        for (stream, setting), what in zip(
+            RECONCILE_PATHS.items(), ("opportunities", "roles"), strict=True
+        )
+    },
+    "max_gone_percent": {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": 100,
+        "default": 10,
+        "title": "Maximum percentage gone",
+        "description": (
+            "For reconcile: where more than 100 rows, and more than this percentage of those "
+            "looked up, are gone, the run ends with an error instead of declaring the warehouse "
+            "deleted"
         ),
     },
     "start_date": {
@@ -174,7 +208,11 @@ def start_date(config: Mapping[str, t.Any]) -> str | None:
 
 def setting_conflicts(config: Mapping[str, t.Any]) -> list[str]:
     """Return what is wrong with the tap's own settings taken together, one sentence each."""
-    rules = {BY_FILTER: _filter_conflicts, BY_LEAD_IDS: _lead_conflicts}.get(find_by(config))
+    rules = {
+        BY_FILTER: _filter_conflicts,
+        BY_LEAD_IDS: _lead_conflicts,
+        BY_RECONCILE: _reconcile_conflicts,
+    }.get(find_by(config))
     conflicts = rules(config) if rules else []
     if "id" in map(str.casefold, lead_columns(config).values()):
         conflicts.append("lead_fields must not name id: opportunity_roles have it as leadId.")
@@ -208,3 +246,9 @@ def _lead_conflicts(config: Mapping[str, t.Any]) -> list[str]:
     if first is None or last is None:
         return ["find_by lead_ids needs lead_id_from and lead_id_to, or lead_ids_path."]
     return [] if first <= last else ["lead_id_from must not be greater than lead_id_to."]
+
+
+def _reconcile_conflicts(config: Mapping[str, t.Any]) -> list[str]:
+    if any(config.get(path) for path in RECONCILE_PATHS.values()):
+        return []
+    return [f"find_by reconcile needs {' or '.join(RECONCILE_PATHS.values())}."]

@@ -15,7 +15,8 @@ from tap_marketo_opps.deletion_mark import add_mark, make_mark_automatic
 from tap_marketo_opps.errors import FieldsDeniedError
 from tap_marketo_opps.field_metadata import FIELDS, FieldReader
 from tap_marketo_opps.marketo_stream import MarketoStream
-from tap_marketo_opps.schemas import DELETED_AT, description_from_properties, fields_schema
+from tap_marketo_opps.reconcile.row_types import DELETED_AT
+from tap_marketo_opps.schemas import description_from_properties, fields_schema
 from tap_marketo_opps.sync.progress import SECONDS_BETWEEN_LOGS, LogThrottle
 from tap_marketo_opps.sync.stream_output import StreamOutput, without_key
 from tap_marketo_opps.typed_page import PageConverter, replication_key_reader
@@ -26,9 +27,9 @@ if t.TYPE_CHECKING:
     from singer_sdk import Tap
     from singer_sdk.singerlib import Catalog, MetadataMapping
 
-    from marketo_opps import MarketoClient, Record
+    from marketo_opps import MarketoClient, ObjectDescription, Record
     from tap_marketo_opps.singer_writer import TypedRecord
-    from tap_marketo_opps.sync.run import Run
+    from tap_marketo_opps.sync.run import StreamRun
     from tap_marketo_opps.sync.stream_output import ConvertPage
 
 
@@ -51,7 +52,7 @@ class LookupStream(MarketoStream):
         tap: Tap,
         name: str,
         schema: dict[str, t.Any],
-        start_run: Callable[[LookupStream], Run | None],
+        start_run: Callable[[LookupStream], StreamRun | None],
     ) -> None:
         super().__init__(tap, name, schema)
         self._start_run = start_run
@@ -72,18 +73,23 @@ class LookupStream(MarketoStream):
             found_in=self.found_in or self.name,
             records_in=self.records_in,
             known_fields=frozenset(self.effective_schema["properties"]),
+            field_types=self._field_types(),
+            note_misfit=self.note_misfit,
         )
 
     def records_in(self, found: Sequence[Record]) -> Sequence[Record]:
         """Return the stream's records in a page of what it is found in: the page's own."""
         return found
 
+    def _field_types(self) -> ObjectDescription:
+        return description_from_properties(self.effective_schema["properties"])
+
     def page_converter(self) -> ConvertPage:
         """Return a function that types a page."""
         if self.is_mapped:
             return self.convert_each
         return PageConverter(
-            description_from_properties(self.effective_schema["properties"]),
+            self._field_types(),
             self.selected_fields,
             self.own_replication_key,
             self.note_misfit,

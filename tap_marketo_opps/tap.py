@@ -25,6 +25,7 @@ from tap_marketo_opps.field_metadata import FIELDS
 from tap_marketo_opps.finding import activity_log
 from tap_marketo_opps.finding.finders import OPPORTUNITIES, ROLES
 from tap_marketo_opps.log_streams import log_streams
+from tap_marketo_opps.runs import run_of
 from tap_marketo_opps.schemas import keys_schema, with_deletion_mark
 from tap_marketo_opps.settings import (
     BY_ACTIVITIES,
@@ -39,7 +40,6 @@ from tap_marketo_opps.singer_writer import MessageWriter, encode_state
 from tap_marketo_opps.stream_maps import new_mapper, register
 from tap_marketo_opps.streams import DeletableStream, LookupStream, OpportunityFieldsStream
 from tap_marketo_opps.sync.progress import SECONDS_BETWEEN_LOGS
-from tap_marketo_opps.sync.start_run import start_run, streams_sharing_a_run
 from tap_marketo_opps.sync.state import with_bookmarks
 
 if t.TYPE_CHECKING:
@@ -49,7 +49,7 @@ if t.TYPE_CHECKING:
     from marketo_opps.plugin.run_report import StreamCounts
     from tap_marketo_opps.finding.activity_types import FollowedTypes
     from tap_marketo_opps.marketo_stream import MarketoStream
-    from tap_marketo_opps.sync.run import Run
+    from tap_marketo_opps.sync.run import StreamRun
 
 _PAIR = (OPPORTUNITIES, ROLES)
 
@@ -165,7 +165,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
 
     # Runs
 
-    def run_started_by(self, stream: LookupStream) -> Run | None:
+    def run_started_by(self, stream: LookupStream) -> StreamRun | None:
         """Return the run that finds this stream's records; None if an earlier stream started it."""
         described = self.descriptions.opportunities if self.input_catalog is None else None
         return self._run(stream, described, lambda: self.activity_types)
@@ -175,20 +175,10 @@ class TapMarketoOpps(MarketoPlugin, Tap):
         stream: LookupStream,
         opportunities: ObjectDescription | None,
         activity_types: Callable[[], FollowedTypes],
-    ) -> Run | None:
-        selected = {
-            name: each
-            for name, each in self.streams.items()
-            if isinstance(each, LookupStream) and each.selected
-        }
-        names = [stream.name]
-        if not stream.is_dry_run:
-            names = streams_sharing_a_run(stream.name, [*selected], find_by(self.config))
-        if names[0] != stream.name:
-            return None
-        outputs = {name: each.output() for name, each in selected.items() if name in names}
-        return start_run(
-            outputs,
+    ) -> StreamRun | None:
+        return run_of(
+            stream,
+            self.streams,
             config=self.config,
             client=self.client,
             writer=t.cast("MessageWriter", self.message_writer),
@@ -281,7 +271,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
         runs = [
             self._run(each, opportunities, lambda: types or self.activity_types) for each in lookups
         ]
-        return [warning for run in runs if run for warning in run.plan.warnings]
+        return [warning for run in runs if run for warning in run.warnings]
 
     def _streams_wanted(self) -> set[str]:
         """Return those that are selected; without a catalog, and so without a call, by default."""

@@ -23,10 +23,17 @@ ARROWS = {
     "marketo_opps.plugin": {"marketo_opps"},
     "tap_marketo_opps.finding": {"marketo_opps", "marketo_opps.plugin"},
     "tap_marketo_opps.sync": {"marketo_opps", "marketo_opps.plugin", "tap_marketo_opps.finding"},
+    "tap_marketo_opps.reconcile": {
+        "marketo_opps",
+        "marketo_opps.plugin",
+        "tap_marketo_opps.finding",
+        "tap_marketo_opps.sync",
+    },
     "tap_marketo_opps": {
         "marketo_opps",
         "marketo_opps.plugin",
         "tap_marketo_opps.finding",
+        "tap_marketo_opps.reconcile",
         "tap_marketo_opps.sync",
     },
     "target_marketo_opps.input": {"marketo_opps", "marketo_opps.plugin"},

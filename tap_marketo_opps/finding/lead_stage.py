@@ -40,9 +40,21 @@ def with_leads(
         columns: Names in records to those of the lead's fields.
         resumes: Where the run begins.
     """
-    query = _leads_query(client, columns.values())
-    leads = LeadStage(query, columns, is_new=changed_since(resumes[ROLES].since))
+    leads = lead_stage(client, columns, changed_since(resumes[ROLES].since))
     return StagePlan(stages.source, [*stages.lookups, leads])
+
+
+def lead_stage(
+    client: MarketoClient, columns: Mapping[str, str], is_new: Callable[[Record], bool]
+) -> LeadStage:
+    """Return a stage after which roles carry what is wanted of their leads.
+
+    Args:
+        client: To read with.
+        columns: Names in records to those of the lead's fields.
+        is_new: Returns True for a role that is emitted in any case.
+    """
+    return LeadStage(_leads_query(client, columns.values()), columns, is_new=is_new)
 
 
 def _leads_query(client: MarketoClient, names: Iterable[str]) -> Callable[..., Page]:

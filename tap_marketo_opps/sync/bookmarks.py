@@ -60,7 +60,16 @@ def warn_of_lost_position(stream: str) -> None:
     )
 
 
-def _read(output: StreamOutput, instance: str, latest: str) -> Bookmark:
+def own_bookmark(output: StreamOutput, instance: str) -> Bookmark:
+    """Return a stream's bookmark.
+
+    Args:
+        output: The stream.
+        instance: Host of the instance.
+
+    Raises:
+        SettingsError: It cannot be read, or is of another instance.
+    """
     try:
         bookmark = Bookmark.from_state(output.state, output.replication_key)
     except ValueError as error:
@@ -73,6 +82,11 @@ def _read(output: StreamOutput, instance: str, latest: str) -> Bookmark:
             f"{instance}: give each instance a state of its own (in Meltano by --state-id-suffix), "
             "or start without state."
         )
+    return bookmark
+
+
+def _read(output: StreamOutput, instance: str, latest: str) -> Bookmark:
+    bookmark = own_bookmark(output, instance)
     if bookmark.resume and bookmark.resume.is_ahead_of(latest):
         bookmark = replace(bookmark, resume=None)
     if output.state.get("resume") is not None and not bookmark.resume:

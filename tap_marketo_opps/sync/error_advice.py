@@ -48,7 +48,7 @@ def is_resumable(error: MarketoError) -> bool:
 def with_advice(
     error: MarketoError,
     client: MarketoClient,
-    finder: Finder,
+    finder: Finder | None,
     fields: Mapping[str, Sequence[str]],
 ) -> MarketoError:
     """Return an error that says more, where there is more to say; else the error itself.
@@ -56,7 +56,7 @@ def with_advice(
     Args:
         error: What ended a run.
         client: May be asked once more.
-        finder: Of that run.
+        finder: Of that run; None where records are not found, but looked up.
         fields: Streams to those that are selected.
     """
     refused = isinstance(error, CrmManagedError | RequestRefusedError | DataError)

@@ -35,8 +35,19 @@ if t.TYPE_CHECKING:
 
 _LOGGER = logging.getLogger("tap-marketo-opps")
 
-# While an answer is unpacked, its place among the calls at once is taken by a call that is ready.
-_CALLS_IN_HAND = 2
+CALLS_IN_HAND = 2
+"""While an answer is unpacked, its place among the calls at once is taken by one that is ready."""
+
+
+class StreamRun(t.Protocol):
+    """What finds the records of a stream, perhaps together with others'."""
+
+    def pages(self) -> Iterator[tuple[str, list[TypedRecord]]]:
+        """Write all there is; yields stream and records of each page that was written."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """Return sentences on what may be missing."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +87,7 @@ class Run:
         span = self.plan.resume.log_from, self.plan.resume.began
         outputs = [*self.outputs.values()]
         reporter = RunReporter(self.client, self.stages, outputs, throttle, span)
-        workers = Workers(self.max_concurrent_calls + _CALLS_IN_HAND, "marketo-read")
+        workers = Workers(self.max_concurrent_calls + CALLS_IN_HAND, "marketo-read")
         try:
             with advised_errors(self._with_advice, reporter):
                 yield from self._read(workers, reporter)
@@ -88,12 +99,17 @@ class Run:
         fields = {name: output.fields for name, output in self.outputs.items()}
         return with_advice(error, self.client, self.finder, fields)
 
+    @property
+    def warnings(self) -> list[str]:
+        """Return sentences on what may be missing."""
+        return self.plan.warnings
+
     def _log_beginning(self) -> None:
         since = self.plan.resume.log_from
         _LOGGER.info(
             "Finding by %s%s.", self.finder.description, f", since {since}" if since else ""
         )
-        for warning in self.plan.warnings:
+        for warning in self.warnings:
             _LOGGER.warning("%s", warning)
         for note in self.plan.notes:
             _LOGGER.info("%s", note)
@@ -124,7 +140,7 @@ class Run:
     def _results(self, workers: Workers, reporter: RunReporter) -> Iterator[PageResult]:
         # Progress is logged where calls find nothing to write, and while none is answered, too.
         prefetcher: OrderedPrefetcher[tuple[Stage, ChunkCursor]] = OrderedPrefetcher(
-            workers, self.max_concurrent_calls + _CALLS_IN_HAND, SHUTDOWN, reporter.log_progress
+            workers, self.max_concurrent_calls + CALLS_IN_HAND, SHUTDOWN, reporter.log_progress
         )
         return Pipeline(self.stages.source, self.stages.lookups, prefetcher).results()
 

@@ -97,8 +97,13 @@ class RunReporter(ProgressReporter):
                 "case, a blank)"
             )
         for lookup in self._stages.lookups:
-            oddities += [*_missing_keys(lookup), *_invalid_keys(lookup), *_not_found(lookup)]
+            oddities += lookup_oddities(lookup)
         return oddities
+
+
+def lookup_oddities(lookup: WaitingStage) -> list[str]:
+    """Return what to say of the keys that a later stage could not look up, or did not find."""
+    return [*_missing_keys(lookup), *_invalid_keys(lookup), *_not_found(lookup)]
 
 
 def misfits(output: StreamOutput) -> list[str]:

@@ -11,7 +11,7 @@ from tap_marketo_opps.finding.page_result import has_guid
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from marketo_opps import Record
+    from marketo_opps import ObjectDescription, Record
     from tap_marketo_opps.finding.page_result import PageResult
     from tap_marketo_opps.finding.resume_point import Position, ResumePoint
     from tap_marketo_opps.singer_writer import TypedRecord
@@ -30,12 +30,20 @@ class StreamCounts:
         misfits: Values that did not fit their type, and are null instead.
         keyless: Records without their key, which are not emitted.
         unreadable: Entries of the log that cannot be read, or not whole, for this stream.
+        alike: Rows of the warehouse that are as Marketo has them.
+        changed: Those that are not.
+        gone: Those that Marketo does not have any more.
+        known_gone: Those of which the warehouse knows that.
     """
 
     emitted: int = 0
     misfits: int = 0
     keyless: int = 0
     unreadable: int = 0
+    alike: int = 0
+    changed: int = 0
+    gone: int = 0
+    known_gone: int = 0
 
 
 def without_key(stream: str, key: str, count: int) -> str:
@@ -83,6 +91,8 @@ class StreamOutput:
         write_schema: Writes the SCHEMA, unless it has been written.
         found_in: Name of the results that its records are in.
         records_in: Returns its records in a page of these.
+        field_types: Of all fields, as the SCHEMA says.
+        note_misfit: Called with field and GUID of a value that does not fit its type.
         known_fields: Those that its schema has, selected or not.
     """
 
@@ -98,7 +108,14 @@ class StreamOutput:
     write_schema: Callable[[], None]
     found_in: str
     records_in: Callable[[Sequence[Record]], Sequence[Record]]
+    field_types: ObjectDescription
+    note_misfit: Callable[[str, str], None]
     known_fields: frozenset[str] = frozenset()
+
+    def limited(self, records: list[TypedRecord]) -> list[TypedRecord]:
+        """Return those of the records that may be emitted."""
+        left = self.record_limit - self.counts.emitted
+        return records if len(records) <= left else records[: int(left)]
 
     def save(self, bookmark: Bookmark) -> None:
         """Put a bookmark into the state; a full table has no replication key value."""
@@ -127,8 +144,8 @@ class StreamEmitter:
         self._seen = max(self._seen, *(changed for changed, _ in page if changed), "")
         since, emit_anyway = self._resume.since, result.emit_regardless_of_age
         if since is None:
-            return self._limited([typed for _, typed in page])
-        return self._limited(
+            return self.output.limited([typed for _, typed in page])
+        return self.output.limited(
             [
                 typed
                 for record, (changed, typed) in zip(kept, page, strict=True)
@@ -139,7 +156,3 @@ class StreamEmitter:
     def resume_at(self, position: Position | None) -> ResumePoint:
         """Return how to go on from a position."""
         return replace(self._resume, seen=self._seen or None, at=position)
-
-    def _limited(self, records: list[TypedRecord]) -> list[TypedRecord]:
-        left = self.output.record_limit - self.output.counts.emitted
-        return records if len(records) <= left else records[: int(left)]

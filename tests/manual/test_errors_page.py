@@ -153,6 +153,14 @@ def changed_file(world: World) -> None:
     next(source.chunks())
 
 
+def reconciling(rows_gone: int) -> Case:
+    def run(world: World) -> None:
+        path = world.file("".join(f"gone-{number}\n" for number in range(rows_gone)))
+        tap(world.sandbox(), find_by="reconcile", reconcile_opportunities_path=path)
+
+    return run
+
+
 def mapped(**maps: t.Any) -> Case:
     whole = {"stream_maps": {"opportunities": maps}}
     return lambda world: tap(world.sandbox(), **VALUES, **whole)
@@ -483,6 +491,7 @@ CASES: dict[str, Case] = {
     "find_by lead_ids needs": settings(find_by="lead_ids"),
     "Give lead_ids_path, or": settings(find_by="lead_ids", lead_id_from=1, lead_ids_path="x"),
     "lead_fields must not name id": settings(lead_fields=["id"]),
+    "find_by reconcile needs": settings(find_by="reconcile"),
     "lead_id_from must not": settings(find_by="lead_ids", lead_id_from=2, lead_id_to=1),
     "dedupe_by 'idField' needs": of_target(dedupe_by="idField"),
     "lead_lookup_field must not": of_target(lead_lookup_field="id"),
@@ -503,6 +512,8 @@ CASES: dict[str, Case] = {
     ),
     "...: ... is not text in UTF-8": values_file(b"one\n\xe9\n"),
     "...: ... was changed or removed": changed_file,
+    "...: ... has no column for": reconciling(rows_gone=1),
+    "Of ... rows looked up, ": reconciling(rows_gone=101),
     "... holds no values.": values_file(b"\n"),
     "...: a value that holds a comma": values_file(b"one\na,b\n"),
     "...: value ... holds half": lambda world: tap(world.sandbox(), filter_values=["\ud800"]),

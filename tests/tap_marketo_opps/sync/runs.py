@@ -87,6 +87,8 @@ def _output(name, state, **more):
         "write_schema": lambda: None,
         "found_in": name,
         "records_in": lambda found: found,
+        "field_types": None,
+        "note_misfit": None,
     }
     return StreamOutput(name, **(plain | more))
 

@@ -48,7 +48,9 @@ def _stream(name, state=None, **more):
         "state": state or {},
         "counts": StreamCounts(),
         "found_in": name,
-        **dict.fromkeys(("convert_page", "encode", "write_schema", "records_in")),
+        **dict.fromkeys(
+            ("convert_page", "encode", "write_schema", "records_in", "field_types", "note_misfit")
+        ),
     }
     return {name: StreamOutput(name, **(plain | more))}
 

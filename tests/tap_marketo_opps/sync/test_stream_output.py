@@ -25,6 +25,8 @@ def _emitter(since):
         write_schema=None,
         found_in="opportunities",
         records_in=lambda found: found,
+        field_types=None,
+        note_misfit=None,
     )
     return StreamEmitter(output, make_resume_point(since=since))
 
