@@ -2,6 +2,7 @@
 
 Both plugins run as processes of their own, connected by a pipe, as anyone would run them; what is
 reported is read from the two instances and their journals, not from the plugins' own output.
+The destination knows most of the source's people, by other ids: roles find them by their address.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 KEY = "externalOpportunityId"
 CHANGED = 25
+FIRST_LEAD = 50_001
+STRANGER_EVERY = 20
 NUMBERS = frozenset({"currency", "float", "integer", "percent", "score"})
 
 
@@ -40,15 +43,15 @@ class DemoError(Exception):
 class Run:
     """The outcome of one run of the pair, by the journals of both instances."""
 
-    found: int
-    statuses: Counter[str]
+    found: Counter[str]
+    statuses: dict[str, Counter[str]]
     source_calls: int
     destination_calls: int
     seconds: float
 
 
 def run_demo(*, opportunities: int) -> int:
-    """Move opportunities twice, and print what happened.
+    """Move opportunities and their roles twice, and print what happened.
 
     Args:
         opportunities: number of opportunities in the source.
@@ -78,7 +81,11 @@ def _demonstrate(source: SandboxServer, destination: SandboxServer, folder: Path
         f"  source       {source.endpoint}, {count:,} opportunities of {len(OPPORTUNITY.fields)} "
         f"fields, {custom} of them custom"
     )
-    print(f"  destination  {destination.endpoint}, empty")
+    people = destination.instance.add_lead_records(_people_known_to_both(source))
+    print(
+        f"  destination  {destination.endpoint}, no opportunities; {len(people):,} of the source's "
+        "people, by other ids"
+    )
     pair = _Pair(source, destination, folder)
     print("First run: tap-marketo-opps | target-marketo-opps")
     _report(pair.run(), expect=Counter(created=count))
@@ -99,10 +106,21 @@ class _Pair:
         self._folder = folder
         ids = folder / "opportunity-ids.txt"
         ids.write_text("\n".join(source.instance.opportunity_ids()), encoding="utf-8")
-        tap = {**source.credentials, "find_by": "filter", "filter_values_path": str(ids)}
+        tap = {
+            **source.credentials,
+            "find_by": "filter",
+            "filter_values_path": str(ids),
+            "lead_fields": ["email"],
+        }
         self._tap = [_script("tap-marketo-opps"), "--config", self._write("tap.json", tap)]
-        target = self._write("target.json", destination.credentials)
-        self._target = [_script("target-marketo-opps"), "--config", target]
+        target = {
+            **destination.credentials,
+            "stream_objects": {"opportunity_roles": "opportunity_roles"},
+            "lead_lookup_field": "email",
+            "max_rejects": -1,
+        }
+        into = self._write("target.json", target)
+        self._target = [_script("target-marketo-opps"), "--config", into]
 
     def run(self) -> Run:
         """Run both to their ends, and keep the last STATE for the next run.
@@ -162,26 +180,33 @@ def _calls(server: SandboxServer, since: int) -> list[dict[str, Any]]:
 
 
 def _run(reads: list[dict[str, Any]], writes: list[dict[str, Any]], seconds: float) -> Run:
-    found = sum(call["answered"] for call in reads if call["operation"] == "query opportunity")
-    statuses: Counter[str] = Counter()
+    found: Counter[str] = Counter()
+    for call in reads:
+        found[call["operation"]] += call["answered"]
+    statuses: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for call in writes:
-        statuses.update(call["statuses"])
+        statuses[call["operation"]].update(call["statuses"])
     return Run(found, statuses, len(reads), len(writes), seconds)
 
 
 def _report(run: Run, *, expect: Counter[str]) -> None:
-    delivered = run.statuses["created"] + run.statuses["updated"]
-    print(f"  found        {run.found:,} opportunities")
+    opportunities, roles = run.statuses["sync opportunity"], run.statuses["sync role"]
     print(
-        f"  delivered    {delivered:,} ({run.statuses['created']:,} created, "
-        f"{run.statuses['updated']:,} updated), {run.statuses['skipped']:,} rejected"
+        f"  found        {run.found['query opportunity']:,} opportunities, "
+        f"{run.found['query role']:,} roles"
     )
+    print(f"  delivered    opportunities: {_delivered(opportunities)}")
+    print(f"               roles: {_delivered(roles)}")
     print(
         f"  cost         {run.source_calls} calls to the source, {run.destination_calls} to the "
         f"destination, {run.seconds:.1f} s"
     )
-    if run.statuses != expect:
-        raise DemoError(f"{dict(expect)} was expected, {dict(run.statuses)} was found")
+    if opportunities != expect:
+        raise DemoError(f"{dict(expect)} was expected, {dict(opportunities)} was found")
+
+
+def _delivered(statuses: Counter[str]) -> str:
+    return ", ".join(f"{statuses[name]:,} {name}" for name in ("created", "updated", "skipped"))
 
 
 def _compare(source: SandboxServer, destination: SandboxServer) -> None:
@@ -194,7 +219,46 @@ def _compare(source: SandboxServer, destination: SandboxServer) -> None:
     different = sorted(key for key in there.keys() | here.keys() if there.get(key) != here.get(key))
     if different:
         raise DemoError(f"{len(different):,} records differ, the first of them {different[0]}")
-    print(f"  compared     {len(here):,} records field by field: all alike")
+    print(f"  compared     {len(here):,} opportunities field by field: all alike")
+    _compare_roles(source, destination)
+
+
+def _compare_roles(source: SandboxServer, destination: SandboxServer) -> None:
+    """Compare the roles of both instances by the addresses of their leads.
+
+    Raises:
+        DemoError: if one is missing whose address the destination knows, or one is there too many.
+    """
+    known = {each for each in _addresses(destination).values() if each}
+    there, here = _roles_by_address(source), _roles_by_address(destination)
+    movable = [role for role in there if role[1] in known]
+    if set(movable) != set(here) or len(here) != len(set(here)):
+        raise DemoError(f"{len(set(movable)):,} roles were expected, {len(here):,} were found")
+    doubles = len(movable) - len(here)
+    print(
+        f"               {len(here):,} roles by address: all alike; without a counterpart here: "
+        f"{len(there) - len(movable):,}" + (f"; of a person twice: {doubles:,}" if doubles else "")
+    )
+
+
+def _people_known_to_both(source: SandboxServer) -> list[dict[str, Any]]:
+    """Return most people of the source as the destination has them: each once, by other ids."""
+    addresses = sorted({each for each in _addresses(source).values() if each}, reverse=True)
+    known = [each for number, each in enumerate(addresses) if number % STRANGER_EVERY]
+    return [{"id": FIRST_LEAD + number, "email": each} for number, each in enumerate(known)]
+
+
+def _addresses(server: SandboxServer) -> dict[int, str]:
+    """Return the address of each lead, in lower case, for case does not count; empty if none."""
+    return {each["id"]: each.get("email", "").casefold() for each in server.instance.leads()}
+
+
+def _roles_by_address(server: SandboxServer) -> list[tuple[str, str, str]]:
+    """Return opportunity, address and part of each role."""
+    addresses = _addresses(server)
+    return [
+        (each[KEY], addresses[each["leadId"]], each["role"]) for each in server.instance.roles()
+    ]
 
 
 def _contents(server: SandboxServer) -> dict[str, dict[str, Any]]:

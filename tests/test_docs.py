@@ -34,8 +34,11 @@ PROSE += sorted((ROOT / "docs").glob("*.md"))
 PLUGINS = {"tap-marketo-opps": TapMarketoOpps, "target-marketo-opps": TargetMarketoOpps}
 KINDS = {"array", "boolean", "integer", "object", "string"}
 README_ENDPOINT = "https://123-ABC-456.mktorest.com/rest"
+OTHER_ENDPOINT = "https://456-DEF-789.mktorest.com/rest"
 # Where a reader is sent, or what stands for the reader's own instance.
 HOSTS = {"hub.meltano.com", "meltano.com", "sdk.meltano.com", "123-ABC-456.mktorest.com"}
+HOSTS |= {"456-DEF-789.mktorest.com"}
+CREDENTIALS = {"client_id": "an-id", "client_secret": "a-secret"}
 # What has generated blocks, and where they come from.
 GENERATED = ("README.md", "docs/errors.md", "meltano.yml")
 INCLUDES = ("-I", "docs", "-I", "benchmarks")
@@ -235,11 +238,21 @@ def test_readme_configurations_are_valid(name):
 
 @pytest.fixture
 def sandbox() -> t.Iterator[SandboxServer]:
-    with SandboxServer(SandboxOptions(opportunities=40, leads=20)) as server:
+    with SandboxServer(SandboxOptions(opportunities=40, leads=20, **CREDENTIALS)) as server:
+        server.instance.add_lead_records([{"id": 77, "email": "ada@customer.example"}])
         yield server
 
 
-def test_readme_commands_do_what_they_say(sandbox, tmp_path):
+@pytest.fixture
+def other(sandbox: SandboxServer) -> t.Iterator[SandboxServer]:
+    """Another instance, which knows half of the first one's people by other ids."""
+    known = {each["email"] for each in sandbox.instance.leads()[::2] if "email" in each}
+    with SandboxServer(SandboxOptions(**CREDENTIALS)) as server:
+        server.instance.add_lead_records({"email": each} for each in sorted(known))
+        yield server
+
+
+def test_readme_commands_do_what_they_say(sandbox, other, tmp_path):
     """Its shell blocks for a real instance, run as they stand but for endpoint and credentials."""
     script = "set -euo pipefail\n" + "".join(filter(_speaks_to_marketo, blocks("sh")))
     # A year that the sandbox's log still holds.
@@ -248,7 +261,7 @@ def test_readme_commands_do_what_they_say(sandbox, tmp_path):
     (tmp_path / "crm.json").write_text("{}")
     for path in (tmp_path / "target.json", tmp_path / "script.sh"):
         text = path.read_text() if path.exists() else script
-        path.write_text(_for(sandbox, text))
+        path.write_text(_for(sandbox, other, text))
     _stand_ins(tmp_path)
     catalog, state = tmp_path / "catalog.json", tmp_path / "state.json"
 
@@ -265,29 +278,38 @@ def test_readme_commands_do_what_they_say(sandbox, tmp_path):
     assert len(json.loads(catalog.read_text())["streams"]) == 6
     assert "opportunities" in json.loads(state.read_text())["bookmarks"]
     assert "DEAL-1" in sandbox.instance.opportunity_ids()
+    (role,) = (each for each in sandbox.instance.roles() if each["leadId"] == 77)
+    assert (role["externalOpportunityId"], role["role"]) == ("DEAL-1", "Decision Maker")
+    moved, rejects = other.instance.roles(), (tmp_path / "no-counterpart.jsonl").read_text()
+    assert len(moved) > 10
+    assert len(rejects.splitlines()) > 10
 
 
 def _speaks_to_marketo(block: str) -> bool:
     return "-marketo-opps --config" in block and "serve" not in block
 
 
-def _for(sandbox: t.Any, text: str) -> str:
-    text = text.replace(README_ENDPOINT, sandbox.endpoint)
-    for name in ("client_id", "client_secret"):
-        text = text.replace(f'"{name}": "..."', f'"{name}": "{sandbox.credentials[name]}"')
+def _for(sandbox: t.Any, other: t.Any, text: str) -> str:
+    for shown, server in ((README_ENDPOINT, sandbox), (OTHER_ENDPOINT, other)):
+        text = text.replace(shown, server.endpoint)
+    for name, value in CREDENTIALS.items():
+        text = text.replace(f'"{name}": "..."', f'"{name}": "{value}"')
     return text
 
 
 def _stand_ins(directory: Path) -> None:
     """Programs of other people that README's examples go through."""
-    schema = {"type": "object", "properties": {"external_opportunity_id": {}, "name": {}}}
+    names = ("external_opportunity_id", "name", "role", "email")
+    schema = {"type": "object", "properties": {name: {} for name in names}}
+    deal = {"external_opportunity_id": "DEAL-1"}
+    contact = {**deal, "role": "Decision Maker", "email": "ada@customer.example"}
     messages = [
-        {"type": "SCHEMA", "stream": "deals", "schema": schema, "key_properties": []},
-        {
-            "type": "RECORD",
-            "stream": "deals",
-            "record": {"external_opportunity_id": "DEAL-1", "name": "A deal"},
-        },
+        message
+        for stream, record in (("deals", {**deal, "name": "A deal"}), ("deal_contacts", contact))
+        for message in (
+            {"type": "SCHEMA", "stream": stream, "schema": schema, "key_properties": []},
+            {"type": "RECORD", "stream": stream, "record": record},
+        )
     ]
     (directory / "deals.singer").write_text("".join(json.dumps(each) + "\n" for each in messages))
     programs = {

@@ -6,6 +6,8 @@ import json
 import subprocess
 from decimal import Decimal
 
+import pytest
+
 from marketo_sandbox.instance.values import parse_datetime
 from tests.pipeline.compare import differences, held
 from tests.pipeline.processes import BIN, Pair
@@ -131,6 +133,69 @@ def test_roles_arrive_where_the_target_is_told_to_write_them(pair, source, desti
 
     assert parts(destination) == parts(source)
     assert len(parts(destination)) > 500
+
+
+BY_ADDRESS = {
+    "stream_objects": {"opportunity_roles": "opportunity_roles"},
+    "lead_lookup_field": "email",
+    "max_rejects": -1,
+}
+
+
+def addresses(sandbox):
+    return {lead["id"]: lead.get("email", "").casefold() for lead in sandbox.instance.leads()}
+
+
+def parts_by_address(sandbox):
+    known = addresses(sandbox)
+    return {
+        (known[role["leadId"]], role["externalOpportunityId"], role["role"])
+        for role in sandbox.instance.roles()
+    }
+
+
+@pytest.fixture
+def people(source, destination):
+    """Give the destination every second address of the source, by other ids; return them."""
+    known = sorted({each for each in addresses(source).values() if each})[::2]
+    records = [{"id": 9_000 - n, "email": each.upper()} for n, each in enumerate(known)]
+    destination.instance.add_lead_records(records)
+    return set(known)
+
+
+def test_roles_find_their_leads_in_the_other_instance_by_address(pair, source, destination, people):
+    pair.tap |= {"lead_fields": ["email"]}
+    pair.target |= BY_ADDRESS
+    running = pair.run_well()
+
+    expected = {part for part in parts_by_address(source) if part[0] in people}
+    assert parts_by_address(destination) == expected
+    assert 200 < len(expected) < len(parts_by_address(source)) - 200
+    assert {role["leadId"] for role in destination.instance.roles()}.isdisjoint(range(1, 121))
+    assert not [address for address in people if address in running.target.stderr]
+    lookups = [len(each.journal(operation="query_leads")) for each in (source, destination)]
+    assert lookups == [1, 1]
+
+
+def test_a_second_run_moves_the_roles_of_what_has_changed(pair, source, destination, people):
+    pair.tap |= {"lead_fields": ["email"]}
+    pair.target |= BY_ADDRESS
+    pair.run_well()
+    before = parts_by_address(destination)
+    source.advance(86_400)
+    changed = source.instance.opportunity_ids()[100:125]
+    source.instance.change(changed, {"stage": "Reopened"})
+    calls_before = len(destination.journal())
+
+    pair.run_well()
+
+    sent = destination.journal(calls_before, operation="sync role")
+    touched = {key.split("|")[0] for call in sent for key in call["keys"]}
+    with_role = {opportunity for _, opportunity, _ in before}
+    # What stands at the very moment of either bookmark comes again.
+    assert set(changed) & with_role <= touched
+    assert len(touched - set(changed)) <= 2
+    assert parts_by_address(destination) == before
 
 
 def test_the_state_that_goes_out_last_is_the_taps_own(pair, source):
