@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import typing as t
 
-from target_marketo_opps.mapping.near_names import listed
+from marketo_opps.near_names import listed
 from target_marketo_opps.mapping.stream_notes import StreamNotes
 from target_marketo_opps.stream_maps import unmatched
 

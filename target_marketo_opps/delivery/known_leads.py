@@ -5,8 +5,8 @@ from __future__ import annotations
 import typing as t
 from collections import defaultdict
 
+from marketo_opps.private_database import CACHE_BYTES, private_database
 from target_marketo_opps.delivery.lead_choice import TOO_MANY, Verdict, chosen, folded
-from target_marketo_opps.delivery.private_database import CACHE_BYTES, private_database
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

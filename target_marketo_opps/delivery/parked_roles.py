@@ -6,8 +6,8 @@ import typing as t
 from dataclasses import dataclass
 
 from marketo_opps import Reason
+from marketo_opps.private_database import CACHE_BYTES, private_database
 from target_marketo_opps.delivery.batches import OutboundRecord
-from target_marketo_opps.delivery.private_database import CACHE_BYTES, private_database
 from target_marketo_opps.json_lines import decode, encode
 
 if t.TYPE_CHECKING:

@@ -7,8 +7,8 @@ import typing as t
 from collections import Counter
 
 from marketo_opps.keys import comparable_name
+from marketo_opps.near_names import near_names, or_near
 from target_marketo_opps.errors import UnwritableStreamError
-from target_marketo_opps.mapping.near_names import near_names, or_near
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping

@@ -9,11 +9,11 @@ from marketo_opps import FieldDescription, Reason
 from marketo_opps.field_writers import writer
 from marketo_opps.fields import CREATED_AT, EXTERNAL_ID, MARKETO_GUID, UPDATED_AT
 from marketo_opps.keys import comparable_name
+from marketo_opps.near_names import listed
 from target_marketo_opps.errors import UnwritableStreamError
 from target_marketo_opps.mapping.field_map import FieldMap, key_advice
 from target_marketo_opps.mapping.keys import key_fields, trimming
 from target_marketo_opps.mapping.mapped_record import INVALID_DATA
-from target_marketo_opps.mapping.near_names import listed
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable

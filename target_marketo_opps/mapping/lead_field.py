@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typing as t
 
+from marketo_opps.near_names import or_near
 from target_marketo_opps.errors import UnwritableStreamError
-from target_marketo_opps.mapping.near_names import or_near
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection

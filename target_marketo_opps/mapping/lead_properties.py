@@ -8,9 +8,9 @@ from dataclasses import replace
 from marketo_opps import Reason, is_valid_filter_value
 from marketo_opps.fields import LEAD_ID
 from marketo_opps.keys import comparable_name, lookup_text
+from marketo_opps.near_names import listed
 from marketo_opps.numbers import is_missing_number
 from target_marketo_opps.mapping.mapped_record import INVALID_DATA, MISSING_VALUE
-from target_marketo_opps.mapping.near_names import listed
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

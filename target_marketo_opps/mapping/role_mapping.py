@@ -5,11 +5,11 @@ from __future__ import annotations
 import typing as t
 
 from marketo_opps.fields import EXTERNAL_ID, LEAD_ID
+from marketo_opps.near_names import listed
 from target_marketo_opps.errors import UnwritableStreamError
 from target_marketo_opps.mapping.field_map import FieldMap
 from target_marketo_opps.mapping.lead_properties import read_lookup_value, without_lead_id
 from target_marketo_opps.mapping.mapped_record import RecordError
-from target_marketo_opps.mapping.near_names import listed
 from target_marketo_opps.mapping.record_mapping import RecordMapping
 
 if t.TYPE_CHECKING:

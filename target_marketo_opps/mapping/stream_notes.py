@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from target_marketo_opps.mapping.near_names import listed, or_near
+from marketo_opps.near_names import listed, or_near
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
