@@ -10,7 +10,7 @@ from functools import partial
 
 from instances import Instance, data_calls
 from measure import run
-from workshop import held
+from workshop import address, held
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,6 +20,8 @@ if t.TYPE_CHECKING:
 
 SALES_PERSON, OTHER_DATA = "718", "1003"
 _CALL_RECORDS = 300
+_LEADS_A_ROLE = 0.4
+_LEADS_A_TIME = 10_000
 _BODY_BYTES = 1_000_000
 _TEXT_BYTES = 30_000
 _KNOWN_PERSON = "known"
@@ -44,6 +46,7 @@ def measure_calls(
     jobs: dict[str, list[Callable[[], Told]]] = {
         "known_ids": [partial(_known_ids, workshop, count) for count in sizes],
         "upserts": [partial(_upserts, workshop, count) for count in sizes],
+        "roles_by_address": [partial(_roles_by_address, workshop, count) for count in sizes],
         "long_texts": [partial(_long_texts, workshop)],
         "bad_records": [
             *(partial(_bad_sales_persons, workshop, bad, persons=bad) for bad in bad_counts),
@@ -68,6 +71,28 @@ def _upserts(workshop: Workshop, count: int) -> Told:
         run(workshop.target(destination), stdin=workshop.lines(count))
         made = len(destination.calls())
     return {"records": count, "calls": made, "allowed": math.ceil(count / _CALL_RECORDS) + 1}
+
+
+def _roles_by_address(workshop: Workshop, count: int) -> Told:
+    """Roles that name their lead by its address; a lead has two or three of them."""
+    leads = math.ceil(count * _LEADS_A_ROLE)
+    with Instance(*held(count)) as destination:
+        _add_leads(destination, leads)
+        lines = workshop.role_lines(destination, count, leads)
+        settings = {"stream_objects": {"roles": "opportunity_roles"}, "lead_lookup_field": "email"}
+        run(workshop.target(destination, **settings), stdin=lines)
+        made = destination.calls()
+        roles = destination.control("status")["counts"]["roles"]
+    # Besides: what describes roles, and says by which fields leads are found.
+    allowed = math.ceil(leads / _CALL_RECORDS) + math.ceil(count / _CALL_RECORDS) + 2
+    return {"records": roles, "leads": leads, "calls": len(made), "allowed": allowed}
+
+
+def _add_leads(destination: Instance, count: int) -> None:
+    for start in range(0, count, _LEADS_A_TIME):
+        numbers = range(start, min(count, start + _LEADS_A_TIME))
+        records = [{"email": address(number)} for number in numbers]
+        destination.control("leads", {"records": records})
 
 
 def _long_texts(workshop: Workshop) -> Told:

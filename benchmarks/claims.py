@@ -85,5 +85,8 @@ def _calls(results: Results) -> Iterator[Claim]:
         for entry in told[what]:
             name = f"calls for {entry['records']} {what.replace('_', ' ')}"
             yield Claim(name, entry["calls"], entry["allowed"])
+    for entry in told["roles_by_address"]:
+        name = f"calls for {entry['records']} roles of {entry['leads']} leads by address"
+        yield Claim(name, entry["calls"], entry["allowed"])
     for entry in told["long_texts"]:
         yield Claim("calls for records of 30 KB", entry["calls"], entry["optimum"] + 1)

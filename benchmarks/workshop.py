@@ -29,6 +29,11 @@ def script(name: str, *arguments: object) -> Command:
     return [sys.executable, str(HERE / f"{name}.py"), *map(str, arguments)]
 
 
+def address(number: int) -> str:
+    """The e-mail address of a lead."""
+    return f"lead-{number}@example.com"
+
+
 class Workshop:
     """A directory with what the commands read, made once each.
 
@@ -87,6 +92,21 @@ class Workshop:
         path = self.directory / f"lines-{count}.singer"
         if not path.exists():
             run(script("lines", self.base, count), stdout=path)
+        return path
+
+    def role_lines(self, destination: Instance, count: int, leads: int) -> Path:
+        """A Singer file of so many roles, one of each opportunity, by the addresses of leads."""
+        path = self.directory / f"roles-{count}.singer"
+        names = ("externalOpportunityId", "lead_email", "role")
+        schema = {"properties": {name: {} for name in names}}
+        ids = self.values(destination, count).read_text(encoding="utf-8").splitlines()
+        with path.open("w", encoding="utf-8") as file:
+            message = {"type": "SCHEMA", "stream": "roles", "schema": schema, "key_properties": []}
+            file.write(json.dumps(message) + "\n")
+            for number, each in enumerate(ids):
+                record = dict(zip(names, (each, address(number % leads), "Buyer"), strict=True))
+                line = {"type": "RECORD", "stream": "roles", "record": record}
+                file.write(json.dumps(line) + "\n")
         return path
 
     def _write_catalog(self, source: Instance) -> None:

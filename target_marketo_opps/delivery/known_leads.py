@@ -21,8 +21,8 @@ CREATE TABLE verdicts (
     matches INTEGER NOT NULL
 ) WITHOUT ROWID;
 """
-_ANY_SPELLING = "\0"
-"""Before a folded value: what goes for those spellings of it that have no lead of their own."""
+_ANY_SPELLING = ","
+"""Before a folded value, for no value holds it: what goes for spellings that no lead has."""
 
 
 class KnownLeads:

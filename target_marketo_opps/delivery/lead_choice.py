@@ -20,7 +20,8 @@ SEVERAL_MATCH = "1007"
 TOO_MANY = 1_001
 """Stands for the number of leads with a value where Marketo does not tell them: over 1,000."""
 
-_BIGGEST_ID = 2**63 - 1
+_MOST_DIGITS = 18
+"""More than any id of a lead has; as many as a database takes for sure."""
 
 
 class FoundLead(t.NamedTuple):
@@ -92,7 +93,8 @@ def found_leads(records: Iterable[Record], field: str) -> list[FoundLead]:
 def _found_lead(record: Record, field: str) -> FoundLead | None:
     lead_id, value = lookup_text(record.get("id")), lookup_text(record.get(field))
     # Numbers come as texts now and then.
-    if not (lead_id.isascii() and lead_id.isdigit()) or int(lead_id) > _BIGGEST_ID or not value:
+    is_number = lead_id.isascii() and lead_id.isdigit() and len(lead_id) <= _MOST_DIGITS
+    if not is_number or not value:
         return None
     return FoundLead(int(lead_id), _moment(record.get(CREATED_AT)), value)
 

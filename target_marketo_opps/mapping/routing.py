@@ -84,7 +84,8 @@ def log_ignored(stream: str, logger: logging.Logger) -> None:
         logger.warning(
             "Stream 'opportunity_roles' is ignored: a lead id belongs to one Marketo instance, and "
             "written into another it would tie opportunities to strangers. To write roles, set "
-            'stream_objects to {"opportunity_roles": "opportunity_roles"}.',
+            'stream_objects to {"opportunity_roles": "opportunity_roles"}; with lead_lookup_field '
+            "they find their lead in the instance that is written to.",
         )
     else:
         logger.info(

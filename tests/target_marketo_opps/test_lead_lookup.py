@@ -348,3 +348,60 @@ def test_roles_fill_their_calls_and_lookups_theirs(sandbox, singer):
     assert operations.count("sync role") == 10
     # A token, and what describes opportunities, roles and leads.
     assert len(operations) == 4 + 10 + 1 + 3
+
+
+@pytest.mark.parametrize(
+    ("fault", "many", "roles"),
+    [
+        ({"each": {"id": "1"}}, "reject", [("a", 1)]),
+        ({"each": {"createdAt": None}}, "reject", [("a", 1)]),
+        ({"each": {"createdAt": {"at": 5}}}, "newest", [("a", 1)]),
+        ({"each": {"email": "ANN@EXAMPLE.COM"}}, "reject", [("a", 1)]),
+        ({"each": {"id": None}}, "reject", []),
+        ({"each": {"id": ["1"]}}, "reject", []),
+        ({"each": {"email": None}}, "reject", []),
+        ({"each": {"email": {"a": 1}}}, "reject", []),
+        ({"each": {"email": "somebody@else"}}, "oldest", []),
+        ({"merge": {"moreResult": None, "nextPageToken": None}}, "reject", [("a", 1)]),
+        ({"merge": {"result": []}}, "reject", []),
+    ],
+)
+def test_an_odd_answer_to_a_lookup_finds_the_lead_or_rejects(sandbox, singer, fault, many, roles):
+    sandbox.fault("patch", operation=LOOKUPS, times=1, **fault)
+    messages = [singer.opportunity("a"), role(singer, "ann@example.com"), singer.state(1)]
+    ended = run(singer, sandbox, *messages, lead_lookup_many=many, max_rejects=1).succeeded()
+    assert leads_of_roles(sandbox) == roles
+    assert ended.states == [1]
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        ({"merge": {"result": ["ann"]}}, "with a record that is no object"),
+        ({"merge": {"moreResult": True, "nextPageToken": None}}, "more to come and no page token"),
+    ],
+)
+def test_an_answer_that_cannot_be_read_ends_the_run(sandbox, singer, fault, sentence):
+    sandbox.fault("patch", operation=LOOKUPS, **fault)
+    messages = [singer.opportunity("a"), role(singer, "ann@example.com"), singer.state(1)]
+    ended = run(singer, sandbox, *messages)
+    assert sentence in str(ended.error)
+    assert ended.states == []
+    assert "not delivered" in ended.closing
+
+
+def test_where_marketo_does_not_tell_what_is_searchable_the_fields_decide(sandbox, singer):
+    sandbox.fault(610, operation="describe_leads2")
+    messages = [singer.opportunity("a"), role(singer, "ann@example.com")]
+    run(singer, sandbox, *messages).succeeded()
+    assert leads_of_roles(sandbox) == [("a", 1)]
+
+
+@pytest.mark.parametrize("dialect", ["tokens-only", "full-envelope"])
+def test_lookups_read_all_pages_in_any_dialect(marketo_sandbox_factory, singer, dialect):
+    sandbox = marketo_sandbox_factory(dialects=frozenset([dialect]), short_pages=0.5)
+    addresses = [f"u{number}@example.com" for number in range(700)]
+    sandbox.instance.add_lead_records([{"email": each} for each in addresses])
+    messages = [singer.opportunity("a"), *(role(singer, each) for each in addresses)]
+    run(singer, sandbox, *messages).succeeded()
+    assert len({lead for _, lead in leads_of_roles(sandbox)}) == 700

@@ -42,7 +42,7 @@ def test_a_lead_is_read_however_marketo_writes_its_id():
     ]
 
 
-@pytest.mark.parametrize("number", [None, "", "x", 1.5, -1, True, "²", 2**64])
+@pytest.mark.parametrize("number", [None, "", "x", 1.5, -1, True, "²", 2**64, "9" * 9_999])
 def test_a_lead_without_an_id_is_of_no_use(number):
     assert found_leads([lead(number, "a")], "email") == []
 
