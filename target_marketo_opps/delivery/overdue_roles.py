@@ -18,6 +18,9 @@ if t.TYPE_CHECKING:
     from target_marketo_opps.delivery.step_aside import StepAside
     from target_marketo_opps.state.state_release import StateRelease
 
+_REST = 0.1
+"""The part of patience until roles are looked through again when no more are due."""
+
 _Found = t.Sequence[str | None]
 
 
@@ -50,6 +53,7 @@ class OverdueRoles:
         self._clock = clock
         self._patience_seconds = patience_seconds
         self._is_asking = False
+        self._again_at = 0.0
 
     def ask(self, take_found: Callable[[Iterable[str | None]], None]) -> None:
         """Ask for the next opportunities, if some are due.
@@ -62,9 +66,14 @@ class OverdueRoles:
         if roles is None or until < 0 or self._is_asking:
             return
         now = self._clock()
+        if now < self._again_at:
+            return
         ids = roles.opportunities_to_ask_for(
             MAX_BATCH_RECORDS, until=until, asked_before=now - self._patience_seconds, now=now
         )
+        if len(ids) < MAX_BATCH_RECORDS:
+            # All roles have been looked through, which takes long where there are many.
+            self._again_at = now + self._patience_seconds * _REST
         if ids:
             self._is_asking = True
             self._calls.start(self._find, ids, lambda found: self._take(found, take_found))

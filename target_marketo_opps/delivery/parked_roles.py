@@ -63,6 +63,7 @@ class ParkedRoles:
 
     def __init__(self, *, cache_bytes: int = CACHE_BYTES) -> None:
         self._count = 0
+        self._asked_for_until = b""
         self._target: BatchTarget | None = None
         self._database = private_database(_SCHEMA, cache_bytes=cache_bytes)
 
@@ -127,10 +128,13 @@ class ParkedRoles:
             now: the moment, by the same clock.
         """
         rows = self._database.execute(
-            "SELECT opportunity, body FROM roles WHERE checkpoint <= ? AND asked_at <= ?"
-            " GROUP BY opportunity LIMIT ?",
-            (until, asked_before, count),
+            "SELECT opportunity, body FROM roles"
+            " WHERE opportunity > ? AND checkpoint <= ? AND asked_at <= ?"
+            " GROUP BY opportunity ORDER BY opportunity LIMIT ?",
+            (self._asked_for_until, until, asked_before, count),
         ).fetchall()
+        # So that the next ones are found without a look at those before them.
+        self._asked_for_until = rows[-1][0] if len(rows) == count else b""
         self._database.executemany(
             "UPDATE roles SET asked_at = ? WHERE opportunity = ?", [(now, row[0]) for row in rows]
         )

@@ -79,3 +79,14 @@ def test_opportunities_are_asked_for_once_in_a_while(roles):
     assert due(1299) == []
     assert len(due(1300, count=1)) == 1
     assert len(due(1301)) == 1
+
+
+def test_all_opportunities_are_asked_for_though_each_call_takes_few(roles):
+    for name in "abcdefg":
+        roles.add(role(name, 1))
+        roles.add(role(name, 2))
+    asked = [
+        roles.opportunities_to_ask_for(3, until=0, asked_before=700, now=1000) for _ in range(4)
+    ]
+    assert [len(each) for each in asked] == [3, 3, 1, 0]
+    assert sorted(name for each in asked for name in each) == list("abcdefg")
