@@ -93,10 +93,10 @@ def logged(lines):
         logger.setLevel(level)
 
 
-def run_target(sandbox, messages, run_options=None, **settings) -> Run:
+def run_target(sandbox, messages, run_options=None, *, out=None, **settings) -> Run:
     """Run the target in this process; `messages` are bytes, or dicts and lines of bytes."""
     content = messages if isinstance(messages, bytes) else encode(messages)
-    run, out = Run(), io.StringIO()
+    run, out = Run(), out or io.StringIO()
     with logged(run.log), contextlib.redirect_stdout(out):
         target = TargetMarketoOpps(config={**sandbox.credentials, **settings})
         target.shutdown = ShutdownSignal()

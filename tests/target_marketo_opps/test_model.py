@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import io
 import itertools
 import json
 import re
@@ -25,8 +27,9 @@ DELETED = {"_sdc_deleted_at": "2026-01-01T00:00:00Z"}
 class Model:
     """What an instance holds when every record has been sent in turn, and what became of each."""
 
-    def __init__(self, messages, action, lead_of=None):
-        self.stored, self.outcomes, self.lead_of = {DEALS: {}, ROLES: {}}, {}, lead_of
+    def __init__(self, messages, action, lead_of=None, stored=None):
+        self.stored, self.outcomes = stored or {DEALS: {}, ROLES: {}}, {}
+        self.lead_of = lead_of
         self.messages, self.action, self.came, self.aside = messages, action, set(), {}
         for number in range(len(messages)):
             self.send(number)
@@ -159,6 +162,23 @@ def run(singer, fake, records, *, states=(), batch=300, **chosen):
     )
 
 
+class Witness(io.StringIO):
+    """Standard output that sees, with every STATE, what the instance holds at that moment."""
+
+    def __init__(self, fake, done):
+        super().__init__()
+        self.fake, self.done, self.seen = fake, done, []
+
+    def write(self, line):
+        with self.fake.lock:
+            self.seen.append((self.done + json.loads(line), copy.deepcopy(content(self.fake))))
+        return super().write(line)
+
+
+def content(fake):
+    return {stream: fake.stored[obj] for stream, obj in OBJECTS.items()}
+
+
 def counted(closing):
     """The outcomes that a closing line tells."""
     return Counter(
@@ -200,7 +220,7 @@ def test_a_run_equals_the_records_sent_in_turn(tmp_path, singer, case, action):
     ended = run(singer, fake, rejects_path=str(path), action=action, **case)
     model = Model(records, action)
     outcomes = model.outcomes
-    assert {DEALS: fake.stored[OBJECTS[DEALS]], ROLES: fake.stored[OBJECTS[ROLES]]} == model.stored
+    assert content(fake) == model.stored
     told = Counter((records[number][0], kind) for number, kind in outcomes.items())
     assert counted(ended.succeeded().closing) == told
     rejects = [json.loads(line)["record"] for line in path.read_text().splitlines()]
@@ -213,27 +233,34 @@ def test_a_run_equals_the_records_sent_in_turn(tmp_path, singer, case, action):
 @PATIENT
 @given(
     cases(),
-    st.lists(st.integers(0, 12), max_size=3),
-    st.booleans(),
+    st.fixed_dictionaries(
+        {"fails_at": st.lists(st.integers(0, 12), max_size=3), "after": st.booleans()}
+    ),
     st.sampled_from([0, 1, 3, -1]),
+    st.booleans(),
 )
 def test_cut_off_and_replayed_from_its_last_state_a_run_equals_them_too(
-    singer, case, fails_at, after, max_rejects
+    singer, case, faults, max_rejects, roles_first
 ):
     # Deletes aside: what a role's opportunity was when it came cannot be brought back.
     case["records"] = [one for one in case["records"] if not DELETED.items() <= one[1].items()]
     hosts = [(DEALS, {"externalOpportunityId": key, "name": "n"}) for key in "abc"]
-    records = [*hosts, *case["records"]]
-    fake, done, attempts = FakeMarketo(fails_at=fails_at, after=after), 0, 0
+    records = [*case["records"], *hosts] if roles_first else [*hosts, *case["records"]]
+    fake, seen, done, attempts = FakeMarketo(**faults), [], 0, 0
     while done < len(records):
-        ended = run(singer, fake, **rest_of(case, records, done), max_rejects=max_rejects)
+        out = Witness(fake, done)
+        ended = run(singer, fake, **rest_of(case, records, done), max_rejects=max_rejects, out=out)
         assert ended.states == sorted(ended.states)
         done += ended.states[-1] if ended.states else 0
+        seen += out.seen
         attempts += 1
         max_rejects = -1 if attempts > 4 else max_rejects
         assert attempts < 12
-    stored = Model(records, "createOrUpdate").stored
-    assert {DEALS: fake.stored[OBJECTS[DEALS]], ROLES: fake.stored[OBJECTS[ROLES]]} == stored
+    whole = Model(records, "createOrUpdate").stored
+    assert content(fake) == whole
+    # Killed right after any STATE, and replayed from it.
+    for number, held in seen:
+        assert Model(records[number:], "createOrUpdate", stored=held).stored == whole
 
 
 def rest_of(case, records, done):
