@@ -1,7 +1,7 @@
 """Measures everything, writes results.json and the plot, and holds the claims to the figures.
 
-`bench.py [--size tiny|bench|full] [--results FILE] [--plot FILE]`; ends with 1 when a claim does
-not hold. The README's tables are made of results.json, by `make docs`.
+`bench.py [--size tiny|bench|full] [--only PART ...] [--results FILE] [--plot FILE]`; ends with 1
+when a claim does not hold. The README's tables are made of results.json, by `make docs`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from cpu import measure_cpu
 from memory import measure_memory
 from plot import draw
 from report import RESULTS
+from waiting import measure_waiting
 from walls import measure_walls
 from workshop import Workshop
 
@@ -42,6 +43,8 @@ class Size:
         memory_records: the same.
         call_records: for counting calls.
         bad_records: how many of the 300 of one call.
+        versions: of one deal.
+        deals: before which ten roles each are written.
     """
 
     repeats: int
@@ -50,6 +53,8 @@ class Size:
     memory_records: tuple[int, int]
     call_records: tuple[int, ...]
     bad_records: tuple[int, ...] = (0, 1, 15, 300)
+    versions: int = 10_000
+    deals: int = 2_000
 
 
 SIZES = {
@@ -60,6 +65,8 @@ SIZES = {
         memory_records=(300, 600),
         call_records=(301,),
         bad_records=(1,),
+        versions=600,
+        deals=60,
     ),
     "bench": Size(
         repeats=3,
@@ -79,30 +86,39 @@ SIZES = {
 }
 
 
+PARTS = ("cpu", "memory", "calls", "waiting", "walls")
+"""Those that want a quiet machine come first, those that wait most of the time last."""
+
+
 def main(arguments: list[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
+    kept = json.loads(asked.results.read_bytes()) if asked.only else {}
+    if kept.get("size", asked.size) != asked.size:
+        sys.exit(f"the other figures in {asked.results.name} are of --size {kept['size']}")
     with tempfile.TemporaryDirectory(prefix="marketo-opps-bench-") as directory:
-        results = measure(asked.size, Path(directory))
+        results = kept | measure(asked.size, Path(directory), asked.only)
     asked.results.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     draw(results, asked.plot)
     return _hold(results)
 
 
-def measure(size_name: str, directory: Path) -> dict[str, t.Any]:
-    """All figures of one run."""
+def measure(size_name: str, directory: Path, only: list[str] | None = None) -> dict[str, t.Any]:
+    """All figures of one run, or those of some parts alone."""
     size = SIZES[size_name]
     workshop = Workshop(directory)
-    results: dict[str, t.Any] = {"size": size_name, "machine": _machine(), "repeats": size.repeats}
-    # Those that want a quiet machine come first, those that wait most of the time last.
+    results: dict[str, t.Any] = {}
+    if only is None:
+        results = {"size": size_name, "machine": _machine(), "repeats": size.repeats}
     parts: dict[str, t.Callable[[], t.Any]] = {
         "cpu": lambda: measure_cpu(workshop, *size.cpu_records, size.repeats),
         "memory": lambda: measure_memory(workshop, *size.memory_records, size.repeats),
         "calls": lambda: measure_calls(workshop, size.call_records, size.bad_records),
+        "waiting": lambda: measure_waiting(workshop, size.versions, size.deals),
         "walls": lambda: measure_walls(workshop, size.wall_records, size.repeats),
     }
-    for name, part in parts.items():
+    for name in only or PARTS:
         began = time.monotonic()
-        results[name] = part()
+        results[name] = parts[name]()
         print(f"{name}: measured in {time.monotonic() - began:.0f} s", flush=True)
     return results
 
@@ -126,6 +142,7 @@ def _hold(results: dict[str, t.Any]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", choices=SIZES, default="bench")
+    parser.add_argument("--only", nargs="+", choices=PARTS, help="keep the other figures")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--plot", type=Path, default=PLOT)
     return parser

@@ -45,7 +45,13 @@ class Claim:
 
 def claims(results: Results) -> list[Claim]:
     """Every claim, held against the medians; refusals and calls against each run."""
-    return [*_walls(results), *_cpu(results), *_memory(results), *_calls(results)]
+    return [
+        *_walls(results),
+        *_cpu(results),
+        *_memory(results),
+        *_calls(results),
+        *_waiting(results),
+    ]
 
 
 def _walls(results: Results) -> Iterator[Claim]:
@@ -90,3 +96,10 @@ def _calls(results: Results) -> Iterator[Claim]:
         yield Claim(name, entry["calls"], entry["allowed"])
     for entry in told["long_texts"]:
         yield Claim("calls for records of 30 KB", entry["calls"], entry["optimum"] + 1)
+
+
+def _waiting(results: Results) -> Iterator[Claim]:
+    for case in results["waiting"]:
+        yield Claim(f"sync calls for {case['what']}", case["calls"], case["allowed"])
+        lost = case["good"] - case["delivered"]
+        yield Claim(f"good records that are not delivered of {case['what']}", lost, 0)

@@ -32,7 +32,7 @@ def tables(results: Results) -> str:
     )
     if any(lane["ended_by"] for lane in results["walls"]):
         head += " *Ended by* names the codes that kept a tool from moving all records."
-    parts = (_walls, _cpu, _memory, _calls, _bad_records)
+    parts = (_walls, _cpu, _memory, _calls, _bad_records, _waiting)
     return "\n\n".join([head, *(part(results) for part in parts)])
 
 
@@ -146,3 +146,12 @@ def _bad(entry: dict[str, t.Any]) -> str:
     persons = entry.get("sales_persons", 0)
     named = f", {persons} sales persons" if persons > 1 else ", one sales person" * persons
     return f"{entry['bad']} ({entry['code']}{named})"
+
+
+def _waiting(results: Results) -> str:
+    names = ("calls", "delivered", "rejected")
+    rows = [
+        [case["what"], *(f"{case[name]:,}" for name in names), case["before"]]
+        for case in results["waiting"]
+    ]
+    return _table(["records that wait", "sync calls", *names[1:], "the version before"], rows)

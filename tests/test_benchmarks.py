@@ -135,6 +135,34 @@ def test_one_bad_record_of_300_costs_no_other(results):
         assert (entry["bad"], entry["delivered"], entry["rejected"]) == (1, 299, 1)
 
 
+def test_records_that_wait_are_delivered_in_few_calls(results):
+    assert len(results["waiting"]) == 6
+    for case in results["waiting"]:
+        assert case["calls"] <= case["allowed"], case
+        assert case["delivered"] == case["good"], case
+    versions, one_bad, places, persons, all_bad, roles_first = results["waiting"]
+    assert (versions["rejected"], one_bad["rejected"], places["rejected"]) == (0, 1, 3)
+    assert (persons["rejected"], all_bad["delivered"], roles_first["rejected"]) == (25, 0, 0)
+
+
+def test_parts_can_be_measured_alone_and_the_other_figures_are_kept(results, tmp_path):
+    code = """
+import json, sys, bench
+bench.measure_waiting = lambda *_: ["anew"]
+bench.draw = bench._hold = lambda *_: 0
+bench.Workshop = lambda _: None
+print(bench.main(["--size", "tiny", "--only", "waiting", "--results", sys.argv[1]]))
+try:
+    bench.main(["--size", "full", "--only", "waiting", "--results", sys.argv[1]])
+except SystemExit as refused:
+    print(refused)
+"""
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(results))
+    assert "of --size tiny" in asked_of_benchmarks(code, path)
+    assert json.loads(path.read_text()) == {**results, "waiting": ["anew"]}
+
+
 def test_results_name_no_machine_path_or_user(results):
     text = json.dumps(results)
 
@@ -165,7 +193,7 @@ def test_the_tables_have_the_same_number_of_cells_in_every_row(results, tmp_path
         if part.startswith("|")
     ]
 
-    assert len(tables) == 5
+    assert len(tables) == 6
     for rows in tables:
         assert len({row.count("|") for row in rows}) == 1
 
