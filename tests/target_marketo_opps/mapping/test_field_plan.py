@@ -215,3 +215,26 @@ def test_a_property_that_cannot_be_updated_is_warned_of_late_too(make, told):
     for _ in range(2):
         assert body(mapping, fiscal="Q1") == {"externalOpportunityId": "K"}
     assert told() == ["Stream 'deals': Marketo says that 'fiscal' cannot be updated; left out."]
+
+
+class CountedName(str):
+    """A name that counts how often it is compared."""
+
+    __slots__ = ()
+    compared = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other):
+        CountedName.compared += 1
+        return str.__eq__(self, other)
+
+
+def test_thousands_of_unknown_names_are_not_each_searched_among_all(make):
+    count = 2_000
+    mapping = make(*(f"bogus{n}" for n in range(count)), unknown_fields="fail")
+    record = {CountedName(f"bogus{n}"): 1 for n in range(count)}
+    CountedName.compared = 0
+    with pytest.raises(RecordError) as refused:
+        mapping.map({**record, "externalOpportunityId": "K"})
+    assert len(refused.value.reasons) == count
+    assert CountedName.compared < 20 * count
