@@ -391,6 +391,31 @@ class MarketoClient:
         query = _lookup(filter_type, values, fields, batch_size)
         return self._read_page("/v1/leads.json", query, next_page_token, _READ_LEAD)
 
+    def list_members(
+        self,
+        list_id: int,
+        *,
+        fields: Sequence[str],
+        batch_size: int = MAX_BATCH_RECORDS,
+        next_page_token: str | None = None,
+    ) -> Page:
+        """Return one page of the leads of a static list: `GET /v1/lists/{id}/leads.json`.
+
+        Its `more` is None if Marketo does not say: `QueryPaging` decides whether to go on.
+
+        Args:
+            list_id: the list's number.
+            fields: REST names; without them Marketo would leave most fields out.
+            batch_size: leads a page, up to 300.
+            next_page_token: of the page before, with all else the same.
+
+        Raises:
+            PageTokenError: Marketo no longer takes `next_page_token`.
+        """
+        query = [("fields", ",".join(fields)), ("batchSize", str(batch_size))]
+        path = f"/v1/lists/{list_id}/leads.json"
+        return self._read_page(path, query, next_page_token, _READ_LEAD)
+
     # The activity log
 
     def activity_types(self) -> dict[str, int]:

@@ -1,8 +1,8 @@
 """`--test`: what this user may do, a line for each thing that the selected streams need.
 
 It also finds out what Marketo's pages leave open of an instance, within 25 calls in all: three for
-describes, one for the types of activities, six for each of three types, one for what pages carry,
-one for fields; and those that ask for the usage where there is a daily_call_limit.
+describes, one for a list, one for the types of activities, six for each of three types, one for
+what pages carry, one for fields; and those that ask for usage where there is a daily_call_limit.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from tap_marketo_opps.field_metadata import FIELDS
 from tap_marketo_opps.finding.activity_log import LEAD_ID, LOG_STREAMS
 from tap_marketo_opps.finding.activity_types import followed_types
 from tap_marketo_opps.finding.finders import OPPORTUNITIES, ROLES, filterable_fields
+from tap_marketo_opps.list_probe import probe_list
 from tap_marketo_opps.log_probe import PAGES, probe_log, since_kept
 
 if t.TYPE_CHECKING:
@@ -79,6 +80,7 @@ class Needs:
         streams: Names of those that are selected.
         by_leads: True if opportunities are found through leads.
         by_log: True if leads are found through the activity log.
+        lead_list: Number of the static list that they are found by; None where they are not.
         by_catalog: True if a catalog selects them; without one, a run describes roles first.
         lead_fields: True if roles carry fields of their leads.
     """
@@ -88,6 +90,7 @@ class Needs:
     by_log: bool
     by_catalog: bool
     lead_fields: bool
+    lead_list: int | None = None
 
     @property
     def pair(self) -> list[str]:
@@ -207,6 +210,9 @@ class ConnectionTest:
         if self.needs.lead_fields:
             describe = functools.partial(getattr, self.tap.descriptions, "lead_fields")
             self._is_well("reading leads", "lead_fields", describe)
+        if list_id := self.needs.lead_list:
+            read = functools.partial(probe_list, self.tap.client, list_id)
+            self._is_well(f"reading the static list {list_id}", "find_by lead_list", read)
 
     # The configuration
 

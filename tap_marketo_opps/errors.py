@@ -7,6 +7,7 @@ MarketoError
 └── NotResumableError         no later run succeeds unless settings or catalog are changed
     ├── NoRolesError          the instance has no roles
     ├── NoOpportunitiesError  a native CRM sync keeps opportunities to itself
+    ├── NoSuchListError       the instance has no static list of that number
     ├── UnknownFieldError     a stored catalog selects a field that is gone
     └── TooManyGoneError      more of the warehouse is gone than can be believed
 
@@ -88,6 +89,16 @@ class NoOpportunitiesError(NotResumableError):
 
     def __init__(self, error: CrmManagedError) -> None:
         super().__init__(str(error))
+
+
+class NoSuchListError(NotResumableError):
+    """The instance refuses the static list whose leads are to be swept."""
+
+    def __init__(self, error: ResponseError, list_id: int) -> None:
+        super().__init__(
+            f"{error.summary} lead_list_id is {list_id}: set it to the number of a static list of "
+            "this instance, as in the list's address in Marketo (ST1001A1 is 1001)."
+        )
 
 
 class UnknownFieldError(NotResumableError):

@@ -15,6 +15,7 @@ if t.TYPE_CHECKING:
 BY_FILTER = "filter"
 BY_ACTIVITIES = "activities"
 BY_LEAD_IDS = "lead_ids"
+BY_LEAD_LIST = "lead_list"
 BY_RECONCILE = "reconcile"
 
 RECONCILE_PATHS = {
@@ -31,13 +32,13 @@ LEAD_PREFIX = "lead_"
 TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
     "find_by": {
         "type": ["string", "null"],
-        "enum": [BY_FILTER, BY_ACTIVITIES, BY_LEAD_IDS, BY_RECONCILE, None],
+        "enum": [BY_FILTER, BY_ACTIVITIES, BY_LEAD_IDS, BY_LEAD_LIST, BY_RECONCILE, None],
         "title": "Find by",
         "description": (
             "How opportunities are found, for Marketo cannot list them: filter (values of a field "
-            "are given), activities (the activity log), lead_ids (a sweep of leads), reconcile "
-            "(what the warehouse has is looked up); default: filter if filter values are given, "
-            "else activities"
+            "are given), activities (the activity log), lead_ids (a sweep of leads), lead_list (a "
+            "sweep of the leads of a static list), reconcile (what the warehouse has is looked "
+            "up); default: filter if filter values are given, else activities"
         ),
     },
     "filter_type": {
@@ -81,6 +82,15 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
         "description": (
             "For lead_ids: a file of lead ids instead: a Smart List export as it is, or one lead "
             "id a line"
+        ),
+    },
+    "lead_list_id": {
+        "type": ["integer", "null"],
+        "minimum": 1,
+        "title": "Lead list",
+        "description": (
+            "For lead_list: the number of the static list whose leads are swept, as in its "
+            "address in Marketo (ST1001A1 is 1001)"
         ),
     },
     **{
@@ -185,7 +195,7 @@ def idle_settings(config: Mapping[str, t.Any]) -> list[str]:
 
     Who has chosen a way may well keep the settings of another.
     """
-    names = ("lead_id_from", "lead_id_to", "lead_ids_path")
+    names = ("lead_id_from", "lead_id_to", "lead_ids_path", "lead_list_id")
     return [] if config.get("find_by") else [name for name in names if config.get(name)]
 
 
@@ -211,6 +221,7 @@ def setting_conflicts(config: Mapping[str, t.Any]) -> list[str]:
     rules = {
         BY_FILTER: _filter_conflicts,
         BY_LEAD_IDS: _lead_conflicts,
+        BY_LEAD_LIST: _list_conflicts,
         BY_RECONCILE: _reconcile_conflicts,
     }.get(find_by(config))
     conflicts = rules(config) if rules else []
@@ -235,6 +246,11 @@ def _filter_conflicts(config: Mapping[str, t.Any]) -> list[str]:
         "find_by filter needs the values to look up: give filter_values or filter_values_path"
         + (", not both." if given else ".")
     ]
+
+
+def _list_conflicts(config: Mapping[str, t.Any]) -> list[str]:
+    has_list = config.get("lead_list_id") is not None
+    return [] if has_list else ["find_by lead_list needs lead_list_id."]
 
 
 def _lead_conflicts(config: Mapping[str, t.Any]) -> list[str]:

@@ -30,6 +30,7 @@ from tap_marketo_opps.schemas import keys_schema, with_deletion_mark
 from tap_marketo_opps.settings import (
     BY_ACTIVITIES,
     BY_FILTER,
+    BY_LEAD_LIST,
     CONFIG_SCHEMA,
     find_by,
     idle_settings,
@@ -91,7 +92,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
         """Return what is wrong with the settings; warn of those without effect."""
         if idle := idle_settings(settings):
             cls.logger.warning(
-                "%s: no effect without find_by lead_ids; opportunities are found by %s.",
+                "%s: no effect while find_by is not set; opportunities are found by %s.",
                 ", ".join(idle),
                 find_by(settings),
             )
@@ -258,6 +259,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
             by_log=way == BY_ACTIVITIES,
             by_catalog=self.input_catalog is not None,
             lead_fields=ROLES in streams and bool(lead_columns(self.config)),
+            lead_list=self.config.get("lead_list_id") if way == BY_LEAD_LIST else None,
         )
         return connection_test.ConnectionTest(self, needs, click.echo).run()
 

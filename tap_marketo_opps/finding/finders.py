@@ -26,6 +26,7 @@ if t.TYPE_CHECKING:
     from tap_marketo_opps.finding.activity_types import FollowedTypes
     from tap_marketo_opps.finding.key_sources import KeySource
     from tap_marketo_opps.finding.late_entries import LogOverlap
+    from tap_marketo_opps.finding.lead_list import LeadListReader
     from tap_marketo_opps.finding.newness import Sweep
     from tap_marketo_opps.finding.page_result import Key, PageResult
     from tap_marketo_opps.finding.resume_point import ResumePoint
@@ -33,7 +34,6 @@ if t.TYPE_CHECKING:
 
 OPPORTUNITIES = str(MarketoObject.OPPORTUNITIES)
 ROLES = str(MarketoObject.OPPORTUNITY_ROLES)
-
 
 Fields = t.Mapping[str, "Sequence[str]"]
 """Streams to their selected fields; a stream that is missing is not wanted."""
@@ -51,7 +51,7 @@ class StagePlan:
         lookups: The stages after it.
     """
 
-    source: KeyScan | ActivityLogReader
+    source: KeyScan | ActivityLogReader | LeadListReader
     lookups: Sequence[WaitingStage]
 
 
@@ -98,8 +98,8 @@ class FilterFinder:
         self, client: MarketoClient, batch_size: int, fields: Fields, resumes: Resumes
     ) -> StagePlan:
         """Return stages for opportunities by the values, and roles by their opportunities."""
-        key_field, at = self._key_field, _any(resumes).at
-        roles = _roles_query(client, EXTERNAL_ID, batch_size, fields)
+        key_field, at = self._key_field, any_resume(resumes).at
+        roles = roles_query(client, EXTERNAL_ID, batch_size, fields)
         if OPPORTUNITIES not in fields and key_field == EXTERNAL_ID:
             return StagePlan(
                 KeyScan(roles, ROLES, key_field, self._source, noun="value", at=at), ()
@@ -126,8 +126,6 @@ class LeadFinder:
         swept_before: Labels of the bookmarks' own runs; leads beyond the range of any of them are
             new to us, so what they lead to is emitted regardless of its age.
 
-    Attributes:
-        made_at: When the leads were listed, where they are: of later ones nothing is known.
     """
 
     def __init__(self, source: KeySource, swept_before: Iterable[str] = ()) -> None:
@@ -145,15 +143,15 @@ class LeadFinder:
     ) -> StagePlan:
         """Return stages for roles by lead, and opportunities by role."""
         source = KeyScan(
-            _roles_query(client, LEAD_ID, batch_size, fields),
+            roles_query(client, LEAD_ID, batch_size, fields),
             ROLES,
             LEAD_ID,
             self._source,
             noun="lead",
             emit_regardless_of_age=self.is_of_new_lead if self._swept_before else never_force,
-            at=_any(resumes).at,
+            at=any_resume(resumes).at,
         )
-        return StagePlan(source, _opportunities_by_role(client, batch_size, fields, resumes))
+        return StagePlan(source, opportunities_by_role(client, batch_size, fields, resumes))
 
     def is_of_new_lead(self, role: Record) -> bool:
         """Return True if a range that was swept before does not hold the role's lead."""
@@ -191,7 +189,7 @@ class ActivityFinder:
             return StagePlan(self._log(client, batch_size, resumes, pending, by_lead=False), ())
         log = self._log(client, batch_size, resumes, pending, by_lead=True)
         roles = LookupStage(
-            _roles_query(client, LEAD_ID, batch_size, fields),
+            roles_query(client, LEAD_ID, batch_size, fields),
             ROLES,
             LEAD_ID,
             lambda result: result.keys,
@@ -199,7 +197,7 @@ class ActivityFinder:
             emit_regardless_of_age=self._never_swept,
             pending=pending,
         )
-        opportunities = _opportunities_by_role(client, batch_size, fields, resumes, pending)
+        opportunities = opportunities_by_role(client, batch_size, fields, resumes, pending)
         return StagePlan(log, [roles, *opportunities])
 
     def _log(
@@ -211,7 +209,7 @@ class ActivityFinder:
         *,
         by_lead: bool,
     ) -> ActivityLogReader:
-        resume, types = _any(resumes), self._types()
+        resume, types = any_resume(resumes), self._types()
         merges = types.merges if by_lead else ()
         return ActivityLogReader(
             client,
@@ -233,7 +231,7 @@ def filterable_fields(description: ObjectDescription) -> list[str]:
     return [*FILTER_ALIASES, *alone]
 
 
-def _any(resumes: Resumes) -> ResumePoint:
+def any_resume(resumes: Resumes) -> ResumePoint:
     """Return one of the resume points, for what all of them have in common."""
     return next(iter(resumes.values()))
 
@@ -243,9 +241,10 @@ def _asked(fields: Fields, stream: str, *needed: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*fields.get(stream, ()), *needed)))
 
 
-def _roles_query(
+def roles_query(
     client: MarketoClient, key_field: str, batch_size: int, fields: Fields
 ) -> Callable[..., Page]:
+    """Return a query of the roles' selected fields by one of them."""
     asked = _asked(fields, ROLES, EXTERNAL_ID, LEAD_ID, UPDATED_AT)
     return _query(client, MarketoObject.OPPORTUNITY_ROLES, key_field, asked, batch_size)
 
@@ -258,13 +257,14 @@ def _query(
     )
 
 
-def _opportunities_by_role(
+def opportunities_by_role(
     client: MarketoClient,
     batch_size: int,
     fields: Fields,
     resumes: Resumes,
     pending: PendingKeys | None = None,
 ) -> Sequence[LookupStage]:
+    """Return the stage that looks up what roles name, if that is wanted."""
     if OPPORTUNITIES not in fields:
         return ()
     asked = _asked(fields, OPPORTUNITIES, EXTERNAL_ID, UPDATED_AT)

@@ -1,4 +1,4 @@
-"""Lead ids as text: in files, and ranges of them in bookmarks: `lead_ids 1-2000`."""
+"""Lead ids as text: in files, and in bookmarks: `lead_ids 1-2000`, `lead_list 1001`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from marketo_opps.field_types import whole_number
 
 LABEL_SEPARATOR = ", "
+_LIST = "lead_list "
 _LABEL = re.compile(r"lead_ids ([0-9]{1,18})-([0-9]{1,18})")
 
 
@@ -18,6 +19,16 @@ def range_digest(first: int, last: int) -> str:
 def leads_label(digest: str) -> str:
     """Return the name of the lead ids of a source in bookmarks; of a range it can be read."""
     return f"lead_ids {digest}"
+
+
+def list_label(list_id: int) -> str:
+    """Return the name of the leads of a static list in bookmarks."""
+    return f"{_LIST}{list_id}"
+
+
+def is_list_label(label: str) -> bool:
+    """Return True if a label names a static list, whose leads may be others by now."""
+    return label.startswith(_LIST)
 
 
 def lead_range(label: str | None) -> range:

@@ -44,6 +44,12 @@ def is_place_in_log(at: Position, end: str) -> bool:
     return is_place and are_encoded_keys(at.get("keys"))
 
 
+def is_place_in_list(at: Position) -> bool:
+    """Return True for a place in a list of leads in Marketo, whatever its length."""
+    is_place = "token" in at and _is_token(at["token"]) and _is_count(at.get("done"))
+    return is_place and are_encoded_keys(at.get("keys"))
+
+
 def _is_half_read(chunk: t.Any, end: int) -> bool:
     """Return True for a chunk's beginning, which lies before the end, and its page token."""
     match chunk:

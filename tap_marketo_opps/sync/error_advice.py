@@ -17,6 +17,7 @@ from marketo_opps import (
 from tap_marketo_opps.errors import (
     NoOpportunitiesError,
     NoRolesError,
+    NoSuchListError,
     NotResumableError,
     UnknownFieldError,
 )
@@ -26,6 +27,7 @@ from tap_marketo_opps.finding.finders import (
     FilterFinder,
     filterable_fields,
 )
+from tap_marketo_opps.finding.list_finder import LeadListFinder
 from tap_marketo_opps.settings import LEAD_PREFIX
 
 if t.TYPE_CHECKING:
@@ -36,6 +38,7 @@ if t.TYPE_CHECKING:
 
 _NO_SUCH_FIELD = "1006"
 _NO_SUCH_RESOURCE = "610"
+_LISTS_PATH = "/v1/lists/"
 _LEADS_PATH = "/v1/leads.json"
 _NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
@@ -62,8 +65,19 @@ def with_advice(
     refused = isinstance(error, CrmManagedError | RequestRefusedError | DataError)
     if not refused or not isinstance(error, ResponseError):
         return error
+    if isinstance(finder, LeadListFinder) and _LISTS_PATH in error.call:
+        return NoSuchListError(error, finder.list_id)
+    return _of_objects(error, client, finder, fields) or error
+
+
+def _of_objects(
+    error: ResponseError,
+    client: MarketoClient,
+    finder: Finder | None,
+    fields: Mapping[str, Sequence[str]],
+) -> MarketoError | None:
     if _LEADS_PATH in error.call:
-        return _unknown_lead_field(error, fields.get(ROLES, ())) or error
+        return _unknown_lead_field(error, fields.get(ROLES, ()))
     of_roles = MarketoObject.OPPORTUNITY_ROLES.path in error.call
     if of_roles and _is_roles_unavailable(error):
         return NoRolesError(error)
@@ -73,7 +87,7 @@ def with_advice(
         unfilterable = _explain_filter_type(client, finder.filter_type)
         if unfilterable:
             return unfilterable
-    return _unknown_field(error, fields.get(ROLES if of_roles else OPPORTUNITIES, ())) or error
+    return _unknown_field(error, fields.get(ROLES if of_roles else OPPORTUNITIES, ()))
 
 
 def filter_type_error(filter_type: str, filterable: Sequence[str]) -> SettingsError:

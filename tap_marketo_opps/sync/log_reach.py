@@ -26,7 +26,7 @@ def hand_over_note(made_at: str | None, began: str) -> str | None:
         return None
     return (
         f"Once this sweep is finished, find_by activities goes on from "
-        f"{hand_over_from(made_at, began)}, for of leads that came later the file knows nothing."
+        f"{hand_over_from(made_at, began)}, for of leads that were listed later it knows nothing."
     )
 
 

@@ -6,7 +6,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from marketo_opps import SettingsError
-from tap_marketo_opps.finding.lead_ranges import lead_range
+from tap_marketo_opps.finding.lead_ranges import is_list_label, lead_range
 from tap_marketo_opps.finding.newness import emit_since
 from tap_marketo_opps.moments import max_or_none, minus_seconds
 from tap_marketo_opps.sync.state import share_resume_point
@@ -162,8 +162,11 @@ def _applies_to(bookmark: Bookmark, found_by: str, start_date: str | None) -> bo
     """Return True if a bookmark's value holds for what is looked up now.
 
     Of another range of leads it does: what only the further ones lead to is emitted however old it
-    is. Where something is too old to be emitted, that does not do.
+    is. Where something is too old to be emitted, that does not do. A list in Marketo may hold
+    other leads each time, and does not say so.
     """
+    if bookmark.found_by and is_list_label(found_by):
+        return False
     both_ranges = bool(lead_range(bookmark.found_by)) and bool(lead_range(found_by))
     return bookmark.found_by in {None, found_by} or (both_ranges and start_date is None)
 
@@ -183,8 +186,10 @@ def _notes(
     ]
     if foreign and not new_run.log_from:
         notes.append(
-            f"The bookmark of {' and '.join(foreign)} is of other values than are looked up now: "
-            "everything found is emitted."
+            "A list may hold other leads than at the last sweep: everything found is emitted."
+            if is_list_label(found_by)
+            else f"The bookmark of {' and '.join(foreign)} is of other values than are looked up "
+            "now: everything found is emitted."
         )
     swept = {bookmark.sweep_leads for bookmark in bookmarks.values() if not bookmark.log_until}
     if new_run.cursor and any(swept):

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from marketo_opps.plugin.process import SHUTDOWN
 from marketo_opps.plugin.workers import Workers
-from tap_marketo_opps.finding.finders import ActivityFinder, LeadFinder
+from tap_marketo_opps.finding.finders import ActivityFinder
+from tap_marketo_opps.finding.list_finder import SWEEPS, listed_at
 from tap_marketo_opps.finding.pipeline import Pipeline
 from tap_marketo_opps.finding.prefetch import OrderedPrefetcher
 from tap_marketo_opps.singer_writer import encode_state
@@ -64,6 +65,7 @@ class Run:
         stages: What is read.
         max_concurrent_calls: How many pages are fetched ahead.
         state: The tap's, written to.
+        start_date: Of a sweep, which tells how many records it leaves out.
         seconds_between_logs: How often progress is logged.
     """
 
@@ -76,6 +78,7 @@ class Run:
     stages: StagePlan
     max_concurrent_calls: int
     state: dict[str, t.Any]
+    start_date: str | None = None
     seconds_between_logs: float = SECONDS_BETWEEN_LOGS
 
     def pages(self) -> Iterator[tuple[str, list[TypedRecord]]]:
@@ -118,7 +121,7 @@ class Run:
         self, workers: Workers, reporter: RunReporter
     ) -> Iterator[tuple[str, list[TypedRecord]]]:
         emitters = {
-            name: StreamEmitter(output, self.plan.resumes[name])
+            name: StreamEmitter(output, self.plan.resumes[name], self.start_date)
             for name, output in self.outputs.items()
         }
         position = self.plan.resume.at
@@ -165,7 +168,7 @@ class Run:
         if isinstance(self.finder, ActivityFinder):
             late = self.stages.source.late
             return bookmark.after_log(resume.began, late.last_tail() if late else None)
-        if isinstance(self.finder, LeadFinder):
-            began = hand_over_from(self.finder.made_at, resume.began)
+        if isinstance(self.finder, SWEEPS):
+            began = hand_over_from(listed_at(self.finder, resume.began), resume.began)
             return bookmark.after_sweep(began, label)
         return bookmark

@@ -55,7 +55,7 @@ class RunReporter(ProgressReporter):
         for output in others:
             emitted = counted(output.counts.emitted, "record")
             found = f"{output.name}: {emitted}, found together with {leader.name}"
-            _LOGGER.info("%s", "; ".join([found, *misfits(output)]))
+            _LOGGER.info("%s", "; ".join([found, *misfits(output), *_too_old(output)]))
         self._warn_of_late_entries()
         self.warn_of_records_without_key()
         self._warn_of_unreadable_entries()
@@ -86,7 +86,7 @@ class RunReporter(ProgressReporter):
             )
 
     def _oddities(self, leader: StreamOutput) -> list[str]:
-        oddities = misfits(leader)
+        oddities = [*misfits(leader), *_too_old(leader)]
         source = self._stages.source
         if source.unmatched:
             oddities.append(f"{counted(source.unmatched, source.noun)} matched nothing")
@@ -112,6 +112,13 @@ def misfits(output: StreamOutput) -> list[str]:
         return []
     be = "is" if output.counts.misfits == 1 else "are"
     return [f"{counted(output.counts.misfits, 'value')} did not fit their type and {be} null"]
+
+
+def _too_old(output: StreamOutput) -> list[str]:
+    if not output.counts.too_old:
+        return []
+    be = "was" if output.counts.too_old == 1 else "were"
+    return [f"{counted(output.counts.too_old, 'record')} from before start_date {be} left out"]
 
 
 def _lateness(late: LateEntries | None) -> list[str]:

@@ -24,6 +24,7 @@ from tap_marketo_opps.finding.key_sources import (
 from tap_marketo_opps.finding.late_entries import LogOverlap
 from tap_marketo_opps.finding.lead_ranges import is_valid_lead_id, plain_lead_id
 from tap_marketo_opps.finding.lead_stage import with_leads
+from tap_marketo_opps.finding.list_finder import SWEEPS, LeadListFinder, listed_at
 from tap_marketo_opps.finding.newness import Sweep
 from tap_marketo_opps.finding.positions import PositionError
 from tap_marketo_opps.finding.resume_point import ResumePoint
@@ -31,6 +32,7 @@ from tap_marketo_opps.moments import to_iso_utc
 from tap_marketo_opps.settings import (
     BY_ACTIVITIES,
     BY_FILTER,
+    BY_LEAD_LIST,
     find_by,
     key_field,
     lead_columns,
@@ -129,6 +131,7 @@ def start_run(
         stages=stages,
         max_concurrent_calls=config["max_concurrent_calls"],
         state=state,
+        start_date=start_date(config) if isinstance(finder, SWEEPS) else None,
         seconds_between_logs=seconds_between_logs,
     )
 
@@ -173,6 +176,8 @@ def _finder(
     if way == BY_FILTER:
         _check_filter_type(config["filter_type"], opportunities)
         return FilterFinder(config["filter_type"], _filter_source(config))
+    if way == BY_LEAD_LIST:
+        return LeadListFinder(config["lead_list_id"])
     leads = _lead_source(config)
     # With a start_date, a run of another range emits all since then.
     return LeadFinder(leads, () if start_date(config) else _labels(bookmarks))
@@ -237,9 +242,10 @@ def _plan(
 def _told(plan: Plan, bookmarks: Bookmarks, finder: Finder, now: str) -> Plan:
     """Return a plan with sentences on how far the log reaches, now or after this sweep."""
     resume = plan.resume
-    if isinstance(finder, LeadFinder):
+    if isinstance(finder, SWEEPS):
         is_known = all(bookmark.log_until for bookmark in bookmarks.values())
-        note = None if is_known else hand_over_note(finder.made_at, resume.began)
+        listed = listed_at(finder, resume.began)
+        note = None if is_known else hand_over_note(listed, resume.began)
         return replace(plan, notes=[*plan.notes, note]) if note else plan
     wanted_from = (resume.at or {}).get("reached", resume.log_from)
     warning = retention_warning(wanted_from, now)

@@ -29,6 +29,7 @@ class StreamCounts:
         emitted: Records.
         misfits: Values that did not fit their type, and are null instead.
         keyless: Records without their key, which are not emitted.
+        too_old: Records that a sweep's start_date left out.
         unreadable: Entries of the log that cannot be read, or not whole, for this stream.
         alike: Rows of the warehouse that are as Marketo has them.
         changed: Those that are not.
@@ -39,6 +40,7 @@ class StreamCounts:
     emitted: int = 0
     misfits: int = 0
     keyless: int = 0
+    too_old: int = 0
     unreadable: int = 0
     alike: int = 0
     changed: int = 0
@@ -128,11 +130,15 @@ class StreamEmitter:
     Args:
         output: Of the stream.
         resume: Where the stream's run begins.
+        start_date: Records before it are counted; None where nobody asks.
     """
 
-    def __init__(self, output: StreamOutput, resume: ResumePoint) -> None:
+    def __init__(
+        self, output: StreamOutput, resume: ResumePoint, start_date: str | None = None
+    ) -> None:
         self.output = output
         self._resume = resume
+        self._start_date = start_date
         self._seen = resume.seen or ""
 
     def records_of(self, result: PageResult) -> list[TypedRecord]:
@@ -145,6 +151,11 @@ class StreamEmitter:
         since, emit_anyway = self._resume.since, result.emit_regardless_of_age
         if since is None:
             return self.output.limited([typed for _, typed in page])
+        if start_date := self._start_date:
+            self.output.counts.too_old += sum(
+                changed is not None and changed < start_date and not emit_anyway(record)
+                for record, (changed, _) in zip(kept, page, strict=True)
+            )
         return self.output.limited(
             [
                 typed

@@ -487,6 +487,10 @@ CASES: dict[str, Case] = {
     "Setting 'endpoint' is plain http to ...": settings(endpoint="http://example.com"),
     "Setting 'user_agent' must be": settings(user_agent="caf\N{LATIN SMALL LETTER E WITH ACUTE}"),
     "Setting 'start_date' is no date-time: ...": settings(start_date="last tuesday"),
+    "find_by lead_list needs": settings(find_by="lead_list"),
+    "Marketo refused ... lead_list_id is": lambda world: tap(
+        world.sandbox(), find_by="lead_list", lead_list_id=4711
+    ),
     "find_by filter needs": settings(find_by="filter", filter_values=None),
     "find_by lead_ids needs": settings(find_by="lead_ids"),
     "Give lead_ids_path, or": settings(find_by="lead_ids", lead_id_from=1, lead_ids_path="x"),
@@ -497,7 +501,7 @@ CASES: dict[str, Case] = {
     "lead_lookup_field must not": of_target(lead_lookup_field="id"),
     "lead_lookup_field has no use": of_target(lead_lookup_field="email", dedupe_by="idField"),
     "Setting '...' is unknown": of_target(dryrun=True),
-    "...: no effect without find_by": settings(filter_values=None, lead_ids_path="x"),
+    "...: no effect while find_by": settings(filter_values=None, lead_ids_path="x"),
     "--config: cannot read ...": lambda _: read_config_files(("no/such.json",)),
     "--config: ... is no JSON": config_file(b"{"),
     "--config: ... is empty.": config_file(b""),
@@ -746,6 +750,14 @@ ELSEWHERE = {
     "... of the activity log did not": (
         "tap_marketo_opps/test_change_streams.py",
         "in a form that can be read",
+    ),
+    "... from before start_date": (
+        "tap_marketo_opps/test_finding_by_list.py",
+        "from before start_date were left out",
+    ),
+    "The list of leads is empty": (
+        "tap_marketo_opps/test_finding_by_list.py",
+        "The list of leads is empty",
     ),
     "... without externalOpportunityId": (
         "tap_marketo_opps/test_finding_by_leads.py",

@@ -63,9 +63,10 @@ SETTINGS = {
         ({"endpoint": "http://example.com"}, "plain http to example.com"),
         ({"batch_size": 301}, "Setting 'batch_size' cannot be right: 301"),
         ({"max_concurrent_calls": 11}, "Setting 'max_concurrent_calls' cannot be right: 11"),
-        ({"find_by": "magic"}, "'magic' is none of filter, activities, lead_ids."),
+        ({"find_by": "magic"}, "'magic' is none of filter, activities, lead_ids, lead_list"),
         ({"find_by": "filter", "filter_values": None}, "give filter_values or filter_values_path"),
         ({"filter_values_path": "x.txt"}, "filter_values or filter_values_path, not both"),
+        ({"find_by": "lead_list"}, "find_by lead_list needs lead_list_id."),
         ({"find_by": "lead_ids"}, "needs lead_id_from and lead_id_to, or lead_ids_path"),
         (
             {"find_by": "lead_ids", "lead_id_from": 9, "lead_id_to": 1},

@@ -18,7 +18,7 @@ def test_leads_that_are_named_without_find_by_are_told_to_do_nothing(setting, ca
         assert (
             lines
             == [
-                f"{setting}: no effect without find_by lead_ids; opportunities are found by filter."
+                f"{setting}: no effect while find_by is not set; opportunities are found by filter."
             ]
             * told
         )

@@ -1,0 +1,137 @@
+"""The first stage where the leads are those of a static list in Marketo."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import typing as t
+
+from marketo_opps import PageTokenError, QueryPaging
+from marketo_opps.errors import beyond_documentation
+from marketo_opps.seen_keys import KeyHashSet
+from tap_marketo_opps.finding.activity_log import read_lead_id
+from tap_marketo_opps.finding.page_result import PageResult
+from tap_marketo_opps.finding.pending_keys import decode_keys, encode_keys
+from tap_marketo_opps.finding.positions import PositionError, is_place_in_list
+from tap_marketo_opps.finding.stages import ChunkCursor
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from marketo_opps import Page
+    from tap_marketo_opps.finding.page_result import Key
+    from tap_marketo_opps.finding.pending_keys import PendingKeys
+    from tap_marketo_opps.finding.prefetch import Calls
+    from tap_marketo_opps.finding.resume_point import Position
+
+_LOGGER = logging.getLogger("tap-marketo-opps")
+
+LEADS = "leads"
+ID = "id"
+
+
+class LeadListReader:
+    """The members of a static list, page after page.
+
+    How long Marketo's page tokens live is not documented: where one is refused the list begins
+    again, for what has been read of it cannot be told from the rest.
+
+    Args:
+        members: Returns a page of them, given `next_page_token`.
+        pending: Keys that are being looked up.
+        at: Where an earlier run stood.
+
+    Raises:
+        PositionError: Nothing can be gone on with from there.
+
+    Attributes:
+        keys_done: How many members have been read.
+    """
+
+    keeps_place = False
+    reached = late = total = None
+    unmatched = echoes = 0
+    noun = "lead"
+
+    def __init__(
+        self, members: Callable[..., Page], pending: PendingKeys, at: Position | None = None
+    ) -> None:
+        at = at or {"token": None, "done": 0, "keys": encode_keys({})}
+        if not is_place_in_list(at):
+            raise PositionError
+        self._members = members
+        self._pending = pending
+        # A list that begins again has gained nothing until it is past where it was.
+        self.keys_done = self._most_done = at["done"]
+        # What earlier pages named comes before anything else.
+        self._left = decode_keys(at["keys"])
+        self._cursor: ChunkCursor | None = ChunkCursor(0, {}, token=at["token"])
+        self._is_done = False
+        self._paging = QueryPaging((), ID, KeyHashSet())
+
+    @property
+    def is_idle(self) -> bool:
+        """Return True if the list has been read to the end."""
+        return self._is_done
+
+    def next_cursor(self) -> ChunkCursor | None:
+        """Return the cursor of the list, once."""
+        cursor, self._cursor = self._cursor, None
+        return cursor
+
+    def calls(self, cursor: ChunkCursor) -> Calls:
+        """Return the request for the next page."""
+        call = functools.partial(self._page, self._paging, cursor.token)
+        return lambda before: call if before is None else None
+
+    def restart(self, cursor: ChunkCursor, error: PageTokenError) -> None:
+        """Begin again, without the refused token."""
+        cursor.drop_token(error)
+        self._paging = QueryPaging((), ID, KeyHashSet())
+        self.keys_done = 0
+        _LOGGER.info(
+            "Marketo no longer knows the page token of the list of leads; reading the list from "
+            "its beginning."
+        )
+
+    def process(self, cursor: ChunkCursor, page: Page) -> list[PageResult]:
+        """Return the members of a page as keys, and the position after them."""
+        ids = [*_ids(page)]
+        done_before, self.keys_done = self.keys_done, self.keys_done + len(ids)
+        if self.keys_done > self._most_done:
+            self._most_done, cursor.refusals = self.keys_done, 0
+        cursor.done = self._is_done = not page.more
+        if cursor.done and not self.keys_done:
+            _LOGGER.warning("The list of leads is empty: nothing can be found by it.")
+        # From the last page no token leads on: there the next run reads that page again.
+        if page.more:
+            cursor.token, done_before = page.next_page_token, self.keys_done
+        position = {"token": cursor.token, "done": done_before}
+        return [*self._results([*self._left.items(), *((each, False) for each in ids)], position)]
+
+    def _results(self, keys: list[Key], position: Position) -> Iterator[PageResult]:
+        page = self._pending.track(position, keys)
+        self._left = {}
+        yield PageResult(LEADS, (), position=page.mark_written, is_tracked=True)
+        if page.keys:
+            named, position_after = tuple(page.keys.items()), page.mark_looked_up
+            yield PageResult(LEADS, (), position=position_after, keys=named, is_tracked=True)
+
+    def _page(self, paging: QueryPaging, token: str | None) -> Page:
+        return paging.resolved(self._members(next_page_token=token))
+
+
+def _ids(page: Page) -> Iterator[str]:
+    """Yield the ids of a page's leads.
+
+    Raises:
+        UnexpectedResponseError: One of them has none that can be read.
+    """
+    for lead in page.records:
+        try:
+            number = read_lead_id(lead[ID])
+        except (KeyError, ValueError):
+            number = None
+        if number is None:
+            raise beyond_documentation(page.call, page.request_id, "a lead without an id")
+        yield str(number)
