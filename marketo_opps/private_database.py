@@ -17,7 +17,8 @@ def private_database(schema: str, *, cache_bytes: int = CACHE_BYTES) -> sqlite3.
         schema: the statements that make its tables.
         cache_bytes: how much memory it may take.
     """
-    database = sqlite3.connect("", isolation_level=None)
+    # Whoever uses it from several threads sees to it that they take turns.
+    database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
     for pragma in ("journal_mode=OFF", "synchronous=OFF", f"cache_size={-cache_bytes // 1024}"):
         database.execute(f"PRAGMA {pragma}")
     database.executescript(schema)

@@ -15,6 +15,7 @@ from target_marketo_opps.delivery.attribution import Attribution
 from target_marketo_opps.delivery.batch_writer import BatchWriter
 from target_marketo_opps.delivery.calls_in_flight import CallsInFlight
 from target_marketo_opps.delivery.counters import RunCounters
+from target_marketo_opps.delivery.diff import Diff
 from target_marketo_opps.delivery.dispatcher import Dispatcher
 from target_marketo_opps.delivery.dry_run import DryRun
 from target_marketo_opps.delivery.known_leads import KnownLeads
@@ -25,6 +26,7 @@ from target_marketo_opps.delivery.opportunity_history import OpportunityHistory
 from target_marketo_opps.delivery.outcome_recorder import OutcomeRecorder
 from target_marketo_opps.delivery.overdue_roles import OverdueRoles
 from target_marketo_opps.delivery.progress_log import ProgressLog
+from target_marketo_opps.delivery.receipts import Receipts
 from target_marketo_opps.delivery.reject_policy import RejectPolicy
 from target_marketo_opps.delivery.rejects import RejectsFile
 from target_marketo_opps.delivery.settlement import Settlement
@@ -39,6 +41,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from marketo_opps.plugin.process import ShutdownSignal
+    from target_marketo_opps.delivery.receipts import SettledRecords
     from target_marketo_opps.settings import TargetSettings
 
 _P = t.ParamSpec("_P")
@@ -86,6 +89,7 @@ class TargetRun:
         descriptions: what describes the instance.
         counters: the outcomes so far.
         attribution: what of it Marketo's attribution goes by.
+        settled: takes every record that is settled; None if nobody asks for that.
         rejects: decides whether a reject ends the run.
         waiting: the records that wait, in batches and in line.
         dispatcher: delivers them.
@@ -105,7 +109,8 @@ class TargetRun:
         self._rejects_file = RejectsFile(settings.rejects_path) if settings.rejects_path else None
         self.client = make_client(connection)
         self.counters = RunCounters()
-        self.rejects = RejectPolicy(self.counters, self._rejects_file, settings)
+        self.settled = self._settled_records()
+        self.rejects = RejectPolicy(self.counters, self._rejects_file, settings, self.settled)
         self._shutdown = shutdown
         self._began_at = time.monotonic()
         self._ended = False
@@ -151,7 +156,7 @@ class TargetRun:
         return Settlement(
             self.waiting,
             states,
-            OutcomeRecorder(self.counters, self.rejects),
+            OutcomeRecorder(self.counters, self.rejects, self.settled),
             self.rejects,
             OverdueRoles(
                 self.waiting.aside,
@@ -190,10 +195,22 @@ class TargetRun:
         return StateRelease(
             ledger,
             writer.write if self.settings.writes_states else None,
-            before_write=self.rejects.flush,
+            before_write=self._flush_files,
             clock=time.monotonic,
             patience_seconds=limits.state_patience_seconds,
         )
+
+    def _settled_records(self) -> SettledRecords | None:
+        receipts_path, diff_path = self.settings.receipts_path, self.settings.diff_path
+        if self.settings.dry_run:
+            return Diff(diff_path) if diff_path else None
+        return Receipts(receipts_path, self.client.server_now) if receipts_path else None
+
+    def _flush_files(self) -> None:
+        """Have on disk what is settled, before a STATE passes it."""
+        self.rejects.flush()
+        if self.settled is not None:
+            self.settled.flush()
 
     def _call(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Make a call for the main thread, in which a signal could not end it."""
@@ -273,3 +290,5 @@ class TargetRun:
         self._self_pipe.close()
         if self._rejects_file is not None:
             self._rejects_file.close()
+        if self.settled is not None:
+            self.settled.close()

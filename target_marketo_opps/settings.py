@@ -130,6 +130,24 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
             "campaigns that trigger on every step. Never with `createOnly`."
         ),
     },
+    "receipts_path": {
+        "type": ["string", "null"],
+        "minLength": 1,
+        "title": "Receipts path",
+        "description": (
+            "JSON Lines file, appended to, that takes a line for every record once it is settled: "
+            "its key, what became of it, its marketoGUID and the requestId. None in a dry run."
+        ),
+    },
+    "diff_path": {
+        "type": ["string", "null"],
+        "minLength": 1,
+        "title": "Diff path",
+        "description": (
+            "With `dry_run`: JSON Lines file, appended to, that takes a line for every record: "
+            "whether it would be created, updated and so on, and each field's old and new value."
+        ),
+    },
     "rejects_path": {
         "type": "string",
         "minLength": 1,
@@ -186,6 +204,8 @@ class TargetSettings:
     lead_lookup_field: str | None = None
     lead_lookup_many: str = "reject"
     merge_versions: bool = True
+    receipts_path: str | None = None
+    diff_path: str | None = None
     rejects_path: str | None = None
     max_rejects: int = 0
     max_records: int | None = None
@@ -219,7 +239,15 @@ class TargetSettings:
 
 def combination_errors(config: Mapping[str, t.Any]) -> list[str]:
     """Return what is wrong with settings that are each valid by itself, one sentence each."""
-    return [*_dedupe_errors(config), *_lookup_errors(config)]
+    return [*_dedupe_errors(config), *_lookup_errors(config), *_dry_run_errors(config)]
+
+
+def _dry_run_errors(config: Mapping[str, t.Any]) -> Iterator[str]:
+    if config.get("diff_path") and not config.get("dry_run"):
+        yield (
+            "diff_path needs dry_run: it tells what a run would change. What a run has done is in "
+            "the file at receipts_path."
+        )
 
 
 def _dedupe_errors(config: Mapping[str, t.Any]) -> Iterator[str]:

@@ -91,6 +91,7 @@ class ObjectSink(Sink):
         self._hard_delete = run.settings.hard_delete
         self._dispatcher = run.dispatcher
         self._rejects = run.rejects
+        self._settled = run.settled
         self._counters = run.counters
         self._counters.register_stream(self.stream_name)
 
@@ -109,7 +110,7 @@ class ObjectSink(Sink):
         try:
             is_delete = DELETED_AT in record and self._is_delete(record)
             if is_delete and not self._hard_delete:
-                self._counters.count(self.stream_name, Outcome.LEFT_ALONE)
+                self._leave_alone(record, source_stream)
                 return
             mapped = self._mapping.map_key(record) if is_delete else self._mapping.map(record)
         except RecordError as error:
@@ -197,8 +198,25 @@ class ObjectSink(Sink):
         source: bytes,
     ) -> None:
         assert self._obj is not None
-        reject = Reject(source_stream, self._obj, source_record(source), tuple(reasons))
+        reject = Reject(
+            source_stream,
+            self._obj,
+            source_record(source),
+            tuple(reasons),
+            key=self._key_of(record),
+        )
         self._rejects.reject(self.stream_name, self._display_key(record), reject)
+
+    def _leave_alone(self, record: Record, source_stream: str) -> None:
+        assert self._obj is not None
+        self._counters.count(self.stream_name, Outcome.LEFT_ALONE)
+        if self._settled is not None:
+            self._settled.take_left_alone(source_stream, self._obj, self._key_of(record))
+
+    def _key_of(self, record: Record) -> dict[str, t.Any]:
+        """Return the record's key as it arrived; the id of a lead that was to be found is null."""
+        key = self._mapping.key_of(record)
+        return {field: key.get(field) for field in self._sync_target.key_fields}
 
     def _display_key(self, record: Record) -> str:
         key = self._mapping.display_key(record)

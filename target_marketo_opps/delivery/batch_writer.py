@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import typing as t
+from dataclasses import replace
 
 from marketo_opps import (
     CrmManagedError,
@@ -186,6 +187,10 @@ class BatchWriter:
         accepted = False
         for index, each in zip(indices, response.results, strict=True):
             outcome = _record_outcome(result.batch, each, response.request_id)
+            if self._settings.receipts_path is not None:
+                outcome = replace(
+                    outcome, marketo_guid=each.marketo_guid, request_id=response.request_id
+                )
             result.outcomes[index] = outcome
             accepted = accepted or not outcome.is_rejected
         if accepted:
@@ -208,8 +213,9 @@ class BatchWriter:
         """Reject these records with a call-level error."""
         gone = result.batch.target.operation is Operation.DELETE and error.code in _GONE_CODES
         refusal = RecordOutcome(Outcome.REJECTED, error.reasons, error.request_id)
+        deleted = replace(outcomes.DELETED, request_id=error.request_id)
         for index in indices:
-            result.outcomes[index] = outcomes.DELETED if gone else refusal
+            result.outcomes[index] = deleted if gone else refusal
         person = _sales_person(result, indices[0]) if error.code == BAD_SALES_PERSON else None
         if person is not None:
             self._refused_persons[person] = error

@@ -7,7 +7,7 @@ import itertools
 import typing as t
 from dataclasses import dataclass
 
-from marketo_opps import MAX_BATCH_RECORDS
+from marketo_opps import MAX_BATCH_RECORDS, decode_record
 from marketo_opps.fields import LEAD_ID
 from marketo_opps.keys import comparable_key
 from target_marketo_opps.delivery.versions import MergedBody
@@ -134,6 +134,12 @@ class OutboundRecord:
         self.key = (*key[:at], comparable_key(lead_id), *key[at:])
         # A body is an object with members: the fields of its key.
         self.body = b'{"%b":%d,%b' % (LEAD_ID.encode(), lead_id, self.body[1:])
+
+    @property
+    def sent_key(self) -> dict[str, t.Any]:
+        """Return its key as it is sent: key fields with their values, null for a lead not found."""
+        sent = decode_record(self.body)
+        return {field: sent.get(field) for field in self.target.key_fields}
 
     @property
     def all_versions(self) -> Sequence[OutboundRecord]:

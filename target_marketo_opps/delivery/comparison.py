@@ -32,11 +32,20 @@ class Comparison:
 
     def is_unchanged(self, ours: Record, theirs: Mapping[str, t.Any]) -> bool:
         """Return whether writing `ours` over `theirs` would change nothing."""
-        return all(
-            name not in self._readers
-            or self._stored(name, value) == self._stored(name, theirs.get(name))
+        return not self.changes(ours, theirs)
+
+    def changes(self, ours: Record, theirs: Mapping[str, t.Any]) -> dict[str, tuple[t.Any, t.Any]]:
+        """Return the fields that writing `ours` over `theirs` would change.
+
+        Returns:
+            Field names to the values before and after, as Marketo stores them.
+        """
+        stored = {
+            name: (self._stored(name, theirs.get(name)), self._stored(name, value))
             for name, value in ours.items()
-        )
+            if name in self._readers
+        }
+        return {name: (old, new) for name, (old, new) in stored.items() if old != new}
 
     def _stored(self, name: str, value: t.Any) -> t.Any:
         if value is None:

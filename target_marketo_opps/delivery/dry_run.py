@@ -5,23 +5,30 @@ from __future__ import annotations
 import threading
 import typing as t
 
-from marketo_opps import MarketoError, Reason, decode_record
+from marketo_opps import MarketoError, MarketoObject, Reason, decode_record
+from marketo_opps.fields import EXTERNAL_ID
+from marketo_opps.keys import comparable_key
 from target_marketo_opps.delivery import outcomes
 from target_marketo_opps.delivery.batches import Operation
 from target_marketo_opps.delivery.comparison import Comparison
 from target_marketo_opps.delivery.key_lookup import KeyLookup
 from target_marketo_opps.delivery.outcomes import BatchResult, Outcome, RecordOutcome
+from target_marketo_opps.delivery.predicted_records import (
+    PredictedRecord,
+    PredictedRecords,
+    Presence,
+)
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable, Sequence
 
-    from marketo_opps import MarketoClient, MarketoObject, ObjectDescription, Record
+    from marketo_opps import MarketoClient, ObjectDescription, Record
     from target_marketo_opps.delivery.batches import Batch, OutboundRecord
-    from target_marketo_opps.delivery.key_lookup import KeyIndex
     from target_marketo_opps.settings import TargetSettings
 
 _EXISTS = RecordOutcome(Outcome.REJECTED, (Reason("1005", "Record already exists"),))
 _NOT_FOUND = RecordOutcome(Outcome.REJECTED, (Reason("1013", "Record not found"),))
+_ORPHAN = RecordOutcome(Outcome.REJECTED, (Reason("1004", "Opportunity not found"),))
 
 
 class DryRun:
@@ -47,59 +54,122 @@ class DryRun:
         self._client = client
         self._settings = settings
         self._describe = describe
-        # Whether the run would have left a record under a key; by hash, for a key is not small.
-        self._predicted: dict[int, bool] = {}
+        self._needs_values = settings.skip_unchanged or settings.diff_path is not None
+        self._predicted = PredictedRecords()
         self._lock = threading.Lock()
 
     def deliver(self, batch: Batch) -> BatchResult:
         """Return the predicted outcomes of a batch."""
         result = BatchResult(batch)
         try:
-            self._predict(result)
+            if batch.target.operation is Operation.DELETE:
+                self._predict_deletes(result)
+            else:
+                self._predict_upserts(result)
         except MarketoError as error:
             result.failure = error
         return result
 
-    def _predict(self, result: BatchResult) -> None:
+    def _predict_deletes(self, result: BatchResult) -> None:
+        for index, record in enumerate(result.batch.records):
+            result.outcomes[index] = outcomes.DELETED
+            self._predicted.put(record.target.obj, record.key, PredictedRecord(Presence.ABSENT))
+        self._count(result, lookups=0)
+
+    def _predict_upserts(self, result: BatchResult) -> None:
         batch = result.batch
-        if batch.target.operation is Operation.DELETE:
-            result.outcomes[:] = [outcomes.DELETED] * len(batch.records)
-            self._predicted.update((_digest(record), False) for record in batch.records)
-            self._count(result, lookups=0)
-            return
         ours = [decode_record(record.sent_body) for record in batch.records]
-        found = self._find(batch, ours)
+        before = self._before(batch, ours)
+        parents = self._missing_parents(batch, before)
         comparison = Comparison(self._describe(batch.target.obj), batch.target.key_fields)
         for index, (record, fields) in enumerate(zip(batch.records, ours, strict=True)):
-            exists = self._predicted.get(_digest(record))
-            # What the run has written to by then is no longer as Marketo has it now.
-            theirs = found.get(fields) if self._settings.skip_unchanged and exists is None else None
-            if theirs is not None and comparison.is_unchanged(fields, theirs):
-                result.outcomes[index] = outcomes.UNCHANGED
-                continue
-            outcome = self._outcome(found.holds(fields) if exists is None else exists)
-            result.outcomes[index] = outcome
-            if not outcome.is_rejected:
-                self._predicted[_digest(record)] = True
+            theirs = before[index]
+            is_orphan = theirs is None and record.ordering_keys[0] in parents
+            result.outcomes[index] = self._outcome(fields, theirs, comparison, is_orphan=is_orphan)
+            if not t.cast("RecordOutcome", result.outcomes[index]).is_rejected:
+                self._remember(record, fields, is_new=theirs is None)
         self._count(result, lookups=int(self._settings.skip_unchanged))
 
-    def _find(self, batch: Batch, ours: list[Record]) -> KeyIndex:
-        target = batch.target
-        by_id = self._settings.dedupe_by == "idField"
-        fields = sorted({name for record in ours for name in record})
-        lookup = KeyLookup(self._client, target.obj, target.key_fields, by_id=by_id)
-        return lookup.find(ours, fields if self._settings.skip_unchanged else [])
+    def _outcome(
+        self,
+        ours: Record,
+        theirs: Record | None,
+        comparison: Comparison,
+        *,
+        is_orphan: bool,
+    ) -> RecordOutcome:
+        """Return what would become of a record, given what would be there by then."""
+        action = self._settings.action
+        changes = comparison.changes(ours, theirs or {}) if self._needs_values else {}
+        if theirs is None:
+            if action == "updateOnly":
+                return _NOT_FOUND
+            return _ORPHAN if is_orphan else RecordOutcome(Outcome.CREATED, changes=changes)
+        if self._settings.skip_unchanged and not changes:
+            return outcomes.UNCHANGED
+        if action == "createOnly":
+            return _EXISTS
+        return RecordOutcome(Outcome.UPDATED, changes=changes)
 
-    def _outcome(self, exists: bool) -> RecordOutcome:  # noqa: FBT001 - the one thing it depends on
-        if exists:
-            return _EXISTS if self._settings.action == "createOnly" else outcomes.UPDATED
-        return _NOT_FOUND if self._settings.action == "updateOnly" else outcomes.CREATED
+    def _before(self, batch: Batch, ours: Sequence[Record]) -> list[Record | None]:
+        """Return what would be under each key when the batch is sent; None where nothing is."""
+        obj = batch.target.obj
+        known = [self._predicted.get(obj, record.key) for record in batch.records]
+        asked = [fields for fields, each in zip(ours, known, strict=True) if self._asks(each)]
+        names = sorted({name for record in asked for name in record}) if self._needs_values else []
+        by_id = self._settings.dedupe_by == "idField"
+        lookup = KeyLookup(self._client, obj, batch.target.key_fields, by_id=by_id)
+        found = lookup.find(asked, names)
+
+        def stored(fields: Record) -> Record | None:
+            return (found.get(fields) or {}) if found.holds(fields) else None
+
+        return [
+            stored(fields) if each is None else each.over(stored(fields))
+            for fields, each in zip(ours, known, strict=True)
+        ]
+
+    def _asks(self, known: PredictedRecord | None) -> bool:
+        """Return whether Marketo has to be asked, as what the run has done so far does not tell."""
+        if known is None:
+            return True
+        return self._needs_values and known.presence is Presence.CHANGED
+
+    def _missing_parents(
+        self, batch: Batch, before: Sequence[Record | None]
+    ) -> frozenset[Hashable]:
+        """Return the opportunities, by ordering key, that new roles name and nothing would have."""
+        if not batch.target.steps_aside:
+            return frozenset()
+        named = {
+            record.ordering_keys[0]: record.sent_key[EXTERNAL_ID]
+            for record, theirs in zip(batch.records, before, strict=True)
+            if theirs is None
+        }
+        opportunities = MarketoObject.OPPORTUNITIES
+        known = {key: self._predicted.get(opportunities, (key,)) for key in named}
+        asked = [{EXTERNAL_ID: named[key]} for key, each in known.items() if each is None]
+        lookup = KeyLookup(self._client, opportunities, (EXTERNAL_ID,), by_id=False)
+        found = lookup.find(asked, [])
+        there = PredictedRecord(Presence.CHANGED)
+        for each in filter(found.holds, asked):
+            key = comparable_key(each[EXTERNAL_ID])
+            self._predicted.put(opportunities, (key,), there)
+            known[key] = there
+        return frozenset(key for key, each in known.items() if each is None or not each.exists)
+
+    def _remember(self, record: OutboundRecord, fields: Record, *, is_new: bool) -> None:
+        obj = record.target.obj
+        known = self._predicted.get(obj, record.key)
+        if known is None:
+            known = PredictedRecord(Presence.ABSENT if is_new else Presence.CHANGED)
+        written = fields if self._needs_values else {}
+        self._predicted.put(obj, record.key, known.after(written))
 
     def _count(self, result: BatchResult, *, lookups: int) -> None:
-        written = any(outcome is not outcomes.UNCHANGED for outcome in result.outcomes)
+        written = any(
+            outcome is not None and outcome.kind is not Outcome.UNCHANGED
+            for outcome in result.outcomes
+        )
         with self._lock:
             self.calls += lookups + written
-
-
-def _digest(record: OutboundRecord) -> int:
-    return hash((record.target.obj.value, record.key))

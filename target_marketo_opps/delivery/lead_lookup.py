@@ -6,13 +6,11 @@ import itertools
 import logging
 import typing as t
 
-from marketo_opps import decode_record
 from marketo_opps.fields import EXTERNAL_ID
 from marketo_opps.wording import counted
 from target_marketo_opps.delivery.lead_choice import folded
 from target_marketo_opps.delivery.lookup_size import LookupSize
 from target_marketo_opps.delivery.rejects import Reject
-from target_marketo_opps.json_lines import source_record
 from target_marketo_opps.mapping.keys import display_key, with_line
 
 if t.TYPE_CHECKING:
@@ -162,18 +160,10 @@ class LeadLookup:
         self._waiting.drop(record)
 
     def _reject(self, record: OutboundRecord, wanted: WantedLead, verdict: Verdict) -> None:
-        opportunity = decode_record(record.body)[EXTERNAL_ID]
         self._counts.add_role(verdict)
-        self._rejects.reject(
-            record.stream,
-            with_line(display_key([opportunity]), wanted.line_number),
-            Reject(
-                record.source_stream,
-                record.target.obj,
-                source_record(record.source),
-                (verdict.reason(self._query.field),),
-            ),
-        )
+        reject = Reject.of(record, [verdict.reason(self._query.field)])
+        key = with_line(display_key([reject.key[EXTERNAL_ID]]), wanted.line_number)
+        self._rejects.reject(record.stream, key, reject)
 
     def _warn_of(self, odd: int) -> None:
         if odd and not self._has_warned:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import typing as t
 from collections import Counter
 
-from marketo_opps import decode_record
 from target_marketo_opps.delivery.rejects import Reject
 from target_marketo_opps.errors import RejectLimitError
-from target_marketo_opps.json_lines import source_record
 from target_marketo_opps.mapping.keys import display_key
 
 if t.TYPE_CHECKING:
-    from target_marketo_opps.delivery.batches import OutboundRecord
     from target_marketo_opps.delivery.counters import RunCounters
-    from target_marketo_opps.delivery.outcomes import BatchResult, RecordOutcome
+    from target_marketo_opps.delivery.outcomes import BatchResult
+    from target_marketo_opps.delivery.receipts import SettledRecords
     from target_marketo_opps.delivery.reject_policy import RejectPolicy
 
 
@@ -24,11 +22,18 @@ class OutcomeRecorder:
     Args:
         counters: the run's.
         rejects: takes rejected records.
+        settled: takes every record that is settled; None if nobody asks for that.
     """
 
-    def __init__(self, counters: RunCounters, rejects: RejectPolicy) -> None:
+    def __init__(
+        self,
+        counters: RunCounters,
+        rejects: RejectPolicy,
+        settled: SettledRecords | None = None,
+    ) -> None:
         self._counters = counters
         self._rejects = rejects
+        self._settled = settled
 
     def record(self, result: BatchResult) -> RejectLimitError | None:
         """Count the outcomes of a batch, and keep its rejects.
@@ -47,6 +52,10 @@ class OutcomeRecorder:
             else:
                 self._counters.count(stream, outcome.kind, count)
         self._count_merged(result)
+        if self._settled is not None:
+            for record, outcome in result.by_version():
+                if outcome is not None and not outcome.is_rejected:
+                    self._settled.take_accepted(record, outcome)
         return self._record_rejects(result) if has_rejects else None
 
     def _count_merged(self, result: BatchResult) -> None:
@@ -61,23 +70,8 @@ class OutcomeRecorder:
             if outcome is None or not outcome.is_rejected:
                 continue
             try:
-                self._rejects.reject(record.stream, _sent_key(record), _reject(record, outcome))
+                reject = Reject.of(record, outcome.reasons, outcome.request_id)
+                self._rejects.reject(record.stream, display_key(reject.key.values()), reject)
             except RejectLimitError as error:
                 over_limit = over_limit or error
         return over_limit
-
-
-def _reject(record: OutboundRecord, outcome: RecordOutcome) -> Reject:
-    return Reject(
-        stream=record.source_stream,
-        obj=record.target.obj,
-        record=source_record(record.source),
-        reasons=tuple(outcome.reasons),
-        request_id=outcome.request_id,
-    )
-
-
-def _sent_key(record: OutboundRecord) -> str:
-    """Return the record's key as it was sent, for log lines."""
-    sent = decode_record(record.body)
-    return display_key(sent[field] for field in record.target.key_fields)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import enum
 import itertools
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from marketo_opps import Reason
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from marketo_opps import MarketoError
@@ -35,12 +35,16 @@ class RecordOutcome:
     Attributes:
         kind: created, updated and so on.
         reasons: why it was rejected.
-        request_id: of the call that rejected it.
+        request_id: of the call that it came of; of accepted records only where receipts are kept.
+        marketo_guid: of the record in Marketo; only where receipts are kept.
+        changes: in a dry run, the fields that would change, with their values before and after.
     """
 
     kind: Outcome
     reasons: Sequence[Reason] = ()
     request_id: str | None = None
+    marketo_guid: str | None = None
+    changes: Mapping[str, tuple[t.Any, t.Any]] = field(default_factory=dict)
 
     @property
     def is_rejected(self) -> bool:
@@ -51,7 +55,7 @@ class RecordOutcome:
         """Return the same with words of ours behind Marketo's first reason."""
         first, *others = self.reasons
         reason = Reason(first.code, f"{first.message} ({why})")
-        return RecordOutcome(self.kind, (reason, *others), self.request_id)
+        return replace(self, reasons=(reason, *others))
 
 
 CREATED = RecordOutcome(Outcome.CREATED)
@@ -69,8 +73,10 @@ def spread(outcome: RecordOutcome | None, count: int) -> list[RecordOutcome | No
 
     What the first has created, the others update.
     """
-    later = UPDATED if outcome is CREATED else outcome
-    return [outcome, *[later] * (count - 1)]
+    if outcome is None or count == 1:
+        return [outcome] * count
+    kind = Outcome.UPDATED if outcome.kind is Outcome.CREATED else outcome.kind
+    return [outcome, *[replace(outcome, kind=kind, changes={})] * (count - 1)]
 
 
 @dataclass(slots=True, eq=False)

@@ -8,6 +8,7 @@ from target_marketo_opps.errors import RejectLimitError
 
 if t.TYPE_CHECKING:
     from target_marketo_opps.delivery.counters import RunCounters
+    from target_marketo_opps.delivery.receipts import SettledRecords
     from target_marketo_opps.delivery.rejects import Reject, RejectsFile
     from target_marketo_opps.settings import TargetSettings
 
@@ -19,6 +20,7 @@ class RejectPolicy:
         counters: the run's.
         rejects_file: takes rejected records; None if the run keeps none.
         settings: the target's settings.
+        settled: takes every record that is settled; None if nobody asks for that.
     """
 
     def __init__(
@@ -26,10 +28,12 @@ class RejectPolicy:
         counters: RunCounters,
         rejects_file: RejectsFile | None,
         settings: TargetSettings,
+        settled: SettledRecords | None = None,
     ) -> None:
         self._counters = counters
         self._rejects_file = rejects_file
         self._settings = settings
+        self._settled = settled
         self._last_reject: Reject | None = None
 
     def reject(self, stream: str, key: str, reject: Reject) -> None:
@@ -41,6 +45,8 @@ class RejectPolicy:
         self._counters.reject(stream, key, reject.reasons)
         if self._rejects_file is not None:
             self._rejects_file.write(reject)
+        if self._settled is not None:
+            self._settled.take_rejected(reject)
         self._last_reject = reject
         # A dry run is there to find them all; it fails at its end.
         if not self._settings.dry_run:

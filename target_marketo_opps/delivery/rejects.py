@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from marketo_opps.plugin.appended_file import AppendedFile
-from target_marketo_opps.json_lines import encode
+from target_marketo_opps.json_lines import encode, source_record
 
 if t.TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from marketo_opps import MarketoObject, Reason
     from marketo_opps.models import Record
+    from target_marketo_opps.delivery.batches import OutboundRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,7 @@ class Reject:
         record: the record as it arrived.
         reasons: Marketo's, or ours in Marketo's form.
         request_id: of the call that rejected it; None if it was rejected before any call.
+        key: key fields with the record's values, as they were or would have been sent.
     """
 
     stream: str
@@ -30,6 +34,21 @@ class Reject:
     record: Record
     reasons: tuple[Reason, ...]
     request_id: str | None = None
+    key: Mapping[str, t.Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, record: OutboundRecord, reasons: Sequence[Reason], request_id: str | None = None
+    ) -> Reject:
+        """Return the reject of a record that was mapped."""
+        return cls(
+            record.source_stream,
+            record.target.obj,
+            source_record(record.source),
+            tuple(reasons),
+            request_id,
+            record.sent_key,
+        )
 
     def json_line(self) -> bytes:
         """Return the reject as one line of JSON."""

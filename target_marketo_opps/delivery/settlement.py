@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import typing as t
 
-from marketo_opps import Reason, decode_record
+from marketo_opps import Reason
 from target_marketo_opps.delivery.rejects import Reject
-from target_marketo_opps.json_lines import source_record
 from target_marketo_opps.mapping.keys import display_key
 
 if t.TYPE_CHECKING:
@@ -139,17 +138,7 @@ class Settlement:
             record = role.record
             first, *others = role.reasons
             explained = Reason(first.code, f"{first.message} ({why})")
-            sent = decode_record(record.body)
-            self._rejects.reject(
-                record.stream,
-                display_key(sent[field] for field in record.target.key_fields),
-                Reject(
-                    record.source_stream,
-                    record.target.obj,
-                    source_record(record.source),
-                    (explained, *others),
-                    role.request_id,
-                ),
-            )
+            reject = Reject.of(record, (explained, *others), role.request_id)
+            self._rejects.reject(record.stream, display_key(reject.key.values()), reject)
             self._waiting.aside.unpark(role)
         self._states.write_due()

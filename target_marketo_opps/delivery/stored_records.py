@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from marketo_opps import decode_record
-from marketo_opps.fields import CREATED_AT
+from marketo_opps.fields import CREATED_AT, MARKETO_GUID
 from target_marketo_opps.delivery import outcomes
 from target_marketo_opps.delivery.comparison import Comparison
 from target_marketo_opps.delivery.key_lookup import KeyLookup
@@ -49,7 +50,8 @@ class StoredRecords:
         for index, record in ours.items():
             theirs = found.get(record)
             if theirs is not None and comparison.is_unchanged(record, theirs):
-                result.outcomes[index] = outcomes.UNCHANGED
+                guid = theirs.get(MARKETO_GUID)
+                result.outcomes[index] = replace(outcomes.UNCHANGED, marketo_guid=guid)
 
     def resolve_already_exists(self, result: BatchResult, indices: Sequence[int]) -> None:
         """Find out whether "already exists" means created by a lost call of this run."""
@@ -71,7 +73,11 @@ class StoredRecords:
                 and _created_since(result.possibly_applied_since[index], theirs)
                 and comparison.is_unchanged(record, theirs)
             )
-            result.outcomes[index] = outcomes.CREATED if is_own else refusals[index]
+            result.outcomes[index] = (
+                replace(outcomes.CREATED, marketo_guid=theirs.get(MARKETO_GUID))
+                if theirs is not None and is_own
+                else refusals[index]
+            )
             result.existing_ours += is_own
             result.existing_theirs += theirs is not None and not is_own
             result.existing_unresolved += theirs is None

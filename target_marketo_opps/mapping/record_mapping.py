@@ -159,9 +159,13 @@ class RecordMapping:
         written, reasons = self._written({name: record[name] for name in record if name in names})
         return self._with_ordering_keys(self._key(written, reasons), record, _encoded(written))
 
+    def key_of(self, record: Record) -> dict[str, t.Any]:
+        """Return the key fields with the record's values, as they arrived."""
+        return {field: self._plan.value_of(field, record) for field in self._key_fields}
+
     def display_key(self, record: Record) -> str:
         """Return the record's key as it arrived, for log lines."""
-        return display_key(self._plan.value_of(field, record) for field in self._key_fields)
+        return display_key(self.key_of(record).values())
 
     def display_field(self, field: str, record: Record) -> str:
         """Return one field of the record's key as it arrived, for log lines."""

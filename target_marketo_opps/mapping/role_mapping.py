@@ -91,6 +91,10 @@ class RoleMapping:
         _, reasons = self._read(record)
         return (*self._mapping.faults(record), *reasons)
 
+    def key_of(self, record: Record) -> dict[str, t.Any]:
+        """Return the key fields but that of the lead, with the record's values as they arrived."""
+        return self._mapping.key_of(record)
+
     def display_key(self, record: Record) -> str:
         """Return the opportunity of the record, as it arrived, for log lines."""
         return self._mapping.display_field(EXTERNAL_ID, record)

@@ -48,11 +48,12 @@ class StateRelease:
 
     def write_due(self) -> None:
         """Write every STATE that waits for nothing any longer."""
-        if self._write is None or not self._ledger.has_due:
+        if not self._ledger.has_due:
             return
         self._before_write()
         for value in self._ledger.due():
-            self._write(value)
+            if self._write is not None:
+                self._write(value)
 
     def overdue(self) -> list[Hashable]:
         """Return the tokens that hold a STATE back for longer than patience lasts."""

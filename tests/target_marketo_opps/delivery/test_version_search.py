@@ -102,5 +102,6 @@ def test_a_search_without_an_answer_leaves_the_rest_unknown():
     under_way = VersionSearch(merged_record(4))
     under_way.answer(CREATED)
     under_way.answer(None)
-    assert under_way.outcomes == [CREATED, UPDATED, None, None]
+    kinds = [each and each.kind for each in under_way.outcomes]
+    assert kinds == [Outcome.CREATED, Outcome.UPDATED, None, None]
     assert not under_way.is_under_way

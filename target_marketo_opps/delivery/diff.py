@@ -1,0 +1,78 @@
+"""What a dry run says that a run would change, field by field."""
+
+from __future__ import annotations
+
+import typing as t
+
+from marketo_opps.plugin.appended_file import AppendedFile
+from target_marketo_opps.delivery.outcomes import Outcome
+from target_marketo_opps.json_lines import encode
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from marketo_opps import MarketoObject
+    from target_marketo_opps.delivery.batches import OutboundRecord
+    from target_marketo_opps.delivery.outcomes import RecordOutcome
+    from target_marketo_opps.delivery.rejects import Reject
+
+_ACTIONS = {
+    Outcome.CREATED: "create",
+    Outcome.UPDATED: "update",
+    Outcome.UNCHANGED: "unchanged",
+    Outcome.DELETED: "delete",
+}
+_NOTHING: Mapping[str, tuple[t.Any, t.Any]] = {}
+
+
+class Diff:
+    """The JSON Lines file at `diff_path`: a line for each record, settled or rejected.
+
+    Args:
+        path: opened at once, so that a wrong path costs no call.
+
+    Raises:
+        OutputFileError: it cannot be opened, or (later) not written.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._file = AppendedFile("diff_path", path, consequence="Make room and run again.")
+
+    def take_accepted(self, record: OutboundRecord, outcome: RecordOutcome) -> None:
+        """Write what would become of a record that Marketo would accept."""
+        action = _ACTIONS[outcome.kind]
+        obj, key = record.target.obj, record.sent_key
+        self._write(record.source_stream, obj, key, action, outcome.changes)
+
+    def take_rejected(self, reject: Reject) -> None:
+        """Write that a record would be rejected."""
+        self._write(reject.stream, reject.obj, reject.key, "reject")
+
+    def take_left_alone(self, stream: str, obj: MarketoObject, key: Mapping[str, t.Any]) -> None:
+        """Write that a record marked as deleted would not be deleted."""
+        self._write(stream, obj, key, "leave_alone")
+
+    def flush(self) -> None:
+        """Write everything to disk."""
+        self._file.flush()
+
+    def close(self) -> None:
+        """Write everything to disk, and close."""
+        self._file.close()
+
+    def _write(
+        self,
+        stream: str,
+        obj: MarketoObject,
+        key: Mapping[str, t.Any],
+        action: str,
+        changes: Mapping[str, tuple[t.Any, t.Any]] = _NOTHING,
+    ) -> None:
+        line = {
+            "stream": stream,
+            "object": obj.value,
+            "key": dict(key),
+            "action": action,
+            "changes": {name: {"old": old, "new": new} for name, (old, new) in changes.items()},
+        }
+        self._file.write(encode(line) + b"\n")
