@@ -36,6 +36,8 @@ OFFERED = {
     "lead_lookup_field",
     "lead_lookup_many",
     "merge_versions",
+    "receipts_path",
+    "diff_path",
     "rejects_path",
     "report_path",
     "log_format",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from unittest.mock import Mock
 
 import pytest
@@ -62,7 +63,7 @@ def test_a_reject_of_marketos_is_logged_by_the_key_that_was_sent(make_bench):
     bench = make_bench(rejects=rejects, max_rejects=-1, at_once=False)
     deliver_rejected(bench, "a")
     reject = Reject("s", MarketoObject.OPPORTUNITIES, {}, (Reason("1003", "Bad"),), "r#7")
-    rejects.write.assert_called_once_with(replace(reject, key={"a": 1}))
+    rejects.write.assert_called_once_with(replace(reject, key={"k": 1}))
     assert list(bench.counters.causes.lines()) == ["1 rejected with 1003 (Bad): 1"]
 
 
