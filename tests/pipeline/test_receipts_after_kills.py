@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 
 import pytest
 
@@ -72,7 +73,7 @@ def test_after_kills_each_record_has_a_receipt_and_each_receipt_is_true(
     marketo_sandbox_factory, tmp_path
 ):
     seed = random.randrange(10**6)
-    print(f"seed {seed}")
+    sys.stderr.write(f"seed {seed}\n")
     rng = random.Random(seed)
     sandbox = marketo_sandbox_factory(limits={"enforced": False})
     sandbox.instance.options.latency_ms = 40
