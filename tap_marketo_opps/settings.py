@@ -264,6 +264,13 @@ def _lead_conflicts(config: Mapping[str, t.Any]) -> list[str]:
     return [] if first <= last else ["lead_id_from must not be greater than lead_id_to."]
 
 
+def streams_without_file(config: Mapping[str, t.Any]) -> set[str]:
+    """Return the streams that `reconcile` skips, as nothing names a file of them."""
+    if find_by(config) != BY_RECONCILE:
+        return set()
+    return {stream for stream, path in RECONCILE_PATHS.items() if not config.get(path)}
+
+
 def _reconcile_conflicts(config: Mapping[str, t.Any]) -> list[str]:
     if any(config.get(path) for path in RECONCILE_PATHS.values()):
         return []

@@ -31,11 +31,13 @@ from tap_marketo_opps.settings import (
     BY_ACTIVITIES,
     BY_FILTER,
     BY_LEAD_LIST,
+    BY_RECONCILE,
     CONFIG_SCHEMA,
     find_by,
     idle_settings,
     lead_columns,
     setting_conflicts,
+    streams_without_file,
 )
 from tap_marketo_opps.singer_writer import MessageWriter, encode_state
 from tap_marketo_opps.stream_maps import new_mapper, register
@@ -252,10 +254,11 @@ class TapMarketoOpps(MarketoPlugin, Tap):
 
     def report_checks(self) -> bool:
         """Print what this user may do; return True if it is all that a run needs."""
-        way, streams = find_by(self.config), self._streams_wanted()
+        way = find_by(self.config)
+        streams = self._streams_wanted() - streams_without_file(self.config)
         needs = connection_test.Needs(
             streams=streams,
-            by_leads=way != BY_FILTER,
+            by_leads=way not in {BY_FILTER, BY_RECONCILE},
             by_log=way == BY_ACTIVITIES,
             by_catalog=self.input_catalog is not None,
             lead_fields=ROLES in streams and bool(lead_columns(self.config)),
