@@ -1,8 +1,9 @@
 """The requests and responses that Adobe prints, replayed.
 
-From the pages Opportunities, Opportunity Roles, Lead Database, Paging Tokens, Authentication,
-Usage, Activities and Error Codes of Adobe's developer guide. An instance chooses its own request
-ids, GUIDs, tokens and dates, so those are compared by their form; everything else by its value.
+From the pages Opportunities, Opportunity Roles, Lead Database, Leads, List Membership, Paging
+Tokens, Authentication, Usage, Activities and Error Codes of Adobe's developer guide. An instance
+chooses its own request ids, GUIDs, tokens and dates, so those are compared by their form;
+everything else by its value.
 """
 
 from __future__ import annotations
@@ -290,6 +291,47 @@ def test_describe_roles(api):
             ],
             "fields": ROLE_FIELDS,
         }
+    )
+
+
+LINCOLN = {"lastName": "Lincoln", "email": "abe@usa.gov", "firstName": "Abraham"}
+WASHINGTON = {"lastName": "Washington", "email": "george@usa.gov", "firstName": "George"}
+DATES = {"createdAt": "<createdAt>", "updatedAt": "<updatedAt>"}
+
+
+@pytest.fixture
+def presidents(sandbox):
+    sandbox.instance.add_lead_records([{"id": 318581, **LINCOLN}, {"id": 318592, **WASHINGTON}])
+
+
+def test_query_leads_by_id(api, presidents):
+    answer = api.get("/rest/v1/leads.json", filterType="id", filterValues="318581,318592")
+    assert formed(answer) == results(
+        {"id": 318581, **LINCOLN, **DATES}, {"id": 318592, **WASHINGTON, **DATES}
+    )
+
+
+def test_query_leads_that_there_are_not(api):
+    answer = api.get("/rest/v1/leads.json", filterType="id", filterValues="1")
+    assert formed(answer) == results()
+
+
+def test_create_leads(api, sandbox):
+    sandbox.instance.add_leads([49])
+    people = [{"email": f"kjashaedd-{n}@klooblept.com"} for n in (1, 2, 3)]
+    body = {"action": "createOnly", "lookupField": "email", "input": people}
+    assert formed(api.post("/rest/v1/leads.json", body)) == results(
+        *({"id": number, "status": "created"} for number in (50, 51, 52))
+    )
+
+
+def test_add_leads_to_a_list(api, sandbox, presidents):
+    sandbox.instance.add_to_list(1, [])
+    answer = api.send("POST", "/rest/v1/lists/1/leads.json?id=318581&id=318595").json()
+    not_found = {"code": "1004", "message": "Lead not found"}
+    assert formed(answer) == results(
+        {"id": 318581, "status": "added"},
+        {"id": 318595, "status": "skipped", "reasons": [not_found]},
     )
 
 
