@@ -350,6 +350,42 @@ def test_roles_fill_their_calls_and_lookups_theirs(sandbox, singer):
     assert len(operations) == 4 + 10 + 1 + 3
 
 
+def test_at_the_end_calls_are_filled_from_all_lookups(sandbox, singer):
+    # Of each lookup's 300 values 100 find no lead: two calls take what three lookups find.
+    found = [f"u{number}@example.com" for number in range(900) if number % 3]
+    sandbox.instance.add_lead_records([{"email": each} for each in found])
+    run(singer, sandbox, singer.opportunity("a")).succeeded()
+    messages = [role(singer, f"u{number}@example.com") for number in range(900)]
+    run(singer, sandbox, *messages, max_rejects=300, max_concurrent_calls=1).succeeded()
+    assert len(calls(sandbox, LOOKUPS)) == 3
+    assert [call["asked"] for call in calls(sandbox, "sync role")] == [300, 300]
+
+
+def test_where_there_is_no_room_lookups_go_out_short(sandbox, singer):
+    addresses = [f"u{number}@example.com" for number in range(200)]
+    sandbox.instance.add_lead_records([{"email": each} for each in addresses])
+    messages = [singer.opportunity("a"), *(role(singer, each) for each in addresses)]
+    limits = {"limits": RunLimits(max_held_bytes=60_000)}
+    ended = run(singer, sandbox, *messages, singer.state(1), options=limits).succeeded()
+    assert len({lead for _, lead in leads_of_roles(sandbox)}) == 200
+    assert ended.states == [1]
+    assert len(calls(sandbox, LOOKUPS)) > 2
+
+
+def test_one_role_too_many_without_a_lead_ends_the_run_before_its_state(sandbox, singer):
+    messages = [
+        singer.opportunity("a"),
+        singer.state(1),
+        role(singer, "nobody@example.com"),
+        role(singer, "ann@example.com"),
+        singer.state(2),
+    ]
+    ended = run(singer, sandbox, *messages)
+    assert "1004 No lead with this 'email'" in str(ended.error)
+    assert 2 not in ended.states
+    assert "not delivered" in ended.closing
+
+
 @pytest.mark.parametrize(
     ("fault", "many", "roles"),
     [
