@@ -104,39 +104,36 @@ class Line:
             del self.last_upserts[name]
 
 
-class Lines:
-    """The lines of all ordering keys; a record stands in those of all of its own."""
+class Lines(dict["Hashable", Line]):
+    """The lines by their ordering keys; a record stands in those of all of its own.
 
-    def __init__(self) -> None:
-        self._lines: dict[Hashable, Line] = {}
+    A dictionary, for whether there are lines at all is asked for each record.
+    """
 
-    def __bool__(self) -> bool:
-        return bool(self._lines)
-
-    def __contains__(self, ordering_key: Hashable) -> bool:
-        return ordering_key in self._lines
+    __slots__ = ()
 
     def hold(self, record: OutboundRecord) -> bool:
         """Return whether a record that comes has to wait behind others."""
-        lines = self._lines
-        return bool(lines) and any(key in lines for key in record.ordering_keys)
+        return any(key in self for key in record.ordering_keys)
 
     def of(self, ordering_key: Hashable) -> Line:
         """Return the line of a key, a new one where there is none."""
-        return self._lines.setdefault(ordering_key, Line())
+        if ordering_key not in self:
+            self[ordering_key] = Line()
+        return self[ordering_key]
 
     def head(self, ordering_key: Hashable) -> OutboundRecord | None:
         """Return the record of a key that goes next; None if that is not here yet."""
-        line = self._lines.get(ordering_key)
+        line = self.get(ordering_key)
         return line.head if line else None
 
     def are_headed_by(self, record: OutboundRecord) -> bool:
         """Return whether a record that waits goes next in all its lines."""
-        return all(self._lines[key].head is record for key in record.ordering_keys)
+        return all(self[key].head is record for key in record.ordering_keys)
 
     def is_back(self, record: OutboundRecord) -> bool:
         """Return whether a record that goes next had stepped aside."""
-        return any(self._lines[key].readmitted for key in record.ordering_keys)
+        return any(self[key].readmitted for key in record.ordering_keys)
 
     def merge(self, record: OutboundRecord) -> bool | None:
         """Merge an upsert into the last one of its key that waits, if there is one it fits.
@@ -144,7 +141,7 @@ class Lines:
         Returns:
             Whether it is done; None where it may pass all that waits.
         """
-        lines = [self._lines.get(key) for key in record.ordering_keys]
+        lines = [self.get(key) for key in record.ordering_keys]
         if not any(lines):
             return None
         name = record.target, record.key
@@ -168,11 +165,11 @@ class Lines:
         """
         waiting: list[Hashable] = []
         for key in record.ordering_keys:
-            line = self._lines[key]
+            line = self[key]
             has_waited = line.awaits_parked
             line.remove(record)
             if line.awaits_parked and not has_waited:
                 waiting.append(key)
             if line.is_over:
-                del self._lines[key]
+                del self[key]
         return waiting

@@ -110,7 +110,7 @@ class WaitingRecords:
             and self._merge(record)
         ):
             return
-        batch = None if self._lines.hold(record) else self._find_batch(record)
+        batch = None if self._lines and self._lines.hold(record) else self._find_batch(record)
         if batch is None:
             self._enqueue(record)
             return
