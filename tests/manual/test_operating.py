@@ -113,6 +113,10 @@ def test_its_commands_do_what_they_say(reader, source):
     assert f"Going on from the sweep of lead_ids 1-{LEADS}, from " in told
     assert changed <= loaded(reader)
 
+    source.instance.add_to_list(1001, {role["leadId"] for role in source.instance.roles()})
+    reader.does("FIND_BY=lead_list")
+    assert loaded(reader) == keys_with_a_role(source)
+
     everything = source.instance.opportunity_ids()
     (reader.directory / "ids.txt").write_text("".join(f"{each}\n" for each in everything))
     reader.does("FIND_BY=filter")

@@ -486,12 +486,27 @@ class TestLeads:
             ("leads.json", ask),
             ("leads/describe.json", lambda _, client: client.describe_leads()),
             ("leads/describe2.json", lambda _, client: client.searchable_lead_fields()),
+            ("lists/7/leads.json", lambda _, client: client.list_members(7, fields=["id"])),
         ],
     )
     def test_a_missing_permission_is_named(self, path, call, instance, client, refusal):
         instance.answers(path, refusal(603))
         with pytest.raises(AccessDeniedError, match="'Read-Only Lead' or 'Read-Write Lead'"):
             call(self, client)
+
+    def test_the_members_of_a_list_come_by_page(self, instance, client, success):
+        instance.answers("lists/7/leads.json", success({"id": 1}, nextPageToken="next"))
+        page = client.list_members(7, fields=["id", "email"], next_page_token="here")
+        assert (page.records, page.next_page_token, page.more) == ([{"id": 1}], "next", None)
+        asked = {"fields": "id,email", "batchSize": "300", "nextPageToken": "here"}
+        assert query_of(instance.calls[-1]) == asked
+
+    def test_a_list_refused_at_a_token_may_begin_again(self, instance, client, refusal):
+        instance.answers("lists/7/leads.json", refusal(1003, "Invalid next page token"))
+        with pytest.raises(PageTokenError):
+            client.list_members(7, fields=["id"], next_page_token="old")
+        with pytest.raises(DataError):
+            client.list_members(7, fields=["id"])
 
     def test_fields_are_called_by_their_rest_names(self, instance, client, success):
         instance.answers(
