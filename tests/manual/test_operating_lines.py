@@ -89,6 +89,7 @@ def test_every_line_comes_as_it_is_told(operator, sandbox, by_id, busy_sandbox):
     runs_that_are_cut_short(operator, sandbox, by_id, catalog)
     a_run_that_is_stopped(operator, sandbox, by_id)
     a_target_that_rejects(operator, sandbox)
+    a_target_that_finds_no_lead(operator, sandbox)
     assert waiting.wait() == 0
 
     heard = operator.heard()
@@ -163,16 +164,31 @@ def a_run_that_is_stopped(operator, sandbox, by_id):
 
 
 def a_target_that_rejects(operator, sandbox):
-    properties = {"externalOpportunityId": {}, "name": {}, "ofNoUse": {}}
-    messages = [{"type": "SCHEMA", "stream": "opportunities", "schema": {"properties": properties}}]
-    messages[0]["key_properties"] = []
     records = [
         {"externalOpportunityId": "A-1", "name": "A deal", "ofNoUse": "1"},
-        {"externalOpportunityId": "A-2", "name": ""},
+        {"externalOpportunityId": "A-2", "name": "", "ofNoUse": None},
     ]
-    messages += [{"type": "RECORD", "stream": "opportunities", "record": each} for each in records]
     config = {**sandbox.credentials, "rejects_path": "rejects.jsonl"}
+    assert a_target(operator, config, opportunities=records) == 1
+
+
+def a_target_that_finds_no_lead(operator, sandbox):
+    deals = [{"externalOpportunityId": "A-3", "name": "A deal"}]
+    roles = [{"externalOpportunityId": "A-3", "role": "Buyer", "email": "nobody@example.com"}]
+    chosen = {"lead_lookup_field": "email", "stream_objects": {"roles": "opportunity_roles"}}
+    config = {**sandbox.credentials, **chosen, "max_rejects": 1}
+    assert a_target(operator, config, opportunities=deals, roles=roles) == 0
+
+
+def a_target(operator, config, **streams) -> int:
+    """Run the target over the records of streams; its exit status."""
+    messages = []
+    for stream, records in streams.items():
+        schema = {"properties": {name: {} for name in records[0]}}
+        about = {"stream": stream, "schema": schema, "key_properties": []}
+        messages.append({"type": "SCHEMA", **about})
+        messages += [{"type": "RECORD", "stream": stream, "record": each} for each in records]
     target = operator.start("target-marketo-opps", config, stdin=subprocess.PIPE)
     with target.stdin as stdin:
         stdin.write("".join(json.dumps(each) + "\n" for each in messages).encode())
-    assert target.wait() == 1
+    return target.wait()
