@@ -1,0 +1,124 @@
+"""The queries of `docs/queries.md`, on what the tap has loaded into PostgreSQL."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import defaultdict
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from tests.manual.pages import ROOT, blocks, page
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("postgres")]
+
+BY_STAGE, IN_STAGE, WON, ALONE = blocks("sql", page("queries.md"))
+NUMBERS, HISTORY, *_ = blocks("sql", page("history.md"))
+(DRAWING,) = blocks("python", page("queries.md"))
+KEY = "externalOpportunityId"
+PNG = b"\x89PNG"
+
+
+@pytest.fixture
+def source(marketo_sandbox_factory):
+    """A smaller instance than that of the other tests, for it is loaded anew for each of these."""
+    return marketo_sandbox_factory(opportunities=150, leads=40, seed=3)
+
+
+@pytest.fixture
+def loaded(pair, source, third_party, database, everything_selected):
+    """All that the source has, some of it changed, and a deal and a role that are gone."""
+    ids = source.instance.opportunity_ids()
+    source.instance.change(ids[:40], {"stage": "Negotiation", "isClosed": False})
+    source.instance.change(ids[40:50], {"amount": None, "isWon": True})
+    pair.target_program = third_party("target-postgres")
+    pair.target = {**database.settings, "default_target_schema": "public"}
+    pair.environment = {"PGTZ": "UTC"}
+    pair.tap |= {"start_date": "2020-01-01"}
+    pair.tap_arguments = ("--catalog", everything_selected)
+    pair.run_well()
+    database.execute(NUMBERS + HISTORY)
+    return database
+
+
+def _rows(database, query):
+    return database.rows(query.strip().rstrip(";"))
+
+
+def _amount(deal):
+    return Decimal(str(deal.get("amount", 0)))
+
+
+def _persons(source):
+    """The leads of each deal."""
+    found = defaultdict(set)
+    for role in source.instance.roles():
+        found[role[KEY]].add(role["leadId"])
+    return found
+
+
+def test_open_deals_are_counted_by_stage(loaded, source):
+    counts, amounts = defaultdict(int), defaultdict(Decimal)
+    for deal in source.instance.opportunities():
+        if not deal.get("isClosed"):
+            counts[deal.get("stage", "(none)")] += 1
+            amounts[deal.get("stage", "(none)")] += _amount(deal)
+    rows = _rows(loaded, BY_STAGE)
+    assert {row["stage"]: row["deals"] for row in rows} == counts
+    assert {row["stage"]: row["amount"] for row in rows} == amounts
+    assert [row["deals"] for row in rows] == sorted(counts.values(), reverse=True)
+
+
+def test_the_picture_is_drawn_from_that_query(loaded, tmp_path):
+    lines = ["stage,deals,amount"]
+    lines += [f'"{row["stage"]}",{row["deals"]},{row["amount"]}' for row in _rows(loaded, BY_STAGE)]
+    script, drawn = tmp_path / "draw.py", tmp_path / "stages.png"
+    script.write_text(DRAWING)
+    text = "\n".join(lines)
+    subprocess.run([sys.executable, script, drawn], input=text, text=True, check=True)
+    assert drawn.read_bytes().startswith(PNG)
+    assert (ROOT / "docs" / "images" / "stages.png").read_bytes().startswith(PNG)
+
+
+def test_days_in_stage_are_counted_from_the_last_change(loaded, source):
+    (changed, *_) = source.instance.opportunity_ids()
+    days = {row[KEY]: row["days"] for row in _rows(loaded, IN_STAGE)}
+    open_deals = [each for each in source.instance.opportunities() if not each.get("isClosed")]
+    assert days.keys() == {each[KEY] for each in open_deals}
+    assert days[changed] <= 1
+    told = {
+        row[KEY] for row in loaded.rows(f"select \"{KEY}\" from deal_history where field = 'stage'")
+    }
+    today = datetime.now(UTC).date()
+    for deal in open_deals:
+        if deal[KEY] not in told:
+            made = datetime.fromtimestamp(deal["createdAt"], UTC).date()
+            assert 0 <= (today - made).days - days[deal[KEY]] + 1 <= 2, deal[KEY]
+
+
+def test_won_deals_count_once_for_each_person(loaded, source):
+    won, amounts = defaultdict(int), defaultdict(Decimal)
+    persons = _persons(source)
+    for deal in source.instance.opportunities():
+        for lead in persons[deal[KEY]] if deal.get("isWon") else ():
+            won[lead] += 1
+            amounts[lead] += _amount(deal)
+    rows = _rows(loaded, WON)
+    assert {row["leadId"]: row["won"] for row in rows} == won
+    assert {row["leadId"]: row["amount"] for row in rows} == amounts
+
+
+def test_deals_without_a_person_are_found(loaded, source):
+    alone = {*source.instance.opportunity_ids()} - _persons(source).keys()
+    assert {row[KEY] for row in _rows(loaded, ALONE)} == alone
+
+
+def test_what_is_gone_is_in_no_answer(loaded, source):
+    gone = source.instance.roles()[0][KEY]
+    loaded.execute("update opportunities set _sdc_deleted_at = now(); select 1")
+    assert [_rows(loaded, query) for query in (BY_STAGE, IN_STAGE, WON, ALONE)] == [[]] * 4
+    loaded.execute(f"update opportunities set _sdc_deleted_at = null where \"{KEY}\" = '{gone}'")
+    loaded.execute("update opportunity_roles set _sdc_deleted_at = now()")
+    assert [row[KEY] for row in _rows(loaded, ALONE)] == [gone]
