@@ -83,6 +83,9 @@ class _Look(KeyedStage):
 
     Args:
         subject: What is looked at.
+
+    Attributes:
+        strangers: How many records came back for a GUID that was not asked for.
     """
 
     # Chunks are finished in their order, so a position is one number.
@@ -93,6 +96,7 @@ class _Look(KeyedStage):
         self._subject = subject
         self._comparison = subject.comparison
         self._progress = subject.progress
+        self.strangers = 0
 
     def restart(self, cursor: ChunkCursor, error: PageTokenError) -> None:
         """Begin a chunk again, without the page token that was refused."""
@@ -116,6 +120,7 @@ class _Look(KeyedStage):
             return True
         key = comparable_key(record[MARKETO_GUID])
         row = cursor.rows.get(key)
+        self.strangers += row is None
         if row is None or key in cursor.matched:
             return False
         cursor.matched.add(key)

@@ -161,7 +161,7 @@ class ReconcileRun:
         reporter.warn_of_records_without_key()
 
     def _results(self) -> list[str]:
-        counts, echoes = self.counts, self.first.echoes + self.second.echoes
+        counts, strangers = self.counts, self.first.strangers + self.second.strangers
         rows = (
             f"{counts.alike:,} alike, {counts.changed:,} changed, {counts.gone:,} gone, "
             f"{counts.known_gone:,} known gone"
@@ -171,8 +171,8 @@ class ReconcileRun:
             results += lookup_oddities(leads)
         if self.file.repeated:
             results.append(f"{counted(self.file.repeated, 'row')} for a marketoGUID named twice")
-        if echoes:
-            results.append(f"{counted(echoes, 'record')} came back for an id not asked for")
+        if strangers:
+            results.append(f"{counted(strangers, 'record')} came back for an id not asked for")
         return results
 
     def _untold(self) -> str:
