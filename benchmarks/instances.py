@@ -30,7 +30,7 @@ class Instance:
     """
 
     def __init__(self, *flags: str, script: str | None = None) -> None:
-        command = ["-m", "marketo_sandbox.cli", "serve", *flags]
+        command = ["-m", "marketo_sandbox", "serve", *flags]
         if script is not None:
             command = [str(Path(__file__).with_name(f"{script}.py"))]
         self._process = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE)

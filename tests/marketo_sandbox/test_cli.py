@@ -3,20 +3,24 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
+import shlex
 import signal
 import socket
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 import requests
 
+from marketo_sandbox.arguments import argument_parser
 from marketo_sandbox.cli import main
 from tests.pipeline.processes import free_port
 
 pytestmark = pytest.mark.slow
 
-COMMAND = [sys.executable, "-m", "marketo_sandbox.cli"]
+COMMAND = [sys.executable, "-m", "marketo_sandbox"]
 
 
 class Served:
@@ -58,7 +62,8 @@ def test_one_json_line_when_ready_and_a_clean_end_on_a_signal(serve, caller_of, 
     served = serve("--opportunities", "4")
     assert set(served.told) == {"endpoint", "client_id", "client_secret"}
     assert len(caller_of(served).find(["OPP-0000003"])["result"]) == 1
-    assert served.stop(number) == (0, "", "")
+    people = f"marketo-sandbox: open {served.endpoint} in a browser to watch; Ctrl-C ends it\n"
+    assert served.stop(number) == (0, "", people)
 
 
 def test_an_instance_in_a_file_survives_a_restart(serve, caller_of, tmp_path):
@@ -146,6 +151,39 @@ def test_a_port_in_use_is_told_in_one_sentence():
     assert done.stdout == ""
     reason = os.strerror(errno.EADDRINUSE)
     assert done.stderr == f"marketo-sandbox: cannot listen on port {port}: {reason}\n"
+
+
+@pytest.mark.parametrize("command", [[], ["serve"], ["demo"]])
+def test_help_tells_every_option_and_shows_examples(command, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main([*command, "--help"])
+    assert exit_.value.code == 0
+    told = capsys.readouterr().out
+    # An option and what it is for, beside it or below.
+    options = re.findall(
+        r"^  (?:-h, )?(--[\w-]+)(?: \S+)*?(?:  +|\n {20,})(\S)", told, re.MULTILINE
+    )
+    usage = told.partition("\n\n")[0]
+    assert {name for name, _ in options} - {"--help"} == set(re.findall(r"--[\w-]+", usage))
+    examples = told.partition("example")[2]
+    assert " ".join(["marketo-sandbox", *command]) in examples
+
+
+def test_examples_of_help_are_taken(capsys):
+    for command in ("serve", "demo"):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+    told = re.findall(r"^  marketo-sandbox (.*)$", capsys.readouterr().out, re.MULTILINE)
+    assert len(told) > 3
+    for line in told:
+        assert argument_parser().parse_args(shlex.split(line)).command in line
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(["--version"])
+    assert exit_.value.code == 0
+    assert capsys.readouterr().out == f"marketo-sandbox {version('marketo-opps')}\n"
 
 
 FORM = "is not of the form CODE=PROBABILITY, such as 606=0.1"
