@@ -19,6 +19,15 @@ if t.TYPE_CHECKING:
 
     from tap_marketo_opps.marketo_stream import MarketoStream
 
+PURPOSE = "Read opportunities and their roles from Adobe Marketo Engage, as Singer messages."
+EXAMPLES = """\
+Examples:
+  tap-marketo-opps --config tap.json --test
+  tap-marketo-opps --config tap.json --discover > catalog.json
+  tap-marketo-opps --config tap.json --catalog catalog.json | target-jsonl
+  tap-marketo-opps --config=ENV --state state.json | target-jsonl
+  tap-marketo-opps --about --format=markdown"""
+
 _NO_TEXT = "holds half of a surrogate pair, which is no character"
 
 

@@ -66,6 +66,8 @@ class TapMarketoOpps(MarketoPlugin, Tap):
     """
 
     name = "tap-marketo-opps"
+    purpose = command_line.PURPOSE
+    examples = command_line.EXAMPLES
     config_jsonschema: t.ClassVar[dict[str, t.Any]] = CONFIG_SCHEMA
     dynamic_catalog = True
     message_writer_class = MessageWriter

@@ -34,6 +34,15 @@ _DELIVER_REST_AFTER = (InputError, UnwritableStreamError, RejectLimitError)
 """Errors after which the records that came before are still delivered."""
 
 
+PURPOSE = "Write opportunities and their roles, given as Singer messages, to Adobe Marketo Engage."
+EXAMPLES = """\
+Examples:
+  tap-of-your-crm --config crm.json | target-marketo-opps --config target.json
+  target-marketo-opps --config target.json --input messages.jsonl
+  target-marketo-opps --config=ENV < messages.jsonl
+  target-marketo-opps --about --format=markdown"""
+
+
 class TargetMarketoOpps(MarketoPlugin, Target):
     """Singer target for the opportunities of Adobe Marketo Engage.
 
@@ -43,6 +52,8 @@ class TargetMarketoOpps(MarketoPlugin, Target):
     """
 
     name = "target-marketo-opps"
+    purpose = PURPOSE
+    examples = EXAMPLES
     config_jsonschema = CONFIG_SCHEMA
     default_sink_class = ObjectSink
     message_reader_class = MessageReader

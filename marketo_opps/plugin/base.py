@@ -13,6 +13,7 @@ from singer_sdk.plugin_base import PluginBase
 
 from marketo_opps.errors import SettingsError
 from marketo_opps.pacing import PACING_WINDOW_SECONDS
+from marketo_opps.plugin.command_help import set_help
 from marketo_opps.plugin.command_line import (
     environment_prefix,
     environment_settings,
@@ -69,6 +70,10 @@ class MarketoPlugin(PluginBase):
     package_name = PACKAGE_NAME
     pacing_window_seconds: t.ClassVar[float] = PACING_WINDOW_SECONDS
     """Window that `calls_per_20_seconds` counts in, for the plugin's client."""
+    purpose: t.ClassVar[str]
+    """What `--help` says first."""
+    examples: t.ClassVar[str]
+    """Command lines that `--help` shows."""
 
     def __init__(
         self,
@@ -169,6 +174,13 @@ class MarketoPlugin(PluginBase):
         installs them in its constructor, and a tap makes calls there: put back afterwards, ours
         would be missing for that long. No public name turns them off.
         """
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """Return the SDK's command, its `--help` with examples."""
+        command = super().get_singer_command()
+        set_help(command, purpose=cls.purpose, examples=cls.examples)
+        return command
 
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> t.Any:

@@ -26,6 +26,8 @@ class Plugin(MarketoPlugin, Tap):
     """The least that is a tap."""
 
     name = "tap-of-tests"
+    purpose = "Read nothing."
+    examples = "Examples:\n  tap-of-tests --config c.json"
     config_jsonschema: t.ClassVar = {
         "type": "object",
         "properties": {**SHARED_SETTINGS, "batch_size": {"type": "integer", "default": 300}},
