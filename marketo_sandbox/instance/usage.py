@@ -31,6 +31,14 @@ class DailyUsage:
         self._today(self._calls)[user] += calls
         return self._clock.day()
 
+    def set_calls_today(self, calls: int, user: str) -> None:
+        """Raise or lower today's calls to a total, those of this user before those of others."""
+        today = self._today(self._calls)
+        today[user] += max(0, calls - today.total())
+        for each in sorted(today, key=lambda name: name != user):
+            today[each] -= min(today[each], max(0, today.total() - calls))
+        self._calls[self._clock.day()] = +today
+
     def remove_call(self, user: str, day: str) -> None:
         """Uncount one call of a user on a day, unless a reset has dropped that day since."""
         if day in self._calls:

@@ -141,10 +141,11 @@ class Api:
         return HttpResponse(200, _encode({"requestId": entry.request_id, **ordered, **members}))
 
     def _internal_error(self, call: Call) -> HttpResponse:
-        self._report_problem(f"exception in {call.method} {call.path}:\n{traceback.format_exc()}")
+        self.report_problem(f"exception in {call.method} {call.path}:\n{traceback.format_exc()}")
         return HttpResponse(500, b"The sandbox itself failed; see its stderr.", "text/plain")
 
-    def _report_problem(self, text: str) -> None:
+    def report_problem(self, text: str) -> None:
+        """Add to the problems, which fail the test that they happen in, and print it."""
         self.problems.append(text)
         print(f"marketo-sandbox: {text}", file=sys.stderr, flush=True)
 
@@ -195,7 +196,7 @@ class Api:
         if route is None and known:
             raise CallRefusedError("605", f"HTTP Method '{call.method}' not supported")
         if route is None:
-            self._report_problem(f"unknown route {call.method} {call.path}")
+            self.report_problem(f"unknown route {call.method} {call.path}")
         return route, in_path
 
     def _check_permission(self, route: Route) -> None:

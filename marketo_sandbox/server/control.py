@@ -58,7 +58,7 @@ LEADS = {"ids": list_of(integer(1))}
 NEW_LEADS = {**LEADS, "records": list_of(OBJECT)}
 MERGE = {"kept": integer(1), "merged": list_of(integer(1)), "anew": FLAG}
 LIST = {"list": integer(1), "leads": list_of(integer(1))}
-USAGE = {"calls": integer(0), "user": TEXT}
+USAGE = {"calls": integer(0), "user": TEXT, "today": integer(0)}
 OTHER_USER = "others@sandbox.example"
 BULKY = frozenset({"keys", "parameters"})
 
@@ -125,12 +125,16 @@ class Control:
         return self._instance.counts()
 
     def usage(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Count ``calls`` of today as made by another ``user`` of the subscription."""
+        """Count ``calls`` more as made by another ``user``, or set the total of ``today``."""
         validate(USAGE, parameters)
-        self._instance.daily_usage.add_calls(
-            parameters["calls"], parameters.get("user", OTHER_USER)
-        )
-        return {"today": self._instance.daily_usage.calls_today()}
+        usage, user = self._instance.daily_usage, parameters.get("user", OTHER_USER)
+        if "today" in parameters and "calls" in parameters:
+            raise ValueError("calls are added to what there is, today is the total: give one")
+        if "today" in parameters:
+            usage.set_calls_today(parameters["today"], user)
+        else:
+            usage.add_calls(parameters["calls"], user)
+        return {"today": usage.calls_today()}
 
     def leads(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Add the leads of ``ids``, or those of ``records`` with fields of one's own."""

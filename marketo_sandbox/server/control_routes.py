@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.datastructures import Headers
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from marketo_sandbox.instance.errors import RecordRefusedError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
 
     from marketo_sandbox.server.api import Api
 
@@ -31,6 +33,10 @@ BAD_INPUT_ERRORS = (
     RecursionError,
     RecordRefusedError,
 )
+
+
+NOT_FOUND = 404
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def control_routes(api: Api) -> list[Route]:
@@ -67,6 +73,42 @@ def control_routes(api: Api) -> list[Route]:
         for method, path, handler in table
     ]
     return [Route("/", _page, methods=["GET"]), *routes]
+
+
+def stray_routes(api: Api, known: list[Route]) -> list[Route]:
+    """Return routes for paths under ``/sandbox`` that are none, and for the endpoint in a browser.
+
+    Args:
+        api: answers on the endpoint whatever is no browser.
+        known: the control routes, which a 404 lists.
+    """
+    there_are = "".join(
+        f"  {', '.join(sorted((route.methods or set()) - {'HEAD'}))} {route.path}\n"
+        for route in known
+    )
+
+    async def unknown(request: Request) -> Response:
+        what = f"{request.method} {request.url.path}"
+        api.report_problem(f"unknown control path {what}")
+        text = f"there is no {what} in this sandbox; there are\n{there_are}"
+        return PlainTextResponse(text, NOT_FOUND)
+
+    return [
+        *(Route(path, _RestEndpoint(api), methods=["GET"]) for path in ("/rest", "/rest/")),
+        *(Route(path, unknown, methods=METHODS) for path in ("/sandbox", "/sandbox/{path:path}")),
+    ]
+
+
+class _RestEndpoint:
+    """The endpoint as plugins are configured with it: it leads browsers to the start page."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        wants_page = "text/html" in Headers(scope=scope).get("accept", "")
+        answer = RedirectResponse("/") if wants_page else self._api
+        await answer(scope, receive, send)
 
 
 async def _page(_request: Request) -> Response:

@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from marketo_sandbox.instance.instance import Instance
 from marketo_sandbox.server.api import Api
 from marketo_sandbox.server.control import OTHER_USER
-from marketo_sandbox.server.control_routes import control_routes
+from marketo_sandbox.server.control_routes import control_routes, stray_routes
 from marketo_sandbox.server.http_call import TRANSPORT
 
 if TYPE_CHECKING:
@@ -89,7 +89,8 @@ class SandboxServer:
         self.instance = instance
         self.api = Api(instance, sleep)
         self.port = instance.options.port
-        routes = [*control_routes(self.api), Mount("/", app=self.api)]
+        control = control_routes(self.api)
+        routes = [*control, *stray_routes(self.api, control), Mount("/", app=self.api)]
         self._application = Starlette(routes=routes)
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
@@ -188,6 +189,10 @@ class SandboxServer:
     def use_calls(self, calls: int, user: str = OTHER_USER) -> None:
         """Count calls of today as made by others: the quota is shared by the subscription."""
         self.instance.daily_usage.add_calls(calls, user)
+
+    def set_calls_today(self, calls: int) -> None:
+        """Set the total of today's calls: 0 for a new day's quota."""
+        self.instance.daily_usage.set_calls_today(calls, OTHER_USER)
 
     def reset(self) -> None:
         """Empty the instance, clear the journal and the faults."""

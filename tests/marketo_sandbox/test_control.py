@@ -218,6 +218,9 @@ def test_problems_are_told_and_acknowledged(api, control, sandbox):
         ("leads", {"ids": 5}),
         ("leads", {}),
         ("usage", {"calls": "many"}),
+        ("usage", {"today": -1}),
+        ("usage", {"calls": 1, "today": 5}),
+        ("usage", {}),
         ("faults", {"fault": "slow", "seconds": "abc"}),
         ("faults", {"fault": "slow", "seconds": -1}),
         ("faults", {"fault": "606", "path": 5}),
@@ -289,6 +292,32 @@ def test_an_order_that_is_no_json_is_refused_with_a_reason(api, body):
     answer = api.send("POST", "/sandbox/leads", data=body)
     assert answer.status_code == 400
     assert answer.text.strip()
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "statsu"), ("POST", "fault"), ("GET", "usage"), ("PUT", "clock"), ("DELETE", "")],
+)
+def test_an_unknown_control_path_is_404_with_those_that_are(control, sandbox, method, path):
+    answer = control(method, path)
+    assert answer.status_code == 404
+    first, *there_are = answer.text.splitlines()
+    assert first == f"there is no {method} /sandbox/{path} in this sandbox; there are"
+    assert {"  GET /", "  GET /sandbox/status", "  POST /sandbox/usage"} <= set(there_are)
+    assert sandbox.acknowledge_problems() == [f"unknown control path {method} /sandbox/{path}"]
+
+
+@pytest.mark.parametrize("path", ["/rest", "/rest/", "/"])
+def test_the_endpoint_in_a_browser_leads_to_the_page(api, sandbox, path):
+    answer = api.send("GET", path, headers={"Accept": "text/html,application/xml;q=0.9,*/*;q=0.8"})
+    assert (answer.status_code, answer.url) == (200, f"{sandbox.endpoint}/")
+    assert "<title>Marketo sandbox</title>" in answer.text
+    assert sandbox.journal(since=1) == []
+
+
+def test_the_endpoint_of_a_program_is_no_page(api, sandbox):
+    assert api.get("/rest")["errors"][0]["code"] == "610"
+    assert sandbox.acknowledge_problems() == ["unknown route GET /rest"]
 
 
 def test_the_start_page_is_complete_in_itself(sandbox):

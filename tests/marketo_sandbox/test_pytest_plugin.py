@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -102,6 +104,16 @@ def test_noted(marketo_sandbox):
 """
     )
     assert code == 0, out
+
+
+def test_the_guides_example_runs_as_printed(tmp_path):
+    guide = Path(__file__).parents[2].joinpath("docs", "sandbox.md").read_text("utf-8")
+    section = guide.partition("## In tests")[2]
+    conftest, example = re.findall(r"```python\n(.*?)```", section, re.DOTALL)[:2]
+    (tmp_path / "conftest.py").write_text(conftest)
+    (tmp_path / "test_it.py").write_text(example)
+    done = run_pytest(tmp_path)
+    assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout
 
 
 def test_the_plugin_loaded_by_its_old_name_says_where_it_has_gone(tmp_path):

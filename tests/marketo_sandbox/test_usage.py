@@ -32,6 +32,24 @@ def test_the_calls_of_others_count_too(api, sandbox):
     assert api.get("/rest/v1/stats/usage.json")["errors"][0]["code"] == "607"
 
 
+def test_the_calls_of_a_day_are_lowered_and_raised(api, sandbox):
+    for _ in range(4):
+        api.get("/rest/v1/stats/usage.json")
+    sandbox.use_calls(49_996)
+    url = f"{sandbox.endpoint}/sandbox/usage"
+    assert api.get("/rest/v1/stats/usage.json")["errors"][0]["code"] == "607"
+    assert requests.post(url, json={"today": 3}, timeout=10).json() == {"today": 3}
+    (today,) = api.get("/rest/v1/stats/usage.json")["result"]
+    assert today["users"] == [{"userId": USER, "count": 4}]
+    sandbox.set_calls_today(10)
+    assert api.get("/rest/v1/stats/usage.json")["result"][0]["users"] == [
+        {"userId": USER, "count": 5},
+        {"userId": "others@sandbox.example", "count": 6},
+    ]
+    sandbox.set_calls_today(0)
+    assert api.get("/rest/v1/stats/usage.json")["result"][0]["total"] == 1
+
+
 def test_errors_tells_the_codes_of_the_day(api, sandbox):
     sandbox.fault("604", times=1)
     sandbox.fault("610", times=2)
