@@ -50,12 +50,14 @@ class FakeMarketo:
     whole call refused.
     """
 
-    def __init__(self, *, fails_at=(), after=False, ignores_case=True, most_leads=1000, page=300):
+    def __init__(self, *, fails_at=(), after=False, lookups_fail_at=(), **leads):
         self.stored = {obj: {} for obj in MarketoObject}
         self.calls = []
         self.lookups = []
         self.asked_for_leads = []
-        self.ignores_case, self.most_leads, self.page = ignores_case, most_leads, page
+        self.lookups_fail_at = set(lookups_fail_at)
+        self.ignores_case = leads.get("ignores_case", True)
+        self.most_leads, self.page = leads.get("most_leads", 1000), leads.get("page", 300)
         self.fails_at = set(fails_at)
         self.after = after
         self.lock = threading.Lock()
@@ -105,6 +107,8 @@ class FakeMarketo:
         assert {"id", "createdAt", filter_type} == set(fields)
         with self.lock:
             self.asked_for_leads.append(list(values))
+            if len(self.asked_for_leads) in self.lookups_fail_at:
+                raise MarketoError("The line is cut.")
         assert len({value.casefold() for value in values}) == len(values) <= 300
         spelt = str.casefold if self.ignores_case else str
         wanted = set(map(spelt, values))

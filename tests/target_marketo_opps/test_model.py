@@ -123,7 +123,10 @@ def leads_of(address, *, ignores_case):
     return exact or (alike if ignores_case else [])
 
 
-def chosen_lead(many, *, ignores_case, most_leads):
+def chosen_lead(case, *, ignores_case=True, most_leads=1000):
+    """What finds the lead of an address; None where roles have its id."""
+    many = case.get("lead_lookup_many")
+
     def lead_of(address):
         leads = leads_of((address or ",").strip(), ignores_case=ignores_case)
         by_age = sorted(leads, key=lambda lead: LEADS[lead]["createdAt"])
@@ -131,7 +134,7 @@ def chosen_lead(many, *, ignores_case, most_leads):
             return None
         return by_age[0 if many == "oldest" else -1]
 
-    return lead_of
+    return lead_of if many else None
 
 
 def lines(records, states):
@@ -202,6 +205,32 @@ def cases(draw):
     }
 
 
+ADDRESSES = st.sampled_from(
+    [
+        "ann@x",
+        "ANN@x",
+        " Ann@x",
+        "bob@x",
+        "BOB@x",
+        "team@x",
+        "Team@x",
+        "zoe@x",
+        "none@x",
+        "a,b",
+        None,
+    ]
+)
+
+
+@st.composite
+def addressed_cases(draw):
+    case = draw(cases())
+    case["records"] = addressed(case["records"], draw(st.lists(ADDRESSES, min_size=3, max_size=12)))
+    case["lead_lookup_field"] = "email"
+    case["lead_lookup_many"] = draw(st.sampled_from(["reject", "oldest", "newest"]))
+    return case
+
+
 PATIENT = settings(
     max_examples=25,
     deadline=None,
@@ -232,9 +261,13 @@ def test_a_run_equals_the_records_sent_in_turn(tmp_path, singer, case, action):
 
 @PATIENT
 @given(
-    cases(),
+    st.one_of(cases(), addressed_cases()),
     st.fixed_dictionaries(
-        {"fails_at": st.lists(st.integers(0, 12), max_size=3), "after": st.booleans()}
+        {
+            "fails_at": st.lists(st.integers(0, 12), max_size=3),
+            "after": st.booleans(),
+            "lookups_fail_at": st.lists(st.integers(1, 6), max_size=2),
+        }
     ),
     st.sampled_from([0, 1, 3, -1]),
     st.booleans(),
@@ -256,41 +289,17 @@ def test_cut_off_and_replayed_from_its_last_state_a_run_equals_them_too(
         attempts += 1
         max_rejects = -1 if attempts > 4 else max_rejects
         assert attempts < 12
-    whole = Model(records, "createOrUpdate").stored
+    lead_of = chosen_lead(case)
+    whole = Model(records, "createOrUpdate", lead_of).stored
     assert content(fake) == whole
     # Killed right after any STATE, and replayed from it.
     for number, held in seen:
-        assert Model(records[number:], "createOrUpdate", stored=held).stored == whole
+        assert Model(records[number:], "createOrUpdate", lead_of, stored=held).stored == whole
 
 
 def rest_of(case, records, done):
     states = {number - done for number in case["states"] if number > done}
     return {**case, "records": records[done:], "states": states}
-
-
-ADDRESSES = st.sampled_from(
-    [
-        "ann@x",
-        "ANN@x",
-        " Ann@x",
-        "bob@x",
-        "BOB@x",
-        "team@x",
-        "Team@x",
-        "zoe@x",
-        "none@x",
-        "a,b",
-        None,
-    ]
-)
-
-
-@st.composite
-def addressed_cases(draw):
-    case = draw(cases())
-    case["records"] = addressed(case["records"], draw(st.lists(ADDRESSES, min_size=3, max_size=12)))
-    case["lead_lookup_many"] = draw(st.sampled_from(["reject", "oldest", "newest"]))
-    return case
 
 
 MARKETO = st.fixed_dictionaries(
@@ -304,8 +313,8 @@ def test_with_roles_by_address_a_run_equals_them_too(tmp_path, singer, case, mar
     fake, records = FakeMarketo(**marketo, page=page), case["records"]
     path = tmp_path / "rejects.jsonl"
     path.unlink(missing_ok=True)
-    ended = run(singer, fake, rejects_path=str(path), lead_lookup_field="email", **case)
-    lead_of = chosen_lead(case["lead_lookup_many"], **marketo)
+    ended = run(singer, fake, rejects_path=str(path), **case)
+    lead_of = chosen_lead(case, **marketo)
     outcomes = (model := Model(records, "createOrUpdate", lead_of)).outcomes
     assert {DEALS: fake.stored[OBJECTS[DEALS]], ROLES: fake.stored[OBJECTS[ROLES]]} == model.stored
     told = Counter((records[number][0], kind) for number, kind in outcomes.items())
