@@ -71,8 +71,7 @@ class Dispatcher:
         waiting = self._waiting
         if record.wanted is None or self._is_lead_known(record, record.wanted):
             waiting.add(record)
-        if waiting.aside.dismissed:
-            self._settlement.reject_dismissed()
+        self._reject_dismissed()
         if waiting.closed or waiting.is_crowded:
             self._wait_for_capacity()
 
@@ -134,6 +133,11 @@ class Dispatcher:
 
     # In between
 
+    def _reject_dismissed(self) -> None:
+        """Reject roles whose waiting a delete has ended, before another of their key is placed."""
+        if self._waiting.aside.has_dismissed:
+            self._settlement.reject_dismissed()
+
     def _is_lead_known(self, record: OutboundRecord, wanted: WantedLead) -> bool:
         assert self._leads is not None
         return self._leads.admit(record, wanted)
@@ -191,6 +195,7 @@ class Dispatcher:
         for take, future in self._calls.take_done():
             had_failed, self._has_failed = self._has_failed, True
             take(future)
+            self._reject_dismissed()
             self._has_failed = had_failed
 
     def _take_result(self, future: Future[BatchResult]) -> None:

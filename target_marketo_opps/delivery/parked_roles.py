@@ -20,7 +20,7 @@ PORTION_BYTES = 4_000_000
 
 _SCHEMA = """
 CREATE TABLE roles (
-    number INTEGER PRIMARY KEY,
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
     opportunity BLOB NOT NULL,
     key BLOB NOT NULL,
     checkpoint INTEGER NOT NULL,
@@ -33,6 +33,7 @@ CREATE TABLE roles (
 );
 CREATE INDEX by_opportunity ON roles (opportunity);
 CREATE INDEX by_key ON roles (key);
+CREATE TABLE dismissed AS SELECT * FROM roles;
 """
 _COLUMNS = "key, checkpoint, streams, body, source, reasons, request_id"
 
@@ -93,28 +94,38 @@ class ParkedRoles:
 
     def first_of_key(self, key: Hashable) -> ParkedRole | None:
         """Return the role of that key that has waited longest, or None."""
-        row = next(self._rows("key = ?", encode(key)), None)
+        row = next(self._rows("roles", "key = ?", encode(key)), None)
         return None if row is None else self._role(row[1:])
 
     def waits_for(self, opportunity: Hashable) -> bool:
         """Return whether roles of an opportunity wait."""
-        return next(self._rows("opportunity = ?", encode(opportunity)), None) is not None
+        return next(self._rows("roles", "opportunity = ?", encode(opportunity)), None) is not None
+
+    # Those that are dismissed do not wait any longer, and yet they are here until they are taken.
+
+    def dismiss_key(self, key: Hashable) -> None:
+        """Dismiss all roles of that key."""
+        self._dismiss("key = ?", encode(key))
+
+    def dismiss_opportunity(self, opportunity: Hashable) -> None:
+        """Dismiss all roles of an opportunity."""
+        self._dismiss("opportunity = ?", encode(opportunity))
 
     # Each takes the first such roles, at least one, until they hold so many bytes.
 
-    def take_of_key(self, key: Hashable, *, most_bytes: int = PORTION_BYTES) -> list[ParkedRole]:
-        """Return the first roles of that key, which do not wait any longer."""
-        return self._take("key = ?", encode(key), most_bytes=most_bytes)
+    def take_dismissed(self, *, most_bytes: int = PORTION_BYTES) -> list[ParkedRole]:
+        """Return the first of the dismissed roles."""
+        return self._take("dismissed", "TRUE", most_bytes=most_bytes)
 
     def take_of_opportunity(
         self, opportunity: Hashable, *, most_bytes: int = PORTION_BYTES
     ) -> list[ParkedRole]:
         """Return the first roles of an opportunity, which do not wait any longer."""
-        return self._take("opportunity = ?", encode(opportunity), most_bytes=most_bytes)
+        return self._take("roles", "opportunity = ?", encode(opportunity), most_bytes=most_bytes)
 
     def take_any(self, *, most_bytes: int = PORTION_BYTES) -> list[ParkedRole]:
         """Return the roles that have waited longest, which do not wait any longer."""
-        return self._take("TRUE", most_bytes=most_bytes)
+        return self._take("roles", "TRUE", most_bytes=most_bytes)
 
     def opportunities_to_ask_for(
         self, count: int, *, until: int, asked_before: float, now: float
@@ -144,24 +155,30 @@ class ParkedRoles:
         """Give up the memory and the file."""
         self._database.close()
 
-    def _take(self, where: str, *values: bytes, most_bytes: int) -> list[ParkedRole]:
+    def _dismiss(self, where: str, value: bytes) -> None:
+        copy = f"INSERT INTO dismissed SELECT * FROM roles WHERE {where}"  # noqa: S608 - constants alone
+        self._database.execute(copy, (value,))
+        gone = self._database.execute(f"DELETE FROM roles WHERE {where}", (value,))  # noqa: S608 - the same
+        self._count -= gone.rowcount
+
+    def _take(self, table: str, where: str, *values: bytes, most_bytes: int) -> list[ParkedRole]:
         taken: list[ParkedRole] = []
         last = 0
-        for number, *row in self._rows(where, *values):
+        for number, *row in self._rows(table, where, *values):
             last = number
             taken.append(self._role(row))
             most_bytes -= taken[-1].record.own_bytes
             if most_bytes <= 0:
                 break
         if taken:
-            delete = f"DELETE FROM roles WHERE {where} AND number <= ?"  # noqa: S608 - the same
+            delete = f"DELETE FROM {table} WHERE {where} AND number <= ?"  # noqa: S608 - the same
             self._database.execute(delete, (*values, last))
-            self._count -= len(taken)
+            self._count -= len(taken) if table == "roles" else 0
         return taken
 
-    def _rows(self, where: str, *values: bytes) -> Iterator[tuple[t.Any, ...]]:
+    def _rows(self, table: str, where: str, *values: bytes) -> Iterator[tuple[t.Any, ...]]:
         """Return rows that are read one by one, as they are asked for."""
-        query = f"SELECT number, {_COLUMNS} FROM roles WHERE {where} ORDER BY number"  # noqa: S608 - the same
+        query = f"SELECT number, {_COLUMNS} FROM {table} WHERE {where} ORDER BY number"  # noqa: S608 - the same
         return self._database.execute(query, values)
 
     def _role(self, row: Sequence[t.Any]) -> ParkedRole:

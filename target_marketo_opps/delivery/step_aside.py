@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import typing as t
-from functools import partial
 
 from target_marketo_opps.delivery.parked_roles import ParkedRole, ParkedRoles
 from target_marketo_opps.mapping.record_mapping import MAX_RECORD_BYTES
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Hashable
 
     from target_marketo_opps.delivery.batches import Batch, OutboundRecord
     from target_marketo_opps.delivery.outcomes import RecordOutcome
@@ -23,12 +22,12 @@ class StepAside:
         ledger: counts them, so that no STATE passes them.
 
     Attributes:
-        dismissed: take, portion by portion, the roles that do not wait any longer, because a delete
-            of theirs or of their opportunity came; they are to be rejected.
+        has_dismissed: whether some do not wait any longer, because a delete of theirs or of their
+            opportunity came; they are to be rejected.
     """
 
     def __init__(self, ledger: Ledger) -> None:
-        self.dismissed: list[Callable[[], list[ParkedRole]]] = []
+        self.has_dismissed = False
         self._ledger = ledger
         self._roles: ParkedRoles | None = None
 
@@ -67,20 +66,19 @@ class StepAside:
         """End the waiting of roles that a delete whose turn it is concerns."""
         if not self._roles:
             return
+        self.has_dismissed = True
         if len(delete.target.key_fields) > 1:
-            self.dismissed.append(partial(self._roles.take_of_key, delete.key))
+            self._roles.dismiss_key(delete.key)
         else:
-            opportunity = delete.ordering_keys[0]
-            self.dismissed.append(partial(self._roles.take_of_opportunity, opportunity))
+            self._roles.dismiss_opportunity(delete.ordering_keys[0])
 
     def take_dismissed(self) -> list[ParkedRole]:
         """Return some of the roles that a delete has dismissed; none if there are no more."""
-        while self.dismissed:
-            roles = self.dismissed[-1]()
-            if roles:
-                return roles
-            self.dismissed.pop()
-        return []
+        if not self.has_dismissed or self._roles is None:
+            return []
+        roles = self._roles.take_dismissed()
+        self.has_dismissed = bool(roles)
+        return roles
 
     def waits_for(self, opportunity: Hashable) -> bool:
         """Return whether roles of an opportunity wait."""

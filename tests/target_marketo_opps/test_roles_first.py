@@ -142,6 +142,20 @@ def test_a_delete_of_either_ends_the_waiting(sandbox, singer, tmp_path, deleted)
     assert "1 deleted" in ended.closing
 
 
+@pytest.mark.parametrize("deleted", ["role", "opportunity"])
+def test_a_role_behind_the_delete_is_not_dismissed_with_the_one_before(sandbox, singer, deleted):
+    gone = singer.record(externalOpportunityId="a", **DELETED)
+    delete = role(singer, "a", **DELETED) if deleted == "role" else gone
+    # The first delete is in flight, so that all others stand in line when the role is skipped.
+    messages = [gone, gone, role(singer, "a"), delete, role(singer, "a"), singer.opportunity("a")]
+    limits = {"limits": RunLimits(max_batch_records=1)}
+    ended = run(
+        singer, sandbox, *messages, options=limits, max_rejects=1, max_concurrent_calls=1
+    ).succeeded()
+    assert len(roles(sandbox)) == 1
+    assert "roles: 1 created" in ended.closing
+
+
 def test_a_waiting_role_holds_up_nothing_else_of_its_opportunity(sandbox, singer):
     limits = {"limits": RunLimits(max_batch_records=1)}
     messages = [

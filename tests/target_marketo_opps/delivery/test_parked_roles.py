@@ -35,7 +35,7 @@ def told(parked):
 def test_a_role_comes_back_as_it_went(roles):
     parked = role("A", 1, checkpoint=7)
     roles.add(parked)
-    (found,) = roles.take_of_key(("a", "1", "buyer"))
+    (found,) = roles.take_of_opportunity("a")
     assert (found.checkpoint, found.reasons, found.request_id) == (7, WHY, "r#1")
     record = found.record
     assert (record.stream, record.source_stream) == ("s", "arrived")
@@ -63,9 +63,33 @@ def test_roles_are_taken_until_they_hold_so_many_bytes(roles):
     assert told(roles.take_any(most_bytes=1)) == [("a", 0)]
     assert told(roles.take_of_opportunity("a", most_bytes=2 * each)) == [("a", 1), ("a", 2)]
     assert roles.waits_for("a")
-    assert told(roles.take_of_key(("a", "4", "buyer"), most_bytes=each)) == [("a", 4)]
-    assert told(roles.take_of_opportunity("a", most_bytes=9 * each)) == [("a", 3)]
+    assert told(roles.take_of_opportunity("a", most_bytes=9 * each)) == [("a", 3), ("a", 4)]
     assert not roles.waits_for("a")
+
+
+def test_dismissed_roles_wait_no_longer_and_are_taken_in_portions(roles):
+    for number in range(4):
+        roles.add(role("a", number))
+        roles.add(role("b", number))
+    roles.dismiss_key(("b", "2", "buyer"))
+    roles.dismiss_opportunity("a")
+    assert not roles.waits_for("a")
+    assert roles.first_of_key(("b", "2", "buyer")) is None
+    assert len(roles) == 3
+    # As new ones that come meanwhile, which are not dismissed.
+    roles.add(role("a", 9))
+    assert told(roles.take_dismissed(most_bytes=1)) == [("a", 0)]
+    assert told(roles.take_dismissed()) == [("a", 1), ("a", 2), ("b", 2), ("a", 3)]
+    assert roles.take_dismissed() == []
+    assert told(roles.take_any()) == [("b", 0), ("b", 1), ("b", 3), ("a", 9)]
+
+
+def test_a_role_that_is_dismissed_later_is_not_taken_for_an_earlier_one(roles):
+    for _ in range(2):
+        roles.add(role("a", 1))
+        roles.dismiss_opportunity("a")
+    assert told(roles.take_dismissed(most_bytes=1)) == [("a", 1)]
+    assert told(roles.take_dismissed()) == [("a", 1)]
 
 
 def test_opportunities_are_asked_for_once_in_a_while(roles):
