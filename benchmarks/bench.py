@@ -23,6 +23,7 @@ from claims import claims
 from cpu import measure_cpu
 from memory import measure_memory
 from plot import draw
+from reconcile import measure_reconcile
 from report import RESULTS
 from waiting import measure_waiting
 from walls import measure_walls
@@ -45,6 +46,8 @@ class Size:
         bad_records: how many of the 300 of one call.
         versions: of one deal.
         deals: before which ten roles each are written.
+        reconcile_records: rows of a warehouse, of which one in `differences_each` is wrong.
+        differences_each: see there.
     """
 
     repeats: int
@@ -55,6 +58,8 @@ class Size:
     bad_records: tuple[int, ...] = (0, 1, 15, 300)
     versions: int = 10_000
     deals: int = 2_000
+    reconcile_records: tuple[int, int] = (10_000, 30_000)
+    differences_each: int = 1_000
 
 
 SIZES = {
@@ -67,6 +72,8 @@ SIZES = {
         bad_records=(1,),
         versions=600,
         deals=60,
+        reconcile_records=(300, 600),
+        differences_each=100,
     ),
     "bench": Size(
         repeats=3,
@@ -82,11 +89,12 @@ SIZES = {
         cpu_records=(30_000, 300_000),
         memory_records=(100_000, 1_000_000),
         call_records=(1, 300, 301, 3_000, 30_000),
+        reconcile_records=(100_000, 1_000_000),
     ),
 }
 
 
-PARTS = ("cpu", "memory", "calls", "waiting", "walls")
+PARTS = ("cpu", "memory", "calls", "reconcile", "waiting", "walls")
 """Those that want a quiet machine come first, those that wait most of the time last."""
 
 
@@ -113,6 +121,9 @@ def measure(size_name: str, directory: Path, only: list[str] | None = None) -> d
         "cpu": lambda: measure_cpu(workshop, *size.cpu_records, size.repeats),
         "memory": lambda: measure_memory(workshop, *size.memory_records, size.repeats),
         "calls": lambda: measure_calls(workshop, size.call_records, size.bad_records),
+        "reconcile": lambda: measure_reconcile(
+            workshop, size.reconcile_records, size.differences_each
+        ),
         "waiting": lambda: measure_waiting(workshop, size.versions, size.deals),
         "walls": lambda: measure_walls(workshop, size.wall_records, size.repeats),
     }

@@ -50,6 +50,7 @@ def claims(results: Results) -> list[Claim]:
         *_cpu(results),
         *_memory(results),
         *_calls(results),
+        *_reconcile(results),
         *_waiting(results),
     ]
 
@@ -96,6 +97,19 @@ def _calls(results: Results) -> Iterator[Claim]:
         yield Claim(name, entry["calls"], entry["allowed"])
     for entry in told["long_texts"]:
         yield Claim("calls for records of 30 KB", entry["calls"], entry["optimum"] + 1)
+
+
+def _reconcile(results: Results) -> Iterator[Claim]:
+    told = results.get("reconcile", [])
+    for entry in told:
+        name = f"a reconcile of {entry['records']} rows, pages {entry['dialect']}"
+        yield Claim(f"calls for {name}", entry["calls"], entry["allowed"])
+        missed = abs(entry["planted"] - entry["changed"] - entry["gone"])
+        yield Claim(f"differences missed, or too many, by {name}", missed, 0)
+    if told:
+        growth = told[-1]["peak_mib"] / told[0]["peak_mib"]
+        sizes = f"{told[-1]['records']} rows to {told[0]['records']}"
+        yield Claim(f"peak memory of a reconcile, {sizes}", growth, _GROWTH)
 
 
 def _waiting(results: Results) -> Iterator[Claim]:

@@ -32,8 +32,9 @@ def tables(results: Results) -> str:
     )
     if any(lane["ended_by"] for lane in results["walls"]):
         head += " *Ended by* names the codes that kept a tool from moving all records."
-    parts = (_walls, _cpu, _memory, _calls, _bad_records, _waiting)
-    return "\n\n".join([head, *(part(results) for part in parts)])
+    parts = (_walls, _cpu, _memory, _calls, _bad_records, _reconcile, _waiting)
+    told = (part(results) for part in parts)
+    return "\n\n".join([head, *filter(None, told)])
 
 
 def _table(head: t.Sequence[str], rows: t.Iterable[t.Sequence[str]]) -> str:
@@ -155,3 +156,18 @@ def _waiting(results: Results) -> str:
         for case in results["waiting"]
     ]
     return _table(["records that wait", "sync calls", *names[1:], "the version before"], rows)
+
+
+def _reconcile(results: Results) -> str:
+    if not (told := results.get("reconcile")):
+        return ""
+    head = ["reconcile", "planted", "changed", "gone", "calls", "peak memory"]
+    rows = [
+        [
+            f"{entry['records']:,} rows, pages {entry['dialect']}",
+            *(f"{entry[name]:,}" for name in ("planted", "changed", "gone", "calls")),
+            f"{entry['peak_mib']:.0f} MiB",
+        ]
+        for entry in told
+    ]
+    return _table(head, rows)

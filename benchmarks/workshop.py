@@ -59,6 +59,12 @@ class Workshop:
         config = self.config(source, find_by="filter", filter_values_path=values, **settings)
         return [*_plugin("tap", paced=paced), "--config", config, "--catalog", str(self._catalog)]
 
+    def reconcile(self, source: Instance, path: Path) -> Command:
+        """The tap, comparing a file of what a warehouse has with an instance."""
+        config = self.config(source, find_by="reconcile", reconcile_opportunities_path=str(path))
+        command = _plugin("tap", paced=False)
+        return [*command, "--config", config, "--catalog", str(self._catalog)]
+
     def target(self, destination: Instance, *, paced: bool = True, **settings: t.Any) -> Command:
         """The target."""
         return [*_plugin("target", paced=paced), "--config", self.config(destination, **settings)]

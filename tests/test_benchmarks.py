@@ -135,6 +135,14 @@ def test_one_bad_record_of_300_costs_no_other(results):
         assert (entry["bad"], entry["delivered"], entry["rejected"]) == (1, 299, 1)
 
 
+def test_a_reconcile_finds_what_is_planted_and_nothing_else(results):
+    assert [entry["records"] for entry in results["reconcile"]] == [300, 300, 600, 600]
+    for entry in results["reconcile"]:
+        assert entry["changed"] + entry["gone"] == entry["planted"] == entry["records"] // 100
+        assert entry["gone"] == entry["planted"] // 2
+        assert entry["calls"] <= entry["allowed"]
+
+
 def test_records_that_wait_are_delivered_in_few_calls(results):
     assert len(results["waiting"]) == 6
     for case in results["waiting"]:

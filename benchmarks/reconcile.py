@@ -1,0 +1,104 @@
+"""A reconcile: planted differences come out, and nothing else; its calls, and its memory."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import typing as t
+from datetime import UTC, datetime
+
+from instances import Instance
+from measure import run
+from workshop import STREAM, held
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from workshop import Workshop
+
+_CALL_RECORDS = 300
+_ROWS_A_TIME = 10_000
+_COLUMNS = ("marketoGUID", "externalOpportunityId", "name", "stage")
+_MARK = "_sdc_deleted_at"
+_OF_LONG_AGO = "2020-01-01 00:00:00"
+_DIALECTS = ((), ("tokens-only",))
+
+Told = dict[str, t.Any]
+
+
+def measure_reconcile(
+    workshop: Workshop, sizes: Sequence[int], differences_each: int
+) -> list[Told]:
+    """What comes of each size, in every dialect of pages, and what it takes.
+
+    Args:
+        workshop: where the files are.
+        sizes: how many rows the warehouse has.
+        differences_each: one row in so many is another than in Marketo.
+    """
+    return [
+        _reconciled(workshop, count, max(count // differences_each, 2), dialects)
+        for count in sizes
+        for dialects in _DIALECTS
+    ]
+
+
+def _reconciled(workshop: Workshop, count: int, differences: int, dialects: Sequence[str]) -> Told:
+    """Reconcile a warehouse; half of the differences are rows of what is gone."""
+    gone = differences // 2
+    flags = [flag for each in dialects for flag in ("--dialect", each)]
+    with Instance(*held(count - gone), "--no-limits", *flags) as source:
+        path = workshop.directory / f"warehouse-{count}.csv"
+        _write_rows(path, source, count, differences, gone)
+        written = path.with_suffix(".singer")
+        command = workshop.reconcile(source, path)
+        (usage,) = run(command, stdout=written)
+        calls = len(source.calls())
+    records = list(_records(written))
+    return {
+        "records": count,
+        "dialect": ", ".join(dialects) or "as recorded",
+        "planted": differences,
+        "changed": sum(_MARK not in record for record in records),
+        "gone": sum(_MARK in record for record in records),
+        "calls": calls,
+        "allowed": math.ceil(count / _CALL_RECORDS) + math.ceil(gone / _CALL_RECORDS) + 4,
+        "peak_mib": round(usage.peak_bytes / 2**20, 1),
+        "wall_seconds": round(usage.wall_seconds, 1),
+    }
+
+
+def _write_rows(path: Path, source: Instance, count: int, differences: int, gone: int) -> None:
+    """Write what the warehouse has: differences are spread evenly, one gone after one changed."""
+    changed, every = differences - gone, count // differences
+    with path.open("w", encoding="utf-8", newline="") as file:
+        write = csv.writer(file).writerow
+        write([*_COLUMNS, "updatedAt"])
+        for number, deal in enumerate(_deals(source)):
+            is_planted, which = number % every == 0, number // every
+            is_changed = is_planted and which < changed
+            cells = [deal.get(name) for name in _COLUMNS]
+            write([*cells, _OF_LONG_AGO if is_changed else _moment(deal["updatedAt"])])
+            if is_planted and which < gone:
+                write([f"gone-{which}", f"GONE-{which}", "Gone", "Lost", _OF_LONG_AGO])
+
+
+def _deals(source: Instance) -> Iterator[Told]:
+    after = 0
+    while records := source.control(f"opportunities?after={after}&limit={_ROWS_A_TIME}")["records"]:
+        yield from records
+        after += len(records)
+
+
+def _moment(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def _records(path: Path) -> Iterator[Told]:
+    with path.open("rb") as file:
+        for line in file:
+            message = json.loads(line)
+            if message["type"] == "RECORD" and message["stream"] == STREAM:
+                yield message["record"]
