@@ -30,6 +30,7 @@ from marketo_opps import (
     SettingsError,
 )
 from marketo_opps.errors import Recovery, UnexpectedResponseError
+from marketo_opps.wording import counted
 
 if t.TYPE_CHECKING:
     from marketo_opps import CrmManagedError
@@ -135,8 +136,8 @@ def _tombstones(written: int) -> str:
     if not written:
         return "No tombstone has been written."
     return (
-        f"{written:,} tombstones have been written: export the file anew before the next run, "
-        "which takes the mark from those that Marketo has."
+        f"{counted(written, 'tombstone')} had gone out before: export the file anew for the next "
+        "run, which takes the mark from those that Marketo has."
     )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import typing as t
 
 from tap_marketo_opps.reconcile.start_reconcile import start_reconcile
-from tap_marketo_opps.settings import BY_RECONCILE, RECONCILE_PATHS, find_by
+from tap_marketo_opps.settings import BY_RECONCILE, find_by, skip_reason
 from tap_marketo_opps.streams import LookupStream
 from tap_marketo_opps.sync.start_run import start_run, streams_sharing_a_run
 
@@ -18,6 +19,8 @@ if t.TYPE_CHECKING:
     from tap_marketo_opps.finding.activity_types import FollowedTypes
     from tap_marketo_opps.singer_writer import MessageWriter
     from tap_marketo_opps.sync.run import StreamRun
+
+_LOGGER = logging.getLogger("tap-marketo-opps")
 
 
 def run_of(
@@ -48,8 +51,11 @@ def run_of(
     Raises:
         SettingsError: Settings or state do not let it begin.
     """
+    if reason := skip_reason(config, stream.name):
+        _LOGGER.info("%s", reason)
+        return None
     way = find_by(config)
-    if way == BY_RECONCILE and stream.name in RECONCILE_PATHS:
+    if way == BY_RECONCILE:
         return start_reconcile(
             stream.output(),
             config=config,

@@ -264,11 +264,14 @@ def _lead_conflicts(config: Mapping[str, t.Any]) -> list[str]:
     return [] if first <= last else ["lead_id_from must not be greater than lead_id_to."]
 
 
-def streams_without_file(config: Mapping[str, t.Any]) -> set[str]:
-    """Return the streams that `reconcile` skips, as nothing names a file of them."""
+def skip_reason(config: Mapping[str, t.Any], stream: str) -> str | None:
+    """Return why `reconcile` skips a stream: there is no file of it. None if it is not skipped."""
     if find_by(config) != BY_RECONCILE:
-        return set()
-    return {stream for stream, path in RECONCILE_PATHS.items() if not config.get(path)}
+        return None
+    path = RECONCILE_PATHS.get(stream)
+    if path is None:
+        return f"{stream}: skipped, for find_by reconcile has no file of it."
+    return None if config.get(path) else f"{stream}: skipped, for {path} is not set."
 
 
 def _reconcile_conflicts(config: Mapping[str, t.Any]) -> list[str]:

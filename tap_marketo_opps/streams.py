@@ -17,6 +17,7 @@ from tap_marketo_opps.field_metadata import FIELDS, FieldReader
 from tap_marketo_opps.marketo_stream import MarketoStream
 from tap_marketo_opps.reconcile.row_types import DELETED_AT
 from tap_marketo_opps.schemas import description_from_properties, fields_schema
+from tap_marketo_opps.settings import skip_reason
 from tap_marketo_opps.sync.progress import SECONDS_BETWEEN_LOGS, LogThrottle
 from tap_marketo_opps.sync.stream_output import StreamOutput, without_key
 from tap_marketo_opps.typed_page import PageConverter, replication_key_reader
@@ -154,6 +155,9 @@ class OpportunityFieldsStream(MarketoStream):
 
     def pages(self) -> Iterator[tuple[str, list[TypedRecord]]]:
         """Read and write them; there is nothing to bookmark."""
+        if reason := skip_reason(self.config, self.name):
+            self.logger.info("%s", reason)
+            return
         client, began = self._get_client(), time.monotonic()
         before = client.counts
         workers = Workers(self.config["max_concurrent_calls"], "marketo-fields")

@@ -37,7 +37,7 @@ from tap_marketo_opps.settings import (
     idle_settings,
     lead_columns,
     setting_conflicts,
-    streams_without_file,
+    skip_reason,
 )
 from tap_marketo_opps.singer_writer import MessageWriter, encode_state
 from tap_marketo_opps.stream_maps import new_mapper, register
@@ -257,7 +257,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
     def report_checks(self) -> bool:
         """Print what this user may do; return True if it is all that a run needs."""
         way = find_by(self.config)
-        streams = self._streams_wanted() - streams_without_file(self.config)
+        streams = {n for n in self._streams_wanted() if not skip_reason(self.config, n)}
         needs = connection_test.Needs(
             streams=streams,
             by_leads=way not in {BY_FILTER, BY_RECONCILE},

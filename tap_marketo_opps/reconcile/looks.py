@@ -35,11 +35,13 @@ class RowCursor(ChunkCursor):
 
     Attributes:
         end: Where the next chunk of rows begins.
-        rows: By their GUIDs, as these are compared.
+        numbers: Of all its rows.
+        rows: By their GUIDs, as these are compared; of several for one GUID the last.
         counts: Of what has been found of them so far.
     """
 
     end: int = 0
+    numbers: tuple[int, ...] = ()
     rows: dict[str | None, Row] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
 
@@ -274,8 +276,8 @@ class SecondLook(_Look):
         progress.counts.add(cursor.counts)
         self._check_gone(progress.counts, len(gone))
         progress.counts.gone += len(gone)
-        for row in cursor.rows.values():
-            del progress.pending[row.number]
+        for number in cursor.numbers:
+            del progress.pending[number]
         return replace(result, gone=gone, encoded_position=self._position())
 
 
@@ -284,6 +286,7 @@ def _cursor(rows: Sequence[Row], chunk: RowChunk | None = None) -> RowCursor:
         chunk.start if chunk else rows[0].number,
         dict.fromkeys((row.key for row in rows), False),
         end=chunk.end if chunk else 0,
+        numbers=tuple(row.number for row in rows),
         rows={comparable_key(row.key): row for row in rows},
     )
 

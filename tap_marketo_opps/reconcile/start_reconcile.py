@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import math
 import typing as t
 from dataclasses import dataclass
@@ -45,7 +44,6 @@ _OTHER = (
     "The file, the selection or the instance is another than that of the reconcile that was "
     "interrupted: beginning again."
 )
-_LOGGER = logging.getLogger("tap-marketo-opps")
 
 
 def start_reconcile(
@@ -56,8 +54,8 @@ def start_reconcile(
     writer: MessageWriter,
     state: dict[str, t.Any],
     seconds_between_logs: float = SECONDS_BETWEEN_LOGS,
-) -> ReconcileRun | None:
-    """Return the run that reconciles a stream; None, and say so, if there is no file for it.
+) -> ReconcileRun:
+    """Return the run that reconciles a stream, by the file that there is for it.
 
     Args:
         output: The stream.
@@ -71,12 +69,9 @@ def start_reconcile(
         SettingsError: Settings or state do not let it begin.
     """
     setting = RECONCILE_PATHS[output.name]
-    if not (path := config.get(setting)):
-        _LOGGER.info("%s: skipped, for %s is not set.", output.name, setting)
-        return None
     columns = lead_columns(config) if output.name == ROLES else {}
     catalog = catalog_warnings(output, columns) if output.name == ROLES else []
-    start = _Start.of(output, config, client, WarehouseFile(setting, path))
+    start = _Start.of(output, config, client, WarehouseFile(setting, config[setting]))
     progress, notes = _progress(output, start.mark)
     try:
         first, second = start.looks(progress)

@@ -19,6 +19,7 @@ from tests.tap_marketo_opps.reconcile.warehouse import (
     write,
 )
 
+FIELDS = "opportunity_fields"
 MARK = "_sdc_deleted_at"
 MOMENT = "2026-01-02T03:04:05Z"
 
@@ -39,8 +40,12 @@ def test_what_is_alike_is_counted_and_not_emitted(scene, stream):
     counts = f"{len(warehouse.rows):,} alike, 0 changed, 0 gone, 0 known gone"
     assert len(scene.lines.having(counts)) == 1
     other = ROLES if stream == OPPORTUNITIES else OPPORTUNITIES
-    (skipped,) = scene.lines.having("skipped")
-    assert skipped == f"{other}: skipped, for {PATHS[other]} is not set."
+    assert sorted(scene.lines.having("skipped")) == sorted(
+        [
+            "opportunity_fields: skipped, for find_by reconcile has no file of it.",
+            f"{other}: skipped, for {PATHS[other]} is not set.",
+        ]
+    )
 
 
 def test_what_changed_is_emitted_and_what_is_gone_marked(scene):
@@ -84,7 +89,33 @@ def test_both_streams_are_reconciled_by_one_run(scene):
     output = scene.reconcile(deals, **settings)
     assert len(_gone(output)) == 5
     assert {*[*roles.rows][:5]} <= _gone(output, ROLES).keys()
-    assert not scene.lines.having("skipped")
+    assert scene.lines.having("skipped")[0].startswith("opportunity_fields")
+    assert len(scene.lines.having("skipped")) == 1
+
+
+def test_streams_that_have_no_file_cost_no_call(scene, catalog_of):
+    deals = scene.sweep()
+    names = ("opportunities", "opportunity_activities", "opportunity_changes", "opportunity_fields")
+    before = json.loads(json.dumps(scene.state))
+    calls = scene.calls_of(
+        lambda: scene.reconcile(deals, catalog=catalog_of(scene.sandbox, *names))
+    )
+    assert [c["operation"] for c in calls if "describe" not in c["operation"]] == [
+        "query opportunity"
+    ]
+    for name in names[1:]:
+        assert scene.lines.having(f"{name}: skipped, for find_by reconcile has no file of it.")
+        assert scene.state["bookmarks"].get(name) == before["bookmarks"].get(name) or name == FIELDS
+
+
+def test_a_guid_of_two_chunks_that_is_gone_gets_one_tombstone(scene_of):
+    scene = scene_of(opportunities=700, leads=10)
+    guids = scene.guids()
+    scene.delete(guids[:1])
+    path = write(scene.file(), "\n".join([*guids, guids[0]]))
+    output = scene.reconcile(Warehouse(), path)
+    assert [each["marketoGUID"] for each in output.records() if MARK in each] == guids[:1]
+    assert output.bookmark()["reconcile"] is None
 
 
 def test_guids_alone_have_everything_found_emitted_and_a_warning(scene):

@@ -7,7 +7,7 @@ import pytest
 from tests.tap_marketo_opps.helpers import UnpacedTap
 from tests.tap_marketo_opps.reconcile.warehouse import OPPORTUNITIES, ROLES, Warehouse, write
 
-LEAST = frozenset({"Read-Only Opportunity", "Read-Write Schema Standard Field"})
+LEAST = frozenset({"Read-Only Opportunity"})
 
 
 @pytest.fixture
