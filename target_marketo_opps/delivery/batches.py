@@ -21,6 +21,9 @@ if t.TYPE_CHECKING:
 RECORD_OVERHEAD_BYTES = 1_000
 """What a record takes besides its bytes: objects, and its places in dictionaries and queues."""
 
+WANTED_OVERHEAD_BYTES = 300
+"""What a role that waits for its lead takes besides: in line, and with others of its value."""
+
 _NEARLY_FULL_BYTES = MAX_RECORD_BYTES - 2_000
 """A batch with more bytes is sent, for hardly another record would fit."""
 
@@ -150,7 +153,8 @@ class OutboundRecord:
     def own_bytes(self) -> int:
         """Return how much memory it takes, later versions aside."""
         # msgspec keeps the buffer that it encodes into, of which up to a third is empty.
-        return len(self.body) * 3 // 2 + len(self.source) + RECORD_OVERHEAD_BYTES
+        own = len(self.body) * 3 // 2 + len(self.source) + RECORD_OVERHEAD_BYTES
+        return own if self.wanted is None else own + WANTED_OVERHEAD_BYTES
 
     @property
     def held_bytes(self) -> int:

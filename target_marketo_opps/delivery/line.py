@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import typing as t
-from collections import deque
 
 from marketo_opps import MarketoObject
 from target_marketo_opps.delivery.batches import Operation
@@ -32,7 +31,7 @@ class Line:
     __slots__ = ("deletes", "last_upserts", "leadless", "more_parked", "readmitted", "records")
 
     def __init__(self) -> None:
-        self.records: deque[OutboundRecord] = deque()
+        self.records: list[OutboundRecord] = []
         self.last_upserts: dict[tuple[BatchTarget, Hashable], OutboundRecord] = {}
         self.deletes = 0
         self.leadless = 0
@@ -81,8 +80,8 @@ class Line:
             more_parked: whether others go right after them.
         """
         self.readmitted, self.more_parked = len(records), more_parked
+        self.records[:0] = records
         for record in reversed(records):
-            self.records.appendleft(record)
             # No later version may pass one that is not here yet, or whose key was not known.
             if record.target.merges and not self.bars(record):
                 self.last_upserts.setdefault((record.target, record.key), record)
