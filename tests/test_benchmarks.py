@@ -201,7 +201,7 @@ def test_the_tables_have_the_same_number_of_cells_in_every_row(results, tmp_path
         if part.startswith("|")
     ]
 
-    assert len(tables) == 6
+    assert len(tables) == 7
     for rows in tables:
         assert len({row.count("|") for row in rows}) == 1
 
