@@ -6,13 +6,13 @@ import logging
 import typing as t
 
 from marketo_opps import PageTokenError, QueryPaging
-from marketo_opps.plugin.process import SHUTDOWN
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from marketo_opps import MarketoClient, Record
     from marketo_opps.plugin.workers import Workers
+    from tap_marketo_opps.finding.prefetch import StopSignal
 
 _LOGGER = logging.getLogger("tap-marketo-opps")
 
@@ -26,6 +26,7 @@ class FieldReader:
         client: To read with.
         workers: Make the calls.
         batch_size: Fields a page.
+        stop: May ask for no further call.
         meanwhile: Called now and then while a page is waited for.
 
     Attributes:
@@ -37,11 +38,13 @@ class FieldReader:
         client: MarketoClient,
         workers: Workers,
         batch_size: int,
+        stop: StopSignal,
         meanwhile: Callable[[], object] | None = None,
     ) -> None:
         self._client = client
         self._workers = workers
         self._batch_size = batch_size
+        self._stop = stop
         self._meanwhile = meanwhile
         self.missing: list[str] = []
 
@@ -49,7 +52,7 @@ class FieldReader:
         """Yield each field, by a call of its own, several at once, in the order of the names."""
         calls = [(name, self._workers.submit(self._client.field, name)) for name in names]
         for name, future in calls:
-            record = SHUTDOWN.result(future, self._meanwhile)
+            record = self._stop.result(future, self._meanwhile)
             if record is None:
                 self.missing.append(name)
             else:
@@ -63,7 +66,7 @@ class FieldReader:
                 self._client.browse_fields, batch_size=self._batch_size, next_page_token=token
             )
             try:
-                page = paging.resolved(SHUTDOWN.result(future, self._meanwhile))
+                page = paging.resolved(self._stop.result(future, self._meanwhile))
             except PageTokenError:
                 if restarted:
                     raise

@@ -19,6 +19,7 @@ if t.TYPE_CHECKING:
     from tap_marketo_opps.finding.activity_types import FollowedTypes
     from tap_marketo_opps.singer_writer import MessageWriter
     from tap_marketo_opps.sync.run import StreamRun
+    from tap_marketo_opps.sync.time_box import TimeBox
 
 _LOGGER = logging.getLogger("tap-marketo-opps")
 
@@ -33,9 +34,10 @@ def run_of(
     state: dict[str, t.Any],
     opportunities: ObjectDescription | None,
     activity_types: Callable[[], FollowedTypes],
+    time_box: TimeBox,
     seconds_between_logs: float,
 ) -> StreamRun | None:
-    """Return the run that finds a stream's records; None if there is none, or another leads it.
+    """Return the run that finds a stream's records; None if there is none, or it is another's.
 
     Args:
         stream: The one that is about to be read.
@@ -46,6 +48,7 @@ def run_of(
         state: The tap's, which the run changes.
         opportunities: What describe said of opportunities; None if it was not asked.
         activity_types: Returns which types of activities are followed.
+        time_box: The time that it may take.
         seconds_between_logs: How often progress is logged.
 
     Raises:
@@ -53,6 +56,8 @@ def run_of(
     """
     if reason := skip_reason(config, stream.name):
         _LOGGER.info("%s", reason)
+        return None
+    if not time_box.admits(stream.name):
         return None
     way = find_by(config)
     if way == BY_RECONCILE:
@@ -62,6 +67,7 @@ def run_of(
             client=client,
             writer=writer,
             state=state,
+            time_box=time_box,
             seconds_between_logs=seconds_between_logs,
         )
     selected = {
@@ -82,5 +88,6 @@ def run_of(
         state=state,
         opportunities=opportunities,
         activity_types=activity_types,
+        time_box=time_box,
         seconds_between_logs=seconds_between_logs,
     )

@@ -148,6 +148,15 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
         "title": "Batch size",
         "description": "Records a page",
     },
+    "max_run_seconds": {
+        "type": ["integer", "null"],
+        "minimum": 1,
+        "title": "Maximum run time",
+        "description": (
+            "Pause the run after so many seconds, but not before it has got further than it began: "
+            "no new call starts, and the next run goes on from the last STATE; default: no limit"
+        ),
+    },
     "lead_fields": {
         "type": ["array", "null"],
         "items": {"type": "string", "minLength": 1},

@@ -32,6 +32,7 @@ if t.TYPE_CHECKING:
     from tap_marketo_opps.singer_writer import TypedRecord
     from tap_marketo_opps.sync.run import StreamRun
     from tap_marketo_opps.sync.stream_output import ConvertPage
+    from tap_marketo_opps.sync.time_box import TimeBox
 
 
 class LookupStream(MarketoStream):
@@ -136,6 +137,7 @@ class OpportunityFieldsStream(MarketoStream):
         tap: Whose stream it is.
         get_client: Returns the client to read with.
         write_page: Writes lines, and the state after them.
+        get_time_box: Returns the time that the run may take.
         seconds_between_logs: How often progress is logged.
     """
 
@@ -146,11 +148,13 @@ class OpportunityFieldsStream(MarketoStream):
         tap: Tap,
         get_client: Callable[[], MarketoClient],
         write_page: Callable[[bytes], None],
+        get_time_box: Callable[[], TimeBox],
         seconds_between_logs: float = SECONDS_BETWEEN_LOGS,
     ) -> None:
         super().__init__(tap, FIELDS, fields_schema())
         self._get_client = get_client
         self._write_page = write_page
+        self._get_time_box = get_time_box
         self._seconds_between_logs = seconds_between_logs
 
     def pages(self) -> Iterator[tuple[str, list[TypedRecord]]]:
@@ -158,6 +162,12 @@ class OpportunityFieldsStream(MarketoStream):
         if reason := skip_reason(self.config, self.name):
             self.logger.info("%s", reason)
             return
+        box = self._get_time_box()
+        if box.admits(self.name):
+            box.begin(self.name)
+            yield from self._read(box)
+
+    def _read(self, box: TimeBox) -> Iterator[tuple[str, list[TypedRecord]]]:
         client, began = self._get_client(), time.monotonic()
         before = client.counts
         workers = Workers(self.config["max_concurrent_calls"], "marketo-fields")
@@ -165,28 +175,36 @@ class OpportunityFieldsStream(MarketoStream):
 
         def log_progress() -> None:
             if throttle.is_due():
-                so_far = counted(self.counts.emitted, "record"), counted(calls(), "call")
-                self.logger.info("%s: %s", self.name, ", ".join(so_far))
+                self.logger.info("%s: %s", self.name, so_far())
+
+        def so_far() -> str:
+            return f"{counted(self.counts.emitted, 'record')}, {counted(calls(), 'call')}"
 
         def calls() -> int:
             return client.counts.calls - before.calls
 
-        reader = FieldReader(client, workers, self.config["batch_size"], log_progress)
+        reader = FieldReader(client, workers, self.config["batch_size"], box, log_progress)
         try:
-            names = self.config.get("field_names")
-            for page in (
-                reader.browse() if names is None else reader.by_name([*dict.fromkeys(names)])
-            ):
-                records = [self.convert_record(record) for record in page if record.get("name")]
-                self.counts.keyless += len(page) - len(records)
-                self._write_page(self.encode(records))
-                log_progress()
-                yield self.name, records
+            with box.pausing(lambda: f"{so_far()} of {self.name}, which are read anew"):
+                for records in self._records(reader):
+                    log_progress()
+                    box.stop_calls_if_over()
+                    yield self.name, records
         except AccessDeniedError as error:
             raise FieldsDeniedError(error) from error
         finally:
             workers.close()
         self._log_result(reader.missing, calls(), time.monotonic() - began)
+
+    def _records(self, reader: FieldReader) -> Iterator[list[TypedRecord]]:
+        """Write page by page; yields the records of each."""
+        names = self.config.get("field_names")
+        pages = reader.browse() if names is None else reader.by_name([*dict.fromkeys(names)])
+        for page in pages:
+            records = [self.convert_record(record) for record in page if record.get("name")]
+            self.counts.keyless += len(page) - len(records)
+            self._write_page(self.encode(records))
+            yield records
 
     def _log_result(self, missing: list[str], calls: int, seconds: float) -> None:
         line = (

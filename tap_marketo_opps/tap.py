@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import sys
+import time
 import typing as t
 import weakref
 from dataclasses import asdict, replace
@@ -28,10 +29,6 @@ from tap_marketo_opps.log_streams import log_streams
 from tap_marketo_opps.runs import run_of
 from tap_marketo_opps.schemas import keys_schema, with_deletion_mark
 from tap_marketo_opps.settings import (
-    BY_ACTIVITIES,
-    BY_FILTER,
-    BY_LEAD_LIST,
-    BY_RECONCILE,
     CONFIG_SCHEMA,
     find_by,
     idle_settings,
@@ -44,6 +41,7 @@ from tap_marketo_opps.stream_maps import new_mapper, register
 from tap_marketo_opps.streams import DeletableStream, LookupStream, OpportunityFieldsStream
 from tap_marketo_opps.sync.progress import SECONDS_BETWEEN_LOGS
 from tap_marketo_opps.sync.state import with_bookmarks
+from tap_marketo_opps.sync.time_box import TimeBox
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -85,6 +83,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
     discovered: Sequence[MarketoStream] = ()
     most_retry_seconds = float("inf")
     seconds_between_logs = SECONDS_BETWEEN_LOGS
+    clock = staticmethod(time.monotonic)
 
     def __init__(self, *, catalog: t.Mapping[str, t.Any] | None = None, **options: t.Any) -> None:
         if isinstance(catalog, dict) and not isinstance(catalog, Catalog):
@@ -116,6 +115,16 @@ class TapMarketoOpps(MarketoPlugin, Tap):
         return client
 
     @functools.cached_property
+    def time_box(self) -> TimeBox:
+        """Return the time that a run of this tap may take."""
+        return TimeBox(
+            self.config.get("max_run_seconds"),
+            selected=lambda: [n for n in self._selected() if not skip_reason(self.config, n)],
+            stop_calls=self.client.stop,
+            clock=self.clock,
+        )
+
+    @functools.cached_property
     def descriptions(self) -> Descriptions:
         """Return what describe says; nothing is asked before it is needed."""
         return Descriptions(self.client, lead_columns(self.config))
@@ -140,8 +149,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
     def setup_mapper(self) -> None:
         """Set up maps once the streams have added to the catalog the keys that it leaves out."""
         self.mapper = new_mapper(self.config, self.logger)
-        selected = [name for name, stream in self.streams.items() if stream.selected]
-        register(self.mapper, [self.catalog[name] for name in selected], self.logger)
+        register(self.mapper, [self.catalog[name] for name in self._selected()], self.logger)
 
     def discover_streams(self) -> Sequence[MarketoStream]:
         """Return all streams; with a catalog no call is made."""
@@ -153,7 +161,11 @@ class TapMarketoOpps(MarketoPlugin, Tap):
         self.discovered = [
             *streams,
             OpportunityFieldsStream(
-                self, lambda: self.client, self.write_page, self.seconds_between_logs
+                self,
+                lambda: self.client,
+                self.write_page,
+                lambda: self.time_box,
+                self.seconds_between_logs,
             ),
             *log_streams(self, self.run_started_by, lambda: self.activity_types),
         ]
@@ -190,6 +202,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
             state=t.cast("dict[str, t.Any]", self.state),
             opportunities=opportunities,
             activity_types=activity_types,
+            time_box=self.time_box,
             seconds_between_logs=self.seconds_between_logs,
         )
 
@@ -248,6 +261,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
             setup_mapper=False,
         )
         tap.most_retry_seconds = connection_test.MOST_RETRY_SECONDS
+        tap.time_box = TimeBox()
         if kind == connection_test.ALL:
             return tap.report_checks()
         tap.setup_mapper()
@@ -256,16 +270,10 @@ class TapMarketoOpps(MarketoPlugin, Tap):
 
     def report_checks(self) -> bool:
         """Print what this user may do; return True if it is all that a run needs."""
-        way = find_by(self.config)
-        streams = {n for n in self._streams_wanted() if not skip_reason(self.config, n)}
-        needs = connection_test.Needs(
-            streams=streams,
-            by_leads=way not in {BY_FILTER, BY_RECONCILE},
-            by_log=way == BY_ACTIVITIES,
-            by_catalog=self.input_catalog is not None,
-            lead_fields=ROLES in streams and bool(lead_columns(self.config)),
-            lead_list=self.config.get("lead_list_id") if way == BY_LEAD_LIST else None,
-        )
+        by_catalog = self.input_catalog is not None
+        # By default, where a catalog does not say otherwise: discovery would cost calls.
+        streams = {*self._selected()} if by_catalog else {*_PAIR, FIELDS}
+        needs = command_line.needs_of(self.config, streams, by_catalog=by_catalog)
         return connection_test.ConnectionTest(self, needs, click.echo).run()
 
     def begin_runs(
@@ -273,18 +281,15 @@ class TapMarketoOpps(MarketoPlugin, Tap):
     ) -> list[str]:
         """Begin what a run would, without a call; return what it would warn of."""
         self.setup_mapper()
-        selected = (each for each in self.streams.values() if each.selected)
+        selected = (self.streams[name] for name in self._selected())
         lookups = (each for each in selected if isinstance(each, LookupStream))
         runs = [
             self._run(each, opportunities, lambda: types or self.activity_types) for each in lookups
         ]
         return [warning for run in runs if run for warning in run.warnings]
 
-    def _streams_wanted(self) -> set[str]:
-        """Return those that are selected; without a catalog, and so without a call, by default."""
-        if self.input_catalog is None:
-            return {*_PAIR, FIELDS}
-        return {name for name, stream in self.streams.items() if stream.selected}
+    def _selected(self) -> list[str]:
+        return [name for name, stream in self.streams.items() if stream.selected]
 
 
 def main() -> t.NoReturn:

@@ -25,6 +25,9 @@ if t.TYPE_CHECKING:
 _LOGGER = logging.getLogger("marketo_opps")
 _T = t.TypeVar("_T")
 
+BEGAN_AT = time.monotonic()
+"""When this process began, as near as an import can tell."""
+
 GRACE_SECONDS = 10.0
 """How long calls in flight are waited for after a signal."""
 

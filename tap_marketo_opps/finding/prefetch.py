@@ -13,13 +13,24 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
-    from marketo_opps.plugin.process import ShutdownSignal
     from marketo_opps.plugin.workers import Workers
 
 _Tag = t.TypeVar("_Tag")
+_T = t.TypeVar("_T")
 
 Calls = t.Callable[[Page | None], t.Callable[[], Page] | None]
 """From a page (None before the first) to the call for the one after it; None after the last."""
+
+
+class StopSignal(t.Protocol):
+    """What may ask a run to begin no further call."""
+
+    @property
+    def requested(self) -> bool:
+        """Return True once no call may begin."""
+
+    def result(self, future: Future[_T], meanwhile: Callable[[], object] | None = None) -> _T:
+        """Wait for a call's result and return it; once no call may begin, only for a grace."""
 
 
 @dataclass(slots=True)
@@ -51,7 +62,7 @@ class OrderedPrefetcher(t.Generic[_Tag]):
     Args:
         workers: Make the calls.
         depth: How many pages are under way.
-        shutdown: Of the process.
+        stop: May ask for no further call.
         meanwhile: Called with each page, and now and then while one is waited for.
     """
 
@@ -59,13 +70,13 @@ class OrderedPrefetcher(t.Generic[_Tag]):
         self,
         workers: Workers,
         depth: int,
-        shutdown: ShutdownSignal,
+        stop: StopSignal,
         meanwhile: Callable[[], object] = lambda: None,
     ) -> None:
         self._entries: deque[_Entry[_Tag]] = deque()
         self._workers = workers
         self._depth = depth
-        self._shutdown = shutdown
+        self._stop = stop
         self._meanwhile = meanwhile
         # A page that arrives, on a worker's thread, may have the next one started.
         self._lock = threading.RLock()
@@ -100,14 +111,14 @@ class OrderedPrefetcher(t.Generic[_Tag]):
         if not entry.pages:
             raise StoppedError("Stopped on request: no new calls are made.")
         try:
-            return self._shutdown.result(entry.pages[0], self._meanwhile)
+            return self._stop.result(entry.pages[0], self._meanwhile)
         except PageTokenError as error:
             return error
 
     def _start_calls(self) -> None:
         room = self._depth
         for entry in self._entries:
-            if room <= len(entry.pages) or self._shutdown.requested:
+            if room <= len(entry.pages) or self._stop.requested:
                 return
             if call := entry.next_call():
                 future = self._workers.submit(call)

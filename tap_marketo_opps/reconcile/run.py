@@ -7,7 +7,6 @@ import time
 import typing as t
 from dataclasses import dataclass, field
 
-from marketo_opps.plugin.process import SHUTDOWN
 from marketo_opps.plugin.workers import Workers
 from marketo_opps.wording import counted
 from tap_marketo_opps.errors import TooManyGoneError
@@ -35,6 +34,7 @@ if t.TYPE_CHECKING:
     from tap_marketo_opps.reconcile.warehouse_file import WarehouseFile
     from tap_marketo_opps.singer_writer import MessageWriter, TypedRecord
     from tap_marketo_opps.sync.stream_output import StreamOutput
+    from tap_marketo_opps.sync.time_box import TimeBox
 
 BOOKMARK_KEY = "reconcile"
 """Where a stream's bookmark has its place: one string, or null."""
@@ -59,6 +59,7 @@ class ReconcileRun:
         no_untold: Why it cannot be told which changes the log has not told; None if it can.
         max_concurrent_calls: How many pages are fetched ahead.
         state: The tap's, written to.
+        time_box: The time that it may take.
         notes: Sentences on where it begins.
         catalog_warnings: Sentences on fields that the catalog does not have.
         missing_columns: Sentences on fields that the file does not have.
@@ -77,6 +78,7 @@ class ReconcileRun:
     no_untold: str | None
     max_concurrent_calls: int
     state: dict[str, t.Any]
+    time_box: TimeBox
     notes: list[str] = field(default_factory=list)
     catalog_warnings: list[str] = field(default_factory=list)
     missing_columns: list[str] = field(default_factory=list)
@@ -90,12 +92,16 @@ class ReconcileRun:
     def pages(self) -> Iterator[tuple[str, list[TypedRecord]]]:
         """Write all there is; yields stream and records of each page that was written."""
         self._log_beginning()
+        self.time_box.begin(self.output.name)
         self.output.write_schema()
         throttle = LogThrottle(time.monotonic, self.seconds_between_logs)
         reporter = ProgressReporter(self.client, self.first, [self.output], throttle)
         workers = Workers(self.max_concurrent_calls + CALLS_IN_HAND, "marketo-reconcile")
         try:
-            with advised_errors(self._with_advice, reporter):
+            with (
+                advised_errors(self._with_advice, reporter),
+                self.time_box.pausing(reporter.so_far),
+            ):
                 yield from self._read(workers, reporter)
         finally:
             workers.close()
@@ -118,9 +124,12 @@ class ReconcileRun:
         self, workers: Workers, reporter: ProgressReporter
     ) -> Iterator[tuple[str, list[TypedRecord]]]:
         prefetcher: OrderedPrefetcher[tuple[Stage, ChunkCursor]] = OrderedPrefetcher(
-            workers, self.max_concurrent_calls + CALLS_IN_HAND, SHUTDOWN, reporter.log_progress
+            workers,
+            self.max_concurrent_calls + CALLS_IN_HAND,
+            self.time_box,
+            reporter.log_progress,
         )
-        position = self.output.state.get(BOOKMARK_KEY)
+        position = began_at = self.output.state.get(BOOKMARK_KEY)
         try:
             lookups: list[FollowingStage] = [self.second, *self._lead_stages]
             for result in Pipeline(self.first, lookups, prefetcher).results():
@@ -130,12 +139,15 @@ class ReconcileRun:
                 self._write(records, position)
                 self._count()
                 reporter.note_state()
+                if position != began_at:
+                    self.time_box.note_advance()
                 yield self.output.name, records
         except TooManyGoneError:
             # What has been found cannot be believed, so there is nothing to go on from.
             self._write([], None)
             raise
         self._write([], None)
+        self.time_box.note_advance()
 
     @property
     def _lead_stages(self) -> list[LeadStage]:

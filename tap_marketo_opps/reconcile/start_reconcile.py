@@ -36,6 +36,7 @@ if t.TYPE_CHECKING:
     from tap_marketo_opps.reconcile.position import Counts
     from tap_marketo_opps.singer_writer import MessageWriter
     from tap_marketo_opps.sync.stream_output import StreamOutput
+    from tap_marketo_opps.sync.time_box import TimeBox
 
 _FEW = 100
 """So many may be gone whatever `max_gone_percent` says: a small table has its deletes, too."""
@@ -53,6 +54,7 @@ def start_reconcile(
     client: MarketoClient,
     writer: MessageWriter,
     state: dict[str, t.Any],
+    time_box: TimeBox,
     seconds_between_logs: float = SECONDS_BETWEEN_LOGS,
 ) -> ReconcileRun:
     """Return the run that reconciles a stream, by the file that there is for it.
@@ -63,6 +65,7 @@ def start_reconcile(
         client: To read with.
         writer: Of messages.
         state: The tap's, which the run changes.
+        time_box: The time that it may take.
         seconds_between_logs: How often progress is logged.
 
     Raises:
@@ -94,6 +97,7 @@ def start_reconcile(
         no_untold=start.why_not_untold(),
         max_concurrent_calls=config["max_concurrent_calls"],
         state=state,
+        time_box=time_box,
         notes=notes,
         catalog_warnings=catalog,
         missing_columns=missing_columns,

@@ -89,7 +89,11 @@ class ProgressReporter:
     def log_stopping_point(self) -> None:
         """Log how far the run came, and how to go on."""
         how = _GO_ON if self._has_state else _START_AGAIN
-        _LOGGER.info("Ended at %s. %s", self._progress().so_far(), how)
+        _LOGGER.info("Ended at %s. %s", self.so_far(), how)
+
+    def so_far(self) -> str:
+        """Return how far the run came."""
+        return self._progress().so_far()
 
     def leaders_line(self) -> str:
         """Return what the leading stream has emitted, and what the run has cost."""

@@ -7,7 +7,6 @@ import time
 import typing as t
 from dataclasses import dataclass
 
-from marketo_opps.plugin.process import SHUTDOWN
 from marketo_opps.plugin.workers import Workers
 from tap_marketo_opps.finding.finders import ActivityFinder
 from tap_marketo_opps.finding.list_finder import SWEEPS, listed_at
@@ -33,6 +32,7 @@ if t.TYPE_CHECKING:
     from tap_marketo_opps.sync.plan import Plan
     from tap_marketo_opps.sync.state import Bookmark
     from tap_marketo_opps.sync.stream_output import StreamOutput
+    from tap_marketo_opps.sync.time_box import TimeBox
 
 _LOGGER = logging.getLogger("tap-marketo-opps")
 
@@ -65,6 +65,7 @@ class Run:
         stages: What is read.
         max_concurrent_calls: How many pages are fetched ahead.
         state: The tap's, written to.
+        time_box: The time that it may take.
         start_date: Of a sweep, which tells how many records it leaves out.
         seconds_between_logs: How often progress is logged.
     """
@@ -78,12 +79,14 @@ class Run:
     stages: StagePlan
     max_concurrent_calls: int
     state: dict[str, t.Any]
+    time_box: TimeBox
     start_date: str | None = None
     seconds_between_logs: float = SECONDS_BETWEEN_LOGS
 
     def pages(self) -> Iterator[tuple[str, list[TypedRecord]]]:
         """Write all there is; yields stream and records of each page that was written."""
         self._log_beginning()
+        self.time_box.begin(*self.outputs)
         for output in self.outputs.values():
             output.write_schema()
         throttle = LogThrottle(time.monotonic, self.seconds_between_logs)
@@ -92,7 +95,10 @@ class Run:
         reporter = RunReporter(self.client, self.stages, outputs, throttle, span)
         workers = Workers(self.max_concurrent_calls + CALLS_IN_HAND, "marketo-read")
         try:
-            with advised_errors(self._with_advice, reporter):
+            with (
+                advised_errors(self._with_advice, reporter),
+                self.time_box.pausing(reporter.so_far),
+            ):
                 yield from self._read(workers, reporter)
         finally:
             workers.close()
@@ -137,13 +143,19 @@ class Run:
             lines = b"".join(output.encode(records) for output, records in pages)
             self.writer.write(lines + self._paused_state(emitters, position))
             reporter.note_state()
+            if position != self.plan.resume.at:
+                self.time_box.note_advance()
             yield from ((output.name, records) for output, records in pages)
         self.writer.write(self._finished_state(emitters, position))
+        self.time_box.note_advance()
 
     def _results(self, workers: Workers, reporter: RunReporter) -> Iterator[PageResult]:
         # Progress is logged where calls find nothing to write, and while none is answered, too.
         prefetcher: OrderedPrefetcher[tuple[Stage, ChunkCursor]] = OrderedPrefetcher(
-            workers, self.max_concurrent_calls + CALLS_IN_HAND, SHUTDOWN, reporter.log_progress
+            workers,
+            self.max_concurrent_calls + CALLS_IN_HAND,
+            self.time_box,
+            reporter.log_progress,
         )
         return Pipeline(self.stages.source, self.stages.lookups, prefetcher).results()
 

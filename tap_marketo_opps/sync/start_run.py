@@ -57,6 +57,7 @@ if t.TYPE_CHECKING:
     from tap_marketo_opps.singer_writer import MessageWriter
     from tap_marketo_opps.sync.plan import Plan
     from tap_marketo_opps.sync.stream_output import StreamOutput
+    from tap_marketo_opps.sync.time_box import TimeBox
 
 Config = t.Mapping[str, t.Any]
 Outputs = t.Mapping[str, "StreamOutput"]
@@ -87,6 +88,7 @@ def start_run(
     state: dict[str, t.Any],
     opportunities: ObjectDescription | None,
     activity_types: Callable[[], FollowedTypes],
+    time_box: TimeBox,
     seconds_between_logs: float = SECONDS_BETWEEN_LOGS,
 ) -> Run:
     """Return the run that finds the records of these streams.
@@ -99,6 +101,7 @@ def start_run(
         state: The tap's, which the run changes.
         opportunities: What describe said of opportunities; None if it was not asked.
         activity_types: Returns which types of activities are followed.
+        time_box: The time that it may take.
         seconds_between_logs: How often progress is logged.
 
     Raises:
@@ -131,6 +134,7 @@ def start_run(
         stages=stages,
         max_concurrent_calls=config["max_concurrent_calls"],
         state=state,
+        time_box=time_box,
         start_date=start_date(config) if isinstance(finder, SWEEPS) else None,
         seconds_between_logs=seconds_between_logs,
     )

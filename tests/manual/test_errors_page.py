@@ -804,6 +804,7 @@ ELSEWHERE = {
     ),
     "What was written to stdout": ("marketo_opps/plugin/test_process.py", "could not be flushed"),
     "This run delivered a sample": ("target_marketo_opps/test_sample.py", "left out 3 records"),
+    "max_run_seconds (...) are over": ("tap_marketo_opps/test_time_box.py", "are over: paused"),
     "STATE cannot be written": ("target_marketo_opps/test_signals.py", "STATE cannot be written"),
 }
 # Messages that never stand alone, or never reach a user.
@@ -823,6 +824,7 @@ PARTS = {
     "it is a number beyond all measure": "the same",
     "a moment must be text": "within 'The state of ... cannot be read'",
     "what found_by": "the same",
+    "max_run_seconds are over": "becomes 'max_run_seconds (...) are over: paused'",
     "{asctime:23s} | {levelname:8s} |": "the form of a log line",
 }
 

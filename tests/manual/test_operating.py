@@ -47,7 +47,11 @@ def reader(source, reader_of):
     reader = reader_of(
         PAGE,
         # As many leads as the sandbox has, and not two hours to wait.
-        {"TO=2000000": f"TO={LEADS}", "--timeout 7200": "--timeout 3"},
+        {
+            "TO=2000000": f"TO={LEADS}",
+            "--timeout 7200": "--timeout 3",
+            "_SECONDS=7200": "_SECONDS=1",
+        },
         {f"TAP_MARKETO_OPPS_{name.upper()}": value for name, value in source.credentials.items()},
     )
     reader.has("target-postgres", LOADER)
@@ -220,6 +224,7 @@ def the_report_of_each_run(reader):
 
 def the_run_that_is_stopped(reader, source):
     source.fault("slow", seconds=1)
+    assert "max_run_seconds (1) are over: paused" in reader.does("MAX_RUN_SECONDS=7200").stderr
     assert "Run timed out" in reader.does("--timeout", code=1).stderr
     source.clear_faults()
 

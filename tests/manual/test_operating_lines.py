@@ -160,6 +160,7 @@ def a_run_that_is_stopped(operator, sandbox, by_id):
     await_that(lambda: len(sandbox.journal()) > before)
     running.kill(signal.SIGTERM)
     assert running.wait() == 143
+    assert operator.tap({**by_id, "max_run_seconds": 1}) == 0
     sandbox.clear_faults()
 
 

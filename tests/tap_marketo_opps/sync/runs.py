@@ -9,6 +9,7 @@ from marketo_opps import CallCounts, Page
 from tap_marketo_opps.finding.activity_types import FollowedTypes
 from tap_marketo_opps.sync.start_run import start_run
 from tap_marketo_opps.sync.stream_output import StreamCounts, StreamOutput
+from tap_marketo_opps.sync.time_box import TimeBox
 
 EARLY, MIDDLE, LATE = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"
 NOW, AHEAD = "2026-04-01T00:00:00Z", "2026-04-01T00:05:01Z"
@@ -71,6 +72,7 @@ def started(settings, bookmarks, *, client=None, writer=None, **more):
         state=state,
         opportunities=None,
         activity_types=lambda: FollowedTypes({34: "Add to Opportunity"}),
+        time_box=TimeBox(),
     )
 
 

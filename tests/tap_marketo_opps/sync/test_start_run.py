@@ -15,6 +15,7 @@ from tap_marketo_opps.finding.finders import ActivityFinder, FilterFinder, LeadF
 from tap_marketo_opps.finding.page_result import PageResult
 from tap_marketo_opps.sync.start_run import start_run, streams_sharing_a_run
 from tap_marketo_opps.sync.stream_output import StreamCounts, StreamOutput
+from tap_marketo_opps.sync.time_box import TimeBox
 
 NEVER = "2999-01-01T00:00:00Z"
 EARLY, MIDDLE, LATE = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"
@@ -74,6 +75,7 @@ def _run(settings, *streams, **more):
         "state": {"bookmarks": {}},
         "opportunities": SEARCHABLE,
         "activity_types": lambda: FollowedTypes({34: "Add to Opportunity"}, merges=(32,)),
+        "time_box": TimeBox(),
     }
     return start_run({k: v for one in streams for k, v in one.items()}, **(arguments | more))
 
