@@ -7,6 +7,9 @@ from decimal import Decimal
 
 from marketo_opps.numbers import is_missing_number, plain_number
 
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 def comparable_key(value: t.Any) -> str | None:
     """Return the form in which a key's value is compared; None for a missing or blank one.
@@ -44,3 +47,12 @@ def lookup_text(value: t.Any) -> str:
 def comparable_name(name: str) -> str:
     """Return the form in which names of fields, properties and columns are compared."""
     return name.replace("_", "").casefold()
+
+
+def keys_not_among(found: set[str | None], keys: Iterable[str]) -> list[str]:
+    """Return the keys that none of the values found equals; nearly all are found as asked for."""
+    missing = [key for key in keys if key not in found]
+    if not missing:
+        return []
+    forms = set(map(comparable_key, found))
+    return [key for key in missing if comparable_key(key) not in forms]

@@ -72,8 +72,8 @@ class KeyFile:
         Raises:
             SettingsError: The file cannot be read, is no text, or has no such column.
         """
-        with self._faults_told():
-            yield from self._read_keys()
+        with self._faults_told(), self._open() as file:
+            yield from self._keys_in(file)
 
     def rows(self) -> Iterator[tuple[str, Sequence[str]]]:
         """Yield key and cells of each row that has a key.
@@ -128,17 +128,16 @@ class KeyFile:
             elif any(map(str.strip, cells)):
                 self.keyless += 1
 
-    def _read_keys(self) -> Iterator[str]:
-        with self._open() as file:
-            layout = self._layout(file)
-            file.seek(0)
-            yield from self._keys_of(file, layout)
+    def _keys_in(self, file: t.TextIO) -> Iterator[str]:
+        layout = self._layout(file)
+        file.seek(0)
+        return self._keys_of(file, layout)
 
     def _last_good_line(self) -> int:
         """Return the last line that can be read; not counted before, for that takes its time."""
         number = 0
-        with contextlib.suppress(UnicodeError, csv.Error):
-            for number, _ in enumerate(self._read_keys(), 1):  # noqa: B007 - it ends by an error
+        with contextlib.suppress(UnicodeError, csv.Error), self._open() as file:
+            for number, _ in enumerate(self._keys_in(file), 1):  # noqa: B007 - it ends by an error
                 pass
         return number
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from marketo_opps import MarketoObject, PageTokenError, QueryPaging
 from marketo_opps.fields import EXTERNAL_ID, MARKETO_GUID
-from marketo_opps.keys import comparable_key
+from marketo_opps.keys import comparable_key, keys_not_among
 from marketo_opps.seen_keys import KeyHashSet
 from marketo_opps.wording import counted
 from tap_marketo_opps.finding.page_result import PageResult, never_force
@@ -46,7 +46,7 @@ class ChunkCursor:
         token: Of the next page; None for the first.
         begun: True once a page has been read.
         done: True once the last page has been read.
-        matched: Keys that something was found for, as they are compared.
+        matched: What was found has these values in the field that is looked up by.
         resumed_midway: True if an earlier run has read its first pages, so that what they matched
             is not known.
         refusals: How often its page token was refused, with nothing gained in between.
@@ -172,9 +172,11 @@ class KeyedStage:
         cursor.begun = True
         cursor.token = page.next_page_token if page.more else None
         cursor.done = not page.more
-        found = [record.get(self._key_field) for record in page.records]
-        cursor.matched.update(map(comparable_key, found))
-        self.echoes += sum(str(key) not in cursor.keys for key in found)
+        values = [record.get(self._key_field) for record in page.records]
+        found = [each if each.__class__ is str else comparable_key(each) or "" for each in values]
+        if echoed := {*found} - cursor.keys.keys():
+            self.echoes += sum(key in echoed for key in found)
+        cursor.matched.update(found)
         if cursor.done:
             self._count_keys(cursor)
 
@@ -182,7 +184,7 @@ class KeyedStage:
         self.keys_done += len(cursor.keys)
         if cursor.resumed_midway:
             return
-        missing = [key for key in cursor.keys if comparable_key(key) not in cursor.matched]
+        missing = keys_not_among(cursor.matched, cursor.keys)
         self.unmatched += len(missing)
         if missing:
             # Of customers' records no log line holds anything but keys, and any field is looked up.
