@@ -15,6 +15,7 @@ from marketo_sandbox.instance.errors import CallRefusedError
 from marketo_sandbox.instance.limits import NOT_COUNTED
 from marketo_sandbox.server.alterations import altered, answer_of
 from marketo_sandbox.server.exchange import Exchange, HttpRefusedError, HttpResponse
+from marketo_sandbox.server.exchange_log import ExchangeLog
 from marketo_sandbox.server.faults import ANSWER, CUTS, HTTP_FAULTS, FaultInjector, FaultRule
 from marketo_sandbox.server.http_call import Call, read_call
 from marketo_sandbox.server.journal import Entry, Journal, loggable_parameters
@@ -62,6 +63,7 @@ class Api:
     ) -> None:
         self.instance = instance
         self.journal = Journal(instance.options.journal_size)
+        self.exchanges = ExchangeLog()
         self.faults = FaultInjector(random.Random(instance.options.seed))
         self.problems: list[str] = []
         self._sleep = sleep
@@ -74,6 +76,7 @@ class Api:
         """Empty the instance, clear the journal, the faults and the problems."""
         self.instance.reset()
         self.journal.clear()
+        self.exchanges.clear()
         self.faults.clear()
         self.problems.clear()
 
@@ -89,12 +92,15 @@ class Api:
         if call is None:
             return
         entry = self._open_entry(call)
+        self.exchanges.begin(entry.seq, call)
         fault = self.faults.strike(call.effective_method, call.path, entry.operation)
         entry.fault = fault.fault if fault else None
         exchange = Exchange(call, entry, self.journal, fault, receive, send, self._sleep)
         response = await self._respond(call, entry, fault)
         if response is not None and fault is not None:
             response = altered(response, fault, call.text_parameters)
+        if response is not None:
+            self.exchanges.end(entry.seq, response)
         await exchange.deliver(response, self.instance.clock)
 
     def _open_entry(self, call: Call) -> Entry:

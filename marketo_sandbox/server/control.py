@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from marketo_sandbox.instance.clock import DAY_SECONDS
 from marketo_sandbox.instance.describe import OPPORTUNITY, ROLE
 from marketo_sandbox.options import DIALECTS
+from marketo_sandbox.server.curl_line import curl_line
 from marketo_sandbox.server.faults import FaultRule
 from marketo_sandbox.server.validation import (
     FLAG,
@@ -59,6 +60,7 @@ NEW_LEADS = {**LEADS, "records": list_of(OBJECT)}
 MERGE = {"kept": integer(1), "merged": list_of(integer(1)), "anew": FLAG}
 LIST = {"list": integer(1), "leads": list_of(integer(1))}
 USAGE = {"calls": integer(0), "user": TEXT, "today": integer(0)}
+ANY_ID = "OPP-0000001"
 OTHER_USER = "others@sandbox.example"
 BULKY = frozenset({"keys", "parameters"})
 
@@ -112,6 +114,21 @@ class Control:
         if "brief" in parameters:
             calls = [{name: each[name] for name in each.keys() - BULKY} for each in calls]
         return {"calls": calls}
+
+    def exchange(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Return request and response of the call with the number ``call``, without secrets."""
+        return self._api.exchanges.get(int(parameters["call"]))
+
+    def credentials(self, endpoint: str) -> dict[str, Any]:
+        """Return what a client is configured with, and a line for a shell that calls."""
+        client_id, client_secret = self._instance.client_id, self._instance.client_secret
+        known = self._instance.opportunity_ids(0, 1) or [ANY_ID]
+        return {
+            "endpoint": endpoint,
+            "client_id": client_id,
+            "client_secret": client_secret,
+            "curl": curl_line(endpoint, client_id, client_secret, known[0]),
+        }
 
     def reset(self, _parameters: dict[str, Any]) -> dict[str, Any]:
         """Empty the instance, clear the journal and the faults."""

@@ -45,6 +45,7 @@ def control_routes(api: Api) -> list[Route]:
     table: list[tuple[str, str, Handler]] = [
         ("GET", "status", control.status),
         ("GET", "journal", control.journal),
+        ("GET", "exchange", control.exchange),
         ("POST", "reset", control.reset),
         ("POST", "seed", control.seed),
         ("GET", "leads", control.stored_leads),
@@ -72,7 +73,16 @@ def control_routes(api: Api) -> list[Route]:
         Route(f"/sandbox/{path}", _endpoint(handler, lists=path == "faults"), methods=[method])
         for method, path, handler in table
     ]
-    return [Route("/", _page, methods=["GET"]), *routes]
+
+    async def credentials(request: Request) -> Response:
+        # Under the name by which the caller knows it.
+        return _json(control.credentials(str(request.base_url).rstrip("/")))
+
+    return [
+        Route("/", _page, methods=["GET"]),
+        Route("/sandbox/credentials", credentials, methods=["GET"]),
+        *routes,
+    ]
 
 
 def stray_routes(api: Api, known: list[Route]) -> list[Route]:
@@ -122,9 +132,13 @@ def _endpoint(handler: Handler, *, lists: bool) -> Callable[[Request], Awaitable
             result = handler(_read(body, lists=lists) if body else dict(request.query_params))
         except BAD_INPUT_ERRORS as error:
             return PlainTextResponse(f"{_error_text(error)}\n", BAD_REQUEST)
-        return Response(msgspec.json.encode(result), media_type="application/json")
+        return _json(result)
 
     return endpoint
+
+
+def _json(result: Any) -> Response:
+    return Response(msgspec.json.encode(result), media_type="application/json")
 
 
 def _error_text(error: Exception) -> str:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
+
+PART = re.compile(r"/\* (\w+\.(?:css|js)) \*/\n")
 
 
 @cache
 def start_page() -> str:
     """Return the page, complete in itself; it reads ``/sandbox`` for what it shows."""
-    return files("marketo_sandbox.server").joinpath("page.html").read_text("utf-8")
+    folder = files("marketo_sandbox.server").joinpath("page")
+    page = folder.joinpath("page.html").read_text("utf-8")
+    return PART.sub(lambda part: folder.joinpath(part[1]).read_text("utf-8"), page)

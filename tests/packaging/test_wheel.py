@@ -44,7 +44,10 @@ def test_the_wheel_holds_the_packages_and_nothing_else(wheel):
     names = contents(wheel).keys()
 
     assert names == files_of_the_packages() | told | {f"{INFO}/licenses/LICENSE"}
-    assert {PurePosixPath(name).suffix for name in names - told} <= {".py", ".html", ".typed", ""}
+    assert {PurePosixPath(name).suffix for name in names - told} <= {
+        *(".py", ".html", ".css", ".js"),
+        *(".typed", ""),
+    }
 
 
 def test_every_package_says_that_it_is_typed(wheel):

@@ -1,0 +1,21 @@
+"""A line for a shell, which asks an instance for a token and then for an opportunity."""
+
+from __future__ import annotations
+
+import shlex
+from urllib.parse import urlencode
+
+
+def curl_line(endpoint: str, client_id: str, client_secret: str, opportunity_id: str) -> str:
+    """Return the line; whoever pastes it sees the opportunity as Marketo answers."""
+    grant = {
+        "grant_type": "client_credentials",
+        "client_id": client_id,
+        "client_secret": client_secret,
+    }
+    query = {"filterType": "dedupeFields", "filterValues": opportunity_id}
+    token_url = shlex.quote(f"{endpoint}/identity/oauth/token?{urlencode(grant)}")
+    query_url = shlex.quote(f"{endpoint}/rest/v1/opportunities.json?{urlencode(query)}")
+    # The token is the first member of its answer.
+    token = f"$(curl -s {token_url} | cut -d'\"' -f4)"
+    return f'curl -s -H "Authorization: Bearer {token}" {query_url}'
