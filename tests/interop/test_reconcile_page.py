@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 
 import pytest
@@ -17,6 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("postgres")]
 PAGE = page("reconcile.md")
 EXPORT, RUN = blocks("sh", PAGE)
 LIVING, DELETE = blocks("sql", PAGE)
+(SHOWN,) = blocks("text", PAGE)
 SCHEMA = "marketo"
 MARK = "_sdc_deleted_at"
 
@@ -75,6 +77,11 @@ def _own(row):
     return {name: value for name, value in row.items() if not name.startswith("_sdc_")}
 
 
+def _form(line):
+    """A closing line without its numbers, up to what it says of the log."""
+    return re.sub(r"[0-9][0-9.,]*", "N", line.rpartition(" known gone; ")[0])
+
+
 def test_rows_of_what_is_gone_keep_all_and_get_the_mark(source, database, reconcile):
     before = _stored(database)
     ids = source.instance.opportunity_ids()
@@ -95,6 +102,9 @@ def test_rows_of_what_is_gone_keep_all_and_get_the_mark(source, database, reconc
     assert all(after[guid]["name"] and after[guid]["stage"] for guid in gone)
     assert f"{len(ids) - 14} alike, 10 changed, 4 gone, 0 known gone" in opportunities
     assert " alike, 0 changed, " in roles
+    assert _form(opportunities.partition("| opportunities: ")[2]) == _form(
+        SHOWN.partition("opportunities: ")[2]
+    )
     assert len(database.rows(LIVING.replace("from ", f"from {SCHEMA}.").rstrip(";\n"))) == 696
 
 

@@ -88,6 +88,7 @@ def test_every_line_comes_as_it_is_told(operator, sandbox, by_id, busy_sandbox):
     a_run_by_an_odd_log(operator, sandbox)
     runs_that_are_cut_short(operator, sandbox, by_id, catalog)
     a_run_that_is_stopped(operator, sandbox, by_id)
+    reconciles(operator, sandbox)
     a_target_that_rejects(operator, sandbox)
     a_target_that_finds_no_lead(operator, sandbox)
     assert waiting.wait() == 0
@@ -162,6 +163,16 @@ def a_run_that_is_stopped(operator, sandbox, by_id):
     assert running.wait() == 143
     assert operator.tap({**by_id, "max_run_seconds": 1}) == 0
     sandbox.clear_faults()
+
+
+def reconciles(operator, sandbox):
+    """Of a file of GUIDs, of which one is gone, then of one that is another's."""
+    guids = [each["marketoGUID"] for each in sandbox.instance.opportunities()]
+    for rows, code in (([*guids, "gone"], 0), ([f"gone-{number}" for number in range(101)], 1)):
+        path = operator.file(rows)
+        path.write_text("\n".join(rows))
+        settings = {"find_by": "reconcile", "reconcile_opportunities_path": str(path)}
+        assert operator.tap({**sandbox.credentials, **settings}) == code
 
 
 def a_target_that_rejects(operator, sandbox):
