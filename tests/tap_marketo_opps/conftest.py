@@ -108,8 +108,10 @@ def sync():
     """Run the tap in this process; what it wrote is the result, also where it was killed."""
     taps = []
 
-    def run(config, *, state=None, catalog=None, most_bytes=None, tap_class=UnpacedTap):
-        writer = CapturingWriter(most_bytes)
+    def run(
+        config, *, state=None, catalog=None, most_bytes=None, writer=None, tap_class=UnpacedTap
+    ):
+        writer = writer or CapturingWriter(most_bytes)
         tap = tap_class(
             config=dict(config),
             state=json.loads(json.dumps(state)) if state else None,
