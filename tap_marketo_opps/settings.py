@@ -200,11 +200,12 @@ def lead_columns(config: Mapping[str, t.Any]) -> dict[str, str]:
 
 
 def idle_settings(config: Mapping[str, t.Any]) -> list[str]:
-    """Return settings that name leads, and have no effect since find_by is not set.
+    """Return settings of ways of finding that have no effect since find_by is not set.
 
     Who has chosen a way may well keep the settings of another.
     """
-    names = ("lead_id_from", "lead_id_to", "lead_ids_path", "lead_list_id")
+    of_leads = ("lead_id_from", "lead_id_to", "lead_ids_path", "lead_list_id")
+    names = (*of_leads, *RECONCILE_PATHS.values())
     return [] if config.get("find_by") else [name for name in names if config.get(name)]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from marketo_opps import ConnectionSettings, MarketoClient, MarketoObject
+from marketo_opps.wire import encode_record
 from tests.pipeline.compare import differences, held, keys_with_a_role
 
 SLOW_MS = 1000
@@ -11,6 +13,13 @@ SLOW_MS = 1000
 
 def records_sent(sandbox, since=0) -> int:
     return sum(call["asked"] for call in sandbox.journal(since, operation="sync opportunity"))
+
+
+def delete(sandbox, guids) -> None:
+    client = MarketoClient(ConnectionSettings.from_config(sandbox.credentials))
+    keys = [encode_record({"marketoGUID": guid}) for guid in guids]
+    client.delete(MarketoObject.OPPORTUNITIES, keys, delete_by="idField")
+    client.close()
 
 
 def secrets(*sandboxes) -> list[str]:
@@ -33,6 +42,26 @@ def test_it_moves_everything_and_then_only_what_has_changed(project, source, des
     assert differences(held(source), held(destination)) == []
     # One more, where a record has the very moment of the bookmark.
     assert 25 <= records_sent(destination, before) <= 26
+
+
+def test_a_reconcile_leaves_the_state_of_the_daily_run_as_it_is(project, source, destination):
+    project.run()
+    guids = [each["marketoGUID"] for each in source.instance.opportunities()]
+    keys = source.instance.opportunity_ids()
+    path = project.directory / "deals.csv"
+    rows = (f"{guid},{key}\n" for guid, key in zip(guids[:5], keys, strict=False))
+    path.write_text(f"marketoGUID,externalOpportunityId\n{''.join(rows)}")
+    delete(source, guids[:5])
+
+    project.set("TAP", find_by="reconcile", reconcile_opportunities_path=path)
+    project.set("TARGET", hard_delete=True)
+    project.run()
+
+    assert held(destination).keys() == {*keys[5:]}
+    project.set("TAP", find_by="filter")
+    before = len(destination.journal())
+    project.run()
+    assert records_sent(destination, before) <= 1
 
 
 def test_no_secret_is_in_its_output_or_its_files_at_any_log_level(project, source, destination):

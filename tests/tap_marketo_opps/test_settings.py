@@ -7,8 +7,8 @@ import pytest
 from tap_marketo_opps.tap import TapMarketoOpps
 
 
-@pytest.mark.parametrize("setting", ["lead_ids_path", "lead_id_from"])
-def test_leads_that_are_named_without_find_by_are_told_to_do_nothing(setting, caplog):
+@pytest.mark.parametrize("setting", ["lead_ids_path", "lead_id_from", "reconcile_roles_path"])
+def test_what_is_named_for_a_way_without_find_by_is_told_to_do_nothing(setting, caplog):
     settings = {"endpoint": "http://127.0.0.1:9", "client_id": "a", "client_secret": "b"}
     for find_by, told in ((None, 1), ("activities", 0), ("filter", 0)):
         caplog.clear()
