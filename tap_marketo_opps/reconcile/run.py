@@ -129,7 +129,8 @@ class ReconcileRun:
             self.time_box,
             reporter.log_progress,
         )
-        position = began_at = self.output.state.get(BOOKMARK_KEY)
+        told = self.output.state.get(BOOKMARK_KEY)
+        position = began_at = told if isinstance(told, str) else None
         try:
             lookups: list[FollowingStage] = [self.second, *self._lead_stages]
             for result in Pipeline(self.first, lookups, prefetcher).results():

@@ -108,7 +108,7 @@ def test_rows_of_what_is_gone_keep_all_and_get_the_mark(source, database, reconc
     assert len(database.rows(LIVING.replace("from ", f"from {SCHEMA}.").rstrip(";\n"))) == 696
 
 
-def test_the_next_one_knows_what_is_gone_and_delete_takes_it_away(source, database, reconcile):
+def test_the_next_one_knows_what_is_gone_till_it_is_deleted(source, database, reconcile):
     ids = source.instance.opportunity_ids()
     _delete(source, ids[:5])
     reconcile()

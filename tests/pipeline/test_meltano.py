@@ -44,7 +44,7 @@ def test_it_moves_everything_and_then_only_what_has_changed(project, source, des
     assert 25 <= records_sent(destination, before) <= 26
 
 
-def test_a_reconcile_leaves_the_state_of_the_daily_run_as_it_is(project, source, destination):
+def test_a_reconcile_leaves_the_state_of_the_daily_run(project, source, destination):
     project.run()
     guids = [each["marketoGUID"] for each in source.instance.opportunities()]
     keys = source.instance.opportunity_ids()

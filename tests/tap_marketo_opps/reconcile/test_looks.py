@@ -75,7 +75,7 @@ def test_rows_wait_in_the_position_until_the_second_look_is_done(looks):
     assert progress.counts.gone == 1
 
 
-def test_a_record_that_nobody_asked_for_is_counted_and_not_emitted(looks):
+def test_a_record_not_asked_for_is_counted_and_not_emitted(looks):
     first, _, progress = looks
     page = _page(("stranger", NEW), ("a", OLD), ("B", OLD), ("c", OLD))
     assert not _emitted(first, first.next_cursor(), page)

@@ -178,7 +178,7 @@ def test_a_row_known_to_be_gone_gets_no_second_tombstone(scene):
     assert scene.lines.having(f"{len(guids) - 150} alike, 0 changed, 0 gone, 150 known gone")
 
 
-def test_what_the_warehouse_holds_for_gone_and_is_there_is_emitted(scene):
+def test_what_is_marked_as_gone_and_is_there_is_emitted(scene):
     warehouse = scene.sweep()
     guid = next(iter(warehouse.rows))
     warehouse.rows[guid][MARK] = "2026-01-01T00:00:00Z"
@@ -399,7 +399,7 @@ def test_a_cell_that_does_not_fit_is_null_and_told(scene):
     assert scene.lines.having("1 value did not fit")
 
 
-def test_deselected_fields_are_neither_asked_for_nor_in_tombstones(scene, catalog_of):
+def test_deselected_fields_are_not_asked_for_nor_in_tombstones(scene, catalog_of):
     warehouse = scene.sweep()
     guid = next(iter(warehouse.rows))
     scene.delete([guid])
@@ -455,7 +455,7 @@ def test_roles_carry_what_is_wanted_of_their_leads(scene):
     assert sum("lead" in call and "describe" not in call for call in calls) == 1
 
 
-def test_roles_with_wanted_lead_fields_and_none_changed_cost_no_lead(scene):
+def test_where_no_role_changed_no_lead_is_asked_for(scene):
     settings = {"lead_fields": ["email"]}
     warehouse = scene.sweep(ROLES, **settings)
     before = len(scene.sandbox.journal())

@@ -106,7 +106,7 @@ def test_cells_that_a_short_row_lacks_are_null():
 
 
 @pytest.mark.parametrize(("cell", "is_marked"), [("", False), (" ", False), (NOW, True)])
-def test_a_mark_that_is_set_says_that_a_record_is_known_to_be_gone(cell, is_marked):
+def test_a_mark_that_is_set_says_that_a_record_is_gone(cell, is_marked):
     reader = _reader(["marketoGUID", "_SDC_DELETED_AT"], ["marketoGUID"])
     assert reader.is_marked(("g", cell)) == is_marked
 
