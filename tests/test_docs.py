@@ -43,7 +43,7 @@ CREDENTIALS = {"client_id": "an-id", "client_secret": "a-secret"}
 GENERATED = ("README.md", "docs/errors.md", "meltano.yml")
 INCLUDES = ("-I", "docs", "-I", "benchmarks")
 # What README's examples use besides this project's own programs.
-OTHER_COMMANDS = {"cat", "tail", "target-jsonl", "tap-of-your-crm", "meltano"}
+OTHER_COMMANDS = {"cat", "tail", "target-jsonl", "tap-of-your-crm", "meltano", "pipx", "uv"}
 
 
 def blocks(language: str, text: str = README) -> list[str]:

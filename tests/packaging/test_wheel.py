@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -72,8 +73,24 @@ def test_the_metadata_is_valid_and_complete(metadata_text):
     assert metadata.license_files == ["LICENSE"]
     assert metadata.requires_python == PROJECT["requires-python"]
     assert metadata.description_content_type == "text/markdown"
-    assert metadata.description == (ROOT / "README.md").read_text()
+    assert metadata.author == PROJECT["authors"][0]["name"]
     assert set(metadata.classifiers) == set(PROJECT["classifiers"]) <= classifiers
+
+
+def test_what_metadata_quotes_of_readme_needs_no_file_beside_it(metadata_text):
+    readme = (ROOT / "README.md").read_text()
+    told = Metadata.from_email(metadata_text, validate=True).description
+    leads_to = re.findall(r"\]\(([^)]*)\)", told)
+
+    assert len(leads_to) > 2
+    assert not [each for each in leads_to if not each.startswith(("https://", "#"))]
+    assert "<!--" not in told
+    assert "- Errors (`docs/errors.md`): every message" in told
+    headings = re.findall(r"^#+ .*$", readme, re.MULTILINE)
+    assert re.findall(r"^#+ .*$", told, re.MULTILINE) == headings
+    # Nothing else is lost: the longest paragraphs and the tables are as they were.
+    plain = [line for line in readme.splitlines() if "](" not in line and "[[[" not in line]
+    assert set(plain) <= set(told.splitlines())
 
 
 def test_the_metadata_asks_for_what_the_project_needs_and_offers_the_sandbox_apart(metadata_text):

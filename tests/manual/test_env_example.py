@@ -1,0 +1,44 @@
+"""Each variable of .env.example is a setting, and its value one that a run takes."""
+
+from __future__ import annotations
+
+import re
+from io import StringIO
+
+import pytest
+from dotenv import dotenv_values
+
+from marketo_opps.plugin.command_line import environment_prefix, environment_settings
+from tap_marketo_opps.tap import TapMarketoOpps
+from target_marketo_opps.target import TargetMarketoOpps
+from tests.manual.pages import ROOT
+
+TEXT = (ROOT / ".env.example").read_text()
+PLUGINS = [TapMarketoOpps, TargetMarketoOpps]
+
+
+def variables(text):
+    return dotenv_values(stream=StringIO(text))
+
+
+# As it stands, and with all that is commented out put in.
+@pytest.mark.parametrize("text", [TEXT, re.sub(r"^# (?=[A-Z_]+=)", "", TEXT, flags=re.MULTILINE)])
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_a_run_takes_all_that_the_example_sets(plugin, text):
+    prefix, properties = environment_prefix(plugin.name), plugin.config_jsonschema["properties"]
+    given = {name: value for name, value in variables(text).items() if name.startswith(prefix)}
+    settings = environment_settings(properties, prefix, given)
+    assert set(plugin.config_jsonschema["required"]) <= settings.keys()
+    assert {f"{prefix}{name.upper()}" for name in settings} == given.keys()
+    assert plugin.complete_settings(settings) == []
+
+
+def test_no_variable_of_the_example_is_nobodys():
+    named = set(re.findall(r"^(?:# )?([A-Z_]+)=", TEXT, re.MULTILINE))
+    assert len(named) > 15
+    prefixes = tuple(environment_prefix(plugin.name) for plugin in PLUGINS)
+    assert not [name for name in named if not name.startswith(prefixes)]
+
+
+def test_a_file_of_secrets_is_not_taken_into_the_repository():
+    assert ".env" in (ROOT / ".gitignore").read_text().splitlines()
