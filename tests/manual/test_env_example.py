@@ -21,8 +21,10 @@ def variables(text):
     return dotenv_values(stream=StringIO(text))
 
 
-# As it stands, and with all that is commented out put in.
-@pytest.mark.parametrize("text", [TEXT, re.sub(r"^# (?=[A-Z_]+=)", "", TEXT, flags=re.MULTILINE)])
+WHOLE = re.sub(r"^# (?=[A-Z_]+=)", "", TEXT, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("text", [TEXT, WHOLE], ids=["as it stands", "all of it put in"])
 @pytest.mark.parametrize("plugin", PLUGINS)
 def test_a_run_takes_all_that_the_example_sets(plugin, text):
     prefix, properties = environment_prefix(plugin.name), plugin.config_jsonschema["properties"]

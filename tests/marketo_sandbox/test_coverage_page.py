@@ -129,6 +129,12 @@ def test_every_option_of_an_instance_is_in_the_guide():
     assert missing == []
 
 
+def test_the_orders_that_the_guide_shows_are_taken(sandbox):
+    orders = GUIDE.split("[the same way](sandbox-coverage.md#odd-answers):")[1].split("```")[1]
+    exec(orders.removeprefix("python"), {"sandbox": sandbox})
+    assert len(sandbox.api.faults.to_list()) == 3
+
+
 def test_every_method_in_the_guide_exists():
     section = GUIDE.split("| Method |")[1].split("\n\n")[0]
     named = set(re.findall(r"(\w+)\(", section))
