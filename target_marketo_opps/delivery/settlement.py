@@ -25,7 +25,7 @@ if t.TYPE_CHECKING:
 _FOUND = "its opportunity is there, so the lead does not exist"
 _DELETED = "it waited for its opportunity, and then a delete of either came"
 _NEVER_CAME = (
-    "no opportunity of its id came in the whole input, so the opportunity or the lead is missing: "
+    "no opportunity of its id was accepted in this run, so the opportunity or the lead is missing: "
     "bring both first"
 )
 
