@@ -55,7 +55,7 @@ types: .venv/dev
 	$(BIN)/mypy
 
 docs: .venv/dev  ## write the generated tables anew
-	$(BIN)/python -m cogapp -r -I docs -I benchmarks README.md docs/errors.md meltano.yml
+	$(BIN)/python -m cogapp -r -I docs -I benchmarks README.md docs/errors.md meltano.yml plugins/*.yml
 
 check: lint types test  ## what CI runs
 

@@ -1,4 +1,4 @@
-"""What is generated in README.md, docs/errors.md and meltano.yml; a test holds it current."""
+"""What is generated in README.md, docs/errors.md, meltano.yml and plugins/; a test checks it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,23 @@ import json
 import typing as t
 
 from marketo_opps import errors
+from tap_marketo_opps.field_metadata import FIELDS
+from tap_marketo_opps.finding.finders import OPPORTUNITIES, ROLES
 from tap_marketo_opps.tap import TapMarketoOpps
 from target_marketo_opps.target import TargetMarketoOpps
 
 PLUGINS: dict[str, t.Any] = {"tap": TapMarketoOpps, "target": TargetMarketoOpps}
+_TOLD = {
+    "tap": (
+        "Marketo Opportunities",
+        "Opportunities, their roles and their fields, out of Adobe Marketo Engage",
+    ),
+    "target": (
+        "Marketo Opportunities (Reverse ETL)",
+        "Opportunities and roles as upserts and deletes into Adobe Marketo Engage",
+    ),
+}
+_SELECTED = (OPPORTUNITIES, ROLES, FIELDS)
 # What the SDK adds by itself is described by the SDK, and listed by --about.
 _SDK_SETTINGS = frozenset(
     {"stream_maps", "stream_map_config", "faker_config", "flattening_enabled"}
@@ -62,11 +75,64 @@ def _codes_by_remedy(error: type[errors.ResponseError]) -> dict[str, list[str]]:
     return dict(sorted(found.items(), key=lambda each: each[0] != error.remedy))
 
 
-def meltano_settings(kind: str) -> str:
-    """The settings of tap or target as Meltano's plugin definition has them."""
-    return "\n".join(
-        line for name, schema in settings(kind).items() for line in _meltano(name, schema)
-    )
+def plugin_definition(kind: str) -> str:
+    """Tap or target as `meltano add --from-ref` takes it, and as Meltano's hub would."""
+    lines = [*_head(kind), "pip_url: ${MARKETO_OPPS}", *_body(kind), *_of_the_hub()]
+    return "\n".join(lines)
+
+
+def meltano_plugin(kind: str) -> str:
+    """The same for the project that a clone of this repository is."""
+    # Else Meltano keeps the catalog of an earlier run, without the fields that came since.
+    fresh = ["use_cached_catalog: false"] if kind == "tap" else []
+    first, *more = [*_head(kind), "pip_url: -e .", *fresh, *_body(kind)]
+    return "\n".join([f"- {first}", *(f"  {line}" for line in more)])
+
+
+def _head(kind: str) -> list[str]:
+    name = PLUGINS[kind].name
+    label, description = _TOLD[kind]
+    return [
+        f"name: {name}",
+        f"namespace: {name.replace('-', '_')}",
+        "variant: marketo-opps",
+        f"label: {label}",
+        f"description: {description}",
+        f"executable: {name}",
+    ]
+
+
+def _body(kind: str) -> list[str]:
+    plugin = PLUGINS[kind]
+    capabilities = sorted(capability.value for capability in plugin.capabilities)
+    return [
+        *("capabilities:", *(f"- {each}" for each in capabilities)),
+        # Without a word Meltano selects every stream, those of the activity log too.
+        *(("select:", *(f"- {name}.*" for name in _SELECTED)) if kind == "tap" else ()),
+        *("settings_group_validation:", "- " + json.dumps(plugin.config_jsonschema["required"])),
+        *("settings:", *_meltano_settings(kind)),
+    ]
+
+
+def _of_the_hub() -> list[str]:
+    return [
+        "keywords: [crm, marketing, meltano_sdk]",
+        "maintenance_status: beta",
+        "quality: unknown",
+        "supported_python_versions: ['3.11', '3.12', '3.13']",
+    ]
+
+
+def _meltano_settings(kind: str) -> t.Iterator[str]:
+    for name, schema in _all_settings(kind).items():
+        yield from _meltano(name, schema)
+
+
+def _all_settings(kind: str) -> dict[str, dict[str, t.Any]]:
+    """The plugin's settings, those that the SDK adds included."""
+    whole = {"properties": dict(PLUGINS[kind].config_jsonschema["properties"])}
+    PLUGINS[kind].append_builtin_config(whole)
+    return whole["properties"]
 
 
 def _meltano(name: str, schema: dict[str, t.Any]) -> list[str]:

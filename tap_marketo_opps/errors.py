@@ -108,7 +108,8 @@ class UnknownFieldError(NotResumableError):
     def __init__(self, error: MarketoError, name: str) -> None:
         super().__init__(
             f"{error.summary} The catalog selects field '{name}', which the instance does not "
-            "have: write the catalog anew with --discover, or deselect it."
+            "have: write the catalog anew with --discover, or deselect it. Where Meltano keeps the "
+            "catalog: meltano config set tap-marketo-opps _use_cached_catalog false."
         )
 
 

@@ -44,7 +44,7 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
     "filter_type": {
         "type": "string",
         "default": "dedupeFields",
-        "title": "Filter type",
+        "title": "Filter Type",
         "description": (
             "For filter: a searchable field of the opportunity, or dedupeFields "
             "(externalOpportunityId) or idField (marketoGUID)"
@@ -53,12 +53,12 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
     "filter_values": {
         "type": ["array", "null"],
         "items": {"type": ["string", "integer"]},
-        "title": "Filter values",
+        "title": "Filter Values",
         "description": "For filter: the values to look up; none may hold a comma",
     },
     "filter_values_path": {
         "type": ["string", "null"],
-        "title": "Filter values file",
+        "title": "Filter Values File",
         "description": (
             "For filter: a text file with one value a line, or a CSV or TSV file with a header "
             "that has a column of the field's name; it may hold millions"
@@ -67,18 +67,18 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
     "lead_id_from": {
         "type": ["integer", "null"],
         "minimum": 1,
-        "title": "First lead id",
+        "title": "First Lead ID",
         "description": "For lead_ids: where the range of lead ids to sweep begins, itself included",
     },
     "lead_id_to": {
         "type": ["integer", "null"],
         "minimum": 1,
-        "title": "Last lead id",
+        "title": "Last Lead ID",
         "description": "For lead_ids: where the range ends, itself included",
     },
     "lead_ids_path": {
         "type": ["string", "null"],
-        "title": "Lead ids file",
+        "title": "Lead IDs File",
         "description": (
             "For lead_ids: a file of lead ids instead: a Smart List export as it is, or one lead "
             "id a line"
@@ -87,7 +87,7 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
     "lead_list_id": {
         "type": ["integer", "null"],
         "minimum": 1,
-        "title": "Lead list",
+        "title": "Lead List ID",
         "description": (
             "For lead_list: the number of the static list whose leads are swept, as in its "
             "address in Marketo (ST1001A1 is 1001)"
@@ -96,7 +96,7 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
     **{
         setting: {
             "type": ["string", "null"],
-            "title": f"Reconcile {what} file",
+            "title": f"Reconcile {what.title()} File",
             "description": (
                 f"For reconcile: what the warehouse has of {stream}: a CSV or TSV file with a "
                 "header that has a column marketoGUID, best of all columns (select *), or one "
@@ -112,7 +112,7 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
         "minimum": 0,
         "maximum": 100,
         "default": 10,
-        "title": "Maximum percentage gone",
+        "title": "Max Gone Percent",
         "description": (
             "For reconcile: where more than 100 rows, and more than this percentage of those "
             "looked up, are gone, the run ends with an error instead of declaring the warehouse "
@@ -122,7 +122,7 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
     "start_date": {
         "type": ["string", "null"],
         "format": "date-time",
-        "title": "Start date",
+        "title": "Start Date",
         "description": (
             "Only what changed at or after it; needed for activities, and for the streams of the "
             "activity log"
@@ -134,7 +134,7 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
         # Marketo keeps its log for months; a year is more than there is.
         "maximum": 31_536_000,
         "default": 600,
-        "title": "Activity overlap",
+        "title": "Activity Overlap Seconds",
         "description": (
             "How much of the activity log's tail is read again, in seconds, since an activity may "
             "become visible late"
@@ -145,13 +145,13 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
         "minimum": 1,
         "maximum": MAX_BATCH_RECORDS,
         "default": MAX_BATCH_RECORDS,
-        "title": "Batch size",
+        "title": "Batch Size",
         "description": "Records a page",
     },
     "max_run_seconds": {
         "type": ["integer", "null"],
         "minimum": 1,
-        "title": "Maximum run time",
+        "title": "Max Run Seconds",
         "description": (
             "Pause the run after so many seconds, but not before it has got further than it began: "
             "no new call starts, and the next run goes on from the last STATE; default: no limit"
@@ -160,7 +160,7 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
     "lead_fields": {
         "type": ["array", "null"],
         "items": {"type": "string", "minLength": 1},
-        "title": "Lead fields",
+        "title": "Lead Fields",
         "description": (
             "For opportunity_roles: fields of the lead that each role carries along, as "
             "lead_<name>, by their REST names (email); as of when the role is read"
@@ -169,7 +169,7 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
     "field_names": {
         "type": ["array", "null"],
         "items": {"type": "string"},
-        "title": "Field names",
+        "title": "Field Names",
         "description": "For opportunity_fields: only these, each by name; default: all",
     },
 }

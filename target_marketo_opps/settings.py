@@ -36,7 +36,7 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
             "enum": ["opportunities", "opportunity_roles", "ignore"],
         },
         "default": {},
-        "title": "Stream objects",
+        "title": "Stream Objects",
         "description": (
             "Stream name to `opportunities`, `opportunity_roles` or `ignore`. Without an entry, "
             "`opportunities` and any stream with a property for the key field are opportunities."
@@ -49,7 +49,7 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
             "additionalProperties": {"type": "string", "minLength": 1},
         },
         "default": {},
-        "title": "Field map",
+        "title": "Field Map",
         "description": (
             "Stream name to an object of property names and the API names of the fields that they "
             "are written to, for properties that are not called as Marketo's fields: "
@@ -61,7 +61,7 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
         "type": "string",
         "enum": ["warn", "ignore", "fail"],
         "default": "warn",
-        "title": "Unknown fields",
+        "title": "Unknown Fields",
         "description": (
             "Properties that the instance has no field for: left out with one log line (`warn`), "
             "left out (`ignore`), or the record is rejected (`fail`)."
@@ -80,7 +80,7 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
     "skip_unchanged": {
         "type": "boolean",
         "default": False,
-        "title": "Skip unchanged",
+        "title": "Skip Unchanged",
         "description": (
             "Look the keys up first (a read call for each 300) and write only what differs, so "
             "that no 'Opportunity is Updated' trigger fires for nothing."
@@ -89,13 +89,13 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
     "truncate_strings": {
         "type": "boolean",
         "default": False,
-        "title": "Truncate strings",
+        "title": "Truncate Strings",
         "description": "Cut over-long strings instead of rejecting the record.",
     },
     "hard_delete": {
         "type": "boolean",
         "default": False,
-        "title": "Hard delete",
+        "title": "Hard Delete",
         "description": (
             "Records with `_sdc_deleted_at` are deleted in Marketo; otherwise they are left alone "
             "and counted."
@@ -104,7 +104,7 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
     "lead_lookup_field": {
         "type": "string",
         "minLength": 1,
-        "title": "Lead lookup field",
+        "title": "Lead Lookup Field",
         "description": (
             "Field of leads by which roles find their lead: `email`, or the id that a CRM gives "
             "it; not `id`. Roles have it as property `lead_<name>` or `<name>`. A `leadId` in the "
@@ -115,7 +115,7 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
         "type": "string",
         "enum": ["reject", "oldest", "newest"],
         "default": "reject",
-        "title": "Lead lookup many",
+        "title": "Lead Lookup Many",
         "description": (
             "Which of several leads with that value takes the role: none (`reject`), or the one "
             "that was created first (`oldest`) or last (`newest`)."
@@ -124,7 +124,7 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
     "merge_versions": {
         "type": "boolean",
         "default": True,
-        "title": "Merge versions",
+        "title": "Merge Versions",
         "description": (
             "Merge upserts of one key that wait into one, field by field; `false` sends each, for "
             "campaigns that trigger on every step. Never with `createOnly`."
@@ -133,7 +133,7 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
     "receipts_path": {
         "type": ["string", "null"],
         "minLength": 1,
-        "title": "Receipts path",
+        "title": "Receipts Path",
         "description": (
             "JSON Lines file, appended to, that takes a line for every record once it is settled: "
             "its key, what became of it, its marketoGUID and the requestId. None in a dry run."
@@ -142,7 +142,7 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
     "diff_path": {
         "type": ["string", "null"],
         "minLength": 1,
-        "title": "Diff path",
+        "title": "Diff Path",
         "description": (
             "With `dry_run`: JSON Lines file, appended to, that takes a line for every record: "
             "whether it would be created, updated and so on, and each field's old and new value."
@@ -151,20 +151,20 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
     "rejects_path": {
         "type": "string",
         "minLength": 1,
-        "title": "Rejects path",
+        "title": "Rejects Path",
         "description": "JSON Lines file, appended to, that takes every rejected record.",
     },
     "max_rejects": {
         "type": "integer",
         "minimum": -1,
         "default": 0,
-        "title": "Max rejects",
+        "title": "Max Rejects",
         "description": "Past this many rejected records the run fails; -1 means no limit.",
     },
     "max_records": {
         "type": ["integer", "null"],
         "minimum": 1,
-        "title": "Max records",
+        "title": "Max Records",
         "description": (
             "A sample: the first so many records of each stream are delivered, the rest of the "
             "input is read and left out. No STATE goes out."
@@ -173,7 +173,7 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
     "dry_run": {
         "type": "boolean",
         "default": False,
-        "title": "Dry run",
+        "title": "Dry Run",
         "description": (
             "Do everything but write: describe, map, check, look up and count. No STATE goes out."
         ),

@@ -36,7 +36,7 @@ CONNECTION_SETTINGS: dict[str, dict[str, t.Any]] = {
     },
     "client_secret": {
         "type": "string",
-        "title": "Client secret",
+        "title": "Client Secret",
         "description": "Client secret of the LaunchPoint custom service",
         "secret": True,
     },
@@ -45,7 +45,7 @@ CONNECTION_SETTINGS: dict[str, dict[str, t.Any]] = {
         "minimum": 1,
         "maximum": 100,
         "default": 50,
-        "title": "Calls per 20 seconds",
+        "title": "Calls per 20 Seconds",
         "description": "Share of the instance's rate limit (100) that this process may use",
     },
     "max_concurrent_calls": {
@@ -53,13 +53,13 @@ CONNECTION_SETTINGS: dict[str, dict[str, t.Any]] = {
         "minimum": 1,
         "maximum": 10,
         "default": 5,
-        "title": "Calls at once",
+        "title": "Max Concurrent Calls",
         "description": "Share of the instance's concurrency limit (10) that this process may use",
     },
     "daily_call_limit": {
         "type": ["integer", "null"],
         "minimum": 1,
-        "title": "Daily call limit",
+        "title": "Daily Call Limit",
         "description": (
             "Stop, non-zero and resumable, before the instance's calls of the day, by all who use "
             "it, would pass this"
@@ -69,12 +69,12 @@ CONNECTION_SETTINGS: dict[str, dict[str, t.Any]] = {
         "type": "integer",
         "minimum": 0,
         "default": 300,
-        "title": "Longest retrying",
+        "title": "Max Retry Seconds",
         "description": "How long one call may go on being retried on transient errors, in seconds",
     },
     "user_agent": {
         "type": ["string", "null"],
-        "title": "User agent",
+        "title": "User Agent",
         "description": "User-Agent header of every call; default: name/version of this package",
     },
 }
@@ -83,7 +83,7 @@ _LOG_SETTINGS: dict[str, dict[str, t.Any]] = {
     "report_path": {
         "type": ["string", "null"],
         "minLength": 1,
-        "title": "Report path",
+        "title": "Report Path",
         "description": (
             "JSON Lines file, appended to, that takes a line for every run, failed ones too: exit "
             "code, counts by stream, calls, retries, seconds, and what was waited for"
@@ -93,7 +93,7 @@ _LOG_SETTINGS: dict[str, dict[str, t.Any]] = {
         "type": "string",
         "enum": ["text", "json"],
         "default": "text",
-        "title": "Log format",
+        "title": "Log Format",
         "description": (
             "Log lines for people, or one JSON object each; without effect on Meltano's structured "
             "logging"

@@ -7,7 +7,7 @@ import yaml
 
 from tests.manual.pages import Reader, blocks, page, section
 from tests.pipeline.compare import held
-from tests.pipeline.meltano_project import ROOT
+from tests.pipeline.meltano_project import own_project
 
 pytestmark = pytest.mark.slow
 
@@ -59,7 +59,7 @@ def reader_of(tmp_path, destination):
 def project(text, tap) -> str:
     """The recipe's own plugins; a tap that Meltano would look up is described here."""
     (shown,) = map(yaml.safe_load, blocks("yaml", text))
-    own = yaml.safe_load((ROOT / "meltano.yml").read_text())
+    own = own_project()
     (definition,) = own["plugins"]["loaders"]
     (loader,) = shown["plugins"]["loaders"]
     (extractor,) = shown["plugins"]["extractors"]

@@ -13,8 +13,9 @@ import yaml
 
 from marketo_opps.plugin.settings import SHARED_SETTINGS
 from tap_marketo_opps.settings import TAP_SETTINGS
-from tests.manual.pages import ROOT, blocks, page
+from tests.manual.pages import blocks, page
 from tests.pipeline.compare import differences, held, with_a_role
+from tests.pipeline.meltano_project import own_project
 
 PAGE = page("many-instances.md")
 PROJECT, CRON_JOB = map(yaml.safe_load, blocks("yaml", PAGE))
@@ -72,7 +73,7 @@ def project() -> str:
     shown = yaml.safe_load(blocks("yaml", PAGE)[0])
     for tap in shown["plugins"]["extractors"]:
         tap["config"]["lead_id_to"] = LEAD_ID_TO
-    own = yaml.safe_load((ROOT / "meltano.yml").read_text())
+    own = own_project()
     for kind, plugins in own["plugins"].items():
         shown["plugins"][kind] = plugins + shown["plugins"][kind]
     return yaml.safe_dump(

@@ -15,8 +15,9 @@ from meltano.core.state_store import StateBackend
 
 from marketo_opps.plugin.settings import SHARED_SETTINGS
 from tap_marketo_opps.settings import TAP_SETTINGS
-from tests.manual.pages import END_SECONDS, ROOT, blocks, page, section
+from tests.manual.pages import END_SECONDS, blocks, page, section
 from tests.pipeline.compare import keys_with_a_role
+from tests.pipeline.meltano_project import own_project
 from tests.pipeline.processes import await_that
 
 PAGE = page("operating.md")
@@ -65,7 +66,7 @@ def reader(source, reader_of):
 
 def project() -> str:
     """This repository's project, with the environment and the loader that the page takes."""
-    whole = yaml.safe_load((ROOT / "meltano.yml").read_text())
+    whole = own_project()
     whole["environments"] = [{"name": "prod"}]
     loader = {"name": "target-postgres", "namespace": "target_postgres"}
     whole["plugins"]["loaders"] = [{**loader, "executable": "target-postgres"}]

@@ -292,7 +292,7 @@ def test_a_field_that_is_gone_from_marketo_is_named_with_what_to_do(
         sync(by_filter(sandbox), catalog=catalog)
     assert re.fullmatch(
         r"Marketo refused [^:]*: 1006 Field 'mood' not found \(requestId \S+\)\. The catalog "
-        r"selects field 'mood', which .*--discover, or deselect it\.",
+        r"selects field 'mood', which .*--discover, or deselect it\. .*_use_cached_catalog false\.",
         str(caught.value),
     )
 
