@@ -16,7 +16,7 @@ from marketo_opps.fields import MARKETO_GUID
 from marketo_opps.plugin.base import EXPECTED_ERRORS
 from tap_marketo_opps.descriptions import unknown_types
 from tap_marketo_opps.errors import means_no_roles
-from tap_marketo_opps.field_metadata import FIELDS
+from tap_marketo_opps.field_metadata import FIELDS, read_one_field
 from tap_marketo_opps.finding.activity_log import LEAD_ID, LOG_STREAMS
 from tap_marketo_opps.finding.activity_types import followed_types
 from tap_marketo_opps.finding.finders import OPPORTUNITIES, ROLES, filterable_fields
@@ -151,8 +151,8 @@ class ConnectionTest:
         if self.needs.pair:
             self._try_paging()
         if FIELDS in self.needs.streams:
-            browse = self.tap.client.browse_fields
-            self._is_well("reading field metadata", FIELDS, lambda: browse(batch_size=1))
+            read = functools.partial(read_one_field, self.tap.client)
+            self._is_well("reading field metadata", FIELDS, read)
         return self.all_well
 
     def _is_well(self, name: str, needed_by: str, attempt: Callable[[], object]) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import typing as t
 
-from marketo_opps import PageTokenError, QueryPaging
+from marketo_opps import AccessDeniedError, PageTokenError, QueryPaging
+from tap_marketo_opps.errors import FieldsDeniedError
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,18 @@ if t.TYPE_CHECKING:
 _LOGGER = logging.getLogger("tap-marketo-opps")
 
 FIELDS = "opportunity_fields"
+
+
+def read_one_field(client: MarketoClient) -> None:
+    """Try whether fields may be read.
+
+    Raises:
+        FieldsDeniedError: They may not.
+    """
+    try:
+        client.browse_fields(batch_size=1)
+    except AccessDeniedError as error:
+        raise FieldsDeniedError(error) from error
 
 
 class FieldReader:

@@ -94,6 +94,14 @@ def test_leads_that_may_not_be_read_fail_with_the_remedy(make, checked):
     assert "'Read-Only Lead' or 'Read-Write Lead'" in line
 
 
+def test_field_metadata_that_may_not_be_read_can_be_deselected(make, checked):
+    kept = {"Read-Only Opportunity", "Read-Only Activity"}
+    lines, is_well = checked(make(permissions=frozenset(kept)), **BY_LOG)
+    assert not is_well
+    line = line_with("FAILED  reading field metadata (for opportunity_fields)", lines)
+    assert line.endswith("Or deselect the stream opportunity_fields.")
+
+
 def test_a_lead_field_that_there_is_not_fails_the_test(make, checked):
     lines, is_well = checked(make(), **BY_LOG, lead_fields=["emial"])
     assert not is_well
