@@ -23,7 +23,8 @@ if t.TYPE_CHECKING:
 
 _LOGGER = logging.getLogger("tap-marketo-opps")
 
-_GO_ON = "Start again with the last STATE to go on from there."
+# Where a loader had not printed it yet, the last STATE that was written is lost.
+_GO_ON = "Start again with the last STATE that was kept, and it goes on from where that stands."
 _START_AGAIN = "It wrote no STATE yet: start again as it was started."
 
 

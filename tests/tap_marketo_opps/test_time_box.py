@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from tap_marketo_opps.sync.run import CALLS_IN_HAND
 from tests.tap_marketo_opps.conftest import FAST
 from tests.tap_marketo_opps.helpers import UnpacedTap, by_filter, by_lead_ids
 
@@ -105,7 +106,8 @@ def test_a_paused_run_leaves_a_position_and_no_bookmark(sandbox, catalog_of, syn
     # What was under way at the first STATE: two at once, and two in hand.
     assert len(output.ids()) <= 20 * 5
     queries = [each for each in sandbox.journal()[before:] if each["operation"].startswith("query")]
-    assert 20 * len(queries) == len(output.ids())
+    # A call may overtake another that comes too late: its page is read again.
+    assert 0 <= 20 * len(queries) - len(output.ids()) <= 20 * CALLS_IN_HAND
     (line,) = paused(caplog)
     assert line.startswith("max_run_seconds (1) are over: paused at ")
     assert f"of 900 values), {len(output.ids())} records, " in line
@@ -177,8 +179,8 @@ def test_a_process_ends_with_0_at_its_time(marketo_sandbox_factory, catalog_of, 
     assert messages[-1]["value"]["bookmarks"][DEALS]["resume"]
     records = [each for each in messages if each["type"] == "RECORD"]
     queries = [each for each in sandbox.journal()[before:] if each["operation"].startswith("query")]
-    # What was asked for is written: nothing in flight was thrown away.
-    assert len(records) == 2 * len(queries) < 400
+    assert 0 <= 2 * len(queries) - len(records) <= 2 * CALLS_IN_HAND
+    assert len(records) < 400
     assert (
         ended.stderr.count("| WARNING ") == ended.stderr.count("max_run_seconds (3) are over") == 1
     )
