@@ -8,6 +8,8 @@ INSTALL_PINNED := $(INSTALL) --no-deps --require-hashes
 
 # Other people's tools that ours are tested with, where they cannot share an environment with us.
 INTEROP := $(patsubst %,.venv/interop/%/made,csv jsonl postgres)
+# What only the tests need that take minutes.
+INTEROP_LONG := .venv/interop/dagster/made
 
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 
@@ -29,7 +31,7 @@ test: .venv/dev $(INTEROP)  ## all tests but those that take minutes
 test-fast: .venv/dev  ## the tests that neither start processes nor wait: under a minute
 	$(PYTEST) -m "not slow and not waits and not long" tests
 
-test-long: .venv/dev $(INTEROP)  ## the tests that take minutes
+test-long: .venv/dev $(INTEROP) $(INTEROP_LONG)  ## the tests that take minutes
 	$(PYTEST) -m long --timeout 3000 tests
 
 soak: .venv/dev  ## the pair for as long as you like, with all that can go wrong
@@ -104,7 +106,7 @@ lock:  ## pin anew (needs uv)
 	$(LOCK) requirements/build.in --group dev -o requirements/dev.txt
 	$(LOCK) requirements/build.in -c requirements/dev.txt -o requirements/run.txt
 	$(COMPILE) requirements/release.in -c requirements/dev.txt -o requirements/release.txt
-	for each in build csv jsonl postgres; do \
+	for each in build csv dagster jsonl postgres; do \
 		$(COMPILE) requirements/interop-$$each.in -o requirements/interop-$$each.txt || exit; done
 
 clean:

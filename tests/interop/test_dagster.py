@@ -1,0 +1,315 @@
+"""`examples/dagster`: three instances, two workers with one PostgreSQL, and 607 in between."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.manual.pages import BIN, ROOT, blocks
+from tests.pipeline.compare import differences, held, with_a_role
+from tests.pipeline.processes import await_that
+
+# A dozen starts of Dagster, on a machine that may be busy.
+SECONDS = 900
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.slow,
+    pytest.mark.timeout(SECONDS),
+    pytest.mark.xdist_group("postgres"),
+]
+
+EXAMPLE = ROOT / "examples" / "dagster"
+(SWEEP,) = map(yaml.safe_load, blocks("yaml", (EXAMPLE / "README.md").read_text()))
+INSTANCES = ("emea", "amer", "apac")
+LEADS = 80
+CALLS_A_DAY = 50_000
+# Of the 27 that a sweep takes in pages of 20 records: some of those for opportunities are left.
+CALLS_LEFT = 22
+DAY_SECONDS = 24 * 3600
+RUN_SECONDS = 240
+# A run in slow calls outlasts the start of another one; one in the latter can be met half way.
+SLOW_MS, FEW_MS = 6000, 500
+
+
+@pytest.fixture
+def sources(marketo_sandbox_factory):
+    return {
+        name: marketo_sandbox_factory(opportunities=200, leads=LEADS, seed=seed)
+        for seed, name in enumerate(INSTANCES)
+    }
+
+
+@pytest.fixture
+def destinations(marketo_sandbox_factory):
+    return {name: marketo_sandbox_factory(seed=9) for name in INSTANCES}
+
+
+@pytest.fixture
+def secrets(sources, destinations, database):
+    """What the environment of every worker holds."""
+    address = "postgresql://{user}:{password}@{host}:{port}/{database}"
+    found = {"DAGSTER_POSTGRES_URL": address.format(**database.settings)}
+    for kind, sandboxes in (("TAP", sources), ("TARGET", destinations)):
+        for name, sandbox in sandboxes.items():
+            for setting, value in sandbox.credentials.items():
+                found[f"{kind}_MARKETO_{name.upper()}_{setting.upper()}"] = value
+    return found
+
+
+@pytest.fixture
+def worker(third_party, secrets, tmp_path, database):
+    """Make workers, each with a machine's folder of its own, by name."""
+    database.execute((EXAMPLE / "states.sql").read_text())
+    workers = []
+
+    def make(name, batch_size=20):
+        workers.append(Worker(third_party("dagster"), tmp_path / name, secrets, batch_size))
+        return workers[-1]
+
+    yield make
+    for each in workers:
+        each.end()
+
+
+class Worker:
+    """A machine that has the example, Dagster, and both plugins on its PATH.
+
+    Args:
+        dagster: the program.
+        folder: all that the machine has.
+        secrets: of its environment.
+        batch_size: of its taps.
+    """
+
+    def __init__(
+        self, dagster: Path, folder: Path, secrets: dict[str, str], batch_size: int
+    ) -> None:
+        shutil.copytree(EXAMPLE, folder)
+        tap = {"batch_size": batch_size, "max_concurrent_calls": 1}
+        entries = [{"name": name, "tap": tap, "retries": 0} for name in INSTANCES]
+        entries[INSTANCES.index("amer")] |= {"retries": 1, "retry_seconds": 0}
+        (folder / "instances.json").write_text(json.dumps(entries))
+        self.folder = folder
+        self._dagster = dagster
+        self._runs: list[subprocess.Popen] = []
+        self._environment = {
+            **os.environ,
+            **secrets,
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "DAGSTER_HOME": str(folder),
+        }
+
+    def ask(self, *arguments):
+        """Run Dagster to a good end."""
+        code, said = self.wait(self._start(*arguments))
+        assert code == 0, said
+
+    def start(self, name, *, sweep=False):
+        """Start the job of an instance."""
+        arguments = ["job", "execute", "-f", "definitions.py", "-j", f"marketo_{name}"]
+        if sweep:
+            path = self.folder / f"sweep-{name}.yaml"
+            config = SWEEP["ops"]["move_emea"]["config"]
+            tap = {**config["tap"], "lead_id_to": LEADS}
+            path.write_text(json.dumps({"ops": {f"move_{name}": {"config": {"tap": tap}}}}))
+            arguments += ["-c", path.name]
+        return self._start(*arguments)
+
+    def wait(self, run):
+        """The exit status of a run, and what Dagster has said of it."""
+        said, _ = run.communicate(timeout=RUN_SECONDS)
+        return run.returncode, said
+
+    def attempts(self, name):
+        """The folders of all attempts to move an instance's records, in their order."""
+        found = (self.folder / "artefacts" / name).glob("*/*")
+        return sorted(found, key=lambda folder: folder.stat().st_mtime)
+
+    def end(self):
+        """End what has not ended by itself, when a test has failed."""
+        for run in self._runs:
+            if run.poll() is None:
+                run.kill()
+            run.wait()
+            run.stdout.close()
+
+    def _start(self, *arguments):
+        run = subprocess.Popen(
+            [self._dagster, *arguments],
+            cwd=self.folder,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._runs.append(run)
+        return run
+
+
+def arrived(sources, destinations, name) -> bool:
+    return differences(with_a_role(sources[name]), held(destinations[name])) == []
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def exits(folder):
+    return {line["plugin"]: line["exit"] for line in lines(folder / "runs.jsonl")}
+
+
+def queries(sandbox):
+    return [call for call in sandbox.journal() if str(call["operation"]).startswith("query")]
+
+
+def state_of(database, name):
+    (row,) = database.rows(f"select state from marketo_states where instance = '{name}'")
+    return row["state"]
+
+
+def materialized(database, name):
+    """How often Dagster was shown each file of an instance."""
+    rows = database.rows(
+        "select asset_key, count(*) from event_logs"
+        " where dagster_event_type = 'ASSET_MATERIALIZATION' group by asset_key"
+    )
+    found = {tuple(json.loads(row["asset_key"])): row["count"] for row in rows}
+    return {file: count for (_, instance, file), count in found.items() if instance == name}
+
+
+def test_instances_shared_by_two_workers_end_whole(worker, sources, destinations, database):
+    one, other = worker("one"), worker("other")
+    one.ask("instance", "migrate")
+    sources["amer"].set_calls_today(CALLS_A_DAY - CALLS_LEFT)
+
+    one_runs_into_607_and_the_others_do_not(one, other, sources, destinations)
+    what_they_left_is_there(one, other, database)
+    sources["amer"].advance(DAY_SECONDS)
+    the_next_day_one_of_two_goes_on(one, other, sources)
+
+    assert arrived(sources, destinations, "amer")
+    # One call at a time is what a tap makes here, so more were two taps.
+    assert {call["in_flight"] for call in queries(sources["amer"])} == {1}
+
+
+def one_runs_into_607_and_the_others_do_not(one, other, sources, destinations):
+    runs = [
+        (one, one.start("emea", sweep=True)),
+        (other, other.start("amer", sweep=True)),
+        (one, one.start("apac", sweep=True)),
+    ]
+    ends = [each.wait(run) for each, run in runs]
+    assert [code for code, _ in ends] == [0, 1, 0], "\n".join(said for _, said in ends)
+    assert "607" in ends[1][1]
+    assert [name for name in INSTANCES if arrived(sources, destinations, name)] == ["emea", "apac"]
+    assert held(destinations["amer"])
+
+
+def what_they_left_is_there(one, other, database):
+    first, second = other.attempts("amer")
+    assert exits(first)["tap-marketo-opps"] == exits(second)["tap-marketo-opps"] == 1
+    assert not (first / "state.json").exists()
+    assert json.loads((second / "state.json").read_text())["bookmarks"]["opportunities"]["resume"]
+    (attempt,) = one.attempts("emea")
+    assert exits(attempt) == {"tap-marketo-opps": 0, "target-marketo-opps": 0}
+    assert {line["status"] for line in lines(attempt / "receipts.jsonl")} == {"created"}
+    assert state_of(database, "emea")["bookmarks"]["opportunities"]["resume"] is None
+    assert materialized(database, "emea") == {
+        "receipts": 1,
+        "tap-marketo-opps": 1,
+        "target-marketo-opps": 1,
+    }
+    assert materialized(database, "amer")["tap-marketo-opps"] == 2
+
+
+def the_next_day_one_of_two_goes_on(one, other, sources):
+    source = sources["amer"]
+    source.instance.options.latency_ms = SLOW_MS
+    going_on = one.start("amer", sweep=True)
+    await_that(lambda: one.attempts("amer"), RUN_SECONDS)
+    code, said = other.wait(other.start("amer", sweep=True))
+    assert code == 1, said
+    assert "Another worker is moving amer" in said
+    assert len(other.attempts("amer")) == 2
+    assert going_on.poll() is None
+
+    source.instance.options.latency_ms = 0
+    code, said = one.wait(going_on)
+    assert code == 0, said
+    said = (one.attempts("amer")[0] / "log.jsonl").read_text()
+    assert "Going on where the last run stopped." in said
+
+
+@pytest.fixture
+def half_way(worker, sources, database):
+    """A worker in the middle of its first run, when a state has been kept; the run."""
+    source, one = sources["apac"], worker("one", batch_size=300)
+    # Pages that fill a call of the target's each, so that the state of each comes at once.
+    source.seed(2000, leads=LEADS)
+    one.ask("instance", "migrate")
+    source.instance.options.latency_ms = FEW_MS
+    run = one.start("apac", sweep=True)
+    kept = "select count(*) from marketo_states"
+    await_that(lambda: database.execute(kept) == "1", RUN_SECONDS)
+    source.instance.options.latency_ms = SLOW_MS
+    return one, run
+
+
+def goes_on_to_the_end(worker, sources, destinations, state):
+    """Another worker begins with this state, and has all when it ends."""
+    sources["apac"].instance.options.latency_ms = 0
+    other = worker("other")
+    code, said = other.wait(other.start("apac", sweep=True))
+    assert code == 0, said
+    (attempt,) = other.attempts("apac")
+    assert json.loads((attempt / "state.json").read_text()) == state
+    assert arrived(sources, destinations, "apac")
+
+
+def processes_in(folder):
+    """How many processes have a path below this folder in their command line."""
+    found = 0
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found += f"{folder}/".encode() in path.read_bytes()
+    return found
+
+
+def test_a_killed_worker_leaves_state_and_no_process(
+    half_way, worker, sources, destinations, database
+):
+    one, run = half_way
+    (attempt,) = one.attempts("apac")
+    assert processes_in(attempt) == 2
+    run.send_signal(signal.SIGKILL)
+    one.wait(run)
+    await_that(lambda: not processes_in(attempt))
+
+    state = state_of(database, "apac")
+    assert state["bookmarks"]["opportunities"]["resume"]
+    goes_on_to_the_end(worker, sources, destinations, state)
+
+
+def test_a_stopped_run_keeps_the_state_it_settles(
+    half_way, worker, sources, destinations, database
+):
+    one, run = half_way
+    first = state_of(database, "apac")
+    run.send_signal(signal.SIGINT)
+    code, said = one.wait(run)
+
+    assert code != 0, said
+    (attempt,) = one.attempts("apac")
+    assert exits(attempt) == {"tap-marketo-opps": 143, "target-marketo-opps": 0}
+    state = state_of(database, "apac")
+    assert state["bookmarks"]["opportunities"]["resume"]
+    assert state != first
+    goes_on_to_the_end(worker, sources, destinations, state)
