@@ -29,6 +29,7 @@ README = (ROOT / "README.md").read_text()
 MAKE_TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 PROSE = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
 PROSE += sorted((ROOT / "docs").glob("*.md"))
+PROSE += sorted((ROOT / "examples").rglob("*.md"))
 
 PLUGINS = {"tap-marketo-opps": TapMarketoOpps, "target-marketo-opps": TargetMarketoOpps}
 MELTANO_EXTRAS = {each.name for each in SingerTap.EXTRA_SETTINGS}

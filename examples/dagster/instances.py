@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-# Of names that become names of Dagster's and of environment variables.
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
+# Without underscores, so that no variable of one instance looks like one of another's.
+_NAME = re.compile(r"[a-z][a-z0-9]*")
 _OF_ANY_INSTANCE = re.compile(r"(TAP|TARGET)_MARKETO_")
 
 
@@ -40,7 +40,7 @@ class Instance:
 
         `TAP_MARKETO_EMEA_CLIENT_SECRET` is `TAP_MARKETO_OPPS_CLIENT_SECRET` to the tap of emea.
         """
-        own = re.compile(rf"(TAP|TARGET)_MARKETO_{self.name.upper()}_(?=[A-Z])")
+        own = re.compile(rf"(TAP|TARGET)_MARKETO_{self.name.upper()}_")
         common = {k: v for k, v in variables.items() if not _OF_ANY_INSTANCE.match(k)}
         return common | {
             own.sub(r"\1_MARKETO_OPPS_", k): v for k, v in variables.items() if own.match(k)
@@ -61,8 +61,10 @@ def read_instances(path: Path) -> list[Instance]:
 
 
 def _instance(path: Path, entry: dict[str, Any]) -> Instance:
-    unknown = entry.keys() - Instance.__dataclass_fields__.keys()
-    if unknown or not _NAME.fullmatch(entry.get("name", "")):
-        known = ", ".join(Instance.__dataclass_fields__)
-        raise ValueError(f"{path}: {entry} must have a name such as emea, and at most: {known}")
+    known = Instance.__dataclass_fields__
+    if not _NAME.fullmatch(entry.get("name", "")) or not entry.keys() <= known.keys():
+        raise ValueError(
+            f"{path} has an entry with {', '.join(entry) or 'nothing'}: give each a name of small "
+            f"letters and digits, and of these what it needs: {', '.join(known)}"
+        )
     return Instance(**entry)

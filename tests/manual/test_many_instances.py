@@ -11,8 +11,8 @@ import jsonschema
 import pytest
 import yaml
 
-from marketo_opps.plugin.settings import SHARED_SETTINGS
-from tap_marketo_opps.settings import TAP_SETTINGS
+from tap_marketo_opps.settings import CONFIG_SCHEMA as TAP_SCHEMA
+from target_marketo_opps.settings import CONFIG_SCHEMA as TARGET_SCHEMA
 from tests.manual.pages import blocks, page
 from tests.pipeline.compare import differences, held, with_a_role
 from tests.pipeline.meltano_project import own_project
@@ -176,6 +176,19 @@ def test_airflow_runs_what_has_been_run():
 
     assert [each["bash_command"] for each in operators] == [f"meltano run {i}" for i in INSTANCES]
     assert {each["bash_command"] for each in operators} <= commands()
+    for each, instance in zip(operators, INSTANCES, strict=True):
+        assert each["append_env"]
+        assert names_settings(each["env"], instance)
+
+
+def names_settings(variables, instance) -> bool:
+    """Whether each of some variables names a setting of the instance's tap or target."""
+    names = {
+        f"{kind}_MARKETO_{instance.upper()}_{setting.upper()}"
+        for kind, schema in (("TAP", TAP_SCHEMA), ("TARGET", TARGET_SCHEMA))
+        for setting in schema["properties"]
+    }
+    return set(variables) <= names
 
 
 class Dag:
@@ -234,11 +247,13 @@ def test_kubernetes_runs_what_has_been_run():
 
     assert " ".join(container["command"]) in commands()
     assert CRON_JOB["spec"]["concurrencyPolicy"] == "Forbid"
+    variables = [each["name"] for each in container["env"] if "MARKETO" in each["name"]]
+    assert names_settings(variables, "emea")
 
 
 def test_its_settings_are_valid():
     for tap in PROJECT["plugins"]["extractors"]:
         # The plugin itself adds to its schema what the SDK offers.
-        properties = {**SHARED_SETTINGS, **TAP_SETTINGS}
+        properties = TAP_SCHEMA["properties"]
         assert tap["config"].keys() <= properties.keys()
         jsonschema.validate(tap["config"], {"properties": properties})
