@@ -296,12 +296,13 @@ def test_a_killed_worker_leaves_state_and_no_process(worker, sources, destinatio
     one = worker("one", batch_size=300)
     run = start_large(one, sources["apac"])
     await_that(lambda: states_kept(database), RUN_SECONDS)
-    sources["apac"].instance.options.latency_ms = SLOW_MS
+    sources["apac"].instance.options.latency_ms = 3 * SLOW_MS
     (attempt,) = one.attempts("apac")
     assert processes_in(attempt) == 2
     run.send_signal(signal.SIGKILL)
     one.wait(run)
-    await_that(lambda: not processes_in(attempt))
+    # Sooner than a plugin could notice it by itself: with the next answer, and its state.
+    await_that(lambda: not processes_in(attempt), SLOW_MS / 1000)
 
     state = state_of(database, "apac")
     assert state["bookmarks"]["opportunities"]["resume"]
