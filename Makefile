@@ -7,9 +7,9 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALL_PINNED := $(INSTALL) --no-deps --require-hashes
 
 # Other people's tools that ours are tested with, where they cannot share an environment with us.
-INTEROP := $(patsubst %,.venv/interop/%/made,csv jsonl postgres)
+INTEROP := $(patsubst %,.venv/interop/%/made,jsonl postgres)
 # What only the tests need that take minutes.
-INTEROP_LONG := .venv/interop/dagster/made
+INTEROP_LONG := $(patsubst %,.venv/interop/%/made,csv dagster)
 
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 

@@ -53,7 +53,8 @@ def test_the_examples_page_names_each_of_its_files():
 def test_settings_in_the_list_of_instances_are_valid(entry):
     for kind, schema in (("tap", TAP), ("target", TARGET)):
         known = {"properties": schema["properties"], "additionalProperties": False}
-        jsonschema.validate(entry.get(kind, {}), known)
+        # Not `validate`, which first checks the schema: the SDK's own part of it has a fault.
+        jsonschema.Draft7Validator(known).validate(entry.get(kind, {}))
 
 
 @pytest.fixture(scope="module")

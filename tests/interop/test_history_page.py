@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from datetime import datetime
 
 import pytest
 
@@ -94,6 +95,8 @@ def source(marketo_sandbox_factory):
     """An instance with nothing but leads; it takes the place of that of the other tests."""
     sandbox = marketo_sandbox_factory(clock=BEGIN, limits={"enforced": False})
     sandbox.instance.add_leads(LEADS)
+    # So that an entry of the log is of the very second that the test takes down.
+    sandbox.set_clock(datetime.fromisoformat(BEGIN), frozen=True)
     return sandbox
 
 

@@ -9,7 +9,8 @@ from tests.manual.pages import Reader, blocks, page, section
 from tests.pipeline.compare import held
 from tests.pipeline.meltano_project import own_project
 
-pytestmark = pytest.mark.slow
+# Two pipelines of Meltano, with plugins of its own to start: a minute of `make test`.
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 PAGE = page("recipes.md")
 TABLE, FILE = section("From a CRM's table", PAGE), section("From a CSV file", PAGE)

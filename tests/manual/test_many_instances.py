@@ -256,4 +256,5 @@ def test_its_settings_are_valid():
         # The plugin itself adds to its schema what the SDK offers.
         properties = TAP_SCHEMA["properties"]
         assert tap["config"].keys() <= properties.keys()
-        jsonschema.validate(tap["config"], {"properties": properties})
+        # Not `validate`, which first checks the schema: the SDK's own part of it has a fault.
+        jsonschema.Draft7Validator({"properties": properties}).validate(tap["config"])

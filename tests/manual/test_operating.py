@@ -244,7 +244,8 @@ def test_its_settings_are_valid():
         # The plugin itself adds to its schema what the SDK offers.
         properties = {**SHARED_SETTINGS, **TAP_SETTINGS}
         assert plugin["config"].keys() <= properties.keys()
-        jsonschema.validate(plugin["config"], {"properties": properties})
+        # Not `validate`, which first checks the schema: the SDK's own part of it has a fault.
+        jsonschema.Draft7Validator({"properties": properties}).validate(plugin["config"])
 
 
 def test_its_shares_add_up_to_the_limits():

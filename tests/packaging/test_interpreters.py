@@ -47,8 +47,12 @@ def runs(path, version):
 
 def each_version():
     for version in SUPPORTED:
+        marks = [pytest.mark.xdist_group(f"python{version}")]
+        if version != SUPPORTED[-1]:
+            # What holds under the newest and under ours holds in between, but for surprises.
+            marks.append(pytest.mark.long)
         if version != OWN:
-            yield pytest.param(version, marks=pytest.mark.xdist_group(f"python{version}"))
+            yield pytest.param(version, marks=marks)
 
 
 @pytest.fixture(scope="module", params=each_version())

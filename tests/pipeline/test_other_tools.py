@@ -34,7 +34,7 @@ def test_the_sdks_own_reader_takes_it_and_every_record_fits_its_schema(output):
         },
     )
 
-    assert len(schemas) == 4
+    assert len(schemas) == 6
     assert schemas.keys() == {record["stream"] for record in records}
     assert states
     validators = {

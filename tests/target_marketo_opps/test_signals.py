@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -100,7 +101,7 @@ def test_nothing_else_that_hangs_is_waited_for_longer(
     assert time.monotonic() - began > 9
     assert out == b""
     assert b"Stopped on request: calls in flight took too long." in log
-    assert b" calls, 0 retries, " in log
+    assert re.search(rb" calls?, 0 retries, ", log)
     assert b"Traceback" not in log
 
 
