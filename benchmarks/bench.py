@@ -21,6 +21,7 @@ from pathlib import Path
 from calls import measure_calls
 from claims import claims
 from cpu import measure_cpu
+from lookups import measure_lookups
 from memory import measure_memory
 from plot import draw
 from reconcile import measure_reconcile
@@ -46,6 +47,7 @@ class Size:
         bad_records: how many of the 300 of one call.
         versions: of one deal.
         deals: before which ten roles each are written.
+        lookup_roles: that find their lead by its address.
         reconcile_records: rows of a warehouse, of which one in `differences_each` is wrong.
         differences_each: see there.
     """
@@ -58,6 +60,7 @@ class Size:
     bad_records: tuple[int, ...] = (0, 1, 15, 300)
     versions: int = 10_000
     deals: int = 2_000
+    lookup_roles: int = 30_000
     reconcile_records: tuple[int, int] = (10_000, 30_000)
     differences_each: int = 1_000
 
@@ -72,6 +75,7 @@ SIZES = {
         bad_records=(1,),
         versions=600,
         deals=60,
+        lookup_roles=600,
         reconcile_records=(300, 600),
         differences_each=100,
     ),
@@ -90,11 +94,12 @@ SIZES = {
         memory_records=(100_000, 1_000_000),
         call_records=(1, 300, 301, 3_000, 30_000),
         reconcile_records=(100_000, 1_000_000),
+        lookup_roles=100_000,
     ),
 }
 
 
-PARTS = ("cpu", "memory", "calls", "reconcile", "waiting", "walls")
+PARTS = ("cpu", "memory", "calls", "reconcile", "waiting", "lookups", "walls")
 """Those that want a quiet machine come first, those that wait most of the time last."""
 
 
@@ -125,6 +130,7 @@ def measure(size_name: str, directory: Path, only: list[str] | None = None) -> d
             workshop, size.reconcile_records, size.differences_each
         ),
         "waiting": lambda: measure_waiting(workshop, size.versions, size.deals),
+        "lookups": lambda: measure_lookups(workshop, size.lookup_roles),
         "walls": lambda: measure_walls(workshop, size.wall_records, size.repeats),
     }
     for name in only or PARTS:

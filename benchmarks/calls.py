@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from instances import Instance, data_calls
+from lookups import LEADS_A_ROLE, add_leads
 from measure import run
-from workshop import address, held
+from workshop import held
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,8 +21,6 @@ if t.TYPE_CHECKING:
 
 SALES_PERSON, OTHER_DATA = "718", "1003"
 _CALL_RECORDS = 300
-_LEADS_A_ROLE = 0.4
-_LEADS_A_TIME = 10_000
 _BODY_BYTES = 1_000_000
 _TEXT_BYTES = 30_000
 _KNOWN_PERSON = "known"
@@ -75,9 +74,9 @@ def _upserts(workshop: Workshop, count: int) -> Told:
 
 def _roles_by_address(workshop: Workshop, count: int) -> Told:
     """Roles that name their lead by its address; a lead has two or three of them."""
-    leads = math.ceil(count * _LEADS_A_ROLE)
+    leads = math.ceil(count * LEADS_A_ROLE)
     with Instance(*held(count)) as destination:
-        _add_leads(destination, leads)
+        add_leads(destination, range(leads))
         lines = workshop.role_lines(destination, count, leads)
         settings = {"stream_objects": {"roles": "opportunity_roles"}, "lead_lookup_field": "email"}
         run(workshop.target(destination, **settings), stdin=lines)
@@ -86,13 +85,6 @@ def _roles_by_address(workshop: Workshop, count: int) -> Told:
     # Besides: what describes roles, and says by which fields leads are found.
     allowed = math.ceil(leads / _CALL_RECORDS) + math.ceil(count / _CALL_RECORDS) + 2
     return {"records": roles, "leads": leads, "calls": len(made), "allowed": allowed}
-
-
-def _add_leads(destination: Instance, count: int) -> None:
-    for start in range(0, count, _LEADS_A_TIME):
-        numbers = range(start, min(count, start + _LEADS_A_TIME))
-        records = [{"email": address(number)} for number in numbers]
-        destination.control("leads", {"records": records})
 
 
 def _long_texts(workshop: Workshop) -> Told:

@@ -52,6 +52,7 @@ def claims(results: Results) -> list[Claim]:
         *_calls(results),
         *_reconcile(results),
         *_waiting(results),
+        *_lookups(results),
     ]
 
 
@@ -97,6 +98,18 @@ def _calls(results: Results) -> Iterator[Claim]:
         yield Claim(name, entry["calls"], entry["allowed"])
     for entry in told["long_texts"]:
         yield Claim("calls for records of 30 KB", entry["calls"], entry["optimum"] + 1)
+
+
+def _lookups(results: Results) -> Iterator[Claim]:
+    for told in results.get("lookups", []):
+        name = f"{told['records']} roles of {told['leads']} leads, {told['shared']:.0%} doubled"
+        most = told["fewest_lookups"] * (2 if told["shared"] else 1)
+        yield Claim(f"lookups for {name}", told["lookups"], most)
+        yield Claim(f"writes for {name}", told["writes"], told["fewest_writes"])
+        yield Claim(f"{name}: refused with 606", told["refused_606"], 0)
+        if told["bound_seconds"]:
+            ratio = told["wall_seconds"] / told["bound_seconds"]
+            yield Claim(f"{name}: wall to bound", ratio, _WALL_OF_BOUND)
 
 
 def _reconcile(results: Results) -> Iterator[Claim]:
