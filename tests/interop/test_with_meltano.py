@@ -103,6 +103,7 @@ def follower(follower_of, loader, tmp_path):
     return follower_of(loader(script), nowhere, {f"{CACHE_OFF_LINE}\n": ""})
 
 
+@pytest.mark.long  # half a minute: a project made anew, with all its installations
 @pytest.mark.xdist_group("postgres")
 def test_six_commands_lead_from_nothing_to_rows(follower_of, loader, third_party, database, source):
     assert len(commands()) <= 6
