@@ -284,11 +284,11 @@ class TargetRun:
         )
 
     def close(self) -> None:
-        """Release threads, connections and files."""
-        self._workers.close()
-        self.client.close()
-        self._self_pipe.close()
-        if self._rejects_file is not None:
-            self._rejects_file.close()
-        if self.settled is not None:
-            self.settled.close()
+        """Release threads, connections and files; one that fails keeps no other open."""
+        with contextlib.ExitStack() as closing:
+            for file in (self.settled, self._rejects_file):
+                if file is not None:
+                    closing.callback(file.close)
+            self._workers.close()
+            self.client.close()
+            self._self_pipe.close()

@@ -95,7 +95,7 @@ class RunCounters:
         """Return, for each stream, how many records had each outcome, and how many were merged."""
         return {
             stream: {
-                **{kind.value.replace(" ", "_"): outcomes[kind] for kind in Outcome},
+                **{kind.identifier: outcomes[kind] for kind in Outcome},
                 "merged": self._merged[stream],
             }
             for stream, outcomes in self._outcomes.items()

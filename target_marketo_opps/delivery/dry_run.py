@@ -79,7 +79,8 @@ class DryRun:
     def _predict_upserts(self, result: BatchResult) -> None:
         batch = result.batch
         ours = [decode_record(record.sent_body) for record in batch.records]
-        before = self._before(batch, ours)
+        known = [self._predicted.get(batch.target.obj, record.key) for record in batch.records]
+        before = self._before(batch, ours, known)
         parents = self._missing_parents(batch, before)
         comparison = Comparison(self._describe(batch.target.obj), batch.target.key_fields)
         for index, (record, fields) in enumerate(zip(batch.records, ours, strict=True)):
@@ -87,7 +88,7 @@ class DryRun:
             is_orphan = theirs is None and record.ordering_keys[0] in parents
             result.outcomes[index] = self._outcome(fields, theirs, comparison, is_orphan=is_orphan)
             if not t.cast("RecordOutcome", result.outcomes[index]).is_rejected:
-                self._remember(record, fields, is_new=theirs is None)
+                self._remember(record, fields, known[index], is_new=theirs is None)
         self._count(result, lookups=int(self._settings.skip_unchanged))
 
     def _outcome(
@@ -111,14 +112,15 @@ class DryRun:
             return _EXISTS
         return RecordOutcome(Outcome.UPDATED, changes=changes)
 
-    def _before(self, batch: Batch, ours: Sequence[Record]) -> list[Record | None]:
+    def _before(
+        self, batch: Batch, ours: Sequence[Record], known: Sequence[PredictedRecord | None]
+    ) -> list[Record | None]:
         """Return what would be under each key when the batch is sent; None where nothing is."""
-        obj = batch.target.obj
-        known = [self._predicted.get(obj, record.key) for record in batch.records]
         asked = [fields for fields, each in zip(ours, known, strict=True) if self._asks(each)]
         names = sorted({name for record in asked for name in record}) if self._needs_values else []
         by_id = self._settings.dedupe_by == "idField"
-        lookup = KeyLookup(self._client, obj, batch.target.key_fields, by_id=by_id)
+        target = batch.target
+        lookup = KeyLookup(self._client, target.obj, target.key_fields, by_id=by_id)
         found = lookup.find(asked, names)
 
         def stored(fields: Record) -> Record | None:
@@ -158,13 +160,17 @@ class DryRun:
             known[key] = there
         return frozenset(key for key, each in known.items() if each is None or not each.exists)
 
-    def _remember(self, record: OutboundRecord, fields: Record, *, is_new: bool) -> None:
-        obj = record.target.obj
-        known = self._predicted.get(obj, record.key)
-        if known is None:
-            known = PredictedRecord(Presence.ABSENT if is_new else Presence.CHANGED)
+    def _remember(
+        self,
+        record: OutboundRecord,
+        fields: Record,
+        known: PredictedRecord | None,
+        *,
+        is_new: bool,
+    ) -> None:
+        before = known or PredictedRecord(Presence.ABSENT if is_new else Presence.CHANGED)
         written = fields if self._needs_values else {}
-        self._predicted.put(obj, record.key, known.after(written))
+        self._predicted.put(record.target.obj, record.key, before.after(written))
 
     def _count(self, result: BatchResult, *, lookups: int) -> None:
         written = any(

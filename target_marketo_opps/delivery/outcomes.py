@@ -27,6 +27,11 @@ class Outcome(enum.Enum):
     LEFT_ALONE = "left alone"
     REJECTED = "rejected"
 
+    @property
+    def identifier(self) -> str:
+        """Return the word as files have it, with an underscore for a blank."""
+        return self.name.lower()
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecordOutcome:

@@ -15,7 +15,7 @@ class StateRelease:
 
     Args:
         ledger: knows which STATE may be written.
-        write: writes one STATE; None in a dry run, which writes none.
+        write: writes one STATE; None where none may go out: in a dry run, or of a sample.
         before_write: called before STATEs are written: what they pass must be on disk.
         clock: returns seconds, by a steady clock.
         patience_seconds: how long an open batch may hold a STATE back.

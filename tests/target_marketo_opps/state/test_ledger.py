@@ -95,6 +95,7 @@ def test_a_waiting_record_may_join_a_batch_that_holds_older_states_already(ledge
     ledger.hold("record")
     ledger.state("b", now=0)
     ledger.move("record", "batch")
+    assert list(ledger.due()) == []
     ledger.settle("batch")
     assert list(ledger.due()) == ["a", "b"]
 
@@ -169,28 +170,6 @@ def test_the_last_state_that_is_overdue_is_known_by_its_number():
         ledger.state(value, now=value)
     assert ledger.last_overdue(arrived_until=-1) == -1
     assert ledger.last_overdue(arrived_until=1) == 1
-
-
-def test_a_record_that_joins_an_older_batch_frees_no_state_of_it(ledger):
-    ledger.hold("batch")
-    ledger.state("a", now=0)
-    ledger.hold("record")
-    ledger.state("b", now=0)
-    ledger.move("record", "batch")
-    assert list(ledger.due()) == []
-    ledger.settle("batch")
-    assert list(ledger.due()) == ["a", "b"]
-
-
-def test_a_record_that_joins_a_younger_batch_holds_its_own_state_by_it(ledger):
-    ledger.hold("record")
-    ledger.state("a", now=0)
-    ledger.hold("batch")
-    ledger.state("b", now=0)
-    ledger.move("record", "batch")
-    assert list(ledger.due()) == []
-    ledger.settle("batch")
-    assert list(ledger.due()) == ["a", "b"]
 
 
 def test_a_parked_role_that_joins_an_older_line_frees_no_state_of_it(ledger):
