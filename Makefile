@@ -37,10 +37,10 @@ test-long: .venv/dev $(INTEROP) $(INTEROP_LONG)  ## the tests that take minutes
 soak: .venv/dev  ## the pair for as long as you like, with all that can go wrong
 	$(BIN)/python -m tests.soak --seconds $(SECONDS) $(addprefix --seed ,$(SEED))
 
-# A claim that does not hold ends it with 1, and yet the README tells what was measured.
+# A claim that does not hold ends it with 1, and yet docs/benchmarks.md tells what was measured.
 MEASURE = missed=0; $(BIN)/python benchmarks/bench.py $(1) || missed=$$?; $(MAKE) docs && exit $$missed
 
-bench: .venv/dev  ## the figures of the README, in less than ten minutes on a quiet machine
+bench: .venv/dev  ## the figures of docs/benchmarks.md, in less than ten minutes on a quiet machine
 	@$(call MEASURE)
 
 bench-full: .venv/dev  ## the same with up to a million records; takes an hour
@@ -57,7 +57,7 @@ types: .venv/dev
 	$(BIN)/mypy
 
 docs: .venv/dev  ## write the generated tables anew
-	$(BIN)/python -m cogapp -r -I docs -I benchmarks README.md docs/errors.md meltano.yml plugins/*.yml
+	$(BIN)/python -m cogapp -r -I docs -I benchmarks README.md docs/benchmarks.md docs/errors.md meltano.yml plugins/*.yml
 
 check: lint types test  ## what CI runs
 

@@ -1,4 +1,4 @@
-"""The README's tables of figures, from results.json."""
+"""The tables of docs/benchmarks.md and the headline figures of the README, from results.json."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import typing as t
 from pathlib import Path
 
 from cpu import PAIR, PLAIN_PAIR, PLAIN_TAP, PLAIN_TARGET, TAP, TARGET
+from walls import OURS_ALONE, PEER, READ, WRITE
 
 RESULTS = Path(__file__).with_name("results.json")
+
+# Seconds per call in the README's headline: one of the latencies that bench.py measures.
+_USUAL_LATENCY = 0.4
 
 Results = dict[str, t.Any]
 
@@ -18,6 +22,37 @@ def benchmark_table() -> str:
     if not RESULTS.exists():
         return "`make bench` has not been run yet."
     return tables(json.loads(RESULTS.read_bytes()))
+
+
+def headline_table() -> str:
+    """Return the two figures that the README quotes as a Markdown table."""
+    return headlines(json.loads(RESULTS.read_bytes()))
+
+
+def headlines(results: Results) -> str:
+    """Return wall time at a usual latency, and CPU time, each beside what it is compared with."""
+    per_million = results["cpu"]["seconds_per_million"]
+    cpu = [f"{_number(per_million[name]['median'])} s" for name in (PAIR, PLAIN_PAIR)]
+    rows = [
+        *(_wall_headline(results, does) for does in (READ, WRITE)),
+        ["CPU time per million records, tap into target", cpu[0], f"{cpu[1]} (plain SDK plugins)"],
+    ]
+    return _table(["", "marketo-opps", "compared with"], rows)
+
+
+def _wall_headline(results: Results, does: str) -> list[str]:
+    lanes = {
+        lane["tool"]: lane
+        for lane in results["walls"]
+        if lane["does"] == does and lane["latency_seconds"] == _USUAL_LATENCY
+    }
+    ours, peer = (lanes[tool]["wall_seconds"]["median"] for tool in (OURS_ALONE, PEER))
+    bound = lanes[OURS_ALONE]["wall_of_bound"]["median"]
+    return [
+        f"{does} {lanes[PEER]['records']:,} records, {_USUAL_LATENCY:g} s per call",
+        f"{_number(ours)} s ({bound:.2f} times the theoretical minimum)",
+        f"{_number(peer)} s ({PEER})",
+    ]
 
 
 def tables(results: Results) -> str:

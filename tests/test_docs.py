@@ -22,10 +22,14 @@ from marketo_sandbox.options import SandboxOptions
 from marketo_sandbox.server.server import SandboxServer
 from tap_marketo_opps.tap import TapMarketoOpps
 from target_marketo_opps.target import TargetMarketoOpps
+from tests.manual.pages import blocks, page, section
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 README = (ROOT / "README.md").read_text()
+RECIPE = section("From one Marketo instance to another", page("recipes.md"))
+# What shows commands that are run here as they stand.
+SHOWN = README + RECIPE + page("tap.md") + page("target.md") + page("compatibility.md")
 MAKE_TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 PROSE = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
 PROSE += sorted((ROOT / "docs").glob("*.md"))
@@ -41,20 +45,16 @@ HOSTS |= {"456-DEF-789.mktorest.com"}
 CREDENTIALS = {"client_id": "an-id", "client_secret": "a-secret"}
 DEFINITIONS = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "plugins").glob("*.yml"))]
 # What has generated blocks, and where they come from.
-GENERATED = ("README.md", "docs/errors.md", "meltano.yml", *DEFINITIONS)
+GENERATED = ("README.md", "docs/benchmarks.md", "docs/errors.md", "meltano.yml", *DEFINITIONS)
 INCLUDES = ("-I", "docs", "-I", "benchmarks")
 # What README's examples use besides this project's own programs.
 OTHER_COMMANDS = {"cat", "cd", "tail", "target-jsonl", "tap-of-your-crm", "meltano", "pipx", "uv"}
 
 
-def blocks(language: str, text: str = README) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-
-
 def commands() -> list[list[str]]:
-    """Every command of README's shell blocks, split into words; heredocs left out."""
+    """Every command of README's and these pages' shell blocks, as words; heredocs left out."""
     found = []
-    for block in blocks("sh"):
+    for block in blocks("sh", SHOWN):
         text = re.sub(r"<<'(\w+)'\n.*?^\1$", "", block, flags=re.MULTILINE | re.DOTALL)
         for line in text.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
@@ -162,7 +162,7 @@ def test_readme_sets_only_settings_that_exist():
 
 def _set_in_readme(plugin: str) -> set[str]:
     prefix = plugin.upper().replace("-", "_")
-    variables = re.findall(rf"\b{prefix}_([A-Z0-9_]*[A-Z0-9])\b", README)
+    variables = re.findall(rf"\b{prefix}_([A-Z0-9_]*[A-Z0-9])\b", SHOWN)
     by_meltano = re.findall(rf"meltano config set {plugin} (\w+)", README)
     return {name.lower() for name in variables} | set(by_meltano)
 
@@ -178,7 +178,7 @@ def test_readme_installs_only_extras_that_exist():
 def configurations() -> dict[str, dict[str, t.Any]]:
     """README's two configurations: the tap's in a heredoc, the target's as JSON."""
     (tap,) = re.findall(r"cat > tap\.json <<'JSON'\n(.*?)\nJSON\n", README, re.DOTALL)
-    (target,) = blocks("json")
+    (target,) = blocks("json", README)
     return {"tap-marketo-opps": json.loads(tap), "target-marketo-opps": json.loads(target)}
 
 
@@ -209,8 +209,9 @@ def other(sandbox: SandboxServer) -> t.Iterator[SandboxServer]:
 
 
 def test_readme_commands_do_what_they_say(sandbox, other, tmp_path):
-    """Its shell blocks for a real instance, run as they stand but for endpoint and credentials."""
-    script = "set -euo pipefail\n" + "".join(filter(_speaks_to_marketo, blocks("sh")))
+    """Shell blocks for a real instance, run as they stand but for endpoint and credentials."""
+    shown = blocks("sh", README + RECIPE)
+    script = "set -euo pipefail\n" + "".join(filter(_speaks_to_marketo, shown))
     # A year that the sandbox's log still holds.
     script = script.replace("2026-01-01T00:00:00Z", "2020-01-01T00:00:00Z")
     # A sweep of real size takes the better part of an hour.

@@ -210,7 +210,7 @@ def the_lines_for_machines(reader):
 def the_report_of_each_run(reader):
     reader.does("REPORT_PATH")
     (run,) = lines_of(reader.directory / "runs.jsonl")
-    (shown,) = map(json.loads, blocks("json", section("A line for each run", PAGE)))
+    (shown,) = map(json.loads, blocks("json", section("Run reports (`report_path`)", PAGE)))
     assert (run["exit"], run.keys()) == (0, shown.keys())
     counts = run["streams"]["opportunities"]
     assert counts.keys() >= shown["streams"]["opportunities"].keys()

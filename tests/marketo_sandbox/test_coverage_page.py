@@ -47,7 +47,7 @@ def test_every_row_names_a_test_that_exists():
 
 
 def test_every_rule_says_what_it_rests_on():
-    rules = PAGE.split("## Rules")[1].split("## What the real one does not have")[0]
+    rules = PAGE.split("## Rules")[1].split("## Sandbox-only features")[0]
     rows = [line for line in rules.splitlines() if line.startswith("| ") and "::" in line]
     bases = [row.split(" | ")[1] for row in rows]
     assert set(bases) == {"documented", "disputed", "assumed"}
@@ -78,7 +78,7 @@ def test_every_control_path_is_listed():
 
 
 def test_every_fault_is_listed():
-    section = PAGE.split("### Injected faults")[1].split("### Odd answers")[0]
+    section = PAGE.split("### Injected faults")[1].split("### Malformed responses")[0]
     for fault in {*HTTP_FAULTS, *OTHER_FAULTS}:
         assert f"`{fault}`" in section
 
@@ -130,7 +130,7 @@ def test_every_option_of_an_instance_is_in_the_guide():
 
 
 def test_the_orders_that_the_guide_shows_are_taken(sandbox):
-    orders = GUIDE.split("[the same way](sandbox-coverage.md#odd-answers):")[1].split("```")[1]
+    orders = GUIDE.split("[the same way](sandbox-coverage.md#malformed-responses):")[1].split("```")[1]
     exec(orders.removeprefix("python"), {"sandbox": sandbox})
     assert len(sandbox.api.faults.to_list()) == 3
 
