@@ -1,7 +1,7 @@
 """Measures everything, writes results.json and the plot, and holds the claims to the figures.
 
-`bench.py [--size tiny|bench|full] [--only PART ...] [--results FILE] [--plot FILE]`; ends with 1
-when a claim does not hold. The tables of docs/benchmarks.md are made of results.json, by `make docs`.
+`bench.py [--size tiny|bench|full] [--only PART ...] [--results FILE] [--plot FILE]` ends with 1
+when a claim does not hold. `make docs` writes docs/benchmarks.md from results.json.
 """
 
 from __future__ import annotations

@@ -130,7 +130,9 @@ def test_every_option_of_an_instance_is_in_the_guide():
 
 
 def test_the_orders_that_the_guide_shows_are_taken(sandbox):
-    orders = GUIDE.split("[the same way](sandbox-coverage.md#malformed-responses):")[1].split("```")[1]
+    orders = GUIDE.split("[the same way](sandbox-coverage.md#malformed-responses):")[1].split(
+        "```"
+    )[1]
     exec(orders.removeprefix("python"), {"sandbox": sandbox})
     assert len(sandbox.api.faults.to_list()) == 3
 
