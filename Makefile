@@ -18,6 +18,7 @@ SECONDS ?= 600
 SEED ?=
 # Whose advisories `make audit` asks for; `pip-audit --help` lists the services.
 ADVISORIES ?= osv
+GENERATED := README.md docs/architecture.md docs/benchmarks.md docs/errors.md meltano.yml plugins/*.yml
 MODULES ?= target_marketo_opps.state.ledger target_marketo_opps.delivery.waiting
 
 .PHONY: demo test test-fast test-long soak bench bench-full mutation lint types check audit dist docs lock clean
@@ -57,7 +58,7 @@ types: .venv/dev
 	$(BIN)/mypy
 
 docs: .venv/dev  ## write the generated tables anew
-	$(BIN)/python -m cogapp -r -I docs -I benchmarks README.md docs/benchmarks.md docs/errors.md meltano.yml plugins/*.yml
+	$(BIN)/python -m cogapp -r -I docs -I benchmarks $(GENERATED)
 
 check: lint types test  ## what CI runs
 
