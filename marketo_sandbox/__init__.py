@@ -1,1 +1,1 @@
-"""A Marketo sandbox: a stand-in for a Marketo instance, on loopback, for tests and trials."""
+"""A local stand-in for a Marketo instance, for tests and for trying things out."""

@@ -1,4 +1,4 @@
-"""``python -m marketo_sandbox``, where the console script is not on the path."""
+"""``python -m marketo_sandbox``: run the command line without its console script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line of ``marketo-sandbox``: its options, and what may be written for them."""
+"""The command-line options of ``marketo-sandbox``, with their help and their validation."""
 
 from __future__ import annotations
 
@@ -24,38 +24,38 @@ MAX_LATENCY_MS = 86_400_000
 EXAMPLES = """\
 examples:
   marketo-sandbox serve --opportunities 1200
-      an instance with 1,200 opportunities, 600 leads and their roles
+      serve an instance with 1,200 opportunities, 600 leads and their roles
   marketo-sandbox serve --port 8700 --database instance.db
-      an instance that a restart finds as it was
+      keep the instance in a file, so that it survives a restart
   marketo-sandbox demo
-      tap and target, from one instance into another
+      run the tap into the target, between two instances
 
-marketo-sandbox serve --help tells all options of an instance.
+Run marketo-sandbox serve --help for all options of an instance.
 """
 SERVE_EXAMPLES = """\
 examples:
   marketo-sandbox serve --port 8700 --opportunities 5000 --latency-ms 400
-      as slow as a real one
+      respond as slowly as a real instance
   marketo-sandbox serve --fault 606=0.02 --fault cut_after_write=0.01 --seed 7
-      one call in 50 is refused, one in 100 is done and its answer lost
+      refuse 2% of calls with code 606; write 1% of calls but lose the response
   marketo-sandbox serve --daily-calls 100 --deny "Read-Only Activity"
-      a small quota, and an API user who may not read the activity log
+      set a small daily API quota and deny access to the activity log
 
-When it is ready it prints one line of JSON with endpoint, client_id and client_secret. Opened in
-a browser, the endpoint shows records, limits and calls.
+Once the server is ready it prints one line of JSON with endpoint, client_id and client_secret.
+Open the endpoint in a browser to see records, limits in use and calls.
 """
 DEMO_EXAMPLES = """\
 example:
   marketo-sandbox demo --opportunities 200
-      the same in less time
+      move fewer opportunities, in less time
 """
 
 
 def argument_parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line."""
+    """Return the parser of the whole command line, with its subcommands."""
     parser = argparse.ArgumentParser(
         prog="marketo-sandbox",
-        description="A Marketo instance on loopback, for trying things out and for tests.",
+        description="A local stand-in for a Marketo instance, for tests and for trying things out.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -63,8 +63,8 @@ def argument_parser() -> argparse.ArgumentParser:
         "--version", action="version", version=f"%(prog)s {version('marketo-opps')}"
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_serve(_command(commands, "serve", "serve an instance until told to stop", SERVE_EXAMPLES))
-    demo = "run the tap into the target, from one instance to another"
+    _add_serve(_command(commands, "serve", "serve an instance until stopped", SERVE_EXAMPLES))
+    demo = "run the tap into the target, from one sandbox instance to another"
     _add_demo(_command(commands, "demo", demo, DEMO_EXAMPLES))
     return parser
 
@@ -86,7 +86,7 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
         type=_count,
         default=DEMO_OPPORTUNITIES,
         metavar="N",
-        help="how many the source has (%(default)s)",
+        help="number of opportunities in the source (default: %(default)s)",
     )
 
 
@@ -98,23 +98,28 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_records(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("what it holds").add_argument
-    add("--opportunities", type=_count, default=0, metavar="N", help="how many to begin with")
-    add("--leads", type=_count, metavar="N", help="by default half as many as opportunities")
-    add("--seed", type=_seed, default=0, metavar="S", help="of records and faults (%(default)s)")
-    add("--database", metavar="FILE", help="keep the instance in this file")
-    add("--clock", type=_moment, metavar="MOMENT", help="where its clock begins (ISO 8601)")
+    add = parser.add_argument_group("records").add_argument
+    opportunities = "number of opportunities to create (default: %(default)s)"
+    add("--opportunities", type=_count, default=0, metavar="N", help=opportunities)
+    leads = "number of leads to create (default: half the number of opportunities)"
+    add("--leads", type=_count, metavar="N", help=leads)
+    seed = "random seed of records and faults (default: %(default)s)"
+    add("--seed", type=_seed, default=0, metavar="S", help=seed)
+    database = "SQLite file to keep the instance in (default: a temporary database)"
+    add("--database", metavar="FILE", help=database)
+    clock = "initial time of the instance's clock, in ISO 8601 (default: the real time)"
+    add("--clock", type=_clock_time, metavar="TIME", help=clock)
 
 
 def _add_behaviour(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("how it answers").add_argument
-    add("--port", type=_port, default=0, metavar="P", help="by default a free one")
+    add = parser.add_argument_group("responses").add_argument
+    add("--port", type=_port, default=0, metavar="P", help="port to listen on (default: any free)")
     add(
         "--latency-ms",
         type=_milliseconds,
         default=0.0,
         metavar="MS",
-        help="least duration of a call (%(default)g)",
+        help="minimum duration of a call in milliseconds (default: %(default)g)",
     )
     add(
         "--fault",
@@ -122,8 +127,8 @@ def _add_behaviour(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="CODE=PROBABILITY",
-        help="a Marketo code or another fault's name, such as 606=0.1 or cut_before=0.02;"
-        " or a whole rule as JSON; may be given several times",
+        help="inject a fault: a Marketo error code or a fault's name, such as 606=0.1 or"
+        " cut_before=0.02, or a fault rule as a JSON object; may be repeated",
     )
     add(
         "--dialect",
@@ -131,29 +136,30 @@ def _add_behaviour(parser: argparse.ArgumentParser) -> None:
         default=[],
         choices=DIALECTS,
         metavar="NAME",
-        help=f"play what Adobe leaves open the other way: {', '.join(DIALECTS)};"
-        " may be given several times",
+        help="vary behaviour that Adobe does not document; may be repeated; one of"
+        f" {', '.join(DIALECTS)}",
     )
     add(
         "--crm-sync",
         nargs="?",
         const="read-only",
         choices=["read-only", "disabled"],
-        help="a native CRM sync owns the opportunities: they can be read, or not at all",
+        help="simulate a native CRM sync that owns opportunities: read-only refuses writes and"
+        " reads of roles, disabled refuses all calls (without a value: read-only)",
     )
 
 
 def _add_access(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("who may do what").add_argument
-    kept = "by default a new one, kept in the database"
-    add("--client-id", metavar="ID", help=f"of the custom service; {kept}")
-    add("--client-secret", metavar="SECRET", help=f"of the custom service; {kept}")
+    add = parser.add_argument_group("access").add_argument
+    kept = "(default: a random one, kept in the database)"
+    add("--client-id", metavar="ID", help=f"client ID of the custom service {kept}")
+    add("--client-secret", metavar="SECRET", help=f"client secret of the custom service {kept}")
     add(
         "--token-seconds",
         type=_count,
         default=3600,
         metavar="N",
-        help="life of an access token (%(default)s)",
+        help="lifetime of an access token in seconds (default: %(default)s)",
     )
     permissions = sorted(ALL_PERMISSIONS)
     add(
@@ -162,24 +168,27 @@ def _add_access(parser: argparse.ArgumentParser) -> None:
         default=[],
         choices=permissions,
         metavar="PERMISSION",
-        help=f"the API user lacks it: {', '.join(permissions)}; may be given several times",
+        help="permission that the API user does not have; may be repeated; one of"
+        f" {', '.join(permissions)}",
     )
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("its limits").add_argument
+    add = parser.add_argument_group("limits").add_argument
     limits = LimitOptions()
-    for option, default, what in (
-        ("--calls-per-window", limits.calls_per_window, f"calls in {limits.window_seconds:g} s"),
-        ("--concurrent-calls", limits.concurrent_calls, "calls at once"),
-        ("--daily-calls", limits.daily_calls, "calls a day"),
+    window = f"rate limit: calls in any {limits.window_seconds:g} s"
+    for option, default, limit in (
+        ("--calls-per-window", limits.calls_per_window, window),
+        ("--concurrent-calls", limits.concurrent_calls, "concurrent calls"),
+        ("--daily-calls", limits.daily_calls, "daily API quota: calls per day"),
     ):
-        add(option, type=_limit, default=default, metavar="N", help=f"{what} (%(default)s)")
-    add("--no-limits", action="store_true", help="enforce none of the limits")
+        help_text = f"{limit} (default: %(default)s)"
+        add(option, type=_limit, default=default, metavar="N", help=help_text)
+    add("--no-limits", action="store_true", help="do not enforce any limit")
 
 
 def sandbox_options(parsed: argparse.Namespace) -> SandboxOptions:
-    """Return the options of the instance that a parsed command line asks for."""
+    """Return the instance options for a parsed command line of ``serve``."""
     return SandboxOptions(
         opportunities=parsed.opportunities,
         leads=parsed.leads,
@@ -205,48 +214,48 @@ def sandbox_options(parsed: argparse.Namespace) -> SandboxOptions:
 
 
 def _count(text: str) -> int:
-    return int(_number(int, text, 0, MAX_COUNT, "whole number from 0 on"))
+    return int(_number(int, text, 0, MAX_COUNT, "a non-negative integer"))
 
 
 def _limit(text: str) -> int:
-    return int(_number(int, text, 1, MAX_COUNT, "whole number from 1 on"))
+    return int(_number(int, text, 1, MAX_COUNT, "a positive integer"))
 
 
 def _port(text: str) -> int:
-    return int(_number(int, text, 0, MAX_PORT, f"port from 0 to {MAX_PORT}"))
+    return int(_number(int, text, 0, MAX_PORT, f"a port number from 0 to {MAX_PORT}"))
 
 
 def _seed(text: str) -> int:
-    return int(_number(int, text, -MAX_COUNT, MAX_COUNT, "whole number"))
+    return int(_number(int, text, -MAX_COUNT, MAX_COUNT, "an integer"))
 
 
 def _milliseconds(text: str) -> float:
-    return _number(float, text, 0, MAX_LATENCY_MS, "number of milliseconds from 0 to a day's")
+    return _number(float, text, 0, MAX_LATENCY_MS, f"a number from 0 to {MAX_LATENCY_MS:,}")
 
 
 def _number(
-    read: Callable[[str], float], text: str, least: float, most: float, wanted: str
+    read: Callable[[str], float], text: str, least: float, most: float, expected: str
 ) -> float:
     try:
         number = read(text)
     except ValueError:
         number = math.nan
     if not least <= number <= most:
-        raise argparse.ArgumentTypeError(f"{text!r} is no {wanted}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not {expected}")
     return number
 
 
-def _moment(text: str) -> str:
+def _clock_time(text: str) -> str:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no moment like 2026-01-31T00:00:00Z"
+            f"{text!r} is not an ISO 8601 date-time such as 2026-01-31T00:00:00Z"
         ) from error
     try:
         Clock().set(moment)
     except (ValueError, OverflowError) as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is too far away: {OUT_OF_RANGE}") from error
+        raise argparse.ArgumentTypeError(f"{text!r} is out of range: {OUT_OF_RANGE}") from error
     return moment.isoformat()
 
 
@@ -266,5 +275,5 @@ def _read_rule(text: str) -> dict[str, Any]:
         name, _, probability = text.partition("=")
         return {"fault": name, "probability": float(probability)}
     except ValueError as error:
-        wanted = "CODE=PROBABILITY, such as 606=0.1, and no rule as JSON"
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form {wanted}") from error
+        forms = "neither CODE=PROBABILITY, such as 606=0.1, nor a fault rule as a JSON object"
+        raise argparse.ArgumentTypeError(f"{text!r} is {forms}") from error

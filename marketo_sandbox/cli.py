@@ -1,4 +1,4 @@
-"""``marketo-sandbox``: serve an instance, or run the demonstration."""
+"""The ``marketo-sandbox`` command: serve a sandbox instance, or run the demonstration."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a subcommand; return the exit status."""
+    """Run the subcommand that the arguments name, and return the exit status."""
     parsed = argument_parser().parse_args(arguments)
     missing = missing_packages_message()
     if missing is not None:
         print(f"marketo-sandbox: {missing}", file=sys.stderr)
         return 1
     if parsed.command == "demo":
-        from marketo_sandbox.demo import run_demo  # noqa: PLC0415 - wants both plugins
+        from marketo_sandbox.demo import run_demo  # noqa: PLC0415 - needs both plugins
 
         return int(run_demo(opportunities=parsed.opportunities))
     return serve(sandbox_options(parsed))
 
 
 def serve(options: SandboxOptions) -> int:
-    """Serve an instance until SIGTERM or SIGINT."""
-    from marketo_sandbox.server.server import SandboxServer  # noqa: PLC0415 - wants the extra
+    """Serve a sandbox instance until SIGTERM or SIGINT, and return the exit status."""
+    from marketo_sandbox.server.server import SandboxServer  # noqa: PLC0415 - needs the extra
 
     stop_requested = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -42,15 +42,15 @@ def serve(options: SandboxOptions) -> int:
     try:
         server = SandboxServer(options).start()
     except sqlite3.Error as error:
-        print(f"marketo-sandbox: cannot use {options.database}: {error}", file=sys.stderr)
+        print(f"marketo-sandbox: cannot open database {options.database}: {error}", file=sys.stderr)
         return 1
     except OSError as error:
         reason = error.strerror or error
         print(f"marketo-sandbox: cannot listen on port {options.port}: {reason}", file=sys.stderr)
         return 1
-    # Standard output is for programs, and has the one line that they read.
-    told = f"marketo-sandbox: open {server.endpoint} in a browser to watch; Ctrl-C ends it"
-    print(told, file=sys.stderr, flush=True)
+    # Programs read standard output, so it carries nothing but the line of JSON.
+    hint = f"marketo-sandbox: open {server.endpoint} in a browser to watch calls; Ctrl-C stops it"
+    print(hint, file=sys.stderr, flush=True)
     print(json.dumps(server.credentials), flush=True)
     stop_requested.wait()
     server.stop()

@@ -1,8 +1,8 @@
-"""The demonstration: the real tap into the real target, from one instance to another.
+"""The demonstration: run the real tap into the real target, from one instance to another.
 
-Both plugins run as processes of their own, connected by a pipe, as anyone would run them; what is
-reported is read from the two instances and their journals, not from the plugins' own output.
-The destination knows most of the source's people, by other ids: roles find them by their address.
+Tap and target run as two processes connected by a pipe, as a user would run them. The figures that
+the demonstration prints come from the two instances and their journals, not from the plugins' logs.
+The destination has most of the source's leads under other ids, so roles find their lead by email.
 """
 
 from __future__ import annotations
@@ -31,17 +31,25 @@ if TYPE_CHECKING:
 KEY = "externalOpportunityId"
 CHANGED = 25
 FIRST_LEAD = 50_001
-STRANGER_EVERY = 20
+UNMATCHED_EVERY = 20
 NUMBERS = frozenset({"currency", "float", "integer", "percent", "score"})
 
 
 class DemoError(Exception):
-    """Raised with a sentence that says what went wrong."""
+    """Raised when a step of the demonstration fails; the message says why."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """The outcome of one run of the pair, by the journals of both instances."""
+    """The outcome of one run of tap and target, read from the journals of both instances.
+
+    Attributes:
+        found: number of records that the source returned, by operation.
+        statuses: number of records by status, for each operation on the destination.
+        source_calls: number of API calls to the source.
+        destination_calls: number of API calls to the destination.
+        seconds: duration of the run.
+    """
 
     found: Counter[str]
     statuses: dict[str, Counter[str]]
@@ -51,13 +59,13 @@ class Run:
 
 
 def run_demo(*, opportunities: int) -> int:
-    """Move opportunities and their roles twice, and print what happened.
+    """Move opportunities and their roles in two runs, and print the outcome of each.
 
     Args:
         opportunities: number of opportunities in the source.
 
     Returns:
-        The exit status: 0 only if both instances are equal, with no more moved than changed.
+        The exit status: 0 if both instances are equal and the second run moved only changes.
     """
     seeded = SandboxOptions(opportunities=opportunities, seed=7)
     with (
@@ -76,29 +84,35 @@ def run_demo(*, opportunities: int) -> int:
 def _demonstrate(source: SandboxServer, destination: SandboxServer, folder: Path) -> None:
     count = source.instance.counts()["opportunities"]
     custom = sum(each.custom for each in OPPORTUNITY.fields)
-    print("Two Marketo instances, on this machine:")
+    print("Two Marketo sandbox instances on this machine:")
     print(
-        f"  source       {source.endpoint}, {count:,} opportunities of {len(OPPORTUNITY.fields)} "
-        f"fields, {custom} of them custom"
+        f"  source       {source.endpoint}: {count:,} opportunities with "
+        f"{len(OPPORTUNITY.fields)} fields, {custom} of them custom"
     )
     people = destination.instance.add_lead_records(_people_known_to_both(source))
     print(
-        f"  destination  {destination.endpoint}, no opportunities; {len(people):,} of the source's "
-        "people, by other ids"
+        f"  destination  {destination.endpoint}: no opportunities; {len(people):,} of the source's "
+        "leads, under other ids"
     )
     pair = _Pair(source, destination, folder)
     print("First run: tap-marketo-opps | target-marketo-opps")
     _report(pair.run(), expect=Counter(created=count))
     _compare(source, destination)
     changed = _change_latest(source)
-    print(f"Second run, with the state of the first; {changed} opportunities have changed since")
+    print(f"Second run, resuming from the saved state; {changed} opportunities have changed since")
     _report(pair.run(), expect=Counter(updated=changed))
     _compare(source, destination)
-    print(f"Everything arrived, and the second run moved just the {changed}.")
+    print(f"All records arrived; the second run moved only the {changed} changed opportunities.")
 
 
 class _Pair:
-    """Tap and target, connected by a pipe, with their settings and state."""
+    """Tap and target, connected by a pipe, with their settings and state.
+
+    Args:
+        source: the instance that the tap reads.
+        destination: the instance that the target writes to.
+        folder: directory for settings, state and log.
+    """
 
     def __init__(self, source: SandboxServer, destination: SandboxServer, folder: Path) -> None:
         self._source = source
@@ -123,19 +137,21 @@ class _Pair:
         self._target = [_script("target-marketo-opps"), "--config", into]
 
     def run(self) -> Run:
-        """Run both to their ends, and keep the last STATE for the next run.
+        """Run tap and target until both exit, and keep the last state for the next run.
 
         Raises:
-            DemoError: if one of them fails.
+            DemoError: if the tap or the target fails, or the target emits no state.
         """
         marks = [_last_call(server) for server in (self._source, self._destination)]
         started = time.monotonic()
         states = self._pipe()
         seconds = time.monotonic() - started
         if not states:
-            raise DemoError("the target let no STATE out")
+            raise DemoError("the target emitted no state")
         self._tap = [*self._tap[:3], "--state", self._write("state.json", json.loads(states[-1]))]
-        return _run(_calls(self._source, marks[0]), _calls(self._destination, marks[1]), seconds)
+        return _summarize(
+            _calls(self._source, marks[0]), _calls(self._destination, marks[1]), seconds
+        )
 
     def _pipe(self) -> list[str]:
         log = self._folder / "log.txt"
@@ -151,7 +167,7 @@ class _Pair:
                 )
         if tap.returncode or target.returncode:
             raise DemoError(
-                f"the tap ended with {tap.returncode}, the target with {target.returncode}:\n"
+                f"exit status of the tap {tap.returncode}, of the target {target.returncode}:\n"
                 + log.read_text(encoding="utf-8")
             )
         return target.stdout.decode().splitlines()
@@ -163,11 +179,11 @@ class _Pair:
 
 
 def _script(name: str) -> str:
-    """Return the path of a console script: of this environment, else of the PATH."""
+    """Return the path of a console script, from this environment or else from the PATH."""
     here = Path(sysconfig.get_path("scripts")) / name
     found = str(here) if here.exists() else shutil.which(name)
     if found is None:
-        raise DemoError(f"{name} is not installed")
+        raise DemoError(f"command {name} not found: it is not installed")
     return found
 
 
@@ -179,7 +195,7 @@ def _calls(server: SandboxServer, since: int) -> list[dict[str, Any]]:
     return [call for call in server.journal(since=since) if call["operation"] != "identity"]
 
 
-def _run(reads: list[dict[str, Any]], writes: list[dict[str, Any]], seconds: float) -> Run:
+def _summarize(reads: list[dict[str, Any]], writes: list[dict[str, Any]], seconds: float) -> Run:
     found: Counter[str] = Counter()
     for call in reads:
         found[call["operation"]] += call["answered"]
@@ -192,17 +208,17 @@ def _run(reads: list[dict[str, Any]], writes: list[dict[str, Any]], seconds: flo
 def _report(run: Run, *, expect: Counter[str]) -> None:
     opportunities, roles = run.statuses["sync opportunity"], run.statuses["sync role"]
     print(
-        f"  found        {run.found['query opportunity']:,} opportunities, "
+        f"  read         {run.found['query opportunity']:,} opportunities, "
         f"{run.found['query role']:,} roles"
     )
-    print(f"  delivered    opportunities: {_delivered(opportunities)}")
+    print(f"  written      opportunities: {_delivered(opportunities)}")
     print(f"               roles: {_delivered(roles)}")
     print(
-        f"  cost         {run.source_calls} calls to the source, {run.destination_calls} to the "
-        f"destination, {run.seconds:.1f} s"
+        f"  API calls    {run.source_calls} to the source, {run.destination_calls} to the "
+        f"destination, in {run.seconds:.1f} s"
     )
     if opportunities != expect:
-        raise DemoError(f"{dict(expect)} was expected, {dict(opportunities)} was found")
+        raise DemoError(f"expected opportunities {dict(expect)}, got {dict(opportunities)}")
 
 
 def _delivered(statuses: Counter[str]) -> str:
@@ -210,51 +226,52 @@ def _delivered(statuses: Counter[str]) -> str:
 
 
 def _compare(source: SandboxServer, destination: SandboxServer) -> None:
-    """Compare both instances record by record, field by field.
+    """Compare the opportunities of both instances field by field, then their roles.
 
     Raises:
-        DemoError: if they differ.
+        DemoError: if the instances differ.
     """
     there, here = _contents(source), _contents(destination)
     different = sorted(key for key in there.keys() | here.keys() if there.get(key) != here.get(key))
     if different:
-        raise DemoError(f"{len(different):,} records differ, the first of them {different[0]}")
-    print(f"  compared     {len(here):,} opportunities field by field: all alike")
+        raise DemoError(f"{len(different):,} opportunities differ, the first is {different[0]}")
+    print(f"  compared     {len(here):,} opportunities field by field: all identical")
     _compare_roles(source, destination)
 
 
 def _compare_roles(source: SandboxServer, destination: SandboxServer) -> None:
-    """Compare the roles of both instances by the addresses of their leads.
+    """Compare the roles of both instances by the email addresses of their leads.
 
     Raises:
-        DemoError: if one is missing whose address the destination knows, or one is there too many.
+        DemoError: if the destination lacks a role whose lead it has, or has a role too many.
     """
     known = {each for each in _addresses(destination).values() if each}
     there, here = _roles_by_address(source), _roles_by_address(destination)
     movable = [role for role in there if role[1] in known]
     if set(movable) != set(here) or len(here) != len(set(here)):
-        raise DemoError(f"{len(set(movable)):,} roles were expected, {len(here):,} were found")
+        raise DemoError(f"expected {len(set(movable)):,} roles, found {len(here):,}")
     doubles = len(movable) - len(here)
     print(
-        f"               {len(here):,} roles by address: all alike; without a counterpart here: "
-        f"{len(there) - len(movable):,}" + (f"; of a person twice: {doubles:,}" if doubles else "")
+        f"               {len(here):,} roles by email address: all identical "
+        f"({len(there) - len(movable):,} not moved: no lead with that address in the destination"
+        + (f"; {doubles:,} duplicates of a person's role merged)" if doubles else ")")
     )
 
 
 def _people_known_to_both(source: SandboxServer) -> list[dict[str, Any]]:
-    """Return most people of the source as the destination has them: each once, by other ids."""
+    """Return leads for the destination: most addresses of the source, once each, with new ids."""
     addresses = sorted({each for each in _addresses(source).values() if each}, reverse=True)
-    known = [each for number, each in enumerate(addresses) if number % STRANGER_EVERY]
+    known = [each for number, each in enumerate(addresses) if number % UNMATCHED_EVERY]
     return [{"id": FIRST_LEAD + number, "email": each} for number, each in enumerate(known)]
 
 
 def _addresses(server: SandboxServer) -> dict[int, str]:
-    """Return the address of each lead, in lower case, for case does not count; empty if none."""
+    """Return the email address by lead id, in lower case, or "" for a lead without an address."""
     return {each["id"]: each.get("email", "").casefold() for each in server.instance.leads()}
 
 
 def _roles_by_address(server: SandboxServer) -> list[tuple[str, str, str]]:
-    """Return opportunity, address and part of each role."""
+    """Return external opportunity id, email address of the lead and role name of each role."""
     addresses = _addresses(server)
     return [
         (each[KEY], addresses[each["leadId"]], each["role"]) for each in server.instance.roles()
@@ -262,7 +279,7 @@ def _roles_by_address(server: SandboxServer) -> list[tuple[str, str, str]]:
 
 
 def _contents(server: SandboxServer) -> dict[str, dict[str, Any]]:
-    """Return records by key, without the fields that an instance sets by itself."""
+    """Return opportunities by external id, without the fields that Marketo itself sets."""
     writable = [each for each in OPPORTUNITY.fields if each.updateable or each.name == KEY]
     return {
         record[KEY]: {
@@ -275,14 +292,17 @@ def _contents(server: SandboxServer) -> dict[str, dict[str, Any]]:
 
 
 def _plain(value: Any, described: Field) -> Any:
-    """Return a value in one form: an instance keeps 12.50 as a number or as a string."""
+    """Return a field's value in one form, as an instance stores 12.50 as number or as string."""
     if described.data_type in NUMBERS:
         return Decimal(str(value))
     return datetime.fromisoformat(value) if described.data_type == "datetime" else value
 
 
 def _change_latest(server: SandboxServer) -> int:
-    """Change the latest records: a second run reads from the last change on, inclusive."""
+    """Change the opportunities updated last, and return how many were changed.
+
+    The second run reads from the last change on, inclusive, so it would read these again anyway.
+    """
     latest = sorted(server.instance.opportunities(), key=lambda record: record["updatedAt"])
     ids = [record[KEY] for record in latest[-CHANGED:]]
     return server.instance.change(ids, {"stage": "Negotiation", "amount": 4711.25})

@@ -1,4 +1,4 @@
-"""Packages of the extra ``sandbox``, which tap and target do not need."""
+"""The check for packages of the extra ``sandbox``, which tap and target do not need."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ PACKAGES = ("httptools", "starlette", "uvicorn")
 
 
 def missing_packages_message() -> str | None:
-    """Return what to install before a sandbox can be started, or None if nothing is missing."""
+    """Return an error message that names the missing packages, or None if all are installed."""
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if not missing:
         return None

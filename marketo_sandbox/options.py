@@ -1,4 +1,4 @@
-"""Options of an instance and of its limits."""
+"""Options of a sandbox instance and of its API limits."""
 
 from __future__ import annotations
 
@@ -22,59 +22,62 @@ ALL_PERMISSIONS = frozenset(
 )
 
 DIALECTS = {
-    "tokens-only": "pages of queries carry nextPageToken, also the last, and no moreResult",
-    "api-names": "describe says apiName instead of name",
-    "full-envelope": "errors and warnings are in every envelope, if need be empty",
-    "nameless-inserts": "an opportunity is created without a name",
+    "tokens-only": "every page of a query, even the last, has nextPageToken and no moreResult",
+    "api-names": "describe returns apiName instead of name",
+    "full-envelope": "every response has errors and warnings, empty if there are none",
+    "nameless-inserts": "an opportunity can be created without a name",
     "offsets": "dates of activities end in +0000 instead of Z",
-    "role-parent-1013": "a role without its opportunity is 1013 instead of 1004",
+    "role-parent-1013": "a role whose opportunity does not exist is 1013 instead of 1004",
 }
-"""What Adobe's pages leave open, played the other way than in the recorded answers known."""
+"""Behaviour that Adobe does not document, each differing from the known recorded responses."""
 
 CrmSync = Literal["read-only", "disabled"]
 
 
 @dataclass
 class LimitOptions:
-    """Limits of the subscription; the defaults are those that Adobe prints."""
+    """API limits of the instance; the defaults are those that Adobe documents."""
 
     enforced: bool = True
     calls_per_window: int = 100
     window_seconds: float = 20.0
     concurrent_calls: int = 10
     daily_calls: int = 50_000
-    # "1 MB" and "8 KB" in the stricter reading: a client within these is within the wider ones.
+    # The stricter reading of "1 MB" and "8 KB": a client that keeps to it keeps to both readings.
     max_body_bytes: int = 1_000_000
     max_uri_bytes: int = 8_000
 
 
 @dataclass
 class SandboxOptions:
-    """Options of an instance.
+    """Options of a sandbox instance.
 
     Attributes:
         opportunities: number of opportunities to seed.
-        leads: number of leads to seed; by default half as many as opportunities.
-        seed: the random seed of records, GUIDs and faults.
-        database: file that keeps the instance; without one it lasts as long as the process.
-        port: 0 for any free one.
-        latency_ms: minimum duration of a call.
+        leads: number of leads to seed; by default half the number of opportunities.
+        seed: random seed of records, GUIDs and faults.
+        database: path of the SQLite file that stores the instance; None for a temporary database.
+        port: TCP port to listen on; 0 for any free port.
+        latency_ms: minimum duration of a call in milliseconds.
         faults: fault rules, as the control endpoint takes them.
-        crm_sync: a native CRM sync owns the opportunities: they can be read, or not at all.
-        token_seconds: the life of an access token.
-        permissions: what the API user's role allows.
+        crm_sync: mode of a native CRM sync that owns opportunities: "read-only" refuses all writes
+            and reads of roles, "disabled" refuses all calls; None for no CRM sync.
+        client_id: client ID of the custom service; by default a random one.
+        client_secret: client secret of the custom service; by default a random one.
+        token_seconds: lifetime of an access token in seconds.
+        permissions: permissions of the API user's role.
         sales_persons: valid values of ``externalSalesPersonId``; None for any.
-        activity_delay_seconds: time from an activity's date until it becomes visible.
-        activity_scan: number of activities that one call looks at, matching or not.
+        activity_delay_seconds: time from an activity's date until the API returns it.
+        activity_scan: number of activities that one call examines, matching or not.
         activity_retention_days: age at which activities are purged; by default each type's own.
-        log_unchanged: log an update that changes no value.
-        log_deletions: log that a deleted opportunity's roles are gone.
-        short_pages: probability of a page with fewer records than it could hold.
-        exact_keys: compare keys with case and trailing blanks.
-        refuse_delete_in_use: refuse to delete an opportunity with roles (1022).
-        describe_role_dates: list createdAt and updatedAt in the roles' describe, unlike the one
-            that Adobe prints.
-        dialects: names of ``DIALECTS``.
+        log_unchanged: True to log an update that changes no value.
+        log_deletions: True to log the roles that a deleted opportunity takes with it.
+        short_pages: probability that a page has fewer records than requested.
+        exact_keys: True to compare keys with case and trailing blanks.
+        refuse_delete_in_use: True to refuse deletion of an opportunity that has roles (1022).
+        describe_role_dates: True to list createdAt and updatedAt in the roles' describe, which
+            Adobe's documented describe does not.
+        dialects: names of ``DIALECTS`` to turn on.
         clock: initial time of the instance's clock (ISO 8601); by default the real time.
         journal_size: number of calls that the journal keeps.
         limits: a ``LimitOptions``, or a mapping of its members.
@@ -113,4 +116,6 @@ class SandboxOptions:
         self.dialects = frozenset(self.dialects)
         unknown = sorted(self.dialects - DIALECTS.keys())
         if unknown:
-            raise ValueError(f"unknown dialect '{unknown[0]}': one of {', '.join(DIALECTS)}")
+            raise ValueError(
+                f"unknown dialect '{unknown[0]}': must be one of {', '.join(DIALECTS)}"
+            )

@@ -1,10 +1,10 @@
-"""Pytest fixtures for the tests of Marketo clients.
+"""Pytest fixtures for testing Marketo clients against a sandbox.
 
 Name the plugin in the topmost ``conftest.py``::
 
     pytest_plugins = ["marketo_sandbox.pytest_plugin"]
 
-and use the fixture ``marketo_sandbox`` (an empty instance for the test) or
+Then use the fixture ``marketo_sandbox`` (an empty instance for the test) or
 ``marketo_sandbox_factory`` (starts any number of instances, with options)::
 
     def test_it_reads(marketo_sandbox_factory):
@@ -12,8 +12,8 @@ and use the fixture ``marketo_sandbox`` (an empty instance for the test) or
         my_client(sandbox.endpoint, sandbox.client_id, sandbox.client_secret)
         assert [call["outcome"] for call in sandbox.journal()] == ["ok"]
 
-A call of an unknown path, or an exception within the sandbox, fails the test in which it happens,
-unless the test clears it with ``sandbox.acknowledge_problems()``.
+A call to an unknown path, or an exception within the sandbox, fails the test in which it happens,
+unless the test calls ``sandbox.acknowledge_problems()``.
 """
 
 from __future__ import annotations
@@ -32,19 +32,22 @@ if TYPE_CHECKING:
 
 
 class SandboxFactory(Protocol):
-    """Start a sandbox, with options as in ``SandboxOptions``; ``limits`` may be a mapping."""
+    """The type of the fixture ``marketo_sandbox_factory``: a function that starts a sandbox."""
 
     def __call__(self, **options: Any) -> SandboxServer:
-        """Start a sandbox."""
+        """Start a sandbox with the given members of ``SandboxOptions``, and return it."""
 
 
 @pytest.fixture
 def marketo_sandbox_factory() -> Iterator[SandboxFactory]:
-    """Start sandboxes that stop with the test; fail the test if one of them has problems."""
+    """Yield a function that starts a sandbox, and stop all started sandboxes after the test.
+
+    The test fails if one of its sandboxes reports a problem.
+    """
     missing = missing_packages_message()
     if missing is not None:
         pytest.fail(missing, pytrace=False)
-    from marketo_sandbox.server.server import SandboxServer  # noqa: PLC0415 - wants the extra
+    from marketo_sandbox.server.server import SandboxServer  # noqa: PLC0415 - needs the extra
 
     servers: list[SandboxServer] = []
 
@@ -62,5 +65,5 @@ def marketo_sandbox_factory() -> Iterator[SandboxFactory]:
 
 @pytest.fixture
 def marketo_sandbox(marketo_sandbox_factory: SandboxFactory) -> SandboxServer:
-    """Start an empty sandbox for the test."""
+    """Start an empty sandbox for the test, and return it."""
     return marketo_sandbox_factory()

@@ -24,7 +24,7 @@ def _central() -> tzinfo:
 CENTRAL = _central()
 # A year before the last that a datetime can hold, as the clock runs on from there.
 LATEST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
-OUT_OF_RANGE = "the clock goes from 1970 to the end of 9998"
+OUT_OF_RANGE = "the clock must be set to a year from 1970 to 9998"
 
 
 def _validated(seconds: float) -> float:

@@ -1,4 +1,4 @@
-"""Leads that a user of Marketo adds, merges or deletes, and what becomes of their roles."""
+"""Changes to leads that a Marketo user makes in the UI: adding, merging and deleting leads."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ if TYPE_CHECKING:
 
 
 class UnknownLeadError(ValueError):
-    """Raised for a lead that does not exist.
+    """Raised for a change of leads that do not exist.
 
     Args:
-        ids: the ids of those that do not.
+        ids: ids of the leads that do not exist.
     """
 
     def __init__(self, ids: Sequence[int]) -> None:
-        super().__init__(f"no such lead: {', '.join(map(str, ids))}")
+        super().__init__(f"leads not found: {', '.join(map(str, ids))}")
 
 
 class LeadKeeper:
-    """Add, merge and delete leads, with their roles and the log's entries.
+    """Add, merge and delete leads, with their roles and the activities that this causes.
 
     Args:
-        context: the storage and log to write to.
+        context: the storage and activity log to write to.
     """
 
     def __init__(self, context: InstanceContext) -> None:
@@ -58,17 +58,19 @@ class LeadKeeper:
         self._keys = Keys(exact=context.options.exact_keys)
 
     def add(self, ids: Iterable[int]) -> None:
-        """Add leads of these ids, as the seeder would have them; those that exist stay."""
+        """Add leads with these ids and seeded field values; leave existing leads unchanged."""
         now = int(self._clock.seconds())
         rows = (lead_row(each, seeded_lead(each, self._seed), now) for each in ids)
         self._storage.insert("lead", rows, known="IGNORE")
 
     def add_records(self, records: Iterable[Mapping[str, Any]]) -> list[int]:
-        """Add leads with these fields; return their ids, which are new where none is given.
+        """Add leads with the given field values, and return their ids.
+
+        A record without the field ``id`` gets the next free id.
 
         Raises:
-            ValueError: if a lead of that id exists.
-            RecordRefusedError: for a value that its field cannot take.
+            ValueError: if a lead with a given id exists.
+            RecordRefusedError: for a value that is invalid for its field.
         """
         return [self._add_record(each) for each in records]
 
@@ -81,19 +83,19 @@ class LeadKeeper:
         return number
 
     def merge(self, kept: int, merged: Sequence[int], *, anew: bool = False) -> None:
-        """Merge leads into the one that is kept, which takes their roles over.
+        """Merge leads into one lead that is kept, and move their roles to the kept lead.
 
-        What Adobe leaves open is decided so that a client has the fewest hints: only "Merge Leads"
-        is logged, and the roles keep GUID and dates.
+        Adobe does not document the details, so the default gives a client the fewest hints: only
+        "Merge Leads" is logged, and the moved roles keep their GUIDs and dates.
 
         Args:
-            kept: id of the lead that is kept.
-            merged: ids of the leads merged into it.
-            anew: the other way: the roles are removed and added with a new GUID, and logged so.
+            kept: id of the lead to keep.
+            merged: ids of the leads to merge into the kept lead.
+            anew: True to remove the roles and add them again with new GUIDs, and to log both.
 
         Raises:
-            UnknownLeadError: if one of them does not exist.
-            ValueError: if the lead that is kept is among those merged into it.
+            UnknownLeadError: if the kept lead or a merged lead does not exist.
+            ValueError: if the kept lead is also one of the merged leads.
         """
         self._require([kept, *merged])
         if kept in merged:
@@ -112,7 +114,7 @@ class LeadKeeper:
         self._log.write([Event(MERGED, kept, kept, str(kept), {MERGE_IDS: ids})])
 
     def _fill(self, kept: int, merged: Sequence[int]) -> None:
-        """Fill what the kept lead lacks with the values of those merged into it."""
+        """Copy values of the merged leads into fields that are empty in the kept lead."""
         (row,) = self._storage.find("lead", ID, [kept])
         body: dict[str, Any] = {}
         for other in self._storage.find("lead", ID, merged):
@@ -120,10 +122,10 @@ class LeadKeeper:
         self._storage.update("lead", row._replace(body=merge_body(body, decode(row.body))))
 
     def delete(self, ids: Sequence[int]) -> None:
-        """Delete leads and their roles; only "Delete Lead" is logged.
+        """Delete leads and their roles; log only the activity "Delete Lead".
 
         Raises:
-            UnknownLeadError: if one of them does not exist.
+            UnknownLeadError: if one of the leads does not exist.
         """
         self._require(ids)
         self._storage.delete("role", [role.id for role in self._roles_of(ids)])
@@ -140,7 +142,7 @@ class LeadKeeper:
         return self._storage.find("role", "lead", leads)
 
     def _renewed(self, role: Row, moved: Row) -> Row:
-        """Return a moved role as a new one, having logged that the old one is gone."""
+        """Log that a role was removed and added; return the moved role with a new id and GUID."""
         (opportunity, *_) = self._storage.find("opportunity", "key", [role.parent])
         events = [role_event(REMOVED, role, opportunity), role_event(ADDED, moved, opportunity)]
         self._log.write(events)

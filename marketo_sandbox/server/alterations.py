@@ -1,4 +1,4 @@
-"""Changes that a fault makes to an answer: another status, headers, members of its JSON."""
+"""Changes that a fault rule makes to a response: its status, its headers, members of its JSON."""
 
 from __future__ import annotations
 
@@ -22,50 +22,63 @@ _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
-def answer_of(rule: FaultRule, parameters: Mapping[str, Any]) -> HttpResponse:
-    """Return the answer that a rule puts in the place of the real one."""
+def replacement_response(rule: FaultRule, parameters: Mapping[str, Any]) -> HttpResponse:
+    """Return the response that a fault rule of the kind ``answer`` sends instead of the real one.
+
+    Args:
+        rule: the fault rule.
+        parameters: the call's parameters, for ``{"$parameter": name}`` in the rule's body.
+    """
     return HttpResponse(200, _body(rule.body, parameters))
 
 
 def _body(body: Any, parameters: Mapping[str, Any]) -> bytes:
     if body is None:
         return b""
-    return body.encode() if isinstance(body, str) else _encode(_filled(body, parameters))
+    return body.encode() if isinstance(body, str) else _encode(_fill_parameters(body, parameters))
 
 
-def altered(response: HttpResponse, rule: FaultRule, parameters: Mapping[str, Any]) -> HttpResponse:
-    """Return an answer with the status, headers and members that a rule gives it."""
+def alter_response(
+    response: HttpResponse, rule: FaultRule, parameters: Mapping[str, Any]
+) -> HttpResponse:
+    """Return a response with the status, headers and JSON members that a fault rule sets.
+
+    Args:
+        response: the response before the change.
+        rule: the fault rule.
+        parameters: the call's parameters, for ``{"$parameter": name}`` in the rule.
+    """
     return replace(
         response,
         status=rule.status or response.status,
-        body=_altered_body(response.body, rule, parameters),
+        body=_alter_body(response.body, rule, parameters),
         headers={**response.headers, **rule.headers},
     )
 
 
-def _altered_body(body: bytes, rule: FaultRule, parameters: Mapping[str, Any]) -> bytes:
+def _alter_body(body: bytes, rule: FaultRule, parameters: Mapping[str, Any]) -> bytes:
     if not rule.changes_json:
         return body
     try:
         envelope = _decode(body)
     except msgspec.DecodeError:
         return body
-    return _encode(_altered_envelope(envelope, rule, parameters))
+    return _encode(_alter_envelope(envelope, rule, parameters))
 
 
-def _altered_envelope(envelope: Any, rule: FaultRule, parameters: Mapping[str, Any]) -> Any:
+def _alter_envelope(envelope: Any, rule: FaultRule, parameters: Mapping[str, Any]) -> Any:
     members = _list_at(envelope, rule.at)
     if members is not None:
-        changed = [_altered_member(each, rule, parameters) for each in members]
+        changed = [_alter_member(each, rule, parameters) for each in members]
         kept = [each for each in changed if not (rule.drop and _matches(each, rule.where))]
-        members[:] = kept + _filled(list(rule.add), parameters)
-    return merged(envelope, _filled(rule.merge, parameters))
+        members[:] = kept + _fill_parameters(list(rule.add), parameters)
+    return apply_merge_patch(envelope, _fill_parameters(rule.merge, parameters))
 
 
-def _altered_member(member: Any, rule: FaultRule, parameters: Mapping[str, Any]) -> Any:
+def _alter_member(member: Any, rule: FaultRule, parameters: Mapping[str, Any]) -> Any:
     if not rule.each or not _matches(member, rule.where):
         return member
-    return merged(member, _filled(rule.each, parameters))
+    return apply_merge_patch(member, _fill_parameters(rule.each, parameters))
 
 
 def _matches(member: Any, where: Mapping[str, Any]) -> bool:
@@ -76,7 +89,7 @@ def _matches(member: Any, where: Mapping[str, Any]) -> bool:
 
 
 def _list_at(envelope: Any, pointer: str) -> list[Any] | None:
-    """Return the list that a JSON pointer leads to, or None if there is none."""
+    """Return the list at a JSON pointer, or None if the pointer leads to no list."""
     value = envelope
     for step in pointer.split("/")[1:]:
         if isinstance(value, list) and step.isdecimal() and int(step) < len(value):
@@ -88,8 +101,11 @@ def _list_at(envelope: Any, pointer: str) -> list[Any] | None:
     return value if isinstance(value, list) else None
 
 
-def merged(value: Any, patch: Any) -> Any:
-    """Return a JSON value after a merge patch (RFC 7396); ``{"$value": x}`` is x, even null."""
+def apply_merge_patch(value: Any, patch: Any) -> Any:
+    """Return a JSON value after a merge patch (RFC 7396).
+
+    ``{"$value": x}`` in the patch sets x as it is, even null, which otherwise removes a member.
+    """
     if not isinstance(patch, dict):
         return patch
     if patch.keys() == {VALUE}:
@@ -99,16 +115,16 @@ def merged(value: Any, patch: Any) -> Any:
         if change is None:
             result.pop(name, None)
         else:
-            result[name] = merged(result.get(name), change)
+            result[name] = apply_merge_patch(result.get(name), change)
     return result
 
 
-def _filled(value: Any, parameters: Mapping[str, Any]) -> Any:
-    """Return a value in which ``{"$parameter": name}`` is what the call said for that name."""
+def _fill_parameters(value: Any, parameters: Mapping[str, Any]) -> Any:
+    """Return a JSON value with each ``{"$parameter": name}`` replaced by that call parameter."""
     if isinstance(value, dict):
         if value.keys() == {PARAMETER}:
             return parameters.get(value[PARAMETER])
-        return {name: _filled(each, parameters) for name, each in value.items()}
+        return {name: _fill_parameters(each, parameters) for name, each in value.items()}
     if isinstance(value, list):
-        return [_filled(each, parameters) for each in value]
+        return [_fill_parameters(each, parameters) for each in value]
     return value

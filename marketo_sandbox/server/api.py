@@ -1,4 +1,4 @@
-"""From call to response: the gateway's checks, token, limits, faults, operation, envelope."""
+"""Processing of API calls: gateway checks, access token, limits, faults, operation, response."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import msgspec
 from marketo_sandbox.instance.access import API_USER
 from marketo_sandbox.instance.errors import CallRefusedError
 from marketo_sandbox.instance.limits import NOT_COUNTED
-from marketo_sandbox.server.alterations import altered, answer_of
+from marketo_sandbox.server.alterations import alter_response, replacement_response
 from marketo_sandbox.server.exchange import Exchange, HttpRefusedError, HttpResponse
 from marketo_sandbox.server.exchange_log import ExchangeLog
 from marketo_sandbox.server.faults import ANSWER, CUTS, HTTP_FAULTS, FaultInjector, FaultRule
@@ -38,7 +38,7 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 PROXY_STATUS = 502
-# After requestId, as in recorded answers.
+# Members that follow requestId, in the order of recorded responses.
 LEADING = ("result", "success")
 
 
@@ -47,15 +47,15 @@ class _CutError(Exception):
 
 
 class _ReplacedError(Exception):
-    """Raised to send another answer in the place of the real one."""
+    """Raised to send the response of a fault rule instead of the real one."""
 
 
 class Api:
-    """The ASGI application for everything that a real instance responds to.
+    """The ASGI application for all paths that a real instance has.
 
     Args:
-        instance: the instance that it serves.
-        sleep: waits for latencies, given seconds.
+        instance: the instance to serve.
+        sleep: waits for the given seconds, for latencies.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Api:
             self.faults.add(**rule)
 
     def reset(self) -> None:
-        """Empty the instance, clear the journal, the faults and the problems."""
+        """Delete all records, and clear the journal, the faults and the problems."""
         self.instance.reset()
         self.journal.clear()
         self.exchanges.clear()
@@ -81,13 +81,13 @@ class Api:
         self.problems.clear()
 
     def acknowledge_problems(self) -> list[str]:
-        """Return the problems and clear them."""
+        """Return the problems, and clear them."""
         found = list(self.problems)
         self.problems.clear()
         return found
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Serve one HTTP request: process it, inject a fault if one applies, and respond."""
         call = await read_call(scope, receive)
         if call is None:
             return
@@ -98,7 +98,7 @@ class Api:
         exchange = Exchange(call, entry, self.journal, fault, receive, send, self._sleep)
         response = await self._respond(call, entry, fault)
         if response is not None and fault is not None:
-            response = altered(response, fault, call.text_parameters)
+            response = alter_response(response, fault, call.text_parameters)
         if response is not None:
             self.exchanges.end(entry.seq, response)
         await exchange.deliver(response, self.instance.clock)
@@ -126,7 +126,7 @@ class Api:
             page = f"<html><body><h1>{refusal.status} {refusal.reason}</h1></body></html>"
             return HttpResponse(refusal.status, page.encode(), "text/html")
         except _ReplacedError:
-            return answer_of(fault, call.text_parameters) if fault else None
+            return replacement_response(fault, call.text_parameters) if fault else None
         except _CutError:
             return None
         except Exception:  # noqa: BLE001 - reported below, and fails the test that caused it
@@ -148,10 +148,11 @@ class Api:
 
     def _internal_error(self, call: Call) -> HttpResponse:
         self.report_problem(f"exception in {call.method} {call.path}:\n{traceback.format_exc()}")
-        return HttpResponse(500, b"The sandbox itself failed; see its stderr.", "text/plain")
+        message = b"Internal error in the sandbox; see its standard error."
+        return HttpResponse(500, message, "text/plain")
 
     def report_problem(self, text: str) -> None:
-        """Add to the problems, which fail the test that they happen in, and print it."""
+        """Print a problem and add it to the problems, for which the pytest plugin fails a test."""
         self.problems.append(text)
         print(f"marketo-sandbox: {text}", file=sys.stderr, flush=True)
 
@@ -217,20 +218,30 @@ class Api:
     async def _run_with_latency(
         self, fault: FaultRule | None, work: Callable[[], HttpResponse]
     ) -> HttpResponse:
-        """Do the work at a random moment of the latency, so that calls may overtake each other."""
+        """Do the call's work at a random moment within the latency, and return the response.
+
+        Calls can therefore overtake each other, as they do in a real instance.
+
+        Args:
+            fault: the fault rule that applies to the call, if any.
+            work: does the work and returns the response.
+
+        Raises:
+            CallRefusedError: if the work or the fault refuses the call.
+        """
         latency_seconds = self.instance.options.latency_ms / 1000
         if fault is not None and fault.fault == "slow":
             latency_seconds += fault.seconds
         before_seconds = latency_seconds * self._latency.random()
         await self._sleep(before_seconds)
-        _strike(fault, after=False)
+        _raise_fault(fault, after=False)
         response: HttpResponse | CallRefusedError
         try:
             response = work()
         except CallRefusedError as refusal:
             response = refusal
         await self._sleep(latency_seconds - before_seconds)
-        _strike(fault, after=True)
+        _raise_fault(fault, after=True)
         if isinstance(response, CallRefusedError):
             raise response
         return response
@@ -251,13 +262,13 @@ class Api:
         try:
             entry.record_request(loggable_parameters(parameters), parameters, writes=route.writes)
             envelope = route.operation(self.instance, parameters)
-        except RecursionError as error:  # nested just not too deep to be read
+        except RecursionError as error:  # nested too deep to be processed, though it was decoded
             raise CallRefusedError("609") from error
         entry.record_result(envelope.get("result", []), writes=route.writes)
         return self._envelope(entry, success=True, **envelope)
 
 
-def _strike(fault: FaultRule | None, *, after: bool) -> None:
+def _raise_fault(fault: FaultRule | None, *, after: bool) -> None:
     if fault is None or fault.after != after:
         return
     if fault.fault in CUTS:

@@ -1,4 +1,4 @@
-"""Control calls: what the owner of a sandbox in another process can see and change."""
+"""Handlers of the control calls, by which another process inspects and changes a sandbox."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ BULKY = frozenset({"keys", "parameters"})
 
 
 class Control:
-    """Handlers of the control calls, each taking the query parameters or the JSON body.
+    """Handlers of the control calls; each takes the query parameters or the JSON body of a call.
 
     Args:
         api: the application to control.
@@ -77,7 +77,7 @@ class Control:
         self._instance = api.instance
 
     def status(self, _parameters: dict[str, Any]) -> dict[str, Any]:
-        """Return record counts, the clock, limits in use, fault rules and call counts."""
+        """Return record counts, clock, limits in use, fault rules, call counts and problems."""
         instance, limits = self._instance, self._instance.limits
         return {
             "counts": instance.counts(),
@@ -107,7 +107,10 @@ class Control:
         }
 
     def journal(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Return calls after ``since``, at most the last ``limit``, without bulk if ``brief``."""
+        """Return the journal's calls with numbers above ``since``, at most the last ``limit``.
+
+        With ``brief`` the calls are returned without their parameters and keys.
+        """
         entries = self._api.journal.entries(int(parameters.get("since", 0)))
         limit = int(parameters.get("limit", len(entries)))
         calls = [entry.to_dict() for entry in entries[max(0, len(entries) - limit) :]]
@@ -116,11 +119,15 @@ class Control:
         return {"calls": calls}
 
     def exchange(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Return request and response of the call with the number ``call``, without secrets."""
+        """Return request and response of the call with the number ``call``; secrets are masked."""
         return self._api.exchanges.get(int(parameters["call"]))
 
     def credentials(self, endpoint: str) -> dict[str, Any]:
-        """Return what a client is configured with, and a line for a shell that calls."""
+        """Return a client's endpoint and credentials, and a curl command that makes a call.
+
+        Args:
+            endpoint: base URL of the sandbox, as the client addresses it.
+        """
         client_id, client_secret = self._instance.client_id, self._instance.client_secret
         known = self._instance.opportunity_ids(0, 1) or [ANY_ID]
         return {
@@ -131,22 +138,22 @@ class Control:
         }
 
     def reset(self, _parameters: dict[str, Any]) -> dict[str, Any]:
-        """Empty the instance, clear the journal and the faults."""
+        """Delete all records, clear the journal and the faults; return the record counts."""
         self._api.reset()
         return self._instance.counts()
 
     def seed(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Add records: ``opportunities``, ``leads``, and what else the seeder takes."""
+        """Add records as ``Seeder.run`` does with the given parameters; return record counts."""
         validate(SEED, parameters)
         self._instance.seed(parameters.pop("opportunities", 0), **parameters)
         return self._instance.counts()
 
     def usage(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Count ``calls`` more as made by another ``user``, or set the total of ``today``."""
+        """Add ``calls`` by another ``user`` to today's calls, or set their total to ``today``."""
         validate(USAGE, parameters)
         usage, user = self._instance.daily_usage, parameters.get("user", OTHER_USER)
         if "today" in parameters and "calls" in parameters:
-            raise ValueError("calls are added to what there is, today is the total: give one")
+            raise ValueError("give calls (to add) or today (the new total), not both")
         if "today" in parameters:
             usage.set_calls_today(parameters["today"], user)
         else:
@@ -154,7 +161,7 @@ class Control:
         return {"today": usage.calls_today()}
 
     def leads(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Add the leads of ``ids``, or those of ``records`` with fields of one's own."""
+        """Add leads with the given ``ids``, or with the field values of ``records``."""
         validate(NEW_LEADS, parameters)
         if "records" in parameters:
             self._instance.add_lead_records(parameters["records"])
@@ -163,26 +170,29 @@ class Control:
         return self._instance.counts()
 
     def merge_leads(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Merge the leads ``merged`` into ``kept``, which takes their roles over (``anew``)."""
+        """Merge the leads ``merged`` into the lead ``kept``; see ``LeadKeeper.merge``."""
         validate(MERGE, parameters)
         anew = parameters.get("anew", False)
         self._instance.merge_leads(parameters["kept"], parameters["merged"], anew=anew)
         return self._instance.counts()
 
     def delete_leads(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Delete the leads of ``ids`` with their roles."""
+        """Delete the leads with the given ``ids``, and their roles."""
         validate(LEADS, parameters)
         self._instance.delete_leads(parameters["ids"])
         return self._instance.counts()
 
     def lists(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Add ``leads`` to the static list of a number."""
+        """Add ``leads`` to the static list with the id ``list``."""
         validate(LIST, parameters)
         self._instance.add_to_list(parameters["list"], parameters["leads"])
         return {}
 
     def clock(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Set the clock to ``now`` (``frozen`` stops it) or ``advance`` it; return it."""
+        """Set the clock to ``now`` or ``advance`` it by seconds; return its time.
+
+        With ``frozen`` a clock that is set does not run on.
+        """
         clock, advance = self._instance.clock, parameters.get("advance", 0)
         if "now" in parameters:
             moment = datetime.fromisoformat(parameters["now"]) + timedelta(seconds=advance)
@@ -192,7 +202,7 @@ class Control:
         return {"now": clock.now().isoformat(), "frozen": clock.frozen, "day": clock.day()}
 
     def faults(self, parameters: Any) -> list[dict[str, Any]]:
-        """Add a fault rule or a list of them; return all rules in force."""
+        """Add one fault rule or a list of fault rules; return all rules in force."""
         rules = parameters if isinstance(parameters, list) else [parameters] if parameters else []
         for rule in rules:
             FaultRule.from_mapping(rule)
@@ -201,12 +211,15 @@ class Control:
         return self._api.faults.to_list()
 
     def clear_faults(self, _parameters: dict[str, Any]) -> list[dict[str, Any]]:
-        """Remove every fault rule."""
+        """Remove all fault rules; return the empty list of rules."""
         self._api.faults.clear()
         return []
 
     def options(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Change options while calls run; members of ``limits`` by their own names."""
+        """Change options of the running instance; return the current values.
+
+        API limits are changed by the members of the object ``limits``.
+        """
         options = self._instance.options
         limits = parameters.pop("limits", {})
         validate({"limits": OBJECT}, {"limits": limits})
@@ -219,21 +232,21 @@ class Control:
         return {name: _to_json(getattr(options, name)) for name in sorted(CHANGEABLE)}
 
     def ids(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Return externalOpportunityIds, which the API cannot list."""
+        """Return externalOpportunityIds from ``offset`` on, at most ``limit``, and their total."""
         offset, limit = int(parameters.get("offset", 0)), int(parameters.get("limit", -1))
         ids = self._instance.opportunity_ids(offset, limit)
         return {"ids": ids, "total": self._instance.counts()["opportunities"]}
 
     def opportunities(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Return opportunities as they are stored."""
+        """Return stored opportunities with numbers above ``after``, at most ``limit``."""
         return self._records(OPPORTUNITY, parameters)
 
     def roles(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Return roles as they are stored."""
+        """Return stored roles with numbers above ``after``, at most ``limit``."""
         return self._records(ROLE, parameters)
 
     def stored_leads(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Return leads as they are stored."""
+        """Return stored leads with ids above ``after``, at most ``limit``."""
         after, limit = int(parameters.get("after", 0)), int(parameters.get("limit", -1))
         return {"records": self._instance.leads(after, limit)}
 
@@ -242,21 +255,21 @@ class Control:
         return {"records": self._instance.records(obj, after, limit)}
 
     def change(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Change the opportunities of ``ids`` to ``fields``, as a user of Marketo would."""
+        """Set ``fields`` of the opportunities ``ids``, as a Marketo user would in the UI."""
         return {"changed": self._instance.change(parameters["ids"], parameters["fields"])}
 
     def expire_tokens(self, _parameters: dict[str, Any]) -> dict[str, Any]:
-        """Expire the access token in force."""
+        """Expire the current access token."""
         self._instance.expire_tokens()
         return {}
 
     def expire_page_tokens(self, _parameters: dict[str, Any]) -> dict[str, Any]:
-        """Expire every page token handed out so far."""
+        """Expire every page token issued so far."""
         self._instance.expire_page_tokens()
         return {}
 
     def problems(self, _parameters: dict[str, Any]) -> dict[str, Any]:
-        """Return the problems: calls of unknown routes, and exceptions in the sandbox itself."""
+        """Return the problems: calls to unknown paths, and exceptions in the sandbox itself."""
         return {"problems": list(self._api.problems)}
 
     def acknowledge(self, _parameters: dict[str, Any]) -> dict[str, Any]:

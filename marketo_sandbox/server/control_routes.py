@@ -1,4 +1,4 @@
-"""Routes of the control calls under ``/sandbox``, and of the start page: no token, no limits."""
+"""HTTP routes of the start page and the control calls, which need no token and have no limits."""
 
 from __future__ import annotations
 
@@ -40,9 +40,26 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def control_routes(api: Api) -> list[Route]:
-    """Return every route under ``/sandbox``, and the start page's."""
+    """Return the routes of all control calls under ``/sandbox`` and of the start page."""
     control = Control(api)
-    table: list[tuple[str, str, Handler]] = [
+
+    async def credentials(request: Request) -> Response:
+        # The base URL as the client addressed it, which may name another host than 127.0.0.1.
+        return _json(control.credentials(str(request.base_url).rstrip("/")))
+
+    return [
+        Route("/", _page, methods=["GET"]),
+        Route("/sandbox/credentials", credentials, methods=["GET"]),
+        *(
+            Route(f"/sandbox/{path}", _endpoint(handler, lists=path == "faults"), methods=[method])
+            for method, path, handler in _handlers(control)
+        ),
+    ]
+
+
+def _handlers(control: Control) -> list[tuple[str, str, Handler]]:
+    """Return HTTP method, path below ``/sandbox`` and handler of each control call."""
+    return [
         ("GET", "status", control.status),
         ("GET", "journal", control.journal),
         ("GET", "exchange", control.exchange),
@@ -69,30 +86,16 @@ def control_routes(api: Api) -> list[Route]:
         ("GET", "problems", control.problems),
         ("DELETE", "problems", control.acknowledge),
     ]
-    routes = [
-        Route(f"/sandbox/{path}", _endpoint(handler, lists=path == "faults"), methods=[method])
-        for method, path, handler in table
-    ]
-
-    async def credentials(request: Request) -> Response:
-        # Under the name by which the caller knows it.
-        return _json(control.credentials(str(request.base_url).rstrip("/")))
-
-    return [
-        Route("/", _page, methods=["GET"]),
-        Route("/sandbox/credentials", credentials, methods=["GET"]),
-        *routes,
-    ]
 
 
-def stray_routes(api: Api, known: list[Route]) -> list[Route]:
-    """Return routes for paths under ``/sandbox`` that are none, and for the endpoint in a browser.
+def fallback_routes(api: Api, known: list[Route]) -> list[Route]:
+    """Return routes for unknown paths under ``/sandbox``, and for the path ``/rest``.
 
     Args:
-        api: answers on the endpoint whatever is no browser.
-        known: the control routes, which a 404 lists.
+        api: the application that reports unknown paths, and answers API clients on ``/rest``.
+        known: the control routes, which the response to an unknown path lists.
     """
-    there_are = "".join(
+    listed = "".join(
         f"  {', '.join(sorted((route.methods or set()) - {'HEAD'}))} {route.path}\n"
         for route in known
     )
@@ -100,7 +103,7 @@ def stray_routes(api: Api, known: list[Route]) -> list[Route]:
     async def unknown(request: Request) -> Response:
         what = f"{request.method} {request.url.path}"
         api.report_problem(f"unknown control path {what}")
-        text = f"there is no {what} in this sandbox; there are\n{there_are}"
+        text = f"unknown control path {what}; known control paths:\n{listed}"
         return PlainTextResponse(text, NOT_FOUND)
 
     return [
@@ -110,7 +113,11 @@ def stray_routes(api: Api, known: list[Route]) -> list[Route]:
 
 
 class _RestEndpoint:
-    """The endpoint as plugins are configured with it: it leads browsers to the start page."""
+    """The path ``/rest``, with which plugins are configured: redirect browsers to the start page.
+
+    Args:
+        api: the application that answers clients other than browsers.
+    """
 
     def __init__(self, api: Api) -> None:
         self._api = api
@@ -142,7 +149,7 @@ def _json(result: Any) -> Response:
 
 
 def _error_text(error: Exception) -> str:
-    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
+    return f"missing parameter {error}" if isinstance(error, KeyError) else str(error)
 
 
 def _read(body: bytes, *, lists: bool) -> Any:

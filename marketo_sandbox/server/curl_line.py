@@ -1,4 +1,4 @@
-"""A line for a shell, which asks an instance for a token and then for an opportunity."""
+"""A curl command that gets an access token from an instance and queries an opportunity."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 
 def curl_line(endpoint: str, client_id: str, client_secret: str, opportunity_id: str) -> str:
-    """Return the line; whoever pastes it sees the opportunity as Marketo answers."""
+    """Return a shell command that prints the response to a query for one opportunity."""
     grant = {
         "grant_type": "client_credentials",
         "client_id": client_id,
@@ -16,6 +16,6 @@ def curl_line(endpoint: str, client_id: str, client_secret: str, opportunity_id:
     query = {"filterType": "dedupeFields", "filterValues": opportunity_id}
     token_url = shlex.quote(f"{endpoint}/identity/oauth/token?{urlencode(grant)}")
     query_url = shlex.quote(f"{endpoint}/rest/v1/opportunities.json?{urlencode(query)}")
-    # The token is the first member of its answer.
+    # The token is the value of the first member of the response, the fourth field between quotes.
     token = f"$(curl -s {token_url} | cut -d'\"' -f4)"
     return f'curl -s -H "Authorization: Bearer {token}" {query_url}'

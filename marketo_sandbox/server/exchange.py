@@ -1,4 +1,4 @@
-"""Responses on their way out: compression, the instance's date, connections cut by faults."""
+"""Sending of responses: headers, compression, and connections that faults cut."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Header = tuple[bytes, bytes]
 
 GZIP_FROM_BYTES = 1024
-# As in recorded answers; what is compressed on the way has no length and is chunked.
+# As in recorded responses, in which a compressed body is chunked and has no content-length.
 SERVER_HEADERS = {
     "server": "nginx",
     "vary": "Accept-Encoding",
@@ -31,11 +31,11 @@ PHRASES = {int(each): each.phrase for each in HTTPStatus}
 
 
 class HttpRefusedError(Exception):
-    """Refuse a call as a gateway does: an HTTP status and a page of HTML, no envelope.
+    """Raised to refuse a call as a gateway does: with an HTTP status and HTML, not with JSON.
 
     Args:
-        status: the HTTP status.
-        reason: its usual phrase.
+        status: HTTP status code.
+        reason: reason phrase of the status.
     """
 
     def __init__(self, status: int, reason: str) -> None:
@@ -46,7 +46,14 @@ class HttpRefusedError(Exception):
 
 @dataclass
 class HttpResponse:
-    """A response to be sent; a header of None leaves out one that is sent otherwise."""
+    """An HTTP response to send.
+
+    Attributes:
+        status: HTTP status code.
+        body: the body before compression.
+        content_type: the header ``content-type``.
+        headers: additional headers by name; None removes a header that is sent by default.
+    """
 
     status: int
     body: bytes
@@ -56,10 +63,16 @@ class HttpResponse:
 
 @dataclass(frozen=True)
 class Exchange:
-    """A call with its journal entry, the fault that strikes it, and the caller's connection.
+    """A call with its journal entry, its injected fault, and the connection to the client.
 
     Attributes:
-        sleep: waits from byte to byte of an answer that drips, given seconds.
+        call: the request.
+        entry: the call's entry in the journal.
+        journal: the journal that holds the entry.
+        fault: the fault rule that applies to the call, if any.
+        receive: ASGI function that receives messages from the client.
+        send: ASGI function that sends messages to the client.
+        sleep: waits for the given seconds between the bytes of a response that drips.
     """
 
     call: Call
@@ -71,9 +84,13 @@ class Exchange:
     sleep: Callable[[float], Awaitable[None]]
 
     async def deliver(self, response: HttpResponse | None, clock: Clock) -> None:
-        """Send a response, or close the connection if there is none.
+        """Send a response, or close the connection if the response is None.
 
-        The journal's entry ends first, so that whoever has the response finds it complete.
+        The journal entry is completed first, so that a client with the response finds it complete.
+
+        Args:
+            response: the response to send.
+            clock: the instance's clock, for the header ``date``.
         """
         if response is None:
             self.journal.end(self.entry)
@@ -84,11 +101,11 @@ class Exchange:
         self.entry.response_bytes = len(body)
         self.journal.end(self.entry)
         headers = _headers(response, clock)
-        if self.fault is not None and self.fault.by_hand:
+        if self.fault is not None and self.fault.changes_bytes:
             head = _head(response.status, [*headers, _length(body)])
-            await self._write_by_hand(self.fault, head, body)
+            await self._write_bytes(self.fault, head, body)
             return
-        # Without a length the server sends it in chunks.
+        # Without content-length, uvicorn sends the body in chunks.
         if "content-encoding" not in response.headers:
             headers.append(_length(body))
         await self.send(
@@ -108,8 +125,8 @@ class Exchange:
     async def _send_body(self, body: bytes, *, more: bool = False) -> None:
         await self.send({"type": "http.response.body", "body": body, "more_body": more})
 
-    async def _write_by_hand(self, fault: FaultRule, head: bytes, body: bytes) -> None:
-        """Write an answer as the fault wants it onto the wire, then close the connection."""
+    async def _write_bytes(self, fault: FaultRule, head: bytes, body: bytes) -> None:
+        """Write a response byte for byte as the fault rule says, then close the connection."""
         whole = head + body if fault.raw is None else fault.raw.encode("latin-1")
         whole = whole[: fault.cut_at]
         at_once = {None: len(whole), "headers": 0, "body": len(head)}[fault.drip]
@@ -129,7 +146,7 @@ class Exchange:
         return gzip.compress(response.body, compresslevel=1, mtime=0)
 
     async def _cut(self) -> None:
-        """Close the connection, once what has been sent is out."""
+        """Close the connection after everything sent so far has been transmitted."""
         self.call.transport.close()
         while (await self.receive())["type"] != "http.disconnect":
             pass
@@ -151,7 +168,7 @@ def _headers(response: HttpResponse, clock: Clock) -> list[Header]:
 
 
 def _head(status: int, headers: list[Header]) -> bytes:
-    """Return the status line and the headers as they are on the wire."""
+    """Return the status line and the headers as bytes, as HTTP/1.1 transmits them."""
     lines = [f"HTTP/1.1 {status} {PHRASES.get(status, '')}".encode()]
     lines += [name + b": " + value for name, value in headers]
     return b"\r\n".join([*lines, b"", b""])

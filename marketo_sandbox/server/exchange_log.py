@@ -1,4 +1,4 @@
-"""The last calls with their requests and responses, to be looked at; no secrets."""
+"""Requests and responses of the last calls, for the start page; secrets are masked."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 SIZE = 100
 MAX_BODY_BYTES = 64_000
-# As in a form or a query, and as in the JSON of an answer.
+# Both forms of a secret: name=value in a form or query string, and a member of a JSON response.
 _SECRET = re.compile(r"(client_secret=|access_token=|\"access_token\":\")[^&\"]*")
 
 
 class ExchangeLog:
-    """Keep requests and responses, the longest ones truncated.
+    """Keep the requests and responses of the last calls, with long bodies truncated.
 
     Args:
-        size: number of calls kept.
+        size: number of calls to keep.
     """
 
     def __init__(self, size: int = SIZE) -> None:
@@ -30,7 +30,12 @@ class ExchangeLog:
         self._kept: dict[int, _Exchange] = {}
 
     def begin(self, seq: int, call: Call) -> None:
-        """Keep the request of a call; the oldest makes room."""
+        """Store the request of a call, and drop the oldest call if too many are kept.
+
+        Args:
+            seq: number of the call in the journal.
+            call: the request.
+        """
         target = f"{call.raw_path}?{call.query}" if call.query else call.raw_path
         headers = {
             name: "..." if name == "authorization" else value
@@ -41,7 +46,12 @@ class ExchangeLog:
             self._kept.pop(old, None)
 
     def end(self, seq: int, response: HttpResponse) -> None:
-        """Keep the response of a call, as it is before it is compressed."""
+        """Store the response of a call, as it is before compression.
+
+        Args:
+            seq: number of the call in the journal.
+            response: the response.
+        """
         exchange = self._kept.get(seq)
         if exchange is not None:
             headers = {"content-type": response.content_type, **response.headers}
@@ -50,13 +60,19 @@ class ExchangeLog:
             exchange.response = _Message.of(sent, response.body)
 
     def get(self, seq: int) -> dict[str, Any]:
-        """Return request and response of a call, the latter None if there is none.
+        """Return request and response of a call; the response is None if none was sent.
+
+        Args:
+            seq: number of the call in the journal.
 
         Raises:
-            ValueError: the call is not kept.
+            ValueError: if the call is not kept.
         """
         if seq not in self._kept:
-            raise ValueError(f"call {seq} is none of the last {self._size}, which are kept whole")
+            raise ValueError(
+                f"call {seq} is not among the last {self._size} calls, "
+                "for which request and response are kept"
+            )
         return self._kept[seq].to_dict()
 
     def clear(self) -> None:
@@ -75,7 +91,7 @@ class _Message:
         return cls(headers, body[:MAX_BODY_BYTES], len(body))
 
     def to_dict(self) -> dict[str, Any]:
-        # Not before someone asks: calls are many, and few are looked at.
+        # Decoded only on demand: most of the kept calls are never shown.
         return {
             "headers": dict(self.headers),
             "body": _without_secrets(self.part.decode("utf-8", "replace")),

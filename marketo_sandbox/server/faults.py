@@ -1,4 +1,4 @@
-"""Injected faults: what goes wrong, on which calls, how often; repeatable from its seed."""
+"""Fault injection: rules that say which calls fail, how and how often, repeatable by seed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ OTHER_FAULTS = CUTS | frozenset(
         "expire_page_tokens",
     }
 )
-# These strike a call whose work has been done.
+# These faults apply after the call has been processed.
 AFTER_ALWAYS = frozenset({"cut_after_write", "truncated_body", PATCH, WIRE})
 DEFAULT_PATH = "/rest/*"
 _TYPES = {
@@ -74,35 +74,36 @@ _TYPES = {
 class FaultRule:
     """A rule for injecting a fault.
 
-    ``answer`` puts another answer in the place of the real one, ``patch`` changes the real one,
-    and ``wire`` decides how it gets onto the wire. The members from ``status`` on serve these
-    three, and may be given with every other fault that answers at all.
+    The fault ``answer`` replaces the response, ``patch`` changes it, and ``wire`` changes how it is
+    transmitted. The members from ``status`` on belong to these three faults, and may be combined
+    with every other fault that sends a response.
 
     Attributes:
-        fault: a Marketo code, ``http_500`` and the like, or one of ``OTHER_FAULTS``.
-        path: calls whose path matches this pattern (``*`` stands for anything); by default every
-            call of ``operation``, or without one every call but those of identity.
-        method: only this method; a ``POST`` with ``_method=GET`` is a ``GET``.
-        operation: only this operation, by its name in the journal.
-        probability: of a matching call's being struck.
-        times: maximum number of calls; None for no maximum.
-        skip: number of matching calls that pass first.
-        seconds: for ``slow``, the additional latency; with ``drip``, the time from byte to byte.
-        after: do the call's work before the fault strikes.
-        message: with a code, the message instead of the usual one.
-        status: the HTTP status.
-        headers: headers to set; null leaves out one that is sent otherwise.
-        body: of an ``answer``: a text as it is, anything else as JSON.
-        merge: JSON merge patch (RFC 7396) of the answer's envelope.
+        fault: a Marketo error code, ``http_500`` and the like, or one of ``OTHER_FAULTS``.
+        path: pattern of the paths of calls that match (``*`` matches anything); by default every
+            path of ``operation``, or every path but identity's if no operation is given.
+        method: only calls with this method; a ``POST`` with ``_method=GET`` counts as ``GET``.
+        operation: only calls of this operation, by its name in the journal.
+        probability: probability that the fault is injected into a matching call.
+        times: maximum number of injections; None for no maximum.
+        skip: number of matching calls to let pass first.
+        seconds: additional latency of ``slow``; time between two bytes with ``drip``.
+        after: True to process the call before the fault is injected.
+        message: message for a Marketo error code, instead of the usual one.
+        status: HTTP status code of the response.
+        headers: headers to set; null removes a header that is sent by default.
+        body: body of ``answer``: a string is sent as it is, any other value as JSON.
+        merge: JSON merge patch (RFC 7396) to apply to the response.
         at: JSON pointer to the list that ``each``, ``drop`` and ``add`` change.
-        where: only members of that list that have these values.
-        each: JSON merge patch of these members.
-        drop: remove these members.
-        add: members to add at the list's end.
-        raw: everything that is sent, status line and all, as latin-1; then the connection closes.
-        drip: send byte by byte, from the headers or from the body on.
-        cut_at: number of bytes, headers included, after which the connection closes.
-        struck: number of calls struck so far.
+        where: restricts ``each`` and ``drop`` to list elements with these values.
+        each: JSON merge patch to apply to the list elements.
+        drop: True to remove the list elements.
+        add: elements to append to the list.
+        raw: bytes to send instead of the response, status line included, in latin-1; afterwards
+            the connection is closed.
+        drip: "headers" or "body": the part from which on the response is sent byte by byte.
+        cut_at: number of bytes, headers included, after which the connection is closed.
+        struck: number of calls into which the fault was injected so far.
     """
 
     fault: str
@@ -134,34 +135,41 @@ class FaultRule:
         known = self.fault.isdecimal() or self.fault in HTTP_FAULTS or self.fault in OTHER_FAULTS
         if not known:
             names = ", ".join(sorted({*HTTP_FAULTS, *OTHER_FAULTS}))
-            raise ValueError(f"unknown fault '{self.fault}': a Marketo code, or one of {names}")
+            raise ValueError(
+                f"unknown fault '{self.fault}': must be a Marketo error code or one of {names}"
+            )
         validate(_TYPES, {name: getattr(self, name) for name in _TYPES})
         changed = self.changes_json or self.status is not None or self.headers
         if self.at and not self.at.startswith("/"):
-            raise ValueError(f"at must be a JSON pointer such as /result, not {self.at!r}")
-        if (self.fault == PATCH and not changed) or (self.fault == WIRE and not self.by_hand):
-            raise ValueError(f"a fault '{self.fault}' that changes nothing")
+            raise ValueError(f"at must be a JSON pointer such as /result (got {self.at!r})")
+        if self.fault == PATCH and not changed:
+            members = "merge, each, drop, add, status, headers"
+            raise ValueError(f"fault '{PATCH}' changes nothing: give at least one of {members}")
+        if self.fault == WIRE and not self.changes_bytes:
+            raise ValueError(f"fault '{WIRE}' changes nothing: give one of raw, drip, cut_at")
         self.after = self.after or self.fault in AFTER_ALWAYS
 
     @classmethod
     def from_mapping(cls, rule: Mapping[str, Any]) -> FaultRule:
-        """Return a rule from its members.
+        """Return the fault rule with the given members.
 
         Raises:
-            ValueError: for an unknown member or an invalid value.
+            ValueError: for an unknown member, an invalid value, or without a member ``fault``.
         """
         unknown = set(rule) - {each.name for each in fields(cls)}
-        if unknown or "fault" not in rule:
-            raise ValueError(f"not a fault rule: {sorted(unknown) or 'no member fault'}")
+        if unknown:
+            raise ValueError(f"invalid fault rule: unknown members {', '.join(sorted(unknown))}")
+        if "fault" not in rule:
+            raise ValueError("invalid fault rule: missing member 'fault'")
         return cls(**rule)
 
     @property
     def exhausted(self) -> bool:
-        """Return True once ``times`` is reached."""
+        """Return True if the fault was injected the maximum number of times."""
         return self.times is not None and self.struck >= self.times
 
     def matches(self, method: str, path: str, operation: str | None) -> bool:
-        """Return True for a call that the rule applies to."""
+        """Return True if the rule applies to calls with this method, path and operation."""
         return (
             self.method in {None, method}
             and self.operation in {None, operation}
@@ -170,12 +178,12 @@ class FaultRule:
 
     @property
     def changes_json(self) -> bool:
-        """Return True if the answer's JSON is to be changed."""
+        """Return True if the rule changes the JSON of the response."""
         return bool(self.merge or self.each or self.drop or self.add)
 
     @property
-    def by_hand(self) -> bool:
-        """Return True if the answer is to be written onto the wire byte for byte."""
+    def changes_bytes(self) -> bool:
+        """Return True if the rule changes how the bytes of the response are transmitted."""
         return self.raw is not None or self.drip is not None or self.cut_at is not None
 
     @property
@@ -186,10 +194,10 @@ class FaultRule:
 
 
 class FaultInjector:
-    """Decide which calls are struck by a fault; the first rule that matches and strikes decides.
+    """Decide which fault, if any, is injected into a call.
 
     Args:
-        source: decides on probabilities.
+        source: random source for the rules' probabilities.
     """
 
     def __init__(self, source: random.Random) -> None:
@@ -197,17 +205,23 @@ class FaultInjector:
         self._rules: list[FaultRule] = []
 
     def add(self, **rule: Any) -> FaultRule:
-        """Add a rule; see ``FaultRule`` for its members."""
+        """Add a fault rule with the given members of ``FaultRule``, and return it."""
         fault = FaultRule.from_mapping(rule)
         self._rules.append(fault)
         return fault
 
     def clear(self) -> None:
-        """Remove every rule."""
+        """Remove all fault rules."""
         self._rules.clear()
 
     def strike(self, method: str, path: str, operation: str | None) -> FaultRule | None:
-        """Return the rule that strikes a call, if any."""
+        """Return the first rule whose fault is injected into a call, or None; count the injection.
+
+        Args:
+            method: the call's effective method.
+            path: the call's path.
+            operation: name of the call's operation, or None for an unknown path.
+        """
         for rule in list(self._rules):
             if rule.exhausted or not rule.matches(method, path, operation):
                 continue
@@ -219,5 +233,5 @@ class FaultInjector:
         return None
 
     def to_list(self) -> list[dict[str, Any]]:
-        """Return the rules as mappings, for the control endpoint and the start page."""
+        """Return the fault rules as JSON objects, for the control calls and the start page."""
         return [asdict(rule) for rule in self._rules]

@@ -1,4 +1,4 @@
-"""An HTTP request as it was received, and its parameters from query, form or JSON."""
+"""A received HTTP request, with its parameters from query string, form or JSON body."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ TRANSPORT = "marketo_sandbox.transport"
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 
-# Raised by decoding: ArithmeticError for an exponent that no Decimal has, RecursionError for
-# members nested too deep.
+# Raised by decoding: ArithmeticError for an exponent too large for Decimal, RecursionError for
+# members that are nested too deep.
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError, RecursionError)
-# Decimals keep the digits that a float would lose; numbers too big for 64 bit come as Decimals too.
+# Decimals keep digits that a float would lose; integers beyond 64 bits are decoded as Decimals too.
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 @dataclass
 class Call:
-    """One HTTP request, read to its end.
+    """One HTTP request with its complete body.
 
     Attributes:
-        method: as sent.
-        raw_path: the path as sent, percent signs and all.
-        path: decoded.
-        query: the query string as sent.
-        headers: names in lower case.
-        body: truncated where it is far past the limit.
-        transport: the connection, for cutting it.
+        method: HTTP method as sent.
+        raw_path: path as sent, percent-encoded.
+        path: decoded path.
+        query: query string as sent.
+        headers: headers by their names in lower case.
+        body: the body, truncated to ``MAX_READ_BYTES``.
+        transport: the connection, which faults may cut.
     """
 
     method: str
@@ -52,50 +52,50 @@ class Call:
 
     @property
     def query_parameters(self) -> dict[str, Any]:
-        """Return the parameters of the query string, repeated ones joined by commas."""
+        """Return the parameters of the query string; values of a repeated name are comma-joined."""
         return _parse_form(self.query)
 
     @property
     def form_parameters(self) -> dict[str, Any]:
-        """Return the parameters of a form in the body."""
+        """Return the parameters of a form in the body, or none if the body is not a form."""
         if self.content_type != FORM:
             return {}
         return _parse_form(self.body.decode("utf-8", "replace"))
 
     @property
     def text_parameters(self) -> dict[str, Any]:
-        """Return the parameters of query and form."""
+        """Return the parameters of query string and form."""
         return self.query_parameters | self.form_parameters
 
     @property
     def uri_bytes(self) -> int:
-        """Return the length of path and query as sent."""
+        """Return the length of path and query string as sent, in bytes."""
         return len(self.raw_path) + len(self.query) + bool(self.query)
 
     @property
     def effective_method(self) -> str:
-        """Return the method meant: ``POST`` with ``_method=GET`` is a long ``GET``."""
+        """Return the HTTP method, or ``GET`` for a ``POST`` with the parameter ``_method=GET``."""
         if self.method != "POST":
             return self.method
-        # Clients in the wild say it in the form instead.
+        # Some clients, such as marketorestpython, send _method in the form.
         meant = self.query_parameters.get("_method") or self.form_parameters.get("_method", "")
         return "GET" if meant.upper() == "GET" else self.method
 
     @property
     def content_type(self) -> str:
-        """Return the media type of the body, without its parameters."""
+        """Return the media type in the header ``content-type``, without parameters."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     @property
     def token(self) -> str | None:
-        """Return the bearer token; None as well for calls with the abolished ``access_token``."""
+        """Return the bearer token, or None without one or with the removed ``access_token``."""
         scheme, _, token = self.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or "access_token" in self.query_parameters:
             return None
         return token.strip()
 
     def read_parameters(self) -> dict[str, Any]:
-        """Return all parameters: of the query, and of a body in the form that the method requires.
+        """Return the parameters of the query string and, for POST and DELETE, of the body.
 
         Raises:
             CallRefusedError: 612 for a wrong content type, 609 for invalid JSON.
@@ -122,9 +122,9 @@ class Call:
 
 
 async def read_call(scope: Scope, receive: Receive) -> Call | None:
-    """Return a request with its body, or None if the caller is gone before its end.
+    """Receive a request with its whole body, or return None if the client disconnects before.
 
-    A body far past the limit is read to its end, and truncated.
+    A body of more than ``MAX_READ_BYTES`` is received completely but truncated.
     """
     body = bytearray()
     more = True

@@ -1,4 +1,4 @@
-"""The journal: every call, with its time, parameters and outcome."""
+"""The journal: one entry for each call, with its time, parameters and outcome."""
 
 from __future__ import annotations
 
@@ -16,29 +16,30 @@ SECRETS = frozenset({"client_secret", "access_token", "nextPageToken"})
 
 @dataclass(slots=True)
 class Entry:
-    """One call.
+    """One call in the journal.
 
     Attributes:
-        seq: the number of the call, from 1.
+        seq: number of the call, counted from 1.
         started, ended: real seconds on a monotonic clock; ``ended`` is None while in flight.
-        started_at, ended_at: seconds since 1970.
-        clock: the instance's own clock when the call came, seconds since 1970.
-        method: as sent.
-        path: without the query.
+        started_at, ended_at: real time in seconds since 1970.
+        clock: the instance's own clock when the call arrived, in seconds since 1970.
+        method: HTTP method as sent.
+        path: path without the query string.
         operation: name of the route's operation, or None for an unknown route.
-        parameters: of query and form, and the scalar members of a JSON body; no secrets.
-        asked: number of filter values, or of records sent.
-        keys: the dedupe keys or ids of the records sent, one a line.
+        parameters: parameters of query string and form, and scalar members of a JSON body;
+            secrets are masked.
+        asked: number of filter values or of records in the request.
+        keys: dedupe keys or ids of the records in the request, one per line.
         answered: number of records in ``result``.
-        statuses: number of results by status, of a write.
-        reasons: number of record-level reasons by code.
-        http_status: None when the connection was cut.
-        codes: of a response-level error.
-        in_flight: number of calls in flight when this one came, itself included.
+        statuses: number of results of a write, by status.
+        reasons: number of reasons for skipped records, by code.
+        http_status: HTTP status of the response, or None if the connection was cut.
+        codes: codes of a response-level error.
+        in_flight: number of calls in flight when this one arrived, including this one.
         fault: name of the injected fault, if any.
-        request_bytes, response_bytes: of the bodies.
-        request_id: of the response.
-        user_agent: of the caller.
+        request_bytes, response_bytes: sizes of the bodies.
+        request_id: ``requestId`` of the response.
+        user_agent: the client's header ``user-agent``.
     """
 
     seq: int
@@ -68,7 +69,13 @@ class Entry:
     def record_request(
         self, loggable: dict[str, Any], parameters: Mapping[str, Any], *, writes: bool
     ) -> None:
-        """Record what the call asks for, once its parameters are read."""
+        """Record the parameters of a call, and the number and keys of the records it sends.
+
+        Args:
+            loggable: the parameters to show in the journal.
+            parameters: all parameters.
+            writes: True if the operation changes records.
+        """
         self.parameters = loggable
         records = parameters.get("input")
         if isinstance(records, list):
@@ -78,7 +85,7 @@ class Entry:
             self.asked = str(parameters["filterValues"]).count(",") + 1
 
     def record_result(self, result: Sequence[Mapping[str, Any]], *, writes: bool) -> None:
-        """Record the members of ``result``."""
+        """Record how many records ``result`` has and, for a write, their statuses and reasons."""
         self.answered = len(result)
         if writes:
             self.statuses = dict(Counter(each["status"] for each in result))
@@ -87,7 +94,11 @@ class Entry:
 
     @property
     def outcome(self) -> str:
-        """Return ``ok``, ``in flight``, ``cut``, the response-level codes or the HTTP status."""
+        """Return the outcome of the call as text.
+
+        The outcome is ``ok``, ``in flight``, ``cut`` for a cut connection, the response-level
+        error codes, or ``HTTP`` with the status.
+        """
         if self.ended is None:
             return "in flight"
         if self.http_status is None:
@@ -97,17 +108,17 @@ class Entry:
         return "ok" if self.http_status == 200 else f"HTTP {self.http_status}"  # noqa: PLR2004 - HTTP's own
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the entry as the control endpoint shows it."""
+        """Return the entry as a JSON object, as the control call ``journal`` shows it."""
         members = {name: getattr(self, name) for name in self.__slots__}
         keys = members.pop("keys")
         return {**members, "keys": keys.split("\n") if keys else [], "outcome": self.outcome}
 
 
 class Journal:
-    """Keep the last calls, and count all of them.
+    """Keep the entries of the last calls, and count all calls by outcome and operation.
 
     Args:
-        size: maximum number of calls kept.
+        size: maximum number of entries to keep.
     """
 
     def __init__(self, size: int) -> None:
@@ -117,42 +128,42 @@ class Journal:
         self.operations: Counter[str] = Counter()
 
     def begin(self, **members: Any) -> Entry:
-        """Add an entry for a call that has come."""
+        """Add and return an entry for a call that has arrived."""
         self._seq += 1
         entry = Entry(seq=self._seq, started=time.monotonic(), started_at=time.time(), **members)
         self._entries.append(entry)
         return entry
 
     def end(self, entry: Entry) -> None:
-        """Record the end of a call."""
+        """Record the time at which a call ended, and count its outcome."""
         entry.ended, entry.ended_at = time.monotonic(), time.time()
         self.outcomes[entry.outcome] += 1
         self.operations[entry.operation or entry.path] += 1
 
     def entries(self, since: int = 0) -> list[Entry]:
-        """Return the calls kept whose number is greater than ``since``, oldest first."""
-        # Copied first, in one step: calls go on coming while another thread reads.
+        """Return the kept entries with numbers above ``since``, oldest first."""
+        # Copied first in one step, as calls keep arriving while another thread reads.
         return [entry for entry in list(self._entries) if entry.seq > since]
 
     def clear(self) -> None:
-        """Clear entries and counts; numbering continues."""
+        """Remove all entries and counts; later calls continue the numbering."""
         self._entries.clear()
         self.outcomes.clear()
         self.operations.clear()
 
     @property
     def first(self) -> int:
-        """Return the number of the oldest call kept, or the next number if there is none."""
+        """Return the number of the oldest kept call, or the next number if none is kept."""
         return self._entries[0].seq if self._entries else self._seq + 1
 
     @property
     def calls(self) -> int:
-        """Return the number of calls ever received."""
+        """Return the number of calls received since the start."""
         return self._seq
 
 
 def loggable_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return the parameters without secrets and bulk."""
+    """Return the parameters to show in the journal: without records, with secrets masked."""
     loggable = {}
     for name, value in parameters.items():
         if name in SECRETS:

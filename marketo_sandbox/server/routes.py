@@ -1,4 +1,4 @@
-"""Routes: method and path to operation, and the permissions that an operation needs."""
+"""The API's routes: method, path, operation and the permissions that the operation needs."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ ACTIVITY = frozenset({"Read-Only Activity", "Read-Write Activity"})
 
 @dataclass(frozen=True)
 class Route:
-    """One operation.
+    """A route of the API, which leads to one operation.
 
     Attributes:
-        name: in the journal and on the coverage page.
-        method: the effective one, with ``_method`` applied.
-        path: with the names of path parameters in braces.
-        permissions: any one of these suffices; empty if none is needed.
-        operation: calls the method of the instance.
-        writes: True if it changes records.
-        crm: the part of a native CRM sync that it belongs to, if any.
+        name: name of the operation in the journal and on the coverage page.
+        method: HTTP method, after ``_method`` is applied.
+        path: path, with the names of path parameters in braces.
+        permissions: permissions of which a caller needs one; empty if none is needed.
+        operation: function that runs the operation on an instance with the call's parameters.
+        writes: True if the operation changes records.
+        crm: kind of data that a native CRM sync owns ("opportunity", "role" or "field"), or None.
     """
 
     name: str
@@ -181,7 +181,16 @@ _PATTERNS = [
 
 
 def find_route(method: str, path: str) -> tuple[Route | None, dict[str, str], bool]:
-    """Return the route of a call, its path parameters, and True if the path is known at all."""
+    """Find the route of a call.
+
+    Args:
+        method: the call's effective method.
+        path: the call's path.
+
+    Returns:
+        The route or None, the parameters in the path, and True if the path is known, be it with
+        another method.
+    """
     known = False
     for pattern, route in _PATTERNS:
         match = pattern.fullmatch(path)
@@ -193,7 +202,7 @@ def find_route(method: str, path: str) -> tuple[Route | None, dict[str, str], bo
 
 
 def operation_name(method: str, path: str) -> str | None:
-    """Return the name of a call's operation, or None for an unknown route."""
+    """Return the name of the operation at a method and path, or None for an unknown route."""
     if path == IDENTITY_PATH:
         return "identity"
     route, _, _ = find_route(method, path)

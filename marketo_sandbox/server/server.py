@@ -1,4 +1,4 @@
-"""An instance behind a socket on loopback, in a thread of its own."""
+"""A sandbox server in this process: an instance behind a loopback socket, in its own thread."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from marketo_sandbox.instance.instance import Instance
 from marketo_sandbox.server.api import Api
 from marketo_sandbox.server.control import OTHER_USER
-from marketo_sandbox.server.control_routes import control_routes, stray_routes
+from marketo_sandbox.server.control_routes import control_routes, fallback_routes
 from marketo_sandbox.server.http_call import TRANSPORT
 
 if TYPE_CHECKING:
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 10.0
 STOP_SECONDS = 10.0
-# How long the server waits for calls in flight when it stops.
+# Maximum time that a stopping server waits for calls in flight.
 DRAIN_SECONDS = 8.0
 TICK_SECONDS = 0.02
-# Longer than any client keeps an idle connection that it means to use again.
+# Longer than clients keep an idle connection in their pool.
 KEEP_ALIVE_SECONDS = 120
 
 
 class _Protocol(HttpToolsProtocol):
-    """Give the application access to the connection, so that it can cut it."""
+    """uvicorn's HTTP protocol, which passes the connection to the application for faults to cut."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -47,7 +47,7 @@ class _Protocol(HttpToolsProtocol):
 
 
 class _Server(uvicorn.Server):
-    """Stop sooner than uvicorn's server, which sleeps twice: tests start and stop hundreds."""
+    """uvicorn's server, but faster to stop: tests start and stop hundreds of servers."""
 
     async def main_loop(self) -> None:
         while not self.should_exit:  # noqa: ASYNC110 - set from another thread
@@ -61,7 +61,7 @@ class _Server(uvicorn.Server):
         for connection in list(self.server_state.connections):
             connection.shutdown()
         deadline = time.monotonic() + DRAIN_SECONDS
-        while self._busy() and time.monotonic() < deadline:  # noqa: ASYNC110 - uvicorn tells nobody
+        while self._busy() and time.monotonic() < deadline:  # noqa: ASYNC110 - uvicorn signals no event
             await asyncio.sleep(TICK_SECONDS / 10)
         for task in self.server_state.tasks:
             task.cancel()
@@ -71,11 +71,11 @@ class _Server(uvicorn.Server):
 
 
 class SandboxServer:
-    """A sandbox in this process: ``with SandboxServer() as sandbox: ... sandbox.endpoint``.
+    """A sandbox server in this process: ``with SandboxServer() as sandbox: ...``.
 
     Args:
-        instance: an instance, or the options of a new one; by default an empty one.
-        sleep: waits for latencies, given seconds.
+        instance: an instance, or the options of a new one; by default an empty instance.
+        sleep: waits for the given seconds, for latencies.
     """
 
     def __init__(
@@ -90,14 +90,14 @@ class SandboxServer:
         self.api = Api(instance, sleep)
         self.port = instance.options.port
         control = control_routes(self.api)
-        routes = [*control, *stray_routes(self.api, control), Mount("/", app=self.api)]
+        routes = [*control, *fallback_routes(self.api, control), Mount("/", app=self.api)]
         self._application = Starlette(routes=routes)
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
     @property
     def endpoint(self) -> str:
-        """Return the base URL."""
+        """Return the base URL of the server."""
         return f"http://{LOOPBACK}:{self.port}"
 
     @property
@@ -112,7 +112,7 @@ class SandboxServer:
 
     @property
     def credentials(self) -> dict[str, str]:
-        """Return ``endpoint``, ``client_id`` and ``client_secret``, as both plugins take them."""
+        """Return the settings ``endpoint``, ``client_id`` and ``client_secret`` for a plugin."""
         return {
             "endpoint": self.endpoint,
             "client_id": self.client_id,
@@ -120,10 +120,10 @@ class SandboxServer:
         }
 
     def start(self) -> Self:
-        """Start listening; return once calls are answered.
+        """Start the server, and return it once it accepts calls.
 
         Raises:
-            OSError: if the port is taken.
+            OSError: if the port is in use, or the server does not start in time.
         """
         listener = _listen(self.port)
         self.port = listener.getsockname()[1]
@@ -136,10 +136,10 @@ class SandboxServer:
         return self
 
     def stop(self, *, close: bool = True) -> None:
-        """Stop listening; calls in flight are answered first.
+        """Stop the server after the calls in flight have been answered.
 
         Args:
-            close: also close the instance's storage; otherwise the server can start again.
+            close: True to close the instance's storage; False to start the server again later.
         """
         if self._server is not None and self._thread is not None:
             self._server.should_exit = True
@@ -159,64 +159,75 @@ class SandboxServer:
     ) -> None:
         self.stop()
 
-    # For tests: what /sandbox offers over HTTP.
+    # For tests in this process: the counterparts of the control calls under /sandbox.
 
     def journal(self, since: int = 0, operation: str | None = None) -> list[dict[str, Any]]:
-        """Return calls, oldest first: those after a number, of one operation or of all."""
+        """Return the journal's calls, oldest first.
+
+        Args:
+            since: number of a call; only later calls are returned.
+            operation: name of the operation whose calls are returned; None for all operations.
+        """
         calls = [entry.to_dict() for entry in self.api.journal.entries(since)]
         return [each for each in calls if operation in (None, each["operation"])]
 
     def fault(self, fault: str | int, **rule: Any) -> FaultRule:
-        """Inject a fault; see ``faults.FaultRule`` for the members of a rule."""
+        """Add a rule for injecting a fault, and return it.
+
+        Args:
+            fault: a Marketo error code or the name of a fault.
+            rule: other members of ``faults.FaultRule``.
+        """
         return self.api.faults.add(fault=str(fault), **rule)
 
     def clear_faults(self) -> None:
-        """Remove every fault rule."""
+        """Remove all fault rules."""
         self.api.faults.clear()
 
     def set_clock(self, moment: datetime, *, frozen: bool = False) -> None:
-        """Set the instance's clock."""
+        """Set the instance's clock, and freeze it there or let it run on."""
         self.instance.clock.set(moment, frozen=frozen)
 
     def advance(self, seconds: float) -> None:
-        """Move the instance's clock."""
+        """Move the instance's clock forward by seconds."""
         self.instance.clock.advance(seconds)
 
     def seed(self, opportunities: int, **more: Any) -> None:
-        """Add records; see ``seed.Seeder.run``."""
+        """Add a number of opportunities and their leads and roles; see ``seed.Seeder.run``."""
         self.instance.seed(opportunities, **more)
 
     def use_calls(self, calls: int, user: str = OTHER_USER) -> None:
-        """Count calls of today as made by others: the quota is shared by the subscription."""
+        """Count calls by another API user towards today's quota, which all users share."""
         self.instance.daily_usage.add_calls(calls, user)
 
     def set_calls_today(self, calls: int) -> None:
-        """Set the total of today's calls: 0 for a new day's quota."""
+        """Set the number of calls counted today; 0 restores the whole daily quota."""
         self.instance.daily_usage.set_calls_today(calls, OTHER_USER)
 
     def reset(self) -> None:
-        """Empty the instance, clear the journal and the faults."""
+        """Delete all records, and clear the journal, the faults and the problems."""
         self.api.reset()
 
     @property
     def problems(self) -> list[str]:
-        """Return the problems: calls of unknown routes, and exceptions in the sandbox itself."""
+        """Return the problems: calls to unknown paths, and exceptions in the sandbox itself."""
         return self.api.problems
 
     def acknowledge_problems(self) -> list[str]:
-        """Return the problems and clear them, so that they no longer fail the test."""
+        """Return the problems, and clear them so that they do not fail the test."""
         return self.api.acknowledge_problems()
 
     def _await_start(self) -> None:
         deadline = time.monotonic() + START_SECONDS
         while self._server is not None and not self._server.started:
             if time.monotonic() > deadline:
-                raise OSError("the sandbox did not start")
+                raise OSError(f"the sandbox did not start within {START_SECONDS:g} s")
             time.sleep(0.002)
 
 
 def _listen(port: int) -> socket.socket:
-    # With the protocol named, asyncio switches Nagle's algorithm off: 40 ms an answer otherwise.
+    # asyncio turns Nagle's algorithm off only for a socket with an explicit protocol; with Nagle
+    # each response takes 40 ms longer.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -11,7 +11,10 @@ PART = re.compile(r"/\* (\w+\.(?:css|js)) \*/\n")
 
 @cache
 def start_page() -> str:
-    """Return the page, complete in itself; it reads ``/sandbox`` for what it shows."""
+    """Return the HTML of the start page with its styles and scripts inlined.
+
+    The scripts read the records, limits and calls that they show from ``/sandbox``.
+    """
     folder = files("marketo_sandbox.server").joinpath("page")
     page = folder.joinpath("page.html").read_text("utf-8")
     return PART.sub(lambda part: folder.joinpath(part[1]).read_text("utf-8"), page)

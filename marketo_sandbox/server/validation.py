@@ -1,4 +1,4 @@
-"""Validation of the members of a control call's body, before anything is done with them."""
+"""Type checks for the members of JSON bodies that control calls and fault rules receive."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ MAX_ID = 2**63 - 1
 
 @dataclass(frozen=True)
 class ValueType:
-    """A type that a member may be required to have.
+    """A type of JSON values.
 
     Attributes:
-        description: in words, as they stand after "must be".
-        accepts: returns True for a value of this type.
+        description: name of the type in an error message, after the words "must be".
+        accepts: function that returns True for a value of this type.
     """
 
     description: str
@@ -25,7 +25,7 @@ class ValueType:
 
 
 def number(least: float, most: float) -> ValueType:
-    """Return the type of numbers within bounds."""
+    """Return the type of numbers from ``least`` to ``most``."""
     return ValueType(
         f"a number from {least:,} to {most:,}",
         lambda value: type(value) in {int, float} and least <= value <= most,
@@ -33,20 +33,22 @@ def number(least: float, most: float) -> ValueType:
 
 
 def integer(least: int, most: int = MAX_ID) -> ValueType:
-    """Return the type of integers within bounds."""
-    bounds = f"from {least} on" if most == MAX_ID else f"from {least} to {most:,}"
+    """Return the type of integers from ``least`` to ``most``."""
+    bounds = f"of at least {least}" if most == MAX_ID else f"from {least} to {most:,}"
     return ValueType(
-        f"a whole number {bounds}", lambda value: type(value) is int and least <= value <= most
+        f"an integer {bounds}", lambda value: type(value) is int and least <= value <= most
     )
 
 
 def one_of(*values: str) -> ValueType:
-    """Return the type of an enumeration of texts."""
-    return ValueType(" or ".join(values), lambda value: type(value) is str and value in values)
+    """Return the type whose only values are the given strings."""
+    return ValueType(
+        f"one of {', '.join(values)}", lambda value: type(value) is str and value in values
+    )
 
 
 def optional(value_type: ValueType) -> ValueType:
-    """Return a type that accepts null as well."""
+    """Return the type that accepts null and every value of the given type."""
     return ValueType(
         f"{value_type.description}, or null",
         lambda value: value is None or value_type.accepts(value),
@@ -54,19 +56,19 @@ def optional(value_type: ValueType) -> ValueType:
 
 
 def list_of(value_type: ValueType) -> ValueType:
-    """Return the type of lists whose members have a type."""
+    """Return the type of lists in which every element has the given type."""
     return ValueType(
-        f"a list, and each of it {value_type.description}",
+        f"a list in which every element is {value_type.description}",
         lambda value: type(value) is list and all(map(value_type.accepts, value)),
     )
 
 
-TEXT = ValueType("a text", lambda value: type(value) is str)
+TEXT = ValueType("a string", lambda value: type(value) is str)
 OBJECT = ValueType("an object", lambda value: type(value) is dict)
 FLAG = ValueType("true or false", lambda value: type(value) is bool)
 ANYTHING = ValueType("anything", lambda _value: True)
 TEXTS = ValueType(
-    "an object, and each of its members a text or null",
+    "an object in which every value is a string or null",
     lambda value: (
         type(value) is dict and {type(each) for each in value.values()} <= {str, type(None)}
     ),
@@ -74,13 +76,17 @@ TEXTS = ValueType(
 
 
 def validate(types: Mapping[str, ValueType], values: Mapping[str, Any]) -> None:
-    """Check values against the types of their names.
+    """Check that each value has the type that belongs to its name.
+
+    Args:
+        types: the allowed names, each with its type.
+        values: the values to check, by name.
 
     Raises:
-        ValueError: for the first value not of its type, or whose name has none.
+        ValueError: for the first name that is not allowed or value of a wrong type.
     """
     for name, value in values.items():
         if name not in types:
-            raise ValueError(f"{name} is none of {', '.join(sorted(types))}")
+            raise ValueError(f"unknown member '{name}': must be one of {', '.join(sorted(types))}")
         if not types[name].accepts(value):
-            raise ValueError(f"{name} must be {types[name].description}, not {value!r}")
+            raise ValueError(f"{name} must be {types[name].description} (got {value!r})")

@@ -720,7 +720,7 @@ CASES: dict[str, Case] = {
     "This should not happen": of_a_defect(ZeroDivisionError),
     "marketo-sandbox: the sandbox needs": without_the_extra,
     "FAILED: ...": demo_without_plugins,
-    "marketo-sandbox: cannot use": sandbox_command("--database", "FILE"),
+    "marketo-sandbox: cannot open database": sandbox_command("--database", "FILE"),
     "marketo-sandbox: cannot listen": on_a_port_that_is_taken,
 }
 # The tests that bring the others about, and what they know them by.

@@ -58,15 +58,15 @@ def serve():
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_one_json_line_when_ready_and_a_clean_end_on_a_signal(serve, caller_of, number):
+def test_serve_prints_one_json_line_and_stops_on_a_signal(serve, caller_of, number):
     served = serve("--opportunities", "4")
     assert set(served.told) == {"endpoint", "client_id", "client_secret"}
     assert len(caller_of(served).find(["OPP-0000003"])["result"]) == 1
-    people = f"marketo-sandbox: open {served.endpoint} in a browser to watch; Ctrl-C ends it\n"
-    assert served.stop(number) == (0, "", people)
+    hint = f"marketo-sandbox: open {served.endpoint} in a browser to watch calls; Ctrl-C stops it\n"
+    assert served.stop(number) == (0, "", hint)
 
 
-def test_an_instance_in_a_file_survives_a_restart(serve, caller_of, tmp_path):
+def test_a_database_file_survives_a_restart(serve, caller_of, tmp_path):
     arguments = ("--database", str(tmp_path / "instance.db"), "--port", str(free_port()))
     arguments += ("--opportunities", "20", "--leads", "5")
     served = serve(*arguments)
@@ -79,7 +79,7 @@ def test_an_instance_in_a_file_survives_a_restart(serve, caller_of, tmp_path):
     served.stop()
     again = serve(*arguments)
     assert again.told == served.told
-    # The very token goes on, and so do page tokens, the log and the day's count.
+    # The access token stays valid, and so do page tokens, the log and today's number of calls.
     assert caller.get("/rest/v1/stats/usage.json")["result"][0]["total"] == used + 1
     assert len(caller.find(["mine"])["result"]) == 1
     page = caller.find(ids, batchSize="1", nextPageToken=token)
@@ -89,7 +89,7 @@ def test_an_instance_in_a_file_survives_a_restart(serve, caller_of, tmp_path):
     assert counts["opportunities"] == 21
 
 
-def test_a_killed_instance_has_lost_no_answered_write(serve, caller_of, tmp_path):
+def test_a_killed_instance_loses_no_confirmed_write(serve, caller_of, tmp_path):
     arguments = ("--database", str(tmp_path / "instance.db"), "--port", str(free_port()))
     served = serve(*arguments)
     caller_of(served).sync([{"externalOpportunityId": "mine", "name": "n"}])
@@ -117,7 +117,7 @@ def test_every_option_reaches_the_instance(serve, caller_of):
     assert (told["crm_sync"], told["latency_ms"]) == ("read-only", 1.5)
 
 
-def test_dialects_and_whole_rules_reach_the_instance(serve, caller_of):
+def test_dialects_and_json_fault_rules_reach_the_instance(serve, caller_of):
     rule = '{"fault": "patch", "operation": "usage", "merge": {"success": "yes"}}'
     served = serve("--dialect", "api-names", "--dialect", "full-envelope", "--fault", rule)
     caller = caller_of(served)
@@ -129,13 +129,13 @@ def test_dialects_and_whole_rules_reach_the_instance(serve, caller_of):
     assert told["dialects"] == ["api-names", "full-envelope"]
 
 
-def test_limits_may_be_switched_off(serve):
+def test_no_limits_turns_limits_off(serve):
     served = serve("--no-limits")
     told = requests.get(f"{served.endpoint}/sandbox/status", timeout=10).json()
     assert told["limits"]["enforced"] is False
 
 
-def test_a_port_in_use_is_told_in_one_sentence():
+def test_a_port_in_use_is_reported_in_one_sentence():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -154,12 +154,12 @@ def test_a_port_in_use_is_told_in_one_sentence():
 
 
 @pytest.mark.parametrize("command", [[], ["serve"], ["demo"]])
-def test_help_tells_every_option_and_shows_examples(command, capsys):
+def test_help_describes_every_option_and_shows_examples(command, capsys):
     with pytest.raises(SystemExit) as exit_:
         main([*command, "--help"])
     assert exit_.value.code == 0
     told = capsys.readouterr().out
-    # An option and what it is for, beside it or below.
+    # An option and its description, on the same line or below.
     options = re.findall(
         r"^  (?:-h, )?(--[\w-]+)(?: \S+)*?(?:  +|\n {20,})(\S)", told, re.MULTILINE
     )
@@ -169,7 +169,7 @@ def test_help_tells_every_option_and_shows_examples(command, capsys):
     assert " ".join(["marketo-sandbox", *command]) in examples
 
 
-def test_examples_of_help_are_taken(capsys):
+def test_examples_in_help_are_valid_commands(capsys):
     for command in ("serve", "demo"):
         with pytest.raises(SystemExit):
             main([command, "--help"])
@@ -179,45 +179,49 @@ def test_examples_of_help_are_taken(capsys):
         assert argument_parser().parse_args(shlex.split(line)).command in line
 
 
-def test_the_version_is_that_of_the_package(capsys):
+def test_version_is_that_of_the_package(capsys):
     with pytest.raises(SystemExit) as exit_:
         main(["--version"])
     assert exit_.value.code == 0
     assert capsys.readouterr().out == f"marketo-sandbox {version('marketo-opps')}\n"
 
 
-FORM = "is not of the form CODE=PROBABILITY, such as 606=0.1"
+FORM = "is neither CODE=PROBABILITY, such as 606=0.1, nor a fault rule as a JSON object"
 
 
 @pytest.mark.parametrize(
     ("option", "value", "sentence"),
     [
-        ("--fault", "explode=1", "unknown fault 'explode': a Marketo code, or one of "),
+        (
+            "--fault",
+            "explode=1",
+            "unknown fault 'explode': must be a Marketo error code or one of ",
+        ),
         ("--fault", "606=often", f"'606=often' {FORM}"),
         ("--fault", "606", f"'606' {FORM}"),
         ("--fault", "606=", f"'606=' {FORM}"),
         ("--fault", "{", f"'{{' {FORM}"),
-        ("--fault", '{"fault": "patch"}', "a fault 'patch' that changes nothing"),
-        ("--fault", "606=2", "probability must be a number from 0 to 1, not 2.0"),
-        ("--opportunities", "-1", "'-1' is no whole number from 0 on"),
-        ("--leads", "x", "'x' is no whole number from 0 on"),
-        ("--seed", "x", "'x' is no whole number"),
-        ("--token-seconds", "1.5", "'1.5' is no whole number from 0 on"),
-        ("--calls-per-window", "0", "'0' is no whole number from 1 on"),
-        ("--concurrent-calls", "0", "'0' is no whole number from 1 on"),
-        ("--daily-calls", "0", "'0' is no whole number from 1 on"),
-        ("--latency-ms", "-4", "'-4' is no number of milliseconds from 0 to a day's"),
-        ("--latency-ms", "nan", "'nan' is no number of milliseconds from 0 to a day's"),
-        ("--port", "65536", "'65536' is no port from 0 to 65535"),
-        ("--port", "x", "'x' is no port from 0 to 65535"),
+        ("--fault", '{"fault": "patch"}', "fault 'patch' changes nothing: give at least one of "),
+        ("--fault", "606=2", "probability must be a number from 0 to 1 (got 2.0)"),
+        ("--opportunities", "-1", "'-1' is not a non-negative integer"),
+        ("--leads", "x", "'x' is not a non-negative integer"),
+        ("--seed", "x", "'x' is not an integer"),
+        ("--token-seconds", "1.5", "'1.5' is not a non-negative integer"),
+        ("--calls-per-window", "0", "'0' is not a positive integer"),
+        ("--concurrent-calls", "0", "'0' is not a positive integer"),
+        ("--daily-calls", "0", "'0' is not a positive integer"),
+        ("--latency-ms", "-4", "'-4' is not a number from 0 to 86,400,000"),
+        ("--latency-ms", "nan", "'nan' is not a number from 0 to 86,400,000"),
+        ("--port", "65536", "'65536' is not a port number from 0 to 65535"),
+        ("--port", "x", "'x' is not a port number from 0 to 65535"),
         ("--crm-sync", "half", "invalid choice: 'half'"),
         ("--deny", "Everything", "invalid choice: 'Everything'"),
-        ("--clock", "foo", "'foo' is no moment like 2026-01-31T00:00:00Z"),
-        ("--clock", "0001-01-01T00:00:00Z", "'0001-01-01T00:00:00Z' is too far away: the clock "),
-        ("--clock", "9999-12-31", "'9999-12-31' is too far away: the clock "),
+        ("--clock", "foo", "'foo' is not an ISO 8601 date-time such as 2026-01-31T00:00:00Z"),
+        ("--clock", "0001-01-01T00:00:00Z", "'0001-01-01T00:00:00Z' is out of range: the clock "),
+        ("--clock", "9999-12-31", "'9999-12-31' is out of range: the clock "),
     ],
 )
-def test_an_option_that_means_nothing_is_told_in_one_sentence(option, value, sentence, capsys):
+def test_an_invalid_option_is_reported_in_one_sentence(option, value, sentence, capsys):
     with pytest.raises(SystemExit) as exit_:
         main(["serve", option, value])
     assert exit_.value.code == 2
@@ -225,15 +229,15 @@ def test_an_option_that_means_nothing_is_told_in_one_sentence(option, value, sen
     assert error.startswith(f"argument {option}: {sentence}")
 
 
-def test_a_demo_of_what_is_no_number_is_told_in_one_sentence(capsys):
+def test_an_invalid_option_of_demo_is_reported_in_one_sentence(capsys):
     with pytest.raises(SystemExit):
         main(["demo", "--opportunities", "all"])
-    sentence = "error: argument --opportunities: 'all' is no whole number from 0 on\n"
+    sentence = "error: argument --opportunities: 'all' is not a non-negative integer\n"
     assert capsys.readouterr().err.endswith(sentence)
 
 
-def test_a_file_that_is_no_database_is_told_in_one_sentence(tmp_path, capsys):
+def test_an_invalid_database_file_is_reported_in_one_sentence(tmp_path, capsys):
     path = tmp_path / "notes.txt"
     path.write_text("not a database, but long enough to look like one to a careless reader" * 20)
     assert main(["serve", "--database", str(path)]) == 1
-    assert capsys.readouterr().err.startswith(f"marketo-sandbox: cannot use {path}: ")
+    assert capsys.readouterr().err.startswith(f"marketo-sandbox: cannot open database {path}: ")

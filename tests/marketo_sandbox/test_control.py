@@ -111,7 +111,7 @@ def test_long_bodies_are_truncated_and_old_exchanges_dropped(api, control, sandb
     for _ in range(100):
         api.get("/rest/v1/stats/usage.json")
     refused = control("GET", "exchange", call=2)
-    reason = "call 2 is none of the last 100, which are kept whole\n"
+    reason = "call 2 is not among the last 100 calls, for which request and response are kept\n"
     assert (refused.status_code, refused.text) == (400, reason)
     assert control("GET", "exchange", call=3).status_code == 200
 
@@ -193,7 +193,7 @@ def test_leads_are_merged_deleted_and_listed(api, control, sandbox):
     assert control("POST", "lists", {"list": 5, "leads": [1]}).status_code == 200
     assert [each["leadId"] for each in api.log(types="32,37")] == [1, 3]
     refused = control("POST", "leads/merge", {"kept": 1, "merged": [9]})
-    assert (refused.status_code, refused.text) == (400, "no such lead: 9\n")
+    assert (refused.status_code, refused.text) == (400, "leads not found: 9\n")
     assert sandbox.instance.lead_ids() == [1]
 
 
@@ -324,20 +324,28 @@ def test_an_order_that_means_nothing_is_refused_with_a_reason(api, control, path
 @pytest.mark.parametrize(
     ("path", "body", "reason"),
     [
-        ("leads", {}, "'ids' is missing"),
+        ("leads", {}, "missing parameter 'ids'"),
         (
             "seed",
             {"history_days": 0},
-            "history_days must be a whole number from 1 to 36,500, not 0",
+            "history_days must be an integer from 1 to 36,500 (got 0)",
         ),
         (
             "options",
             {"latency_ms": "abc"},
-            "latency_ms must be a number from 0 to 86,400,000, not 'abc'",
+            "latency_ms must be a number from 0 to 86,400,000 (got 'abc')",
         ),
-        ("options", {"crm_sync": 5}, "crm_sync must be read-only or disabled, or null, not 5"),
-        ("options", {"limits": {"a": 1}}, "a is none of calls_per_window, concurrent_calls, "),
-        ("clock", {"advance": 1e18}, "the clock goes from 1970 to the end of 9998"),
+        (
+            "options",
+            {"crm_sync": 5},
+            "crm_sync must be one of read-only, disabled, or null (got 5)",
+        ),
+        (
+            "options",
+            {"limits": {"a": 1}},
+            "unknown member 'a': must be one of calls_per_window, concurrent_calls, ",
+        ),
+        ("clock", {"advance": 1e18}, "the clock must be set to a year from 1970 to 9998"),
         ("reset", [1], "the body must be a JSON object"),
     ],
 )
@@ -360,7 +368,7 @@ def test_an_unknown_control_path_is_404_with_those_that_are(control, sandbox, me
     answer = control(method, path)
     assert answer.status_code == 404
     first, *there_are = answer.text.splitlines()
-    assert first == f"there is no {method} /sandbox/{path} in this sandbox; there are"
+    assert first == f"unknown control path {method} /sandbox/{path}; known control paths:"
     assert {"  GET /", "  GET /sandbox/status", "  POST /sandbox/usage"} <= set(there_are)
     assert sandbox.acknowledge_problems() == [f"unknown control path {method} /sandbox/{path}"]
 

@@ -97,7 +97,11 @@ def test_a_deleted_lead_is_gone_with_its_roles_and_logged(api, sandbox):
 
 @pytest.mark.parametrize(
     ("kept", "merged", "message"),
-    [(9, [1], "no such lead: 9"), (1, [2, 8, 9], "no such lead: 8, 9"), (1, [1], "into itself")],
+    [
+        (9, [1], "leads not found: 9"),
+        (1, [2, 8, 9], "leads not found: 8, 9"),
+        (1, [1], "into itself"),
+    ],
 )
 def test_a_merge_that_cannot_be_changes_nothing(api, sandbox, kept, merged, message):
     api.sync_roles([role(2)])

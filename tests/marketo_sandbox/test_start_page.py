@@ -42,7 +42,7 @@ def test_a_browser_shows_contents_calls_limits_and_faults(browser, used):
     words = show(browser, used, calls=3)
     assert "Opportunities 1,235" in words
     assert "2 of 50,000" in words
-    assert "713 usage · each time, at most 1 struck 1" in words
+    assert "713 usage · every call, limit 1 injected: 1" in words
     assert "1 skipped · 1 created · reasons 1002 (1)" in words
     assert "injected fault: 713" in words
 
@@ -92,7 +92,7 @@ def test_on_a_phone_the_outcome_of_each_call_is_seen(browser, used, width, schem
     words = show(browser, used, calls=3, width=width, scheme=scheme)
     assert "1 skipped" in words
     label = "getComputedStyle(document.querySelector('td.asked'), '::before').content"
-    assert browser.evaluate(label) == '"asked "'
+    assert browser.evaluate(label) == '"requested "'
     assert browser.evaluate("document.documentElement.scrollWidth") == width
     edges = browser.evaluate(
         "[...document.querySelectorAll('tr.call .pill')].map(each => "

@@ -42,7 +42,7 @@ function lineOf(request) {
 
 function bodyText(message) {
   if (!message.body) return "";
-  if (message.bytes > message.body_bytes) return message.body + "\n… (" + whole(message.bytes) + " bytes in all)";
+  if (message.bytes > message.body_bytes) return message.body + "\n… (truncated; " + whole(message.bytes) + " bytes in total)";
   if ((message.headers["content-type"] || "").includes("form-urlencoded")) return parametersOf(message.body).join("\n");
   try {
     return JSON.stringify(JSON.parse(message.body), null, 2);
@@ -59,7 +59,7 @@ function messageText(first, message) {
 async function showExchange(call, place) {
   try {
     const {request, response} = await fetchJson("exchange?call=" + call.seq);
-    const none = call.ended === null ? "None yet." : "None: the connection was cut.";
+    const none = call.ended === null ? "Not sent yet." : "Not sent: the connection was cut.";
     const answer = response ? messageText("HTTP " + response.status, response) : none;
     const parts = [["Request", messageText(lineOf(request), request)], ["Response", answer]];
     place.replaceChildren(...parts.map(([name, text]) => {

@@ -10,11 +10,10 @@ async function copyFrom(code, button) {
 }
 
 async function showCredentials() {
-  const told = await fetchJson("credentials");
-  const {curl, ...settings} = told;
+  const {curl, ...settings} = await fetchJson("credentials");
   const rows = [
-    ["Endpoint", told.endpoint], ["Client ID", told.client_id], ["Client secret", told.client_secret],
-    ["Settings of tap or target", JSON.stringify(settings)], ["A first call", curl],
+    ["Endpoint", settings.endpoint], ["Client ID", settings.client_id], ["Client secret", settings.client_secret],
+    ["Tap or target settings", JSON.stringify(settings)], ["Example call", curl],
   ];
   const list = byId("credentials");
   list.textContent = "";

@@ -4,7 +4,7 @@ let calls = [], last = 0, connected = false;
 async function connect(status) {
   if (connected) return;
   await showCredentials();
-  // Whoever comes while nothing has called yet wants to know how.
+  // A visitor who comes before the first call is likely to look for the credentials.
   byId("connect").open = status.calls === 0;
   connected = true;
 }
@@ -12,7 +12,7 @@ async function connect(status) {
 async function refresh() {
   try {
     const status = await fetchJson("status");
-    // Another process than before: its numbers begin anew.
+    // The sandbox was restarted, so the numbering of calls starts again.
     if (status.calls < last) {
       calls = [];
       last = 0;
@@ -32,7 +32,7 @@ async function refresh() {
     showCalls(calls);
   } catch (error) {
     document.body.classList.add("gone");
-    byId("clock").textContent = "not answering";
+    byId("clock").textContent = "no connection to the sandbox";
   }
   setTimeout(refresh, 1000);
 }

@@ -6,7 +6,7 @@ function showStatus(status) {
   const notes = [status.clock.now.slice(0, 19).replace("T", " ") + " UTC"];
   if (status.clock.frozen) notes.push("frozen");
   if (status.latency_ms) notes.push(status.latency_ms + " ms per call");
-  notes.push("token " + (status.token_seconds_left ? "ends in " + whole(status.token_seconds_left) + " s" : "not asked for"));
+  notes.push(status.token_seconds_left ? "token expires in " + whole(status.token_seconds_left) + " s" : "no valid token");
   byId("clock").textContent = notes.join(" · ");
   const counts = byId("counts");
   counts.textContent = "";
@@ -27,8 +27,8 @@ function showMeters(limits) {
   const meters = byId("meters");
   meters.textContent = "";
   const rows = [
-    [limits.in_window, limits.calls_per_window, "last " + limits.window_seconds + " s", limits.most_in_window],
-    [limits.in_flight, limits.concurrent_calls, "calls at once", limits.most_in_flight],
+    [limits.in_window, limits.calls_per_window, "calls in the last " + limits.window_seconds + " s", limits.most_in_window],
+    [limits.in_flight, limits.concurrent_calls, "concurrent calls", limits.most_in_flight],
     [limits.today, limits.daily_calls, "calls today", null],
   ];
   for (const [used, most, name, peak] of rows) {
@@ -58,12 +58,12 @@ function showFaults(faults) {
     const spent = fault.times !== null && fault.struck >= fault.times;
     const row = made("div", "fault");
     const where = [fault.method, fault.operation || fault.path || "any call"];
-    const often = fault.probability < 1 ? Math.round(fault.probability * 1000) / 10 + " %" : "each time";
-    const times = fault.times === null ? "" : ", at most " + whole(fault.times);
-    const note = [where.filter(Boolean).join(" "), often + times, fault.after ? "after the work" : "",
-      fault.skip ? whole(fault.skip) + " pass first" : ""];
+    const often = fault.probability < 1 ? Math.round(fault.probability * 1000) / 10 + "%" : "every call";
+    const times = fault.times === null ? "" : ", limit " + whole(fault.times);
+    const note = [where.filter(Boolean).join(" "), often + times, fault.after ? "after processing" : "",
+      fault.skip ? "after " + whole(fault.skip) + " more calls" : ""];
     row.append(made("span", "pill wait" + (spent ? " spent" : ""), fault.fault),
-      made("div", "", note.filter(Boolean).join(" · ")), made("span", "soft", "struck " + whole(fault.struck)));
+      made("div", "", note.filter(Boolean).join(" · ")), made("span", "soft", "injected: " + whole(fault.struck)));
     list.append(row);
   }
 }
@@ -71,7 +71,7 @@ function showFaults(faults) {
 function showLegend(total, outcomes) {
   const legend = byId("legend");
   legend.textContent = "";
-  for (const [name, variable] of [["answered", "--ok"], ["refused or skipped", "--wait"], ["failed", "--bad"]]) {
+  for (const [name, variable] of [["succeeded", "--ok"], ["refused or skipped", "--wait"], ["failed", "--bad"]]) {
     const entry = made("span");
     const box = made("i");
     box.style.background = "var(" + variable + ")";
@@ -79,7 +79,7 @@ function showLegend(total, outcomes) {
     legend.append(entry);
   }
   const summary = outcomes.slice(0, 5).map(([name, count]) => name + " " + whole(count)).join(" · ");
-  const totals = made("span", "", whole(total) + " in all" + (summary ? ": " + summary : ""));
+  const totals = made("span", "", whole(total) + " total" + (summary ? ": " + summary : ""));
   totals.style.marginLeft = "auto";
   legend.append(totals);
 }
