@@ -63,7 +63,8 @@ class InputReport:
     def _warn(self, setting: str, names: Collection[str]) -> None:
         if names:
             _LOGGER.warning(
-                "Setting '%s' has entries for streams that never came: %s. What came: %s.",
+                "Setting '%s' has entries for streams that were not in the input: %s. Streams in "
+                "the input: %s.",
                 setting,
                 listed(sorted(names)),
                 listed(self._arrived),

@@ -110,21 +110,21 @@ def _decode_leniently(line: bytes) -> t.Any:
     except UnicodeDecodeError as error:
         raise ValueError(_utf_16(line) or f"invalid UTF-8 at byte {error.start + 1}") from None
     except json.JSONDecodeError as error:
-        where = f"it is not JSON at column {error.colno} ({error.msg})"
+        where = f"it is not valid JSON at column {error.colno} ({error.msg})"
         raise ValueError(_utf_16(line) or where + _hint(line)) from None
     except (ValueError, RecursionError):
-        raise ValueError("it holds a number or a nesting beyond all measure") from None
+        raise ValueError("it contains a number or nesting that is too large") from None
 
 
 def _utf_16(line: bytes) -> str:
     """Return what to say of a line in UTF-16, of which every other byte is zero; else nothing."""
     if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in line[:4]:
-        return "it is UTF-16, as some shells write it; have it written as UTF-8"
+        return "it is UTF-16, which some shells write; write it as UTF-8"
     return ""
 
 
 def _hint(line: bytes) -> str:
     """Return a hint where a line begins as a message and does not end as one."""
     if line.startswith(b"{") and not line.rstrip().endswith(b"}"):
-        return ": it is cut short, as by a tap that died"
+        return "; it is cut short, as when the tap died"
     return ""

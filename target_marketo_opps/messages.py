@@ -110,7 +110,7 @@ class MessageHandlers:
         except (KeyError, TypeError):
             raise self._unusable_record(message) from None
         if record.__class__ is not dict and take is not _drop:
-            raise self._reader.error("its record is no object")
+            raise self._reader.error("its 'record' is not an object")
         take(record, source)
 
     def take_schema(self, message: _Message) -> None:
@@ -162,21 +162,21 @@ class MessageHandlers:
         if not self._versions_explained:
             self._versions_explained = True
             _LOGGER.info(
-                "ACTIVATE_VERSION is accepted and has no effect: Marketo keeps no versions of its "
-                "opportunities, and what a tap no longer sends is not deleted.",
+                "ACTIVATE_VERSION is accepted and has no effect: Marketo does not version its "
+                "opportunities, and records that the tap no longer sends are not deleted.",
             )
 
     def _unusable_record(self, message: _Message) -> InputError:
         self._reader.assert_line_requires(message, {"stream", "record"})
         return NoSchemaError(
-            f"Line {self._reader.line_number} of the input cannot be used: it is a record "
-            f"of stream '{message['stream']}', of which no SCHEMA has come yet.",
+            f"Line {self._reader.line_number} of the input cannot be used: it is a RECORD "
+            f"of stream '{message['stream']}', and no SCHEMA of that stream came before it.",
         )
 
     def _check_stream(self, message: _Message) -> None:
         self._reader.assert_line_requires(message, {"stream", "schema"})
         if not isinstance(message["stream"], str):
-            raise self._reader.error("the name of its stream is no text")
+            raise self._reader.error("its 'stream' is not a string")
 
     def _is_never_looked_at(self, stream: str) -> bool:
         """Return whether a stream is ignored, or removed by `stream_maps`; a default is told."""
@@ -195,10 +195,10 @@ class MessageHandlers:
         if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
             raise error(f"the schema of stream '{stream}' has no properties")
         if not all(isinstance(each, dict | bool) for each in schema["properties"].values()):
-            raise error(f"a property in the schema of stream '{stream}' is no object")
+            raise error(f"a property in the schema of stream '{stream}' is not an object")
         keys = message.get("key_properties") or []
         if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-            raise error(f"the key_properties of stream '{stream}' are no list of names")
+            raise error(f"the key_properties of stream '{stream}' are not a list of strings")
 
     def _forget_oldest_form(self) -> None:
         """Forget the form that has not been used for longest; a stream's present one stays."""
@@ -234,8 +234,8 @@ class MessageHandlers:
             # The SDK looks for types in every corner of a schema: whatever it stumbles over there
             # is the schema's.
             raise self._reader.error(
-                f"the schema of stream '{message['stream']}' is none that stream_maps or "
-                f"flattening can take ({type(error).__name__})",
+                f"stream_maps or flattening failed on the schema of stream "
+                f"'{message['stream']}' ({type(error).__name__})",
             ) from error
 
     def _register(self, message: _Message) -> list[ObjectSink]:

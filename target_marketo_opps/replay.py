@@ -41,7 +41,7 @@ def messages(lines: Iterable[bytes]) -> Iterator[bytes]:
     known: dict[str, dict[str, t.Any]] = {}
     for number, line in enumerate(lines, start=1):
         if _breaks_off(line):
-            _LOGGER.warning("Line %d breaks off and is passed over.", number)
+            _LOGGER.warning("Line %d is incomplete; skipped.", number)
             continue
         stream, record = _reject(number, line)
         properties = known.setdefault(stream, {})
@@ -67,8 +67,8 @@ def _reject(number: int, line: bytes) -> tuple[str, dict[str, t.Any]]:
         stream, record = reject["stream"], reject["record"]
     except (ValueError, KeyError, TypeError):
         raise RejectsLineError(
-            f"Line {number} is no reject as target-marketo-opps writes them: correct it, or take "
-            "it out.",
+            f"Line {number} is not a reject written by target-marketo-opps: correct the line, or "
+            "remove it.",
         ) from None
     return stream, record
 
@@ -88,7 +88,9 @@ def replay() -> None:
         prog="python -m target_marketo_opps.replay",
         description="Print the records of rejects files as Singer messages, for the target.",
     )
-    parser.add_argument("paths", nargs="*", metavar="FILE", help="standard input where none is")
+    parser.add_argument(
+        "paths", nargs="*", metavar="FILE", help="rejects files; default: standard input"
+    )
     paths = parser.parse_args().paths
     for lines in map(_lines, paths) if paths else [sys.stdin.buffer]:
         sys.stdout.buffer.writelines(messages(lines))

@@ -258,8 +258,8 @@ class TargetRun:
         self._log_rejects_path()
         seconds = time.monotonic() - self._began_at
         closing = self.counters.closing_line(self.client.counts, seconds)
-        would_be = "Would be, if Marketo accepts them: " if self.settings.dry_run else ""
-        _LOGGER.info("%s%s", would_be, closing)
+        prefix = "Dry run, if Marketo accepts every record: " if self.settings.dry_run else ""
+        _LOGGER.info("%s%s", prefix, closing)
 
     def _log_rejects_path(self) -> None:
         if self._rejects_file is None or not self.counters.rejected:
@@ -267,17 +267,16 @@ class TargetRun:
         # If they are not, closing the file says why.
         with contextlib.suppress(OutputFileError):
             self._rejects_file.flush()
-            _LOGGER.info("All rejected records are in '%s'.", self.settings.rejects_path)
+            _LOGGER.info("All rejected records were written to '%s'.", self.settings.rejects_path)
 
     def _log_dry_run_cost(self) -> None:
         used = self._call(self.client.calls_today)
         limit = self._connection.daily_call_limit
         lookups = self.counters.leads.calls if self.counters.leads else 0
-        left = "" if limit is None else f"; daily_call_limit leaves {max(0, limit - used):,}"
+        left = "" if limit is None else f"; daily_call_limit allows {max(0, limit - used):,} more"
         _LOGGER.info(
-            "Dry run: nothing was written, and whether this user may write was not tried. The run "
-            "would cost about %s calls; %s calls have been used today by all who use the "
-            "instance%s.",
+            "Dry run: nothing was written, and write permission was not checked. A real run would "
+            "make about %s calls. All clients of this instance have made %s calls today%s.",
             f"{self._dry_run.calls + self.descriptions.calls + lookups:,}",
             f"{used:,}",
             left,

@@ -58,7 +58,7 @@ class Sample:
         }
         told = [f"{counted(count, 'record')} of {stream}" for stream, count in left_out.items()]
         _LOGGER.warning(
-            "This run delivered a sample, as max_records is %d: left out %s; no STATE was written.",
+            "This run delivered a sample (max_records is %d): skipped %s; no STATE was written.",
             self._max_records,
             ", ".join(told) or "nothing",
         )

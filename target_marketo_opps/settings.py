@@ -17,7 +17,10 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
         "enum": ["createOrUpdate", "createOnly", "updateOnly"],
         "default": "createOrUpdate",
         "title": "Action",
-        "description": "What Marketo does with a record whose key it knows, or does not know.",
+        "description": (
+            "Write mode: create and update records (`createOrUpdate`), only create new records "
+            "(`createOnly`), or only update existing records (`updateOnly`)."
+        ),
     },
     "dedupe_by": {
         "type": "string",
@@ -25,8 +28,8 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
         "default": "dedupeFields",
         "title": "Dedupe by",
         "description": (
-            "What identifies a record: `dedupeFields` (externalOpportunityId), or `idField` "
-            "(marketoGUID), which only `updateOnly` can use."
+            "Key that identifies a record: `dedupeFields` (externalOpportunityId), or `idField` "
+            "(marketoGUID), which needs action `updateOnly`."
         ),
     },
     "stream_objects": {
@@ -38,8 +41,9 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
         "default": {},
         "title": "Stream Objects",
         "description": (
-            "Stream name to `opportunities`, `opportunity_roles` or `ignore`. Without an entry, "
-            "`opportunities` and any stream with a property for the key field are opportunities."
+            "Maps stream names to `opportunities`, `opportunity_roles` or `ignore`. Without an "
+            "entry, a stream is written to opportunities if it is named `opportunities` or has a "
+            "property for the key field."
         ),
     },
     "field_map": {
@@ -51,10 +55,10 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
         "default": {},
         "title": "Field Map",
         "description": (
-            "Stream name to an object of property names and the API names of the fields that they "
-            "are written to, for properties that are not called as Marketo's fields: "
-            '`{"deals": {"deal_id": "externalOpportunityId"}}`. Streams and properties are named '
-            "as after `stream_maps`."
+            "Field mapping by stream: property names to API names of Marketo fields, for "
+            "properties that are not named like their field: "
+            '`{"deals": {"deal_id": "externalOpportunityId"}}`. Use the names that streams and '
+            "properties have after `stream_maps`."
         ),
     },
     "unknown_fields": {
@@ -63,8 +67,8 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
         "default": "warn",
         "title": "Unknown Fields",
         "description": (
-            "Properties that the instance has no field for: left out with one log line (`warn`), "
-            "left out (`ignore`), or the record is rejected (`fail`)."
+            "Properties that the instance has no field for: skip them with one warning per stream "
+            "(`warn`), skip them silently (`ignore`), or reject the record (`fail`)."
         ),
     },
     "nulls": {
@@ -73,8 +77,8 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
         "default": "send",
         "title": "Nulls",
         "description": (
-            "A null or empty property clears the field in Marketo (`send`), or is left out of the "
-            "call (`skip`)."
+            "Null or empty properties: clear the field in Marketo (`send`), or leave the field "
+            "unchanged (`skip`)."
         ),
     },
     "skip_unchanged": {
@@ -82,23 +86,23 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
         "default": False,
         "title": "Skip Unchanged",
         "description": (
-            "Look the keys up first (a read call for each 300) and write only what differs, so "
-            "that no 'Opportunity is Updated' trigger fires for nothing."
+            "Look up existing records first (one read call per 300) and write only records that "
+            "differ, so that unchanged records do not fire 'Opportunity is Updated' triggers."
         ),
     },
     "truncate_strings": {
         "type": "boolean",
         "default": False,
         "title": "Truncate Strings",
-        "description": "Cut over-long strings instead of rejecting the record.",
+        "description": "Truncate strings that are too long instead of rejecting the record.",
     },
     "hard_delete": {
         "type": "boolean",
         "default": False,
         "title": "Hard Delete",
         "description": (
-            "Records with `_sdc_deleted_at` are deleted in Marketo; otherwise they are left alone "
-            "and counted."
+            "Delete records whose `_sdc_deleted_at` is set in Marketo. If `false`, they are not "
+            "written, and counted as left alone."
         ),
     },
     "lead_lookup_field": {
@@ -106,9 +110,9 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
         "minLength": 1,
         "title": "Lead Lookup Field",
         "description": (
-            "Field of leads by which roles find their lead: `email`, or the id that a CRM gives "
-            "it; not `id`. Roles have it as property `lead_<name>` or `<name>`. A `leadId` in the "
-            "record is not used then: it belongs to the instance that the record came from."
+            "Lead field by which to look up the lead of each role: `email` or a CRM's id; not "
+            "`id`. Roles must have its value in property `lead_<name>` or `<name>`. Their `leadId` "
+            "is then ignored, because it is the id of another instance's lead."
         ),
     },
     "lead_lookup_many": {
@@ -117,8 +121,8 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
         "default": "reject",
         "title": "Lead Lookup Many",
         "description": (
-            "Which of several leads with that value takes the role: none (`reject`), or the one "
-            "that was created first (`oldest`) or last (`newest`)."
+            "If several leads match a role: reject the role (`reject`), or use the lead that was "
+            "created first (`oldest`) or last (`newest`)."
         ),
     },
     "merge_versions": {
@@ -126,8 +130,8 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
         "default": True,
         "title": "Merge Versions",
         "description": (
-            "Merge upserts of one key that wait into one, field by field; `false` sends each, for "
-            "campaigns that trigger on every step. Never with `createOnly`."
+            "Merge waiting upserts of the same key into one, field by field. Set to `false` to "
+            "send each, for campaigns that trigger on every change. No effect with `createOnly`."
         ),
     },
     "receipts_path": {
@@ -135,8 +139,8 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
         "minLength": 1,
         "title": "Receipts Path",
         "description": (
-            "JSON Lines file, appended to, that takes a line for every record once it is settled: "
-            "its key, what became of it, its marketoGUID and the requestId. None in a dry run."
+            "JSON Lines file to which a line is appended for every record once its outcome is "
+            "known: key, status, marketoGUID and requestId. Not written in a dry run."
         ),
     },
     "diff_path": {
@@ -144,30 +148,30 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
         "minLength": 1,
         "title": "Diff Path",
         "description": (
-            "With `dry_run`: JSON Lines file, appended to, that takes a line for every record: "
-            "whether it would be created, updated and so on, and each field's old and new value."
+            "With `dry_run`: JSON Lines file to which a line is appended for every record: "
+            "whether it would be created, updated etc., and the old and new value of each field."
         ),
     },
     "rejects_path": {
         "type": "string",
         "minLength": 1,
         "title": "Rejects Path",
-        "description": "JSON Lines file, appended to, that takes every rejected record.",
+        "description": "JSON Lines file to which rejected records are appended (dead letters).",
     },
     "max_rejects": {
         "type": "integer",
         "minimum": -1,
         "default": 0,
         "title": "Max Rejects",
-        "description": "Past this many rejected records the run fails; -1 means no limit.",
+        "description": "Fail the run if more records than this are rejected; -1: no limit.",
     },
     "max_records": {
         "type": ["integer", "null"],
         "minimum": 1,
         "title": "Max Records",
         "description": (
-            "A sample: the first so many records of each stream are delivered, the rest of the "
-            "input is read and left out. No STATE goes out."
+            "Deliver a sample: only the first records of each stream, up to this number. The rest "
+            "of the input is read and skipped. No STATE is written."
         ),
     },
     "dry_run": {
@@ -175,7 +179,8 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
         "default": False,
         "title": "Dry Run",
         "description": (
-            "Do everything but write: describe, map, check, look up and count. No STATE goes out."
+            "Do everything except write to Marketo: describe, map, validate, look up and count. "
+            "No STATE is written."
         ),
     },
 }
@@ -245,14 +250,14 @@ def combination_errors(config: Mapping[str, t.Any]) -> list[str]:
 def _dry_run_errors(config: Mapping[str, t.Any]) -> Iterator[str]:
     if config.get("diff_path") and not config.get("dry_run"):
         yield (
-            "diff_path needs dry_run: it tells what a run would change. What a run has done is in "
-            "the file at receipts_path."
+            "diff_path needs dry_run: it reports what a run would change. To record what a run "
+            "has done, set receipts_path."
         )
 
 
 def _dedupe_errors(config: Mapping[str, t.Any]) -> Iterator[str]:
     if config.get("dedupe_by") == "idField" and config.get("action") != "updateOnly":
-        yield "dedupe_by 'idField' needs action 'updateOnly': a marketoGUID cannot be created."
+        yield "dedupe_by 'idField' needs action 'updateOnly': Marketo assigns marketoGUIDs itself."
 
 
 def _lookup_errors(config: Mapping[str, t.Any]) -> Iterator[str]:
@@ -262,10 +267,10 @@ def _lookup_errors(config: Mapping[str, t.Any]) -> Iterator[str]:
     if comparable_name(field) == "id":
         yield (
             "lead_lookup_field must not be 'id': roles that have Marketo's own lead id need no "
-            "lookup. Leave it out, or name a field such as 'email'."
+            "lookup. Remove the setting, or use a field such as 'email'."
         )
     if config.get("dedupe_by") == "idField":
         yield (
-            "lead_lookup_field has no use with dedupe_by 'idField', by which a role is found "
-            "without its lead: leave one of them out."
+            "lead_lookup_field cannot be combined with dedupe_by 'idField', which finds a role "
+            "without its lead: remove one of them."
         )

@@ -20,9 +20,9 @@ _DELIVERED, _NEW, _DATED, _HAS_ROLE, _HAS_PRIMARY = 1, 2, 4, 8, 16
 _DATE = b'"externalCreatedDate":'
 _NO_DATE = b'"externalCreatedDate":null'
 _ADVICE = (
-    "Most of the new ones lack something of that: Marketo shows a lead as one with an opportunity, "
-    "and attributes it, by its roles, the primary one above all, and reports go by "
-    "externalCreatedDate. Bring what is missing."
+    "Most new opportunities lack one of these: Marketo attributes opportunities to leads by their "
+    "roles, above all by the primary role, and its reports use externalCreatedDate. Deliver what "
+    "is missing."
 )
 _PRIMARY = b'"isPrimary":true'
 
@@ -70,9 +70,9 @@ class Attribution:
         if not delivered:
             return None
         return (
-            f"For attribution: of {counted(delivered, 'opportunity')} delivered, "
+            f"Attribution: of {counted(delivered, 'opportunity')} delivered, "
             f"{self._count(_DELIVERED, without=_HAS_ROLE):,} got no role in this run, "
-            f"{self._count(_DELIVERED, without=_HAS_PRIMARY):,} no primary one, and "
+            f"{self._count(_DELIVERED, without=_HAS_PRIMARY):,} no primary role, and "
             f"{self._count(_DELIVERED, without=_DATED):,} no externalCreatedDate."
         )
 

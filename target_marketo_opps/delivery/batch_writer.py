@@ -129,7 +129,7 @@ class BatchWriter:
             return None
         if len(indices) > 1:
             _LOGGER.warning(
-                "%s Taking the call of %d records apart to find those it is about.",
+                "%s Splitting the batch of %d records to find the invalid ones.",
                 error.summary,
                 len(indices),
             )
@@ -261,7 +261,7 @@ def accepted_outcome(status: str, request_id: str | None) -> RecordOutcome:
     except KeyError:
         raise UnexpectedResponseError(
             f"Marketo answered with the unknown status '{status}' (requestId {request_id}), so "
-            "what became of a record cannot be told: quote the requestId to Marketo's support."
+            "the outcome of a record is unknown: quote the requestId to Marketo's support."
         ) from None
 
 

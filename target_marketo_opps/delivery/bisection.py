@@ -155,9 +155,9 @@ class _Search:
             yield from self._refuse(bad, refusal)
         if len(self._unsettled(self._sales_persons)) > len(tried):
             self.gave_up = AllRefusedError(
-                f"{error.summary} After {self._calls} calls on parts of a batch and single records "
-                "from all over it nothing has passed, so the cause seems to concern all; stopped, "
-                "not to use up the day's calls.",
+                f"{error.summary} Marketo rejected all {self._calls} calls with parts of this "
+                "batch and with single records from different places in it, so the cause seems to "
+                "affect every record. Stopped to save the daily API quota.",
             )
 
     def _unsettled(self, indices: Iterable[int]) -> list[int]:

@@ -83,12 +83,12 @@ class RunCounters:
     def summary_lines(self) -> Iterator[str]:
         """Yield the lines that precede the closing line."""
         if self.short_batches:
-            yield f"{counted(self.short_batches, 'call')} went out before being full."
+            yield f"Calls sent before they were full: {self.short_batches:,}."
         if self._existing_ours or self._existing_theirs or self._existing_unresolved:
             yield (
-                "Records that 'already exist' after lost answers: "
-                f"{self._existing_ours:,} created by this run, {self._existing_theirs:,} there "
-                f"before it, {self._existing_unresolved:,} of which it could not be told."
+                "Records that 'already exist' after lost responses: "
+                f"{self._existing_ours:,} created by this run, {self._existing_theirs:,} created "
+                f"before it, {self._existing_unresolved:,} unknown."
             )
 
     def by_stream(self) -> dict[str, dict[str, int]]:

@@ -36,7 +36,7 @@ class Diff:
     """
 
     def __init__(self, path: str) -> None:
-        self._file = AppendedFile("diff_path", path, consequence="Make room and run again.")
+        self._file = AppendedFile("diff_path", path, consequence="Free disk space and run again.")
 
     def take_accepted(self, record: OutboundRecord, outcome: RecordOutcome) -> None:
         """Write what would become of a record that Marketo would accept."""

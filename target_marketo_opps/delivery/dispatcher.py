@@ -224,7 +224,7 @@ class Dispatcher:
 
     def _check_shutdown(self) -> None:
         if self._shutdown.requested:
-            raise StoppedError("Stopped on request; the next run goes on from the last STATE.")
+            raise StoppedError("Stopped on request; the next run resumes from the last STATE.")
 
 
 def _take_quietly(take: Callable[[Future[t.Any]], None], future: Future[t.Any]) -> None:

@@ -58,8 +58,8 @@ class Verdict(t.NamedTuple):
         if not self.matches:
             return Reason(
                 NOT_FOUND,
-                f"No lead with this '{field}' is visible to the API user: it is not there, or in "
-                "a lead partition of a workspace that the user's role does not have",
+                f"No lead with this '{field}' is visible to the API user: it does not exist, or "
+                "is in a lead partition of a workspace that the user's role cannot access",
             )
         if self.matches < TOO_MANY:
             return Reason(
@@ -69,8 +69,8 @@ class Verdict(t.NamedTuple):
             )
         return Reason(
             SEVERAL_MATCH,
-            f"Over 1,000 leads have this '{field}', and Marketo does not tell which: look roles "
-            "up by a field that tells leads apart",
+            f"Over 1,000 leads have this '{field}', more than Marketo returns: use a "
+            "lead_lookup_field that identifies a single lead",
         )
 
 

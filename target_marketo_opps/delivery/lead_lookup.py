@@ -169,9 +169,9 @@ class LeadLookup:
         if odd and not self._has_warned:
             self._has_warned = True
             _LOGGER.warning(
-                "Marketo answers a lookup of leads by '%s' with %s that nobody asked for, or that "
-                "cannot be used: left out. If roles are rejected for want of a lead, compare the "
-                "spelling of their values with that in Marketo.",
+                "A lookup of leads by '%s' returned %s that were not asked for or have no valid "
+                "id: skipped. If roles are rejected because no lead is found, compare the spelling "
+                "of their values with Marketo's.",
                 self._query.field,
                 counted(odd, "lead"),
             )

@@ -13,8 +13,8 @@ if t.TYPE_CHECKING:
 
     from target_marketo_opps.delivery.outcomes import BatchResult
 
-_ACCEPTED = "its opportunity was accepted in this run, so the lead does not exist"
-_DELETED = "its opportunity was deleted in this run"
+_ACCEPTED = "the opportunity was accepted in this run, so the lead does not exist"
+_DELETED = "the opportunity was deleted in this run"
 
 
 class OpportunityHistory:

@@ -54,7 +54,8 @@ class Receipts:
             "receipts_path",
             path,
             consequence=(
-                "No STATE went out past a record without a receipt: make room and run again."
+                "No STATE was written past a record without a receipt: free disk space and run "
+                "again."
             ),
         )
 

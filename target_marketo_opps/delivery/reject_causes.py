@@ -50,4 +50,4 @@ class RejectCauses:
         cause = reasons[0].code, reasons[0].message
         if cause in self._counts or len(self._counts) < _MOST_CAUSES:
             return cause
-        return cause[0], "for various other reasons"
+        return cause[0], "other reasons"

@@ -74,7 +74,7 @@ class RejectPolicy:
         last = reject.reasons[0] if reject.reasons else "no reason given"
         quoted = f", requestId {reject.request_id}" if reject.request_id else ""
         return (
-            f"Rejected records: {self._counters.rejected:,}, and max_rejects is "
-            f"{self._settings.max_rejects:,}; the last reason: {last}{quoted}. Correct the "
-            "records, or raise max_rejects (-1: no limit) and set rejects_path to keep them."
+            f"Too many rejected records: {self._counters.rejected:,} (max_rejects is "
+            f"{self._settings.max_rejects:,}); last reason: {last}{quoted}. Correct the records, "
+            "or raise max_rejects (-1: no limit) and set rejects_path to keep rejected records."
         )

@@ -77,7 +77,8 @@ class RejectsFile:
             "rejects_path",
             path,
             consequence=(
-                "No STATE went out past a reject that is not in the file: make room and run again."
+                "No STATE was written past a reject that is not in the file: free disk space and "
+                "run again."
             ),
         )
 

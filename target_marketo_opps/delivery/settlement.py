@@ -22,11 +22,11 @@ if t.TYPE_CHECKING:
     from target_marketo_opps.delivery.waiting import WaitingRecords
     from target_marketo_opps.state.state_release import StateRelease
 
-_FOUND = "its opportunity is there, so the lead does not exist"
-_DELETED = "it waited for its opportunity, and then a delete of either came"
+_FOUND = "the opportunity exists, so the lead does not"
+_DELETED = "the role or its opportunity was deleted while the role waited"
 _NEVER_CAME = (
-    "no opportunity of its id was accepted in this run, so the opportunity or the lead is missing: "
-    "bring both first"
+    "no opportunity with this id was accepted in this run, so the opportunity or the lead is "
+    "missing: deliver both first"
 )
 
 

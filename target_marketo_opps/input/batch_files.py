@@ -34,11 +34,11 @@ def batch_records(encoding: t.Any, manifest: t.Any) -> Iterator[tuple[Record, by
     """
     if not _is_readable(encoding):
         raise InputError(
-            "A BATCH message has an encoding other than jsonl, plain or gzip: set the tap's "
-            "batch_config to one of these.",
+            "A BATCH message has an unsupported encoding: set the tap's batch_config to format "
+            "jsonl, with compression gzip or none.",
         )
     if not isinstance(manifest, list) or not all(map(_is_named, manifest)):
-        raise InputError("A BATCH message's manifest is no list of files.")
+        raise InputError("The manifest of a BATCH message is not a list of file URLs.")
     for url in manifest:
         yield from _file_records(url, compressed=encoding.get("compression") == "gzip")
 
@@ -108,8 +108,8 @@ def _record(line: bytes, number: int, name: str) -> Record:
         raise InputError(f"Line {number} of the BATCH file '{name}': {error}.") from None
     if _is_message(record):
         raise InputError(
-            f"Line {number} of the BATCH file '{name}': it is a whole Singer message, and a BATCH "
-            "file holds records alone."
+            f"Line {number} of the BATCH file '{name}': it is a Singer message, but a BATCH file "
+            "must contain only records."
         )
     return t.cast("Record", record)
 

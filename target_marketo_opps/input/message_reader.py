@@ -111,10 +111,12 @@ class MessageReader(GenericSingerReader[bytes]):
 
     def _not_a_message(self, message: t.Any) -> InputError:
         if not isinstance(message, dict):
-            return self.error("it is JSON, but no object")
+            return self.error("it is JSON, but not an object")
         if "type" not in message:
-            return self.error("it has no 'type', so it is no Singer message")
-        return self.error("its 'type' is none of RECORD, SCHEMA, STATE, BATCH, ACTIVATE_VERSION")
+            return self.error("it has no 'type', so it is not a Singer message")
+        return self.error(
+            "its 'type' must be one of RECORD, SCHEMA, STATE, BATCH, ACTIVATE_VERSION"
+        )
 
     def _lines(self, source: t.IO[t.Any]) -> Iterator[bytes]:
         rest: list[bytes] = []

@@ -45,7 +45,7 @@ class FieldMap:
         faults = [*self._faults(properties, fields)] if self._names else []
         if faults:
             raise UnwritableStreamError(
-                f"Stream '{self._stream}': field_map cannot be right: {'; '.join(faults)}."
+                f"Stream '{self._stream}': invalid field_map: {'; '.join(faults)}."
             )
 
     def _faults(self, properties: Collection[str], fields: Collection[str]) -> Iterator[str]:
@@ -58,16 +58,16 @@ class FieldMap:
         for field in dict.fromkeys(self._names.values()):
             if counts[field] > 1:
                 rivals = [f"'{name}'" for name in properties if self.renamed(name) == field]
-                yield f"{' and '.join(rivals)} would both be the field '{field}'"
+                yield f"{' and '.join(rivals)} both map to field '{field}'"
 
 
 def key_advice(stream: str, missing: Iterable[str], properties: Collection[str]) -> str:
     """Return a sentence that says how a stream gets its key, with what its SCHEMA offers."""
     example = json.dumps({stream: {_likely(field, properties): field for field in missing}})
-    has = ", ".join(f"'{name}'" for name in [*properties][:_MOST_LISTED]) or "no properties"
+    has = ", ".join(f"'{name}'" for name in [*properties][:_MOST_LISTED]) or "none"
     if len(properties) > _MOST_LISTED:
         has += f" and {len(properties) - _MOST_LISTED:,} more"
-    return f"Say in field_map which property that is, as in {example} (it has {has})."
+    return f"Map the key in field_map, as in {example} (properties of the stream: {has})."
 
 
 def _likely(field: str, properties: Collection[str]) -> str:

@@ -130,8 +130,9 @@ class FieldPlan:
         return record, reasons
 
     def _either(self, name: str) -> Reason:
-        either = " or ".join(self._ambiguous[name])
-        return Reason(INVALID_DATA, f"Property '{name}' may be field {either}: see field_map")
+        fields = listed(self._ambiguous[name])
+        message = f"Property '{name}' matches fields {fields}: choose one in field_map"
+        return Reason(INVALID_DATA, message)
 
     def _rivalry(self, field: str, rivals: list[str]) -> list[Reason]:
         """Return the reason why none of the properties can be taken; none if the first is exact."""
@@ -139,7 +140,7 @@ class FieldPlan:
         if len(exact) == 1:
             self._notes.note_overruled(rivals[1:], exact[0])
             return []
-        message = f"Properties {listed(rivals)} are all field '{field}': see field_map"
+        message = f"Properties {listed(rivals)} match field '{field}': choose one in field_map"
         return [Reason(INVALID_DATA, message)]
 
     def _resolve(self, name: str) -> None:
@@ -192,16 +193,16 @@ class FieldPlan:
         for name, fields in self._ambiguous.items():
             example = json.dumps({self._stream: {name: fields[0]}})
             raise UnwritableStreamError(
-                f"Stream '{self._stream}': the property '{name}' may be Marketo's field "
-                f"{' or '.join(fields)}. Say which in field_map, as in {example}.",
+                f"Stream '{self._stream}': property '{name}' matches Marketo's fields "
+                f"{listed(fields)}. Choose one in field_map, as in {example}.",
             )
 
     def _check_key(self) -> None:
         missing = [field for field in self.key_fields if field not in self._properties_of]
         if missing:
             raise UnwritableStreamError(
-                f"Stream '{self._stream}' has no property for {' and '.join(missing)}, so its "
-                "records cannot be told apart in Marketo. "
+                f"Stream '{self._stream}' has no property for {' and '.join(missing)}, which "
+                "identifies its records in Marketo. "
                 f"{key_advice(self._stream, missing, self._schema_properties)} "
                 "Or set the stream to 'ignore' in stream_objects.",
             )

@@ -34,12 +34,12 @@ def check_lead_field(
     names = all_fields()
     if field not in names:
         raise UnwritableStreamError(
-            f"Stream '{stream}': lead_lookup_field: leads have no field "
-            f"{or_near(field, searchable or names)}. Name it as Marketo's REST API does."
+            f"Stream '{stream}': invalid lead_lookup_field: leads have no field "
+            f"{or_near(field, searchable or names)}. Use the field's REST API name."
         )
     if searchable is not None:
         raise UnwritableStreamError(
-            f"Stream '{stream}': lead_lookup_field: leads cannot be looked up by "
-            f"{or_near(field, searchable)}, which Marketo does not list as searchable. Name a "
-            "field that tells leads apart, such as 'email'."
+            f"Stream '{stream}': invalid lead_lookup_field: leads cannot be looked up by "
+            f"{or_near(field, searchable)}, which Marketo does not list as searchable. Use a "
+            "field that identifies a single lead, such as 'email'."
         )

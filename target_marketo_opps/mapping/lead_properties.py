@@ -19,7 +19,8 @@ if t.TYPE_CHECKING:
 
 _PREFIX = "lead_"
 _LONGEST_VALUE = 255
-"""Marketo's texts that leads can be found by are no longer."""
+"""Marketo's strings that leads can be found by are no longer."""
+_NO_LOOKUP = "so no lead can be looked up by it"
 
 
 def without_lead_id(description: ObjectDescription) -> ObjectDescription:
@@ -73,12 +74,12 @@ def read_lookup_value(values: Mapping[str, t.Any], field: str) -> tuple[str, lis
     """
     present = {name: value for name, value in values.items() if not _is_missing(value)}
     if not present:
-        message = f"Missing value for '{field}', by which the lead is looked up"
+        message = f"Missing value for '{field}', which is needed to look up the lead"
         return "", [Reason(MISSING_VALUE, message)]
     reasons = [Reason(INVALID_DATA, why) for each in present.items() if (why := _fault(*each))]
     texts = dict.fromkeys(map(lookup_text, present.values()))
     if len(texts) > 1 and not reasons:
-        message = f"Properties {listed(present)} name different leads: leave one of them out"
+        message = f"Properties {listed(present)} have values of different leads: send one of them"
         reasons.append(Reason(INVALID_DATA, message))
     return next(iter(texts)), reasons
 
@@ -93,11 +94,11 @@ def _fault(name: str, value: t.Any) -> str:
     """Return why no lead can be looked up by a value; nothing if one can."""
     text = lookup_text(value)
     if not text or (not isinstance(value, str) and "." in text):
-        return f"Property '{name}' is neither a text nor a whole number, so it finds no lead"
+        return f"Property '{name}' is neither a string nor an integer, {_NO_LOOKUP}"
     if not is_valid_filter_value(text):
-        return f"Property '{name}' holds a comma, so Marketo cannot be asked for its lead"
+        return f"Property '{name}' contains a comma, {_NO_LOOKUP}"
     if len(text) > _LONGEST_VALUE:
-        return f"Property '{name}' is longer than {_LONGEST_VALUE} characters, so it finds no lead"
+        return f"Property '{name}' is longer than {_LONGEST_VALUE} characters, {_NO_LOOKUP}"
     if any("\ud800" <= each <= "\udfff" for each in text):
         return f"Property '{name}' holds half of a surrogate pair, which is no character"
     return ""

@@ -278,8 +278,6 @@ def _encoded(written: Record) -> bytes:
         message = "A value holds half of a surrogate pair, which is no character"
         raise RecordError([Reason(INVALID_DATA, message)]) from None
     if len(body) >= MAX_RECORD_BYTES:
-        message = (
-            f"The record takes {len(body):,} bytes, and a call must stay under {MAX_BODY_BYTES:,}"
-        )
+        message = f"The record has {len(body):,} bytes; a call must stay under {MAX_BODY_BYTES:,}"
         raise RecordError([Reason(TOO_LARGE, message)])
     return body

@@ -123,9 +123,9 @@ class RoleMapping:
         if not any(self._finds.values()):
             raise UnwritableStreamError(
                 f"Stream '{stream}' has no property {' or '.join(map(repr, self._leads.names))}, "
-                "by which lead_lookup_field finds the lead of a role. Say in field_map which "
-                f"property that is (it has {listed([*self._finds][:30]) or 'no properties'}); "
-                "tap-marketo-opps carries it along with its setting lead_fields."
+                "which lead_lookup_field needs to look up the lead of a role. Map one of its "
+                f"properties in field_map ({listed([*self._finds][:30]) or 'it has none'}), or add "
+                "the field to the setting lead_fields of tap-marketo-opps."
             )
 
 
@@ -133,7 +133,7 @@ def _check_keys(stream: str, description: ObjectDescription) -> None:
     missing = {EXTERNAL_ID, LEAD_ID} - set(description.dedupe_fields)
     if missing:
         raise UnwritableStreamError(
-            f"Stream '{stream}': the instance's roles are not identified by "
-            f"{' and '.join(sorted(missing))}, so their leads cannot be looked up. Leave "
-            "lead_lookup_field out."
+            f"Stream '{stream}': lead_lookup_field cannot be used, because the key fields of "
+            f"this instance's roles do not include {' and '.join(sorted(missing))}. Remove "
+            "lead_lookup_field."
         )

@@ -67,8 +67,8 @@ def destination(
         return MarketoObject.OPPORTUNITIES
     example = json.dumps({stream: MarketoObject.OPPORTUNITIES.value})
     raise UnwritableStreamError(
-        f"Stream '{stream}' is not 'opportunities' and has no property for {' and '.join(keys)}: "
-        f"say in stream_objects whether it is {_CHOICES}, as in {example}. "
+        f"Stream '{stream}' is not named 'opportunities' and has no property for "
+        f"{' and '.join(keys)}: set it to {_CHOICES} in stream_objects, as in {example}. "
         f"{key_advice(stream, keys, properties)}",
     )
 
@@ -82,12 +82,12 @@ def log_ignored(stream: str, logger: logging.Logger) -> None:
     """Log that a stream is ignored by default, and how roles are written all the same."""
     if stream == MarketoObject.OPPORTUNITY_ROLES:
         logger.warning(
-            "Stream 'opportunity_roles' is ignored: a lead id belongs to one Marketo instance, and "
-            "written into another it would tie opportunities to strangers. To write roles, set "
-            'stream_objects to {"opportunity_roles": "opportunity_roles"}; with lead_lookup_field '
-            "they find their lead in the instance that is written to.",
+            "Stream 'opportunity_roles' is ignored: in another Marketo instance, the same lead id "
+            "is a different person. To write roles, set stream_objects to "
+            '{"opportunity_roles": "opportunity_roles"}; with lead_lookup_field, their leads are '
+            "looked up in the instance that is written to.",
         )
     else:
         logger.info(
-            "Stream '%s' is ignored: it describes Marketo, and is not written to it.", stream
+            "Stream '%s' is ignored: it describes Marketo and cannot be written to it.", stream
         )

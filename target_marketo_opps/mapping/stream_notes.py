@@ -48,18 +48,18 @@ class StreamNotes:
         if self._unknown:
             yield (
                 f"Stream '{self._stream}': the instance has no field for "
-                f"{', '.join(self._unknown.values())}; left out. Say which fields they are in "
-                f'field_map, as in {{"{self._stream}": {{"{next(iter(self._unknown))}": "..."}}}}, '
-                "or see the setting unknown_fields."
+                f"{', '.join(self._unknown.values())}; not written. Map them in field_map, as in "
+                f'{{"{self._stream}": {{"{next(iter(self._unknown))}": "..."}}}}, or see the '
+                "setting unknown_fields."
             )
         if self._unwritable:
             yield (
-                f"Stream '{self._stream}': Marketo says that {listed(self._unwritable)} cannot be "
-                "updated; left out."
+                f"Stream '{self._stream}': Marketo does not allow updates of "
+                f"{listed(self._unwritable)}; not written."
             )
         if self.missing_numbers:
             yield (
-                f"Stream '{self._stream}': values that are NaN or infinite, taken for null: "
+                f"Stream '{self._stream}': values that are NaN or infinite, treated as null: "
                 f"{self.missing_numbers:,}."
             )
 
@@ -67,6 +67,6 @@ class StreamNotes:
         """Yield a sentence for what needs nobody's attention."""
         for name, exact in self._overruled.items():
             yield (
-                f"Stream '{self._stream}': the property '{name}' is left out where '{exact}' is "
-                "there, which is the field's own name."
+                f"Stream '{self._stream}': property '{name}' is not written in records that have "
+                f"'{exact}', which is the exact name of the field."
             )

@@ -65,7 +65,7 @@ class StateWriter:
             if self._self_pipe.wait(writable=[descriptor], timeout_seconds=1.0):
                 unwritten = unwritten[os.write(descriptor, unwritten[:_SAFE_WRITE_BYTES]) :]
             elif self._give_up():
-                raise OSError(0, "its reader takes no more")
+                raise OSError(0, "its reader has stopped reading")
 
 
 def _stdout_descriptor() -> int | None:

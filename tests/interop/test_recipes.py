@@ -95,7 +95,7 @@ def test_a_crms_table_arrives_and_then_what_has_changed_in_it(
     dry_run, _, run = reader.left.pop().partition("\n")
 
     told = reader.tries(dry_run).stderr
-    assert "Would be, if Marketo accepts them: sales-deals: 3 created" in told
+    assert "Dry run, if Marketo accepts every record: sales-deals: 3 created" in told
     assert "no field for" not in told
     assert held(destination) == {}
 

@@ -32,7 +32,7 @@ def run(singer, sandbox, *messages, **settings):
 def told(caplog):
     """Level and text of what is said of attribution."""
     lines = [(r.levelno, r.getMessage()) for r in caplog.records]
-    return [line for line in lines if line[1].startswith("For attribution")]
+    return [line for line in lines if line[1].startswith("Attribution")]
 
 
 def test_opportunities_without_roles_or_dates_are_counted(sandbox, singer, caplog):
@@ -42,8 +42,8 @@ def test_opportunities_without_roles_or_dates_are_counted(sandbox, singer, caplo
     ((level, line),) = told(caplog)
     assert level == logging.INFO
     assert line == (
-        "For attribution: of 4 opportunities delivered, 1 got no role in this run, 2 no primary "
-        "one, and 0 no externalCreatedDate."
+        "Attribution: of 4 opportunities delivered, 1 got no role in this run, 2 no primary "
+        "role, and 0 no externalCreatedDate."
     )
 
 
@@ -56,7 +56,7 @@ def test_it_is_a_warning_where_most_lack_something(sandbox, singer, caplog, lack
     run(singer, sandbox, *messages)
     ((level, line),) = told(caplog)
     assert level == logging.WARNING
-    assert "Bring what is missing." in line
+    assert "Deliver what is missing." in line
 
 
 def test_an_empty_date_is_none(sandbox, singer, caplog):

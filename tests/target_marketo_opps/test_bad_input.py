@@ -35,16 +35,16 @@ def test_a_record_of_two_megabytes_is_rejected_before_any_call(marketo_sandbox, 
 @pytest.mark.parametrize(
     ("schema", "what"),
     [
-        ({"stream": 5}, "the name of its stream is no text."),
-        ({"stream": ["opportunities"]}, "the name of its stream is no text."),
+        ({"stream": 5}, "its 'stream' is not a string."),
+        ({"stream": ["opportunities"]}, "its 'stream' is not a string."),
         (
             {"schema": {"properties": {"externalOpportunityId": {}, "name": "string"}}},
-            "a property in the schema of stream 'opportunities' is no object.",
+            "a property in the schema of stream 'opportunities' is not an object.",
         ),
         *(
             (
                 {"key_properties": keys},
-                "the key_properties of stream 'opportunities' are no list of names.",
+                "the key_properties of stream 'opportunities' are not a list of strings.",
             )
             for keys in ("id", 5, [5], [["id"]], {"id": 1})
         ),
@@ -80,8 +80,8 @@ def test_a_schema_that_cannot_be_mapped_ends_the_run_with_one_sentence(
     run = singer.run(marketo_sandbox, messages, **settings)
     assert isinstance(run.error, MarketoError)
     assert str(run.error).startswith(
-        "Line 2 of the input cannot be used: the schema of stream 'opportunities' is none that "
-        "stream_maps or flattening can take ("
+        "Line 2 of the input cannot be used: stream_maps or flattening failed on the schema of "
+        "stream 'opportunities' ("
     )
     assert run.states == [1]
 
@@ -117,9 +117,9 @@ BATCH_OF_500 = gzip.compress(
         ("bad.gz", BATCH_OF_500[:10] + b"\xff" * 9, "The BATCH file 'bad.gz' cannot be read: "),
         ("s3://bucket/far.gz?sig=" + SECRET, None, "The BATCH file 'far.gz' cannot be read: "),
         ("zzz://host/odd.gz", None, "The BATCH file 'odd.gz' cannot be read: "),
-        (5, None, "A BATCH message's manifest is no list of files."),
-        ("", None, "A BATCH message's manifest is no list of files."),
-        (" ", None, "A BATCH message's manifest is no list of files."),
+        (5, None, "The manifest of a BATCH message is not a list of file URLs."),
+        ("", None, "The manifest of a BATCH message is not a list of file URLs."),
+        (" ", None, "The manifest of a BATCH message is not a list of file URLs."),
     ],
 )
 def test_a_batch_file_that_cannot_be_read_ends_the_run_with_one_sentence(  # noqa: PLR0917 - fixtures and parameters
@@ -141,13 +141,13 @@ def test_a_batch_file_that_cannot_be_read_ends_the_run_with_one_sentence(  # noq
 @pytest.mark.parametrize("message", [{"manifest": None}, {"manifest": "file:///x"}])
 def test_a_manifest_is_a_list(marketo_sandbox, singer, message):
     run = singer.run(marketo_sandbox, [singer.schema(), batch([]) | message])
-    assert str(run.error) == "A BATCH message's manifest is no list of files."
+    assert str(run.error) == "The manifest of a BATCH message is not a list of file URLs."
 
 
 @pytest.mark.parametrize("encoding", ["jsonl", None, {"format": "parquet"}])
 def test_an_unreadable_encoding_is_an_error(marketo_sandbox, singer, encoding):
     run = singer.run(marketo_sandbox, [singer.schema(), batch([]) | {"encoding": encoding}])
-    assert str(run.error).startswith("A BATCH message has an encoding other than jsonl")
+    assert str(run.error).startswith("A BATCH message has an unsupported encoding")
 
 
 @pytest.mark.parametrize(

@@ -402,7 +402,7 @@ def test_roles_are_not_written_unless_asked_for(marketo_sandbox, singer, rejects
     ).succeeded()
     assert run.states == [1]
     assert marketo_sandbox.journal() == []
-    assert sum("lead id belongs to one Marketo instance" in line for line in run.log) == 1
+    assert sum("the same lead id is a different person" in line for line in run.log) == 1
 
 
 def test_roles_follow_their_opportunities(marketo_sandbox, singer):

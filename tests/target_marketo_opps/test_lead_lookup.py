@@ -161,16 +161,16 @@ def test_of_several_leads_none_is_chosen_by_default(sandbox, singer):
 @pytest.mark.parametrize(
     ("values", "code", "message"),
     [
-        ({}, "1002", "Missing value for 'email', by which the lead is looked up"),
+        ({}, "1002", "Missing value for 'email', which is needed to look up the lead"),
         ({"lead_email": None}, "1002", "Missing value for 'email'"),
         ({"lead_email": "  "}, "1002", "Missing value for 'email'"),
-        ({"lead_email": "a,b"}, "1003", "holds a comma"),
-        ({"lead_email": ["a"]}, "1003", "neither a text nor a whole number"),
-        ({"lead_email": 1.5}, "1003", "neither a text nor a whole number"),
-        ({"lead_email": True}, "1003", "neither a text nor a whole number"),
+        ({"lead_email": "a,b"}, "1003", "contains a comma"),
+        ({"lead_email": ["a"]}, "1003", "neither a string nor an integer"),
+        ({"lead_email": 1.5}, "1003", "neither a string nor an integer"),
+        ({"lead_email": True}, "1003", "neither a string nor an integer"),
         ({"lead_email": "x" * 256}, "1003", "longer than 255 characters"),
         ({"lead_email": "\ud83d"}, "1003", "half of a surrogate pair"),
-        ({"lead_email": "a", "email": "b"}, "1003", "'lead_email', 'email' name different leads"),
+        ({"lead_email": "a", "email": "b"}, "1003", "'email' have values of different leads"),
     ],
 )
 def test_a_value_that_cannot_be_looked_up_is_a_reject_and_costs_no_call(
@@ -273,8 +273,8 @@ def test_a_field_that_finds_no_leads_is_refused_at_the_schema(sandbox, singer, f
 def test_a_stream_without_the_property_is_refused_at_its_schema(sandbox, singer):
     ended = run(singer, sandbox, names=("externalOpportunityId", "leadId", "role"))
     assert (
-        "Stream 'roles' has no property 'lead_email' or 'email', by which lead_lookup_field finds "
-        "the lead of a role." in str(ended.error)
+        "Stream 'roles' has no property 'lead_email' or 'email', which lead_lookup_field needs to "
+        "look up the lead of a role." in str(ended.error)
     )
 
 

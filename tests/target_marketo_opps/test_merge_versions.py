@@ -61,7 +61,7 @@ def test_halves_of_several_records_share_calls(sandbox, singer):
 def test_the_run_ends_with_the_version_that_is_one_too_many(sandbox, singer):
     messages = [schema(singer), *versions(singer, 64, bad=[10, 50]), singer.state(1)]
     run = singer.run(sandbox, messages, max_rejects=1)
-    assert "Rejected records: 2, and max_rejects is 1" in str(run.error)
+    assert "Too many rejected records: 2 (max_rejects is 1)" in str(run.error)
     assert run.states == []
     assert "not delivered" in run.closing
 

@@ -109,7 +109,7 @@ class TestLostAnswers:
         assert "1 rejected" in run.closing
         assert run.states == [1]
         assert any(
-            "'already exist' after lost answers: 3 created by this run, 1 there before it" in line
+            "after lost responses: 3 created by this run, 1 created before it" in line
             for line in run.log
         )
         assert len(calls(marketo_sandbox, "query opportunity")) == 1
@@ -157,8 +157,8 @@ class TestLostAnswers:
         ).succeeded()
         assert "1 created" in run.closing
         assert (
-            "Records that 'already exist' after lost answers: 1 created by this run, "
-            "0 there before it, 1 of which it could not be told."
+            "Records that 'already exist' after lost responses: 1 created by this run, "
+            "0 created before it, 1 unknown."
         ) in run.log
 
     def test_nothing_is_looked_up_after_a_clear_answer(self, marketo_sandbox, singer):
@@ -436,15 +436,15 @@ class TestDryRun:
         assert syncs(marketo_sandbox) == calls(marketo_sandbox, "delete opportunity") == []
         assert run.states == []
         assert run.closing.startswith(
-            "Would be, if Marketo accepts them: opportunities: 3 created, 350 updated, 1 deleted, "
-            "0 unchanged, 0 left alone, 1 rejected; "
+            "Dry run, if Marketo accepts every record: opportunities: 3 created, 350 updated, "
+            "1 deleted, 0 unchanged, 0 left alone, 1 rejected; "
         )
         used = len(
             [call for call in marketo_sandbox.journal() if call["path"] != "/identity/oauth/token"]
         )
         cost = run.log[-3] if "rejected with" in run.log[-2] else run.log[-2]
-        assert "would cost about 5 calls" in cost or "would cost about 5 calls" in "".join(run.log)
-        assert any("daily_call_limit leaves" in line for line in run.log)
+        assert "would make about 5 calls" in cost or "would make about 5 calls" in "".join(run.log)
+        assert any("daily_call_limit allows" in line for line in run.log)
         assert used >= 4
 
     def test_it_finds_all_rejects_before_it_fails(self, marketo_sandbox, singer):
@@ -564,7 +564,7 @@ class TestReplay:
             check=False,
         )
         assert replayed.returncode == 1
-        assert b"Line 1 is no reject" in replayed.stderr
+        assert b"Line 1 is not a reject" in replayed.stderr
         assert b"Traceback" not in replayed.stderr
 
     def test_a_full_disk_for_the_messages_is_not_the_rejects_fault(self, tmp_path):
@@ -584,4 +584,4 @@ class TestReplay:
     def test_its_help_tells_what_it_reads(self):
         command = [sys.executable, "-m", "target_marketo_opps.replay", "--help"]
         told = subprocess.run(command, capture_output=True, check=True, text=True).stdout
-        assert "standard input where none is" in " ".join(told.split())
+        assert "default: standard input" in " ".join(told.split())

@@ -20,7 +20,7 @@ def test_a_sample_is_delivered_for_real_and_writes_no_state(marketo_sandbox, sin
     assert "2 created" in run.closing
     assert run.states == []
     assert (
-        "This run delivered a sample, as max_records is 2: left out 3 records of opportunities; "
+        "This run delivered a sample (max_records is 2): skipped 3 records of opportunities; "
         "no STATE was written."
     ) in run.log
 
@@ -53,5 +53,5 @@ def test_rejects_of_a_sample_count_against_the_limit(marketo_sandbox, singer):
 @pytest.mark.parametrize("count", [1, 2])
 def test_an_input_no_longer_than_the_sample_leaves_nothing_out(marketo_sandbox, singer, count):
     run = singer.run(marketo_sandbox, [*messages(singer, count)], max_records=2).succeeded()
-    assert any("left out nothing; no STATE was written" in line for line in run.log)
+    assert any("skipped nothing; no STATE was written" in line for line in run.log)
     assert run.states == []

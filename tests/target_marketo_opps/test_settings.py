@@ -78,7 +78,7 @@ def test_only_settings_that_are_honoured_are_offered():
         ({"lead_lookup_many": "first"}, "lead_lookup_many"),
         (
             {"lead_lookup_field": "email", "dedupe_by": "idField", "action": "updateOnly"},
-            "lead_lookup_field has no use with dedupe_by 'idField'",
+            "lead_lookup_field cannot be combined with dedupe_by 'idField'",
         ),
         ({"client_secret": ""}, "client_secret"),
         ({"rejects_path": ""}, "rejects_path"),

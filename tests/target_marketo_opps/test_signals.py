@@ -228,7 +228,7 @@ def test_a_full_disk_under_the_rejects_lets_no_state_pass(marketo_sandbox, singe
     assert code == 1
     assert 2 not in states
     assert "rejects_path '/dev/full' cannot be written: No space left on device." in log
-    assert "All rejected records are in" not in log
+    assert "All rejected records were written to" not in log
     assert "Traceback" not in log
 
 
@@ -241,7 +241,7 @@ def test_rejects_that_are_in_no_file_are_not_said_to_be_in_it(
     code, _, log = process.finish()
     assert code == 1
     assert "rejects_path '/dev/full' cannot be written: No space left on device." in log
-    assert "All rejected records are in" not in log
+    assert "All rejected records were written to" not in log
     assert "1 rejected; " in log
     assert "Traceback" not in log
 

@@ -213,10 +213,10 @@ def test_whoever_is_asked_to_end_waits_for_neither_input_nor_calls(make_bench, w
     asked = waits(bench)
     bench.take("a")
     bench.shutdown.requested = True
-    with pytest.raises(StoppedError, match="goes on from the last STATE"):
+    with pytest.raises(StoppedError, match="resumes from the last STATE"):
         bench.dispatcher.before_read(7)
     assert asked == []
-    with pytest.raises(StoppedError, match="goes on from the last STATE"):
+    with pytest.raises(StoppedError, match="resumes from the last STATE"):
         bench.dispatcher.finish()
 
 

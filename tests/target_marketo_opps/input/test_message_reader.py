@@ -54,13 +54,13 @@ def test_utf_16_is_named_as_such(encoding):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (b"[1]", "it is JSON, but no object"),
+        (b"[1]", "it is JSON, but not an object"),
         (b'{"a":1}', "it has no 'type'"),
-        (b'{"type":"PIE"}', "its 'type' is none of"),
+        (b'{"type":"PIE"}', "its 'type' must be one of"),
         (b'{"type":"RECORD","a":"\xff"}', "invalid UTF-8 at byte 23."),
-        (b'{"type":"RECORD","rec', "it is cut short, as by a tap that died"),
-        (b'{"type":}', "it is not JSON at column 9"),
-        (b"1" * 5000 + b"." + HALF, "it is not JSON|beyond all measure"),
+        (b'{"type":"RECORD","rec', "it is cut short, as when the tap died"),
+        (b'{"type":}', "it is not valid JSON at column 9"),
+        (b"1" * 5000 + b"." + HALF, "it is not valid JSON|that is too large"),
     ],
 )
 def test_the_error_of_an_unusable_line_names_its_number(line, said):

@@ -168,7 +168,7 @@ def test_by_id_the_dedupe_field_is_still_an_ordering_key(make, told):
     assert msgspec.json.decode(mapped.body) == {"marketoGUID": "G ", "name": "x"}
     assert mapped.ordering_keys == (("g",), "k")
     assert told() == [
-        "Stream 'deals': Marketo says that 'externalOpportunityId' cannot be updated; left out."
+        "Stream 'deals': Marketo does not allow updates of 'externalOpportunityId'; not written."
     ]
 
 
@@ -402,7 +402,7 @@ def test_a_record_has_to_stay_under_what_a_call_may_hold(make_large, passed_befo
         mapping.map(record(100))
     with pytest.raises(RecordError) as caught:
         mapping.map(record(MAX_RECORD_BYTES))
-    assert f"takes {MAX_RECORD_BYTES:,} bytes" in caught.value.reasons[0].message
+    assert f"has {MAX_RECORD_BYTES:,} bytes" in caught.value.reasons[0].message
     assert len(mapping.map(record(MAX_RECORD_BYTES - 1)).body) == MAX_RECORD_BYTES - 1
 
 
