@@ -1,17 +1,31 @@
-"""The lines of README that keep a state do so whatever the target has printed."""
+"""README: the lines that keep a state, the picture at its top, and the words that people search."""
 
 from __future__ import annotations
 
 import json
 import subprocess
+import tomllib
+from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.manual.pages import ROOT
+from tests.manual.pages import ROOT, page
 
-KEEPING = {
-    line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("tail ")
-}
+README = page("README.md")
+MANUAL = [path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))]
+KEEPING = {line for line in README.splitlines() if line.startswith("tail ")}
+PICTURE = ROOT / "docs" / "images" / "overview.svg"
+SEARCHED = (
+    "rate limit",
+    "daily API quota",
+    "retried",
+    "timeout",
+    "backfill",
+    "field mapping",
+    "dead letters",
+    "reconcile",
+    "soft delete",
+)
 
 
 @pytest.mark.parametrize(
@@ -24,3 +38,24 @@ def test_a_state_is_replaced_by_a_whole_one_alone(printed, kept, tmp_path):
     (tmp_path / "state.jsonl").write_text(printed)
     subprocess.run(["bash", "-c", line], cwd=tmp_path, check=False, capture_output=True)
     assert json.loads((tmp_path / "state.json").read_text()) == {"n": kept}
+
+
+@pytest.mark.parametrize("words", SEARCHED)
+def test_words_searched_for_are_in_readme_and_manual(words):
+    assert words.casefold() in README.casefold()
+    assert [text for text in MANUAL if words.casefold() in text.casefold()]
+
+
+def test_the_picture_names_each_program_of_the_project():
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    svg = ET.parse(PICTURE).getroot()
+    texts = [each.text for each in svg.iter() if each.tag.endswith("}text")]
+
+    assert scripts.keys() <= set(texts)
+    assert f"](docs/images/{PICTURE.name})" in README
+
+
+def test_the_picture_has_colours_for_a_dark_page():
+    text = PICTURE.read_text()
+    assert "prefers-color-scheme: dark" in text
+    assert "<script" not in text
