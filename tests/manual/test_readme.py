@@ -18,7 +18,7 @@ PICTURE = ROOT / "docs" / "images" / "overview.svg"
 SEARCHED = (
     "rate limit",
     "daily API quota",
-    "retried",
+    "retry",
     "timeout",
     "backfill",
     "field mapping",
