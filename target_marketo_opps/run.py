@@ -159,7 +159,7 @@ class TargetRun:
             OutcomeRecorder(self.counters, self.rejects, self.settled),
             self.rejects,
             OverdueRoles(
-                self.waiting.aside,
+                self.waiting.parked_roles,
                 calls,
                 states,
                 self.client,
@@ -250,7 +250,7 @@ class TargetRun:
             self.dispatcher.await_in_flight(patience_seconds=_FAILURE_PATIENCE_SECONDS)
 
     def _log_summary(self) -> None:
-        self.counters.short_batches = self.waiting.short_batches
+        self.counters.short_batches = self.waiting.batches.short_batches
         for line in self.counters.summary_lines():
             _LOGGER.info("%s", line)
         for line in self.counters.causes.lines():

@@ -14,9 +14,9 @@ from target_marketo_opps.json_lines import encode, source_line, source_record
 from target_marketo_opps.mapping.delete_mark import DELETED_AT, is_marked_deleted
 from target_marketo_opps.mapping.keys import key_fields, with_line
 from target_marketo_opps.mapping.lead_properties import LeadProperties
+from target_marketo_opps.mapping.lookup_role_mapping import LookupRoleMapping
 from target_marketo_opps.mapping.mapped_record import RecordError
 from target_marketo_opps.mapping.record_mapping import RecordMapping
-from target_marketo_opps.mapping.role_mapping import RoleMapping
 from target_marketo_opps.mapping.routing import destination
 
 if t.TYPE_CHECKING:
@@ -86,8 +86,8 @@ class ObjectSink(Sink):
         self._line_number = line_number
         self._mapping = self._make_mapping(run, description, notes)
         keys = key_fields(description, run.settings.dedupe_by)
-        self._sync_target = run.waiting.target(self._obj, Operation.SYNC, keys)
-        self._delete_target = run.waiting.target(self._obj, Operation.DELETE, keys)
+        self._sync_target = run.waiting.batches.target(self._obj, Operation.SYNC, keys)
+        self._delete_target = run.waiting.batches.target(self._obj, Operation.DELETE, keys)
         self._hard_delete = run.settings.hard_delete
         self._dispatcher = run.dispatcher
         self._rejects = run.rejects
@@ -156,7 +156,7 @@ class ObjectSink(Sink):
 
     def _make_mapping(
         self, run: TargetRun, description: ObjectDescription, notes: StreamNotes
-    ) -> RecordMapping | RoleMapping:
+    ) -> RecordMapping | LookupRoleMapping:
         given: dict[str, t.Any] = {
             "description": description,
             "settings": run.settings,
@@ -169,7 +169,7 @@ class ObjectSink(Sink):
         run.attribution.note_stream(stream)
         lookup_field = run.descriptions.lead_lookup_field(stream)
         given["leads"] = LeadProperties(lookup_field, description.field_names)
-        make = RoleMapping if lookup_field else RecordMapping
+        make = LookupRoleMapping if lookup_field else RecordMapping
         return make(stream, properties, **given)
 
     def _destination(self, run: TargetRun) -> MarketoObject | None:
@@ -220,6 +220,6 @@ class ObjectSink(Sink):
 
     def _display_key(self, record: Record) -> str:
         key = self._mapping.display_key(record)
-        if isinstance(self._mapping, RoleMapping):
+        if isinstance(self._mapping, LookupRoleMapping):
             return with_line(key, self._line_number())
         return key

@@ -22,6 +22,7 @@ from target_marketo_opps.run import TargetRun
 from target_marketo_opps.sample import Sample
 from target_marketo_opps.settings import CONFIG_SCHEMA, TargetSettings, combination_errors
 from target_marketo_opps.sinks import ObjectSink
+from target_marketo_opps.stream_routes import StreamRoutes
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,7 +74,7 @@ class TargetMarketoOpps(MarketoPlugin, Target):
         self.settings = TargetSettings.from_config(self.config)
         self._report = InputReport(self.mapper, self.settings)
         self._sample = Sample(self.settings.max_records)
-        self._messages = MessageHandlers(
+        self._routes = StreamRoutes(
             reader=self.message_reader,
             mapper=self.mapper,
             make_sink=t.cast("Callable[..., ObjectSink]", self.add_sink),
@@ -81,7 +82,13 @@ class TargetMarketoOpps(MarketoPlugin, Target):
             report=self._report,
             sample=self._sample,
         )
-        self.message_reader.handlers = self._messages.by_type()
+        self.message_reader.handlers = MessageHandlers(
+            reader=self.message_reader,
+            mapper=self.mapper,
+            run=lambda: self.run,
+            report=self._report,
+            routes=self._routes,
+        ).by_type()
         self.message_reader.before_read = self._before_read
         self.message_reader.guard = self._ending_run
 
@@ -141,7 +148,7 @@ class TargetMarketoOpps(MarketoPlugin, Target):
         with self._ending_run():
             self.run.complete()
             self._report.log_never_came()
-            self._messages.clean_up()
+            self._routes.clean_up()
         self._report.log_left_out()
         self._sample.log_left_out()
         self.run.end(deliver_rest=False)

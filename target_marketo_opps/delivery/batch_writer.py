@@ -133,9 +133,9 @@ class BatchWriter:
                 error.summary,
                 len(indices),
             )
-        return self._take_apart(result, indices, error)
+        return self._bisect_batch(result, indices, error)
 
-    def _take_apart(
+    def _bisect_batch(
         self, result: BatchResult, indices: Sequence[int], error: BadDataError
     ) -> MarketoError | None:
         persons = {index: _sales_person(result, index) for index in indices}

@@ -43,7 +43,7 @@ class BatchTarget:
         operation: sync or delete.
         key_fields: the object's key fields.
         merges: whether records of one key that wait are merged into one.
-        steps_aside: whether its records wait for their opportunity, where that is missing.
+        parks_orphans: whether its records wait for their opportunity, where that is missing.
 
     Attributes:
         open_batches: those being filled.
@@ -57,7 +57,7 @@ class BatchTarget:
         "obj",
         "open_batches",
         "operation",
-        "steps_aside",
+        "parks_orphans",
     )
 
     def __init__(
@@ -67,9 +67,9 @@ class BatchTarget:
         key_fields: tuple[str, ...],
         *,
         merges: bool = False,
-        steps_aside: bool = False,
+        parks_orphans: bool = False,
     ) -> None:
-        self.steps_aside = steps_aside
+        self.parks_orphans = parks_orphans
         self.obj = obj
         self.merges = merges
         self.operation = operation

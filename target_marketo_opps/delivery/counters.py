@@ -103,14 +103,16 @@ class RunCounters:
 
     def closing_line(self, counts: CallCounts, seconds: float) -> str:
         """Return the last line: outcomes by stream, calls, retries and seconds."""
-        streams = "; ".join(f"{stream}: {self._told(stream)}" for stream in self._outcomes)
+        streams = "; ".join(
+            f"{stream}: {self._stream_summary(stream)}" for stream in self._outcomes
+        )
         took = f"{_calls(counts)}, {seconds:.1f} s"
         undelivered = self.read - self.settled
         lost = f"; {undelivered:,} not delivered" if undelivered else ""
-        leads = f"; {self.leads.told()}" if self.leads else ""
+        leads = f"; {self.leads.summary()}" if self.leads else ""
         return f"{streams or 'No records'}{lost}{leads}; {took}."
 
-    def _told(self, stream: str) -> str:
+    def _stream_summary(self, stream: str) -> str:
         told = [f"{self._outcomes[stream][kind]:,} {kind.value}" for kind in Outcome]
         merged = self._merged[stream]
         return ", ".join([*told, f"{merged:,} merged"] if merged else told)

@@ -135,7 +135,7 @@ class Dispatcher:
 
     def _reject_dismissed(self) -> None:
         """Reject roles whose waiting a delete has ended, before another of their key is placed."""
-        if self._waiting.aside.has_dismissed:
+        if self._waiting.parked_roles.has_dismissed:
             self._settlement.reject_dismissed()
 
     def _is_lead_known(self, record: OutboundRecord, wanted: WantedLead) -> bool:
@@ -145,7 +145,7 @@ class Dispatcher:
     def _do_due_work(self) -> None:
         self._check_shutdown()
         self._take_results()
-        self._hasten_overdue()
+        self._send_overdue()
         self._settlement.ask_for_overdue()
         self._send()
         self._progress.log_due()
@@ -164,7 +164,7 @@ class Dispatcher:
         if self._leads is not None and self._leads.is_pending:
             self._leads.ask_for_rest()
         else:
-            self._waiting.close_fullest()
+            self._waiting.batches.close_fullest()
             self._send()
 
     def _send_rest(self) -> None:
@@ -172,7 +172,7 @@ class Dispatcher:
         if self._leads is not None and self._leads.is_pending:
             self._leads.ask_for_rest()
         else:
-            self._waiting.close_all()
+            self._waiting.batches.close_all()
         self._send()
 
     def _await_one(self) -> None:
@@ -208,14 +208,14 @@ class Dispatcher:
         if failure is not None:
             raise failure
 
-    def _hasten_overdue(self) -> None:
+    def _send_overdue(self) -> None:
         """Make the calls that have held a STATE for long, although they are not full."""
         for token in self._states.overdue():
             if isinstance(token, Batch):
                 if token.is_open:
-                    self._waiting.close(token)
+                    self._waiting.batches.close_short(token)
             elif self._leads is not None and isinstance(token, OutboundRecord):
-                self._leads.hasten(token)
+                self._leads.ask_now(token)
 
     def _seconds_until_due(self) -> float:
         """Return the seconds until something is due even if nothing happens."""

@@ -141,7 +141,7 @@ class DryRun:
         self, batch: Batch, before: Sequence[Record | None]
     ) -> frozenset[Hashable]:
         """Return the opportunities, by ordering key, that new roles name and nothing would have."""
-        if not batch.target.steps_aside:
+        if not batch.target.parks_orphans:
             return frozenset()
         named = {
             record.ordering_keys[0]: record.sent_key[EXTERNAL_ID]

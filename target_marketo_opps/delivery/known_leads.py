@@ -6,7 +6,7 @@ import typing as t
 from collections import defaultdict
 
 from marketo_opps.private_database import CACHE_BYTES, private_database
-from target_marketo_opps.delivery.lead_choice import TOO_MANY, Verdict, chosen, folded
+from target_marketo_opps.delivery.lead_choice import TOO_MANY, LeadMatch, choose_lead, folded
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
     from target_marketo_opps.delivery.lead_query import LeadAnswer
 
 _SCHEMA = """
-CREATE TABLE verdicts (
+CREATE TABLE lead_matches (
     value TEXT PRIMARY KEY,
     lead_id INTEGER,
     matches INTEGER NOT NULL
@@ -41,13 +41,13 @@ class KnownLeads:
         self._many = many
         self._database = private_database(_SCHEMA, cache_bytes=cache_bytes)
 
-    def verdict(self, value: str) -> Verdict | None:
+    def match(self, value: str) -> LeadMatch | None:
         """Return what is known of a value; None if it has to be asked for."""
-        verdict = self._stored(value)
-        if verdict is None and self.ignores_case:
+        match = self._stored(value)
+        if match is None and self.ignores_case:
             form = folded(value)
-            verdict = self._stored(_ANY_SPELLING + form) or self._stored(form)
-        return verdict
+            match = self._stored(_ANY_SPELLING + form) or self._stored(form)
+        return match
 
     def add(self, answer: LeadAnswer) -> tuple[list[int], int]:
         """Take the answer of a lookup.
@@ -64,7 +64,7 @@ class KnownLeads:
             by_form[folded(lead.value)].append(lead)
         self._database.execute("BEGIN")
         for value in answer.too_many:
-            self._store(value, Verdict(None, TOO_MANY), is_alone=True)
+            self._store(value, LeadMatch(None, TOO_MANY), is_alone=True)
         asked = [value for value in answer.values if value not in answer.too_many]
         matches = [self._add_value(value, by_form.pop(folded(value), [])) for value in asked]
         self._database.execute("COMMIT")
@@ -79,26 +79,26 @@ class KnownLeads:
         if spellings - {value}:
             self.ignores_case = True
         is_alone = spellings <= {value}
-        self._store(value, self._verdict(value, leads), is_alone=is_alone)
+        self._store(value, self._match(value, leads), is_alone=is_alone)
         if not is_alone:
-            self._write([(_ANY_SPELLING + folded(value), *chosen(leads, self._many))])
-            self._write((each, *self._verdict(each, leads)) for each in spellings)
+            self._write([(_ANY_SPELLING + folded(value), *choose_lead(leads, self._many))])
+            self._write((each, *self._match(each, leads)) for each in spellings)
         return len(leads)
 
-    def _verdict(self, value: str, leads: Sequence[FoundLead]) -> Verdict:
+    def _match(self, value: str, leads: Sequence[FoundLead]) -> LeadMatch:
         exact = [lead for lead in leads if lead.value == value]
-        return chosen(exact or leads, self._many)
+        return choose_lead(exact or leads, self._many)
 
-    def _store(self, value: str, verdict: Verdict, *, is_alone: bool) -> None:
-        self._write([(value, *verdict)])
+    def _store(self, value: str, match: LeadMatch, *, is_alone: bool) -> None:
+        self._write([(value, *match)])
         if is_alone and (form := folded(value)) != value:
-            self._write([(_ANY_SPELLING + form, *verdict)])
+            self._write([(_ANY_SPELLING + form, *match)])
 
     def _write(self, rows: Iterable[tuple[str, int | None, int]]) -> None:
-        self._database.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?)", rows)
+        self._database.executemany("INSERT OR REPLACE INTO lead_matches VALUES (?, ?, ?)", rows)
 
-    def _stored(self, value: str) -> Verdict | None:
+    def _stored(self, value: str) -> LeadMatch | None:
         rows: Iterator[tuple[int | None, int]] = self._database.execute(
-            "SELECT lead_id, matches FROM verdicts WHERE value = ?", (value,)
+            "SELECT lead_id, matches FROM lead_matches WHERE value = ?", (value,)
         )
-        return next((Verdict(*row) for row in rows), None)
+        return next((LeadMatch(*row) for row in rows), None)

@@ -38,33 +38,33 @@ class FoundLead(t.NamedTuple):
     value: str
 
 
-class Verdict(t.NamedTuple):
+class LeadMatch(t.NamedTuple):
     """What a lookup has found out about a value.
 
     Attributes:
         lead_id: of the lead that takes the role; None where there is none.
-        matches: how many leads have the value.
+        lead_count: how many leads have the value.
     """
 
     lead_id: int | None
-    matches: int
+    lead_count: int
 
-    def reason(self, field: str) -> Reason:
+    def reject_reason(self, field: str) -> Reason:
         """Return why a role is rejected for which there is no lead.
 
         Args:
             field: that leads are looked up by.
         """
-        if not self.matches:
+        if not self.lead_count:
             return Reason(
                 NOT_FOUND,
                 f"No lead with this '{field}' is visible to the API user: it does not exist, or "
                 "is in a lead partition of a workspace that the user's role cannot access",
             )
-        if self.matches < TOO_MANY:
+        if self.lead_count < TOO_MANY:
             return Reason(
                 SEVERAL_MATCH,
-                f"{self.matches:,} leads have this '{field}': merge them in Marketo, or see "
+                f"{self.lead_count:,} leads have this '{field}': merge them in Marketo, or see "
                 "lead_lookup_many",
             )
         return Reason(
@@ -107,7 +107,7 @@ def _moment(value: t.Any) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def chosen(leads: Sequence[FoundLead], many: str) -> Verdict:
+def choose_lead(leads: Sequence[FoundLead], many: str) -> LeadMatch:
     """Return which of the leads with a value takes the role.
 
     Args:
@@ -115,11 +115,11 @@ def chosen(leads: Sequence[FoundLead], many: str) -> Verdict:
         many: the setting `lead_lookup_many`.
     """
     if len(leads) < 2:  # noqa: PLR2004 - one is not several
-        return Verdict(leads[0].lead_id if leads else None, len(leads))
+        return LeadMatch(leads[0].lead_id if leads else None, len(leads))
     if many == "reject":
-        return Verdict(None, len(leads))
+        return LeadMatch(None, len(leads))
     choose = min if many == "oldest" else max
-    return Verdict(choose(leads, key=_age(leads)).lead_id, len(leads))
+    return LeadMatch(choose(leads, key=_age(leads)).lead_id, len(leads))
 
 
 def _age(leads: Sequence[FoundLead]) -> t.Callable[[FoundLead], tuple[t.Any, ...]]:

@@ -9,7 +9,7 @@ from marketo_opps.wording import counted
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from target_marketo_opps.delivery.lead_choice import Verdict
+    from target_marketo_opps.delivery.lead_choice import LeadMatch
 
 
 class LeadCounts:
@@ -46,14 +46,14 @@ class LeadCounts:
             self._not_found += not count
             self._ambiguous += count > 1
 
-    def add_role(self, verdict: Verdict) -> None:
+    def add_role(self, match: LeadMatch) -> None:
         """Count a role that is rejected because of what was found."""
-        if verdict.matches:
+        if match.lead_count:
             self._roles_ambiguous += 1
         else:
             self._roles_not_found += 1
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Return the counts for the closing line."""
         return (
             f"leads by {self._field}: {self._found:,} found, "

@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
     from target_marketo_opps.delivery.batches import OutboundRecord, WantedLead
     from target_marketo_opps.delivery.calls_in_flight import CallsInFlight
     from target_marketo_opps.delivery.known_leads import KnownLeads
-    from target_marketo_opps.delivery.lead_choice import Verdict
+    from target_marketo_opps.delivery.lead_choice import LeadMatch
     from target_marketo_opps.delivery.lead_counts import LeadCounts
     from target_marketo_opps.delivery.lead_query import LeadAnswer, LeadQuery
     from target_marketo_opps.delivery.reject_policy import RejectPolicy
@@ -82,14 +82,14 @@ class LeadLookup:
         Raises:
             RejectLimitError: it is rejected, and one too many.
         """
-        verdict = self._known.verdict(wanted.value)
-        if verdict is None:
+        match = self._known.match(wanted.value)
+        if match is None:
             self._wait(record, wanted)
             return False
-        if verdict.lead_id is None:
-            self._reject(record, wanted, verdict)
+        if match.lead_id is None:
+            self._reject(record, wanted, match)
             return False
-        record.take_lead(wanted, verdict.lead_id)
+        record.take_lead(wanted, match.lead_id)
         record.wanted = None
         return True
 
@@ -103,7 +103,7 @@ class LeadLookup:
         while self._unasked and self._calls.has_room:
             self._start()
 
-    def hasten(self, record: OutboundRecord) -> None:
+    def ask_now(self, record: OutboundRecord) -> None:
         """Ask for the lead of a role that has waited for long, if nobody has asked yet."""
         if record.awaits_lead and record.wanted and folded(record.wanted.value) in self._unasked:
             self.ask_for_rest()
@@ -142,26 +142,26 @@ class LeadLookup:
         """Settle the roles of a value; another spelling of it may have to be asked for as well."""
         rest: _Spellings = {}
         for value, records in self._roles.pop(form).items():
-            verdict = self._known.verdict(value)
-            if verdict is None:
+            match = self._known.match(value)
+            if match is None:
                 rest[value] = records
                 continue
             for record in records:
-                self._settle(record, verdict)
+                self._settle(record, match)
         if rest:
             self._roles[form], self._unasked[form] = rest, None
 
-    def _settle(self, record: OutboundRecord, verdict: Verdict) -> None:
+    def _settle(self, record: OutboundRecord, match: LeadMatch) -> None:
         wanted = t.cast("WantedLead", record.wanted)
-        if verdict.lead_id is not None:
-            self._waiting.place(record, wanted, verdict.lead_id)
+        if match.lead_id is not None:
+            self._waiting.place(record, wanted, match.lead_id)
             return
-        self._reject(record, wanted, verdict)
+        self._reject(record, wanted, match)
         self._waiting.drop(record)
 
-    def _reject(self, record: OutboundRecord, wanted: WantedLead, verdict: Verdict) -> None:
-        self._counts.add_role(verdict)
-        reject = Reject.of(record, [verdict.reason(self._query.field)])
+    def _reject(self, record: OutboundRecord, wanted: WantedLead, match: LeadMatch) -> None:
+        self._counts.add_role(match)
+        reject = Reject.of(record, [match.reject_reason(self._query.field)])
         key = with_line(display_key([reject.key[EXTERNAL_ID]]), wanted.line_number)
         self._rejects.reject(record.stream, key, reject)
 

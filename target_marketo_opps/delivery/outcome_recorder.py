@@ -60,7 +60,7 @@ class OutcomeRecorder:
 
     def _count_merged(self, result: BatchResult) -> None:
         for index, record in enumerate(result.batch.records):
-            if record.later_versions and index not in result.stepped_aside:
+            if record.later_versions and index not in result.parked:
                 for version in record.later_versions:
                     self._counters.count_merged(version.stream)
 

@@ -99,7 +99,7 @@ class BatchResult:
         existing_unresolved: records that "already exist", since when could not be found out.
         of_versions: of merged records that were rejected as a whole and then halved, by index, the
             outcome of each version.
-        stepped_aside: roles that wait for their opportunity instead of being rejected, by index.
+        parked: roles that wait for their opportunity instead of being rejected, by index.
     """
 
     batch: Batch
@@ -110,7 +110,7 @@ class BatchResult:
     existing_theirs: int = 0
     existing_unresolved: int = 0
     of_versions: dict[int, list[RecordOutcome | None]] = field(default_factory=dict)
-    stepped_aside: set[int] = field(default_factory=set)
+    parked: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.outcomes = [None] * len(self.batch.records)
@@ -143,7 +143,7 @@ class BatchResult:
     @property
     def orphans(self) -> list[int]:
         """Return the indices of roles that were skipped because something of theirs is missing."""
-        if not self.batch.target.steps_aside:
+        if not self.batch.target.parks_orphans:
             return []
         return [
             index
@@ -167,7 +167,7 @@ class BatchResult:
         for index, (record, outcome) in enumerate(
             zip(self.batch.records, self.outcomes, strict=True)
         ):
-            if index in self.stepped_aside:
+            if index in self.parked:
                 continue
             if record.later_versions is None:
                 yield record, outcome

@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
 
     from marketo_opps import MarketoClient
     from target_marketo_opps.delivery.calls_in_flight import CallsInFlight
-    from target_marketo_opps.delivery.step_aside import StepAside
+    from target_marketo_opps.delivery.parked_roles import ParkedRoles
     from target_marketo_opps.state.state_release import StateRelease
 
 _REST = 0.1
@@ -28,7 +28,7 @@ class OverdueRoles:
     """Asks for opportunities that roles wait for, 300 a call, and after a while again.
 
     Args:
-        aside: the roles that wait.
+        parked: the roles that wait.
         calls: those in flight.
         states: knows which STATEs have waited for long.
         client: makes the calls.
@@ -38,7 +38,7 @@ class OverdueRoles:
 
     def __init__(
         self,
-        aside: StepAside,
+        parked: ParkedRoles,
         calls: CallsInFlight,
         states: StateRelease,
         client: MarketoClient,
@@ -46,7 +46,7 @@ class OverdueRoles:
         clock: Callable[[], float],
         patience_seconds: float = 300.0,
     ) -> None:
-        self._aside = aside
+        self._parked = parked
         self._calls = calls
         self._states = states
         self._client = client
@@ -61,7 +61,7 @@ class OverdueRoles:
         Args:
             take_found: takes the comparable ids of those that Marketo has, on the main thread.
         """
-        roles, until = self._aside.waiting, self._states.overdue_number()
+        roles, until = self._parked.waiting, self._states.overdue_number()
         # It needs no room: batches are always at hand to take that, and workers wait in turn.
         if roles is None or until < 0 or self._is_asking:
             return

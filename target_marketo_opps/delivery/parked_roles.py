@@ -1,199 +1,108 @@
-"""Keep roles that wait for their opportunity: in memory up to a limit, then in a temporary file."""
+"""Have roles step aside for their opportunity, and send them again when it has come."""
 
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
-from marketo_opps import Reason
-from marketo_opps.private_database import CACHE_BYTES, private_database
-from target_marketo_opps.delivery.batches import OutboundRecord
-from target_marketo_opps.json_lines import decode, encode
+from target_marketo_opps.delivery.parked_role_store import ParkedRole, ParkedRoleStore
+from target_marketo_opps.mapping.record_mapping import MAX_RECORD_BYTES
 
 if t.TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Sequence
+    from collections.abc import Hashable
 
-    from target_marketo_opps.delivery.batches import BatchTarget
-
-PORTION_BYTES = 4_000_000
-"""Roles are taken in portions, for those of one opportunity alone may be too many for memory."""
-
-_SCHEMA = """
-CREATE TABLE roles (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    opportunity BLOB NOT NULL,
-    key BLOB NOT NULL,
-    checkpoint INTEGER NOT NULL,
-    asked_at REAL NOT NULL,
-    streams BLOB NOT NULL,
-    body BLOB NOT NULL,
-    source BLOB NOT NULL,
-    reasons BLOB NOT NULL,
-    request_id TEXT
-);
-CREATE INDEX by_opportunity ON roles (opportunity);
-CREATE INDEX by_key ON roles (key);
-CREATE TABLE dismissed AS SELECT * FROM roles;
-"""
-_COLUMNS = "key, checkpoint, streams, body, source, reasons, request_id"
-
-
-@dataclass(frozen=True, slots=True)
-class ParkedRole:
-    """A role that waits for its opportunity.
-
-    Attributes:
-        record: the role.
-        checkpoint: the number by which the ledger counts it.
-        reasons: Marketo's, when it skipped the role.
-        request_id: of that call.
-    """
-
-    record: OutboundRecord
-    checkpoint: int
-    reasons: tuple[Reason, ...]
-    request_id: str | None
+    from target_marketo_opps.delivery.batches import Batch, OutboundRecord
+    from target_marketo_opps.delivery.outcomes import RecordOutcome
+    from target_marketo_opps.state.ledger import Ledger
 
 
 class ParkedRoles:
-    """Roles that wait, by key and by opportunity, in the order of their arrival.
+    """Roles that have stepped aside; each blocks upserts of its own key alone.
 
     Args:
-        cache_bytes: how much memory they may take.
+        ledger: counts them, so that no STATE passes them.
+
+    Attributes:
+        has_dismissed: whether some do not wait any longer, because a delete of theirs or of their
+            opportunity came; they are to be rejected.
     """
 
-    def __init__(self, *, cache_bytes: int = CACHE_BYTES) -> None:
-        self._count = 0
-        self._asked_for_until = b""
-        self._target: BatchTarget | None = None
-        self._database = private_database(_SCHEMA, cache_bytes=cache_bytes)
+    def __init__(self, ledger: Ledger) -> None:
+        self.has_dismissed = False
+        self._ledger = ledger
+        self._roles: ParkedRoleStore | None = None
 
-    def __len__(self) -> int:
-        return self._count
+    @property
+    def waiting(self) -> ParkedRoleStore | None:
+        """Return the roles that wait; None where there are none."""
+        return self._roles or None
 
-    def add(self, role: ParkedRole) -> None:
-        """Park a role, behind others of its key."""
-        record = role.record
-        self._target = record.target
-        self._count += 1
-        self._database.execute(
-            f"INSERT INTO roles (opportunity, asked_at, {_COLUMNS})"  # noqa: S608 - constants alone
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                _opportunity(record),
-                0.0,
-                encode(record.key),
-                role.checkpoint,
-                encode([record.stream, record.source_stream]),
-                record.body,
-                record.source,
-                encode([[why.code, why.message] for why in role.reasons]),
-                role.request_id,
-            ),
-        )
+    def park(self, record: OutboundRecord, batch: Batch, outcome: RecordOutcome) -> None:
+        """Take a role that Marketo has skipped in a batch, with all its versions."""
+        self._roles = self._roles or ParkedRoleStore()
+        for version in record.all_versions:
+            number = self._ledger.park(batch)
+            why = tuple(outcome.reasons), outcome.request_id
+            self._roles.add(ParkedRole(version, number, *why))
 
-    def first_of_key(self, key: Hashable) -> ParkedRole | None:
-        """Return the role of that key that has waited longest, or None."""
-        row = next(self._rows("roles", "key = ?", encode(key)), None)
-        return None if row is None else self._role(row[1:])
+    def park_behind(self, record: OutboundRecord, *, is_queued: bool) -> bool:
+        """Park a role whose turn it is behind one of its key that waits, if there is one."""
+        if not self._roles or not record.target.parks_orphans:
+            return False
+        first = self._roles.first_of_key(record.key)
+        if first is None:
+            return False
+        for version in record.all_versions:
+            number = self._ledger.park(record if is_queued else None)
+            self._roles.add(ParkedRole(version, number, first.reasons, first.request_id))
+        if is_queued:
+            self._ledger.settle(record)
+        return True
+
+    def unpark(self, role: ParkedRole) -> None:
+        """Note that a role that does not wait any longer is settled."""
+        self._ledger.unpark(role.checkpoint)
+
+    def dismiss(self, delete: OutboundRecord) -> None:
+        """End the waiting of roles that a delete whose turn it is concerns."""
+        if not self._roles:
+            return
+        self.has_dismissed = True
+        if len(delete.target.key_fields) > 1:
+            self._roles.dismiss_key(delete.key)
+        else:
+            self._roles.dismiss_opportunity(delete.ordering_keys[0])
+
+    def take_dismissed(self) -> list[ParkedRole]:
+        """Return some of the roles that a delete has dismissed; none if there are no more."""
+        if not self.has_dismissed or self._roles is None:
+            return []
+        roles = self._roles.take_dismissed()
+        self.has_dismissed = bool(roles)
+        return roles
 
     def waits_for(self, opportunity: Hashable) -> bool:
         """Return whether roles of an opportunity wait."""
-        return next(self._rows("roles", "opportunity = ?", encode(opportunity)), None) is not None
+        return self._roles is not None and self._roles.waits_for(opportunity)
 
-    # Those that are dismissed do not wait any longer, and yet they are here until they are taken.
-
-    def dismiss_key(self, key: Hashable) -> None:
-        """Dismiss all roles of that key."""
-        self._dismiss("key = ?", encode(key))
-
-    def dismiss_opportunity(self, opportunity: Hashable) -> None:
-        """Dismiss all roles of an opportunity."""
-        self._dismiss("opportunity = ?", encode(opportunity))
-
-    # Each takes the first such roles, at least one, until they hold so many bytes.
-
-    def take_dismissed(self, *, most_bytes: int = PORTION_BYTES) -> list[ParkedRole]:
-        """Return the first of the dismissed roles."""
-        return self._take("dismissed", "TRUE", most_bytes=most_bytes)
-
-    def take_of_opportunity(
-        self, opportunity: Hashable, *, most_bytes: int = PORTION_BYTES
-    ) -> list[ParkedRole]:
-        """Return the first roles of an opportunity, which do not wait any longer."""
-        return self._take("roles", "opportunity = ?", encode(opportunity), most_bytes=most_bytes)
-
-    def take_any(self, *, most_bytes: int = PORTION_BYTES) -> list[ParkedRole]:
-        """Return the roles that have waited longest, which do not wait any longer."""
-        return self._take("roles", "TRUE", most_bytes=most_bytes)
-
-    def opportunities_to_ask_for(
-        self, count: int, *, until: int, asked_before: float, now: float
-    ) -> list[t.Any]:
-        """Return ids of opportunities that roles wait for, as sent, and count them as asked for.
+    def freed_by(self, opportunity: Hashable, *, most_bytes: int) -> list[OutboundRecord]:
+        """Return the first roles of an accepted opportunity, merged where they may be.
 
         Args:
-            count: at most so many.
-            until: of roles that the ledger counts at this number or before.
-            asked_before: not those that have been asked for since.
-            now: the moment, by the same clock.
+            opportunity: the ordering key of its records.
+            most_bytes: that they may hold; one role is returned in any case.
         """
-        rows = self._database.execute(
-            "SELECT opportunity, body FROM roles"
-            " WHERE opportunity > ? AND checkpoint <= ? AND asked_at <= ?"
-            " GROUP BY opportunity ORDER BY opportunity LIMIT ?",
-            (self._asked_for_until, until, asked_before, count),
-        ).fetchall()
-        # So that the next ones are found without a look at those before them.
-        self._asked_for_until = rows[-1][0] if len(rows) == count else b""
-        self._database.executemany(
-            "UPDATE roles SET asked_at = ? WHERE opportunity = ?", [(now, row[0]) for row in rows]
-        )
-        return [decode(body)["externalOpportunityId"] for _, body in rows]
-
-    def close(self) -> None:
-        """Give up the memory and the file."""
-        self._database.close()
-
-    def _dismiss(self, where: str, value: bytes) -> None:
-        copy = f"INSERT INTO dismissed SELECT * FROM roles WHERE {where}"  # noqa: S608 - constants alone
-        self._database.execute(copy, (value,))
-        gone = self._database.execute(f"DELETE FROM roles WHERE {where}", (value,))  # noqa: S608 - the same
-        self._count -= gone.rowcount
-
-    def _take(self, table: str, where: str, *values: bytes, most_bytes: int) -> list[ParkedRole]:
-        taken: list[ParkedRole] = []
-        last = 0
-        for number, *row in self._rows(table, where, *values):
-            last = number
-            taken.append(self._role(row))
-            most_bytes -= taken[-1].record.own_bytes
-            if most_bytes <= 0:
-                break
-        if taken:
-            delete = f"DELETE FROM {table} WHERE {where} AND number <= ?"  # noqa: S608 - the same
-            self._database.execute(delete, (*values, last))
-            self._count -= len(taken) if table == "roles" else 0
-        return taken
-
-    def _rows(self, table: str, where: str, *values: bytes) -> Iterator[tuple[t.Any, ...]]:
-        """Return rows that are read one by one, as they are asked for."""
-        query = f"SELECT number, {_COLUMNS} FROM {table} WHERE {where} ORDER BY number"  # noqa: S608 - the same
-        return self._database.execute(query, values)
-
-    def _role(self, row: Sequence[t.Any]) -> ParkedRole:
-        key, checkpoint, streams, body, source, reasons, request_id = row
-        assert self._target is not None
-        parts = tuple(decode(key))
-        stream, source_stream = decode(streams)
-        return ParkedRole(
-            OutboundRecord(stream, self._target, parts, parts[:1], body, source_stream, source),
-            checkpoint,
-            tuple(Reason(code, message) for code, message in decode(reasons)),
-            request_id,
-        )
+        freed: dict[Hashable, OutboundRecord] = {}
+        records: list[OutboundRecord] = []
+        assert self._roles is not None
+        for role in self._roles.take_of_opportunity(opportunity, most_bytes=most_bytes):
+            record = freed.get(role.record.key)
+            if record is None or not _merged(record, role.record):
+                record = freed[role.record.key] = role.record
+                records.append(record)
+            self._ledger.unpark(role.checkpoint, onto=record)
+        return records
 
 
-def _opportunity(record: OutboundRecord) -> bytes:
-    """Return the one ordering key of a role: its opportunity."""
-    return encode(record.ordering_keys[0])
+def _merged(record: OutboundRecord, version: OutboundRecord) -> bool:
+    room = MAX_RECORD_BYTES - 1 - record.sent_bytes
+    return record.target.merges and record.merge(version, most_bytes=room)

@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
     from target_marketo_opps.delivery.outcome_recorder import OutcomeRecorder
     from target_marketo_opps.delivery.outcomes import BatchResult, RecordOutcome
     from target_marketo_opps.delivery.overdue_roles import OverdueRoles
-    from target_marketo_opps.delivery.parked_roles import ParkedRole
+    from target_marketo_opps.delivery.parked_role_store import ParkedRole
     from target_marketo_opps.delivery.reject_policy import RejectPolicy
     from target_marketo_opps.delivery.waiting import WaitingRecords
     from target_marketo_opps.state.state_release import StateRelease
@@ -71,7 +71,7 @@ class Settlement:
         Raises:
             RejectLimitError: more records are rejected than allowed.
         """
-        self._have_roles_step_aside(result)
+        self._park_orphans(result)
         over_limit = self._recorder.record(result)
         failure = result.failure or over_limit
         if failure is not None:
@@ -91,7 +91,7 @@ class Settlement:
         Raises:
             RejectLimitError: more records are rejected than allowed.
         """
-        while roles := self._waiting.aside.take_dismissed():
+        while roles := self._waiting.parked_roles.take_dismissed():
             self._reject(roles, _DELETED)
 
     def ask_for_overdue(self) -> None:
@@ -101,7 +101,7 @@ class Settlement:
     def _reject_found(self, opportunities: Iterable[Hashable]) -> None:
         """Reject the roles that wait for opportunities that Marketo has: the lead is missing."""
         for opportunity in opportunities:
-            waiting = self._waiting.aside.waiting
+            waiting = self._waiting.parked_roles.waiting
             # It may be on its way, or have come after the roles were sent.
             if waiting is None or self._waiting.is_busy(opportunity):
                 continue
@@ -114,10 +114,10 @@ class Settlement:
         Raises:
             RejectLimitError: more records are rejected than allowed.
         """
-        while waiting := self._waiting.aside.waiting:
+        while waiting := self._waiting.parked_roles.waiting:
             self._reject(waiting.take_any(), _NEVER_CAME)
 
-    def _have_roles_step_aside(self, result: BatchResult) -> None:
+    def _park_orphans(self, result: BatchResult) -> None:
         batch = result.batch
         for index in result.orphans:
             record, outcome = batch.records[index], t.cast("RecordOutcome", result.outcomes[index])
@@ -125,8 +125,8 @@ class Settlement:
             if why is not None:
                 result.outcomes[index] = outcome.explained(why)
             else:
-                self._waiting.aside.park(record, batch, outcome)
-                result.stepped_aside.add(index)
+                self._waiting.parked_roles.park(record, batch, outcome)
+                result.parked.add(index)
 
     def _readmit_roles(self, result: BatchResult) -> None:
         if self._history is not None:
@@ -140,5 +140,5 @@ class Settlement:
             explained = Reason(first.code, f"{first.message} ({why})")
             reject = Reject.of(record, (explained, *others), role.request_id)
             self._rejects.reject(record.stream, display_key(reject.key.values()), reject)
-            self._waiting.aside.unpark(role)
+            self._waiting.parked_roles.unpark(role)
         self._states.write_due()

@@ -20,16 +20,15 @@ import typing as t
 from collections import deque
 
 from marketo_opps import MAX_BATCH_RECORDS
-from target_marketo_opps.delivery.batch_targets import BatchTargets
-from target_marketo_opps.delivery.batches import Batch, Operation
-from target_marketo_opps.delivery.line import Lines
-from target_marketo_opps.delivery.step_aside import StepAside
+from target_marketo_opps.delivery.batches import Operation
+from target_marketo_opps.delivery.key_queues import KeyQueues
+from target_marketo_opps.delivery.open_batches import OpenBatches
+from target_marketo_opps.delivery.parked_roles import ParkedRoles
 
 if t.TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator
+    from collections.abc import Hashable
 
-    from marketo_opps import MarketoObject
-    from target_marketo_opps.delivery.batches import BatchTarget, OutboundRecord, WantedLead
+    from target_marketo_opps.delivery.batches import Batch, OutboundRecord, WantedLead
     from target_marketo_opps.state.ledger import Ledger
 
 MAX_HELD_BYTES = 36_000_000
@@ -37,9 +36,6 @@ MAX_HELD_BYTES = 36_000_000
 
 _PORTION_OF_ROOM = 16
 """The part of the room that roles which come back take at a time, even where there is none."""
-
-_MAX_OPEN_BATCHES = 3
-"""First-fit over at most so many open batches of a target."""
 
 
 class WaitingRecords:
@@ -71,23 +67,15 @@ class WaitingRecords:
         max_batch_records: int = MAX_BATCH_RECORDS,
         max_held_bytes: int = MAX_HELD_BYTES,
     ) -> None:
-        self.closed: deque[Batch] = deque()
-        self.short_batches = 0
+        self.batches = OpenBatches(merges=merges, max_batch_records=max_batch_records)
+        self.closed = self.batches.closed
         self.held_bytes = 0
         self.max_held_bytes = max_held_bytes
-        self.aside = StepAside(ledger)
+        self.parked_roles = ParkedRoles(ledger)
         self._ledger = ledger
-        self._max_batch_records = max_batch_records
-        self._targets = BatchTargets(merges=merges)
         self._holders: dict[Hashable, Batch] = {}
-        self._lines = Lines()
+        self._queues = KeyQueues()
         self._freed: deque[Hashable] = deque()
-
-    def target(
-        self, obj: MarketoObject, operation: Operation, key_fields: tuple[str, ...]
-    ) -> BatchTarget:
-        """Return the one target of that object and operation."""
-        return self._targets.get(obj, operation, key_fields)
 
     @property
     def is_crowded(self) -> bool:
@@ -97,10 +85,10 @@ class WaitingRecords:
     def add(self, record: OutboundRecord) -> None:
         """Merge a record, or add it to a batch or to its lines; `closed` may have grown."""
         if (
-            record.target.steps_aside
-            and self.aside.waiting
-            and record.ordering_keys[0] not in self._lines
-            and self.aside.joins(record, is_in_line=False)
+            record.target.parks_orphans
+            and self.parked_roles.waiting
+            and record.ordering_keys[0] not in self._queues
+            and self.parked_roles.park_behind(record, is_queued=False)
         ):
             return
         self.held_bytes += record.own_bytes
@@ -110,7 +98,9 @@ class WaitingRecords:
             and self._merge(record)
         ):
             return
-        batch = None if self._lines and self._lines.hold(record) else self._find_batch(record)
+        batch = (
+            None if self._queues and self._queues.must_wait(record) else self._find_batch(record)
+        )
         if batch is None:
             self._enqueue(record)
             return
@@ -142,46 +132,28 @@ class WaitingRecords:
 
         They come back as far as there is room for them, now and whenever a batch is settled.
         """
-        if self.aside.waits_for(opportunity):
-            self._lines.of(opportunity).more_parked = True
+        if self.parked_roles.waits_for(opportunity):
+            self._queues.of(opportunity).more_parked = True
             self._freed.append(opportunity)
 
     def is_busy(self, ordering_key: Hashable) -> bool:
         """Return whether a record of a key is in a batch that is not settled, or waits for one."""
-        return ordering_key in self._holders or ordering_key in self._lines
+        return ordering_key in self._holders or ordering_key in self._queues
 
     def release(self, batch: Batch) -> None:
         """Place the records that waited for a batch, which is settled."""
         self.held_bytes -= batch.held_bytes
         for key in batch.ordering_keys:
             self._holders.pop(key, None)
-        if self._lines:
+        if self._queues:
             for key in batch.ordering_keys:
                 self._advance(key)
         if self._freed:
             self._readmit_freed()
 
-    def close(self, batch: Batch) -> None:
-        """Close an open batch although it is not full."""
-        self.short_batches += 1
-        self._close(batch)
-
-    def close_all(self) -> None:
-        """Close all open batches: no more records are coming."""
-        for batch in list(self.open_batches()):
-            self._close(batch)
-
-    def close_fullest(self) -> None:
-        """Close the open batch that takes the most memory, for there is no room for more."""
-        self.close(max(self.open_batches(), key=lambda batch: batch.held_bytes))
-
-    def open_batches(self) -> Iterator[Batch]:
-        """Return all batches that are being filled."""
-        return self._targets.open_batches()
-
     def _merge(self, record: OutboundRecord) -> bool:
         """Merge a record into the last upsert of its key that waits, if there is one it fits."""
-        is_merged = self._lines.merge(record)
+        is_merged = self._queues.merge(record)
         return self._merge_into_batch(record) is not None if is_merged is None else is_merged
 
     def _merge_into_batch(self, record: OutboundRecord) -> Batch | None:
@@ -193,7 +165,7 @@ class WaitingRecords:
         if record.key not in batch.by_key or not batch.merge(record):
             return None
         if batch.is_full:
-            self._close(batch)
+            self.batches.close(batch)
         return batch
 
     def _find_batch(self, record: OutboundRecord) -> Batch | None:
@@ -208,45 +180,30 @@ class WaitingRecords:
             found = batch
         if found is not None:
             return found if found.fits(record) else None
-        return self._open_batch(record)
-
-    def _open_batch(self, record: OutboundRecord) -> Batch:
-        target = record.target
-        for batch in target.open_batches:
-            if batch.fits(record):
-                return batch
-        if len(target.open_batches) == _MAX_OPEN_BATCHES:
-            self._close(max(target.open_batches, key=lambda batch: batch.size_bytes))
-        target.open_batches.append(Batch(target, self._max_batch_records))
-        return target.open_batches[-1]
+        return self.batches.with_room_for(record)
 
     def _append(self, batch: Batch, record: OutboundRecord) -> None:
         batch.add(record)
         if record.target.operation is Operation.DELETE:
-            self.aside.dismiss(record)
+            self.parked_roles.dismiss(record)
         for key in record.ordering_keys:
             self._holders[key] = batch
         if batch.is_full:
-            self._close(batch)
-
-    def _close(self, batch: Batch) -> None:
-        batch.is_open = False
-        batch.target.open_batches.remove(batch)
-        self.closed.append(batch)
+            self.batches.close(batch)
 
     def _enqueue(self, record: OutboundRecord) -> None:
         self._ledger.hold(record)
-        self._lines.append(record)
+        self._queues.append(record)
 
     def _take_out(self, record: OutboundRecord) -> None:
         """Take a record out of its lines."""
-        self._freed.extend(self._lines.remove(record))
+        self._freed.extend(self._queues.remove(record))
 
     def _advance(self, ordering_key: Hashable) -> None:
         """Place the records at the head of a key's line, as far as possible."""
         freed = [ordering_key]
         while freed:
-            record = self._lines.head(freed[-1])
+            record = self._queues.head(freed[-1])
             if record is None or not self._try_place(record):
                 freed.pop()
             else:
@@ -263,19 +220,21 @@ class WaitingRecords:
 
     def _readmit_some(self, opportunity: Hashable, *, most_bytes: int) -> int:
         """Put some roles of an opportunity before all else that waits for its batch."""
-        records = self.aside.freed_by(opportunity, most_bytes=most_bytes)
+        records = self.parked_roles.freed_by(opportunity, most_bytes=most_bytes)
         held_bytes = sum(record.held_bytes for record in records)
         self.held_bytes += held_bytes
-        more_parked = self.aside.waits_for(opportunity)
-        self._lines.of(opportunity).readmit(records, more_parked=more_parked)
+        more_parked = self.parked_roles.waits_for(opportunity)
+        self._queues.of(opportunity).readmit(records, more_parked=more_parked)
         self._advance(opportunity)
         return held_bytes
 
     def _try_place(self, record: OutboundRecord) -> bool:
         """Place a waiting record, if it heads all its lines and a batch may take it."""
-        if record.awaits_lead or not self._lines.are_headed_by(record):
+        if record.awaits_lead or not self._queues.is_first(record):
             return False
-        if not self._lines.is_back(record) and self.aside.joins(record, is_in_line=True):
+        if not self._queues.is_readmitted(record) and self.parked_roles.park_behind(
+            record, is_queued=True
+        ):
             self._take_out(record)
             self.held_bytes -= record.held_bytes
             return True

@@ -90,7 +90,7 @@ class FieldPlan:
         self._ambiguous: dict[str, list[str]] = {}
         for name in self._schema_properties:
             self._resolve(name)
-        self._check_certain()
+        self._check_ambiguous()
         self._check_key()
 
     def properties_of(self, field: str) -> list[str]:
@@ -104,7 +104,7 @@ class FieldPlan:
                 return record[name]
         return None
 
-    def resolve_late(self, record: Record) -> None:
+    def resolve_new_properties(self, record: Record) -> None:
         """Resolve the properties that the schema lacks and a record has."""
         for name in record:
             if name not in self.writers:
@@ -113,7 +113,7 @@ class FieldPlan:
                 else:
                     self._resolve(name)
 
-    def settle(self, record: Record) -> tuple[Record, list[Reason]]:
+    def drop_rivals(self, record: Record) -> tuple[Record, list[Reason]]:
         """Leave one property for each field: that with the field's own name, where several match.
 
         Returns:
@@ -121,20 +121,20 @@ class FieldPlan:
         """
         if not self._contested and not self._ambiguous:
             return record, []
-        reasons = [*map(self._either, filter(record.__contains__, self._ambiguous))]
+        reasons = [*map(self._ambiguity, filter(record.__contains__, self._ambiguous))]
         for field in self._contested:
             rivals = [name for name in self._properties_of[field] if name in record]
             if len(rivals) > 1:
                 record = {name: record[name] for name in record if name not in rivals[1:]}
-                reasons += self._rivalry(field, rivals)
+                reasons += self._conflict(field, rivals)
         return record, reasons
 
-    def _either(self, name: str) -> Reason:
+    def _ambiguity(self, name: str) -> Reason:
         fields = listed(self._ambiguous[name])
         message = f"Property '{name}' matches fields {fields}: choose one in field_map"
         return Reason(INVALID_DATA, message)
 
-    def _rivalry(self, field: str, rivals: list[str]) -> list[Reason]:
+    def _conflict(self, field: str, rivals: list[str]) -> list[Reason]:
         """Return the reason why none of the properties can be taken; none if the first is exact."""
         exact = [name for name in rivals if self._field_map.renamed(name) == field]
         if len(exact) == 1:
@@ -150,7 +150,7 @@ class FieldPlan:
     def _field_writer(self, name: str, field: FieldDescription) -> FieldWriter | None:
         is_key = field.name in self.key_fields
         if field.name == EXTERNAL_ID or is_key or _is_writable(field):
-            self._claim(name, field)
+            self._register(name, field)
         if is_key:
             # Two long keys cut to one length could become the same.
             write = writer(field, truncate_strings=False)
@@ -161,7 +161,7 @@ class FieldPlan:
             self._notes.note_unwritable(name)
         return None
 
-    def _claim(self, name: str, field: FieldDescription) -> None:
+    def _register(self, name: str, field: FieldDescription) -> None:
         names = self._properties_of.setdefault(field.name, [])
         names.insert(0 if self._field_map.renamed(name) == field.name else len(names), name)
         if len(names) > 1:
@@ -176,20 +176,20 @@ class FieldPlan:
         matches = self._by_name.get(wanted) or self._by_loose_name.get(loose, [])
         if len(matches) > 1:
             self._note_ambiguous(name, [field.name for field in matches])
-        elif not (matches or loose in _LOOSE_MANAGED_FIELDS or self._is_of_lead(wanted)):
+        elif not (matches or loose in _LOOSE_MANAGED_FIELDS or self._describes_lead(wanted)):
             self.unknown.add(name)
             self._notes.note_unknown(name, self._field_names)
         return matches[0] if len(matches) == 1 else None
 
-    def _is_of_lead(self, name: str) -> bool:
-        return self._leads is not None and self._leads.is_of_lead(name)
+    def _describes_lead(self, name: str) -> bool:
+        return self._leads is not None and self._leads.describes_lead(name)
 
     def _note_ambiguous(self, name: str, fields: list[str]) -> None:
         """Note a property of several fields, unless each of them has a property of its own."""
         if not set(fields) <= set(map(self._field_map.renamed, self._schema_properties)):
             self._ambiguous[name] = fields
 
-    def _check_certain(self) -> None:
+    def _check_ambiguous(self) -> None:
         for name, fields in self._ambiguous.items():
             example = json.dumps({self._stream: {name: fields[0]}})
             raise UnwritableStreamError(

@@ -55,7 +55,7 @@ class LeadProperties:
         """Return whether a property of that name holds the value that finds the lead."""
         return comparable_name(name) in self._forms
 
-    def is_of_lead(self, name: str) -> bool:
+    def describes_lead(self, name: str) -> bool:
         """Return whether a property of that name, which is no field of roles, is of their lead."""
         form = comparable_name(name)
         return (

@@ -174,8 +174,8 @@ class RecordMapping:
     def _written(self, record: Record) -> tuple[Record, list[Reason]]:
         """Return field names with Marketo's values, and a reason for each that does not fit."""
         if not record.keys() <= self._writers.keys():
-            self._plan.resolve_late(record)
-        record, reasons = self._plan.settle(record)
+            self._plan.resolve_new_properties(record)
+        record, reasons = self._plan.drop_rivals(record)
         written: Record = {}
         for name, value in record.items():
             resolved = self._writers[name]

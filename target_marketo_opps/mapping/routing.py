@@ -73,7 +73,7 @@ def destination(
     )
 
 
-def is_never_looked_at(stream: str, stream_objects: Mapping[str, str]) -> bool:
+def is_ignored(stream: str, stream_objects: Mapping[str, str]) -> bool:
     """Return whether a stream of that name, as after `stream_maps`, is ignored."""
     return stream_objects.get(stream, IGNORE if stream in _NEVER_WRITTEN else None) == IGNORE
 

@@ -63,7 +63,7 @@ class Bench:
                 states,
                 OutcomeRecorder(self.counters, self.rejects),
                 self.rejects,
-                OverdueRoles(self.waiting.aside, calls, states, client, clock=self.clock),
+                OverdueRoles(self.waiting.parked_roles, calls, states, client, clock=self.clock),
                 history=OpportunityHistory(),
             ),
             shutdown=self.shutdown,
@@ -92,12 +92,12 @@ class Bench:
 
     def take(self, *keys, operation=Operation.SYNC):
         for key in keys:
-            target = self.waiting.target(MarketoObject.OPPORTUNITIES, operation, ("k",))
+            target = self.waiting.batches.target(MarketoObject.OPPORTUNITIES, operation, ("k",))
             self.dispatcher.take(OutboundRecord("s", target, key, (key,), BODY, "s", SOURCE))
 
     def send_open(self):
         """Have what has been taken sent, however little it is."""
-        self.waiting.close_all()
+        self.waiting.batches.close_all()
         self.dispatcher.before_read(None)
 
     def tend(self, now):

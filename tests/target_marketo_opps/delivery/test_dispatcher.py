@@ -22,7 +22,7 @@ def test_an_open_batch_that_has_held_a_state_for_five_minutes_is_sent_short(make
     bench.tend(301)
     assert [len(batch.records) for batch in bench.sent] == [1]
     assert bench.states == [1]
-    assert bench.waiting.short_batches == 1
+    assert bench.waiting.batches.short_batches == 1
 
 
 def test_later_states_do_not_make_the_first_wait_longer(make_bench):
@@ -109,7 +109,7 @@ def test_no_more_batches_are_in_flight_than_allowed(make_bench):
     assert not bench.dispatcher.has_failed
     for key in "abc":
         bench.take(key)
-        bench.waiting.close_all()
+        bench.waiting.batches.close_all()
     bench.dispatcher.before_read(None)
     assert len(bench.sent) == 2
 

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from target_marketo_opps.delivery.known_leads import KnownLeads
-from target_marketo_opps.delivery.lead_choice import TOO_MANY, Verdict, found_leads
+from target_marketo_opps.delivery.lead_choice import TOO_MANY, LeadMatch, found_leads
 from target_marketo_opps.delivery.lead_query import LeadAnswer
 from target_marketo_opps.delivery.lookup_size import LookupSize
 
@@ -53,9 +53,9 @@ def test_a_lead_that_comes_on_two_pages_is_one():
 
 def test_a_value_that_nobody_has_is_known_as_such(known):
     leads, told = known(["a", "b"], lead(1, "a"))
-    assert leads.verdict("a") == Verdict(1, 1)
-    assert leads.verdict("b") == Verdict(None, 0)
-    assert leads.verdict("c") is None
+    assert leads.match("a") == LeadMatch(1, 1)
+    assert leads.match("b") == LeadMatch(None, 0)
+    assert leads.match("c") is None
     assert told == ([1, 0], 0)
 
 
@@ -66,53 +66,53 @@ def test_of_several_leads_the_setting_chooses(known, many, chosen):
         lead(7, "a", "2026-01-01T00:00:00+00:00"),
         lead(5, "a", "2026-01-02T01:00:00"),
     ]
-    assert known(["a"], *records, many=many)[0].verdict("a") == Verdict(chosen, 3)
+    assert known(["a"], *records, many=many)[0].match("a") == LeadMatch(chosen, 3)
 
 
 @pytest.mark.parametrize(("many", "chosen"), [("oldest", 5), ("newest", 7)])
 def test_leads_of_one_moment_go_by_their_ids(known, many, chosen):
     records = [lead(6, "a"), lead(7, "a"), lead(5, "a")]
-    assert known(["a"], *records, many=many)[0].verdict("a").lead_id == chosen
+    assert known(["a"], *records, many=many)[0].match("a").lead_id == chosen
 
 
 def test_where_a_date_cannot_be_read_all_go_by_their_ids(known):
     records = [lead(6, "a", None), lead(7, "a", "1999-01-01T00:00:00Z")]
-    assert known(["a"], *records, many="oldest")[0].verdict("a").lead_id == 6
+    assert known(["a"], *records, many="oldest")[0].match("a").lead_id == 6
 
 
 def test_a_value_with_too_many_leads_is_ambiguous_whatever_the_setting(known):
     leads, told = known(["a", "b"], lead(1, "b"), many="oldest", too_many=["a"])
-    assert leads.verdict("a") == Verdict(None, TOO_MANY)
+    assert leads.match("a") == LeadMatch(None, TOO_MANY)
     assert told == ([1], 0)
 
 
 def test_spellings_are_two_values_until_marketo_shows_that_they_are_one(known):
     leads, _ = known(["a@x"], lead(1, "a@x"))
-    assert leads.verdict("A@x") is None
+    assert leads.match("A@x") is None
     assert not leads.ignores_case
     leads.add(LeadAnswer(["B@x"], found_leads([lead(2, "b@x")], "email")))
     assert leads.ignores_case
-    assert leads.verdict("A@X") == leads.verdict("a@x") == Verdict(1, 1)
-    assert leads.verdict("b@x") == leads.verdict("b@X") == Verdict(2, 1)
+    assert leads.match("A@X") == leads.match("a@x") == LeadMatch(1, 1)
+    assert leads.match("b@x") == leads.match("b@X") == LeadMatch(2, 1)
 
 
 def test_the_lead_with_just_that_spelling_comes_first(known):
     leads, _ = known(["ann@x"], lead(1, "Ann@x"), lead(2, "ann@x"))
-    assert leads.verdict("ann@x") == Verdict(2, 1)
-    assert leads.verdict("Ann@x") == Verdict(1, 1)
+    assert leads.match("ann@x") == LeadMatch(2, 1)
+    assert leads.match("Ann@x") == LeadMatch(1, 1)
     # None has this one, so both may be meant.
-    assert leads.verdict("ANN@x") == Verdict(None, 2)
+    assert leads.match("ANN@x") == LeadMatch(None, 2)
 
 
 def test_spellings_of_what_nobody_has_are_known_too(known):
     leads, _ = known(["None@x", "b@x"], lead(2, "B@x"))
-    assert leads.verdict("none@X") == Verdict(None, 0)
+    assert leads.match("none@X") == LeadMatch(None, 0)
 
 
 def test_leads_that_nobody_asked_for_are_counted(known):
     leads, told = known(["a"], lead(1, "a"), lead(2, "z"))
     assert told == ([1], 1)
-    assert leads.verdict("z") is None
+    assert leads.match("z") is None
 
 
 def test_what_does_not_fit_into_memory_is_known_all_the_same():
@@ -122,7 +122,7 @@ def test_what_does_not_fit_into_memory_is_known_all_the_same():
         part = values[start : start + 300]
         records = [lead(start + at + 1, value) for at, value in enumerate(part)]
         leads.add(LeadAnswer(part, found_leads(records, "email")))
-    assert all(leads.verdict(value) == (at + 1, 1) for at, value in enumerate(values))
+    assert all(leads.match(value) == (at + 1, 1) for at, value in enumerate(values))
     leads.close()
 
 

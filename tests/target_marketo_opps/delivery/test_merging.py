@@ -18,7 +18,7 @@ def waiting():
 
 
 def add(waiting, key, *, obj="opportunities", operation="sync", order=None, **fields):
-    target = waiting.target(MarketoObject(obj), Operation(operation), ("k",))
+    target = waiting.batches.target(MarketoObject(obj), Operation(operation), ("k",))
     body = encode_record({"k": key, **fields})
     one = OutboundRecord("s", target, key, order or (key,), body, "s", b"{}")
     waiting.add(one)
@@ -33,7 +33,7 @@ def sent(waiting):
     """Bodies in the order in which they would reach Marketo, a list for each call."""
     calls = []
     while True:
-        waiting.close_all()
+        waiting.batches.close_all()
         if not waiting.closed:
             assert waiting.held_bytes == 0
             return calls
@@ -51,7 +51,7 @@ def test_versions_in_an_open_batch_are_merged(waiting):
 
 def test_versions_that_wait_for_a_call_are_merged(waiting):
     add(waiting, "a", x=1)
-    waiting.close_all()
+    waiting.batches.close_all()
     for number in range(5):
         add(waiting, "a", y=number)
     assert sent(waiting) == [[{"k": "a", "x": 1}], [{"k": "a", "y": 4}]]
@@ -77,7 +77,7 @@ def test_a_version_is_not_merged_past_a_delete_of_its_opportunity(waiting, delet
 
 def test_a_version_is_not_merged_past_a_delete_that_waits_in_line(waiting):
     add(waiting, "a", x=1)
-    waiting.close_all()
+    waiting.batches.close_all()
     add(waiting, "a", x=2)
     add(waiting, "a", operation="delete")
     add(waiting, "a", x=3)
@@ -91,7 +91,7 @@ def test_a_version_is_not_merged_past_a_delete_that_waits_in_line(waiting):
 
 def test_after_a_delete_went_versions_are_merged_again(waiting):
     add(waiting, "a", operation="delete")
-    waiting.close_all()
+    waiting.batches.close_all()
     add(waiting, "a", x=1)
     waiting.release(waiting.closed.popleft())
     add(waiting, "a", x=2)
@@ -100,7 +100,7 @@ def test_after_a_delete_went_versions_are_merged_again(waiting):
 
 def test_a_delete_of_one_of_two_ordering_keys_is_not_passed_either(waiting):
     add(waiting, "g", order=("g", "a"), x=1)
-    waiting.close_all()
+    waiting.batches.close_all()
     add(waiting, "g", order=("g", "a"), x=2)
     add(waiting, "h", order=("a",), operation="delete")
     add(waiting, "g", order=("g", "a"), x=3)
@@ -114,7 +114,7 @@ def test_a_delete_of_one_of_two_ordering_keys_is_not_passed_either(waiting):
 
 def test_a_version_that_names_more_keys_than_the_one_before_waits(waiting):
     add(waiting, "b", order=("b", "a"), operation="delete")
-    waiting.close_all()
+    waiting.batches.close_all()
     add(waiting, "g", order=("g",), x=1)
     add(waiting, "g", order=("g", "a"), x=2)
     assert sent(waiting) == [[{"k": "b"}], [{"k": "g", "x": 1}], [{"k": "g", "x": 2}]]

@@ -91,7 +91,7 @@ def test_the_request_id_of_the_last_reject_is_in_the_error(make_bench):
 def test_a_reject_is_kept_under_the_name_its_stream_had_on_arrival(make_bench):
     rejects = Mock()
     bench = make_bench(rejects=rejects, max_rejects=-1, at_once=False)
-    target = bench.waiting.target(MarketoObject.OPPORTUNITIES, Operation.SYNC, ("a", "b"))
+    target = bench.waiting.batches.target(MarketoObject.OPPORTUNITIES, Operation.SYNC, ("a", "b"))
     body, source = b'{"a":1,"b":"x"}', b'{"record":{"z":1}}'
     bench.dispatcher.take(OutboundRecord("s", target, "k", ("k",), body, "arrived", source))
     bench.send_open()

@@ -38,7 +38,7 @@ class Bench:
         return self.record(target, (key,), b'{"externalOpportunityId":"%b"}' % key.encode())
 
     def target(self, obj, operation):
-        return self.waiting.target(obj, operation, KEYS[obj])
+        return self.waiting.batches.target(obj, operation, KEYS[obj])
 
     @staticmethod
     def record(target, key, body):
@@ -48,11 +48,11 @@ class Bench:
         """Have roles sent, which Marketo skips."""
         for role in roles:
             self.waiting.add(role)
-            self.waiting.close_all()
+            self.waiting.batches.close_all()
             while self.waiting.closed:
                 batch = self.waiting.closed.popleft()
                 for record in batch.records:
-                    self.waiting.aside.park(record, batch, MISSING)
+                    self.waiting.parked_roles.park(record, batch, MISSING)
                 self.settle(batch)
 
     def send_all(self, accepted=()):
@@ -61,7 +61,7 @@ class Bench:
             pass
 
     def send_one(self, accepted=()):
-        self.waiting.close_all()
+        self.waiting.batches.close_all()
         if not self.waiting.closed:
             return False
         batch = self.waiting.closed.popleft()
@@ -126,14 +126,14 @@ def test_an_opportunity_is_busy_until_nothing_of_it_is_under_way(bench):
 def test_an_opportunity_is_busy_while_its_roles_have_no_room_to_come_back(bench):
     bench.park(bench.role("a", 1))
     bench.waiting.add(bench.opportunity("a"))
-    bench.waiting.close_all()
+    bench.waiting.batches.close_all()
     batch = bench.waiting.closed.popleft()
     for number in range(200):
         bench.waiting.add(bench.opportunity(f"K{number}"))
     bench.waiting.readmit("a")
     bench.settle(batch)
     assert bench.waiting.is_busy("a")
-    assert bench.waiting.aside.waits_for("a")
+    assert bench.waiting.parked_roles.waits_for("a")
     bench.send_all()
     assert bench.sent_keys[-1] == ("a", 1)
 
@@ -181,7 +181,7 @@ def test_a_later_version_passes_none_that_is_not_back_yet():
     bench.waiting.add(bench.opportunity("a"))
     bodies = []
     while True:
-        bench.waiting.close_all()
+        bench.waiting.batches.close_all()
         if not bench.waiting.closed:
             break
         batch = bench.waiting.closed.popleft()

@@ -24,7 +24,7 @@ def waiting():
 def outbound(
     waiting, key, *, body=b"{}", obj="opportunities", operation="sync", ordering_keys=None
 ):
-    target = waiting.target(MarketoObject(obj), Operation(operation), ("k",))
+    target = waiting.batches.target(MarketoObject(obj), Operation(operation), ("k",))
     return OutboundRecord("s", target, key, ordering_keys or (key,), body, "s", b"{}")
 
 
@@ -42,13 +42,13 @@ def closed_keys(waiting):
 def test_a_batch_is_closed_at_300_records(waiting):
     add(waiting, *range(601))
     assert [len(batch.records) for batch in waiting.closed] == [300, 300]
-    assert [len(batch.records) for batch in waiting.open_batches()] == [1]
+    assert [len(batch.records) for batch in waiting.batches] == [1]
 
 
 @pytest.mark.parametrize("size_bytes", [30_000, 333_000, 999_000])
 def test_no_body_reaches_one_megabyte(waiting, size_bytes):
     add(waiting, *range(100), body=encode_record({"a": "x" * (size_bytes - 8)}))
-    waiting.close_all()
+    waiting.batches.close_all()
     for batch in waiting.closed:
         bodies = [one.body for one in batch.records]
         assert (
@@ -63,7 +63,7 @@ def test_long_texts_take_at_most_one_call_more_than_their_bytes_need(sizes):
     waiting = WaitingRecords(Mock(spec=Ledger))
     for key, size in enumerate(sizes):
         waiting.add(outbound(waiting, key, body=b"x" * size))
-    waiting.close_all()
+    waiting.batches.close_all()
     by_bytes = -(-sum(size + 1 for size in sizes) // MAX_RECORD_BYTES)
     by_records = -(-len(sizes) // 300)
     assert len(waiting.closed) <= max(by_bytes, by_records) + 1
@@ -76,10 +76,10 @@ def test_a_batch_with_hardly_any_room_left_is_sent_at_once(waiting):
 
 def test_two_records_of_one_key_never_share_a_call(waiting):
     first, second = add(waiting, "a", "a")
-    waiting.close_all()
+    waiting.batches.close_all()
     assert [batch.records for batch in waiting.closed] == [[first]]
     waiting.release(waiting.closed.popleft())
-    waiting.close_all()
+    waiting.batches.close_all()
     assert [batch.records for batch in waiting.closed] == [[second]]
 
 
@@ -87,14 +87,14 @@ def test_a_key_in_flight_does_not_hold_up_other_keys(waiting):
     add(waiting, *range(300))
     add(waiting, 0, *range(300, 600))
     assert [len(batch.records) for batch in waiting.closed] == [300, 300]
-    assert not list(waiting.open_batches())
+    assert not list(waiting.batches)
 
 
 def test_several_records_of_one_key_keep_their_order(waiting):
     records = add(waiting, *["a"] * 4)
     sent = []
     for _ in records:
-        waiting.close_all()
+        waiting.batches.close_all()
         batch = waiting.closed.popleft()
         sent += batch.records
         waiting.release(batch)
@@ -107,7 +107,7 @@ def test_roles_of_one_opportunity_share_a_call(waiting):
         waiting.add(
             outbound(waiting, ("a", 1, role), obj="opportunity_roles", ordering_keys=("a",)),
         )
-    waiting.close_all()
+    waiting.batches.close_all()
     assert len(waiting.closed) == 1
 
 
@@ -115,10 +115,10 @@ def test_a_role_waits_for_its_opportunity(waiting):
     add(waiting, "a", "b")
     waiting.add(outbound(waiting, ("a", 1), obj="opportunity_roles", ordering_keys=("a",)))
     waiting.add(outbound(waiting, ("c", 1), obj="opportunity_roles", ordering_keys=("c",)))
-    waiting.close_all()
+    waiting.batches.close_all()
     assert closed_keys(waiting) == [["a", "b"], [("c", 1)]]
     waiting.release(waiting.closed[0])
-    waiting.close_all()
+    waiting.batches.close_all()
     assert closed_keys(waiting)[-1] == [("a", 1)]
 
 
@@ -128,7 +128,7 @@ def test_a_delete_and_an_upsert_of_one_key_keep_their_order(waiting):
     add(waiting, "a")
     order = []
     for _ in range(3):
-        waiting.close_all()
+        waiting.batches.close_all()
         batch = waiting.closed.popleft()
         order.append(batch.target.operation)
         waiting.release(batch)
@@ -137,16 +137,16 @@ def test_a_delete_and_an_upsert_of_one_key_keep_their_order(waiting):
 
 def test_a_record_with_two_ordering_keys_waits_for_both(waiting):
     add(waiting, "a", "b")
-    first = next(iter(waiting.open_batches()))
-    waiting.close_all()
+    first = next(iter(waiting.batches))
+    waiting.batches.close_all()
     waiting.closed.clear()
     waiting.add(outbound(waiting, "g", operation="delete", ordering_keys=("c",)))
     waiting.add(outbound(waiting, "x", ordering_keys=("a", "c")))
     waiting.release(first)
-    assert [batch.target.operation for batch in waiting.open_batches()] == [Operation.DELETE]
-    waiting.close_all()
+    assert [batch.target.operation for batch in waiting.batches] == [Operation.DELETE]
+    waiting.batches.close_all()
     waiting.release(waiting.closed.popleft())
-    waiting.close_all()
+    waiting.batches.close_all()
     assert closed_keys(waiting) == [["x"]]
 
 
@@ -155,7 +155,7 @@ def test_repeated_keys_fill_successive_batches_instead_of_going_one_by_one(waiti
         add(waiting, *range(100))
     sizes = []
     while waiting.held_bytes:
-        waiting.close_all()
+        waiting.batches.close_all()
         while waiting.closed:
             batch = waiting.closed.popleft()
             sizes.append(len(batch.records))
@@ -166,9 +166,9 @@ def test_repeated_keys_fill_successive_batches_instead_of_going_one_by_one(waiti
 def test_the_fullest_batch_is_the_one_that_is_sent_short(waiting):
     add(waiting, *range(3))
     add(waiting, *range(10, 12), operation="delete")
-    waiting.close_fullest()
+    waiting.batches.close_fullest()
     assert [len(batch.records) for batch in waiting.closed] == [3]
-    assert waiting.short_batches == 1
+    assert waiting.batches.short_batches == 1
 
 
 @settings(max_examples=200, deadline=None)
@@ -208,7 +208,7 @@ def test_no_record_overtakes_another_of_its_ordering_key(steps, random, most_rec
         waiting.add(one)
         work()
     while in_flight or waiting.held_bytes:
-        waiting.close_all()
+        waiting.batches.close_all()
         work()
     assert len(sent) == len(arrived)
     for lock in "abcde":
@@ -224,7 +224,7 @@ def sent(waiting):
     """All keys in the order in which they would reach Marketo, settling one batch at a time."""
     keys = []
     while True:
-        waiting.close_all()
+        waiting.batches.close_all()
         if not waiting.closed:
             return keys
         batch = waiting.closed.popleft()
@@ -234,16 +234,16 @@ def sent(waiting):
 
 def test_a_record_in_two_lines_goes_only_when_it_heads_both(waiting):
     add(waiting, "first", ordering_keys=("guid 1",))
-    waiting.close_all()
+    waiting.batches.close_all()
     first = waiting.closed.popleft()
     add(waiting, "other", ordering_keys=("guid 2",))
-    waiting.close_all()
+    waiting.batches.close_all()
     other = waiting.closed.popleft()
     # The second stands in both lines; the third behind it in one, and first in a line of its own.
     add(waiting, "second", ordering_keys=("guid 1", "opportunity"))
     add(waiting, "third", ordering_keys=("opportunity", "guid 2"))
     waiting.release(other)
-    assert not list(waiting.open_batches())
+    assert not list(waiting.batches)
     waiting.release(first)
     assert sent(waiting) == [{"second", "third"}]
     assert waiting.held_bytes == 0
@@ -252,16 +252,16 @@ def test_a_record_in_two_lines_goes_only_when_it_heads_both(waiting):
 def test_short_batches_are_counted(waiting):
     for key in "ab":
         add(waiting, key)
-        (batch,) = waiting.open_batches()
-        waiting.close(batch)
-    assert waiting.short_batches == 2
+        (batch,) = waiting.batches
+        waiting.batches.close_short(batch)
+    assert waiting.batches.short_batches == 2
 
 
 def test_a_record_joins_the_batch_with_its_ordering_key(waiting):
     add(waiting, "a", ordering_keys=("guid 1",), body=b"x" * 900_000)
     add(waiting, "b", ordering_keys=("guid 2",), body=b"x" * 200_000)
     add(waiting, "c", ordering_keys=("guid 2",), body=b"x" * 10)
-    assert [len(batch.records) for batch in waiting.open_batches()] == [1, 2]
+    assert [len(batch.records) for batch in waiting.batches] == [1, 2]
 
 
 def test_a_record_waits_if_its_keys_batch_has_no_room(waiting):
@@ -272,7 +272,7 @@ def test_a_record_waits_if_its_keys_batch_has_no_room(waiting):
 
 def test_the_commas_between_records_are_counted(waiting):
     add(waiting, *range(300), body=b"x" * 3_333)
-    waiting.close_all()
+    waiting.batches.close_all()
     for batch in waiting.closed:
         assert len(b",".join(record.body for record in batch.records)) < MAX_RECORD_BYTES
     assert [len(batch.records) for batch in waiting.closed] == [299, 1]
@@ -286,7 +286,9 @@ ROLE_KEYS = ("externalOpportunityId", "leadId", "role")
 
 def leadless(waiting, opportunity, *, value=1, operation="sync", role="r", line=1):
     """A role without the id of its lead, which waits."""
-    target = waiting.target(MarketoObject.OPPORTUNITY_ROLES, Operation(operation), ROLE_KEYS)
+    target = waiting.batches.target(
+        MarketoObject.OPPORTUNITY_ROLES, Operation(operation), ROLE_KEYS
+    )
     body = encode_record({"externalOpportunityId": opportunity, "role": role, "value": value})
     key = (opportunity, role)
     one = OutboundRecord("s", target, key, (opportunity,), body, "s", b"{}")
@@ -297,7 +299,7 @@ def leadless(waiting, opportunity, *, value=1, operation="sync", role="r", line=
 
 def led(waiting, opportunity, lead, *, value=1, role="r"):
     """A role whose lead is known, which is added."""
-    target = waiting.target(MarketoObject.OPPORTUNITY_ROLES, Operation.SYNC, ROLE_KEYS)
+    target = waiting.batches.target(MarketoObject.OPPORTUNITY_ROLES, Operation.SYNC, ROLE_KEYS)
     names = {"externalOpportunityId": opportunity, "leadId": lead, "role": role, "value": value}
     key = (opportunity, str(lead), role)
     one = OutboundRecord("s", target, key, (opportunity,), encode_record(names), "s", b"{}")
@@ -311,7 +313,7 @@ def place(waiting, record, lead):
 
 def sent_values(waiting):
     """The value that each open or closed batch would leave, in the order of batches."""
-    waiting.close_all()
+    waiting.batches.close_all()
     return [
         [decode_record(one.sent_body)["value"] for one in batch.records] for batch in waiting.closed
     ]
@@ -324,29 +326,29 @@ def merging():
 
 def test_a_role_gets_its_lead_into_key_and_body_and_then_a_place(waiting):
     one = leadless(waiting, "a")
-    assert not list(waiting.open_batches())
+    assert not list(waiting.batches)
     place(waiting, one, 7)
     assert one.key == ("a", "7", "r")
     assert decode_record(one.body)["leadId"] == 7
-    assert [batch.records for batch in waiting.open_batches()] == [[one]]
+    assert [batch.records for batch in waiting.batches] == [[one]]
     assert waiting.held_bytes == one.held_bytes
 
 
 def test_what_follows_a_role_without_a_lead_waits_behind_it(waiting):
     one = leadless(waiting, "a")
     other = led(waiting, "a", 8)
-    assert not list(waiting.open_batches())
+    assert not list(waiting.batches)
     waiting.drop(one)
-    assert [batch.records for batch in waiting.open_batches()] == [[other]]
+    assert [batch.records for batch in waiting.batches] == [[other]]
     assert waiting.held_bytes == other.held_bytes
 
 
 def test_the_first_in_line_is_waited_for_whoever_is_found_first(waiting):
     first, second = leadless(waiting, "a"), leadless(waiting, "a", role="q")
     place(waiting, second, 7)
-    assert not list(waiting.open_batches())
+    assert not list(waiting.batches)
     place(waiting, first, 7)
-    assert [batch.records for batch in waiting.open_batches()] == [[first, second]]
+    assert [batch.records for batch in waiting.batches] == [[first, second]]
 
 
 def test_no_version_passes_a_role_whose_key_is_not_known_into_a_batch(merging):
@@ -360,7 +362,7 @@ def test_no_version_passes_a_role_whose_key_is_not_known_into_a_batch(merging):
 def test_no_version_passes_a_role_whose_key_is_not_known_in_line(merging):
     # In flight, so that all that follows stands in line.
     merging.add(outbound(merging, "a", ordering_keys=("a",)))
-    merging.close_all()
+    merging.batches.close_all()
     led(merging, "a", 7, value=1)
     between = leadless(merging, "a", value=2)
     led(merging, "a", 7, value=3)
@@ -382,7 +384,7 @@ def test_versions_of_an_opportunity_are_merged_past_a_role_without_a_lead(mergin
     merging.add(outbound(merging, "a", body=body, ordering_keys=("a",)))
     leadless(merging, "a")
     merging.add(outbound(merging, "a", body=body, ordering_keys=("a",)))
-    (batch,) = merging.open_batches()
+    (batch,) = merging.batches
     assert len(batch.records[0].all_versions) == 2
 
 
@@ -390,7 +392,7 @@ def test_without_merging_versions_go_one_after_the_other(waiting):
     first, second = leadless(waiting, "a"), leadless(waiting, "a")
     place(waiting, first, 7)
     place(waiting, second, 7)
-    waiting.close_all()
+    waiting.batches.close_all()
     assert [batch.records for batch in waiting.closed] == [[first]]
 
 
@@ -399,9 +401,9 @@ def test_a_delete_without_a_lead_is_a_barrier_too(merging):
     gone = leadless(merging, "a", operation="delete")
     led(merging, "a", 7, value=2)
     place(merging, gone, 7)
-    merging.close_all()
+    merging.batches.close_all()
     for expected in ([1], [1], [2]):
         batch = merging.closed.popleft()
         assert [decode_record(one.sent_body)["value"] for one in batch.records] == expected
         merging.release(batch)
-        merging.close_all()
+        merging.batches.close_all()

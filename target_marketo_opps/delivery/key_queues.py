@@ -1,4 +1,4 @@
-"""The lines in which records of one ordering key wait; no I/O, no threads."""
+"""The queues in which records of one ordering key wait; no I/O, no threads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if t.TYPE_CHECKING:
     from target_marketo_opps.delivery.batches import BatchTarget, OutboundRecord
 
 
-class Line:
+class KeyQueue:
     """The records of one ordering key that wait, in the order of arrival.
 
     Attributes:
@@ -50,13 +50,13 @@ class Line:
         """Return whether records that have stepped aside are to be put before all others."""
         return self.more_parked and not self.readmitted
 
-    def bars(self, record: OutboundRecord) -> bool:
-        """Return whether an upsert may not be merged into one that comes before this line."""
+    def blocks_merge(self, record: OutboundRecord) -> bool:
+        """Return whether an upsert may not be merged into one that comes before this queue."""
         is_role = record.target.obj is MarketoObject.OPPORTUNITY_ROLES
         return bool(self.deletes) or self.more_parked or (is_role and bool(self.leadless))
 
     @property
-    def is_over(self) -> bool:
+    def is_empty(self) -> bool:
         """Return whether nothing waits."""
         return not self.records and not self.more_parked
 
@@ -83,7 +83,7 @@ class Line:
         self.records[:0] = records
         for record in reversed(records):
             # No later version may pass one that is not here yet, or whose key was not known.
-            if record.target.merges and not self.bars(record):
+            if record.target.merges and not self.blocks_merge(record):
                 self.last_upserts.setdefault((record.target, record.key), record)
 
     def remove(self, record: OutboundRecord) -> None:
@@ -103,34 +103,34 @@ class Line:
             del self.last_upserts[name]
 
 
-class Lines(dict["Hashable", Line]):
-    """The lines by their ordering keys; a record stands in those of all of its own.
+class KeyQueues(dict["Hashable", KeyQueue]):
+    """The queues by their ordering keys; a record stands in those of all of its own.
 
-    A dictionary, for whether there are lines at all is asked for each record.
+    A dictionary, for whether there are queues at all is asked for each record.
     """
 
     __slots__ = ()
 
-    def hold(self, record: OutboundRecord) -> bool:
+    def must_wait(self, record: OutboundRecord) -> bool:
         """Return whether a record that comes has to wait behind others."""
         return any(key in self for key in record.ordering_keys)
 
-    def of(self, ordering_key: Hashable) -> Line:
-        """Return the line of a key, a new one where there is none."""
+    def of(self, ordering_key: Hashable) -> KeyQueue:
+        """Return the queue of a key, a new one where there is none."""
         if ordering_key not in self:
-            self[ordering_key] = Line()
+            self[ordering_key] = KeyQueue()
         return self[ordering_key]
 
     def head(self, ordering_key: Hashable) -> OutboundRecord | None:
         """Return the record of a key that goes next; None if that is not here yet."""
-        line = self.get(ordering_key)
-        return line.head if line else None
+        queue = self.get(ordering_key)
+        return queue.head if queue else None
 
-    def are_headed_by(self, record: OutboundRecord) -> bool:
-        """Return whether a record that waits goes next in all its lines."""
+    def is_first(self, record: OutboundRecord) -> bool:
+        """Return whether a record that waits goes next in all its queues."""
         return all(self[key].head is record for key in record.ordering_keys)
 
-    def is_back(self, record: OutboundRecord) -> bool:
+    def is_readmitted(self, record: OutboundRecord) -> bool:
         """Return whether a record that goes next had stepped aside."""
         return any(self[key].readmitted for key in record.ordering_keys)
 
@@ -140,35 +140,35 @@ class Lines(dict["Hashable", Line]):
         Returns:
             Whether it is done; None where it may pass all that waits.
         """
-        lines = [self.get(key) for key in record.ordering_keys]
-        if not any(lines):
+        queues = [self.get(key) for key in record.ordering_keys]
+        if not any(queues):
             return None
         name = record.target, record.key
-        found = {line.last_upserts.get(name) if line else None for line in lines}
+        found = {queue.last_upserts.get(name) if queue else None for queue in queues}
         last = found.pop()
         if last is not None and not found:
             return last.merge(record, most_bytes=MAX_RECORD_BYTES - 1 - last.sent_bytes)
-        is_barred = last or found or any(line and line.bars(record) for line in lines)
+        is_barred = last or found or any(queue and queue.blocks_merge(record) for queue in queues)
         return False if is_barred else None
 
     def append(self, record: OutboundRecord) -> None:
-        """Put a record at the end of its lines."""
+        """Put a record at the end of its queues."""
         for key in record.ordering_keys:
             self.of(key).append(record)
 
     def remove(self, record: OutboundRecord) -> list[Hashable]:
-        """Take a record out of its lines.
+        """Take a record out of its queues.
 
         Returns:
-            The keys whose lines go on with records that have stepped aside, and are not here yet.
+            The keys whose queues go on with records that have stepped aside, and are not here yet.
         """
         waiting: list[Hashable] = []
         for key in record.ordering_keys:
-            line = self[key]
-            has_waited = line.awaits_parked
-            line.remove(record)
-            if line.awaits_parked and not has_waited:
+            queue = self[key]
+            has_waited = queue.awaits_parked
+            queue.remove(record)
+            if queue.awaits_parked and not has_waited:
                 waiting.append(key)
-            if line.is_over:
+            if queue.is_empty:
                 del self[key]
         return waiting

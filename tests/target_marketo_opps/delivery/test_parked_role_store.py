@@ -8,15 +8,15 @@ import pytest
 
 from marketo_opps import MarketoObject, Reason, decode_record
 from target_marketo_opps.delivery.batches import BatchTarget, Operation, OutboundRecord
-from target_marketo_opps.delivery.parked_roles import ParkedRole, ParkedRoles
+from target_marketo_opps.delivery.parked_role_store import ParkedRole, ParkedRoleStore
 
-TARGET = BatchTarget(MarketoObject.OPPORTUNITY_ROLES, Operation.SYNC, ("k",), steps_aside=True)
+TARGET = BatchTarget(MarketoObject.OPPORTUNITY_ROLES, Operation.SYNC, ("k",), parks_orphans=True)
 WHY = (Reason("1004", "Opportunity not found"),)
 
 
 @pytest.fixture
 def roles():
-    parked = ParkedRoles()
+    parked = ParkedRoleStore()
     yield parked
     parked.close()
 

@@ -9,8 +9,8 @@ import pytest
 from marketo_opps import decode_record
 from target_marketo_opps.errors import UnwritableStreamError
 from target_marketo_opps.mapping.lead_properties import LeadProperties
+from target_marketo_opps.mapping.lookup_role_mapping import LookupRoleMapping
 from target_marketo_opps.mapping.mapped_record import RecordError
-from target_marketo_opps.mapping.role_mapping import RoleMapping
 from target_marketo_opps.mapping.stream_notes import StreamNotes
 from target_marketo_opps.settings import TargetSettings
 from tests.target_marketo_opps.mapping.objects import ROLES
@@ -20,7 +20,7 @@ ROLE = {"externalOpportunityId": "A", "role": "Buyer"}
 
 
 def mapping(names=NAMES, *, description=ROLES, is_closed=False, notes=None, **settings):
-    return RoleMapping(
+    return LookupRoleMapping(
         "roles",
         names,
         description=description,

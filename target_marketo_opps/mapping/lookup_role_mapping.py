@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
     from target_marketo_opps.settings import TargetSettings
 
 
-class RoleMapping:
+class LookupRoleMapping:
     """Maps the records of one stream, under one schema, to roles whose lead is not known yet.
 
     The `leadId` of a record is left out: it belongs to the instance that the record came from.
