@@ -92,6 +92,7 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
     _add_records(parser)
+    _add_server(parser)
     _add_behaviour(parser)
     _add_access(parser)
     _add_limits(parser)
@@ -111,8 +112,8 @@ def _add_records(parser: argparse.ArgumentParser) -> None:
     add("--clock", type=_clock_time, metavar="TIME", help=clock)
 
 
-def _add_behaviour(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("responses").add_argument
+def _add_server(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("server").add_argument
     add("--port", type=_port, default=0, metavar="P", help="port to listen on (default: any free)")
     add(
         "--latency-ms",
@@ -121,6 +122,10 @@ def _add_behaviour(parser: argparse.ArgumentParser) -> None:
         metavar="MS",
         help="minimum duration of a call in milliseconds (default: %(default)g)",
     )
+
+
+def _add_behaviour(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("behaviour").add_argument
     add(
         "--fault",
         type=_fault,

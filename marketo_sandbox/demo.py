@@ -16,27 +16,17 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from marketo_sandbox.demo_comparison import KEY, DemoError, compare_instances, email_addresses
 from marketo_sandbox.instance.describe import OPPORTUNITY
 from marketo_sandbox.options import SandboxOptions
 from marketo_sandbox.server.server import SandboxServer
 
-if TYPE_CHECKING:
-    from marketo_sandbox.instance.describe import Field
-
-KEY = "externalOpportunityId"
 CHANGED = 25
 FIRST_LEAD = 50_001
 UNMATCHED_EVERY = 20
-NUMBERS = frozenset({"currency", "float", "integer", "percent", "score"})
-
-
-class DemoError(Exception):
-    """Raised when a step of the demonstration fails; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -97,11 +87,11 @@ def _demonstrate(source: SandboxServer, destination: SandboxServer, folder: Path
     pair = _Pair(source, destination, folder)
     print("First run: tap-marketo-opps | target-marketo-opps")
     _report(pair.run(), expect=Counter(created=count))
-    _compare(source, destination)
+    compare_instances(source, destination)
     changed = _change_latest(source)
     print(f"Second run, resuming from the saved state; {changed} opportunities have changed since")
     _report(pair.run(), expect=Counter(updated=changed))
-    _compare(source, destination)
+    compare_instances(source, destination)
     print(f"All records arrived; the second run moved only the {changed} changed opportunities.")
 
 
@@ -225,77 +215,11 @@ def _delivered(statuses: Counter[str]) -> str:
     return ", ".join(f"{statuses[name]:,} {name}" for name in ("created", "updated", "skipped"))
 
 
-def _compare(source: SandboxServer, destination: SandboxServer) -> None:
-    """Compare the opportunities of both instances field by field, then their roles.
-
-    Raises:
-        DemoError: if the instances differ.
-    """
-    there, here = _contents(source), _contents(destination)
-    different = sorted(key for key in there.keys() | here.keys() if there.get(key) != here.get(key))
-    if different:
-        raise DemoError(f"{len(different):,} opportunities differ, the first is {different[0]}")
-    print(f"  compared     {len(here):,} opportunities field by field: all identical")
-    _compare_roles(source, destination)
-
-
-def _compare_roles(source: SandboxServer, destination: SandboxServer) -> None:
-    """Compare the roles of both instances by the email addresses of their leads.
-
-    Raises:
-        DemoError: if the destination lacks a role whose lead it has, or has a role too many.
-    """
-    known = {each for each in _addresses(destination).values() if each}
-    there, here = _roles_by_address(source), _roles_by_address(destination)
-    movable = [role for role in there if role[1] in known]
-    if set(movable) != set(here) or len(here) != len(set(here)):
-        raise DemoError(f"expected {len(set(movable)):,} roles, found {len(here):,}")
-    doubles = len(movable) - len(here)
-    print(
-        f"               {len(here):,} roles by email address: all identical "
-        f"({len(there) - len(movable):,} not moved: no lead with that address in the destination"
-        + (f"; {doubles:,} duplicates of a person's role merged)" if doubles else ")")
-    )
-
-
 def _people_known_to_both(source: SandboxServer) -> list[dict[str, Any]]:
     """Return leads for the destination: most addresses of the source, once each, with new ids."""
-    addresses = sorted({each for each in _addresses(source).values() if each}, reverse=True)
+    addresses = sorted({each for each in email_addresses(source).values() if each}, reverse=True)
     known = [each for number, each in enumerate(addresses) if number % UNMATCHED_EVERY]
     return [{"id": FIRST_LEAD + number, "email": each} for number, each in enumerate(known)]
-
-
-def _addresses(server: SandboxServer) -> dict[int, str]:
-    """Return the email address by lead id, in lower case, or "" for a lead without an address."""
-    return {each["id"]: each.get("email", "").casefold() for each in server.instance.leads()}
-
-
-def _roles_by_address(server: SandboxServer) -> list[tuple[str, str, str]]:
-    """Return external opportunity id, email address of the lead and role name of each role."""
-    addresses = _addresses(server)
-    return [
-        (each[KEY], addresses[each["leadId"]], each["role"]) for each in server.instance.roles()
-    ]
-
-
-def _contents(server: SandboxServer) -> dict[str, dict[str, Any]]:
-    """Return opportunities by external id, without the fields that Marketo itself sets."""
-    writable = [each for each in OPPORTUNITY.fields if each.updateable or each.name == KEY]
-    return {
-        record[KEY]: {
-            each.name: _plain(record[each.name], each)
-            for each in writable
-            if record.get(each.name) is not None
-        }
-        for record in server.instance.opportunities()
-    }
-
-
-def _plain(value: Any, described: Field) -> Any:
-    """Return a field's value in one form, as an instance stores 12.50 as number or as string."""
-    if described.data_type in NUMBERS:
-        return Decimal(str(value))
-    return datetime.fromisoformat(value) if described.data_type == "datetime" else value
 
 
 def _change_latest(server: SandboxServer) -> int:

@@ -1,1 +1,1 @@
-"""A Marketo instance: records, rules, limits and storage; knows no HTTP."""
+"""A simulated Marketo instance without HTTP: records, rules, limits and storage."""

@@ -1,4 +1,4 @@
-"""Access tokens: one for the service until it expires, however often it is requested."""
+"""Access tokens: one token for the custom service, which stays the same until it expires."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ API_USER = "opportunities@sandbox.example"
 
 
 class AccessTokens:
-    """Grant the service's access token and check those of calls.
+    """Issue the access token of the custom service, and check the tokens of calls.
 
     Args:
-        storage: keeps the token over a restart.
-        clock: decides when the token expires.
-        life_seconds: life of a new token.
-        source: random source of new tokens.
+        storage: stores the token, so that it survives a restart.
+        clock: the instance's clock, by which the token expires.
+        life_seconds: lifetime of a new token.
+        source: random source for new tokens.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class AccessTokens:
         self._expired = set((storage.meta("tokens_expired") or "").split())
 
     def grant(self) -> tuple[str, int]:
-        """Return the token in force, or a new one, and the whole seconds that it has left."""
+        """Return the current token and its remaining seconds; issue a new token if it expired."""
         left = self.seconds_left()
         if not self._token or left <= 0:
             self._renew()
@@ -46,19 +46,19 @@ class AccessTokens:
         return self._token, int(left)
 
     def seconds_left(self) -> float:
-        """Return the seconds that the token in force has left; 0 or less if there is none."""
+        """Return the seconds until the current token expires; 0 or less without a valid token."""
         return self._ends_at - self._clock.seconds() if self._token else 0.0
 
     def expire(self) -> None:
-        """Expire the token in force."""
+        """Expire the current token."""
         self._ends_at = min(self._ends_at, self._clock.seconds())
         self._save()
 
     def check(self, token: str | None) -> None:
-        """Check the token of a call.
+        """Check that the token of a call is the current token.
 
         Raises:
-            CallRefusedError: 601 for an unknown token or none, 602 for an expired one.
+            CallRefusedError: 601 for a missing or unknown token, 602 for an expired token.
         """
         if token and token == self._token and self.seconds_left() > 0:
             return

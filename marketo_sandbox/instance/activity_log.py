@@ -1,4 +1,4 @@
-"""The activity log: what happens to opportunities and roles, by the leads concerned."""
+"""The activity log: activities of leads, among them changes of their opportunities and roles."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NEW_LEAD, MERGED, ADDED, REMOVED, UPDATED, DELETED = 12, 32, 34, 35, 36, 37
 
-# Marketo's retention page: most types 25 months, chatty ones 90 days, deleted leads 14 days.
+# Marketo's retention page: most types 25 months, frequent types 90 days, deleted leads 14 days.
 LONGEST_KEPT_DAYS = 760
 _KEPT_DAYS = {1: 90, 2: 90, 13: 90, UPDATED: 90, DELETED: 14}
 
@@ -60,7 +60,15 @@ def kept_days(type_id: int, options: SandboxOptions) -> int:
 
 
 class Event(NamedTuple):
-    """An activity of a lead, such as something that happened to its role in an opportunity."""
+    """An activity of a lead before it is written to the log.
+
+    Attributes:
+        type: id of the activity type.
+        lead: id of the lead.
+        asset: id in ``primaryAttributeValueId``, such as an opportunity's number.
+        label: text in ``primaryAttributeValue``, such as an opportunity's name.
+        attributes: other attributes, by name.
+    """
 
     type: int
     lead: int
@@ -70,7 +78,14 @@ class Event(NamedTuple):
 
 
 class LogFilter(NamedTuple):
-    """The activities to read: of these types, and only of these leads and assets where given."""
+    """A filter of activities; None in an attribute means no restriction by it.
+
+    Attributes:
+        types: ids of activity types.
+        leads: ids of leads.
+        assets: values of ``primaryAttributeValueId``.
+        members: ids of the leads on a static list.
+    """
 
     types: Collection[int]
     leads: Collection[int] | None = None
@@ -78,7 +93,7 @@ class LogFilter(NamedTuple):
     members: Collection[int] | None = None
 
     def accepts(self, row: tuple[Any, ...]) -> bool:
-        """Return True for an activity, as it is stored, that is to be read."""
+        """Return True if a stored activity matches the filter."""
         _, _, lead, kind, asset, _, _ = row
         return (
             kind in self.types
@@ -88,12 +103,12 @@ class LogFilter(NamedTuple):
 
 
 class ActivityLog:
-    """Write activities, and read them page by page.
+    """Write activities to the log, and read them page by page.
 
     Args:
-        storage: where the log is kept.
-        clock: dates the activities.
-        options: delay, scan length and retention.
+        storage: the storage that holds the log.
+        clock: the instance's clock, which dates new activities.
+        options: options of the instance, for delay, scan length and retention.
     """
 
     def __init__(self, storage: Storage, clock: Clock, options: SandboxOptions) -> None:
@@ -102,13 +117,13 @@ class ActivityLog:
         self._options = options
 
     def write(self, events: Iterable[Event]) -> None:
-        """Add activities of now; they become visible after the delay in force."""
+        """Add activities dated now, which the API returns after ``activity_delay_seconds``."""
         now = int(self._clock.seconds())
         visible = now + self._options.activity_delay_seconds
         self._storage.add_activities(_row(event, now, visible) for event in events)
 
     def write_past(self, dated: Iterable[tuple[int, Event]]) -> None:
-        """Add activities of the past, each with its time in seconds since 1970."""
+        """Add past activities, each with its date in seconds since 1970."""
         self._storage.add_activities(_row(event, when, when) for when, event in dated)
 
     def read(
@@ -117,10 +132,18 @@ class ActivityLog:
         wanted: LogFilter,
         limit: int,
     ) -> tuple[list[dict[str, Any]], tuple[int, int], bool]:
-        """Return a page of matching activities, the position after it, and True if more follow.
+        """Read a page of activities.
 
-        A page looks at no more than ``activity_scan`` activities of any type, so it may hold few
-        matching ones, or none, while more follow.
+        A page examines no more than ``activity_scan`` activities of any type, so it may hold few
+        matching activities, or none, although more follow.
+
+        Args:
+            position: date and id of the activity after which the page begins.
+            wanted: the filter of activities.
+            limit: maximum number of activities to return.
+
+        Returns:
+            The matching activities, the position of the next page, and True if more follow.
         """
         scan = self._options.activity_scan
         rows = self._storage.activities(

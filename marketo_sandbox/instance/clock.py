@@ -1,4 +1,4 @@
-"""The instance's own clock, which dates everything: it can be set, moved and frozen."""
+"""The instance's clock, which dates records, tokens and calls: it can be set, moved and frozen."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ DAY_SECONDS = 86_400
 def _central() -> tzinfo:
     try:
         return ZoneInfo("America/Chicago")
-    except ZoneInfoNotFoundError:  # a machine without time zones: what Adobe prints, CST all year
+    except ZoneInfoNotFoundError:  # no time zone data installed: CST all year, as Adobe documents
         return timezone(timedelta(hours=-6))
 
 
 CENTRAL = _central()
-# A year before the last that a datetime can hold, as the clock runs on from there.
+# One year before the maximum of datetime, because the clock runs on after it is set.
 LATEST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 OUT_OF_RANGE = "the clock must be set to a year from 1970 to 9998"
 
@@ -34,10 +34,10 @@ def _validated(seconds: float) -> float:
 
 
 class Clock:
-    """A clock: real time plus an offset, or a frozen moment.
+    """A clock that shows real time plus an offset, or a frozen moment.
 
     Args:
-        real: returns seconds since 1970.
+        real: returns the real time in seconds since 1970.
     """
 
     def __init__(self, real: Callable[[], float] = time.time) -> None:
@@ -46,30 +46,30 @@ class Clock:
         self._frozen_at: float | None = None
 
     def seconds(self) -> float:
-        """Return seconds since 1970, by this clock."""
+        """Return the time of this clock in seconds since 1970."""
         if self._frozen_at is not None:
             return self._frozen_at
         return self._real() + self._offset_seconds
 
     def now(self) -> datetime:
-        """Return the time as an aware datetime in UTC."""
+        """Return the time of this clock as an aware datetime in UTC."""
         return datetime.fromtimestamp(self.seconds(), UTC)
 
     def set(self, moment: datetime, *, frozen: bool = False) -> None:
         """Set the clock to a moment, and freeze it there or let it run on.
 
         Raises:
-            ValueError: for a moment out of range; the clock is then unchanged.
+            ValueError: if the moment is out of range; the clock is then unchanged.
         """
         seconds = _validated(moment.timestamp())
         self._offset_seconds = seconds - self._real()
         self._frozen_at = seconds if frozen else None
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward (or back, with a negative number); a frozen one stays frozen.
+        """Move the clock by a number of seconds, back if it is negative; keep it frozen if it is.
 
         Raises:
-            ValueError: if that is out of range; the clock is then unchanged.
+            ValueError: if the new time is out of range; the clock is then unchanged.
         """
         _validated(self.seconds() + seconds)
         self._offset_seconds += seconds
@@ -83,14 +83,14 @@ class Clock:
 
     @property
     def offset_seconds(self) -> float:
-        """Return the seconds that this clock is ahead of real time while it runs."""
+        """Return the seconds by which the running clock is ahead of real time."""
         return self._offset_seconds
 
     def day(self) -> str:
-        """Return the day of the quota, which ends at midnight US Central."""
+        """Return the current day of the daily API quota (ISO date), in US Central time."""
         return self.now().astimezone(CENTRAL).date().isoformat()
 
     def last_days(self, count: int) -> list[str]:
-        """Return the last days of the quota, today's first."""
+        """Return the last ``count`` days of the daily API quota (ISO dates), today first."""
         today = self.now().astimezone(CENTRAL).date()
         return [(today - timedelta(days=back)).isoformat() for back in range(count)]

@@ -1,4 +1,4 @@
-"""The parts of an instance that readers and writers of records share."""
+"""The parts of an instance that the classes reading and writing records share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class InstanceContext:
-    """Storage, activity log, clock and options of an instance."""
+    """Storage, activity log, clock and options of one instance."""
 
     storage: Storage
     log: ActivityLog

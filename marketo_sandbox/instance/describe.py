@@ -1,4 +1,4 @@
-"""The two objects: their fields and keys, and which of these can be filtered by."""
+"""Opportunity and opportunity role: their fields, dedupe fields and searchable fields."""
 
 from __future__ import annotations
 
@@ -12,11 +12,18 @@ MANAGED = frozenset({"marketoGUID", "createdAt", "updatedAt"})
 
 @dataclass(frozen=True)
 class Field:
-    """A field of an object, as describe and the schema endpoint show it.
+    """A field of an object.
 
     Attributes:
-        schema_name: its display name at the schema endpoint, where Adobe prints another there.
-        listed: True if describe lists it; unlisted fields can be requested as well.
+        name: API name.
+        display_name: name in Marketo's UI.
+        data_type: Marketo's data type.
+        length: maximum number of characters, or None for no limit.
+        updateable: True if updates can set the field.
+        custom: True for a custom field.
+        crm_managed: True if a native CRM sync manages the field.
+        schema_name: display name at the schema endpoint, or None if it is ``display_name``.
+        listed: True if describe lists the field; unlisted fields can be requested too.
     """
 
     name: str
@@ -30,7 +37,7 @@ class Field:
     listed: bool = True
 
     def to_describe(self) -> dict[str, Any]:
-        """Return the field as an entry in ``fields`` of describe."""
+        """Return the field as an element of ``fields`` in a describe response."""
         entry: dict[str, Any] = {
             "name": self.name,
             "displayName": self.display_name,
@@ -44,7 +51,7 @@ class Field:
         return entry
 
     def to_schema(self) -> dict[str, Any]:
-        """Return the field as the schema endpoint shows it: with more members, in another order."""
+        """Return the field as an element of ``result`` of the schema endpoint."""
         entry: dict[str, Any] = {
             "displayName": self.schema_name or self.display_name,
             "name": self.name,
@@ -64,7 +71,18 @@ class Field:
 
 @dataclass(frozen=True)
 class ObjectType:
-    """An object: its names, its keys and its fields."""
+    """A Marketo object, such as opportunity.
+
+    Attributes:
+        name: API name.
+        display_name: name in Marketo's UI.
+        table: name of the storage table with its records.
+        dedupe_fields: names of the dedupe fields.
+        searchable_alone: names of the fields by which a query can filter.
+        fields: all fields.
+        id_field: name of the id field.
+        by_name: all fields, by API name.
+    """
 
     name: str
     display_name: str
@@ -79,23 +97,27 @@ class ObjectType:
         object.__setattr__(self, "by_name", {each.name: each for each in self.fields})
 
     def searchable(self) -> list[list[str]]:
-        """Return ``searchableFields``: a list of lists, since a key may be compound."""
+        """Return ``searchableFields`` of describe: one list of names per key, compound or not."""
         compound = [list(self.dedupe_fields)] if len(self.dedupe_fields) > 1 else []
         return compound + [[name] for name in self.searchable_alone]
 
     def default_fields(self, filter_field: str | None) -> list[str]:
-        """Return the fields of a query that names none."""
+        """Return the names of the fields that a query returns if it does not name any.
+
+        Args:
+            filter_field: name of the field that the query filters by, if it is a single one.
+        """
         names = [self.id_field, *self.dedupe_fields, "createdAt", "updatedAt"]
         if filter_field is not None and filter_field not in names:
             names.append(filter_field)
         return names
 
     def to_describe(self, since: str, *, dates: bool = False) -> dict[str, Any]:
-        """Return the object as describe shows it.
+        """Return the object as the result of a describe call.
 
         Args:
             since: creation date of the object.
-            dates: list createdAt and updatedAt also where Adobe does not print them.
+            dates: True to list createdAt and updatedAt even if Adobe's documentation does not.
         """
         return {
             "name": self.name,
@@ -110,7 +132,7 @@ class ObjectType:
 
 
 def with_api_names(described: dict[str, Any]) -> dict[str, Any]:
-    """Return an object as Adobe's OpenAPI has it: ``apiName`` for ``name``, and more members."""
+    """Return a describe result as in Adobe's OpenAPI description: with ``apiName`` for ``name``."""
     return {
         "apiName": described["name"],
         "description": described["displayName"],
@@ -186,7 +208,7 @@ CUSTOM_FIELDS = (
     _custom("contactPhone", "Contact Phone", "phone", 255),
     _custom("dealRoom", "Deal Room", "url", 255),
     _custom("parentDeal", "Parent Deal", "reference", 255),
-    # A type that no page of Adobe's lists: clients meet such types and must not fail.
+    # An undocumented type, as real instances have some: clients must not fail on it.
     _custom("territory", "Territory", "geohash", 64),
     replace(_custom("crmOwner", "CRM Owner", "string", 255), updateable=False, crm_managed=True),
 )
@@ -196,7 +218,7 @@ def _searchable(fields: tuple[Field, ...]) -> tuple[str, ...]:
     custom = [each.name for each in fields if each.custom]
     types = {each.name: each.data_type for each in fields}
     found = [name for name in custom if types[name] in SEARCHABLE_CUSTOM_TYPES]
-    # The two links to other objects are not on Adobe's page; a recorded instance has them.
+    # Adobe's page does not list the two links to other objects, but a recorded instance has them.
     links = ("externalCompanyId", "externalSalesPersonId")
     return ("externalOpportunityId", "marketoGUID", *links, *found)
 
@@ -218,7 +240,7 @@ ROLE = ObjectType(
     searchable_alone=("marketoGUID", "leadId", "externalOpportunityId"),
     fields=(
         _GUID,
-        # Not among the fields that Adobe prints, and yet returned by default.
+        # Not in the describe response that Adobe prints, but queries return them by default.
         replace(_CREATED, listed=False),
         replace(_UPDATED, listed=False),
         _EXTERNAL_ID,

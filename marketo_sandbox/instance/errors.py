@@ -1,4 +1,4 @@
-"""Errors by which the instance refuses a whole call, or one record of it."""
+"""Errors with Marketo's codes, which refuse a whole call or one record of it."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class _CodedRefusalError(Exception):
 
 
 class CallRefusedError(_CodedRefusalError):
-    """Refuse the whole call: ``success: false`` with this code in ``errors``.
+    """Raised to refuse a whole call, which gets ``success: false`` and this code in ``errors``.
 
     Args:
-        code: Marketo's code, a string as on the wire.
-        message: beside the code in ``errors``; by default Marketo's usual one.
+        code: Marketo's error code, as a string.
+        message: message of the error; by default Marketo's usual message for the code.
     """
 
     def __init__(self, code: str, message: str | None = None) -> None:
@@ -48,24 +48,24 @@ class CallRefusedError(_CodedRefusalError):
 
 
 class RecordRefusedError(_CodedRefusalError):
-    """Skip one record, with this code in its ``reasons``.
+    """Raised to skip one record of a call, which gets this code in its ``reasons``.
 
     Args:
-        code: Marketo's code, a string as on the wire.
-        message: beside the code in ``reasons``.
+        code: Marketo's error code, as a string.
+        message: message of the reason.
     """
 
 
 def missing(parameter: str) -> CallRefusedError:
-    """Return the refusal of a call that lacks a required parameter."""
+    """Return the error 1002 for a required parameter that is missing."""
     return CallRefusedError("1002", f"Missing value for the required parameter '{parameter}'")
 
 
 def blank(parameter: str) -> CallRefusedError:
-    """Return the refusal of a call whose required parameter is empty."""
+    """Return the error 701 for a required parameter that is blank."""
     return CallRefusedError("701", f"{parameter} cannot be blank")
 
 
 def invalid(message: str) -> CallRefusedError:
-    """Return the refusal of a call with invalid data."""
+    """Return the error 1003 for invalid data, with the given message."""
     return CallRefusedError("1003", message)

@@ -1,4 +1,4 @@
-"""An instance: a subscription, and what the owner of a sandbox may do with it besides."""
+"""A sandbox instance: a subscription with additional methods for the sandbox's owner."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 class Instance(Subscription):
-    """A Marketo subscription that its owner may seed, change, inspect and reset.
+    """A Marketo subscription that its owner can seed, change, inspect and reset.
 
     Every public method may be called from any thread.
 
     Args:
-        options: how it is set up.
-        real: returns seconds since 1970, which the instance's clock starts from.
-        monotonic: returns real seconds, for the rate limit.
+        options: options of the instance; by default an empty instance with Adobe's limits.
+        real: returns the real time in seconds since 1970, from which the instance's clock starts.
+        monotonic: returns monotonic real seconds, for the rate limit.
     """
 
     def __init__(
@@ -45,13 +45,13 @@ class Instance(Subscription):
             self.seed(self.options.opportunities, leads=self.options.leads)
 
     def seed(self, opportunities: int, *, leads: int | None = None, **more: Any) -> None:
-        """Add records drawn from the seed; see ``Seeder.run``."""
+        """Add records that are generated from the seed; see ``Seeder.run``."""
         with self.lock, self.storage.transaction():
             Seeder(self.context).run(opportunities, leads=leads, **more)
             self.storage.set_meta("seeded", "yes")
 
     def reset(self) -> None:
-        """Delete every record, activity and count; credentials and clock stay."""
+        """Delete all records, activities and usage counts; keep the credentials and the clock."""
         with self.lock:
             with self.storage.transaction():
                 self.storage.clear()
@@ -59,32 +59,40 @@ class Instance(Subscription):
             self.daily_usage.clear()
 
     def add_leads(self, ids: Iterable[int]) -> None:
-        """Add leads, so that they can have roles."""
+        """Add leads with these ids and seeded field values; leave existing leads unchanged."""
         with self.lock, self.storage.transaction():
             LeadKeeper(self.context).add(ids)
 
     def add_lead_records(self, records: Iterable[Mapping[str, Any]]) -> list[int]:
-        """Add leads with fields of one's own; see ``LeadKeeper.add_records``."""
+        """Add leads with the given field values and return their ids.
+
+        ``LeadKeeper.add_records`` describes the details.
+        """
         with self.lock, self.storage.transaction():
             return LeadKeeper(self.context).add_records(records)
 
     def leads(self, after: int = 0, limit: int = -1) -> list[dict[str, Any]]:
-        """Return leads as they are stored, dates in seconds since 1970, no nulls."""
+        """Return stored leads in order of their ids, without nulls, dates in seconds since 1970.
+
+        Args:
+            after: id of a lead; only leads with greater ids are returned.
+            limit: maximum number of leads; -1 for all.
+        """
         with self.lock:
             return [to_stored_lead(row) for row in self.storage.scan("lead", after, limit)]
 
     def merge_leads(self, kept: int, merged: Sequence[int], *, anew: bool = False) -> None:
-        """Merge leads into the one that is kept; see ``LeadKeeper.merge``."""
+        """Merge leads into one lead that is kept; see ``LeadKeeper.merge``."""
         with self.lock, self.storage.transaction():
             LeadKeeper(self.context).merge(kept, merged, anew=anew)
 
     def delete_leads(self, ids: Sequence[int]) -> None:
-        """Delete leads; see ``LeadKeeper.delete``."""
+        """Delete leads and their roles; see ``LeadKeeper.delete``."""
         with self.lock, self.storage.transaction():
             LeadKeeper(self.context).delete(ids)
 
     def add_to_list(self, list_id: int, leads: Iterable[int]) -> None:
-        """Add leads to a static list, which need not exist before."""
+        """Add leads to the static list with an id; create the list if it does not exist."""
         with self.lock, self.storage.transaction():
             now = int(self.clock.seconds())
             self.storage.add_static_list(StaticList(list_id, f"List {list_id}", now))
@@ -96,36 +104,47 @@ class Instance(Subscription):
             return self.storage.lead_ids()
 
     def opportunity_ids(self, offset: int = 0, limit: int = -1) -> list[str]:
-        """Return externalOpportunityIds in order of creation; the API cannot list them."""
+        """Return externalOpportunityIds in order of creation, which the API cannot list.
+
+        Args:
+            offset: number of ids to skip.
+            limit: maximum number of ids; -1 for all.
+        """
         with self.lock:
             rows = self.storage.scan("opportunity", limit=limit, offset=offset)
             return [decode(row.body)["externalOpportunityId"] for row in rows]
 
     def records(self, obj: ObjectType, after: int = 0, limit: int = -1) -> list[dict[str, Any]]:
-        """Return records as stored: exact GUIDs, dates in seconds since 1970, no nulls."""
+        """Return stored records: exact GUIDs, dates in seconds since 1970, no nulls.
+
+        Args:
+            obj: the object, such as opportunity.
+            after: number of a record; only records created later are returned.
+            limit: maximum number of records; -1 for all.
+        """
         with self.lock:
             return [to_stored_record(row) for row in self.storage.scan(obj.table, after, limit)]
 
     def opportunities(self) -> list[dict[str, Any]]:
-        """Return every opportunity as it is stored."""
+        """Return all stored opportunities; see ``records``."""
         return self.records(OPPORTUNITY)
 
     def roles(self) -> list[dict[str, Any]]:
-        """Return every role as it is stored."""
+        """Return all stored roles; see ``records``."""
         return self.records(ROLE)
 
     def change(self, ids: Iterable[str], fields: Mapping[str, Any]) -> int:
-        """Change opportunities as a user of Marketo would: no call, but dated and logged.
+        """Change opportunities as a Marketo user would in the UI: dated and logged, but no call.
 
         Args:
-            ids: externalOpportunityIds.
-            fields: new values for all of them.
+            ids: externalOpportunityIds of the opportunities.
+            fields: new field values for each opportunity.
 
         Returns:
-            How many were changed.
+            The number of changed opportunities.
 
         Raises:
-            RecordRefusedError: for a value that its field cannot take.
+            RecordRefusedError: for a value that is invalid for its field.
         """
         count = 0
         for each in ids:
@@ -141,18 +160,18 @@ class Instance(Subscription):
         return count
 
     def expire_tokens(self) -> None:
-        """Expire the access token in force."""
+        """Expire the current access token."""
         with self.lock:
             self.access.expire()
 
     def expire_page_tokens(self) -> None:
-        """Expire every page token handed out so far."""
+        """Expire every page token issued so far."""
         with self.lock:
             self.page_tokens.generation += 1
             self.storage.set_meta("page_token_generation", str(self.page_tokens.generation))
 
     def counts(self) -> dict[str, int]:
-        """Return the number of opportunities, roles, leads and activities."""
+        """Return the numbers of opportunities, roles, leads and activities, by those names."""
         with self.lock:
             tables = {"opportunities": "opportunity", "roles": "role", "leads": "lead"}
             tables["activities"] = "activity"

@@ -1,4 +1,4 @@
-"""The API's operations on leads and static lists."""
+"""The API operations on leads and static lists."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ Envelope = dict[str, Any]
 
 
 class LeadDatabase:
-    """Leads and static lists as API users see them: one method for each operation.
+    """Leads and static lists as API users see them: one method for each API operation.
 
     Args:
-        context: the storage that holds them.
-        pager: makes their pages.
-        lock: the instance's, which guards all of its parts.
+        context: storage and other parts of the instance.
+        pager: converts page tokens.
+        lock: the instance's lock, which guards all parts of the instance.
     """
 
     def __init__(self, context: InstanceContext, pager: Pager, lock: threading.RLock) -> None:
@@ -51,15 +51,15 @@ class LeadDatabase:
         self._lock = lock
 
     def describe_leads(self, _parameters: Parameters) -> Envelope:
-        """Describe the fields of leads."""
+        """Return the fields of leads, as ``leads/describe.json`` does."""
         return {"result": describe_fields()}
 
     def describe_leads2(self, _parameters: Parameters) -> Envelope:
-        """Describe what leads can be found by."""
+        """Return fields and searchable fields of leads, as ``leads/describe2.json`` does."""
         return {"result": [describe_searchable()]}
 
     def query_leads(self, parameters: Parameters) -> Envelope:
-        """Return a page of the leads whose field has one of the values."""
+        """Return a page of the leads whose filter field has one of the filter values."""
         field, values = read_lead_filter(parameters)
         page = read_lead_page(parameters)
         checksum = query_checksum("leads", field, values, page.fields, page.batch_size)
@@ -70,7 +70,7 @@ class LeadDatabase:
             return self._page(page, checksum, lambda after, _: _past(found, after))
 
     def lead(self, parameters: Parameters) -> Envelope:
-        """Return one lead, by its id."""
+        """Return the lead with the id in the path."""
         number, fields = read_path_id(parameters, "leadId"), read_lead_fields(parameters)
         with self._lock:
             found = find_leads(self._storage, ID, [number])
@@ -121,7 +121,7 @@ class LeadDatabase:
         return self._each_lead(parameters, self._remove_member)
 
     def are_members(self, parameters: Parameters) -> Envelope:
-        """Return for each of some leads whether it is a member of a static list."""
+        """Return ``memberof`` or ``notmemberof`` for each lead: its membership in a static list."""
         return self._each_lead(parameters, self._is_member)
 
     def _page(
@@ -173,7 +173,7 @@ def _past(rows: Sequence[Row], after: int) -> Sequence[Row]:
 
 
 def _to_result(row: Row, fields: Sequence[str]) -> dict[str, Any]:
-    """Return a lead as a result of a query, without nulls."""
+    """Return a lead as a result of a query: the requested fields, without nulls."""
     managed = {
         ID: row.id,
         "createdAt": format_datetime(row.created),
@@ -184,7 +184,7 @@ def _to_result(row: Row, fields: Sequence[str]) -> dict[str, Any]:
 
 
 def to_stored_lead(row: Row) -> dict[str, Any]:
-    """Return a lead as it is stored, dates in seconds since 1970."""
+    """Return a stored lead with dates in seconds since 1970."""
     return {**decode(row.body), ID: row.id, "createdAt": row.created, "updatedAt": row.updated}
 
 

@@ -1,4 +1,4 @@
-"""The lead: its fields, those that it can be found by, and how its two describes show them."""
+"""The lead object: its fields, its searchable fields, and the results of its two describes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FIELDS = (
     Field("company", "Company Name", "string", 255),
     Field("leadScore", "Person Score", "integer"),
     Field("unsubscribed", "Unsubscribed", "boolean"),
-    # Written by the CRM's sync in earnest; here it can be set, or no test could.
+    # A real instance lets only its CRM sync write this field; here tests have to set it.
     replace(Field("sfdcContactId", "SFDC Contact Id", "string", 18), crm_managed=True),
     _managed("createdAt", "Created At", "datetime"),
     _managed("updatedAt", "Updated At", "datetime"),
@@ -49,7 +49,7 @@ LEAD = ObjectType(
     id_field=ID,
 )
 
-# Fields valid for SOAP alone have no member "rest": Adobe, "Leads", Describe.
+# A field that only SOAP has comes without a member "rest": Adobe, "Leads", Describe.
 _SOAP_ALONE = {
     "id": 900,
     "displayName": "Anonymous IP",
@@ -60,7 +60,7 @@ _SOAP_ALONE = {
 
 
 def describe_fields() -> list[dict[str, Any]]:
-    """Return every field as the leads' describe shows it."""
+    """Return all lead fields as ``leads/describe.json`` shows them."""
     return [*(_described(number, each) for number, each in enumerate(_FIELDS, 1)), _SOAP_ALONE]
 
 
@@ -81,6 +81,6 @@ def _described(number: int, field: Field) -> dict[str, Any]:
 
 
 def describe_searchable() -> dict[str, Any]:
-    """Return the lead as its second describe shows it, with what it can be found by."""
+    """Return the lead object as ``leads/describe2.json`` shows it, with its searchable fields."""
     fields = [each.to_describe() | {"crmManaged": each.crm_managed} for each in _FIELDS]
     return {"name": "API Lead", "searchableFields": LEAD.searchable(), "fields": fields}

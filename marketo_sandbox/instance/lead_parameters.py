@@ -1,4 +1,4 @@
-"""Parameters of the operations on leads and static lists, validated or refused."""
+"""Validation of the parameters of API operations on leads and static lists."""
 
 from __future__ import annotations
 
@@ -26,7 +26,13 @@ LEAD_ACTIONS = ("createOrUpdate", "createOnly", "updateOnly", "createDuplicate")
 
 @dataclass(frozen=True)
 class LeadPageRequest:
-    """The fields to return of leads, and the page."""
+    """A request for a page of leads.
+
+    Attributes:
+        fields: names of the fields to return.
+        batch_size: maximum number of leads on the page.
+        page_token: token of the page, or None for the first page.
+    """
 
     fields: tuple[str, ...]
     batch_size: int
@@ -35,7 +41,13 @@ class LeadPageRequest:
 
 @dataclass(frozen=True)
 class LeadWriteRequest:
-    """The leads of a sync, and how to treat them."""
+    """A sync of leads.
+
+    Attributes:
+        action: the sync action, one of ``LEAD_ACTIONS``.
+        lookup_field: name of the field by which existing leads are found.
+        records: the leads to write.
+    """
 
     action: str
     lookup_field: str
@@ -43,10 +55,10 @@ class LeadWriteRequest:
 
 
 def read_lead_filter(parameters: Mapping[str, Any]) -> tuple[str, list[str]]:
-    """Return the field that leads are found by, and its values.
+    """Return the filter field of a query of leads, and the filter values.
 
     Raises:
-        CallRefusedError: 1003 for a field that leads cannot be found by, or too many values.
+        CallRefusedError: 1003 for a field that is not searchable or for too many values.
     """
     field = _read_searchable(read_required(parameters, "filterType"), "filterType")
     values = split_list(read_required(parameters, "filterValues"))
@@ -62,10 +74,10 @@ def _read_searchable(field: str, parameter: str) -> str:
 
 
 def read_lead_page(parameters: Mapping[str, Any]) -> LeadPageRequest:
-    """Return what is asked of leads, whichever they are.
+    """Return the fields and the page that a query of leads requests.
 
     Raises:
-        CallRefusedError: for a field that does not exist, or an impossible page.
+        CallRefusedError: for an unknown field or an invalid page size.
     """
     return LeadPageRequest(
         read_lead_fields(parameters), read_batch_size(parameters), read_page_token(parameters)
@@ -73,10 +85,10 @@ def read_lead_page(parameters: Mapping[str, Any]) -> LeadPageRequest:
 
 
 def read_lead_fields(parameters: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the fields to return; the id is always one of them.
+    """Return the names of the lead fields that a query requests, always with ``id``.
 
     Raises:
-        CallRefusedError: 1006 for one that does not exist.
+        CallRefusedError: 1006 for an unknown field.
     """
     value = parameters.get("fields")
     names = value if isinstance(value, list) else split_list(str(value or ""))
@@ -100,10 +112,10 @@ def read_lead_sync(parameters: dict[str, Any]) -> LeadWriteRequest:
 
 
 def read_path_id(parameters: Mapping[str, Any], name: str) -> int:
-    """Return an id that stands in the path.
+    """Return an id from the path of a call, given the name of the path parameter.
 
     Raises:
-        CallRefusedError: 1001 if it is not an integer.
+        CallRefusedError: 1001 if the id is not a positive integer.
     """
     number = parse_lead_id(parameters[name])
     if number is None:
@@ -113,10 +125,10 @@ def read_path_id(parameters: Mapping[str, Any], name: str) -> int:
 
 
 def read_member_ids(parameters: Mapping[str, Any]) -> list[int]:
-    """Return the leads of a call on a static list: in ``id``, or in ``input`` of a JSON body.
+    """Return the lead ids of a call on a static list, from ``id`` or from ``input`` in a JSON body.
 
     Raises:
-        CallRefusedError: 1002 if there are none, 1001 or 1003 for what cannot be ids of leads.
+        CallRefusedError: 1002 without any id, 1001 for an invalid id, 1003 for too many ids.
     """
     if parameters.get("input") is not None:
         texts = [each.get("id") for each in read_input(dict(parameters))]

@@ -1,4 +1,4 @@
-"""Seeded leads: plausible people, some of whom share an address, as imports have left them."""
+"""Generation of leads: plausible people, some with the same email address as after an import."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ INTERESTS = ("chairs; desks", "Zażółć gęślą jaźń", None, None)
 
 
 def seeded_leads(ids: Iterable[int], seed: int, now: int) -> Iterator[Row]:
-    """Yield leads of the given ids, as old as those of an instance in use.
+    """Yield generated leads with creation dates in the past.
 
     Args:
         ids: ids of the leads.
-        seed: what they are drawn from.
-        now: seconds since 1970, when the history ends.
+        seed: random seed of the field values and dates.
+        now: end of the period of creation dates, in seconds since 1970.
     """
     for number in ids:
         created = now - _bits(number, seed) % (HISTORY_DAYS * DAY_SECONDS)
@@ -43,13 +43,24 @@ def seeded_leads(ids: Iterable[int], seed: int, now: int) -> Iterator[Row]:
 
 
 def lead_row(number: int, body: dict[str, Any], moment: int) -> Row:
-    """Return a lead's row, given its fields and when it was created."""
+    """Return the storage row of a lead.
+
+    Args:
+        number: id of the lead.
+        body: field values; None values are dropped.
+        moment: creation date in seconds since 1970.
+    """
     present = {name: value for name, value in body.items() if value is not None}
     return Row(number, "", "", None, None, encode(present).decode(), moment, moment)
 
 
 def seeded_lead(number: int, seed: int) -> dict[str, Any]:
-    """Return the fields of the lead of an id: one in 33 is the one before it, a second time."""
+    """Return generated field values of a lead; each 33rd lead repeats the person before it.
+
+    Args:
+        number: id of the lead.
+        seed: random seed of the field values.
+    """
     is_double = number % SHARED_EVERY == 0 and number > 1
     bits = _bits(number, seed)
     has_crm = number % WITHOUT_CRM_EVERY and not is_double

@@ -1,4 +1,4 @@
-"""Creation and update of leads by the API."""
+"""Sync of leads: creation and update of leads by API calls."""
 
 from __future__ import annotations
 
@@ -27,7 +27,14 @@ Record = dict[str, Any]
 
 
 def find_leads(storage: Storage, field: str, values: Sequence[Any], limit: int = -1) -> list[Row]:
-    """Return the leads whose field has one of the values, in order of their ids."""
+    """Return the leads whose field has one of the values, in order of their ids.
+
+    Args:
+        storage: the storage with the leads.
+        field: name of a searchable field.
+        values: filter values.
+        limit: maximum number of leads; -1 for all.
+    """
     if field == ID:
         ids = [number for each in values if (number := parse_lead_id(each)) is not None]
         return storage.find(LEAD.table, ID, ids, limit=limit)
@@ -36,10 +43,10 @@ def find_leads(storage: Storage, field: str, values: Sequence[Any], limit: int =
 
 
 class LeadWriter:
-    """Create and update leads, each record for itself.
+    """Create and update leads, one record at a time.
 
     Args:
-        context: the storage and log to write to.
+        context: the storage and activity log to write to.
     """
 
     def __init__(self, context: InstanceContext) -> None:
@@ -48,7 +55,7 @@ class LeadWriter:
         self._now = int(context.clock.seconds())
 
     def sync(self, write: LeadWriteRequest) -> list[Record]:
-        """Return what became of each record."""
+        """Write the leads of a sync, and return one result for each, in their order."""
         return [self._sync_one(write, record) for record in write.records]
 
     def _sync_one(self, write: LeadWriteRequest, record: Record) -> Record:
@@ -62,7 +69,7 @@ class LeadWriter:
             return {"status": "skipped", "reasons": [reason]}
 
     def _find_one(self, write: LeadWriteRequest, record: Record) -> Row | None:
-        """Return the lead that a record is meant for, or None if it is to be created."""
+        """Return the existing lead that a record updates, or None to create a new lead."""
         if write.action == "createDuplicate":
             return None
         value = record.get(write.lookup_field)

@@ -1,7 +1,7 @@
-"""The instance's limits: calls in a sliding window, concurrent calls, calls per day.
+"""API limits of the instance: calls in a sliding window, concurrent calls, calls per day.
 
-Rate and concurrency are counted in real time, as they protect a real server; the day follows the
-instance's own clock, so that a test can let midnight pass.
+Rate limit and concurrency are counted in real time, like those of a real server. The daily API
+quota follows the instance's own clock, so that a test can move the clock past midnight.
 """
 
 from __future__ import annotations
@@ -18,11 +18,17 @@ if TYPE_CHECKING:
     from marketo_sandbox.options import LimitOptions
 
 NOT_COUNTED = frozenset({"601", "602", "604", "605", "608", "611"})
-"""Codes that Adobe stars: such a call counts against neither quota nor rate."""
+"""Error codes marked by Adobe: calls with them count against neither daily quota nor rate limit."""
 
 
 class CountedCall(NamedTuple):
-    """A call that has been counted: by whom, on which day of the quota, when by the window."""
+    """A call that has been counted.
+
+    Attributes:
+        user: API user who made the call.
+        day: day of the daily quota on which the call was counted.
+        arrived: monotonic real seconds at which the call arrived.
+    """
 
     user: str
     day: str
@@ -30,12 +36,12 @@ class CountedCall(NamedTuple):
 
 
 class Limits:
-    """Count calls as they arrive and refuse those past a limit.
+    """Count calls as they arrive, and refuse calls that exceed a limit.
 
     Args:
-        options: the limits themselves; may be changed while calls run.
-        usage: the calls of each day.
-        monotonic: real seconds, for the window.
+        options: the limits, which may be changed while calls are processed.
+        usage: number of calls of each day.
+        monotonic: returns monotonic real seconds, for the sliding window.
     """
 
     def __init__(
@@ -50,10 +56,10 @@ class Limits:
         self.most_in_window = 0
 
     def count(self, user: str) -> CountedCall:
-        """Count a call as it arrives; return what ``uncount`` takes.
+        """Count a call that arrives, and return the counted call for ``uncount``.
 
         Raises:
-            CallRefusedError: 607, 606 or 615, in that order; such a call has been counted.
+            CallRefusedError: 607, 606 or 615, checked in that order; a refused call counts too.
         """
         used_today = self._usage.calls_today()
         counted = CountedCall(user, self._usage.add_calls(1, user), self._monotonic())
@@ -63,27 +69,27 @@ class Limits:
         return counted
 
     def uncount(self, counted: CountedCall) -> None:
-        """Uncount a call that has ended with a code that does not count."""
-        # It may have left the window, and a reset may have dropped it, while it was worked on.
+        """Remove a call from the counts, because it ended with one of the codes not counted."""
+        # While the call was processed, it may have left the window, or a reset may have removed it.
         if counted.arrived in self._arrivals:
             self._arrivals.remove(counted.arrived)
         self._usage.remove_call(counted.user, counted.day)
 
     def enter(self) -> None:
-        """Count a call that was not refused as in flight."""
+        """Count one more call in flight."""
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
 
     def leave(self) -> None:
-        """Count a call in flight as done."""
+        """Count one call in flight less."""
         self.in_flight -= 1
 
     def in_window(self) -> int:
-        """Return how many calls were counted in the window that ends now."""
+        """Return the number of calls counted in the sliding window that ends now."""
         return self._count_window(self._monotonic())
 
     def reset(self) -> None:
-        """Empty the window and reset the peaks; calls in flight stay counted."""
+        """Empty the sliding window and reset the peaks; keep the number of calls in flight."""
         self._arrivals.clear()
         self.most_in_flight = self.in_flight
         self.most_in_window = 0

@@ -1,4 +1,4 @@
-"""Page tokens: opaque, bound to their query, and refused once expired."""
+"""Page tokens: signed, bound to their query, and refused after they expire."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _SIGNATURE_BYTES = 8
 
 
 def query_checksum(*parts: Any) -> str:
-    """Return a checksum of a query's parameters, apart from its page."""
+    """Return a checksum of a query's parameters, without the page token."""
     return hashlib.blake2b(msgspec.json.encode(parts), digest_size=6).hexdigest()
 
 
 class PageTokens:
-    """Make and read tokens; each holds its position, so that it survives a restart.
+    """Make and read page tokens, which contain their position and so survive a restart.
 
     Args:
-        secret: signs tokens; one signed with another is refused.
-        generation: tokens of an earlier generation have expired.
+        secret: key that signs tokens; tokens signed with another key are refused.
+        generation: number that new tokens carry; tokens with another number have expired.
     """
 
     def __init__(self, secret: bytes, generation: int = 0) -> None:
@@ -32,15 +32,24 @@ class PageTokens:
         self.generation = generation
 
     def make(self, query: str, position: list[int]) -> str:
-        """Return the token of a position in a query, given its checksum."""
+        """Return a page token.
+
+        Args:
+            query: checksum of the query that the token belongs to.
+            position: position in the query's results after which the page begins.
+        """
         payload = msgspec.json.encode([self.generation, query, position])
         return base64.b32encode(self._sign(payload) + payload).decode()
 
     def read(self, token: str, query: str) -> list[int]:
-        """Return the position that a token holds.
+        """Return the position that a page token contains.
+
+        Args:
+            token: the page token.
+            query: checksum of the query with which the token was sent.
 
         Raises:
-            CallRefusedError: 1003 if it is unknown, expired or another query's.
+            CallRefusedError: 1003 if the token is unknown, expired or of another query.
         """
         generation, bound_to, position = self._open(token)
         if generation != self.generation or bound_to != query:
@@ -62,5 +71,5 @@ class PageTokens:
 
 
 def _refused() -> CallRefusedError:
-    # Adobe prints no code for this: 1003 is the nearest ("data submitted is not valid").
+    # Adobe documents no code for this; 1003 is the closest ("data submitted is not valid").
     return CallRefusedError("1003", "Invalid next page token")

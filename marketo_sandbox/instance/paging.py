@@ -1,4 +1,4 @@
-"""Pages of queries: where one begins, how long it is, and what leads on from it."""
+"""Pages of queries: the position where a page begins, its size, and the token of the next."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 class Pager:
-    """Turn page tokens into positions, and positions into page tokens.
+    """Convert page tokens to positions in a query's results, and positions to page tokens.
 
     Args:
-        tokens: makes and reads them.
-        options: says how pages end, and whether some are short.
-        source: decides which pages are short.
+        tokens: makes and reads page tokens.
+        options: options of the instance, for short pages and the form of the last page.
+        source: random source that decides which pages are short.
     """
 
     def __init__(self, tokens: PageTokens, options: SandboxOptions, source: random.Random) -> None:
@@ -26,15 +26,19 @@ class Pager:
         self._source = source
 
     def position(self, token: str | None, checksum: str) -> int:
-        """Return the position that a page begins after; 0 without a token.
+        """Return the position after which a page begins; 0 for the first page, without a token.
+
+        Args:
+            token: the page token of the call, if any.
+            checksum: checksum of the query.
 
         Raises:
-            CallRefusedError: 1003 for a token that is unknown, expired or another query's.
+            CallRefusedError: 1003 if the token is unknown, expired or of another query.
         """
         return self._tokens.read(token, checksum)[0] if token else 0
 
     def size(self, requested: int) -> int:
-        """Return how many records a page holds at most."""
+        """Return the maximum number of records on a page, given the requested number."""
         if requested > 1 and self._source.random() < self._options.short_pages:
             return self._source.randrange(1, requested)
         return requested
@@ -42,13 +46,13 @@ class Pager:
     def onward(
         self, checksum: str, position: int, *, more: bool, tells_more: bool = True
     ) -> dict[str, Any]:
-        """Return the members of a page's envelope that lead on to the next page.
+        """Return ``nextPageToken`` and ``moreResult`` for the response with a page.
 
         Args:
-            checksum: of the query.
-            position: of the last record of the page.
-            more: True if there are records past it.
-            tells_more: False for endpoints that never say `moreResult`.
+            checksum: checksum of the query.
+            position: position of the last record on the page.
+            more: True if more records follow.
+            tells_more: False for endpoints whose responses never have ``moreResult``.
         """
         token = {"nextPageToken": self._tokens.make(checksum, [position])}
         if "tokens-only" in self._options.dialects:

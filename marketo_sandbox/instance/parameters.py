@@ -1,4 +1,4 @@
-"""Parameters of the API's operations, validated, or refused as Marketo refuses them."""
+"""Validation of the parameters of API operations, with Marketo's codes for invalid ones."""
 
 from __future__ import annotations
 
@@ -26,11 +26,14 @@ Parameters = dict[str, Any]
 
 @dataclass(frozen=True)
 class QueryRequest:
-    """A query: the field to filter by, its values, the fields to return, the page.
+    """A query of one object's records.
 
     Attributes:
-        field: None to filter by the compound key.
-        values: texts, or one mapping for each compound key.
+        field: name of the filter field, or None to filter by the compound key.
+        values: filter values as strings, or one mapping for each compound key.
+        fields: names of the fields to return.
+        batch_size: maximum number of records on the page.
+        page_token: token of the page, or None for the first page.
     """
 
     field: str | None
@@ -42,7 +45,13 @@ class QueryRequest:
 
 @dataclass(frozen=True)
 class WriteRequest:
-    """The records of a sync or a delete, and how to treat them."""
+    """A sync or a delete of one object's records.
+
+    Attributes:
+        action: the sync action, or "delete".
+        by_id: True if records are identified by marketoGUID, False by their dedupe fields.
+        records: the records to write or delete.
+    """
 
     action: str
     by_id: bool
@@ -50,10 +59,10 @@ class WriteRequest:
 
 
 def read_required(parameters: Mapping[str, Any], name: str) -> str:
-    """Return a parameter that must be present and not blank.
+    """Return a required parameter as a string.
 
     Raises:
-        CallRefusedError: 1002 if it is missing, 701 if blank, 1001 if neither text nor number.
+        CallRefusedError: 1002 if it is missing, 701 if blank, 1001 if neither string nor number.
     """
     value = parameters.get(name)
     if value is None:
@@ -71,7 +80,7 @@ def _text(value: Any) -> str:
 
 
 def read_batch_size(parameters: Mapping[str, Any]) -> int:
-    """Return ``batchSize``, by default 300.
+    """Return the parameter ``batchSize``, by default 300.
 
     Raises:
         CallRefusedError: 1001 if it is not an integer, 1003 if it is out of range.
@@ -88,15 +97,21 @@ def read_batch_size(parameters: Mapping[str, Any]) -> int:
 
 
 def read_page_token(parameters: Mapping[str, Any]) -> str | None:
-    """Return ``nextPageToken`` as text, or None on a first page."""
+    """Return the parameter ``nextPageToken``, or None on the first page."""
     return str(parameters.get("nextPageToken") or "") or None
 
 
 def read_integers(parameters: Mapping[str, Any], name: str, most: int) -> list[int]:
-    """Return a comma-separated list of integers.
+    """Return a required parameter that is a comma-separated list of integers.
+
+    Args:
+        parameters: parameters of the call.
+        name: name of the parameter.
+        most: maximum number of integers.
 
     Raises:
-        CallRefusedError: 1002, 701, 1001 or 1003.
+        CallRefusedError: 1002 if it is missing, 701 if blank, 1001 if not integers, 1003 if too
+            many.
     """
     texts = split_list(read_required(parameters, name))
     if len(texts) > most:
@@ -109,24 +124,29 @@ def read_integers(parameters: Mapping[str, Any], name: str, most: int) -> list[i
 
 
 def read_optional_integers(parameters: Mapping[str, Any], name: str, most: int) -> list[int] | None:
-    """Return a comma-separated list of integers, or None if it is not given.
+    """Return a parameter that is a comma-separated list of integers, or None if it is missing.
+
+    Args:
+        parameters: parameters of the call.
+        name: name of the parameter.
+        most: maximum number of integers.
 
     Raises:
-        CallRefusedError: 1001 or 1003.
+        CallRefusedError: 1001 if it is not a list of integers, 1003 if it has too many.
     """
     return read_integers(parameters, name, most) if parameters.get(name) else None
 
 
 def split_list(text: str) -> list[str]:
-    """Split a comma-separated list, dropping blanks around its members."""
+    """Return the elements of a comma-separated list, stripped and without empty elements."""
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def read_query(obj: ObjectType, parameters: Parameters) -> QueryRequest:
-    """Return the parameters of a query.
+    """Return the validated parameters of a query of an object's records.
 
     Raises:
-        CallRefusedError: for anything that is missing, unknown or over a limit.
+        CallRefusedError: for a parameter that is missing, invalid or over a limit.
     """
     filter_type = read_required(parameters, "filterType")
     if filter_type == "dedupeFields" and len(obj.dedupe_fields) > 1:
@@ -174,12 +194,12 @@ def _read_fields(obj: ObjectType, parameters: Parameters, filter_field: str | No
         if str(name).lower() not in known:
             raise CallRefusedError("1006", f"Field '{name}' not found")
     asked = [known[str(name).lower()] for name in names]
-    # Recorded answers carry the keys, whatever was asked for.
+    # Recorded responses contain the keys even if a query does not request them.
     return list(dict.fromkeys([obj.id_field, *obj.dedupe_fields, *asked]))
 
 
 def read_input(parameters: Parameters) -> list[dict[str, Any]]:
-    """Return the records in ``input``.
+    """Return the records in the parameter ``input``.
 
     Raises:
         CallRefusedError: 1002 if it is missing, 701 if empty, 1003 if malformed or too long.
@@ -197,10 +217,10 @@ def read_input(parameters: Parameters) -> list[dict[str, Any]]:
 
 
 def read_sync(parameters: Parameters) -> WriteRequest:
-    """Return the parameters of a sync.
+    """Return the validated parameters of a sync.
 
     Raises:
-        CallRefusedError: 1003 for an unknown mode, or as ``read_input`` does.
+        CallRefusedError: 1003 for an unknown ``action`` or ``dedupeBy``; see ``read_input`` too.
     """
     action = read_choice(parameters, "action", ACTIONS)
     mode = read_choice(parameters, "dedupeBy", DEDUPE_MODES)
@@ -210,20 +230,20 @@ def read_sync(parameters: Parameters) -> WriteRequest:
 
 
 def read_delete(parameters: Parameters) -> WriteRequest:
-    """Return the parameters of a delete.
+    """Return the validated parameters of a delete.
 
     Raises:
-        CallRefusedError: 1003 for an unknown mode, or as ``read_input`` does.
+        CallRefusedError: 1003 for an unknown ``deleteBy``; see ``read_input`` too.
     """
     mode = read_choice(parameters, "deleteBy", DEDUPE_MODES)
     return WriteRequest("delete", mode == "idField", read_input(parameters))
 
 
 def read_choice(parameters: Parameters, name: str, known: tuple[str, ...]) -> str:
-    """Return a parameter that is one of a few words, by default the first.
+    """Return a parameter that must be one of the known values; by default the first of them.
 
     Raises:
-        CallRefusedError: 1003 for any other.
+        CallRefusedError: 1003 for any other value.
     """
     value = parameters.get(name)
     if value is None:

@@ -1,4 +1,4 @@
-"""Reading of one object's records: from a query's filter to the rows that match it."""
+"""Queries of one object's records: from filter field and filter values to stored rows."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class RecordReader:
-    """Find the rows of one object that queries ask for.
+    """Find the stored rows of one object that match a query.
 
     Args:
-        obj: the object that is read.
-        context: the storage that holds it, and how keys are compared.
+        obj: the object to query.
+        context: the storage with the rows, and the option that says how keys are compared.
     """
 
     def __init__(self, obj: ObjectType, context: InstanceContext) -> None:
@@ -28,16 +28,16 @@ class RecordReader:
         self._keys = Keys(exact=context.options.exact_keys)
 
     def find(self, request: QueryRequest, after: int, limit: int) -> list[Row]:
-        """Return matching rows with ids past ``after``, at most ``limit`` of them.
+        """Return matching rows with ids above ``after``, at most ``limit``.
 
         Raises:
-            CallRefusedError: for a compound key that cannot be one.
+            CallRefusedError: for an invalid compound key.
         """
         column, values = self._column(request)
         return self._storage.find(self._obj.table, column, values, after, limit)
 
     def _column(self, request: QueryRequest) -> tuple[str, list[Any]]:
-        """Return the column to search, and the values as that column holds them."""
+        """Return the column to search, and the filter values in the form stored in that column."""
         if request.field is None:
             return "key", [self._compound_key(each) for each in request.values]
         if request.field == self._obj.id_field:

@@ -1,4 +1,4 @@
-"""Conversion of records to stored rows and back: keys, changed fields, results of queries."""
+"""Conversion of records to stored rows and back: keys, changed fields, query results."""
 
 from __future__ import annotations
 
@@ -33,27 +33,35 @@ def mix(number: int) -> int:
 
 
 def new_guid(obj: ObjectType, number: int, seed: int) -> str:
-    """Return the GUID of an object's n-th record, increasing so that its index fills quickly."""
+    """Return the GUID of an object's record; greater numbers give greater GUIDs.
+
+    In ascending order GUIDs are inserted faster into the index of the storage.
+
+    Args:
+        obj: the object.
+        number: number of the record.
+        seed: random seed of the instance.
+    """
     low = mix(seed * 1_000_003 + number * 2 + (obj is ROLE))
     return str(uuid.UUID(int=((0x10000000 + number) << 96) | (0x4A << 68) | (0b10 << 62) | low))
 
 
 class Keys:
-    """Bring keys into the form in which they are compared.
+    """Convert keys to the form in which they are compared.
 
     Args:
-        exact: compare every character; otherwise ignore case and trailing blanks, as a database
-            with the usual collation does. Adobe does not say.
+        exact: True to compare every character; False to ignore case and trailing blanks, as a
+            database with the usual collation does. Adobe does not document it.
     """
 
     def __init__(self, *, exact: bool) -> None:
         self.fold: Callable[[str], str] = str if exact else _fold
 
     def of(self, obj: ObjectType, record: Mapping[str, Any]) -> str:
-        """Return the dedupe key of a record in that form.
+        """Return the dedupe key of a record, in the form in which keys are compared.
 
         Raises:
-            RecordRefusedError: 1002 if a member is missing, 1001 or 1003 if it is invalid.
+            RecordRefusedError: 1002 if a dedupe field is missing, 1001 or 1003 if it is invalid.
         """
         return KEY_SEPARATOR.join(
             self.fold(str(self._member(obj.by_name[name], record))) for name in obj.dedupe_fields
@@ -71,28 +79,37 @@ def _fold(key: str) -> str:
 
 
 def missing_value(name: str) -> RecordRefusedError:
-    """Return the refusal of a record that lacks a required field."""
+    """Return the error 1002 for a record without a required field."""
     return RecordRefusedError("1002", f"Missing value for the required parameter '{name}'")
 
 
 def parse_lead_id(value: Any) -> int | None:
-    """Return a lead's id as an integer, or None if it cannot be one."""
+    """Return a value as a lead id (a positive integer), or None if it is not a lead id."""
     number = parse_integer(value)
     return number if number is not None and 0 < number <= MAX_INTEGER else None
 
 
 def fold_guid(guid: str) -> str:
-    """Return a GUID as it is compared: Marketo itself shows some with a trailing blank."""
+    """Return a GUID in the form in which it is compared: in lower case, without blanks around it.
+
+    Marketo itself returns some GUIDs with a trailing blank.
+    """
     return guid.strip().lower()
 
 
 def changed_fields(
     obj: ObjectType, record: Mapping[str, Any], keys: Iterable[str], variant: int
 ) -> dict[str, Any]:
-    """Return the fields that a record sets (None: clears), apart from its keys.
+    """Return the field values that a record sets, in stored form; None clears a field.
+
+    Args:
+        obj: the object of the record.
+        record: the record as it was sent.
+        keys: names of the fields that identify the record, which are left out.
+        variant: number of the record, which selects among the forms that Marketo returns.
 
     Raises:
-        RecordRefusedError: 1006, 1011, 1001 or 1003, for the first invalid field.
+        RecordRefusedError: 1006, 1011, 1001 or 1003 for the first invalid field.
     """
     found = {}
     for name, value in record.items():
@@ -112,13 +129,19 @@ def _writable(obj: ObjectType, name: str) -> Field:
 
 
 def merge_body(body: Mapping[str, Any], changed: Mapping[str, Any]) -> str:
-    """Return a record's body after a change, without the fields that it cleared."""
+    """Return the JSON body of a record after a change, without the fields that were cleared."""
     after = {**body, **changed}
     return encode({name: value for name, value in after.items() if value is not None}).decode()
 
 
 def to_result(row: Row, fields: Sequence[str], seq: int) -> dict[str, Any]:
-    """Return a row as a result of a query: without nulls, with a blank after some GUIDs."""
+    """Return a row as a result of a query: without nulls, with a blank after some GUIDs.
+
+    Args:
+        row: the stored row.
+        fields: names of the fields to return.
+        seq: position of the record in the response.
+    """
     body = decode(row.body)
     body["marketoGUID"] = row.guid + " " * (row.id % BLANK_AFTER_GUID_EVERY == 0)
     body["createdAt"] = format_datetime(row.created, row.id)
@@ -131,11 +154,14 @@ def to_result(row: Row, fields: Sequence[str], seq: int) -> dict[str, Any]:
 
 
 def to_stored_record(row: Row) -> dict[str, Any]:
-    """Return a row as it is stored: exact GUID, dates in seconds since 1970."""
+    """Return a row as a record with its exact GUID, and with dates in seconds since 1970."""
     managed = {"marketoGUID": row.guid, "createdAt": row.created, "updatedAt": row.updated}
     return {**decode(row.body), **managed}
 
 
 def field_names(obj: ObjectType) -> dict[str, str]:
-    """Return names by their lower case: Adobe's own example requests ``marketoGuid``."""
+    """Return the object's field names by their lower-case forms.
+
+    Names in ``fields`` ignore case, because an example of Adobe's requests ``marketoGuid``.
+    """
     return {name.lower(): name for name in obj.by_name}

@@ -1,4 +1,4 @@
-"""Activities of leads that tell what happened to their roles and opportunities."""
+"""Activities of leads for changes of their roles and opportunities."""
 
 from __future__ import annotations
 
@@ -26,7 +26,14 @@ Change = dict[str, Any]
 def role_event(
     type_id: int, role: Row, opportunity: Row, changes: Sequence[Change] | None = None
 ) -> Event:
-    """Return the activity of a role's lead for a change of the role or its opportunity."""
+    """Return the activity of a role's lead for a change of the role or of its opportunity.
+
+    Args:
+        type_id: id of the activity type.
+        role: the role.
+        opportunity: the opportunity of the role.
+        changes: changed field values of an update, as ``value_changes`` returns them.
+    """
     body = decode(role.body)
     attributes: dict[str, Any] = {
         ROLE_NAME: body["role"],
@@ -41,7 +48,13 @@ def role_event(
 def value_changes(
     obj: ObjectType, before: Mapping[str, Any], changed: Mapping[str, Any]
 ) -> list[Change]:
-    """Return what an update of a record has changed, as the log shows it."""
+    """Return the field values that an update changed, in the form of ``Data Value Changes``.
+
+    Args:
+        obj: the object of the record.
+        before: field values before the update.
+        changed: field values that the update sets.
+    """
     return [
         {
             # The name in Marketo's user interface, as in "Change Data Value".
@@ -57,17 +70,23 @@ def value_changes(
 def update_events(
     storage: Storage, changes: Mapping[int, Sequence[Change]], opportunities: Iterable[Row]
 ) -> Iterator[Event]:
-    """Yield the updates of opportunities: one for each lead, however many roles it has."""
+    """Yield one activity for each updated opportunity and lead with roles in it.
+
+    Args:
+        storage: the storage with the roles.
+        changes: changed field values, by the opportunity's number.
+        opportunities: the updated opportunities.
+    """
     by_key = {row.key: row for row in opportunities}
-    told: set[tuple[str, int]] = set()
+    logged: set[tuple[str, int]] = set()
     for role in storage.find("role", "parent", list(by_key)):
-        lead = (role.parent or "", role.lead or 0)
-        if lead not in told:
-            told.add(lead)
-            opportunity = by_key[lead[0]]
+        key, lead = role.parent or "", role.lead or 0
+        if (key, lead) not in logged:
+            logged.add((key, lead))
+            opportunity = by_key[key]
             yield role_event(UPDATED, role, opportunity, changes[opportunity.id])
 
 
 def removal_events(roles: Iterable[Row], opportunities: Mapping[str, Row]) -> Iterator[Event]:
-    """Yield the removals of roles, given their opportunities by key."""
+    """Yield one activity for each removed role, given the roles' opportunities by key."""
     return (role_event(REMOVED, role, opportunities[role.parent or ""]) for role in roles)

@@ -1,4 +1,4 @@
-"""Seeding: records generated from a number, with the oddities that real instances have."""
+"""Generation of records from a random seed, with the irregularities of real instances."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ ODD_IDS = ("OPP-{:07d} Ünï", 'OPP-{:07d} "q"', "OPP-{:07d}'s", "opp {:07d} wit
 
 
 class Seeder:
-    """Fill a storage with leads, opportunities, roles and their activities.
+    """Add generated leads, opportunities, roles and activities to an instance.
 
     Args:
-        context: what to fill; the records' history ends now.
+        context: the instance's storage, log, clock and options; the records' history ends now.
     """
 
     def __init__(self, context: InstanceContext) -> None:
@@ -81,15 +81,16 @@ class Seeder:
         duplicates: int = 0,
         history_days: int = HISTORY_DAYS,
     ) -> None:
-        """Add records after those that exist.
+        """Add opportunities, with leads, roles and activities, to the existing records.
 
         Args:
             opportunities: number of opportunities to add.
-            leads: leads 1 to this exist afterwards; by default half as many as opportunities.
-            roles: give three in four opportunities one to three roles.
+            leads: the leads 1 to this number exist afterwards; by default half the number of
+                opportunities.
+            roles: True to give three in four opportunities one to three roles.
             comma_ids: number of opportunities with a comma in their external id.
-            duplicates: number of opportunities stored twice, as old imports have left them (1007).
-            history_days: age of the oldest opportunities.
+            duplicates: number of opportunities to store twice, as after an old import (1007).
+            history_days: age of the oldest opportunities in days.
         """
         lead_count = opportunities // 2 if leads is None else leads
         leads_to_add = seeded_leads(range(1, lead_count + 1), self._seed, self._now)
@@ -192,7 +193,10 @@ class Seeder:
         return Row(number, guid, key, opportunity.key, lead, encode(body).decode(), *dates)
 
     def _events(self, opportunity: Row, role: Row, name: str) -> Iterator[tuple[int, Event]]:
-        """Yield dated activities within the retention, and some that concern no opportunity."""
+        """Yield a role's activities within the retention period, each with its date.
+
+        For every third opportunity, activities that concern no opportunity are added.
+        """
         bits = self._bits(opportunity.id)
         lead, label = role.lead or 0, _name(opportunity.id, bits)
         shared = {ROLE_NAME: name, IS_PRIMARY: role.id % 2 == 0}
@@ -219,7 +223,7 @@ class Seeder:
 
 
 class _Days:
-    """Format days, once each: a million records need only a few thousand."""
+    """Format days as ISO dates; each day is formatted once, as a million records share few days."""
 
     def __init__(self) -> None:
         self._texts: dict[int, str] = {}
@@ -233,7 +237,12 @@ class _Days:
 
 
 def external_opportunity_id(number: int, *, comma: bool = False) -> str:
-    """Return the external id of the n-th seeded opportunity: one in a hundred is odd."""
+    """Return the external id of a generated opportunity; about one in 100 has odd characters.
+
+    Args:
+        number: number of the opportunity.
+        comma: True for an id with a comma.
+    """
     if comma:
         return f"OPP-{number:07d}, Inc"
     if number % ODD_ID_EVERY == 0:
@@ -242,7 +251,7 @@ def external_opportunity_id(number: int, *, comma: bool = False) -> str:
 
 
 def external_id_of(opportunity: Row) -> str:
-    """Return the external id of a seeded row, without decoding its body."""
+    """Return the external id of a generated opportunity's row, without decoding its body."""
     return external_opportunity_id(opportunity.id, comma="," in opportunity.key)
 
 
@@ -255,14 +264,19 @@ def _stage(bits: int) -> int:
 
 
 def _stage_change(bits: int) -> str:
-    """Return the change of the stage that the last update of a seeded opportunity has brought."""
+    """Return ``Data Value Changes`` of a generated opportunity's last update: its new stage."""
     stage = _stage(bits)
     names = {"oldValue": STAGES[stage - 1] if stage else None, "newValue": STAGES[stage]}
     return encode([{"attributeName": "Stage", **names}]).decode()
 
 
 def _draw_roles(number: int, lead_count: int) -> list[tuple[int, str]]:
-    """Return one to three leads of an opportunity, each with its role."""
+    """Return lead id and role name of one to three roles of a generated opportunity.
+
+    Args:
+        number: number of the opportunity.
+        lead_count: number of leads to choose from.
+    """
     bits = mix(number * 7)
     parts = (
         (1 + (bits >> shift) % lead_count, ROLE_NAMES[(bits >> shift) % len(ROLE_NAMES)])

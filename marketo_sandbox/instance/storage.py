@@ -1,4 +1,4 @@
-"""Records, leads and activity log in SQLite: in a file, or in a temporary database."""
+"""Storage of records, leads and activities in SQLite: in a file or in a temporary database."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-# An empty name is a temporary database: it lives in memory and spills to disk when it grows.
+# SQLite opens a temporary database for an empty name: in memory, on disk once it grows.
 SCRATCH = ""
 CACHE_KIB = 65_536
 
@@ -47,7 +47,18 @@ TABLES = ("opportunity", "role", "lead", "static_list", "list_member", "activity
 
 
 class Row(NamedTuple):
-    """A stored record: its keys, and its body as JSON."""
+    """A stored record.
+
+    Attributes:
+        id: number of the record in its table; for a lead, the lead id.
+        guid: marketoGUID, or "" for a lead.
+        key: dedupe key in the form in which keys are compared, or "" for a lead.
+        parent: key of a role's opportunity.
+        lead: id of a role's lead.
+        body: field values as JSON.
+        created: creation date in seconds since 1970.
+        updated: date of the last update in seconds since 1970.
+    """
 
     id: int
     guid: str
@@ -60,7 +71,7 @@ class Row(NamedTuple):
 
 
 class StaticList(NamedTuple):
-    """A static list, without its members."""
+    """A static list without its members: its id, name and creation date (seconds since 1970)."""
 
     id: int
     name: str
@@ -68,16 +79,16 @@ class StaticList(NamedTuple):
 
 
 class Storage:
-    """Store and find rows; what they mean is not known here.
+    """Store and find rows, without knowledge of Marketo's rules.
 
     Args:
-        path: a file, or ``SCRATCH``.
+        path: path of the SQLite file, or ``SCRATCH`` for a temporary database.
     """
 
     def __init__(self, path: str) -> None:
-        # One lock of the instance guards every use, whatever thread it comes from.
+        # The instance's lock guards every use, so that several threads can share the connection.
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        # A kill of the process loses nothing with this; only a power cut could.
+        # With this setting a killed process loses no data; only a power failure could lose some.
         self._db.execute("PRAGMA synchronous = OFF")
         self._db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         if path != SCRATCH:
@@ -101,28 +112,34 @@ class Storage:
         self._db.execute("COMMIT")
 
     def clear(self) -> None:
-        """Delete every record, lead and activity."""
+        """Delete all records, leads, static lists and activities."""
         for table in TABLES:
             self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - a name of our own
         self._db.execute("DELETE FROM sqlite_sequence")
 
     def meta(self, name: str) -> str | None:
-        """Return a value kept beside the records, or None."""
+        """Return a named value that is stored beside the records, or None if it is missing."""
         row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
 
     def set_meta(self, name: str, value: str) -> None:
-        """Keep a value beside the records."""
+        """Store a named value beside the records."""
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
     def keep_meta(self, name: str, given: str | None, default: str) -> str:
-        """Return the given value, else the one kept, else the default; it is kept from now on."""
+        """Return the given value, else the stored value, else the default; store that value.
+
+        Args:
+            name: name of the value.
+            given: the value to use, if any.
+            default: the value to use if none is given or stored.
+        """
         value = given or self.meta(name) or default
         self.set_meta(name, value)
         return value
 
     def next_id(self, table: str) -> int:
-        """Return the id after every id ever given."""
+        """Return the next free id of a table; ids of deleted rows are not used again."""
         sql = "SELECT seq FROM sqlite_sequence WHERE name = ?"
         row = self._db.execute(sql, (table,)).fetchone()
         return 1 if row is None else int(row[0]) + 1
@@ -138,20 +155,20 @@ class Storage:
         """Insert records with their ids.
 
         Args:
-            table: the object's table.
+            table: name of the object's table.
             rows: the records.
-            known: "ABORT" to fail on an id that exists, "IGNORE" to keep that record as it is.
+            known: "ABORT" to fail on an existing id, "IGNORE" to keep the existing record.
         """
         sql = f"INSERT OR {known} INTO {table} ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - a name of our own
         self._db.executemany(sql, rows)
 
     def update(self, table: str, row: Row) -> None:
-        """Update a record's body and date."""
+        """Update the body and the date of a record."""
         sql = f"UPDATE {table} SET body = ?, updated = ? WHERE id = ?"  # noqa: S608 - a name of our own
         self._db.execute(sql, (row.body, row.updated, row.id))
 
     def delete(self, table: str, ids: Iterable[int]) -> None:
-        """Delete records by id."""
+        """Delete records, given their ids."""
         sql = f"DELETE FROM {table} WHERE id = ?"  # noqa: S608 - a name of our own
         self._db.executemany(sql, [(each,) for each in ids])
 
@@ -161,14 +178,14 @@ class Storage:
         """Return records whose column has one of the values, in order of their ids.
 
         Args:
-            table: the object's table.
-            column: a column, or an expression from ``search_expression``.
+            table: name of the object's table.
+            column: name of a column, or an expression from ``search_expression``.
             values: the values to find.
-            after: an id; only greater ones are returned.
-            limit: at most so many; -1 for all.
+            after: id of a record; only records with greater ids are returned.
+            limit: maximum number of records; -1 for all.
         """
         marks = ",".join("?" * len(values))
-        # The plus keeps SQLite from walking the table by id instead of using the column's index.
+        # The plus signs make SQLite use the column's index instead of scanning the table by id.
         sql = (
             f"SELECT {_COLUMNS} FROM {table} WHERE {column} IN ({marks})"  # noqa: S608 - names of our own
             " AND +id > ? ORDER BY +id LIMIT ?"
@@ -177,7 +194,7 @@ class Storage:
         return [Row._make(row) for row in cursor]
 
     def search_expression(self, table: str, field: str) -> str:
-        """Return an SQL expression for a field of the body, with its index created on first use."""
+        """Return an SQL expression for a field of the body, and create its index on first use."""
         expression = f"CAST(json_extract(body, '$.\"{field}\"') AS TEXT) COLLATE NOCASE"
         name = f"{table}_by_{field}"
         if name not in self._search_indexes:
@@ -188,18 +205,25 @@ class Storage:
     def scan(
         self, table: str, after: int = 0, limit: int = -1, *, offset: int = 0
     ) -> Iterator[Row]:
-        """Return records in order of their ids, those past ``after``, skipping ``offset``."""
+        """Return records in order of their ids.
+
+        Args:
+            table: name of the object's table.
+            after: id of a record; only records with greater ids are returned.
+            limit: maximum number of records; -1 for all.
+            offset: number of records to skip.
+        """
         sql = f"SELECT {_COLUMNS} FROM {table} WHERE id > ? ORDER BY id LIMIT ? OFFSET ?"  # noqa: S608 - a name of our own
         return (Row._make(row) for row in self._db.execute(sql, (after, limit, offset)))
 
     def existing_leads(self, ids: Sequence[int]) -> set[int]:
-        """Return those of the ids whose leads exist."""
+        """Return the ids among the given ones that belong to existing leads."""
         marks = ",".join("?" * len(ids))
         sql = f"SELECT id FROM lead WHERE id IN ({marks})"  # noqa: S608 - question marks
         return {int(row[0]) for row in self._db.execute(sql, list(ids))}
 
     def remove_leads(self, ids: Iterable[int]) -> None:
-        """Remove leads, from static lists too."""
+        """Remove leads, also from static lists."""
         removed = [(each,) for each in ids]
         self._db.executemany("DELETE FROM lead WHERE id = ?", removed)
         self._db.executemany("DELETE FROM list_member WHERE lead = ?", removed)
@@ -214,21 +238,21 @@ class Storage:
         self._db.execute("DELETE FROM list_member WHERE list = ? AND lead = ?", (list_id, lead))
 
     def move_list_members(self, leads: Iterable[int], kept: int) -> None:
-        """Put a lead on all the static lists that others are on."""
+        """Add the lead ``kept`` to all static lists that have one of ``leads`` as a member."""
         sql = "INSERT OR IGNORE INTO list_member SELECT list, ? FROM list_member WHERE lead = ?"
         self._db.executemany(sql, [(kept, lead) for lead in leads])
 
     def add_static_list(self, each: StaticList) -> None:
-        """Add a static list, ignoring one that exists."""
+        """Add a static list, unless a list with its id exists."""
         self._db.execute("INSERT OR IGNORE INTO static_list VALUES (?, ?, ?)", each)
 
     def static_lists(self, after: int = 0, limit: int = -1) -> list[StaticList]:
-        """Return static lists in order of their ids, those past ``after``."""
+        """Return static lists with ids above ``after`` in order of their ids, at most ``limit``."""
         sql = "SELECT id, name, created FROM static_list WHERE id > ? ORDER BY id LIMIT ?"
         return [StaticList._make(row) for row in self._db.execute(sql, (after, limit))]
 
     def members(self, list_id: int, after: int, limit: int) -> list[Row]:
-        """Return leads on a static list in order of their ids, those past ``after``."""
+        """Return leads on a static list with ids above ``after``, in order, at most ``limit``."""
         sql = (
             f"SELECT {_COLUMNS} FROM lead WHERE id > ? AND id IN"  # noqa: S608 - names of our own
             " (SELECT lead FROM list_member WHERE list = ?) ORDER BY id LIMIT ?"
@@ -236,17 +260,21 @@ class Storage:
         return [Row._make(row) for row in self._db.execute(sql, (after, list_id, limit))]
 
     def list_members(self, list_ids: Sequence[int]) -> set[int]:
-        """Return the leads that are members of one of the static lists."""
+        """Return the ids of the leads that are members of one of the static lists."""
         marks = ",".join("?" * len(list_ids))
         sql = f"SELECT lead FROM list_member WHERE list IN ({marks})"  # noqa: S608 - question marks
         return {int(row[0]) for row in self._db.execute(sql, list(list_ids))}
 
     def lead_ids(self) -> list[int]:
-        """Return the ids of all leads."""
+        """Return the ids of all leads in ascending order."""
         return [int(row[0]) for row in self._db.execute("SELECT id FROM lead ORDER BY id")]
 
     def add_activities(self, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Add activities: date, visible, lead, type, asset, label, attributes."""
+        """Add activities, given as tuples.
+
+        Args:
+            rows: date, time of becoming visible, lead, type, asset, label and attributes.
+        """
         sql = (
             "INSERT INTO activity (date, visible, lead, type, asset, label, attributes)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -256,7 +284,13 @@ class Storage:
     def activities(
         self, position: tuple[int, int], visible: float, limit: int
     ) -> list[tuple[Any, ...]]:
-        """Return the visible activities past a date and id, in order."""
+        """Return activities in order of date and id.
+
+        Args:
+            position: date and id of an activity; only later activities are returned.
+            visible: time at which the log is read; activities visible only later are left out.
+            limit: maximum number of activities.
+        """
         sql = (
             "SELECT id, date, lead, type, asset, label, attributes FROM activity"
             " WHERE (date, id) > (?, ?) AND visible <= ? ORDER BY date, id LIMIT ?"

@@ -1,4 +1,4 @@
-"""A Marketo subscription: its records, activity log, limits and clock, and the API's operations."""
+"""A Marketo subscription: records, activity log, limits, clock, and the API operations on them."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ Envelope = dict[str, Any]
 
 
 class Subscription:
-    """A Marketo subscription as its API users see it: one method for each operation.
+    """A Marketo subscription as its API users see it: one method for each API operation.
 
-    Those on leads and static lists are methods of its ``lead_database``. The operations take the
-    parameters of a call and return the members of the response's envelope besides ``requestId`` and
-    ``success``; they raise ``CallRefusedError`` for what Marketo refuses.
+    Operations on leads and static lists are methods of ``lead_database``. Each operation takes the
+    parameters of a call and returns the members of the response other than ``requestId`` and
+    ``success``; it raises ``CallRefusedError`` if Marketo would refuse the call.
 
     Every public method may be called from any thread.
 
     Args:
-        options: how it is set up.
-        real: returns seconds since 1970, which the instance's clock starts from.
-        monotonic: returns real seconds, for the rate limit.
+        options: options of the subscription; by default an empty one with Adobe's limits.
+        real: returns the real time in seconds since 1970, from which the instance's clock starts.
+        monotonic: returns monotonic real seconds, for the rate limit.
     """
 
     def __init__(
@@ -76,33 +76,35 @@ class Subscription:
         self._closed = False
         self.random = random.Random(self.options.seed)
         self.storage = Storage(self.options.database or SCRATCH)
-        self.clock = Clock(real)
-        self.clock.advance(float(self.storage.meta("clock_offset") or 0))
-        if self.options.clock is not None:
-            self.clock.set(datetime.fromisoformat(self.options.clock))
+        self.clock = self._restore_clock(real)
         self.daily_usage = DailyUsage(self.clock)
         self.daily_usage.load(self.storage.meta("usage"))
         self.limits = Limits(self.options.limits, self.daily_usage, monotonic)
         self.log = ActivityLog(self.storage, self.clock, self.options)
         self.context = InstanceContext(self.storage, self.log, self.clock, self.options)
-        self.client_id = self.storage.keep_meta(
-            "client_id", self.options.client_id, secrets.token_hex(16)
-        )
-        self.client_secret = self.storage.keep_meta(
-            "client_secret", self.options.client_secret, secrets.token_urlsafe(24)
-        )
+        keep, options = self.storage.keep_meta, self.options
+        self.client_id = keep("client_id", options.client_id, secrets.token_hex(16))
+        self.client_secret = keep("client_secret", options.client_secret, secrets.token_urlsafe(24))
         self.access = AccessTokens(
-            self.storage, self.clock, self.options.token_seconds, random.Random(secrets.token_hex())
+            self.storage, self.clock, options.token_seconds, random.Random(secrets.token_hex())
         )
         self.page_tokens = PageTokens(
-            bytes.fromhex(self.storage.keep_meta("page_token_key", None, secrets.token_hex(16))),
+            bytes.fromhex(keep("page_token_key", None, secrets.token_hex(16))),
             int(self.storage.meta("page_token_generation") or 0),
         )
-        self._pager = Pager(self.page_tokens, self.options, self.random)
+        self._pager = Pager(self.page_tokens, options, self.random)
         self.lead_database = LeadDatabase(self.context, self._pager, self.lock)
 
+    def _restore_clock(self, real: Callable[[], float]) -> Clock:
+        """Return a clock that goes on from the stored offset, or from the option ``clock``."""
+        clock = Clock(real)
+        clock.advance(float(self.storage.meta("clock_offset") or 0))
+        if self.options.clock is not None:
+            clock.set(datetime.fromisoformat(self.options.clock))
+        return clock
+
     def close(self) -> None:
-        """Close the storage, having saved the usage counts and the clock in it."""
+        """Save the usage counts and the clock in the storage, and close the storage."""
         with self.lock:
             if self._closed:
                 return
@@ -127,14 +129,14 @@ class Subscription:
         }
 
     def describe(self, obj: ObjectType, _parameters: Parameters) -> Envelope:
-        """Describe the fields and keys of an object."""
+        """Return the fields, dedupe fields and searchable fields of an object."""
         described = obj.to_describe(DESCRIBED_SINCE, dates=self.options.describe_role_dates)
         if "api-names" in self.options.dialects:
             described = with_api_names(described)
         return {"result": [described]}
 
     def query(self, obj: ObjectType, parameters: Parameters) -> Envelope:
-        """Return a page of the records whose field or key has one of the values."""
+        """Return a page of the records whose filter field or compound key has one of the values."""
         request = read_query(obj, parameters)
         checksum = query_checksum(
             obj.name, request.field, request.values, request.fields, request.batch_size
@@ -150,13 +152,13 @@ class Subscription:
         return envelope | self._pager.onward(checksum, reached, more=len(rows) > size)
 
     def sync(self, obj: ObjectType, parameters: Parameters) -> Envelope:
-        """Create and update records."""
+        """Create or update records, and return one result for each."""
         write = read_sync(parameters)
         with self.lock, self.storage.transaction():
             return {"result": self._writer(obj).sync(write)}
 
     def delete(self, obj: ObjectType, parameters: Parameters) -> Envelope:
-        """Delete records."""
+        """Delete records, and return one result for each."""
         write = read_delete(parameters)
         with self.lock, self.storage.transaction():
             return {"result": self._writer(obj).delete(write)}
@@ -172,7 +174,7 @@ class Subscription:
         return envelope | self._pager.onward(checksum, end, more=end < len(known))
 
     def field(self, obj: ObjectType, parameters: Parameters) -> Envelope:
-        """Return one field, by its API name."""
+        """Return the field with the API name in the path, as the schema endpoint shows it."""
         name = parameters["fieldApiName"]
         field = obj.by_name.get(name)
         if field is None or name in MANAGED:
@@ -180,21 +182,21 @@ class Subscription:
         return {"result": [field.to_schema()]}
 
     def activity_types(self, _parameters: Parameters) -> Envelope:
-        """Return the activity types of the instance."""
+        """Return the activity types of the subscription."""
         return {"result": list(ACTIVITY_TYPES)}
 
     def paging_token(self, parameters: Parameters) -> Envelope:
-        """Return a page token for the activity log from a moment on."""
+        """Return a page token for reading the activity log after ``sinceDatetime``."""
         text = read_required(parameters, "sinceDatetime")
         moment = parse_datetime(text)
         if moment is None:
             raise CallRefusedError("704", f"Invalid date format: '{text}'")
-        # Past the last entry of that second: the moment itself is left out.
+        # Past every activity of that second, because the moment itself is excluded.
         position = [int(moment.timestamp()), 2**62]
         return {"nextPageToken": self.page_tokens.make("activities", position)}
 
     def activities(self, parameters: Parameters) -> Envelope:
-        """Return a page of the activity log, and always the token of the next one."""
+        """Return a page of the activity log, and always a token for the next page."""
         token = read_required(parameters, "nextPageToken")
         wanted = LogFilter(
             read_integers(parameters, "activityTypeIds", MAX_ACTIVITY_TYPES),
@@ -215,19 +217,19 @@ class Subscription:
         return {"result": found, **envelope} if found else envelope
 
     def usage(self, _parameters: Parameters) -> Envelope:
-        """Return the calls of the day, by user."""
+        """Return today's number of calls, by API user."""
         return {"result": self.daily_usage.calls_by_user(1)}
 
     def usage_of_week(self, _parameters: Parameters) -> Envelope:
-        """Return the calls of the last seven days, by user."""
+        """Return the number of calls on each of the last seven days, by API user."""
         return {"result": self.daily_usage.calls_by_user(DAYS_KEPT)}
 
     def errors(self, _parameters: Parameters) -> Envelope:
-        """Return the errors of the day, by code."""
+        """Return today's number of errors, by code."""
         return {"result": self.daily_usage.errors_by_code(1)}
 
     def errors_of_week(self, _parameters: Parameters) -> Envelope:
-        """Return the errors of the last seven days, by code."""
+        """Return the number of errors on each of the last seven days, by code."""
         return {"result": self.daily_usage.errors_by_code(DAYS_KEPT)}
 
     def _writer(self, obj: ObjectType) -> RecordWriter:

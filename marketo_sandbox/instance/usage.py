@@ -1,4 +1,4 @@
-"""Calls and errors counted by day: what the daily quota and the usage endpoints rest on."""
+"""Counts of calls and errors per day, for the daily API quota and the usage endpoints."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ DAYS_KEPT = 7
 
 
 class DailyUsage:
-    """Count calls by user and errors by code, for each of the last days.
+    """Count calls by API user and errors by code, for each of the last days.
 
     Args:
-        clock: decides which day it is.
+        clock: the instance's clock, which says when a day ends.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -27,12 +27,18 @@ class DailyUsage:
         self._errors: CountsByDay = {}
 
     def add_calls(self, calls: int, user: str) -> str:
-        """Count calls of a user as made today; return the day they were counted on."""
+        """Add a user's calls to today's count, and return the day (ISO date)."""
         self._today(self._calls)[user] += calls
         return self._clock.day()
 
     def set_calls_today(self, calls: int, user: str) -> None:
-        """Raise or lower today's calls to a total, those of this user before those of others."""
+        """Set the total of today's calls.
+
+        Args:
+            calls: the new total.
+            user: API user whose calls are raised or lowered; other users' calls are lowered only
+                if this user's calls do not suffice.
+        """
         today = self._today(self._calls)
         today[user] += max(0, calls - today.total())
         for each in sorted(today, key=lambda name: name != user):
@@ -40,38 +46,38 @@ class DailyUsage:
         self._calls[self._clock.day()] = +today
 
     def remove_call(self, user: str, day: str) -> None:
-        """Uncount one call of a user on a day, unless a reset has dropped that day since."""
+        """Remove one call of a user from a day's count, if that day is still counted."""
         if day in self._calls:
             self._calls[day] -= Counter([user])
 
     def add_error(self, code: str) -> None:
-        """Count an error of today."""
+        """Add one error with a code to today's count."""
         self._today(self._errors)[code] += 1
 
     def calls_today(self) -> int:
-        """Return how many calls were counted since midnight US Central."""
+        """Return the number of calls counted since midnight US Central time."""
         return self._calls.get(self._clock.day(), Counter()).total()
 
     def calls_by_user(self, days: int) -> list[dict[str, Any]]:
-        """Return the calls of the last days as the usage endpoint shows them, newest first."""
+        """Return the calls of the last ``days``, newest first, as the usage endpoint does."""
         return self._report(self._calls, days, "users", "userId")
 
     def errors_by_code(self, days: int) -> list[dict[str, Any]]:
-        """Return the errors of the last days as the errors endpoint shows them, newest first."""
+        """Return the errors of the last ``days``, newest first, as the errors endpoint does."""
         return self._report(self._errors, days, "errors", "errorCode")
 
     def dump(self) -> str:
-        """Return the counts as text, to be kept over a restart."""
+        """Return all counts as JSON, to store them over a restart."""
         return json.dumps([self._calls, self._errors])
 
     def load(self, text: str | None) -> None:
-        """Add the counts that an earlier process has dumped, if any."""
+        """Add the counts in a JSON text from ``dump``; do nothing for None."""
         if text is not None:
             for counts, kept in zip((self._calls, self._errors), json.loads(text), strict=True):
                 counts.update({day: Counter(of_day) for day, of_day in kept.items()})
 
     def clear(self) -> None:
-        """Drop every count."""
+        """Remove all counts."""
         self._calls.clear()
         self._errors.clear()
 

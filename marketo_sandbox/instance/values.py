@@ -1,7 +1,8 @@
-"""Values by data type: which are valid, and the loose form in which Marketo returns them.
+"""Validation of field values by data type, and the varying forms in which Marketo returns them.
 
-Marketo is strict about what it stores and careless about how it shows it: a currency comes back as
-a string, a datetime sometimes ends in ``+0000``. Both are decided once, when the value is written.
+Marketo validates the values that it stores but formats them inconsistently: a currency may come
+back as a string, a datetime may end in ``+0000``. The sandbox chooses the form when it stores a
+value.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 MAX_TEXT_BYTES = 30_000
 MAX_INTEGER = 2**63 - 1
 MAX_NUMBER_DIGITS = 38
-# What is smaller, no float can tell from zero.
+# A float cannot distinguish smaller numbers from zero.
 MAX_NUMBER_PLACES = 324
-# A float in JSON keeps fifteen digits for certain; longer numbers are shown as strings only.
+# A float in JSON keeps 15 digits reliably; longer numbers are returned as strings only.
 SAFE_DIGITS = 15
 AS_NUMBER_EVERY = 3
 AS_STRING_EVERY = 5
@@ -79,7 +80,7 @@ def _integer(value: Any, field: Field, variant: int) -> int | str:
 
 
 def parse_integer(value: Any) -> int | None:
-    """Return an integer given as one or as a string of digits, or None."""
+    """Return the integer that a value is or, as a string of digits, contains; otherwise None."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
@@ -132,14 +133,17 @@ def _datetime(value: Any, field: Field, variant: int) -> str:
 
 
 def parse_datetime(value: str) -> datetime | None:
-    """Return a W3C date or datetime as an aware datetime, or None; without an offset it is UTC."""
+    """Return a W3C date or datetime as an aware datetime, or None if it is not valid.
+
+    A datetime without an offset is in UTC.
+    """
     match = _DATETIME.fullmatch(value)
     if match is None:
         return None
     day, minute, second, offset = match.groups()
     try:
         moment = datetime.fromisoformat(f"{day}T{minute or '00:00'}{second or ':00'}")
-        # Overflows where an offset leads out of the years 1 to 9999.
+        # An offset can lead out of the years 1 to 9999, which raises OverflowError.
         return moment.replace(tzinfo=_zone(offset)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
@@ -152,12 +156,17 @@ def _zone(offset: str | None) -> tzinfo:
 
 
 def format_datetime(seconds: int, variant: int = 1) -> str:
-    """Return seconds since 1970 as Marketo formats those of records, some with ``+0000``."""
+    """Return a time as Marketo formats datetimes in records, some with ``+0000``.
+
+    Args:
+        seconds: seconds since 1970.
+        variant: number of the record; each fourth record has ``+0000`` instead of ``Z``.
+    """
     return format_moment(seconds, with_offset=variant % WITH_OFFSET_EVERY == 0)
 
 
 def format_moment(seconds: int, *, with_offset: bool) -> str:
-    """Return seconds since 1970, ending in ``+0000`` or in ``Z``."""
+    """Return seconds since 1970 as an ISO 8601 datetime that ends in ``+0000`` or in ``Z``."""
     text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return text + ("+0000" if with_offset else "Z")
 
@@ -176,12 +185,12 @@ _READERS: dict[str, Reader] = {
 
 
 def to_stored(value: Any, field: Field, variant: int) -> Any:
-    """Return the form in which a value is stored and returned; None clears the field.
+    """Return the form in which a value is stored and returned, or None to clear the field.
 
     Args:
-        value: as it was sent.
-        field: the value's field.
-        variant: the record's number, which selects among the loose forms.
+        value: the value as it was sent.
+        field: the field of the value.
+        variant: number of the record, which selects among the forms that Marketo returns.
 
     Raises:
         RecordRefusedError: 1001 for a wrong type, 1003 for a value too long or out of range.

@@ -1,4 +1,4 @@
-"""Sync and delete of one object, record by record, within one transaction of the storage."""
+"""Sync and delete of one object's records, one by one, within one storage transaction."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ Result = dict[str, Any]
 
 
 class RecordWriter:
-    """Carry out one sync or delete.
+    """Carry out one sync or one delete.
 
     Args:
-        obj: the object that is written.
-        context: the storage and log to write to, and the rules.
+        obj: the object whose records are written.
+        context: the storage and activity log to write to, and the options to obey.
     """
 
     def __init__(self, obj: ObjectType, context: InstanceContext) -> None:
@@ -63,10 +63,10 @@ class RecordWriter:
         self._changes: dict[int, list[Change]] = {}
 
     def sync(self, write: WriteRequest) -> list[Result]:
-        """Create and update the records; return one result each, in their order.
+        """Create or update the records, and return one result for each, in their order.
 
         Raises:
-            CallRefusedError: 718 if one names a sales person who does not exist.
+            CallRefusedError: 718 if a record names an unknown sales person.
         """
         self._check_sales_persons(write.records)
         results = self._for_each(write, self._sync_one)
@@ -77,7 +77,7 @@ class RecordWriter:
         return results
 
     def delete(self, write: WriteRequest) -> list[Result]:
-        """Delete the records with these keys; return one result each, in their order."""
+        """Delete the records with the given keys; return one result for each, in their order."""
         results = self._for_each(write, self._delete_one)
         self._log_delete()
         self._storage.delete(self._obj.table, [row.id for row in self._deleted])
@@ -175,7 +175,10 @@ class RecordWriter:
         return {"status": "updated", "marketoGUID": row.guid}
 
     def _keys_in(self, record: Record, body: Record) -> set[str]:
-        """Return the key fields of an update by id, with those dedupe fields that do not change."""
+        """Return ``marketoGUID`` and the dedupe fields whose value an update by id repeats.
+
+        An update by id may repeat dedupe fields, but not change them.
+        """
         same = {
             name
             for name in self._obj.dedupe_fields

@@ -1,1 +1,1 @@
-"""The sandbox over HTTP: routes, parsing, responses, faults, journal and control calls."""
+"""The sandbox's HTTP server: routes, parsing, responses, faults, journal and control calls."""

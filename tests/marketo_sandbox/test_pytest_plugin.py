@@ -108,7 +108,7 @@ def test_noted(marketo_sandbox):
 
 def test_the_guides_example_runs_as_printed(tmp_path):
     guide = Path(__file__).parents[2].joinpath("docs", "sandbox.md").read_text("utf-8")
-    section = guide.partition("## In tests")[2]
+    section = guide.partition("## pytest plugin")[2]
     conftest, example = re.findall(r"```python\n(.*?)```", section, re.DOTALL)[:2]
     (tmp_path / "conftest.py").write_text(conftest)
     (tmp_path / "test_it.py").write_text(example)

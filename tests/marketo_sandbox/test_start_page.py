@@ -42,7 +42,7 @@ def test_a_browser_shows_contents_calls_limits_and_faults(browser, used):
     words = show(browser, used, calls=3)
     assert "Opportunities 1,235" in words
     assert "2 of 50,000" in words
-    assert "713 usage · every call, limit 1 injected: 1" in words
+    assert "713 usage · always, limit 1 injected: 1" in words
     assert "1 skipped · 1 created · reasons 1002 (1)" in words
     assert "injected fault: 713" in words
 

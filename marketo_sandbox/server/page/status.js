@@ -58,7 +58,7 @@ function showFaults(faults) {
     const spent = fault.times !== null && fault.struck >= fault.times;
     const row = made("div", "fault");
     const where = [fault.method, fault.operation || fault.path || "any call"];
-    const often = fault.probability < 1 ? Math.round(fault.probability * 1000) / 10 + "%" : "every call";
+    const often = fault.probability < 1 ? Math.round(fault.probability * 1000) / 10 + "%" : "always";
     const times = fault.times === null ? "" : ", limit " + whole(fault.times);
     const note = [where.filter(Boolean).join(" "), often + times, fault.after ? "after processing" : "",
       fault.skip ? "after " + whole(fault.skip) + " more calls" : ""];

@@ -1,0 +1,90 @@
+"""Comparison of the two instances of the demonstration: opportunities by field, roles by email."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from marketo_sandbox.instance.describe import OPPORTUNITY
+
+if TYPE_CHECKING:
+    from marketo_sandbox.instance.describe import Field
+    from marketo_sandbox.server.server import SandboxServer
+
+KEY = "externalOpportunityId"
+NUMBERS = frozenset({"currency", "float", "integer", "percent", "score"})
+
+
+class DemoError(Exception):
+    """Raised when a step of the demonstration fails; the message says why."""
+
+
+def compare_instances(source: SandboxServer, destination: SandboxServer) -> None:
+    """Compare opportunities field by field and roles by email address; print the numbers.
+
+    Args:
+        source: the instance that the tap has read.
+        destination: the instance that the target has written to.
+
+    Raises:
+        DemoError: if the instances differ.
+    """
+    there, here = _contents(source), _contents(destination)
+    different = sorted(key for key in there.keys() | here.keys() if there.get(key) != here.get(key))
+    if different:
+        raise DemoError(f"{len(different):,} opportunities differ, the first is {different[0]}")
+    print(f"  compared     {len(here):,} opportunities field by field: all identical")
+    _compare_roles(source, destination)
+
+
+def _compare_roles(source: SandboxServer, destination: SandboxServer) -> None:
+    """Compare the roles of both instances by the email addresses of their leads.
+
+    Raises:
+        DemoError: if the destination lacks a role whose lead it has, or has a role too many.
+    """
+    known = {each for each in email_addresses(destination).values() if each}
+    there, here = _roles_by_address(source), _roles_by_address(destination)
+    movable = [role for role in there if role[1] in known]
+    if set(movable) != set(here) or len(here) != len(set(here)):
+        raise DemoError(f"expected {len(set(movable)):,} roles, found {len(here):,}")
+    doubles = len(movable) - len(here)
+    print(
+        f"               {len(here):,} roles by email address: all identical "
+        f"({len(there) - len(movable):,} not moved: no lead with that address in the destination"
+        + (f"; {doubles:,} duplicates of a person's role merged)" if doubles else ")")
+    )
+
+
+def email_addresses(server: SandboxServer) -> dict[int, str]:
+    """Return the email address by lead id, in lower case, or "" for a lead without an address."""
+    return {each["id"]: each.get("email", "").casefold() for each in server.instance.leads()}
+
+
+def _roles_by_address(server: SandboxServer) -> list[tuple[str, str, str]]:
+    """Return external opportunity id, email address of the lead and role name of each role."""
+    addresses = email_addresses(server)
+    return [
+        (each[KEY], addresses[each["leadId"]], each["role"]) for each in server.instance.roles()
+    ]
+
+
+def _contents(server: SandboxServer) -> dict[str, dict[str, Any]]:
+    """Return opportunities by external id, without the fields that Marketo itself sets."""
+    writable = [each for each in OPPORTUNITY.fields if each.updateable or each.name == KEY]
+    return {
+        record[KEY]: {
+            each.name: _plain(record[each.name], each)
+            for each in writable
+            if record.get(each.name) is not None
+        }
+        for record in server.instance.opportunities()
+    }
+
+
+def _plain(value: Any, described: Field) -> Any:
+    """Return a field's value in one form, as an instance stores 12.50 as number or as string."""
+    if described.data_type in NUMBERS:
+        return Decimal(str(value))
+    return datetime.fromisoformat(value) if described.data_type == "datetime" else value
