@@ -105,8 +105,8 @@ class TokenCache:
         left = max(token.expires_at - self._clock(), 0.0)
         seconds = min(left, self._longest_wait_seconds)
         _LOGGER.warning(
-            "Marketo refused the access token, and its identity service hands out the same one "
-            "again. Waiting %.0f s for it to end.",
+            "Marketo refused the access token, and its identity service returned the same token "
+            "again. Waiting %.0f s for it to expire.",
             seconds,
         )
         self._sleep(seconds)
@@ -149,8 +149,9 @@ def _token(value: str, expires_at: float) -> Token:
     REDACTOR.protect(value)
     if not _SENDABLE.fullmatch(value):
         raise UnexpectedResponseError(
-            "Marketo's identity service answered with a token that no header can hold: check that "
-            "'endpoint' is the instance's own address and that no proxy stands between."
+            "Marketo's identity service returned a token that is not valid in an HTTP header: "
+            "check that 'endpoint' is the instance's own address and that no proxy responds "
+            "instead."
         )
     return Token(value, expires_at)
 
@@ -162,7 +163,7 @@ def _error(response: HttpResponse, members: Mapping[str, t.Any]) -> MarketoError
     status = f"HTTP {response.status}{f' ({said})' if said else ''}"
     transient = transient_error_class(response.status)
     if transient or members.get("error") in _TRANSIENT_ERRORS:
-        return (transient or ServerError)(f"Marketo's identity service answered {status}.")
+        return (transient or ServerError)(f"Marketo's identity service returned {status}.")
     if said and response.status in _STATUSES_OF_REFUSAL:
         return CredentialsError(
             f"Marketo's identity service refused the credentials (HTTP {response.status}, "
@@ -170,8 +171,8 @@ def _error(response: HttpResponse, members: Mapping[str, t.Any]) -> MarketoError
             "Admin > LaunchPoint > View Details of the custom service."
         )
     return UnexpectedResponseError(
-        f"Marketo's identity service answered {status} with neither token nor error: "
-        "check that 'endpoint' is the instance's own address and that no proxy stands between."
+        f"Marketo's identity service returned {status} with neither a token nor an error: "
+        "check that 'endpoint' is the instance's own address and that no proxy responds instead."
     )
 
 
@@ -198,8 +199,8 @@ def _members(response: HttpResponse) -> dict[str, t.Any]:
         is_cut = not isinstance(error, BeyondMeasureError)
         if is_cut and response.status == HTTPStatus.OK and response.body.strip()[:1] in {b"", b"{"}:
             raise ConnectionLostError(
-                f"The answer of Marketo's identity service breaks off after {len(response.body)} "
-                "bytes."
+                "The response of Marketo's identity service is incomplete: it ends after "
+                f"{len(response.body)} bytes."
             ) from None
         members = None
     return members if isinstance(members, dict) else {}

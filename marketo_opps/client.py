@@ -83,8 +83,8 @@ def _lookup(
 ) -> list[tuple[str, str]]:
     if not all(map(is_valid_filter_value, filter_values)):
         raise InvalidFilterValueError(
-            "A lookup value holds a comma: Marketo takes a comma for the end of a value, so "
-            "this record cannot be asked for."
+            "A lookup value contains a comma, which Marketo reads as the end of the value: this "
+            "record cannot be looked up."
         )
     return [
         ("filterType", filter_type),
@@ -507,7 +507,7 @@ class MarketoClient:
                 raise PageTokenError(error.call, error.reasons, error.request_id) from error
             raise
         if not all(isinstance(record, dict) for record in envelope.result):
-            raise _beyond_documentation(call, envelope, "a record that is no object")
+            raise _beyond_documentation(call, envelope, "a record that is not an object")
         return envelope.page(call.name)
 
     def _write(self, path: str, body: bytes, records: int) -> BatchOutcome:

@@ -48,7 +48,7 @@ def connection_error(error: Exception, base: str, *, connected: bool | None = No
     if never_sent:
         return unreachable_error(base, said)
     return ConnectionLostError(
-        f"The connection to {base} was lost before the answer came ({said})."
+        f"The connection to {base} was lost before the response arrived ({said})."
     )
 
 
@@ -61,13 +61,12 @@ def _tls_error(cause: ssl.SSLError, base: str, said: str) -> SettingsError | Non
         )
     if cause.reason == _NO_TLS:
         return SettingsError(
-            f"What answers at {base} does not speak TLS: check 'endpoint', and its port if it has "
-            "one."
+            f"The server at {base} does not use TLS: check 'endpoint', and its port if it has one."
         )
     if _NO_AGREEMENT.search(cause.reason or ""):
         return SettingsError(
-            f"{base} and this machine cannot agree on TLS ({said}): check 'endpoint', and what "
-            "stands between; Marketo itself speaks TLS 1.2 and later."
+            f"The TLS handshake with {base} failed ({said}): check 'endpoint' and any proxy in "
+            "between; Marketo supports TLS 1.2 and later."
         )
     return None
 

@@ -79,7 +79,7 @@ def _unique_fields(of: str, entries: Sequence[t.Any]) -> tuple[FieldDescription,
         raise ValueError("a description without fields")
     if left_out := len(entries) - len(fields):
         _LOGGER.warning(
-            "Marketo's description of %s has %d %s without a name that can be asked for: left out.",
+            "Marketo's description of %s lists %d %s without a usable name: skipped.",
             of,
             left_out,
             "field" if left_out == 1 else "fields",

@@ -21,7 +21,7 @@ from marketo_opps.errors import (
     is_listed,
     response_error_class,
 )
-from marketo_opps.models import Page, Reason
+from marketo_opps.models import NO_CODE, Page, Reason
 from marketo_opps.wire import BeyondMeasureError, decode_response
 
 if t.TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Envelope:
         if isinstance(more, str):
             more = _BOOLEANS.get(more.strip().casefold(), more)
         if not isinstance(more, bool | None):
-            what = "a moreResult that is neither true nor false"
+            what = "a moreResult that is not a boolean"
             raise beyond_documentation(call, self.request_id, what)
         return Page(
             records=self.result,
@@ -81,7 +81,7 @@ class Envelope:
         if token.__class__ is int:
             return str(token)
         if not isinstance(token, str | None):
-            raise beyond_documentation(call, self.request_id, "a page token that is no text")
+            raise beyond_documentation(call, self.request_id, "a page token that is not a string")
         return token or None
 
 
@@ -126,7 +126,7 @@ def _read(
         raise error
     result = members.get("result")
     if not isinstance(result, list | None):
-        raise beyond_documentation(call, request_id, "a result that is no list")
+        raise beyond_documentation(call, request_id, "a result that is not a list")
     return Envelope(
         result=result or [],
         request_id=request_id,
@@ -144,7 +144,7 @@ def _members(call: str, response: HttpResponse) -> dict[str, t.Any]:
     if is_envelope(members):
         return t.cast("dict[str, t.Any]", members)
     raise status_error(call, response) or UnexpectedResponseError(
-        f"The answer to {call} is JSON, but not Marketo's: check that 'endpoint' is the "
+        f"The response to {call} is JSON, but not Marketo's: check that 'endpoint' is the "
         "instance's own address."
     )
 
@@ -177,12 +177,12 @@ def status_error(
         return None
     if str(status) in TooLargeError.codes:
         return TooLargeError(call, [Reason(str(status), _phrase(status)), *reasons], request_id)
-    told = f"The answer to {call} was HTTP {_phrase_of(status, reasons, request_id)}"
+    told = f"The response to {call} was HTTP {_phrase_of(status, reasons, request_id)}"
     if transient := transient_error_class(status):
         return transient(f"{told}.")
     error = UnexpectedResponseError(
         f"{told}, which Marketo's REST API does not send: check "
-        "that 'endpoint' is the instance's own address and that no proxy stands between."
+        "that 'endpoint' is the instance's own address and that no proxy responds instead."
     )
     error.http_status = status
     return error
@@ -216,13 +216,13 @@ def _not_json_error(call: str, response: HttpResponse, error: ValueError) -> Mar
     text = response.body.decode("utf-8", errors="replace").strip()
     if not text or text.startswith("{"):
         return ConnectionLostError(
-            f"The answer to {call} breaks off after {len(response.body)} bytes."
+            f"The response to {call} is incomplete: it ends after {len(response.body)} bytes."
         )
     kind = "HTML" if text.startswith("<") else response.content_type or "something"
     quoted = " ".join(text[:_QUOTED_CHARACTERS].split())
     return UnexpectedResponseError(
-        f"The answer to {call} is {kind} instead of JSON ({quoted!r}): check that 'endpoint' is "
-        "the instance's own address and that no proxy or login page stands between."
+        f"The response to {call} is {kind} instead of JSON ({quoted!r}): check that 'endpoint' is "
+        "the instance's own address and that no proxy or login page responds instead."
     )
 
 
@@ -250,7 +250,7 @@ def refusal_error(
         return by_status
     error_class = response_error_class(code)
     if error_class is NoDataError and members.get("result"):
-        return beyond_documentation(call, request_id, f"records, and {reasons[0]} beside them")
+        return beyond_documentation(call, request_id, f"both records and the error {reasons[0]}")
     error: ResponseError
     if error_class is AccessDeniedError:
         error = AccessDeniedError(call, reasons, request_id, permissions)
@@ -265,7 +265,7 @@ def refusal_error(
 
 def read_refusal(members: Mapping[str, t.Any]) -> tuple[tuple[Reason, ...], str | None]:
     """Return why an envelope's call was refused, at least one reason, and its requestId."""
-    reasons = read_reasons(members.get("errors")) or (Reason("none", "no reason was given"),)
+    reasons = read_reasons(members.get("errors")) or (Reason(NO_CODE, "no reason was given"),)
     return reasons, _request_id(members)
 
 
@@ -281,8 +281,8 @@ def read_reasons(entries: t.Any) -> tuple[Reason, ...]:
 
 def _reason(entry: t.Any) -> Reason:
     if not isinstance(entry, dict):
-        return Reason("none", str(entry))
-    code = str(entry.get("code") or "none").strip()
+        return Reason(NO_CODE, str(entry))
+    code = str(entry.get("code") or NO_CODE).strip()
     return Reason(code.removesuffix(".0"), str(entry.get("message") or "no message"))
 
 

@@ -44,12 +44,12 @@ if t.TYPE_CHECKING:
 
 
 class Recovery(enum.Enum):
-    """What can be done about an error; the retry loop reads nothing else."""
+    """What can be done about an error; the retry loop decides by nothing else."""
 
-    RETRY = "wait, then the same call again"
-    REAUTHENTICATE = "a new token, then the same call again"
-    RESHAPE = "another call: smaller, or with other data"
-    FATAL = "never again as it is"
+    RETRY = "wait, then retry the call"
+    REAUTHENTICATE = "fetch a new token, then retry the call"
+    RESHAPE = "change the call: fewer records, or other data"
+    FATAL = "do not retry the call"
 
 
 class MarketoError(Exception):
@@ -108,8 +108,8 @@ def beyond_documentation(call: str, request_id: str | None, what: str) -> Unexpe
         what: what the response holds.
     """
     return UnexpectedResponseError(
-        f"Marketo answered {call} with {what} (requestId {request_id}): run again "
-        "later; where it stays so, quote the requestId to Marketo's support."
+        f"Marketo sent an unexpected response to {call}: {what} (requestId {request_id}). Run "
+        "again later; if the error persists, quote the requestId to Marketo's support."
     )
 
 
@@ -149,7 +149,7 @@ class ThrottledError(ServerError):
 
     ambiguous = False
     remedy = (
-        "A gateway before Marketo lets no more calls through: run again later, or lower "
+        "A gateway in front of Marketo enforces a rate limit: run again later, or lower "
         "calls_per_20_seconds."
     )
 
@@ -215,8 +215,8 @@ class TokenRefusedError(ResponseError):
     codes = frozenset({"601", "602"})
     recovery = Recovery.REAUTHENTICATE
     remedy = (
-        "Identity handed out a token that the REST API does not take: check that endpoint is the "
-        "instance of the LaunchPoint service."
+        "The identity service issued a token that the REST API rejects: check that endpoint is "
+        "the instance of the LaunchPoint service."
     )
 
 
@@ -243,7 +243,7 @@ class PageTokenError(ResponseError):
     """A next page token that Marketo no longer takes: start that read again without it."""
 
     recovery = Recovery.RESHAPE
-    remedy = "Where it is the paging token that Marketo refuses, start the read again."
+    remedy = "If Marketo rejects the page token, start the read again from its first page."
 
 
 class NoDataError(ResponseError):
@@ -258,8 +258,8 @@ class DailyQuotaError(ResponseError):
 
     codes = frozenset({"607"})
     remedy = (
-        "The instance's calls of the day are used up: the quota is reset at midnight US Central "
-        "time (06:00 UTC, perhaps 05:00 in summer). Run again after that; nothing is lost."
+        "The instance's daily API quota is exhausted. It is reset at midnight US Central time "
+        "(06:00 UTC, perhaps 05:00 in summer). Run again after that; nothing is lost."
     )
 
 
@@ -301,7 +301,8 @@ class CrmManagedError(ResponseError):
         "API, and roles cannot be read either. Change them in the CRM."
     )
     read_remedy: t.ClassVar[str] = (
-        "The instance has a native CRM sync that keeps this to itself: read the CRM itself instead."
+        "The instance has a native CRM sync, and Marketo does not let the API read this: read it "
+        "from the CRM."
     )
 
     def __init__(
@@ -321,8 +322,8 @@ class CrmManagedError(ResponseError):
 
 
 _OTHER_CALLS = (
-    "Marketo answers so to calls about folders or merges, which these plugins do not make: quote "
-    "the requestId to Marketo's support."
+    "This code is for calls about folders or merges, which these plugins do not make: quote the "
+    "requestId to Marketo's support."
 )
 
 
@@ -336,12 +337,12 @@ class RequestRefusedError(ResponseError):
     remedy = "Correct what Marketo names, or quote the requestId to Marketo's support."
     remedies: t.ClassVar[Mapping[str, str]] = {
         "600": (
-            "Marketo saw no access token: check that no proxy on the way takes the header "
-            "Authorization out."
+            "Marketo received no access token: check that no proxy removes the Authorization "
+            "header."
         ),
         "613": (
-            "Marketo took the call for one in several parts, which it was not: check that no "
-            "proxy on the way changes it, or quote the requestId to Marketo's support."
+            "Marketo read the call as a multipart request, which it is not: check that no proxy "
+            "changes it, or quote the requestId to Marketo's support."
         ),
         **dict.fromkeys(("710", "711", "712", "714"), _OTHER_CALLS),
     }

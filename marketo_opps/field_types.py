@@ -104,19 +104,19 @@ def exact_number(value: t.Any) -> int | Decimal:
     if isinstance(value, bool):
         raise ValueError("it is a boolean")  # noqa: TRY004 - a value that does not fit, as others
     if isinstance(value, list | dict):
-        raise ValueError("it is no number")  # noqa: TRY004 - the same
+        raise ValueError("it is not a number")  # noqa: TRY004 - the same
     if isinstance(value, int):
         if abs(value) >= _TOO_LARGE:
-            raise ValueError("it is no finite number")
+            raise ValueError("it is not a finite number")
         return value
     if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
-        raise ValueError("it is no number")
+        raise ValueError("it is not a number")
     return _finite(value if isinstance(value, Decimal) else _decimal(value))
 
 
 def _finite(number: Decimal) -> Decimal:
     if not number.is_finite() or number.adjusted() > LARGEST_EXPONENT:
-        raise ValueError("it is no finite number")
+        raise ValueError("it is not a finite number")
     return number
 
 
@@ -124,7 +124,7 @@ def _decimal(value: t.Any) -> Decimal:
     try:
         return Decimal(value.strip() if isinstance(value, str) else str(value))
     except InvalidOperation:
-        raise ValueError("it is no number") from None
+        raise ValueError("it is not a number") from None
 
 
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
@@ -141,7 +141,7 @@ def _numeric_boolean(value: t.Any) -> bool:
     """Return 1.0 as true and 0.0 as false: what has gone through a table of numbers looks so."""
     if not isinstance(value, list | dict) and (number := exact_number(value)) in {0, 1}:
         return number == 1
-    raise ValueError("it is neither true nor false")
+    raise ValueError("it is not a boolean")
 
 
 def _iso_date(value: t.Any) -> str:
@@ -157,7 +157,7 @@ def _iso_datetime(value: t.Any) -> str:
     try:
         utc = moment.replace(tzinfo=None) - (moment.utcoffset() or _NO_OFFSET)
     except OverflowError:
-        raise ValueError("it lies outside of the calendar") from None
+        raise ValueError("it is outside the range of dates") from None
     return utc.isoformat(timespec="seconds") + "Z"
 
 
@@ -165,7 +165,7 @@ def _text(value: t.Any) -> str:
     if isinstance(value, date):  # or datetime: what a Singer library may have made of the text
         return value.isoformat()
     if not isinstance(value, str):
-        raise ValueError("it is no text")  # noqa: TRY004 - a value that does not fit, as others
+        raise ValueError("it is not a string")  # noqa: TRY004 - a value that does not fit, as others
     return value.strip()
 
 

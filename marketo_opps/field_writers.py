@@ -105,7 +105,7 @@ def _unquoted_text(field: FieldDescription, value: t.Any) -> str:
         return plain_number(value) if isinstance(value, float | Decimal) else str(value)
     except ValueError:
         raise FieldValueError(
-            _INVALID_DATA, f"Field '{field.name}' is a number beyond all measure"
+            _INVALID_DATA, f"Field '{field.name}' is a number that is too large"
         ) from None
 
 
@@ -115,7 +115,8 @@ def _check_encodable(field: FieldDescription, text: str) -> None:
     except UnicodeEncodeError:
         raise FieldValueError(
             _INVALID_DATA,
-            f"Field '{field.name}' holds half of a surrogate pair, which is no character",
+            f"Field '{field.name}' contains half of a surrogate pair, which is not a valid "
+            "character",
         ) from None
 
 

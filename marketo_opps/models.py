@@ -94,6 +94,10 @@ class Page:
     call: str = "a query"
 
 
+NO_CODE = "none"
+"""Stands for Marketo's code in a reason that Marketo gave without one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """Why a record or a call was refused: Marketo's code (a string) and its words."""
@@ -102,7 +106,7 @@ class Reason:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.code} {self.message}"
+        return self.message if self.code == NO_CODE else f"{self.code} {self.message}"
 
 
 # An undocumented status is not a success.

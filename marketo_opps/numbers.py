@@ -25,7 +25,7 @@ def plain_number(number: float | Decimal) -> str:
     """
     exact = number if isinstance(number, Decimal) else Decimal(str(number))
     if not -_MOST_DIGITS < exact.adjusted() < _MOST_DIGITS:
-        raise ValueError("it is a number beyond all measure")
+        raise ValueError("it is a number that is too large")
     text = format(exact, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")

@@ -91,7 +91,7 @@ class QueryPaging:
         if page.more is None:
             return is_news
         if not (is_news or self._was_news):
-            raise _beyond(page, "two pages in a row that bring nothing new, and more to come")
+            raise _beyond(page, "two pages in a row without new records, and moreResult is true")
         self._was_news = is_news
         return True
 
@@ -130,7 +130,7 @@ class LogPaging:
     def _check_new(self, page: Page) -> None:
         token = str(page.next_page_token)
         if token in self._seen:
-            raise _beyond(page, "a page token of the activity log that has led there before")
+            raise _beyond(page, "a page token of the activity log that it sent before")
         self._seen.add(token)
 
     def _count(self, page: Page) -> None:
@@ -141,8 +141,8 @@ class LogPaging:
         if self._empty_pages == self._next_warning_at:
             self._next_warning_at *= 10
             _LOGGER.warning(
-                "%s empty pages in a row of the activity log, and Marketo says that there are "
-                "more (requestId %s): reading on.",
+                "Marketo sent %s empty pages of the activity log in a row and says that there are "
+                "more (requestId %s). Reading continues.",
                 f"{self._empty_pages:,}",
                 page.request_id,
             )
@@ -151,7 +151,7 @@ class LogPaging:
 def _check_token(page: Page) -> None:
     if page.more and not page.next_page_token:
         # Asked for without a token, it would be the first page again, and so on for ever.
-        raise _beyond(page, "more to come and no page token")
+        raise _beyond(page, "moreResult is true without a page token")
 
 
 def _beyond(page: Page, what: str) -> UnexpectedResponseError:

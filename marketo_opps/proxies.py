@@ -29,9 +29,9 @@ def usable_proxy(proxy: str, base: str) -> str:
     _protect(credentials)
     scheme = scheme.lower()
     if scheme not in {"http", "https"} or not _is_address(address):
-        raise _unusable(base, "no address of an HTTP proxy")
+        raise _unusable(base, "it is not the address of an HTTP proxy")
     if not _is_latin_1(unquote(credentials)):
-        raise _unusable(base, "a letter of its user name or password is none of Latin-1")
+        raise _unusable(base, "its user name or password contains a character outside Latin-1")
     return f"{scheme}://{_encoded(credentials)}{at}{address}"
 
 

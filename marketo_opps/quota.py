@@ -85,6 +85,6 @@ class DailyCallLimit:
         if self._used >= self._limit:
             raise DailyLimitError(
                 f"The instance has used {self._used:,} calls today and daily_call_limit is "
-                f"{self._limit:,}: stopped before it would be passed. Run again after the quota is "
-                "reset at midnight US Central time, or raise the limit; nothing is lost."
+                f"{self._limit:,}: stopped before exceeding it. Run again after the daily API "
+                "quota is reset at midnight US Central time, or raise the limit; nothing is lost."
             )

@@ -9,7 +9,7 @@ from operator import attrgetter
 from marketo_opps.envelope import read_reasons
 from marketo_opps.errors import UnexpectedResponseError
 from marketo_opps.field_types import whole_number
-from marketo_opps.models import Reason, RecordResult
+from marketo_opps.models import NO_CODE, Reason, RecordResult
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,9 +41,9 @@ def read_record_results(call: str, envelope: Envelope, sent: int) -> Sequence[Re
         results.sort(key=attrgetter("seq"))
     if [result.seq for result in results] != expected:
         raise UnexpectedResponseError(
-            f"Marketo answered {call} of {sent} records with {len(results)} results that do not "
-            f"match them one by one (requestId {envelope.request_id}): what was delivered cannot "
-            "be told. Run again; upserts can be repeated without harm."
+            f"Marketo returned {len(results)} results for the {sent} records of {call}, which do "
+            f"not match one to one (requestId {envelope.request_id}): it is unknown which records "
+            "were delivered. Run again; repeating an upsert does no harm."
         )
     return results
 
@@ -60,7 +60,7 @@ def _record_result(index: int, item: Mapping[str, t.Any]) -> RecordResult:
     )
     if result.reasons or result.accepted:
         return result
-    return replace(result, reasons=(Reason("none", f"{result.status}, and no reason was given"),))
+    return replace(result, reasons=(Reason(NO_CODE, f"{result.status}, and no reason was given"),))
 
 
 def _parse_seq(seq: t.Any) -> int:

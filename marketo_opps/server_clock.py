@@ -83,8 +83,8 @@ class ServerClock:
             return
         self._warned = True
         _LOGGER.warning(
-            "By Marketo's answer it is %s, by this machine's clock %s: one of the two is wrong by "
-            "more than a day. Bookmarks go by Marketo's.",
+            "Marketo's clock says %s, this machine's clock says %s: one of them is wrong by more "
+            "than a day. Bookmarks use Marketo's clock.",
             f"{told:%Y-%m-%dT%H:%M:%SZ}",
             f"{local:%Y-%m-%dT%H:%M:%SZ}",
         )

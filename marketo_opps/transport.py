@@ -123,10 +123,8 @@ class Transport:
 
     def _too_slow(self, attempt: Attempt) -> MarketoError:
         if attempt.connected is False:
-            return unreachable_error(self._base, "no connection in time")
-        return ConnectionLostError(
-            f"The answer of {self._base} came so slowly that it was given up."
-        )
+            return unreachable_error(self._base, "connection timed out")
+        return ConnectionLostError(f"Timed out while reading the response from {self._base}.")
 
     def _prepared(
         self,
@@ -208,7 +206,7 @@ def _check_certificates(path: str) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(**{kind: path})
     except OSError as error:
-        said = "it holds none" if isinstance(error, ssl.SSLError) else error.strerror
+        said = "it contains none" if isinstance(error, ssl.SSLError) else error.strerror
         raise SettingsError(
             f"The certificates in {path} cannot be read ({said}): correct REQUESTS_CA_BUNDLE in "
             "the environment."

@@ -40,7 +40,7 @@ def decode_response(body: bytes) -> t.Any:
     """Decode the body of a response; numbers with a fraction are `Decimal`.
 
     Raises:
-        BeyondMeasureError: it holds a number or a nesting beyond all measure.
+        BeyondMeasureError: it contains a number or nesting that is too large.
         ValueError: it is not JSON.
     """
     try:
@@ -48,7 +48,7 @@ def decode_response(body: bytes) -> t.Any:
     except json.JSONDecodeError:
         raise
     except (ValueError, RecursionError):
-        raise BeyondMeasureError("a number or a nesting beyond all measure") from None
+        raise BeyondMeasureError("a number or nesting that is too large") from None
 
 
 def _decode_tolerantly(body: bytes) -> t.Any:

@@ -19,7 +19,7 @@ def to_iso_utc(time: datetime) -> str:
     try:
         utc = time.astimezone(UTC)
     except OverflowError:
-        raise ValueError("it lies outside of the calendar") from None
+        raise ValueError("it is outside the range of dates") from None
     # Not strftime, which does not pad years below 1000: then moments would not compare as text.
     return utc.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 

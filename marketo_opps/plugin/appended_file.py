@@ -84,7 +84,7 @@ class AppendedFile:
                 f"{self._named} is standard output, which is for Singer messages. Name a file."
             )
         if stat.S_ISFIFO(found.st_mode) or stat.S_ISSOCK(found.st_mode):
-            raise OutputFileError(f"{self._named} is a pipe, which keeps nothing. Name a file.")
+            raise OutputFileError(f"{self._named} is a pipe, which stores nothing. Name a file.")
 
 
 def _is_stdout(found: os.stat_result) -> bool:

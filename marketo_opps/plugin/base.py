@@ -135,7 +135,7 @@ class MarketoPlugin(PluginBase):
             # As the SDK does: what the file says takes precedence.
             load_dotenv(path, override=True, encoding="utf-8-sig")
         except (OSError, UnicodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is no UTF-8"
+            reason = getattr(error, "strerror", None) or "it is not UTF-8"
             raise SettingsError(f"--config=ENV: cannot read {path}: {reason}.") from None
 
     @classmethod

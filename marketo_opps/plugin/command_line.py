@@ -45,9 +45,9 @@ def run_command(plugin: type[PluginBase], environment: Mapping[str, str]) -> Non
         if LOG_CONFIG not in environment:
             raise
         raise SettingsError(
-            f"The environment variable {LOG_CONFIG} names {environment[LOG_CONFIG]}, which is no "
-            f"configuration of Python's logging ({type(error).__name__}): correct that file, or "
-            "unset the variable."
+            f"The environment variable {LOG_CONFIG} names {environment[LOG_CONFIG]}, which is not "
+            f"a valid configuration of Python's logging ({type(error).__name__}): correct that "
+            "file, or unset the variable."
         ) from None
     name_lines(plugin.name)
     command()
@@ -61,8 +61,8 @@ def _check_log_level(prefix: str, environment: Mapping[str, str]) -> None:
         if level := environment.get(variable):
             if level.upper() not in logging.getLevelNamesMapping():
                 raise SettingsError(
-                    f"The environment variable {variable} is {level!r}, which is no log level: "
-                    f"write one of {', '.join(_LEVELS)}."
+                    f"Invalid value for environment variable {variable}: must be one of "
+                    f"{', '.join(_LEVELS)} (got {level!r})."
                 )
             return
 
@@ -84,7 +84,7 @@ def read_config_files(paths: Iterable[str]) -> dict[str, t.Any]:
             raise _unreadable("--config", path, error.strerror) from None
         except ValueError:
             # A NUL in it.
-            raise _unreadable("--config", path, "it is no path") from None
+            raise _unreadable("--config", path, "it is not a valid path") from None
         settings |= read_json_object("--config", path, text)
     return settings
 
@@ -104,7 +104,7 @@ def read_text(option: str, path: str, file: t.IO[str]) -> str:
         text = file.read()
     except UnicodeDecodeError as error:
         is_utf16 = error.object[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
-        raise _unreadable(option, path, _UTF16 if is_utf16 else "it is no UTF-8") from None
+        raise _unreadable(option, path, _UTF16 if is_utf16 else "it is not UTF-8") from None
     except OSError as error:
         raise _unreadable(option, path, error.strerror) from None
     if "\0" in text[:2]:
@@ -144,23 +144,23 @@ def read_json_object(option: str, path: str, text: str) -> dict[str, t.Any]:
     except json.JSONDecodeError as error:
         if error.msg == _SEVERAL:
             raise SettingsError(
-                f"{option}: {path} holds several JSON values: keep the last line alone."
+                f"{option}: {path} contains several JSON values: keep only the last line."
             ) from None
         raise SettingsError(
-            f"{option}: {path} is no JSON: {error.msg} in line {error.lineno}, column "
+            f"{option}: {path} is not valid JSON: {error.msg} in line {error.lineno}, column "
             f"{error.colno}."
         ) from None
     except (ValueError, RecursionError):
-        raise _beyond_measure(option, path) from None
+        raise _too_large(option, path) from None
     if not isinstance(value, dict):
-        raise SettingsError(f"{option}: {path} holds no JSON object.")
+        raise SettingsError(f"{option}: {path} is not a JSON object.")
     if _is_nested_deeper(value, _DEEPEST_NESTING):
-        raise _beyond_measure(option, path)
+        raise _too_large(option, path)
     return value
 
 
-def _beyond_measure(option: str, path: str) -> SettingsError:
-    return SettingsError(f"{option}: {path} holds a number or a nesting beyond all measure.")
+def _too_large(option: str, path: str) -> SettingsError:
+    return SettingsError(f"{option}: {path} contains a number or nesting that is too large.")
 
 
 def _is_nested_deeper(value: t.Any, levels: int) -> bool:
@@ -207,22 +207,22 @@ def _read(variable: str, text: str, schema: Mapping[str, t.Any]) -> t.Any:
     )
     if text.strip().lower() == "null":
         raise SettingsError(
-            f"The environment variable {variable} is the text {text!r}: unset it where there is no "
-            "value."
+            f"Invalid value for environment variable {variable}: the text {text!r} does not mean "
+            "'no value'; unset the variable instead."
         )
     if kind is None:
         return text
     try:
         return _READERS[kind](text)
     except json.JSONDecodeError as error:
-        # Not quoted: what stream maps hold may be nobody's business.
-        said = f"it is no JSON: {error.msg} at character {error.pos + 1}"
+        # The value is not quoted: stream maps may hold secrets.
+        reason = f"not valid JSON: {error.msg} at character {error.pos + 1}"
     except RecursionError:
-        said = "it is nested beyond all measure"
+        reason = "nested too deeply"
     except (ValueError, KeyError):
-        said = repr(text)
+        reason = f"got {text!r}"
     raise SettingsError(
-        f"The environment variable {variable} is not of its setting's type, {kind}: {said}."
+        f"Invalid value for environment variable {variable}: must be of type {kind} ({reason})."
     )
 
 

@@ -112,7 +112,7 @@ class ShutdownSignal:
             StoppedError: the grace is used up.
         """
         if self.requested and self._clock() > self._deadline:
-            raise StoppedError("Stopped on request: calls in flight took too long.")
+            raise StoppedError("Stopped on request: calls in flight did not finish in time.")
 
     def _handle(self, signum: int, _frame: FrameType | None) -> None:
         if self.requested:
@@ -129,8 +129,8 @@ class ShutdownSignal:
 
 
 _BLOCKED = (
-    b"Stopped on request, while writing was blocked: whoever reads the output has stopped reading. "
-    b"Start again with the last STATE.\n"
+    b"Stopped on request while writing was blocked: the reader of the output has stopped reading. "
+    b"To resume, run again with the last STATE.\n"
 )
 
 
@@ -190,7 +190,7 @@ def _exit_code(
             _LOGGER.error("%s", sentence)
         else:
             _LOGGER.critical(
-                "This should not happen; please report it with these lines:\n%s",
+                "Internal error; please report it with the traceback below:\n%s",
                 traceback.format_exc(),
             )
         return 1
@@ -211,10 +211,10 @@ def _sentence(error: Exception, expected_errors: tuple[type[Exception], ...]) ->
 # What Python says where the system lets it have no further thread, for lack of memory mostly.
 _NO_THREAD = "can't start new thread"
 _NO_MEMORY = (
-    "This process got no more memory: let it have 256 MiB (as a container's limit, or by ulimit), "
-    "and run again with the last STATE."
+    "Out of memory: allow this process at least 256 MiB (container limit or ulimit), then run "
+    "again with the last STATE."
 )
-_AGAIN = "Put that right, and run again with the last STATE."
+_AGAIN = "Correct that, then run again with the last STATE."
 
 
 def _where(error: OSError) -> str:
@@ -241,10 +241,8 @@ def _flush(code: int) -> int:
         code = code or 1
     except OSError as error:
         if not code:
-            # Else what has failed before is most likely the same, and told.
-            _LOGGER.error(
-                "What was written to stdout could not be flushed: %s. %s", _why(error), _AGAIN
-            )
+            # After an earlier error the cause is most likely the same, and reported already.
+            _LOGGER.error("Flushing standard output failed: %s. %s", _why(error), _AGAIN)
         code = code or 1
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.flush()

@@ -58,7 +58,7 @@ class RunReport:
         if self._is_run and self._file is None:
             self._plugin = plugin, version
             self._file = AppendedFile(
-                "report_path", path, consequence="The line of this run is missing there."
+                "report_path", path, consequence="The line of this run is missing from it."
             )
 
     def measure_by(self, measure: Callable[[], tuple[StreamCounts, CallCounts]]) -> None:

@@ -12,7 +12,7 @@ from marketo_opps.settings import ConnectionSettings
 
 if t.TYPE_CHECKING:
     import logging
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 # Near enough for a slip of the pen; not so near that batch_config is taken for batch_size.
 _SIMILARITY_CUTOFF = 0.75
@@ -46,7 +46,10 @@ CONNECTION_SETTINGS: dict[str, dict[str, t.Any]] = {
         "maximum": 100,
         "default": 50,
         "title": "Calls per 20 Seconds",
-        "description": "Share of the instance's rate limit (100) that this process may use",
+        "description": (
+            "Maximum number of calls this process makes in any 20 seconds (the instance's rate "
+            "limit is 100 for all clients)"
+        ),
     },
     "max_concurrent_calls": {
         "type": "integer",
@@ -54,15 +57,18 @@ CONNECTION_SETTINGS: dict[str, dict[str, t.Any]] = {
         "maximum": 10,
         "default": 5,
         "title": "Max Concurrent Calls",
-        "description": "Share of the instance's concurrency limit (10) that this process may use",
+        "description": (
+            "Maximum number of concurrent calls of this process (the instance's limit is 10 for "
+            "all clients)"
+        ),
     },
     "daily_call_limit": {
         "type": ["integer", "null"],
         "minimum": 1,
         "title": "Daily Call Limit",
         "description": (
-            "Stop, non-zero and resumable, before the instance's calls of the day, by all who use "
-            "it, would pass this"
+            "Stop with a resumable error before the instance's total API calls today (all "
+            "clients) exceed this number"
         ),
     },
     "max_retry_seconds": {
@@ -70,12 +76,15 @@ CONNECTION_SETTINGS: dict[str, dict[str, t.Any]] = {
         "minimum": 0,
         "default": 300,
         "title": "Max Retry Seconds",
-        "description": "How long one call may go on being retried on transient errors, in seconds",
+        "description": (
+            "Maximum time to keep retrying one call after timeouts, rate limit errors and other "
+            "transient errors, in seconds"
+        ),
     },
     "user_agent": {
         "type": ["string", "null"],
         "title": "User Agent",
-        "description": "User-Agent header of every call; default: name/version of this package",
+        "description": "User-Agent header of every call; default: marketo-opps/<version>",
     },
 }
 
@@ -85,8 +94,8 @@ _LOG_SETTINGS: dict[str, dict[str, t.Any]] = {
         "minLength": 1,
         "title": "Report Path",
         "description": (
-            "JSON Lines file, appended to, that takes a line for every run, failed ones too: exit "
-            "code, counts by stream, calls, retries, seconds, and what was waited for"
+            "JSON Lines file to which each run, failed or not, appends one line: exit code, counts "
+            "by stream, calls, retries, duration in seconds, and time spent waiting"
         ),
     },
     "log_format": {
@@ -95,8 +104,8 @@ _LOG_SETTINGS: dict[str, dict[str, t.Any]] = {
         "default": "text",
         "title": "Log Format",
         "description": (
-            "Log lines for people, or one JSON object each; without effect on Meltano's structured "
-            "logging"
+            "Format of log lines: text, or json for one JSON object a line; no effect on Meltano's "
+            "structured logging"
         ),
     },
 }
@@ -180,40 +189,47 @@ def _sentences(
         return
     if not error.absolute_path:
         # Its message quotes the whole configuration, secrets and all.
-        yield f"The configuration cannot be right: it breaks the schema's '{error.validator}'."
+        yield f"Invalid configuration: it violates '{error.validator}' of the settings schema."
         return
     name = str(error.absolute_path[0])
     if schema["properties"][name].get("secret", False):
-        yield f"Setting '{name}' cannot be right: it must be a non-empty string."
+        yield f"Invalid value for setting '{name}': must be a non-empty string."
         return
     where = "".join(f"[{step!r}]" for step in list(error.absolute_path)[1:])
-    yield f"Setting '{name}'{where} cannot be right: {_fault(error)}."
+    yield f"Invalid value for setting '{name}'{where}: {_fault(error)}."
 
 
-_CONTAINERS = frozenset({"array", "object"})
-_NOT_OF_TYPE = {
-    "array": "no list",
-    "boolean": "neither true nor false",
-    "integer": "no whole number",
-    "number": "no number",
-    "object": "no object",
-    "string": "no text",
+_NAMES_OF_TYPES = {
+    "array": "a list",
+    "boolean": "a boolean",
+    "integer": "an integer",
+    "number": "a number",
+    "object": "an object",
+    "string": "a string",
 }
+_CONTAINERS = frozenset({"array", "object"})
+_BOUNDS = {"minimum": "at least", "maximum": "at most"}
 
 
 def _fault(error: jsonschema.ValidationError) -> str:
-    """Return the validator's message, without JSON Schema's own words in the usual cases."""
-    wanted: t.Any = error.validator_value
+    """Return what a setting's value must be, and the value; else the validator's own message."""
+    expected: t.Any = error.validator_value
     if error.validator == "enum":
-        return f"{error.instance!r} is none of {', '.join(str(each) for each in wanted if each)}"
+        choices = ", ".join(str(each) for each in expected if each)
+        return f"must be one of {choices}{_quoted_value(error)}"
     if error.validator == "type":
-        kinds = [wanted] if isinstance(wanted, str) else wanted
-        nones = [_NOT_OF_TYPE[kind] for kind in kinds if kind != "null"]
-        return f"{_shown(error, kinds)} is {' and '.join(nones)}"
+        types = [expected] if isinstance(expected, str) else expected
+        names = " or ".join(_NAMES_OF_TYPES[each] for each in types if each != "null")
+        return f"must be {names}{'' if _CONTAINERS.intersection(types) else _quoted_value(error)}"
+    if bound := _BOUNDS.get(str(error.validator)):
+        return f"must be {bound} {expected}{_quoted_value(error)}"
     return error.message
 
 
-def _shown(error: jsonschema.ValidationError, wanted: Collection[str]) -> str:
-    """Return the value, unless it is of a list or an object: these may hold customers' records."""
+def _quoted_value(error: jsonschema.ValidationError) -> str:
+    """Return the invalid value in parentheses; empty for lists and objects and what is in them.
+
+    Lists and objects may hold data of customers.
+    """
     is_inside = len(error.absolute_path) > 1 or isinstance(error.instance, list | dict)
-    return "it" if is_inside or _CONTAINERS.intersection(wanted) else repr(error.instance)
+    return "" if is_inside else f" (got {error.instance!r})"

@@ -465,11 +465,11 @@ def demo_without_plugins(world: World) -> None:
 LINE = "Line ... of the input cannot be used: "
 CASES: dict[str, Case] = {
     "Setting '...' is missing or empty.": settings(client_secret=""),
-    "Setting '...' cannot be right: ...": settings(batch_size=301),
-    "Setting '...' cannot be right: it must be a non-empty string.": settings(client_secret=5),
+    "Invalid value for setting '...': ...": settings(batch_size=301),
+    "Invalid value for setting '...': must be a non-empty string.": settings(client_secret=5),
     "Setting 'endpoint' is no URL: ...": settings(endpoint="123-ABC-456"),
     "Setting 'endpoint' is the SOAP": settings(endpoint="https://1.mktoapi.com/soap/mktows/2_9"),
-    "The environment variable ... is the text": lambda world: (
+    "Invalid value for environment variable ...: the text": lambda world: (
         world.variable("TAP_MARKETO_OPPS_BATCH_SIZE", "null"),
         environment(world),
     ),
@@ -482,7 +482,7 @@ CASES: dict[str, Case] = {
     "The catalog selects no stream": deselecting,
     "stream_maps: '...' has no effect": mapped_to("leads"),
     "... cannot be loaded": not_loaded,
-    "This process got no more memory": of_a_defect(MemoryError),
+    "Out of memory": of_a_defect(MemoryError),
     "Setting 'endpoint' must be the instance's": settings(endpoint=f"{NOBODY}/rest/v1"),
     "Setting 'endpoint' is plain http to ...": settings(endpoint="http://example.com"),
     "Setting 'user_agent' must be": settings(user_agent="caf\N{LATIN SMALL LETTER E WITH ACUTE}"),
@@ -503,12 +503,12 @@ CASES: dict[str, Case] = {
     "Setting '...' is unknown": of_target(dryrun=True),
     "...: no effect while find_by": settings(filter_values=None, lead_ids_path="x"),
     "--config: cannot read ...": lambda _: read_config_files(("no/such.json",)),
-    "--config: ... is no JSON": config_file(b"{"),
+    "--config: ... is not valid JSON": config_file(b"{"),
     "--config: ... is empty.": config_file(b""),
-    "--config: ... holds a number or": config_file(b"[" * 100_000),
-    "--config: ... holds no JSON object.": config_file(b"[]"),
-    "The environment variable ... is not": of_variable,
-    "The environment variable ... is '...'": logging_by("LOGLEVEL", "verbose"),
+    "--config: ... contains a number or": config_file(b"[" * 100_000),
+    "--config: ... is not a JSON object.": config_file(b"[]"),
+    "Invalid value for environment variable ...: must be of": of_variable,
+    "Invalid value for environment variable ...: must be one": logging_by("LOGLEVEL", "verbose"),
     "The environment variable SINGER": logging_by("SINGER_SDK_LOG_CONFIG", "/dev/null"),
     "...: cannot read ...: ...": values_file(None),
     "...: ... is no regular file, ...": lambda world: tap(
@@ -548,27 +548,29 @@ CASES: dict[str, Case] = {
     "--test: '...' is none": lambda _: connection_test.checked_kind("everything"),
     "... cannot be reached (...): check 'endpoint'": settings(),
     "... cannot be reached through": through("HTTPS_PROXY", NOBODY),
-    "... and this machine cannot agree on TLS": without_agreement,
+    "The TLS handshake with ...": without_agreement,
     "The proxy for ...": through("HTTPS_PROXY", "socks5://127.0.0.1:9"),
     "The certificates in ...": through("REQUESTS_CA_BUNDLE", "no/such.pem"),
     "The connection to ...": lambda world: tap(world.refusing("cut_before"), **VALUES),
-    "The answer to ... breaks off": answered(text='{"succ'),
-    "The answer to ... is HTML": answered(text="<html>Log in"),
-    "The answer to ... is ... instead": answered(text="hello", headers={"Content-Type": "x/y"}),
-    "The answer to ... is JSON": answered(text='{"ok": true}'),
-    "The answer to ... was HTTP ..., which": answered(status_code=404, text="no"),
-    "The answer to ... was HTTP .... ...": answered(status_code=503, text="no"),
-    "Marketo's identity service answered HTTP .... ...": answered(token={"status_code": 503}),
-    "Marketo's identity service answered with": answered(token={"json": {"access_token": "a b"}}),
-    "Marketo's identity service answered HTTP ... with": answered(token={"text": "hello"}),
-    "Marketo answered ... with ... (requestId": described_once,
-    "Marketo answered ... of ... records": odd_results(),
-    "Marketo refused ...: none no reason": answered(json={"success": False}),
+    "The response to ... is incomplete": answered(text='{"succ'),
+    "The response to ... is HTML": answered(text="<html>Log in"),
+    "The response to ... is ... instead": answered(text="hello", headers={"Content-Type": "x/y"}),
+    "The response to ... is JSON": answered(text='{"ok": true}'),
+    "The response to ... was HTTP ..., which": answered(status_code=404, text="no"),
+    "The response to ... was HTTP .... ...": answered(status_code=503, text="no"),
+    "Marketo's identity service returned HTTP .... ...": answered(token={"status_code": 503}),
+    "Marketo's identity service returned a token": answered(
+        token={"json": {"access_token": "a b"}}
+    ),
+    "Marketo's identity service returned HTTP ... with": answered(token={"text": "hello"}),
+    "Marketo sent an unexpected": described_once,
+    "Marketo returned ... results": odd_results(),
+    "Marketo refused ...: no reason": answered(json={"success": False}),
     "... Trying again": lambda world: tap(
         world.refusing("604", times=1), **{**VALUES, "max_retry_seconds": 5}
     ),
     "... Fetching a new token.": expired,
-    "By Marketo's answer it is": answered(
+    "Marketo's clock says": answered(
         json={"success": True, "result": []}, headers={"Date": "Mon, 23 Nov 2015 17:00:00 GMT"}
     ),
     "Marketo warns about": answered(json={"success": True, "result": [], "warnings": ["look out"]}),
@@ -576,15 +578,15 @@ CASES: dict[str, Case] = {
     "... Marketo rejected all ... calls": all_refused,
     "Marketo refused ...: 607": lambda world: tap(world.refusing("607"), **VALUES),
     "The instance has used": lambda world: tap(world.sandbox(), daily_call_limit=1, **VALUES),
-    "--state: ... is no JSON": state("{"),
+    "--state: ... is not valid JSON": state("{"),
     "--state: ... is empty.": state(""),
-    "--state: ... holds several": state("{} {}"),
+    "--state: ... contains several": state("{} {}"),
     "--state: ... holds a whole": state({"type": "STATE", "value": {}}),
     "--state: ... is no state": state({"singer_state": {}}),
     "--state: cannot read ...": state(b"\xe9"),
-    "--state: ... holds no JSON object.": state([]),
+    "--state: ... is not a JSON object.": state([]),
     "--catalog: ... is no catalog": state({}, "--catalog"),
-    "--catalog: ... is no JSON": state("{", "--catalog"),
+    "--catalog: ... is not valid JSON": state("{", "--catalog"),
     "The state of ... cannot be read": with_state({"replication_key_value": "yesterday"}),
     "--state: ... holds half": state({"bookmarks": {"opportunities": {"found_by": "\ud800"}}}),
     "The state of ... says that all is known up to ..., and by Marketo's clock it is ...: what": (
@@ -618,7 +620,7 @@ CASES: dict[str, Case] = {
     "...; the instance has no field": lambda world: tap(
         world.sandbox(), field_names=["none"], **VALUES
     ),
-    "A lookup value holds a comma": lambda _: client().query(
+    "A lookup value contains a comma": lambda _: client().query(
         MarketoObject.OPPORTUNITIES, filter_type="idField", filter_values=["a,b"], fields=["name"]
     ),
     f"{LINE}it is not valid JSON at column": of_target(b"Loading..."),
@@ -717,7 +719,7 @@ CASES: dict[str, Case] = {
     "Stopped on request: calls in flight": lambda _: asked_to_stop().raise_if_out_of_time(),
     "Messages cannot be written": output_full,
     "Reading or writing...": of_a_defect(OSError),
-    "This should not happen": of_a_defect(ZeroDivisionError),
+    "Internal error": of_a_defect(ZeroDivisionError),
     "marketo-sandbox: the sandbox needs": without_the_extra,
     "FAILED: ...": demo_without_plugins,
     "marketo-sandbox: cannot open database": sandbox_command("--database", "FILE"),
@@ -725,19 +727,22 @@ CASES: dict[str, Case] = {
 }
 # The tests that bring the others about, and what they know them by.
 ELSEWHERE = {
-    "The configuration cannot be right": (
+    "Invalid configuration": (
         "marketo_opps/plugin/test_settings.py",
-        "breaks the schema",
+        "of the settings schema",
     ),
-    "Marketo refused the access token, and": ("marketo_opps/test_auth.py", "hands out the"),
-    "What answers at ... does not speak TLS": ("marketo_opps/test_transport.py", "no_tls"),
+    "Marketo refused the access token, and": ("marketo_opps/test_auth.py", "returned the same"),
+    "The server at ... does not use TLS": ("marketo_opps/test_transport.py", "no_tls"),
     "The certificate of ... cannot": ("marketo_opps/test_transport.py", "cannot_be_verified"),
-    "The answer of Marketo's identity": ("marketo_opps/test_auth.py", "breaks off after"),
+    "The response of Marketo's identity": ("marketo_opps/test_auth.py", "ends after"),
     "Marketo's activity ... has no": (
         "tap_marketo_opps/finding/test_activity_log.py",
         "that can be read",
     ),
-    "The answer of ... came so slowly": ("marketo_opps/test_transport.py", "so slowly"),
+    "Timed out while reading the response": (
+        "marketo_opps/test_transport.py",
+        "Timed out while reading",
+    ),
     "The activity log is wanted": ("tap_marketo_opps/sync/test_log_reach.py", "from {log_from} on"),
     "An entry of the activity log": (
         "tap_marketo_opps/test_finding_by_leads.py",
@@ -776,9 +781,9 @@ ELSEWHERE = {
         "tap_marketo_opps/test_finding_by_filter.py",
         "came back for an id that was not",
     ),
-    "... empty pages in a row of": (
+    "Marketo sent ... empty pages": (
         "tap_marketo_opps/test_paging.py",
-        "empty pages in a row of the activity",
+        "empty pages of the activity log in a row",
     ),
     "Marketo no longer knows": ("tap_marketo_opps/test_resuming.py", "no longer knows"),
     "... external ids with a comma": (
@@ -797,31 +802,32 @@ ELSEWHERE = {
         "target_marketo_opps/mapping/test_field_plan.py",
         "does not allow updates of",
     ),
-    "Stopped on request, while writing": ("marketo_opps/plugin/test_process.py", "was blocked"),
+    "Stopped on request while writing": ("marketo_opps/plugin/test_process.py", "was blocked"),
     "...: stopped on request, before": (
         "pipeline/test_environment.py",
         "before anything was done",
     ),
-    "What was written to stdout": ("marketo_opps/plugin/test_process.py", "could not be flushed"),
+    "Flushing standard output": ("marketo_opps/plugin/test_process.py", "Flushing standard output"),
     "This run delivered a sample": ("target_marketo_opps/test_sample.py", "skipped 3 records"),
     "max_run_seconds (...) are over": ("tap_marketo_opps/test_time_box.py", "are over: paused"),
     "STATE cannot be written": ("target_marketo_opps/test_signals.py", "STATE cannot be written"),
 }
 # Messages that never stand alone, or never reach a user.
 PARTS = {
-    "no reason was given": "within 'Marketo refused ...: none no reason was given'",
+    "no reason was given": "within 'Marketo refused ...: no reason was given'",
     "..., and no reason was given": "the same of a record",
-    "more to come and no page token": "within 'Marketo answered ... with ...'",
-    "a record that is no object": "the same",
+    "moreResult is true without a page token": "within 'Marketo sent an unexpected response'",
+    "a record that is not an object": "the same",
+    "both records and the error": "the same",
     "it is a boolean": "becomes 'Field ... is not ...'",
     "it has a fraction": "the same",
-    "it is no number": "the same",
-    "it is no finite number": "the same",
-    "it is no text": "the same",
-    "it is neither true nor false": "the same",
-    "it lies outside of the calendar": "the same",
+    "it is not a number": "the same",
+    "it is not a finite number": "the same",
+    "it is not a string": "the same",
+    "it is not a boolean": "the same",
+    "it is outside the range of dates": "the same",
     "it is nested too deeply": "the same",
-    "it is a number beyond all measure": "the same",
+    "it is a number that is too large": "the same",
     "a moment must be text": "within 'The state of ... cannot be read'",
     "what found_by": "the same",
     "max_run_seconds are over": "becomes 'max_run_seconds (...) are over: paused'",

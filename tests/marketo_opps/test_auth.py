@@ -262,7 +262,7 @@ def test_a_token_refused_for_ever_is_told_and_not_waited_for_beyond_the_retries(
     with pytest.raises(TokenRefusedError):
         connect(max_retry_seconds=7).calls_today()
     assert fake_time.waited == pytest.approx(14)
-    assert "hands out the same one again. Waiting 7 s" in caplog.text
+    assert "returned the same token again. Waiting 7 s" in caplog.text
 
 
 def answer(members, status=200):
@@ -318,7 +318,7 @@ class TestReadToken:
 
     @pytest.mark.parametrize("body", [b"", b" ", b'{"access_token":"abc'])
     def test_one_that_breaks_off_is_a_lost_connection(self, body):
-        with pytest.raises(ConnectionLostError, match=f"breaks off after {len(body)} bytes"):
+        with pytest.raises(ConnectionLostError, match=f"ends after {len(body)} bytes"):
             read_token(answer(body), now=0)
 
     def test_a_5xx_is_the_servers_error(self):
@@ -351,7 +351,9 @@ class TestReadToken:
         "value", ["line\nbreak", "br\u00e9ve", "\u4e00\u4e8c", "two words", "a\0b"]
     )
     def test_a_token_that_no_header_can_hold_is_told_and_not_quoted(self, value):
-        with pytest.raises(UnexpectedResponseError, match="that no header can hold") as caught:
+        with pytest.raises(
+            UnexpectedResponseError, match="is not valid in an HTTP header"
+        ) as caught:
             read_token(answer({"access_token": value, "expires_in": 60}), now=0)
         assert value not in str(caught.value)
 

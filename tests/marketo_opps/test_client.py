@@ -97,7 +97,7 @@ class TestDescribe:
     @pytest.mark.parametrize("result", [[], [{}, {}]])
     def test_anything_but_one_object_is_unexpected(self, result, instance, client, success):
         instance.answers("opportunities/describe.json", success(*result))
-        with pytest.raises(UnexpectedResponseError, match=f"with {len(result)} objects"):
+        with pytest.raises(UnexpectedResponseError, match=f": {len(result)} objects"):
             client.describe(OPPORTUNITIES)
 
 
@@ -564,7 +564,7 @@ class TestActivities:
 
     def test_no_paging_token_is_unexpected(self, instance, client, success):
         instance.answers("activities/pagingtoken.json", success())
-        with pytest.raises(UnexpectedResponseError, match=r"no paging token .*: run again"):
+        with pytest.raises(UnexpectedResponseError, match=r"no paging token .*\. Run again"):
             client.paging_token(DATE)
 
     def test_the_log_is_read_with_types_and_token(self, instance, client, success):
@@ -713,8 +713,8 @@ def test_an_activity_type_without_name_or_id_is_told(instance, client, success, 
 @pytest.mark.parametrize(
     ("members", "said"),
     [
-        ({"result": ["g"]}, "a record that is no object"),
-        ({"result": [None]}, "a record that is no object"),
+        ({"result": ["g"]}, "a record that is not an object"),
+        ({"result": [None]}, "a record that is not an object"),
     ],
 )
 def test_a_page_that_cannot_be_read_on_from_is_told(instance, client, success, members, said):

@@ -136,8 +136,8 @@ def test_a_gateway_that_lets_nothing_through_is_waited_for(
 @pytest.mark.parametrize(
     ("code", "advice"),
     [
-        ("600", "takes the header Authorization out"),
-        ("613", "no proxy on the way changes it"),
+        ("600", "removes the Authorization header"),
+        ("613", "no proxy changes it"),
         ("710", "which these plugins do not make"),
         ("714", "which these plugins do not make"),
         ("609", "Correct what Marketo names"),
@@ -165,8 +165,8 @@ def of_writing(client):
 @pytest.mark.parametrize(
     ("writes", "call", "advice"),
     [
-        (False, of_reading, "read the CRM itself"),
-        (False, of_long_reading, "read the CRM itself"),
+        (False, of_reading, "read it from the CRM"),
+        (False, of_long_reading, "read it from the CRM"),
         (False, of_writing, "cannot be written by API"),
         (True, of_reading, "cannot be written by API"),
         (True, of_long_reading, "cannot be written by API"),

@@ -65,7 +65,7 @@ def test_a_clock_that_differs_by_over_a_day_is_warned_of_once(told, clock, caplo
     clock.sync(told, 200)
     clock.sync(told, 200)
     (line,) = caplog.messages
-    assert f"{told:%Y-%m-%dT%H:%M:%SZ}, by this machine's clock 2026-11-23T12:00:00Z" in line
+    assert f"{told:%Y-%m-%dT%H:%M:%SZ}, this machine's clock says 2026-11-23T12:00:00Z" in line
 
 
 @pytest.mark.parametrize("told", [NOON - DAY, NOON, NOON + DAY])

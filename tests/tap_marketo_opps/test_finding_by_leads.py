@@ -486,7 +486,7 @@ def test_where_a_crm_sync_lets_nobody_read_nothing_is_said_of_writing(
     limits = {"enforced": False}
     catalog = catalog_of(marketo_sandbox_factory(limits=limits), "opportunities")
     sandbox = marketo_sandbox_factory(crm_sync="disabled", limits=limits)
-    with pytest.raises(NoOpportunitiesError, match=r"1018 .*read the CRM itself") as caught:
+    with pytest.raises(NoOpportunitiesError, match=r"1018 .*read it from the CRM") as caught:
         sync({**sandbox.credentials, "filter_values": values}, catalog=catalog)
     assert "requestId" in str(caught.value)
     assert "writ" not in str(caught.value)
@@ -496,7 +496,7 @@ def test_where_a_crm_sync_lets_nobody_read_nothing_is_said_of_writing(
 
 def test_a_description_that_a_crm_sync_refuses_is_told_as_a_read(marketo_sandbox_factory, sync):
     sandbox = marketo_sandbox_factory(crm_sync="disabled", limits={"enforced": False})
-    with pytest.raises(CrmManagedError, match=r"describe.* read the CRM itself instead"):
+    with pytest.raises(CrmManagedError, match=r"describe.* read it from the CRM"):
         sync({**sandbox.credentials, "filter_values": ["x"]})
 
 

@@ -413,8 +413,11 @@ def test_an_odd_answer_to_a_lookup_finds_the_lead_or_rejects(sandbox, singer, fa
 @pytest.mark.parametrize(
     ("fault", "sentence"),
     [
-        ({"merge": {"result": ["ann"]}}, "with a record that is no object"),
-        ({"merge": {"moreResult": True, "nextPageToken": None}}, "more to come and no page token"),
+        ({"merge": {"result": ["ann"]}}, ": a record that is not an object"),
+        (
+            {"merge": {"moreResult": True, "nextPageToken": None}},
+            "moreResult is true without a page token",
+        ),
     ],
 )
 def test_an_answer_that_cannot_be_read_ends_the_run(sandbox, singer, fault, sentence):

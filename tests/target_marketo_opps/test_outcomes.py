@@ -203,7 +203,7 @@ class TestOddAnswers:
     @pytest.mark.parametrize(
         ("members", "what"),
         [
-            ({"seq": "first"}, "do not match them one by one"),
+            ({"seq": "first"}, "do not match one to one"),
             ({"status": "queued"}, "Marketo answered with the unknown status 'queued' (requestId "),
             ({"status": None}, "Marketo answered with the unknown status 'None' (requestId "),
         ],

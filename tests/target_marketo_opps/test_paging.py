@@ -61,6 +61,6 @@ def test_a_page_that_comes_again_and_again_ends_the_run(sandbox, singer, monkeyp
     messages += [singer.state("end")]
     run = singer.run(sandbox, messages, skip_unchanged=True)
     assert isinstance(run.error, UnexpectedResponseError)
-    assert "two pages in a row that bring nothing new" in str(run.error)
+    assert "two pages in a row without new records" in str(run.error)
     assert run.states == []
     assert len(pages) < 10

@@ -68,8 +68,8 @@ def test_invalid_settings_raise_one_error_each():
         Plugin(config=GOOD | {"batch_size": "x", "client_secret": ["hush"]})
 
     assert caught.value.errors == [
-        "Setting 'batch_size' cannot be right: 'x' is no whole number.",
-        "Setting 'client_secret' cannot be right: it must be a non-empty string.",
+        "Invalid value for setting 'batch_size': must be an integer (got 'x').",
+        "Invalid value for setting 'client_secret': must be a non-empty string.",
     ]
 
 
@@ -128,7 +128,7 @@ def test_a_dotenv_file_with_a_byte_order_mark_is_taken(dotenv):
 def test_a_dotenv_file_that_is_no_text_is_told(dotenv):
     dotenv("TAP_OF_TESTS_BATCH_SIZE=6", encoding="utf-16")
 
-    with pytest.raises(SettingsError, match=r"--config=ENV: cannot read .*/.env: it is no UTF-8"):
+    with pytest.raises(SettingsError, match=r"--config=ENV: cannot read .*/.env: it is not UTF-8"):
         Plugin.read_environment()
 
 
@@ -160,7 +160,7 @@ def test_variables_that_are_read_are_logged_without_values(monkeypatch, dotenv, 
 def test_a_variable_of_another_type_is_an_error(monkeypatch):
     monkeypatch.setenv("TAP_OF_TESTS_BATCH_SIZE", "many")
 
-    with pytest.raises(SettingsError, match=r"TAP_OF_TESTS_BATCH_SIZE .*integer: 'many'"):
+    with pytest.raises(SettingsError, match=r"TAP_OF_TESTS_BATCH_SIZE: .*integer \(got 'many'\)"):
         Plugin(config=GOOD, parse_env_config=True)
 
 

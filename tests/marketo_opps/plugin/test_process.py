@@ -206,7 +206,7 @@ class TestSignals:
         """
         code, _, err, seconds = Running(main).signalled(signal.SIGTERM)
         assert code == 143
-        assert err.startswith("Stopped on request, while writing was blocked: whoever reads")
+        assert err.startswith("Stopped on request while writing was blocked: the reader")
         assert 0.2 < seconds < 5
 
     def test_a_pipe_that_nobody_reads_is_no_way_out_either(self):
@@ -254,7 +254,7 @@ class TestBrokenPipe:
     @pytest.mark.parametrize(
         ("write", "told"),
         [
-            ("print('x')", "What was written to stdout could not be flushed"),
+            ("print('x')", "Flushing standard output failed"),
             ("print('x', flush=True)", "Reading or writing failed"),
         ],
     )
@@ -272,7 +272,7 @@ class TestBrokenPipe:
                 env={**os.environ, "PYTHONUNBUFFERED": ""},
             )
         assert done.returncode == 1
-        again = "Put that right, and run again with the last STATE."
+        again = "Correct that, then run again with the last STATE."
         assert done.stderr == f"{told}: No space left on device. {again}\n"
 
     def test_a_file_that_cannot_be_read_is_named(self):
@@ -351,7 +351,7 @@ class TestResult:
     def test_after_the_grace_they_are_given_up(self, shutdown):
         self.ask_to_end(shutdown)
         self.now += GRACE_SECONDS + 0.1
-        with pytest.raises(StoppedError, match="took too long"):
+        with pytest.raises(StoppedError, match="did not finish in time"):
             shutdown.result(Future())
 
     def test_a_result_that_is_there_is_handed_on_even_then(self, shutdown):
@@ -372,7 +372,7 @@ class TestResult:
         self.now += GRACE_SECONDS
         shutdown.raise_if_out_of_time()
         self.now += 0.1
-        with pytest.raises(StoppedError, match="took too long"):
+        with pytest.raises(StoppedError, match="did not finish in time"):
             shutdown.raise_if_out_of_time()
         assert alarms == [GRACE_SECONDS + 2] == [12]
 

@@ -63,38 +63,38 @@ class TestSettingErrors:
     @pytest.mark.parametrize(
         ("name", "value", "told"),
         [
-            ("calls_per_20_seconds", 101, "101 is greater than the maximum of 100"),
-            ("max_concurrent_calls", 0, "0 is less than the minimum of 1"),
-            ("max_retry_seconds", "soon", "'soon' is no whole number"),
-            ("endpoint", 5, "5 is no text"),
+            ("calls_per_20_seconds", 101, "must be at most 100 (got 101)"),
+            ("max_concurrent_calls", 0, "must be at least 1 (got 0)"),
+            ("max_retry_seconds", "soon", "must be an integer (got 'soon')"),
+            ("endpoint", 5, "must be a string (got 5)"),
         ],
     )
     def test_a_value_that_cannot_be_right_is_named_with_the_reason(self, name, value, told):
         assert setting_errors(GOOD | {name: value}, SCHEMA) == [
-            f"Setting '{name}' cannot be right: {told}."
+            f"Invalid value for setting '{name}': {told}."
         ]
 
     def test_the_place_within_a_setting_is_told(self):
         assert setting_errors(GOOD | {"filter_values": ["a", 2]}, SCHEMA) == [
-            "Setting 'filter_values'[1] cannot be right: it is no text."
+            "Invalid value for setting 'filter_values'[1]: must be a string."
         ]
 
     @pytest.mark.parametrize(
         ("schema", "value", "told"),
         [
-            ({"enum": ["a", "b", None]}, "x", "'x' is none of a, b"),
-            ({"type": ["integer", "null"]}, "x", "'x' is no whole number"),
-            ({"type": ["boolean", "null"]}, 5, "5 is neither true nor false"),
-            ({"type": ["array", "null"]}, 5, "it is no list"),
-            ({"type": "object"}, 5, "it is no object"),
-            ({"type": "number"}, "x", "'x' is no number"),
-            ({"type": ["string", "integer"]}, [], "it is no text and no whole number"),
+            ({"enum": ["a", "b", None]}, "x", "must be one of a, b (got 'x')"),
+            ({"type": ["integer", "null"]}, "x", "must be an integer (got 'x')"),
+            ({"type": ["boolean", "null"]}, 5, "must be a boolean (got 5)"),
+            ({"type": ["array", "null"]}, 5, "must be a list"),
+            ({"type": "object"}, 5, "must be an object"),
+            ({"type": "number"}, "x", "must be a number (got 'x')"),
+            ({"type": ["string", "integer"]}, [], "must be a string or an integer"),
         ],
     )
     def test_what_is_wrong_is_told_without_words_of_a_schema(self, schema, value, told):
         properties = {**SCHEMA["properties"], "one": schema}
         assert setting_errors(GOOD | {"one": value}, SCHEMA | {"properties": properties}) == [
-            f"Setting 'one' cannot be right: {told}."
+            f"Invalid value for setting 'one': {told}."
         ]
 
     def test_every_wrong_setting_is_told(self):
@@ -104,11 +104,11 @@ class TestSettingErrors:
     @pytest.mark.parametrize("name", ["client_id", "client_secret"])
     def test_a_secret_is_never_quoted(self, name):
         told = setting_errors(GOOD | {name: ["hush", 987654]}, SCHEMA)
-        assert told == [f"Setting '{name}' cannot be right: it must be a non-empty string."]
+        assert told == [f"Invalid value for setting '{name}': must be a non-empty string."]
 
     def test_what_is_wrong_with_the_whole_is_told_without_quoting_it(self):
         assert setting_errors(GOOD, SCHEMA | {"maxProperties": 1}) == [
-            "The configuration cannot be right: it breaks the schema's 'maxProperties'."
+            "Invalid configuration: it violates 'maxProperties' of the settings schema."
         ]
 
 

@@ -58,7 +58,7 @@ ROWS = [
     Row(
         "two descriptions",
         [patch(DESCRIBE, merge={}, add=[{"name": "opportunity", "fields": []}])],
-        both=Refused(("with 2 objects", REQUEST_ID), SUPPORT),
+        both=Refused((": 2 objects", REQUEST_ID), SUPPORT),
     ),
     Row(
         "no description",
@@ -130,7 +130,7 @@ ROWS = [
     Row(
         "describe is refused with 1018",
         [code(1018, DESCRIBE)],
-        tap=Refused(("1018", REQUEST_ID), "read the CRM itself instead"),
+        tap=Refused(("1018", REQUEST_ID), "read it from the CRM"),
         target=Refused(("1018", REQUEST_ID), "Change them in the CRM"),
         open=READING_BESIDE,
     ),

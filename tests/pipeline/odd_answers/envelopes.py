@@ -87,12 +87,12 @@ ROWS = [
     Row(
         "a result that is an object",
         in_both(patch("", merge={"result": {"$value": {"marketoGUID": "x"}}})),
-        both=Refused(("a result that is no list", REQUEST_ID), SUPPORT),
+        both=Refused(("a result that is not a list", REQUEST_ID), SUPPORT),
     ),
     Row(
         "a result that is a text",
         [patch(QUERY_ROLE, merge={"result": "none"})],
-        tap=Refused(("a result that is no list", REQUEST_ID), SUPPORT),
+        tap=Refused(("a result that is not a list", REQUEST_ID), SUPPORT),
     ),
     Row(
         "no data, and records beside it",
@@ -112,7 +112,7 @@ ROWS = [
     Row(
         "no token has come, Marketo says",
         in_both(code(600, "", message="Access token not specified")),
-        both=Refused(("600", REQUEST_ID), "the header Authorization"),
+        both=Refused(("600", REQUEST_ID), "Authorization header"),
     ),
     Row(
         "a wait for a lock, the work done",

@@ -26,7 +26,7 @@ NETWORK = "run again later, or raise max_retry_seconds"
 SOON = {"max_retry_seconds": 1}
 FAILS_SOON = {"tap_settings": SOON, "target_settings": SOON}
 HTML = {"headers": {"Content-Type": "text/html"}}
-NO_HTML = Refused(("is HTML instead of JSON", "Sign in"), "no proxy or login page stands between")
+NO_HTML = Refused(("is HTML instead of JSON", "Sign in"), "no proxy or login page responds instead")
 TRUNCATED = '{"requestId": "13#odd", "result": [{"marketoGU'
 LONG_AGO = "Thu, 01 Jan 1970 00:00:00 GMT"
 FAR_AHEAD = "Thu, 01 Jan 2099 00:00:00 GMT"
@@ -50,7 +50,7 @@ ROWS = [
     Row(
         "HTTP 401 with 601, and identity hands out the same token",
         [once(code(601, DESCRIBE, status=401))],
-        both=Well(("601", REQUEST_ID, "hands out the same one again")),
+        both=Well(("601", REQUEST_ID, "returned the same token again")),
         **FAILS_SOON,
     ),
     Row(
@@ -96,23 +96,27 @@ ROWS = [
     Row(
         "HTTP 403 of a proxy for a delete",
         [answer(DELETE, "blocked", status=403)],
-        target=Refused(("HTTP 403",), "no proxy stands between"),
+        target=Refused(("HTTP 403",), "no proxy responds instead"),
         messages=DELETES,
         target_settings={"hard_delete": True},
     ),
     Row("HTTP 201 around a good answer", in_both(patch("", status=201)), both=Well()),
-    Row("no body", in_both(once(answer("", ""))), both=Well(("breaks off after 0 bytes",))),
-    Row("JSON that breaks off", in_both(once(answer("", TRUNCATED))), both=Well(("breaks off",))),
+    Row("no body", in_both(once(answer("", ""))), both=Well(("ends after 0 bytes",))),
+    Row(
+        "JSON that breaks off",
+        in_both(once(answer("", TRUNCATED))),
+        both=Well(("is incomplete: it ends after",)),
+    ),
     Row(
         "JSON that breaks off for ever",
         in_both(answer("", TRUNCATED)),
-        both=Refused(("breaks off",), NETWORK),
+        both=Refused(("is incomplete: it ends after",), NETWORK),
         **FAILS_SOON,
     ),
     Row(
         "JSON nested beyond all measure",
         in_both(answer("", '{"result": ' + "[" * 5_000)),
-        both=Refused(("beyond all measure",), "quote the requestId"),
+        both=Refused(("number or nesting that is too large",), "quote the requestId"),
     ),
     Row(
         "JSON of another program",
@@ -154,7 +158,7 @@ ROWS = [
     Row(
         "a body that drips",
         in_both(once({"fault": "wire", "drip": "body", "seconds": 2})),
-        both=Well(("came so slowly",)),
+        both=Well(("Timed out while reading the response",)),
         long=True,
     ),
     Row("a Date that is none", [dated("yesterday")], both=Well()),

@@ -13,8 +13,10 @@ from tests.pipeline.odd_answers.rows import (
     once,
 )
 
-NO_TOKEN = Refused(("identity service answered HTTP 200", "neither token nor error"), "'endpoint'")
-NOT_SENDABLE = Refused(("a token that no header can hold",), "'endpoint'")
+NO_TOKEN = Refused(
+    ("identity service returned HTTP 200", "neither a token nor an error"), "'endpoint'"
+)
+NOT_SENDABLE = Refused(("not valid in an HTTP header",), "'endpoint'")
 ECHO = {"error": "invalid_client", "error_description": {"$parameter": "client_secret"}}
 BUSY = {"requestId": REQUEST_ID, "success": False, "errors": [{"code": "611", "message": "Busy"}]}
 
@@ -48,7 +50,7 @@ ROWS = [
     Row(
         "identity is a login page",
         [answer(IDENTITY, LOGIN_PAGE, headers={"Content-Type": "text/html"})],
-        both=Refused(("identity service answered HTTP 200",), "no proxy stands between"),
+        both=Refused(("identity service returned HTTP 200",), "no proxy responds instead"),
     ),
     Row(
         "identity is nested beyond all measure",
@@ -58,12 +60,12 @@ ROWS = [
     Row(
         "identity is throttled once",
         [once(answer(IDENTITY, "slow down", status=429, headers={"Retry-After": "1"}))],
-        both=Well(("identity service answered HTTP 429",)),
+        both=Well(("identity service returned HTTP 429",)),
     ),
     Row(
         "identity breaks off once",
         [once(answer(IDENTITY, '{"access_token": "ab'))],
-        both=Well(("identity service breaks off",)),
+        both=Well(("identity service is incomplete",)),
     ),
     Row(
         "identity answers with Marketo's envelope once",

@@ -66,17 +66,17 @@ ROWS = [
     Row(
         "moreResult neither true nor false in the log",
         [patch(LOG, merge={"moreResult": "perhaps"})],
-        tap=Refused(("neither true nor false", REQUEST_ID), SUPPORT),
+        tap=Refused(("not a boolean", REQUEST_ID), SUPPORT),
     ),
     Row(
         "more of the log, and no token",
         [patch(LOG, merge={"moreResult": True, "nextPageToken": None})],
-        tap=Refused(("more to come and no page token", REQUEST_ID), SUPPORT),
+        tap=Refused(("moreResult is true without a page token", REQUEST_ID), SUPPORT),
     ),
     Row(
         "the log leads back to where it was",
         [patch(LOG, merge={"moreResult": True, "nextPageToken": AGAIN}, skip=1)],
-        tap=Refused(("has led there before", REQUEST_ID), SUPPORT),
+        tap=Refused(("that it sent before", REQUEST_ID), SUPPORT),
     ),
     Row(
         "a number for the log's last token",
@@ -87,7 +87,7 @@ ROWS = [
     Row(
         "a hundred pages of the log without entries, and a token that has ended",
         [once(success(LOG, moreResult=True, nextPageToken=f"T{number}")) for number in range(101)],
-        tap=Well(("100 empty pages in a row",)),
+        tap=Well(("100 empty pages of the activity log in a row",)),
         long=True,
     ),
     Row(
@@ -240,11 +240,11 @@ ROWS = [
     Row(
         "more fields, and no token",
         [patch(FIELDS, merge={"moreResult": True, "nextPageToken": None})],
-        tap=Refused(("more to come and no page token", REQUEST_ID), SUPPORT),
+        tap=Refused(("moreResult is true without a page token", REQUEST_ID), SUPPORT),
     ),
     Row(
         "the fields again and again",
         [patch(FIELDS, merge={"moreResult": True, "nextPageToken": AGAIN}, skip=1)],
-        tap=Refused(("nothing new", REQUEST_ID), SUPPORT),
+        tap=Refused(("without new records", REQUEST_ID), SUPPORT),
     ),
 ]

@@ -74,25 +74,25 @@ ROWS = [
     Row(
         "moreResult is a number",
         everywhere(moreResult=1),
-        both=Refused(("neither true nor false", REQUEST_ID), SUPPORT),
+        both=Refused(("not a boolean", REQUEST_ID), SUPPORT),
         **LOOKS_UP,
     ),
     Row(
         "more, and no token",
         everywhere(moreResult=True, nextPageToken=None),
-        both=Refused(("more to come and no page token", REQUEST_ID), SUPPORT),
+        both=Refused(("moreResult is true without a page token", REQUEST_ID), SUPPORT),
         **LOOKS_UP,
     ),
     Row(
         "a token that is an object",
         everywhere(moreResult=True, nextPageToken={"a": "b"}),
-        both=Refused(("a page token that is no text", REQUEST_ID), SUPPORT),
+        both=Refused(("a page token that is not a string", REQUEST_ID), SUPPORT),
         **LOOKS_UP,
     ),
     Row(
         "a token that leads back, and more to come",
         [patch(QUERY_ROLE, merge={"moreResult": True, "nextPageToken": AGAIN}, skip=1)],
-        tap=Refused(("nothing new", REQUEST_ID), SUPPORT),
+        tap=Refused(("without new records", REQUEST_ID), SUPPORT),
     ),
     Row(
         "an empty page in the middle, and more to come",
@@ -102,7 +102,7 @@ ROWS = [
     Row(
         "nothing but empty pages, and more to come",
         [success(each, moreResult=True, nextPageToken="T") for each in (QUERY, QUERY_ROLE)],
-        both=Refused(("nothing new", REQUEST_ID), SUPPORT),
+        both=Refused(("without new records", REQUEST_ID), SUPPORT),
         **LOOKS_UP,
     ),
     Row(

@@ -34,7 +34,7 @@ TAKES_ANY = {"max_rejects": -1}
 WITH_ROLES = {"target_settings": ROLES_TOO}
 SKIPPED = {"status": "skipped"}
 GUIDS = [f"guid-{number}" for number in range(len(DEAL_IDS))]
-UNMATCHED = Refused(("do not match them one by one", REQUEST_ID), "Run again")
+UNMATCHED = Refused(("do not match one to one", REQUEST_ID), "Run again")
 ONE_REJECTED = frozenset({"D-3"})
 
 

@@ -116,7 +116,7 @@ def test_after_a_refused_token_known_tokens_may_come_again(client, log):
     log.restart(cursor, REFUSED)
     log.process(cursor, log.calls(cursor)(None)())
     assert cursor.token == "after the first"
-    with pytest.raises(UnexpectedResponseError, match="has led there before"):
+    with pytest.raises(UnexpectedResponseError, match="that it sent before"):
         log.calls(cursor)(None)()
 
 

@@ -50,7 +50,7 @@ def test_after_a_stop_request_calls_under_way_get_the_grace():
     prefetcher.add("a", _once(lambda: None))
     prefetcher.add("b", _once(lambda: None))
     shutdown.requested = True
-    with pytest.raises(StoppedError, match="took too long"):
+    with pytest.raises(StoppedError, match="did not finish in time"):
         prefetcher.next_page()
 
 

@@ -17,7 +17,7 @@ EARLY, MIDDLE, LATE = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z", "2026-03-0
 @pytest.mark.parametrize(
     ("state", "problem"),
     [
-        ({"log_until": "0001-01-01T00:00:00+05:00"}, "outside of the calendar"),
+        ({"log_until": "0001-01-01T00:00:00+05:00"}, "outside the range of dates"),
         ({"replication_key_value": 7}, "moment must be text"),
         ({"found_by": 7}, "found_by, sweep_leads and instance say must be text"),
     ],
