@@ -795,7 +795,7 @@ ELSEWHERE = {
         "matches Marketo's fields",
     ),
     "Stream '...': lead_lookup_field cannot be used": (
-        "target_marketo_opps/mapping/test_role_mapping.py",
+        "target_marketo_opps/mapping/test_lookup_role_mapping.py",
         "do not include",
     ),
     "Stream '...': Marketo does not allow": (
