@@ -150,7 +150,8 @@ def _add_behaviour(parser: argparse.ArgumentParser) -> None:
         const="read-only",
         choices=["read-only", "disabled"],
         help="simulate a native CRM sync that owns opportunities: read-only refuses writes and"
-        " reads of roles, disabled refuses all calls (without a value: read-only)",
+        " all role calls, disabled refuses all opportunity and role calls (default without a"
+        " value: read-only)",
     )
 
 

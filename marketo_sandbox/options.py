@@ -60,8 +60,9 @@ class SandboxOptions:
         port: TCP port to listen on; 0 for any free port.
         latency_ms: minimum duration of a call in milliseconds.
         faults: fault rules, as the control endpoint takes them.
-        crm_sync: mode of a native CRM sync that owns opportunities: "read-only" refuses all writes
-            and reads of roles, "disabled" refuses all calls; None for no CRM sync.
+        crm_sync: mode of a native CRM sync that owns opportunities: "read-only" refuses writes of
+            opportunities and all role calls, "disabled" refuses all opportunity and role calls;
+            None for no CRM sync.
         client_id: client ID of the custom service; by default a random one.
         client_secret: client secret of the custom service; by default a random one.
         token_seconds: lifetime of an access token in seconds.

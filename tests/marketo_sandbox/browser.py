@@ -1,4 +1,4 @@
-"""A headless Chromium that a test looks through: it speaks DevTools over a pipe."""
+"""A headless Chromium for tests, controlled by the DevTools protocol over a pipe."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ LOADED = "location.href !== 'about:blank' && document.readyState === 'complete'"
 
 
 class Browser:
-    """One page of a browser that ends with the ``with`` block."""
+    """One page of a browser, which is closed at the end of the ``with`` block."""
 
     def __init__(self, folder):
         orders, self._orders = os.pipe()
         answers, sent = os.pipe()
-        # Chromium reads orders from 3 and writes answers to 4.
+        # Chromium reads commands from file descriptor 3 and writes results to 4.
         line = f'exec "$@" 3<&{orders} 4>&{sent}'
         command = [CHROMIUM, *QUIET, f"--user-data-dir={folder}", "about:blank"]
         self._process = subprocess.Popen(
@@ -54,31 +54,31 @@ class Browser:
         self._answers.close()
 
     def open(self, url, *, width, height=900, scheme="light"):
-        """Open a page at a width, in ``light`` or ``dark``."""
+        """Open a URL in a window of a given size, with the color scheme ``light`` or ``dark``."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self._order("Emulation.setDeviceMetricsOverride", **size)
         scheme = {"name": "prefers-color-scheme", "value": scheme}
         self._order("Emulation.setEmulatedMedia", features=[scheme])
-        # By way of an empty page, lest the one before be taken for this one.
+        # An empty page comes first, so that the previous page is not mistaken for the new one.
         for address, there in (("about:blank", "location.href === 'about:blank'"), (url, LOADED)):
             self._order("Page.navigate", url=address)
             self.wait_for(there)
 
     def evaluate(self, script):
-        """What an expression comes to, in JSON's types."""
+        """Return the value of a JavaScript expression, converted from JSON."""
         told = self._order("Runtime.evaluate", expression=script, returnByValue=True)
         assert "exceptionDetails" not in told, told
         return told["result"].get("value")
 
     def wait_for(self, condition):
-        """Wait until an expression is true."""
+        """Wait until a JavaScript expression is true."""
         deadline = time.monotonic() + WAIT_SECONDS
         while not self.evaluate(f"Boolean({condition})"):
             assert time.monotonic() < deadline, condition
             time.sleep(POLL_SECONDS)
 
     def picture(self, *, whole=False):
-        """A PNG of what is to be seen, or of the whole page."""
+        """Return a screenshot of the window, or of the whole page, as PNG."""
         options = {"format": "png", "captureBeyondViewport": whole}
         if whole:
             size = self._order("Page.getLayoutMetrics")["cssContentSize"]

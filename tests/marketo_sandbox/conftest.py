@@ -1,4 +1,4 @@
-"""A plain HTTP caller: these tests do not hold the project's own client against the sandbox."""
+"""Fixtures with a plain HTTP client, so that sandbox tests do not rely on the project's client."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROLES = "/rest/v1/opportunities/roles.json"
 
 
 class Caller:
-    """One session of one service."""
+    """One HTTP session with the access token of one custom service."""
 
     def __init__(self, sandbox):
         self.sandbox = sandbox
@@ -77,7 +77,7 @@ class Caller:
 
 @pytest.fixture
 def caller_of():
-    """Make callers of any sandbox, closed with the test."""
+    """Yield a function that makes a caller of a sandbox; close the callers after the test."""
     callers = []
 
     def call(sandbox):
@@ -111,7 +111,7 @@ def latency():
 
 @pytest.fixture
 def start_held(latency):
-    """Start sandboxes whose latency lasts until ``latency.ended`` is set."""
+    """Yield a function that starts a sandbox whose latency lasts until ``latency.ended`` is set."""
     with ExitStack() as running:
 
         def start(**options):
@@ -124,7 +124,7 @@ def start_held(latency):
 
 @pytest.fixture
 def fuzzed(start, caller_of):
-    """A seeded instance without limits, that knows its sales persons."""
+    """Return a seeded instance without limits that has two sales persons."""
     sandbox = start(
         opportunities=5, leads=3, sales_persons=frozenset({"a"}), limits={"enforced": False}
     )

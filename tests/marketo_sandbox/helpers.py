@@ -1,4 +1,4 @@
-"""Latency without waiting, and what a response says in a list that a test can compare."""
+"""Latency without real waiting, and short forms of responses for comparison in tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ POLL_SECONDS = 0.001
 
 
 class HeldLatency:
-    """A sandbox's sleep that lasts until the test ends it, however many seconds it is given."""
+    """A ``sleep`` for a sandbox that lasts until the test sets ``ended``, for any duration."""
 
     def __init__(self):
         self.seconds = 0.0
@@ -22,12 +22,12 @@ class HeldLatency:
 
 
 def codes(answer):
-    """Those that the whole call was refused with."""
+    """Return the error codes of a response, without record-level reasons."""
     return [error["code"] for error in answer.get("errors", [])]
 
 
 def outcome(answer):
-    """Status, or the code of the reason, of each result."""
+    """Return the status of each result, or the code of its first reason if it was skipped."""
     return [
         each["status"] if each["status"] != "skipped" else each["reasons"][0]["code"]
         for each in answer["result"]

@@ -50,7 +50,7 @@ def role(lead, external_id="a"):
     return {"externalOpportunityId": external_id, "leadId": lead, "role": "Captain"}
 
 
-def test_the_types_are_told_by_their_standard_names(api):
+def test_activity_types_have_their_standard_names(api):
     types = {
         each["id"]: each["name"] for each in api.get("/rest/v1/activities/types.json")["result"]
     }
@@ -92,12 +92,12 @@ def test_removed_roles_and_deleted_opportunities_are_logged(api):
     ]
 
 
-def test_an_opportunity_without_roles_leaves_no_trace(api):
+def test_an_opportunity_without_roles_is_not_logged(api):
     api.sync([{"externalOpportunityId": "a", "stage": "Won"}])
     assert api.log() == []
 
 
-def test_a_record_that_was_skipped_leaves_no_trace(api):
+def test_a_skipped_record_is_not_logged(api):
     api.sync_roles([role(1), role(99)])
     api.sync([{"externalOpportunityId": "a", "probability": "many"}])
     assert told(api.log()) == [("Add to Opportunity", 1, "deal a")]
@@ -125,19 +125,19 @@ def test_an_activity_has_the_documented_members(api):
     }
 
 
-def test_only_the_types_asked_for_come_back(api):
+def test_only_activities_of_requested_types_are_returned(api):
     api.sync_roles([role(1)])
     api.sync([{"externalOpportunityId": "a", "stage": "Won"}])
     assert told(api.log(types="36")) == [("Update Opportunity", 1, "deal a")]
 
 
-def test_only_the_leads_asked_for_come_back(api):
+def test_only_activities_of_requested_leads_are_returned(api):
     api.sync_roles([role(1), role(2)])
     answer = api.get(PATH, nextPageToken=token(api), activityTypeIds="34", leadIds="2,3")
     assert [each["leadId"] for each in answer["result"]] == [2]
 
 
-def test_a_type_may_be_given_several_times_as_adobe_prints_it(api):
+def test_a_repeated_activity_type_is_accepted_as_adobe_prints_it(api):
     api.sync_roles([role(1)])
     api.sync([{"externalOpportunityId": "a", "stage": "Won"}])
     parameters = [("activityTypeIds", "34"), ("activityTypeIds", "36")]
@@ -146,7 +146,7 @@ def test_a_type_may_be_given_several_times_as_adobe_prints_it(api):
     assert len(answer["result"]) == 2
 
 
-def test_pages_are_short_or_empty_while_more_follows(api):
+def test_log_pages_may_be_short_or_empty_while_more_follows(api):
     api.sync_roles([role(lead) for lead in range(1, 9)])
     api.sync([{"externalOpportunityId": "a", "stage": "Won"}])
     sizes, answer = [], {"nextPageToken": token(api), "moreResult": True}
@@ -156,7 +156,7 @@ def test_pages_are_short_or_empty_while_more_follows(api):
     assert sizes == [0, 2, 5, 1]
 
 
-def test_a_batch_size_holds_and_nothing_is_lost_by_it(api):
+def test_batch_size_limits_log_pages_without_losing_activities(api):
     api.sync_roles([role(lead) for lead in range(1, 9)])
     leads, answer = [], {"nextPageToken": token(api), "moreResult": True}
     while answer["moreResult"]:
@@ -169,7 +169,7 @@ def test_a_batch_size_holds_and_nothing_is_lost_by_it(api):
     assert leads == list(range(1, 9))
 
 
-def test_the_last_token_leads_on_to_what_happens_later(api):
+def test_the_last_page_token_leads_to_later_activities(api):
     api.sync_roles([role(1)])
     last = api.get(PATH, nextPageToken=token(api), activityTypeIds="34")
     assert last["moreResult"] is False
@@ -180,7 +180,7 @@ def test_the_last_token_leads_on_to_what_happens_later(api):
     assert [each["leadId"] for each in later["result"]] == [2]
 
 
-def test_the_moment_itself_is_left_out(api):
+def test_activities_at_since_datetime_itself_are_excluded(api):
     api.sync_roles([role(1)])
     at = api.get(PATH, nextPageToken=token(api, NOON), activityTypeIds="34")
     before = api.get(PATH, nextPageToken=token(api), activityTypeIds="34")
@@ -188,7 +188,7 @@ def test_the_moment_itself_is_left_out(api):
     assert len(before["result"]) == 1
 
 
-def test_an_activity_may_become_visible_late_and_is_then_behind_the_reader(api, sandbox):
+def test_a_delayed_activity_appears_behind_the_read_position(api, sandbox):
     sandbox.instance.options.activity_delay_seconds = 60
     api.sync_roles([role(1)])
     sandbox.instance.options.activity_delay_seconds = 0
@@ -206,7 +206,7 @@ def test_an_activity_may_become_visible_late_and_is_then_behind_the_reader(api, 
 @pytest.mark.parametrize(
     ("days", "left"), [(13, [34, 36, 37]), (15, [34, 36]), (91, [34]), (759, [34]), (761, [])]
 )
-def test_each_type_is_kept_for_its_own_time(api, sandbox, days, left):
+def test_each_activity_type_has_its_own_retention(api, sandbox, days, left):
     api.sync_roles([role(1)])
     api.sync([{"externalOpportunityId": "a", "stage": "Won"}])
     sandbox.instance.delete_leads([9])
@@ -215,7 +215,7 @@ def test_each_type_is_kept_for_its_own_time(api, sandbox, days, left):
     assert [each["activityTypeId"] for each in api.log(types="34,36,37")] == left
 
 
-def test_an_instance_may_keep_its_log_for_another_time(start, caller_of):
+def test_activity_retention_days_overrides_the_retention(start, caller_of):
     sandbox = start(activity_retention_days=5, opportunities=300, leads=40, seed=1)
     api = caller_of(sandbox)
     assert len(api.log(types="1,34,36")) == sandbox.instance.counts()["activities"]
@@ -227,7 +227,7 @@ def test_an_instance_may_keep_its_log_for_another_time(start, caller_of):
     assert api.log() == []
 
 
-def test_an_update_tells_what_it_has_changed(api):
+def test_an_update_lists_the_changed_values(api):
     api.sync_roles([role(1)])
     api.sync([{"externalOpportunityId": "a", "stage": "Won", "name": "deal a", "amount": "5.10"}])
     api.sync_roles([role(1) | {"isPrimary": True}])
@@ -248,7 +248,7 @@ def test_an_update_is_logged_once_for_a_lead_with_several_roles(api):
     assert [each["leadId"] for each in api.log(types="36")] == [1, 2]
 
 
-def test_an_instance_may_not_log_what_changes_nothing(api, sandbox):
+def test_log_unchanged_false_skips_updates_without_changes(api, sandbox):
     api.sync_roles([role(1)])
     sandbox.instance.options.log_unchanged = False
     deal = {"externalOpportunityId": "a", "stage": "Won"}
@@ -258,7 +258,7 @@ def test_an_instance_may_not_log_what_changes_nothing(api, sandbox):
     assert len(api.log(types="36")) == 1
 
 
-def test_an_instance_may_not_log_deletions_of_opportunities(api, sandbox):
+def test_log_deletions_false_skips_deleted_opportunities(api, sandbox):
     api.sync_roles([role(1), role(2)])
     sandbox.instance.options.log_deletions = False
     api.delete([role(2)], "/rest/v1/opportunities/roles/delete.json")
@@ -266,7 +266,7 @@ def test_an_instance_may_not_log_deletions_of_opportunities(api, sandbox):
     assert [each["leadId"] for each in api.log(types="35")] == [2]
 
 
-def test_only_the_opportunities_asked_for_come_back(api):
+def test_asset_ids_filter_activities_by_opportunity(api):
     api.sync_roles([role(1), role(2, "b")])
     ids = {each["primaryAttributeValue"]: each["primaryAttributeValueId"] for each in api.log()}
     wanted = str(ids["deal b"])
@@ -274,7 +274,7 @@ def test_only_the_opportunities_asked_for_come_back(api):
     assert [each["leadId"] for each in answer["result"]] == [2]
 
 
-def test_only_members_of_the_static_list_asked_for_come_back(api, sandbox):
+def test_list_id_filters_activities_by_static_list_members(api, sandbox):
     api.sync_roles([role(1), role(2), role(3)])
     sandbox.instance.add_to_list(7, [1, 3])
     sandbox.instance.delete_leads([1])
@@ -298,7 +298,7 @@ def test_only_members_of_the_static_list_asked_for_come_back(api, sandbox):
         ({"batchSize": "301"}, "1003"),
     ],
 )
-def test_what_is_missing_or_too_much_is_refused(api, changed, code):
+def test_missing_or_excessive_log_parameters_are_refused(api, changed, code):
     parameters = {"nextPageToken": token(api), "activityTypeIds": "34"} | changed
     assert api.get(PATH, **parameters)["errors"][0]["code"] == code
 
@@ -312,18 +312,18 @@ def test_what_is_missing_or_too_much_is_refused(api, changed, code):
         "2016-09-15",
     ],
 )
-def test_a_token_is_given_for_every_form_of_datetime_that_adobe_prints(api, moment):
+def test_every_datetime_form_that_adobe_prints_gets_a_paging_token(api, moment):
     assert set(api.get(TOKEN, sinceDatetime=moment)) == {"requestId", "success", "nextPageToken"}
 
 
 @pytest.mark.parametrize(
     ("moment", "code"), [("yesterday", "704"), ("2016-13-15", "704"), (None, "1002"), ("", "701")]
 )
-def test_no_token_is_given_for_what_is_no_datetime(api, moment, code):
+def test_an_invalid_datetime_gets_no_paging_token(api, moment, code):
     assert api.get(TOKEN, sinceDatetime=moment)["errors"][0]["code"] == code
 
 
-def test_a_seeded_instance_has_a_log_of_its_recent_past(start, caller_of):
+def test_a_seeded_instance_has_activities_within_retention(start, caller_of):
     sandbox = start(opportunities=300, leads=40, seed=1)
     activities = caller_of(sandbox).log()
     names = {

@@ -24,7 +24,7 @@ COMMAND = [sys.executable, "-m", "marketo_sandbox"]
 
 
 class Served:
-    """A sandbox in a process of its own."""
+    """A sandbox that runs as a separate process."""
 
     def __init__(self, *arguments):
         self.process = subprocess.Popen(

@@ -8,7 +8,7 @@ from marketo_sandbox.instance.clock import Clock
 MOMENT = datetime(2031, 2, 3, 4, 5, 6, tzinfo=UTC)
 
 
-def test_the_date_header_is_by_the_instances_clock(api, sandbox):
+def test_the_date_header_follows_the_instance_clock(api, sandbox):
     sandbox.set_clock(MOMENT, frozen=True)
     answer = api.send("GET", "/rest/v1/stats/usage.json")
     assert parsedate_to_datetime(answer.headers["Date"]) == MOMENT
@@ -17,7 +17,7 @@ def test_the_date_header_is_by_the_instances_clock(api, sandbox):
     assert answer.headers["Date"] == "Mon, 03 Feb 2031 04:06:36 GMT"
 
 
-def test_a_clock_that_was_set_runs_on():
+def test_a_clock_that_is_set_runs_on():
     real = [100.0]
     clock = Clock(lambda: real[0])
     clock.set(MOMENT)
@@ -25,7 +25,7 @@ def test_a_clock_that_was_set_runs_on():
     assert (clock.now() - MOMENT).total_seconds() == 5
 
 
-def test_a_frozen_clock_stands_until_it_is_moved():
+def test_a_frozen_clock_changes_only_when_advanced():
     real = [100.0]
     clock = Clock(lambda: real[0])
     clock.set(MOMENT, frozen=True)
@@ -35,7 +35,7 @@ def test_a_frozen_clock_stands_until_it_is_moved():
     assert (clock.now() - MOMENT).total_seconds() == 7
 
 
-def test_the_day_is_that_of_us_central_summer_and_winter():
+def test_the_day_follows_us_central_time_in_summer_and_winter():
     clock = Clock(lambda: 0.0)
     days = []
     for moment in ("2026-01-15T05:59", "2026-01-15T06:00", "2026-07-15T04:59", "2026-07-15T05:00"):

@@ -22,12 +22,12 @@ def control(sandbox):
     session.close()
 
 
-def test_nothing_under_the_prefix_wants_a_token_or_counts(control, sandbox):
+def test_control_calls_need_no_token_and_count_against_no_limit(control, sandbox):
     assert control("GET", "status").json()["calls"] == 0
     assert sandbox.instance.daily_usage.calls_today() == 0
 
 
-def test_status_tells_contents_limits_clock_faults_and_calls(api, control, sandbox):
+def test_status_shows_counts_limits_clock_faults_and_calls(api, control, sandbox):
     sandbox.seed(5, leads=2)
     sandbox.fault("606", probability=0.5)
     sandbox.fault("713", times=1)
@@ -42,7 +42,7 @@ def test_status_tells_contents_limits_clock_faults_and_calls(api, control, sandb
     assert told["clock"]["frozen"] is False
 
 
-def test_the_journal_tells_every_call_and_what_became_of_it(api, control, sandbox):
+def test_the_journal_has_every_call_with_its_outcome(api, control, sandbox):
     sandbox.seed(3)
     api.find(["OPP-0000001", "OPP-0000009"], fields="name")
     api.sync([{"externalOpportunityId": "x", "name": "n"}, {"externalOpportunityId": "y"}])
@@ -62,7 +62,7 @@ def test_the_journal_tells_every_call_and_what_became_of_it(api, control, sandbo
     assert control("GET", "journal", limit=1).json()["calls"] == calls[1:]
 
 
-def test_the_journal_is_bounded_and_its_counts_are_not(start, caller_of):
+def test_the_journal_drops_old_calls_but_counts_all(start, caller_of):
     sandbox = start(journal_size=3)
     caller = caller_of(sandbox)
     for _ in range(5):
@@ -72,7 +72,7 @@ def test_the_journal_is_bounded_and_its_counts_are_not(start, caller_of):
     assert sandbox.api.journal.outcomes == {"ok": 6}
 
 
-def test_an_exchange_is_told_with_request_and_response(api, control, sandbox):
+def test_exchange_returns_request_and_response(api, control, sandbox):
     api.sync([{"externalOpportunityId": "x", "name": "n"}])
     sandbox.fault("cut_before", times=1)
     with pytest.raises(requests.ConnectionError):
@@ -93,7 +93,7 @@ def test_an_exchange_is_told_with_request_and_response(api, control, sandbox):
     )
 
 
-def test_no_exchange_holds_a_secret(api, control, sandbox):
+def test_exchanges_contain_no_secret(api, control, sandbox):
     form = {"client_id": sandbox.client_id, "client_secret": sandbox.client_secret}
     form["grant_type"] = "client_credentials"
     token = api.send("POST", "/identity/oauth/token", data=form).json()["access_token"]
@@ -116,7 +116,7 @@ def test_long_bodies_are_truncated_and_old_exchanges_dropped(api, control, sandb
     assert control("GET", "exchange", call=3).status_code == 200
 
 
-def test_credentials_come_with_a_line_that_a_shell_runs(control, sandbox):
+def test_credentials_include_a_working_curl_command(control, sandbox):
     sandbox.seed(3)
     told = control("GET", "credentials").json()
     line = told.pop("curl")
@@ -129,7 +129,7 @@ def test_credentials_come_with_a_line_that_a_shell_runs(control, sandbox):
     assert found["externalOpportunityId"] == "OPP-0000001"
 
 
-def test_seed_and_reset(control, sandbox):
+def test_seed_adds_records_and_reset_removes_them(control, sandbox):
     told = control("POST", "seed", {"opportunities": 7, "leads": 3, "comma_ids": 1}).json()
     assert told["opportunities"] == 7
     ids = control("GET", "opportunities/ids", offset=5).json()
@@ -143,7 +143,7 @@ def test_seed_and_reset(control, sandbox):
     assert sandbox.journal() == []
 
 
-def test_pages_of_ids_hold_each_once_though_some_were_deleted(control, sandbox, api):
+def test_pages_of_ids_are_complete_after_deletions(control, sandbox, api):
     sandbox.seed(6)
     first, second, *left = sandbox.instance.opportunity_ids()
     api.delete([{"externalOpportunityId": each} for each in (first, second)])
@@ -153,21 +153,21 @@ def test_pages_of_ids_hold_each_once_though_some_were_deleted(control, sandbox, 
     assert [page["ids"] for page in pages] == [left[:2], left[2:], []]
 
 
-def test_records_are_told_as_they_are_stored(control, sandbox):
+def test_opportunities_and_roles_are_listed_as_stored(control, sandbox):
     sandbox.seed(6, leads=3)
     assert control("GET", "opportunities").json()["records"] == sandbox.instance.opportunities()
     assert control("GET", "roles").json()["records"] == sandbox.instance.roles()
     assert len(control("GET", "opportunities", after=2, limit=3).json()["records"]) == 3
 
 
-def test_the_clock_is_set_frozen_and_moved(control):
+def test_clock_is_set_frozen_and_advanced(control):
     told = control("POST", "clock", {"now": "2031-02-03T04:05:06+00:00", "frozen": True}).json()
     assert told == {"now": "2031-02-03T04:05:06+00:00", "frozen": True, "day": "2031-02-02"}
     assert control("POST", "clock", {"advance": 60}).json()["now"] == "2031-02-03T04:06:06+00:00"
     assert control("GET", "clock").json()["now"] == "2031-02-03T04:06:06+00:00"
 
 
-def test_faults_are_ordered_listed_and_taken_back(api, control):
+def test_faults_are_added_listed_and_cleared(api, control):
     control("POST", "faults", {"fault": "713", "times": 1})
     listed = control("POST", "faults", [{"fault": "606"}, {"fault": "html"}]).json()
     assert [rule["fault"] for rule in listed] == ["713", "606", "html"]
@@ -177,7 +177,7 @@ def test_faults_are_ordered_listed_and_taken_back(api, control):
     assert api.get("/rest/v1/stats/usage.json")["success"]
 
 
-def test_options_change_while_calls_run(api, control, sandbox):
+def test_options_change_at_run_time(api, control, sandbox):
     control("POST", "options", {"crm_sync": "disabled", "limits": {"daily_calls": 1}})
     describe = "/rest/v1/opportunities/describe.json"
     assert api.get(describe)["errors"][0]["code"] == "1018"
@@ -197,7 +197,7 @@ def test_leads_are_merged_deleted_and_listed(api, control, sandbox):
     assert sandbox.instance.lead_ids() == [1]
 
 
-def test_opportunities_are_changed_as_a_user_of_marketo_would(api, control, sandbox):
+def test_change_updates_opportunities_as_a_marketo_user_would(api, control, sandbox):
     sandbox.seed(5, leads=2)
     logged = len(api.log())
     ids = ["OPP-0000001", "OPP-0000002"]
@@ -211,7 +211,7 @@ def test_opportunities_are_changed_as_a_user_of_marketo_would(api, control, sand
     assert len(api.log()) > logged
 
 
-def test_leads_are_added_with_fields_and_told_as_stored(control, sandbox):
+def test_leads_are_added_with_fields_and_listed_as_stored(control, sandbox):
     people = [{"id": 7, "email": "a@b.example"}, {"email": "c@d.example"}]
     assert control("POST", "leads", {"records": people}).json()["leads"] == 2
     told = control("GET", "leads").json()["records"]
@@ -224,7 +224,7 @@ def test_leads_are_added_with_fields_and_told_as_stored(control, sandbox):
     assert (refused.status_code, refused.text) == (400, "lead 7 exists\n")
 
 
-def test_leads_are_made_known(api, control):
+def test_leads_are_added_by_id(api, control):
     api.sync([{"externalOpportunityId": "a", "name": "n"}])
     role = {"externalOpportunityId": "a", "leadId": 77, "role": "Captain"}
     assert api.sync_roles([role])["result"][0]["status"] == "skipped"
@@ -232,7 +232,7 @@ def test_leads_are_made_known(api, control):
     assert api.sync_roles([role])["result"][0]["status"] == "created"
 
 
-def test_tokens_and_page_tokens_are_ended(api, control, sandbox):
+def test_access_tokens_and_page_tokens_are_expired(api, control, sandbox):
     sandbox.seed(3)
     ids = ["OPP-0000001", "OPP-0000002"]
     token = api.find(ids, batchSize="1")["nextPageToken"]
@@ -243,7 +243,7 @@ def test_tokens_and_page_tokens_are_ended(api, control, sandbox):
     assert api.find(ids)["errors"][0]["code"] == "602"
 
 
-def test_problems_are_told_and_acknowledged(api, control, sandbox):
+def test_problems_are_listed_and_acknowledged(api, control, sandbox):
     api.get("/rest/v1/nowhere.json")
     assert control("GET", "problems").json() == {
         "problems": ["unknown route GET /rest/v1/nowhere.json"]
@@ -310,7 +310,7 @@ def test_problems_are_told_and_acknowledged(api, control, sandbox):
         ("reset", 5),
     ],
 )
-def test_an_order_that_means_nothing_is_refused_with_a_reason(api, control, path, body):
+def test_an_invalid_control_call_changes_nothing(api, control, path, body):
     control("POST", "clock", {"now": "2026-02-03T04:05:06+00:00", "frozen": True})
     api.authenticate()
     before = control("GET", "status").json()
@@ -349,12 +349,12 @@ def test_an_order_that_means_nothing_is_refused_with_a_reason(api, control, path
         ("reset", [1], "the body must be a JSON object"),
     ],
 )
-def test_the_reason_says_what_would_have_been_right(control, path, body, reason):
+def test_an_invalid_control_call_is_refused_with_a_reason(control, path, body, reason):
     assert control("POST", path, body).text.startswith(reason)
 
 
 @pytest.mark.parametrize("body", ["{", "[" * 50_000, '{"ids": [1e400]}', b"\xff"])
-def test_an_order_that_is_no_json_is_refused_with_a_reason(api, body):
+def test_a_control_call_without_valid_json_is_refused(api, body):
     answer = api.send("POST", "/sandbox/leads", data=body)
     assert answer.status_code == 400
     assert answer.text.strip()
@@ -364,7 +364,7 @@ def test_an_order_that_is_no_json_is_refused_with_a_reason(api, body):
     ("method", "path"),
     [("GET", "statsu"), ("POST", "fault"), ("GET", "usage"), ("PUT", "clock"), ("DELETE", "")],
 )
-def test_an_unknown_control_path_is_404_with_those_that_are(control, sandbox, method, path):
+def test_an_unknown_control_path_is_404_with_the_known_paths(control, sandbox, method, path):
     answer = control(method, path)
     assert answer.status_code == 404
     first, *there_are = answer.text.splitlines()
@@ -374,19 +374,19 @@ def test_an_unknown_control_path_is_404_with_those_that_are(control, sandbox, me
 
 
 @pytest.mark.parametrize("path", ["/rest", "/rest/", "/"])
-def test_the_endpoint_in_a_browser_leads_to_the_page(api, sandbox, path):
+def test_the_endpoint_redirects_a_browser_to_the_start_page(api, sandbox, path):
     answer = api.send("GET", path, headers={"Accept": "text/html,application/xml;q=0.9,*/*;q=0.8"})
     assert (answer.status_code, answer.url) == (200, f"{sandbox.endpoint}/")
     assert "<title>Marketo sandbox</title>" in answer.text
     assert sandbox.journal(since=1) == []
 
 
-def test_the_endpoint_of_a_program_is_no_page(api, sandbox):
+def test_the_endpoint_is_610_for_a_client_that_is_no_browser(api, sandbox):
     assert api.get("/rest")["errors"][0]["code"] == "610"
     assert sandbox.acknowledge_problems() == ["unknown route GET /rest"]
 
 
-def test_the_start_page_is_complete_in_itself(sandbox):
+def test_the_start_page_loads_nothing_from_elsewhere(sandbox):
     answer = requests.get(f"{sandbox.endpoint}/", timeout=10)
     assert answer.headers["Content-Type"].startswith("text/html")
     for outside in ("http://", "https://", "src=", "@import", "url(", "/* page.css", ".js */"):

@@ -1,4 +1,4 @@
-"""The sandbox's two pages in ``docs`` cannot drift: what they name exists, and the other way."""
+"""The two sandbox pages in ``docs`` name exactly the features that the sandbox has."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ROWS = [
 
 
 def functions_that_test():
-    """Every test there is, as ``file::function``."""
+    """Return every sandbox test as ``file::function``."""
     return {
         f"{path.name}::{node.name}"
         for path in HERE.glob("test_*.py")
@@ -46,7 +46,7 @@ def test_every_row_names_a_test_that_exists():
     assert [name for name in named if name not in known] == []
 
 
-def test_every_rule_says_what_it_rests_on():
+def test_every_rule_states_its_basis():
     rules = PAGE.split("## Rules")[1].split("## Sandbox-only features")[0]
     rows = [line for line in rules.splitlines() if line.startswith("| ") and "::" in line]
     bases = [row.split(" | ")[1] for row in rows]
@@ -63,7 +63,7 @@ def test_every_endpoint_is_listed_with_its_operation(route):
     assert len(listed) == 1
 
 
-def test_no_endpoint_is_listed_that_is_not_there():
+def test_every_listed_endpoint_exists():
     listed = set(re.findall(r"`(?:GET|POST) (/(?:rest|identity)/[^`?]+)", PAGE))
     listed |= set(re.findall(r"`POST (/identity[^`?]+)", PAGE))
     assert listed == {route.path for route in ROUTES} | {IDENTITY_PATH}
@@ -94,7 +94,7 @@ def test_every_dialect_is_listed():
     assert set(re.findall(r"^\| `([a-z0-9-]+)`", section, re.MULTILINE)) == set(DIALECTS)
 
 
-def test_every_code_that_the_instance_can_refuse_with_is_explained():
+def test_every_error_code_in_the_sandbox_is_explained():
     raised = set()
     for path in SOURCES:
         text = path.read_text("utf-8")
@@ -107,7 +107,7 @@ GUIDE = HERE.parents[1].joinpath("docs", "sandbox.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("command", ["serve", "demo"])
-def test_every_option_of_the_command_is_in_the_guide_and_no_other(command, capsys):
+def test_the_guide_has_exactly_the_command_line_options(command, capsys):
     with pytest.raises(SystemExit):
         main([command, "--help"])
     options = set(re.findall(r"--[\w-]+", capsys.readouterr().out)) - {"--help"}
@@ -129,7 +129,7 @@ def test_every_option_of_an_instance_is_in_the_guide():
     assert missing == []
 
 
-def test_the_orders_that_the_guide_shows_are_taken(sandbox):
+def test_the_fault_rules_in_the_guide_are_valid(sandbox):
     orders = GUIDE.split("[the same way](sandbox-coverage.md#malformed-responses):")[1].split(
         "```"
     )[1]

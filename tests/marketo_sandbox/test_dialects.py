@@ -1,4 +1,4 @@
-"""What Adobe's pages leave open, played the other way."""
+"""Dialects: variants of behaviour that Adobe does not document."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DESCRIBE = "/rest/v1/opportunities/describe.json"
 
 @pytest.fixture
 def speak(start, caller_of):
-    """Start a sandbox that speaks a dialect, with two opportunities and some leads."""
+    """Return a function that starts a sandbox with a dialect, two opportunities and leads."""
 
     def speak(*dialects):
         api = caller_of(start(dialects=dialects))
@@ -25,7 +25,7 @@ def speak(start, caller_of):
 
 
 def pages(api, path, **parameters):
-    """Every page of a query, by the token alone, up to the first empty one."""
+    """Return the pages of a query up to the first empty page, following page tokens only."""
     found = [api.get(path, **parameters)]
     while found[-1].get("result") and "nextPageToken" in found[-1]:
         token = found[-1]["nextPageToken"]
@@ -33,7 +33,7 @@ def pages(api, path, **parameters):
     return found
 
 
-def test_tokens_alone_lead_from_page_to_page(speak):
+def test_tokens_only_pages_have_tokens_and_no_more_result(speak):
     api = speak("tokens-only")
     query = {"filterType": "dedupeFields", "filterValues": "a,b", "batchSize": "1"}
     answers = pages(api, "/rest/v1/opportunities.json", **query)
@@ -41,25 +41,25 @@ def test_tokens_alone_lead_from_page_to_page(speak):
     assert all("nextPageToken" in each and "moreResult" not in each for each in answers)
 
 
-def test_fields_are_paged_by_tokens_alone_too(speak):
+def test_tokens_only_pages_of_fields_have_tokens(speak):
     path = "/rest/v1/opportunities/schema/fields.json"
     answers = pages(speak("tokens-only"), path)
     assert [bool(each["result"]) for each in answers] == [True, False]
     assert all("moreResult" not in each for each in answers)
 
 
-def test_the_log_says_whether_more_follows_in_every_dialect(speak):
+def test_the_log_has_more_result_in_every_dialect(speak):
     assert speak(*DIALECTS).log() == []
 
 
-def test_describe_says_api_name(speak):
+def test_api_names_describe_has_api_name(speak):
     told = speak("api-names").get(DESCRIBE)["result"][0]
     assert (told["apiName"], told["pluralName"]) == ("opportunity", "Opportunities")
     assert "name" not in told
     assert told["fields"][0]["name"] == "marketoGUID"
 
 
-def test_errors_and_warnings_are_in_every_envelope(speak):
+def test_full_envelope_has_errors_and_warnings_in_every_response(speak):
     api = speak("full-envelope")
     answer = api.get(DESCRIBE)
     assert (answer["errors"], answer["warnings"]) == ([], [])
@@ -67,7 +67,7 @@ def test_errors_and_warnings_are_in_every_envelope(speak):
     assert (refused["errors"][0]["code"], refused["warnings"]) == ("1002", [])
 
 
-def test_an_insert_without_a_name_is_taken_but_a_null_is_not(speak):
+def test_nameless_inserts_accepts_a_missing_name_but_no_null(speak):
     records = [{"externalOpportunityId": "c"}, {"externalOpportunityId": "d", "name": None}]
     created, skipped = speak("nameless-inserts").sync(records)["result"]
     assert created["status"] == "created"
@@ -75,7 +75,7 @@ def test_an_insert_without_a_name_is_taken_but_a_null_is_not(speak):
 
 
 @pytest.mark.parametrize(("dialects", "end"), [((), "Z"), (("offsets",), "+0000")])
-def test_dates_of_activities_end_as_told(speak, dialects, end):
+def test_offsets_changes_the_end_of_activity_dates(speak, dialects, end):
     api = speak(*dialects)
     roles = [{"externalOpportunityId": "a", "leadId": lead, "role": "r"} for lead in LEADS]
     api.sync_roles(roles)
@@ -83,13 +83,13 @@ def test_dates_of_activities_end_as_told(speak, dialects, end):
 
 
 @pytest.mark.parametrize(("dialects", "code"), [((), "1004"), (("role-parent-1013",), "1013")])
-def test_a_role_without_its_opportunity_is_skipped_as_told(speak, dialects, code):
+def test_role_parent_1013_changes_the_code_of_an_orphan_role(speak, dialects, code):
     api = speak(*dialects)
     (result,) = api.sync_roles([{"externalOpportunityId": "x", "leadId": 1, "role": "r"}])["result"]
     assert result["reasons"][0]["code"] == code
 
 
-def test_a_dialect_that_does_not_exist_is_refused(capsys):
+def test_an_unknown_dialect_is_refused(capsys):
     with pytest.raises(ValueError, match="tokens-only"):
         SandboxOptions(dialects={"klingon"})
     with pytest.raises(SystemExit):
@@ -97,7 +97,7 @@ def test_a_dialect_that_does_not_exist_is_refused(capsys):
     assert "klingon" in capsys.readouterr().err
 
 
-def test_a_dialect_is_changed_while_calls_run(speak):
+def test_dialects_change_at_run_time(speak):
     api = speak()
     url = f"{api.sandbox.endpoint}/sandbox/options"
     assert api.session.post(url, json={"dialects": ["api-names"]}).json()["dialects"] == [

@@ -1,9 +1,9 @@
-"""The requests and responses that Adobe prints, replayed.
+"""Replay of the requests and responses that Adobe prints.
 
-From the pages Opportunities, Opportunity Roles, Lead Database, Leads, List Membership, Paging
-Tokens, Authentication, Usage, Activities and Error Codes of Adobe's developer guide. An instance
-chooses its own request ids, GUIDs, tokens and dates, so those are compared by their form;
-everything else by its value.
+They come from the pages Opportunities, Opportunity Roles, Lead Database, Leads, List Membership,
+Paging Tokens, Authentication, Usage, Activities and Error Codes of Adobe's developer guide. An
+instance chooses its own request ids, GUIDs, tokens and dates, so these are compared by form and
+all other values exactly.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FORMS = {
 
 
 def formed(value, name=None):
-    """A value with what an instance chooses for itself replaced by the form that it must have."""
+    """Return a value in which ids, tokens and dates are replaced by the form they must have."""
     if isinstance(value, dict):
         return {key: formed(each, key) for key, each in value.items()}
     if isinstance(value, list):
@@ -56,7 +56,7 @@ SYNC = {"action": "createOrUpdate", "dedupeBy": "dedupeFields", "input": [CHAIRS
 
 @pytest.fixture
 def with_chairs(api):
-    """Adobe's answer to its first sync says "updated" of one of the two: so it was there before."""
+    """Create the opportunity that Adobe's first sync example updates."""
     api.sync([CHAIRS])
     return api
 
@@ -86,10 +86,10 @@ def test_describe_opportunities(api):
         "searchableFields": [
             ["externalOpportunityId"],
             ["marketoGUID"],
-            # Not printed, but on a recorded instance.
+            # Adobe's page does not list these, but a recorded instance has them.
             ["externalCompanyId"],
             ["externalSalesPersonId"],
-            # Adobe prints an instance without custom fields; ours has some.
+            # Adobe's example instance has no custom fields, but the sandbox has some.
             ["region"],
             ["legacyNumber"],
             ["crmOwner"],
@@ -140,16 +140,16 @@ def test_query_opportunities_by_guid(with_chairs, sandbox):
         )
 
 
-def test_query_opportunities_with_the_ampersand_that_adobe_prints(with_chairs, sandbox):
+def test_query_opportunities_with_the_ampersand_in_adobes_example(with_chairs, sandbox):
     with_chairs.post(OPPORTUNITIES, SYNC)
     first, second = (each["marketoGUID"] for each in sandbox.instance.opportunities())
     query = f"filterType=idField&filterValues={first}&{second},{second}"
     answer = with_chairs.send("GET", f"{OPPORTUNITIES}?{query}").json()
-    # What stands behind the ampersand is another parameter: a misprint, and no value.
+    # The text after the ampersand becomes another parameter: Adobe's example has a misprint.
     assert [each["marketoGUID"] for each in answer["result"]] == [first]
 
 
-def test_query_opportunities_by_a_long_uri_posted(with_chairs, sandbox):
+def test_query_opportunities_by_post_instead_of_a_long_uri(with_chairs, sandbox):
     with_chairs.post(OPPORTUNITIES, SYNC)
     guids = ",".join(each["marketoGUID"] for each in sandbox.instance.opportunities())
     answer = with_chairs.send(
@@ -228,8 +228,8 @@ def test_delete_opportunities(with_chairs):
     )
 
 
-def test_delete_of_what_is_not_there(with_chairs):
-    # Printed for custom objects, whose calls have the same shape.
+def test_delete_missing_opportunities(with_chairs):
+    # Adobe prints this example for custom objects, whose calls have the same form.
     body = {"deleteBy": "dedupeFields", "input": [{"externalOpportunityId": "39UYA31581L000000"}]}
     answer = with_chairs.post("/rest/v1/opportunities/delete.json", body)
     assert formed(answer) == results(
@@ -311,7 +311,7 @@ def test_query_leads_by_id(api, presidents):
     )
 
 
-def test_query_leads_that_there_are_not(api):
+def test_query_missing_leads(api):
     answer = api.get("/rest/v1/leads.json", filterType="id", filterValues="1")
     assert formed(answer) == results()
 

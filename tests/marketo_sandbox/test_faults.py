@@ -15,7 +15,7 @@ SYNC = {"operation": "sync opportunity"}
 DEAL = [{"externalOpportunityId": "a", "name": "n"}]
 
 
-def test_a_code_on_order_strikes_as_often_as_told_after_those_that_pass(api, sandbox):
+def test_a_code_fault_obeys_times_and_skip(api, sandbox):
     sandbox.fault("606", skip=2, times=2)
     outcomes = [codes(api.get(USAGE)) for _ in range(6)]
     assert outcomes == [[], [], ["606"], ["606"], [], []]
@@ -29,7 +29,7 @@ def test_a_code_on_order_strikes_as_often_as_told_after_those_that_pass(api, san
     ]
 
 
-def test_a_code_strikes_before_the_work_unless_told_otherwise(api, sandbox):
+def test_a_code_fault_is_injected_before_or_after_processing(api, sandbox):
     sandbox.fault("611", times=1, **SYNC)
     assert codes(api.sync(DEAL)) == ["611"]
     assert sandbox.instance.opportunities() == []
@@ -39,7 +39,7 @@ def test_a_code_strikes_before_the_work_unless_told_otherwise(api, sandbox):
 
 
 @pytest.mark.parametrize(("fault", "written"), [("cut_before", 0), ("cut_after_write", 1)])
-def test_a_connection_is_cut_before_or_after_the_write_was_done(api, sandbox, fault, written):
+def test_cut_before_prevents_the_write_and_cut_after_does_not(api, sandbox, fault, written):
     sandbox.fault(fault, times=1, **SYNC)
     with pytest.raises(requests.ConnectionError):
         api.sync(DEAL)
@@ -49,13 +49,13 @@ def test_a_connection_is_cut_before_or_after_the_write_was_done(api, sandbox, fa
     assert api.sync(DEAL)["success"]
 
 
-def test_a_cut_hides_a_refusal_too(api, sandbox):
+def test_cut_after_write_hides_a_refusal_too(api, sandbox):
     sandbox.fault("cut_after_write", times=1, **SYNC)
     with pytest.raises(requests.ConnectionError):
         api.sync(DEAL, action="upsert")
 
 
-def test_a_body_is_truncated_after_the_write_was_done(api, sandbox):
+def test_truncated_body_cuts_the_response_after_the_write(api, sandbox):
     sandbox.fault("truncated_body", times=1, **SYNC)
     with pytest.raises(requests.RequestException):
         api.sync(DEAL)
@@ -73,7 +73,7 @@ def test_a_body_is_truncated_after_the_write_was_done(api, sandbox):
         ({"fault": "http_504"}, 504),
     ],
 )
-def test_a_proxy_answers_with_html(api, sandbox, rule, status):
+def test_http_faults_respond_with_html(api, sandbox, rule, status):
     sandbox.fault(times=1, **rule)
     answer = api.send("POST", "/rest/v1/opportunities.json", json={"input": DEAL})
     assert answer.status_code == status
@@ -82,14 +82,14 @@ def test_a_proxy_answers_with_html(api, sandbox, rule, status):
     assert sandbox.instance.opportunities() == []
 
 
-def test_an_http_error_may_come_after_the_write(api, sandbox):
+def test_an_http_fault_may_follow_the_write(api, sandbox):
     sandbox.fault("http_502", times=1, after=True, **SYNC)
     answer = api.send("POST", "/rest/v1/opportunities.json", json={"input": DEAL})
     assert answer.status_code == 502
     assert len(sandbox.instance.opportunities()) == 1
 
 
-def test_a_slow_call_takes_longer_and_is_right(start_held, caller_of, latency):
+def test_slow_delays_an_otherwise_normal_response(start_held, caller_of, latency):
     caller = caller_of(start_held())
     caller.sandbox.fault("slow", seconds=30, times=1)
     latency.ended.set()
@@ -97,7 +97,7 @@ def test_a_slow_call_takes_longer_and_is_right(start_held, caller_of, latency):
     assert latency.seconds == pytest.approx(30)
 
 
-def test_a_slow_call_is_in_flight_all_the_while(start_held, caller_of, latency):
+def test_a_slow_call_counts_as_in_flight(start_held, caller_of, latency):
     sandbox = start_held(limits={"concurrent_calls": 1})
     slow, other = caller_of(sandbox), caller_of(sandbox)
     sandbox.fault("slow", seconds=30, times=1)
@@ -110,7 +110,7 @@ def test_a_slow_call_is_in_flight_all_the_while(start_held, caller_of, latency):
     assert codes(other.get(USAGE)) == []
 
 
-def test_a_connection_kept_alive_is_dropped_after_the_answer(api, sandbox):
+def test_drop_keep_alive_closes_the_connection_after_the_response(api, sandbox):
     sandbox.fault("drop_keep_alive", times=1)
     first = api.send("GET", USAGE, stream=True)
     connection = first.raw.connection.sock
@@ -120,14 +120,14 @@ def test_a_connection_kept_alive_is_dropped_after_the_answer(api, sandbox):
     assert api.get(USAGE)["success"]
 
 
-def test_tokens_expire_on_order(api, sandbox):
+def test_expire_tokens_expires_the_access_token(api, sandbox):
     sandbox.fault("expire_tokens", times=1)
     assert codes(api.get(USAGE)) == ["602"]
     api.authenticate()
     assert api.get(USAGE)["success"]
 
 
-def test_page_tokens_expire_on_order(api, sandbox):
+def test_expire_page_tokens_expires_all_page_tokens(api, sandbox):
     sandbox.seed(3)
     ids = ["OPP-0000001", "OPP-0000002"]
     token = api.find(ids, batchSize="1")["nextPageToken"]
@@ -135,7 +135,7 @@ def test_page_tokens_expire_on_order(api, sandbox):
     assert codes(api.find(ids, batchSize="1", nextPageToken=token)) == ["1003"]
 
 
-def test_identity_is_struck_only_when_its_path_is_named(api, sandbox):
+def test_identity_gets_a_fault_only_if_the_rule_names_its_path(api, sandbox):
     sandbox.fault("http_503", times=1)
     assert "access_token" in api.token()
     sandbox.clear_faults()
@@ -144,7 +144,7 @@ def test_identity_is_struck_only_when_its_path_is_named(api, sandbox):
         api.token()
 
 
-def test_rules_look_at_path_method_and_operation(api, sandbox):
+def test_fault_rules_match_path_method_and_operation(api, sandbox):
     sandbox.fault("713", method="POST", path="/rest/v1/opportunities.json")
     path = "/rest/v1/opportunities.json"
     form = {"filterType": "dedupeFields", "filterValues": "a"}
@@ -153,7 +153,7 @@ def test_rules_look_at_path_method_and_operation(api, sandbox):
     assert api.get(USAGE)["success"]
 
 
-def test_probability_strikes_about_so_often_and_the_same_again_from_the_same_seed():
+def test_probability_injects_the_same_faults_for_the_same_seed():
     def run():
         faults = FaultInjector(random.Random(5))
         faults.add(fault="606", probability=0.3)
@@ -163,7 +163,7 @@ def test_probability_strikes_about_so_often_and_the_same_again_from_the_same_see
     assert 250 < sum(run()) < 350
 
 
-def test_the_first_rule_that_strikes_decides():
+def test_the_first_matching_fault_rule_is_applied():
     faults = FaultInjector(random.Random(5))
     faults.add(fault="606", times=1)
     faults.add(fault="713")
@@ -180,6 +180,6 @@ def test_the_first_rule_that_strikes_decides():
         {"fault": "606", "probability": 2},
     ],
 )
-def test_a_rule_that_means_nothing_is_refused(rule):
+def test_an_invalid_fault_rule_is_refused(rule):
     with pytest.raises(ValueError):
         FaultRule.from_mapping(rule)

@@ -1,4 +1,4 @@
-"""Nothing that a caller sends may break the sandbox: it answers, or refuses, and goes on."""
+"""Random requests: the sandbox must answer or refuse each of them and keep running."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from marketo_sandbox.instance.lead_fields import LEAD
 from marketo_sandbox.server.routes import ROUTES
 
 FIELDS = sorted({*OPPORTUNITY.by_name, *ROLE.by_name, *LEAD.by_name, "nonsense"})
-# Numbers as JSON may spell them and Python's encoder does not: "@" marks them until they are sent.
+# Number formats that are valid JSON but that Python's encoder never writes: an "@" marks each
+# until the body is encoded.
 NUMBERS = st.sampled_from(
     [
         *("@1e99999999999999999999", "@-1e999999999999999999", "@1e1000000", "@1e400", "@0e99"),
@@ -69,7 +70,7 @@ DEALS = "/rest/v1/opportunities.json"
 
 
 def encoded(body):
-    """JSON, with the odd numbers as they stand."""
+    """Return a value as JSON, with the marked numbers in their own format."""
     return re.sub(r'"@([^"]*)"', r"\1", json.dumps(body))
 
 
@@ -92,7 +93,7 @@ def deal(**fields):
     parameters=QUERIES,
     body=st.one_of(st.none(), BODIES),
 )
-def test_whatever_is_sent_is_answered(fuzzed, path, parameters, body):
+def test_random_requests_get_a_response_and_break_nothing(fuzzed, path, parameters, body):
     if body is None:
         answer = fuzzed.send("GET", path, params=parameters)
     else:
@@ -111,7 +112,7 @@ def test_whatever_is_sent_is_answered(fuzzed, path, parameters, body):
         (f"{DEALS}?_method=GET", '{"filterType":"idField","filterValues":"a","fields":%s}'),
     ],
 )
-def test_json_is_answered_however_deep_it_is_nested(fuzzed, path, body):
+def test_deeply_nested_json_gets_a_response(fuzzed, path, body):
     headers = {"Content-Type": "application/json"}
     for depth in (*range(900, 1_000, 2), 50_000):
         nested = body % ("[" * depth + "]" * depth)

@@ -8,7 +8,7 @@ import pytest
 from tests.marketo_sandbox.helpers import codes
 
 
-def test_a_body_over_a_megabyte_is_413(api):
+def test_a_body_over_1_mb_is_413(api):
     body = json.dumps({"input": [{"externalOpportunityId": "a", "name": "x" * 1_000_000}]})
     answer = api.send(
         "POST",
@@ -19,7 +19,7 @@ def test_a_body_over_a_megabyte_is_413(api):
     assert answer.status_code == 413
 
 
-def test_a_body_of_just_a_megabyte_is_read(api, sandbox):
+def test_a_body_of_exactly_1_mb_is_accepted(api, sandbox):
     head, tail = '{"input":[{"externalOpportunityId":"a","name":"n","notes":"', '"}]}'
     body = head + "x" * (1_000_000 - len(head) - len(tail)) + tail
     answer = api.send(
@@ -32,7 +32,7 @@ def test_a_body_of_just_a_megabyte_is_read(api, sandbox):
     assert answer.json()["result"][0]["reasons"][0]["code"] == "1003"
 
 
-def test_a_uri_over_eight_kilobytes_is_414_and_the_same_by_post_is_not(api):
+def test_a_uri_over_8_kb_is_414_unless_sent_by_post(api):
     values = ",".join(f"{number:036d}" for number in range(300))
     parameters = {"filterType": "idField", "filterValues": values}
     path = "/rest/v1/opportunities.json"
@@ -40,17 +40,17 @@ def test_a_uri_over_eight_kilobytes_is_414_and_the_same_by_post_is_not(api):
     assert api.send("POST", f"{path}?_method=GET", data=parameters).json()["success"]
 
 
-def test_a_double_slash_is_refused_by_the_gateway(api):
+def test_a_double_slash_in_the_path_is_404(api):
     answer = api.send("GET", "//rest/v1/stats/usage.json")
     assert answer.status_code == 404
     assert "json" not in answer.headers["Content-Type"]
     assert api.send("GET", "/rest//v1/stats/usage.json").status_code == 404
 
 
-def test_an_unknown_path_is_610_and_a_problem_of_the_test(api, sandbox):
+def test_an_unknown_path_is_610_and_a_problem(api, sandbox):
     assert codes(api.get("/rest/v1/opportunity.json")) == ["610"]
     assert sandbox.acknowledge_problems() == ["unknown route GET /rest/v1/opportunity.json"]
-    # Not among the codes that Adobe stars.
+    # 610 is not among the codes that Adobe marks as not counted.
     assert sandbox.instance.daily_usage.calls_today() == 1
 
 
@@ -63,17 +63,17 @@ def test_an_unknown_path_is_610_and_a_problem_of_the_test(api, sandbox):
         ("POST", "/rest/v1/activities.json"),
     ],
 )
-def test_another_method_than_the_documented_one_is_605(api, method, path):
+def test_an_undocumented_method_is_605(api, method, path):
     assert codes(api.send(method, path, json={}).json()) == ["605"]
 
 
-def test_a_sync_must_say_that_it_is_json(api):
+def test_a_sync_without_json_content_type_is_612(api):
     answer = api.send("POST", "/rest/v1/opportunities.json", data='{"input": []}')
     assert codes(answer.json()) == ["612"]
 
 
 @pytest.mark.parametrize("body", ["{", "[1]", '"text"', b"\xff", '{"a": NaN}'])
-def test_a_body_that_is_no_json_object_is_609(api, body):
+def test_a_body_that_is_not_a_json_object_is_609(api, body):
     answer = api.send(
         "POST",
         "/rest/v1/opportunities.json",
@@ -88,13 +88,13 @@ def test_a_body_that_is_no_json_object_is_609(api, body):
     ['{"a": 1e99999999999999999999}', '{"a": ' + "[" * 50_000 + "]" * 50_000 + "}"],
     ids=["an exponent too long", "nested too deep"],
 )
-def test_json_that_nobody_can_hold_is_609_too(api, body):
+def test_json_nested_too_deep_or_with_a_huge_exponent_is_609(api, body):
     headers = {"Content-Type": "application/json"}
     answer = api.send("POST", "/rest/v1/opportunities.json", data=body, headers=headers)
     assert codes(answer.json()) == ["609"]
 
 
-def test_answers_over_a_kilobyte_are_compressed_for_those_who_take_it(api):
+def test_responses_over_1_kb_are_compressed_if_accepted(api):
     path = "/rest/v1/opportunities/describe.json"
     packed = api.send("GET", path, headers={"Accept-Encoding": "gzip"}, stream=True)
     assert packed.headers["Content-Encoding"] == "gzip"
@@ -115,7 +115,7 @@ def test_answers_over_a_kilobyte_are_compressed_for_those_who_take_it(api):
         ("/rest/v1/activities/types.json", "Read-Only Activity"),
     ],
 )
-def test_a_call_needs_one_of_its_permissions(start, caller_of, path, permission):
+def test_a_call_without_one_of_its_permissions_is_603(start, caller_of, path, permission):
     without = caller_of(start(permissions=frozenset()))
     assert codes(without.get(path)) == ["603"]
     allowed = caller_of(start(permissions=frozenset({permission})))
@@ -135,7 +135,7 @@ def test_usage_needs_no_permission(start, caller_of):
     assert caller.get("/rest/v1/stats/usage.json")["success"]
 
 
-def test_a_crm_sync_leaves_opportunities_to_be_read_and_roles_not_at_all(start, caller_of):
+def test_crm_sync_read_only_refuses_writes_and_all_role_calls(start, caller_of):
     caller = caller_of(start(crm_sync="read-only", opportunities=3))
     assert len(caller.find(["OPP-0000001"])["result"]) == 1
     assert codes(caller.sync([{"externalOpportunityId": "a", "name": "n"}])) == ["1018"]
@@ -143,14 +143,14 @@ def test_a_crm_sync_leaves_opportunities_to_be_read_and_roles_not_at_all(start, 
     assert codes(caller.get("/rest/v1/opportunities/roles/describe.json")) == ["1018"]
 
 
-def test_a_crm_sync_may_disable_opportunities_altogether(start, caller_of):
+def test_crm_sync_disabled_refuses_all_opportunity_calls(start, caller_of):
     caller = caller_of(start(crm_sync="disabled"))
     assert codes(caller.get("/rest/v1/opportunities/describe.json")) == ["1018"]
     assert codes(caller.get("/rest/v1/opportunities/schema/fields.json")) == ["1018"]
     assert caller.get("/rest/v1/activities/types.json")["success"]
 
 
-def test_members_come_in_the_order_of_recorded_answers(api, sandbox):
+def test_members_have_the_order_of_recorded_responses(api, sandbox):
     sandbox.seed(3)
     page = api.find(["OPP-0000001", "OPP-0000002"], batchSize="1")
     assert list(page) == ["requestId", "result", "success", "nextPageToken", "moreResult"]
@@ -158,7 +158,7 @@ def test_members_come_in_the_order_of_recorded_answers(api, sandbox):
     assert list(refused) == ["requestId", "success", "errors"]
 
 
-def test_headers_are_those_of_recorded_answers(api):
+def test_headers_match_recorded_responses(api):
     answer = api.send("GET", "/rest/v1/opportunities/describe.json")
     assert (answer.headers["Server"], answer.headers["Vary"]) == ("nginx", "Accept-Encoding")
     assert answer.headers["Set-Cookie"].startswith("BIGipServer")
@@ -168,7 +168,7 @@ def test_headers_are_those_of_recorded_answers(api):
     assert int(short.headers["Content-Length"]) == len(short.content)
 
 
-def test_every_answer_has_a_request_id_of_its_own(api):
+def test_every_response_has_a_unique_request_id(api):
     answers = [api.get("/rest/v1/stats/usage.json") for _ in range(3)]
     answers.append(api.get("/rest/v1/opportunities.json"))
     assert len({answer["requestId"] for answer in answers}) == 4

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 
-def test_the_same_token_comes_back_until_it_ends_with_its_remaining_life(api, sandbox):
+def test_identity_returns_the_same_token_until_it_expires(api, sandbox):
     sandbox.set_clock(sandbox.instance.clock.now(), frozen=True)
     sandbox.instance.expire_tokens()
     first = api.token()
@@ -13,7 +13,7 @@ def test_the_same_token_comes_back_until_it_ends_with_its_remaining_life(api, sa
     assert again == {**first, "expires_in": 3000}
 
 
-def test_a_new_token_is_given_once_the_old_one_has_ended(api, sandbox):
+def test_identity_returns_a_new_token_after_expiry(api, sandbox):
     first = api.token()
     sandbox.advance(3601)
     second = api.token()
@@ -21,7 +21,7 @@ def test_a_new_token_is_given_once_the_old_one_has_ended(api, sandbox):
     assert second["expires_in"] == pytest.approx(3600, abs=2)
 
 
-def test_a_token_that_has_ended_is_refused_with_602(api, sandbox):
+def test_an_expired_token_is_602(api, sandbox):
     sandbox.advance(3601)
     assert api.get("/rest/v1/stats/usage.json")["errors"][0]["code"] == "602"
     api.token()
@@ -30,14 +30,14 @@ def test_a_token_that_has_ended_is_refused_with_602(api, sandbox):
     assert api.get("/rest/v1/stats/usage.json")["success"]
 
 
-def test_an_unknown_token_and_none_at_all_are_refused_with_601(api):
+def test_an_unknown_or_missing_token_is_601(api):
     api.session.headers["Authorization"] = "Bearer nobody:int"
     assert api.get("/rest/v1/stats/usage.json")["errors"][0]["code"] == "601"
     del api.session.headers["Authorization"]
     assert api.get("/rest/v1/stats/usage.json")["errors"][0]["code"] == "601"
 
 
-def test_a_token_in_the_query_is_refused_though_the_header_is_right(api):
+def test_a_token_in_the_query_string_is_601_despite_a_valid_header(api):
     token = api.token()["access_token"]
     assert api.get("/rest/v1/stats/usage.json", access_token=token)["errors"][0]["code"] == "601"
 
@@ -55,14 +55,14 @@ def test_wrong_credentials_are_401_with_an_oauth_error(api, sandbox, wrong):
     assert answer.json()["error_description"]
 
 
-def test_credentials_may_come_in_a_posted_form(api, sandbox):
+def test_credentials_are_accepted_in_a_posted_form(api, sandbox):
     form = {"grant_type": "client_credentials", **sandbox.credentials}
     answer = api.send("POST", "/identity/oauth/token", data=form)
     assert answer.json()["access_token"] == api.token()["access_token"]
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"])
-def test_another_method_than_get_and_post_is_405(api, sandbox, method):
+def test_identity_by_another_method_is_405(api, sandbox, method):
     parameters = {"grant_type": "client_credentials", **sandbox.credentials}
     answer = api.send(method, "/identity/oauth/token", params=parameters)
     assert answer.status_code == 405
@@ -70,7 +70,7 @@ def test_another_method_than_get_and_post_is_405(api, sandbox, method):
     assert "access_token" not in answer.text
 
 
-def test_another_grant_type_is_refused(api):
+def test_an_unknown_grant_type_is_refused(api):
     assert api.token(grant_type="password")["error"] == "unsupported_grant_type"
 
 
@@ -82,7 +82,7 @@ def test_identity_calls_count_against_no_limit(start, caller_of):
     assert caller.get("/rest/v1/stats/usage.json")["success"]
 
 
-def test_no_credential_is_in_the_journal(api, sandbox):
+def test_the_journal_contains_no_credentials(api, sandbox):
     api.get("/rest/v1/stats/usage.json", access_token="seen")
     told = str(sandbox.journal())
     assert sandbox.client_secret not in told

@@ -1,4 +1,4 @@
-"""Leads and static lists over HTTP: found, paged, described, written, put on lists."""
+"""Calls on leads and static lists: queries, pages, describes, syncs, list membership."""
 
 from __future__ import annotations
 
@@ -46,33 +46,33 @@ def ids(answer):
         ("email", ("nobody@acme.example",), []),
     ],
 )
-def test_leads_are_found_by_what_is_searchable(find, filter_type, values, found):
+def test_leads_are_found_by_searchable_fields(find, filter_type, values, found):
     assert ids(find(filter_type, *values)) == found
 
 
 @pytest.mark.parametrize("filter_type", ["firstName", "interests", "createdAt", "nonsense"])
-def test_leads_are_not_found_by_anything_else(find, filter_type):
+def test_leads_by_a_field_that_is_not_searchable_are_1003(find, filter_type):
     assert codes(find(filter_type, "x")) == ["1003"]
 
 
-def test_leads_without_fields_named_come_with_six(find):
+def test_leads_have_six_fields_by_default(find):
     (found,) = find("id", "11")["result"]
     assert set(found) == {"id", "email", "createdAt", "updatedAt", "firstName"}
     assert found["createdAt"].endswith("Z")
 
 
-def test_leads_come_with_the_fields_asked_for_and_without_nulls(find):
+def test_leads_have_the_requested_fields_without_nulls(find):
     (found,) = find("id", "12", fields="company,email,leadScore")["result"]
     assert found == {"id": 12, "company": "Acme", "email": "ada@acme.example"}
     assert codes(find("id", "12", fields="email,nonsense")) == ["1006"]
 
 
-def test_at_most_300_values_are_taken(find):
+def test_more_than_300_filter_values_for_leads_are_1003(find):
     assert find("id", *map(str, range(1, 301)))["success"]
     assert codes(find("id", *map(str, range(1, 302)))) == ["1003"]
 
 
-def test_a_long_query_of_leads_may_be_posted(api, people):
+def test_a_long_query_of_leads_is_accepted_by_post(api, people):
     others = [f"nobody.at.all.{number:030d}@acme.example" for number in range(299)]
     query = {"filterType": "email", "filterValues": ",".join(["zoe@acme.example", *others])}
     assert api.send("GET", LEADS, params=query).status_code == 414
@@ -80,7 +80,7 @@ def test_a_long_query_of_leads_may_be_posted(api, people):
     assert ids(api.send("POST", LEADS, data={**query, "_method": "GET"}).json()) == [13]
 
 
-def test_more_leads_than_a_page_holds_lead_on_by_token_alone(find):
+def test_pages_of_leads_have_tokens_and_no_more_result(find):
     first = find("id", "11", "12", "13", batchSize="2")
     assert ids(first) == [11, 12]
     assert "moreResult" not in first
@@ -92,7 +92,7 @@ def test_more_leads_than_a_page_holds_lead_on_by_token_alone(find):
     assert codes(other) == ["1003"]
 
 
-def test_in_dialect_the_last_page_of_leads_has_a_token_too(start, caller_of):
+def test_tokens_only_gives_the_last_page_of_leads_a_token(start, caller_of):
     sandbox = start(dialects={"tokens-only"})
     sandbox.instance.add_leads([1])
     answer = caller_of(sandbox).get(LEADS, filterType="id", filterValues="1")
@@ -100,7 +100,7 @@ def test_in_dialect_the_last_page_of_leads_has_a_token_too(start, caller_of):
     assert "nextPageToken" in answer
 
 
-def test_more_than_a_thousand_matches_are_refused(api, sandbox):
+def test_more_than_1000_matching_leads_are_1003(api, sandbox):
     address = {"email": "all@acme.example"}
     sandbox.instance.add_lead_records([address] * 1000)
     query = {"filterType": "email", "filterValues": "all@acme.example"}
@@ -110,7 +110,7 @@ def test_more_than_a_thousand_matches_are_refused(api, sandbox):
     assert refused == [{"code": "1003", "message": "Too many results match the filter"}]
 
 
-def test_one_lead_is_read_by_its_id(api, people):
+def test_a_lead_is_read_by_its_id(api, people):
     path = "/rest/v1/lead/{}.json"
     (found,) = api.get(path.format(13), fields="sfdcContactId")["result"]
     assert found == {"id": 13, "sfdcContactId": "003A"}
@@ -118,7 +118,7 @@ def test_one_lead_is_read_by_its_id(api, people):
     assert codes(api.get(path.format("x"))) == ["1001"]
 
 
-def test_describe_names_each_field_for_rest_and_soap(api):
+def test_describe_leads_names_each_field_for_rest_and_soap(api):
     fields = api.get("/rest/v1/leads/describe.json")["result"]
     by_name = {each["rest"]["name"]: each for each in fields if "rest" in each}
     assert by_name["email"]["dataType"] == "email"
@@ -128,7 +128,7 @@ def test_describe_names_each_field_for_rest_and_soap(api):
     assert [each for each in fields if "rest" not in each]
 
 
-def test_the_second_describe_tells_what_leads_are_found_by(api, find):
+def test_describe2_lists_the_searchable_fields_of_leads(api, find):
     (described,) = api.get("/rest/v1/leads/describe2.json")["result"]
     assert described["name"] == "API Lead"
     searchable = [name for (name,) in described["searchableFields"]]
@@ -136,7 +136,7 @@ def test_the_second_describe_tells_what_leads_are_found_by(api, find):
     assert all(find(name, "1")["success"] for name in searchable)
 
 
-def test_leads_are_created_and_updated_by_address(api, sandbox):
+def test_leads_are_created_and_updated_by_email(api, sandbox):
     first = api.sync([{"email": "a@b.example", "firstName": "A"}, {"email": "c@d.example"}], LEADS)
     assert outcome(first) == ["created", "created"]
     again = api.sync([{"email": "A@B.example", "lastName": "L"}], LEADS)
@@ -161,18 +161,18 @@ def test_leads_are_created_and_updated_by_address(api, sandbox):
         ({"memberNumber": 7, "company": "New"}, {"lookupField": "memberNumber"}, "updated"),
     ],
 )
-def test_a_lead_is_taken_or_skipped_with_a_reason(api, people, record, more, became):
+def test_a_lead_is_written_or_skipped_with_a_reason(api, people, record, more, became):
     assert outcome(api.sync([record], LEADS, **more)) == ["updated" if became == "ok" else became]
 
 
 @pytest.mark.parametrize(
     "more", [{"action": "merge"}, {"lookupField": "firstName"}, {"lookupField": "id"}]
 )
-def test_a_sync_of_leads_in_an_unknown_mode_is_refused(api, more):
+def test_a_sync_of_leads_with_an_unknown_action_is_1003(api, more):
     assert codes(api.sync([{"email": "a@b.example"}], LEADS, **more)) == ["1003"]
 
 
-def test_members_of_a_static_list_come_page_by_page(api, people, sandbox):
+def test_static_list_members_are_read_page_by_page(api, people, sandbox):
     sandbox.instance.add_to_list(5, [11, 13, 14])
     first = api.get(MEMBERS, batchSize="2", fields="id")
     assert first["result"] == [{"id": 11}, {"id": 13}]
@@ -183,7 +183,7 @@ def test_members_of_a_static_list_come_page_by_page(api, people, sandbox):
     assert codes(api.get("/rest/v1/lists/6/leads.json")) == ["1013"]
 
 
-def test_leads_are_put_on_a_static_list_and_taken_off(api, people, sandbox):
+def test_leads_are_added_to_and_removed_from_a_static_list(api, people, sandbox):
     sandbox.instance.add_to_list(5, [11])
     assert outcome(api.send("POST", f"{MEMBERS}?id=12&id=99").json()) == ["added", "1004"]
     assert outcome(api.post(MEMBERS, {"input": [{"id": 13}]})) == ["added"]
@@ -208,7 +208,7 @@ def test_static_lists_are_found_by_id_and_name(api, people, sandbox):
     assert api.get("/rest/v1/lists/6.json")["result"][0]["name"] == "List 6"
 
 
-def test_a_merged_lead_leaves_its_values_and_lists_to_the_kept_one(api, people, sandbox):
+def test_a_merge_moves_values_and_lists_to_the_kept_lead(api, people, sandbox):
     sandbox.instance.add_to_list(5, [12, 13])
     sandbox.instance.merge_leads(11, [12, 13])
     assert ids(api.get(MEMBERS)) == [11]
@@ -229,18 +229,18 @@ def test_a_merged_lead_leaves_its_values_and_lists_to_the_kept_one(api, people, 
         ({"Read-Write Opportunity"}, LEADS, True),
     ],
 )
-def test_leads_need_a_permission_of_their_own(start, caller_of, kept, path, refused):
+def test_lead_calls_need_a_lead_permission(start, caller_of, kept, path, refused):
     api = caller_of(start(permissions=frozenset(kept)))
     answer = api.get(path, filterType="id", filterValues="1")
     assert (codes(answer) == ["603"]) is refused
 
 
-def test_leads_are_not_written_with_a_permission_to_read(start, caller_of):
+def test_read_only_lead_permission_does_not_allow_writes(start, caller_of):
     api = caller_of(start(permissions=frozenset({"Read-Only Lead"})))
     assert codes(api.sync([{"email": "a@b.example"}], LEADS)) == ["603"]
 
 
-def test_seeded_leads_are_people_some_of_whom_share_an_address(start, caller_of):
+def test_some_seeded_leads_share_an_email_address(start, caller_of):
     sandbox = start(leads=1000)
     leads = sandbox.instance.leads()
     addresses = [each["email"].casefold() for each in leads if "email" in each]

@@ -1,4 +1,4 @@
-"""Leads that are merged or deleted, and what their roles and the log tell of it."""
+"""Merged and deleted leads: the effects on their roles and on the activity log."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def role(lead, external_id="a", name="Captain"):
 
 
 def roles(sandbox):
-    """Lead, opportunity, GUID and date of each role."""
+    """Return lead, opportunity, GUID and creation date of each role."""
     names = ("leadId", "externalOpportunityId", "marketoGUID", "updatedAt")
     return [tuple(each[name] for name in names) for each in sandbox.instance.roles()]
 
 
-def test_the_kept_lead_takes_the_roles_with_guid_and_date(api, sandbox):
+def test_a_merge_moves_roles_with_guid_and_dates(api, sandbox):
     api.sync_roles([role(1), role(2, "b"), role(3, "b", "Cook"), role(4)])
     before = roles(sandbox)
     sandbox.advance(60)
@@ -47,7 +47,7 @@ def test_a_moved_role_is_found_by_its_new_key(api, sandbox):
     assert api.delete([role(1)], DELETE_ROLES)["result"][0]["status"] == "deleted"
 
 
-def test_a_role_that_the_kept_lead_has_too_is_kept_once(api, sandbox):
+def test_a_role_that_the_kept_lead_already_has_is_kept_once(api, sandbox):
     api.sync_roles([role(1), role(2), role(3)])
     (kept, *_) = roles(sandbox)
     sandbox.instance.merge_leads(1, [2, 3])
@@ -60,7 +60,7 @@ def test_a_role_that_two_merged_leads_have_is_kept_once(api, sandbox):
     assert [lead for lead, *_ in roles(sandbox)] == [1]
 
 
-def test_a_merge_is_logged_on_the_kept_lead_and_nothing_else(api, sandbox):
+def test_a_merge_logs_only_merge_leads_on_the_kept_lead(api, sandbox):
     api.sync_roles([role(2), role(3, "b")])
     before = len(api.log(types=TYPES))
     sandbox.instance.merge_leads(1, [2, 3])
@@ -69,7 +69,7 @@ def test_a_merge_is_logged_on_the_kept_lead_and_nothing_else(api, sandbox):
     assert {"name": "Merge IDs", "value": "2,3"} in merge["attributes"]
 
 
-def test_a_merge_may_add_the_roles_anew_and_log_it(api, sandbox):
+def test_a_merge_with_anew_logs_removed_and_added_roles(api, sandbox):
     api.sync_roles([role(2), role(1, "b"), role(2, "b")])
     (old, kept, _) = roles(sandbox)
     before = len(api.log(types=TYPES))
@@ -85,7 +85,7 @@ def test_a_merge_may_add_the_roles_anew_and_log_it(api, sandbox):
     assert told == [(35, 2), (34, 1), (32, 1)]
 
 
-def test_a_deleted_lead_is_gone_with_its_roles_and_logged(api, sandbox):
+def test_deleting_a_lead_deletes_its_roles_and_is_logged(api, sandbox):
     api.sync_roles([role(1), role(2), role(2, "b")])
     before = len(api.log(types=TYPES))
     sandbox.instance.delete_leads([2, 3])
@@ -103,7 +103,7 @@ def test_a_deleted_lead_is_gone_with_its_roles_and_logged(api, sandbox):
         (1, [1], "into itself"),
     ],
 )
-def test_a_merge_that_cannot_be_changes_nothing(api, sandbox, kept, merged, message):
+def test_an_invalid_merge_changes_nothing(api, sandbox, kept, merged, message):
     api.sync_roles([role(2)])
     before = roles(sandbox)
     with pytest.raises(ValueError, match=message):

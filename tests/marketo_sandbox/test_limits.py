@@ -17,7 +17,7 @@ USAGE = "/rest/v1/stats/usage.json"
 
 
 class Counted:
-    """Limits whose seconds the test sets."""
+    """API limits with clocks that a test sets, without an instance."""
 
     def __init__(self, **options):
         self.now = 1000.0
@@ -33,12 +33,12 @@ class Counted:
         return "ok"
 
 
-def test_the_hundred_and_first_call_within_twenty_seconds_is_606():
+def test_the_101st_call_within_20_seconds_is_606():
     counted = Counted()
     assert [counted.call() for _ in range(101)] == ["ok"] * 100 + ["606"]
 
 
-def test_the_window_slides():
+def test_the_rate_limit_window_slides():
     counted = Counted(calls_per_window=2)
     assert counted.call() == "ok"
     counted.now += 10
@@ -49,7 +49,7 @@ def test_the_window_slides():
     assert counted.call() == "ok"
 
 
-def test_a_refused_call_counts_too():
+def test_a_refused_call_counts_in_the_window():
     counted = Counted(calls_per_window=1)
     counted.call()
     counted.now += 15
@@ -60,7 +60,7 @@ def test_a_refused_call_counts_too():
     assert counted.call() == "ok"
 
 
-def test_the_eleventh_call_at_once_is_615():
+def test_the_11th_concurrent_call_is_615():
     counted = Counted()
     for _ in range(10):
         counted.call()
@@ -70,7 +70,7 @@ def test_the_eleventh_call_at_once_is_615():
     assert counted.call() == "ok"
 
 
-def test_the_daily_quota_ends_with_607_and_is_anew_after_midnight_central():
+def test_the_daily_quota_is_607_until_midnight_us_central():
     counted = Counted(daily_calls=2)
     counted.clock.set(datetime(2026, 1, 15, 5, 59, tzinfo=UTC), frozen=True)
     assert [counted.call() for _ in range(3)] == ["ok", "ok", "607"]
@@ -82,20 +82,20 @@ def test_the_daily_quota_ends_with_607_and_is_anew_after_midnight_central():
     assert counted.call() == "ok"
 
 
-def test_limits_may_be_switched_off_and_are_still_counted():
+def test_limits_that_are_turned_off_are_still_counted():
     counted = Counted(enforced=False, calls_per_window=1, daily_calls=1)
     assert [counted.call() for _ in range(5)] == ["ok"] * 5
     assert counted.limits.most_in_window == 5
 
 
-def test_606_says_what_adobe_prints(start, caller_of):
+def test_606_has_the_message_that_adobe_prints(start, caller_of):
     caller = caller_of(start(limits={"calls_per_window": 3}))
     answers = [caller.get(USAGE) for _ in range(4)]
     assert [codes(answer) for answer in answers] == [[], [], [], ["606"]]
     assert answers[-1]["errors"][0]["message"] == "Max rate limit '3' exceeded with in '20' secs"
 
 
-def test_calls_at_once_are_counted_for_as_long_as_they_take(start_held, caller_of, latency):
+def test_a_call_is_concurrent_until_it_is_answered(start_held, caller_of, latency):
     sandbox = start_held(limits={"concurrent_calls": 3})
     callers = [caller_of(sandbox) for _ in range(5)]
     sandbox.fault("slow", seconds=30)
@@ -117,7 +117,7 @@ def test_calls_at_once_are_counted_for_as_long_as_they_take(start_held, caller_o
 
 
 @pytest.mark.parametrize("code", ["604", "605", "608", "611"])
-def test_calls_with_the_codes_that_adobe_stars_are_not_counted(api, sandbox, code):
+def test_calls_with_starred_codes_are_not_counted(api, sandbox, code):
     sandbox.fault(code, times=3)
     for _ in range(3):
         assert codes(api.get(USAGE)) == [code]
@@ -125,9 +125,7 @@ def test_calls_with_the_codes_that_adobe_stars_are_not_counted(api, sandbox, cod
 
 
 @pytest.mark.parametrize("code", ["601", "602", "604", "605", "608", "611"])
-def test_a_call_that_ends_with_such_a_code_after_its_work_is_not_counted_either(
-    start, caller_of, code
-):
+def test_a_starred_code_after_processing_is_not_counted(start, caller_of, code):
     sandbox = start(limits={"calls_per_window": 2, "daily_calls": 2})
     caller = caller_of(sandbox)
     sandbox.fault(code, times=3, after=True)
@@ -136,7 +134,7 @@ def test_a_call_that_ends_with_such_a_code_after_its_work_is_not_counted_either(
     assert [codes(caller.get(USAGE)) for _ in range(3)] == [[], [], ["607"]]
 
 
-def test_a_call_is_taken_back_on_the_day_on_which_it_came():
+def test_a_call_is_uncounted_on_the_day_it_arrived():
     counted = Counted()
     counted.clock.set(datetime(2026, 1, 15, 5, 59, tzinfo=UTC), frozen=True)
     call = counted.limits.count("user")
@@ -149,7 +147,7 @@ def test_a_call_is_taken_back_on_the_day_on_which_it_came():
     assert (yesterday["date"], yesterday["total"]) == ("2026-01-14", 0)
 
 
-def test_a_call_that_a_reset_has_forgotten_is_not_taken_back():
+def test_a_call_before_a_reset_is_not_uncounted():
     counted = Counted()
     call = counted.limits.count("user")
     counted.limits.reset()
@@ -166,7 +164,7 @@ def test_calls_with_other_codes_are_counted(api, sandbox, code):
     assert sandbox.instance.daily_usage.calls_today() == 3
 
 
-def test_calls_with_a_bad_token_are_not_counted(api, sandbox):
+def test_calls_with_an_invalid_token_are_not_counted(api, sandbox):
     sandbox.advance(3601)
     api.get(USAGE)
     api.session.headers["Authorization"] = "Bearer x"

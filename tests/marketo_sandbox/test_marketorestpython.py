@@ -1,4 +1,4 @@
-"""Another client, written against the real Marketo, run against the sandbox."""
+"""A third-party client for the real Marketo, marketorestpython, run against the sandbox."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from marketorestpython.helper.http_lib import HttpLib
 
 @pytest.fixture
 def client(sandbox, monkeypatch):
-    # It sleeps a fifth of a second before each call; the closure's first cell holds that.
+    # The client sleeps 0.2 seconds before each call; the closure's first cell has the interval.
     for verb in ("get", "post", "delete"):
         limited = getattr(HttpLib, verb).__wrapped__
         for cell in limited.__closure__:
@@ -29,13 +29,13 @@ DEALS = [
 ]
 
 
-def test_it_describes(client):
+def test_marketorestpython_describes_opportunities(client):
     (opportunity,) = client.execute(method="describe_opportunity")
     (role,) = client.execute(method="describe_opportunity_role")
     assert opportunity["idField"] == role["idField"] == "marketoGUID"
 
 
-def test_it_creates_updates_reads_and_deletes_opportunities(client, sandbox):
+def test_marketorestpython_writes_and_reads_opportunities(client, sandbox):
     created = client.execute(method="create_update_opportunities", input=DEALS)
     assert [each["status"] for each in created] == ["created"] * 4
     updated = client.execute(
@@ -64,7 +64,7 @@ def test_it_creates_updates_reads_and_deletes_opportunities(client, sandbox):
     assert sandbox.instance.counts()["opportunities"] == 3
 
 
-def test_it_pages_through_opportunities(client):
+def test_marketorestpython_pages_through_opportunities(client):
     client.execute(method="create_update_opportunities", input=DEALS)
     found = client.execute(
         method="get_opportunities",
@@ -77,7 +77,7 @@ def test_it_pages_through_opportunities(client):
     ]
 
 
-def test_it_creates_reads_and_deletes_roles(client, sandbox):
+def test_marketorestpython_writes_and_reads_roles(client, sandbox):
     sandbox.instance.add_leads([7, 8])
     client.execute(method="create_update_opportunities", input=DEALS)
     roles = [
@@ -93,7 +93,7 @@ def test_it_creates_reads_and_deletes_roles(client, sandbox):
     assert [each["status"] for each in deleted] == ["deleted", "deleted"]
 
 
-def test_it_reads_the_log_until_a_moment(client, sandbox):
+def test_marketorestpython_reads_the_activity_log(client, sandbox):
     sandbox.set_clock(datetime(2026, 6, 1, 12, tzinfo=UTC), frozen=True)
     sandbox.instance.add_leads([7, 8, 9])
     client.execute(method="create_update_opportunities", input=DEALS)
@@ -109,14 +109,14 @@ def test_it_reads_the_log_until_a_moment(client, sandbox):
     assert [each["leadId"] for each in members] == [9]
 
 
-def test_it_describes_leads(client):
+def test_marketorestpython_describes_leads(client):
     fields = client.execute(method="describe")
     assert "email" in {each["rest"]["name"] for each in fields if "rest" in each}
     (searchable,) = client.execute(method="describe2")
     assert ["email"] in searchable["searchableFields"]
 
 
-def test_it_writes_and_reads_leads(client):
+def test_marketorestpython_writes_and_reads_leads(client):
     people = [{"email": f"a{number}@b.example", "firstName": "A"} for number in range(3)]
     created = client.execute(method="create_update_leads", leads=people)
     assert [each["status"] for each in created] == ["created"] * 3
@@ -132,7 +132,7 @@ def test_it_writes_and_reads_leads(client):
     assert lead["email"] == "a1@b.example"
 
 
-def test_it_reads_and_changes_static_lists(client, sandbox):
+def test_marketorestpython_reads_and_changes_static_lists(client, sandbox):
     sandbox.instance.add_leads(range(1, 5))
     sandbox.instance.add_to_list(5, [1, 2, 3])
     assert [each["id"] for each in client.execute(method="get_multiple_lists")] == [5]
@@ -147,7 +147,7 @@ def test_it_reads_and_changes_static_lists(client, sandbox):
     assert [each["status"] for each in told] == ["notmemberof", "memberof"]
 
 
-def test_it_reads_usage_and_errors(client):
+def test_marketorestpython_reads_usage_and_errors(client):
     (today,) = client.execute(method="get_daily_usage")
     assert today["total"] == 1
     assert len(client.execute(method="get_last_7_days_usage")) == 7
@@ -156,13 +156,13 @@ def test_it_reads_usage_and_errors(client):
     assert len(client.execute(method="get_last_7_days_errors")) == 7
 
 
-def test_it_raises_marketos_code(client, sandbox):
+def test_marketorestpython_raises_the_error_code(client, sandbox):
     sandbox.fault("603", times=1)
     with pytest.raises(Exception, match="603"):
         client.execute(method="describe_opportunity")
 
 
-def test_wrong_credentials_are_what_it_expects_of_marketo(client):
+def test_marketorestpython_recognizes_wrong_credentials(client):
     client.client_secret = "wrong"
     with pytest.raises(Exception, match="Bad client credentials"):
         client.execute(method="describe_opportunity")

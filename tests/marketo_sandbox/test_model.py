@@ -1,4 +1,4 @@
-"""Whatever is asked of an instance, in whatever order, it holds what a plain dictionary would."""
+"""Random sequences of calls: an instance must have the same outcomes as a plain dictionary."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def fold(key):
 
 
 class Model:
-    """Deals by key, roles by compound key; and what the leads' log must hold."""
+    """The expected instance: opportunities by key, roles by compound key, expected activities."""
 
     def __init__(self):
         self.deals, self.roles, self.log = {}, {}, []
@@ -99,7 +99,7 @@ class Model:
 
 
 def done(instance, kind, records, action):
-    """The same step on the real thing; the outcomes in short."""
+    """Carry out a step on an instance, and return the outcomes of its records."""
     obj = ROLE if "roles" in kind else OPPORTUNITY
     if kind == "delete":
         records = [{"externalOpportunityId": each} for each in records]
@@ -119,7 +119,7 @@ def log_of(instance):
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(STEPS, max_size=8))
-def test_an_instance_holds_what_a_dictionary_would(steps):
+def test_random_calls_have_the_outcomes_of_a_dictionary(steps):
     instance, model = Instance(SandboxOptions(leads=2)), Model()
     try:
         for kind, records, action in steps:

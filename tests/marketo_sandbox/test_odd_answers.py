@@ -1,4 +1,4 @@
-"""Answers that no instance gives by itself, ordered as faults: replaced, changed, cut, dripped."""
+"""Malformed responses injected as faults: replaced, changed, cut or sent byte by byte."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def deals(api):
 
 
 def on_the_wire(api, path=USAGE, seconds=5):
-    """Everything that comes back for one call, until the connection ends."""
+    """Return all bytes that the sandbox sends for one request until the connection is closed."""
     with socket.create_connection(("127.0.0.1", api.sandbox.port), timeout=seconds) as connection:
         token = api.session.headers["Authorization"]
         head = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n\r\n"
@@ -35,7 +35,7 @@ def on_the_wire(api, path=USAGE, seconds=5):
         return received
 
 
-def test_an_answer_is_replaced_with_status_headers_and_body(api, sandbox):
+def test_answer_replaces_status_headers_and_body(api, sandbox):
     sandbox.fault("answer", times=1, status=503, headers={"Retry-After": "7"}, body=BUSY, **SYNC)
     answer = api.send("POST", "/rest/v1/opportunities.json", json={"input": DEAL})
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "7")
@@ -46,7 +46,7 @@ def test_an_answer_is_replaced_with_status_headers_and_body(api, sandbox):
     assert (call["fault"], call["http_status"]) == ("answer", 503)
 
 
-def test_an_answer_is_replaced_after_the_work_where_told(api, sandbox):
+def test_answer_with_after_replaces_the_response_after_the_write(api, sandbox):
     sandbox.fault("answer", times=1, after=True, body="", **SYNC)
     answer = api.send("POST", "/rest/v1/opportunities.json", json={"input": DEAL})
     assert (answer.status_code, answer.content) == (200, b"")
@@ -54,18 +54,18 @@ def test_an_answer_is_replaced_after_the_work_where_told(api, sandbox):
 
 
 @pytest.mark.parametrize("body", ["null", '"text"', "[" * 5_000, "{", "<html></html>", "ü"])
-def test_the_body_of_an_answer_may_be_any_text(api, sandbox, body):
+def test_answer_sends_a_string_body_as_it_is(api, sandbox, body):
     sandbox.fault("answer", body=body)
     assert api.send("GET", USAGE).content == body.encode()
 
 
-def test_identity_is_replaced_when_its_operation_is_named(api, sandbox):
+def test_answer_replaces_identity_if_the_rule_names_it(api, sandbox):
     sandbox.fault("answer", operation="identity", body={"access_token": 5})
     assert api.token() == {"access_token": 5}
     assert api.get(USAGE)["success"]
 
 
-def test_an_envelope_is_merged_with_what_is_ordered(deals, sandbox):
+def test_merge_patches_the_response(deals, sandbox):
     sandbox.fault("patch", merge={"requestId": 5, "success": None, "warnings": ["w"]}, **QUERY)
     answer = deals.find(["a", "b"])
     assert (answer.pop("requestId"), answer.pop("warnings")) == (5, ["w"])
@@ -73,14 +73,14 @@ def test_an_envelope_is_merged_with_what_is_ordered(deals, sandbox):
     assert len(answer["result"]) == 2
 
 
-def test_a_member_can_be_null_or_replaced_as_a_whole(deals, sandbox):
+def test_value_sets_a_member_to_null_or_replaces_it(deals, sandbox):
     merge = {"result": {"$value": None}, "requestId": {"$value": {"a": 1}}}
     sandbox.fault("patch", merge=merge, **QUERY)
     answer = deals.find(["a"])
     assert (answer["result"], answer["requestId"]) == (None, {"a": 1})
 
 
-def test_each_record_is_merged_or_only_those_that_match(deals, sandbox):
+def test_each_patches_all_records_or_those_matching_where(deals, sandbox):
     sandbox.fault("patch", each={"marketoGUID": None}, where={"name": "n"}, times=1, **QUERY)
     answer = deals.find(["a", "b"], fields="name")
     assert ["marketoGUID" in each for each in answer["result"]] == [False, False]
@@ -90,14 +90,14 @@ def test_each_record_is_merged_or_only_those_that_match(deals, sandbox):
     assert [each["externalOpportunityId"] for each in answer["result"]] == ["a", "B "]
 
 
-def test_records_are_dropped_and_added(deals, sandbox):
+def test_drop_and_add_change_the_records(deals, sandbox):
     extra = {"marketoGUID": "stranger"}
     sandbox.fault("patch", drop=True, where={"externalOpportunityId": "a"}, add=[extra], **QUERY)
     first, second = deals.find(["a", "b"])["result"]
     assert (first["externalOpportunityId"], second) == ("b", extra)
 
 
-def test_a_list_further_down_is_changed_by_its_pointer(api, sandbox):
+def test_at_selects_another_list_by_json_pointer(api, sandbox):
     at = "/result/0/fields"
     sandbox.fault("patch", at=at, each={"displayName": 5}, where={"name": "amount"}, times=1)
     fields = {each["name"]: each for each in api.get(DESCRIBE)["result"][0]["fields"]}
@@ -108,12 +108,12 @@ def test_a_list_further_down_is_changed_by_its_pointer(api, sandbox):
 
 
 @pytest.mark.parametrize("at", ["/result/5", "/result/x/y", "/nothing", "/success/0"])
-def test_a_pointer_that_leads_nowhere_changes_nothing(deals, sandbox, at):
+def test_at_with_an_unknown_pointer_changes_nothing(deals, sandbox, at):
     sandbox.fault("patch", at=at, drop=True, **QUERY)
     assert len(deals.find(["a", "b"])["result"]) == 2
 
 
-def test_a_page_repeats_the_token_that_it_was_asked_with(deals, sandbox):
+def test_parameter_repeats_the_page_token_of_the_request(deals, sandbox):
     again = {"nextPageToken": {"$parameter": "nextPageToken"}, "moreResult": True}
     sandbox.fault("patch", merge=again, skip=1, **QUERY)
     token = deals.find(["a", "b"], batchSize="1")["nextPageToken"]
@@ -121,30 +121,30 @@ def test_a_page_repeats_the_token_that_it_was_asked_with(deals, sandbox):
         assert deals.find(["a", "b"], batchSize="1", nextPageToken=token)["nextPageToken"] == token
 
 
-def test_an_answer_is_filled_with_what_was_asked(api, sandbox):
+def test_parameter_fills_the_body_of_answer(api, sandbox):
     body = {"success": True, "result": [{"asked": {"$parameter": "filterValues"}}]}
     sandbox.fault("answer", body=body, **QUERY)
     assert api.find(["a", "b"])["result"] == [{"asked": "a,b"}]
 
 
-def test_a_code_comes_with_any_status_and_headers(api, sandbox):
+def test_a_code_fault_has_the_given_status_and_headers(api, sandbox):
     sandbox.fault("601", status=401, headers={"WWW-Authenticate": "Bearer"}, times=1)
     answer = api.send("GET", USAGE)
     assert (answer.status_code, codes(answer.json())) == (401, ["601"])
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_a_code_comes_as_a_number_where_told(api, sandbox):
+def test_merge_turns_an_error_code_into_a_number(api, sandbox):
     sandbox.fault("606", at="/errors", each={"code": 606})
     assert codes(api.get(USAGE)) == [606]
 
 
-def test_what_is_no_json_is_left_as_it_is(api, sandbox):
+def test_patch_leaves_a_body_that_is_not_json_unchanged(api, sandbox):
     sandbox.fault("html", merge={"success": True})
     assert api.send("GET", USAGE).text.startswith("<html>")
 
 
-def test_a_header_is_changed_or_left_out(api, sandbox):
+def test_headers_are_changed_or_removed(api, sandbox):
     sandbox.fault("patch", headers={"Date": None, "Content-Type": "text/plain"})
     answer = api.send("GET", USAGE)
     assert "Date" not in answer.headers
@@ -153,7 +153,7 @@ def test_a_header_is_changed_or_left_out(api, sandbox):
 
 
 @pytest.mark.parametrize(("drip", "fast"), [("headers", b""), ("body", b"\r\n\r\n{")])
-def test_an_answer_drips_byte_by_byte(start_held, caller_of, latency, drip, fast):
+def test_drip_sends_the_response_byte_by_byte(start_held, caller_of, latency, drip, fast):
     api = caller_of(start_held())
     api.sandbox.fault("wire", drip=drip, seconds=60)
     with pytest.raises(TimeoutError):
@@ -169,7 +169,7 @@ def test_an_answer_drips_byte_by_byte(start_held, caller_of, latency, drip, fast
     assert fast in received
 
 
-def test_an_answer_is_cut_anywhere(api, sandbox):
+def test_cut_at_closes_the_connection_after_some_bytes(api, sandbox):
     sandbox.fault("wire", cut_at=30)
     received = on_the_wire(api)
     assert len(received) == 30
@@ -180,12 +180,12 @@ def test_an_answer_is_cut_anywhere(api, sandbox):
         api.get(USAGE)
 
 
-def test_anything_at_all_is_put_onto_the_wire(api, sandbox):
+def test_raw_sends_the_given_bytes(api, sandbox):
     sandbox.fault("wire", raw="HTTP/1.1 100 Continue\r\n\r\n\xff")
     assert on_the_wire(api) == b"HTTP/1.1 100 Continue\r\n\r\n\xff"
 
 
-def test_a_caller_who_leaves_ends_the_dripping(start_held, caller_of, latency):
+def test_drip_ends_when_the_client_disconnects(start_held, caller_of, latency):
     sandbox = start_held()
     caller = caller_of(sandbox)
     sandbox.fault("wire", drip="headers", seconds=60)
@@ -207,13 +207,13 @@ def test_a_caller_who_leaves_ends_the_dripping(start_held, caller_of, latency):
         {"fault": "answer", "status": 99},
     ],
 )
-def test_an_odd_answer_that_means_nothing_is_refused(sandbox, rule):
+def test_an_invalid_malformed_response_rule_is_refused(sandbox, rule):
     with pytest.raises(ValueError):
         sandbox.fault(**rule)
     assert sandbox.api.faults.to_list() == []
 
 
-def test_rules_come_as_json_from_another_process(api, sandbox):
+def test_fault_rules_are_accepted_as_json(api, sandbox):
     rule = {"fault": "patch", "operation": "usage", "merge": {"success": "yes"}}
     url = f"{sandbox.endpoint}/sandbox/faults"
     assert api.session.post(url, json=rule).json()[0]["merge"] == {"success": "yes"}

@@ -1,9 +1,9 @@
-"""The sandbox's answers, held against Adobe's OpenAPI description.
+"""Comparison of the sandbox's responses with Adobe's OpenAPI description.
 
-``adobe_answers.json`` is trimmed from ``swagger-mapi.json`` and ``swagger-identity.json`` of
-https://github.com/AdobeDocs/marketo-apis (copyright Adobe, Apache License 2.0): the answers of the
-operations that the sandbox has, and nothing else. Where recorded answers and Adobe's printed ones
-are otherwise than the description, the sandbox follows them; each such deviation stands below.
+``adobe_answers.json`` is an excerpt of ``swagger-mapi.json`` and ``swagger-identity.json`` of
+https://github.com/AdobeDocs/marketo-apis (copyright Adobe, Apache License 2.0): the responses of
+the operations that the sandbox has. If recorded responses or Adobe's examples differ from the
+description, the sandbox follows them; the constants below list these deviations.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _is_int32(number):
 
 
 def deviations(path, answer, method="get"):
-    """Where an answer is otherwise than described, such as ``result/*/name: not described``."""
+    """Return the deviations of a response from its schema, such as ``result/*/name: not described``."""
     schema = {**PATHS[path][method]["responses"]["200"]["schema"], "definitions": DEFINITIONS}
     found = set()
     for error in Draft4Validator(schema, format_checker=FORMATS).iter_errors(answer):
@@ -101,7 +101,7 @@ def api(sandbox, caller_of):
 
 
 def answers(api):
-    """Path, method and answer of each operation; pages, refusals and skipped records too."""
+    """Yield path, method and response of calls to all operations, pages and errors included."""
     page = {"filterType": "dedupeFields", "filterValues": "OPP-0000001,OPP-0000002"}
     token = api.get("/rest/v1/activities/pagingtoken.json", sinceDatetime="2020-01-01T00:00:00Z")
     log = {"nextPageToken": token["nextPageToken"], "activityTypeIds": "32,34,36"}
@@ -152,14 +152,14 @@ def answers_about_leads(api):
         yield "/rest/v1/lists/{listId}/leads.json", method, answer
 
 
-def test_every_deviation_from_adobes_description_is_known(api):
+def test_responses_deviate_from_openapi_only_as_known(api):
     found = {
         each for path, method, answer in answers(api) for each in deviations(path, answer, method)
     }
     assert sorted(found) == sorted(DEVIATIONS)
 
 
-def test_every_operation_is_held_against_its_description(api):
+def test_every_operation_is_compared_with_openapi(api):
     seen = {(path, method) for path, method, _ in answers(api)}
     described = {(path, method) for path, methods in PATHS.items() for method in methods}
     assert described - seen == {(IDENTITY_PATH, "post")}
@@ -167,7 +167,7 @@ def test_every_operation_is_held_against_its_description(api):
     assert {each for each in described if each[0] != IDENTITY_PATH} == routes
 
 
-def test_in_dialect_describe_is_as_described(start, caller_of):
+def test_api_names_makes_describe_match_openapi(start, caller_of):
     api = caller_of(start(dialects={"api-names", "full-envelope"}))
     for path in (OPPORTUNITIES, ROLES):
         describe = path.replace(".json", "/describe.json")
@@ -183,7 +183,7 @@ def test_in_dialect_describe_is_as_described(start, caller_of):
         ("requestId", None, "requestId: missing"),
     ],
 )
-def test_what_is_not_as_described_is_noticed(api, sandbox, member, value, deviation):
+def test_deviations_from_openapi_are_detected(api, sandbox, member, value, deviation):
     sandbox.fault("patch", merge={member: value})
     path = "/rest/v1/activities/types.json"
     assert deviation in deviations(path, api.get(path))

@@ -31,14 +31,14 @@ def first_page(api, **more):
         {"filterType": "idField"},
     ],
 )
-def test_a_token_belongs_to_its_query(api, changed):
+def test_a_page_token_is_valid_only_for_its_query(api, changed):
     token = first_page(api)
     same = {"filterType": "dedupeFields", "filterValues": ",".join(IDS), "batchSize": "1"}
     assert refusal(api.get(PATH, **(same | changed), nextPageToken=token)) == REFUSED
     assert api.get(PATH, **same, nextPageToken=token)["success"]
 
 
-def test_a_token_of_one_object_is_refused_by_the_other(api):
+def test_a_page_token_of_another_object_is_refused(api):
     token = first_page(api)
     path = "/rest/v1/opportunities/roles.json"
     asked = {"filterType": "externalOpportunityId", "filterValues": ",".join(IDS)}
@@ -46,12 +46,12 @@ def test_a_token_of_one_object_is_refused_by_the_other(api):
 
 
 @pytest.mark.parametrize("token", ["nonsense", "GIYDAOBNGEYS2MBW", "A" * 48, "é"])
-def test_an_unknown_token_is_refused(api, token):
+def test_an_unknown_page_token_is_refused(api, token):
     assert refusal(api.find(IDS, batchSize="1", nextPageToken=token)) == REFUSED
 
 
 @pytest.mark.parametrize("token", [5, ["GIYDAOBNGEYS2MBW"], {"a": 1}, True])
-def test_what_is_no_text_is_no_token(api, token):
+def test_a_page_token_that_is_not_a_string_is_refused(api, token):
     body = {"filterType": "dedupeFields", "filterValues": "a", "nextPageToken": token}
     for path in (PATH, "/rest/v1/opportunities/schema/fields.json"):
         assert refusal(api.post(f"{path}?_method=GET", body)) == REFUSED
@@ -59,7 +59,7 @@ def test_what_is_no_text_is_no_token(api, token):
     assert refusal(activities) == REFUSED
 
 
-def test_tokens_expire_on_demand(api, sandbox):
+def test_expired_page_tokens_are_refused(api, sandbox):
     token = first_page(api)
     since = "2020-01-01T00:00:00Z"
     dated = api.get("/rest/v1/activities/pagingtoken.json", sinceDatetime=since)["nextPageToken"]
@@ -70,12 +70,12 @@ def test_tokens_expire_on_demand(api, sandbox):
     assert api.find(IDS, batchSize="1", nextPageToken=first_page(api))["success"]
 
 
-def test_a_token_of_another_instance_is_unknown(api, start, caller_of):
+def test_a_page_token_of_another_instance_is_refused(api, start, caller_of):
     other = caller_of(start(opportunities=10))
     assert refusal(other.find(IDS, batchSize="1", nextPageToken=first_page(api))) == REFUSED
 
 
-def test_tokens_are_opaque(api):
+def test_page_tokens_are_opaque(api):
     token = first_page(api)
     assert token.strip("=").isalnum()
     assert token.isupper()

@@ -26,7 +26,7 @@ def run_pytest(folder, *arguments):
 
 @pytest.fixture
 def run(tmp_path):
-    """Run a test file in a pytest of its own, as a stranger's project would."""
+    """Return a function that runs a test file in a separate pytest, as in another project."""
 
     def run_tests(text):
         (tmp_path / "conftest.py").write_text(CONFTEST)
@@ -37,7 +37,7 @@ def run(tmp_path):
     return run_tests
 
 
-def test_the_fixtures_give_an_instance_of_the_tests_own(run):
+def test_the_fixtures_start_separate_instances(run):
     code, out = run(
         """
 import requests
@@ -60,7 +60,7 @@ def test_two(marketo_sandbox_factory):
     assert code == 0, out
 
 
-def test_an_unknown_route_fails_the_test_in_which_it_is_asked_for(run):
+def test_a_call_to_an_unknown_path_fails_its_test(run):
     code, out = run(
         """
 import requests
@@ -93,7 +93,7 @@ def test_broken(marketo_sandbox, monkeypatch):
     assert "ZeroDivisionError" in out
 
 
-def test_a_test_may_take_note_of_a_problem(run):
+def test_an_acknowledged_problem_does_not_fail_the_test(run):
     code, out = run(
         """
 import requests
@@ -116,7 +116,7 @@ def test_the_guides_example_runs_as_printed(tmp_path):
     assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout
 
 
-def test_the_plugin_loaded_by_its_old_name_says_where_it_has_gone(tmp_path):
+def test_the_old_plugin_name_reports_the_new_name(tmp_path):
     done = run_pytest(tmp_path, "-p", "marketo_opps.sandbox.pytest_plugin")
     assert done.returncode != 0
     assert "The sandbox's pytest plugin is now 'marketo_sandbox.pytest_plugin'" in done.stderr

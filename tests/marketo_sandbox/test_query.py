@@ -20,19 +20,19 @@ def api(seeded, caller_of):
     return caller_of(seeded)
 
 
-def test_only_the_default_fields_come_back_unless_others_are_named(api):
+def test_a_query_without_fields_returns_the_default_fields(api):
     (record,) = api.find(["OPP-0000005"])["result"]
     assert set(record) == {"seq", "marketoGUID", "externalOpportunityId", "createdAt", "updatedAt"}
 
 
-def test_the_field_searched_by_comes_back_too(api):
+def test_a_query_returns_its_filter_field_by_default(api):
     answer = api.get(PATH, filterType="legacyNumber", filterValues="100007")
     (record,) = answer["result"]
     assert str(record["legacyNumber"]) == "100007"
     assert record["externalOpportunityId"] == "OPP-0000007"
 
 
-def test_fields_named_come_back_and_nulls_are_left_out(api, seeded):
+def test_a_query_returns_requested_fields_without_nulls(api, seeded):
     named = "name,description,region"
     stored = {each["externalOpportunityId"]: each for each in seeded.instance.opportunities()}
     ids = seeded.instance.opportunity_ids(0, 50)
@@ -49,12 +49,12 @@ def test_fields_named_come_back_and_nulls_are_left_out(api, seeded):
         assert record["marketoGUID"].strip() == whole["marketoGUID"]
 
 
-def test_field_names_are_found_whatever_their_case_as_in_adobes_example(api):
+def test_field_names_ignore_case_as_in_adobes_example(api):
     (record,) = api.find(["OPP-0000005"], fields="marketoGuid,NAME")["result"]
     assert set(record) == {"seq", "marketoGUID", "externalOpportunityId", "name"}
 
 
-def test_deals_of_a_company_are_found_by_its_id(api, seeded):
+def test_opportunities_are_found_by_company_id(api, seeded):
     stored = seeded.instance.opportunities()
     company = next(each["externalCompanyId"] for each in stored if "externalCompanyId" in each)
     query = {"filterType": "externalCompanyId", "filterValues": company.lower()}
@@ -69,7 +69,7 @@ def test_an_unknown_field_name_is_1006(api):
     assert codes(api.find(["OPP-0000005"], fields="name,nonsense")) == ["1006"]
 
 
-def test_values_that_match_nothing_are_simply_not_there(api):
+def test_filter_values_without_a_match_give_an_empty_result(api):
     answer = api.find(["OPP-0000005", "nobody", "OPP-0000006"])
     assert [record["seq"] for record in answer["result"]] == [0, 1]
     assert "moreResult" not in answer
@@ -77,7 +77,7 @@ def test_values_that_match_nothing_are_simply_not_there(api):
 
 
 @pytest.mark.parametrize("alias", ["idField", "marketoGUID"])
-def test_guids_are_found_by_either_name_even_with_the_blank_that_marketo_adds(api, alias):
+def test_guids_are_found_even_with_a_trailing_blank(api, alias):
     ids = [f"OPP-{number:07d}" for number in range(1, 20)]
     guids = [record["marketoGUID"] for record in api.find(ids)["result"]]
     assert any(guid.endswith(" ") for guid in guids)
@@ -89,11 +89,11 @@ def test_guids_are_found_by_either_name_even_with_the_blank_that_marketo_adds(ap
     ("filter_type", "code"),
     [("name", "1011"), ("amount", "1011"), ("nonsense", "1006"), ("", "701")],
 )
-def test_what_cannot_be_searched_by_is_refused(api, filter_type, code):
+def test_a_filter_field_that_is_not_searchable_is_refused(api, filter_type, code):
     assert codes(api.get(PATH, filterType=filter_type, filterValues="a")) == [code]
 
 
-def test_parameters_that_are_missing_or_blank_are_named(api):
+def test_missing_and_blank_parameters_are_named(api):
     answer = api.get(PATH, filterValues="a")
     assert answer["errors"] == [
         {"code": "1002", "message": "Missing value for the required parameter 'filterType'"}
@@ -104,7 +104,7 @@ def test_parameters_that_are_missing_or_blank_are_named(api):
 
 @pytest.mark.parametrize("name", ["filterType", "filterValues"])
 @pytest.mark.parametrize("value", [["OPP-0000005"], [], {"a": 1}, True])
-def test_a_parameter_that_is_no_text_or_number_is_1001(api, name, value):
+def test_a_parameter_neither_string_nor_number_is_1001(api, name, value):
     body = {"filterType": "dedupeFields", "filterValues": "OPP-0000005", name: value}
     answer = api.post(f"{PATH}?_method=GET", body)
     assert answer["errors"] == [
@@ -112,13 +112,13 @@ def test_a_parameter_that_is_no_text_or_number_is_1001(api, name, value):
     ]
 
 
-def test_a_number_is_as_good_as_its_text(api):
+def test_a_filter_value_may_be_a_number(api):
     body = {"filterType": "legacyNumber", "filterValues": 100007}
     (record,) = api.post(f"{PATH}?_method=GET", body)["result"]
     assert record["externalOpportunityId"] == "OPP-0000007"
 
 
-def test_more_than_three_hundred_values_are_refused(api):
+def test_more_than_300_filter_values_are_1003(api):
     form = {"filterType": "dedupeFields"}
     for count, expected in ((300, True), (301, False)):
         form["filterValues"] = ",".join(f"a{number}" for number in range(count))
@@ -134,7 +134,7 @@ def test_a_batch_size_out_of_range_is_refused(api, batch_size, code):
 
 
 @pytest.mark.parametrize("batch_size", ["many", "1e999999999999999999", "1.5", "[1]", "true"])
-def test_a_batch_size_that_is_no_whole_number_is_1001_in_a_json_body_too(api, batch_size):
+def test_a_batch_size_that_is_no_integer_is_1001_in_json_too(api, batch_size):
     body = '{"filterType":"dedupeFields","filterValues":"a","batchSize":%s}'
     spelled = f'"{batch_size}"' if batch_size == "many" else batch_size
     headers = {"Content-Type": "application/json"}
@@ -143,7 +143,7 @@ def test_a_batch_size_that_is_no_whole_number_is_1001_in_a_json_body_too(api, ba
 
 
 @pytest.mark.parametrize(("size", "expected"), [(30, [30, 30, 30, 10]), (50, [50, 50])])
-def test_pages_lead_on_by_token_until_all_is_told(api, seeded, size, expected):
+def test_page_tokens_lead_through_all_records(api, seeded, size, expected):
     ids = seeded.instance.opportunity_ids(0, 100)
     form = {"filterType": "dedupeFields", "filterValues": ",".join(ids), "batchSize": str(size)}
     found, sizes, more = [], [], True
@@ -158,7 +158,7 @@ def test_pages_lead_on_by_token_until_all_is_told(api, seeded, size, expected):
     assert sizes == expected
 
 
-def test_a_token_may_stand_in_the_query_while_the_rest_is_in_the_form(api):
+def test_a_page_token_is_accepted_beside_a_posted_form(api):
     form = {"filterType": "dedupeFields", "filterValues": "OPP-0000001,OPP-0000002"}
     form["batchSize"] = "1"
     first = api.send("POST", f"{PATH}?_method=GET", data=form).json()
@@ -167,7 +167,7 @@ def test_a_token_may_stand_in_the_query_while_the_rest_is_in_the_form(api):
     assert second["result"][0]["externalOpportunityId"] == "OPP-0000002"
 
 
-def test_short_pages_still_lead_to_everything(start, caller_of):
+def test_short_pages_return_all_records(start, caller_of):
     api = caller_of(start(opportunities=90, short_pages=1.0))
     ids = [f"OPP-{number:07d}" for number in range(1, 91)]
     found, more, token, pages = [], True, "", 0
@@ -182,14 +182,14 @@ def test_short_pages_still_lead_to_everything(start, caller_of):
 
 
 @pytest.mark.parametrize("sent", ["opp-0000005", "OPP-0000005  ", "Opp-0000005"])
-def test_keys_are_compared_without_case_and_trailing_blanks(api, sent):
+def test_keys_ignore_case_and_trailing_blanks(api, sent):
     answer = api.send(
         "POST", f"{PATH}?_method=GET", data={"filterType": "dedupeFields", "filterValues": sent}
     ).json()
     assert [each["externalOpportunityId"] for each in answer["result"]] == ["OPP-0000005"]
 
 
-def test_an_instance_may_tell_keys_apart_exactly(start, caller_of):
+def test_exact_keys_compares_every_character(start, caller_of):
     api = caller_of(start(exact_keys=True))
     assert (
         api.sync([{"externalOpportunityId": each, "name": "n"} for each in ("a", "A")])["result"][
@@ -200,7 +200,7 @@ def test_an_instance_may_tell_keys_apart_exactly(start, caller_of):
     assert len(api.find(["a"])["result"]) == 1
 
 
-def test_values_come_loosely_typed(api, seeded):
+def test_field_values_have_varying_types(api, seeded):
     ids = [f"OPP-{number:07d}" for number in range(1, 100)]
     form = {
         "filterType": "dedupeFields",
@@ -213,7 +213,7 @@ def test_values_come_loosely_typed(api, seeded):
     assert {record["createdAt"][19:] for record in records} == {"Z", "+0000"}
 
 
-def test_a_long_get_by_json_takes_simple_filters_too(api):
+def test_a_posted_query_in_json_accepts_simple_filters(api):
     body = {"filterType": "dedupeFields", "filterValues": "OPP-0000005", "fields": ["name"]}
     answer = api.send(
         "POST",

@@ -27,7 +27,7 @@ def test_roles_are_created_and_updated_by_their_compound_key(api, sandbox):
 
 
 @pytest.mark.parametrize("unknown", [role(external_id="nobody"), role(lead=99)])
-def test_opportunity_and_lead_must_exist(api, unknown):
+def test_a_role_without_its_opportunity_or_lead_is_1004(api, unknown):
     assert outcome(api.sync_roles([unknown, role()])) == ["1004", "created"]
 
 
@@ -43,11 +43,11 @@ def test_opportunity_and_lead_must_exist(api, unknown):
         (role(marketoGUID="x"), "1011"),
     ],
 )
-def test_a_role_that_cannot_be_right_is_skipped(api, record, code):
+def test_an_invalid_role_is_skipped(api, record, code):
     assert outcome(api.sync_roles([record])) == [code]
 
 
-def test_modes_are_as_for_opportunities(api):
+def test_actions_apply_to_roles_as_to_opportunities(api):
     guid = api.sync_roles([role()])["result"][0]["marketoGUID"]
     assert outcome(api.sync_roles([role(), role(2)], action="createOnly")) == ["1005", "created"]
     assert outcome(api.sync_roles([role(3)], action="updateOnly")) == ["1004"]
@@ -67,7 +67,7 @@ def test_modes_are_as_for_opportunities(api):
         ("leadId", "x", []),
     ],
 )
-def test_roles_are_found_by_either_end(api, filter_type, value, found):
+def test_roles_are_found_by_lead_or_opportunity(api, filter_type, value, found):
     api.sync_roles([role(1), role(1, "b"), role(2)])
     answer = api.get(PATH, filterType=filter_type, filterValues=value)
     assert [each["externalOpportunityId"] for each in answer["result"]] == found
@@ -88,12 +88,12 @@ def test_roles_are_found_by_guid_with_default_fields(api):
     }
 
 
-def test_a_member_of_the_compound_key_that_is_not_searchable_alone_is_refused(api):
+def test_roles_cannot_be_filtered_by_role_name_alone(api):
     answer = api.get(PATH, filterType="role", filterValues="Captain")
     assert answer["errors"][0]["code"] == "1011"
 
 
-def test_roles_are_found_by_compound_keys_as_json(api):
+def test_roles_are_found_by_compound_keys_in_json(api):
     written = api.sync_roles([role(1, isPrimary=True), role(2), role(1, "b")])["result"]
     guids = [{"marketoGUID": each["marketoGUID"]} for each in written]
     body = {
@@ -108,7 +108,7 @@ def test_roles_are_found_by_compound_keys_as_json(api):
     ]
 
 
-def test_pages_by_compound_key_want_all_inputs_repeated(api):
+def test_compound_key_pages_need_all_inputs_repeated(api):
     api.sync_roles([role(lead) for lead in (1, 2, 3)])
     keys = [role(lead) for lead in (1, 2, 3)]
     body = {"filterType": "dedupeFields", "input": keys, "batchSize": 2}
@@ -121,7 +121,7 @@ def test_pages_by_compound_key_want_all_inputs_repeated(api):
     assert part["errors"][0]["code"] == "1003"
 
 
-def test_a_compound_key_must_be_whole_and_of_the_right_types(api):
+def test_an_incomplete_or_invalid_compound_key_is_refused(api):
     body = {"filterType": "dedupeFields", "input": [{"externalOpportunityId": "a", "leadId": 1}]}
     assert api.post(f"{PATH}?_method=GET", body)["errors"][0]["code"] == "1002"
     body["input"] = [role("one")]

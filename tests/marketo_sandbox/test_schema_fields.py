@@ -29,26 +29,26 @@ def test_every_updateable_field_of_describe_can_be_browsed(api):
             assert told[field["name"]].get("length") == field.get("length")
 
 
-def test_custom_fields_are_told_apart(api):
+def test_custom_fields_are_marked_as_custom(api):
     (whole,) = browse(api, 300)
     custom = {field["name"] for field in whole if field["isCustom"]}
     assert "region" in custom
     assert "name" not in custom
 
 
-def test_a_field_is_found_by_its_api_name_only(api):
+def test_a_field_is_found_only_by_its_api_name(api):
     assert api.get(f"{PATH}/region.json")["result"][0]["displayName"] == "Region"
     for unknown in ("Region", "nonsense", "updatedAt"):
         assert api.get(f"{PATH}/{unknown}.json")["errors"][0]["code"] == "1006"
 
 
-def test_an_empty_and_a_seeded_instance_know_the_same_fields(start, caller_of):
+def test_empty_and_seeded_instances_have_the_same_fields(start, caller_of):
     empty, seeded = caller_of(start()), caller_of(start(opportunities=5, seed=9))
     path = "/rest/v1/opportunities/describe.json"
     assert empty.get(path)["result"] == seeded.get(path)["result"]
 
 
-def test_describe_shows_every_data_type_and_one_that_nobody_knows(api):
+def test_describe_has_every_data_type_and_an_unknown_one(api):
     (described,) = api.get("/rest/v1/opportunities/describe.json")["result"]
     types = {field["dataType"] for field in described["fields"]}
     documented = {
@@ -66,13 +66,13 @@ def test_only_custom_strings_and_integers_are_searchable(api):
     assert alone == keys | {"region", "legacyNumber", "crmOwner"}
 
 
-def test_the_crm_manages_a_field_that_cannot_be_updated(api):
+def test_a_crm_managed_field_is_not_updateable(api):
     (described,) = api.get("/rest/v1/opportunities/describe.json")["result"]
     managed = [field for field in described["fields"] if field.get("crmManaged")]
     assert [(field["name"], field["updateable"]) for field in managed] == [("crmOwner", False)]
 
 
-def test_an_instance_may_list_the_dates_of_roles_that_adobe_does_not_print(start, caller_of):
+def test_describe_role_dates_lists_created_and_updated(start, caller_of):
     path = "/rest/v1/opportunities/roles/describe.json"
     for listed in (False, True):
         (described,) = caller_of(start(describe_role_dates=listed)).get(path)["result"]

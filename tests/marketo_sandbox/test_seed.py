@@ -16,7 +16,7 @@ CLOCK = "2026-06-01T12:00:00+00:00"
 
 @pytest.fixture
 def seeded():
-    """Instances without a server, closed with the test."""
+    """Yield a function that makes instances without a server; close them after the test."""
     made = []
 
     def seed(**options):
@@ -55,7 +55,7 @@ def test_the_same_seed_gives_the_same_in_another_process():
     assert len(told) == 1
 
 
-def test_ids_can_be_foretold_but_for_a_few_odd_ones(seeded):
+def test_seeded_ids_are_predictable_except_for_a_few(seeded):
     ids = seeded(opportunities=300).opportunity_ids()
     plain = [f"OPP-{number:07d}" for number in range(1, 301)]
     odd = {
@@ -65,7 +65,7 @@ def test_ids_can_be_foretold_but_for_a_few_odd_ones(seeded):
     assert len(set(ids)) == 300
 
 
-def test_every_field_can_be_written_back_as_it_is(seeded, start, caller_of):
+def test_seeded_field_values_can_be_written_back(seeded, start, caller_of):
     sandbox = start(opportunities=420, leads=10)
     writable = {field.name for field in OPPORTUNITY.fields if field.updateable}
     writable.add("externalOpportunityId")
@@ -79,7 +79,7 @@ def test_every_field_can_be_written_back_as_it_is(seeded, start, caller_of):
         assert {each["status"] for each in results} == {"created"}
 
 
-def test_values_are_odd_as_real_ones_are(seeded):
+def test_seeded_values_are_irregular(seeded):
     records = seeded(opportunities=1000, leads=100).opportunities()
     names = "".join(record["name"] for record in records)
     amounts = [Decimal(str(record["amount"])) for record in records]
@@ -90,7 +90,7 @@ def test_values_are_odd_as_real_ones_are(seeded):
     assert any(len(record.get("notes", "").encode()) == 30_000 for record in records)
 
 
-def test_roles_are_many_to_many_and_some_opportunities_have_none(seeded):
+def test_seeded_roles_are_many_to_many_and_some_are_absent(seeded):
     instance = seeded(opportunities=400, leads=30)
     roles = instance.roles()
     by_opportunity, by_lead = {}, {}
@@ -103,7 +103,7 @@ def test_roles_are_many_to_many_and_some_opportunities_have_none(seeded):
     assert set(by_lead) <= set(instance.lead_ids()) == set(range(1, 31))
 
 
-def test_history_goes_back_years(seeded):
+def test_seeded_records_go_back_years(seeded):
     instance = seeded(opportunities=300)
     now = instance.clock.seconds()
     years = [(now - record["createdAt"]) / 86_400 / 365 for record in instance.opportunities()]
@@ -112,7 +112,7 @@ def test_history_goes_back_years(seeded):
     assert all(each["createdAt"] <= each["updatedAt"] <= now for each in instance.opportunities())
 
 
-def test_some_ids_may_hold_a_comma_and_then_cannot_be_asked_for(seeded, start, caller_of):
+def test_ids_with_a_comma_cannot_be_queried(seeded, start, caller_of):
     sandbox = start(leads=5)
     sandbox.seed(4, leads=5, comma_ids=2)
     ids = sandbox.instance.opportunity_ids()
@@ -121,19 +121,19 @@ def test_some_ids_may_hold_a_comma_and_then_cannot_be_asked_for(seeded, start, c
     assert {each["externalOpportunityId"] for each in sandbox.instance.roles()} >= set(ids[:2])
 
 
-def test_more_may_be_added_later(seeded):
+def test_seed_adds_to_existing_records(seeded):
     instance = seeded(opportunities=10, leads=4)
     instance.seed(10, leads=8)
     assert instance.counts()["opportunities"] == 20
     assert instance.lead_ids() == list(range(1, 9))
 
 
-def test_without_leads_there_are_no_roles(seeded):
+def test_seed_without_leads_adds_no_roles(seeded):
     counts = seeded(opportunities=20, leads=0).counts()
     assert (counts["leads"], counts["roles"], counts["activities"]) == (0, 0, 0)
 
 
-def test_one_lead_alone_may_have_all_the_roles(seeded):
+def test_seed_with_one_lead_gives_it_all_roles(seeded):
     instance = seeded(opportunities=400, leads=1)
     assert {role["leadId"] for role in instance.roles()} == {1}
     assert len({role["marketoGUID"] for role in instance.roles()}) == instance.counts()["roles"]

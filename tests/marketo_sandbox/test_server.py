@@ -11,7 +11,7 @@ from marketo_sandbox.server.server import SandboxServer
 from tests.pipeline.processes import await_that
 
 
-def test_a_server_may_be_away_for_a_while_and_comes_back_as_it_was(start, caller_of):
+def test_a_server_can_be_stopped_and_started_again(start, caller_of):
     sandbox = start(opportunities=3)
     caller = caller_of(sandbox)
     endpoint = sandbox.endpoint
@@ -28,7 +28,7 @@ def is_listening(port):
         return connection.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_calls_in_flight_are_answered_before_the_server_stops(start_held, caller_of, latency):
+def test_stop_waits_for_calls_in_flight(start_held, caller_of, latency):
     sandbox = start_held()
     caller = caller_of(sandbox)
     sandbox.fault("slow", seconds=30)
@@ -48,7 +48,7 @@ def test_calls_in_flight_are_answered_before_the_server_stops(start_held, caller
     assert answers[0]["success"]
 
 
-def test_a_request_that_breaks_off_in_its_body_is_no_call(sandbox, api):
+def test_a_request_with_an_incomplete_body_is_ignored(sandbox, api):
     head = (
         "POST /rest/v1/opportunities.json HTTP/1.1\r\nHost: localhost\r\n"
         "Content-Type: application/json\r\nContent-Length: 1000\r\n"
@@ -61,17 +61,17 @@ def test_a_request_that_breaks_off_in_its_body_is_no_call(sandbox, api):
     assert [each["operation"] for each in sandbox.journal()] == ["identity", "usage"]
 
 
-def test_an_instance_may_be_made_first_and_served_later(caller_of):
+def test_a_server_accepts_an_existing_instance(caller_of):
     instance = Instance(SandboxOptions(opportunities=2))
     with SandboxServer(instance) as sandbox:
         assert len(caller_of(sandbox).find(["OPP-0000002"])["result"]) == 1
 
 
-def test_it_listens_on_loopback_only(sandbox):
+def test_the_server_listens_on_loopback_only(sandbox):
     assert sandbox.endpoint.startswith("http://127.0.0.1:")
 
 
-def test_limits_may_be_given_as_a_mapping():
+def test_limits_are_accepted_as_a_mapping():
     instance = Instance(SandboxOptions(limits={"enforced": False, "daily_calls": 7}))
     assert not instance.limits.options.enforced
     assert instance.limits.options.daily_calls == 7

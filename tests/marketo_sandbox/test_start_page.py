@@ -1,4 +1,4 @@
-"""The start page as a browser shows it, on a desk and on a phone."""
+"""The start page in a browser, on a desktop and on a phone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def browser(tmp_path_factory):
 
 @pytest.fixture
 def used(api, sandbox):
-    """An instance that has been called, one call in vain."""
+    """Return a sandbox that has received three calls, one of which was refused."""
     sandbox.seed(1234, leads=7)
     sandbox.fault("713", times=1, operation="usage")
     api.get("/rest/v1/stats/usage.json")
@@ -38,7 +38,7 @@ def show(browser, sandbox, *, calls, width=WIDE, scheme="light"):
     return " ".join(browser.evaluate("document.body.innerText").split())
 
 
-def test_a_browser_shows_contents_calls_limits_and_faults(browser, used):
+def test_the_page_shows_records_calls_limits_and_faults(browser, used):
     words = show(browser, used, calls=3)
     assert "Opportunities 1,235" in words
     assert "2 of 50,000" in words
@@ -47,12 +47,12 @@ def test_a_browser_shows_contents_calls_limits_and_faults(browser, used):
     assert "injected fault: 713" in words
 
 
-def test_axes_have_units(browser, used):
+def test_the_chart_has_units_on_its_axes(browser, used):
     words = show(browser, used, calls=3)
     assert "4/s 2/s 0 3 min ago 2 min 1 min now" in words
 
 
-def test_a_click_shows_request_and_response_and_takes_them_away(browser, used):
+def test_a_click_shows_and_hides_request_and_response(browser, used):
     show(browser, used, calls=3)
     browser.evaluate("document.querySelector('tr.call button').click()")
     browser.wait_for("document.querySelectorAll('.exchange pre').length === 2")
@@ -67,7 +67,7 @@ def test_a_click_shows_request_and_response_and_takes_them_away(browser, used):
     assert browser.evaluate("document.querySelectorAll('.exchange').length") == 0
 
 
-def test_an_open_call_stays_open_while_others_come(browser, api, used):
+def test_an_expanded_call_stays_expanded_as_calls_arrive(browser, api, used):
     show(browser, used, calls=3)
     browser.evaluate("document.querySelector('tr.call button').click()")
     api.get("/rest/v1/stats/usage.json")
@@ -75,7 +75,7 @@ def test_an_open_call_stays_open_while_others_come(browser, api, used):
     assert browser.evaluate("document.querySelectorAll('tr.call + tr.detail').length") == 1
 
 
-def test_credentials_and_a_curl_line_are_there_to_copy(browser, used):
+def test_the_page_shows_credentials_and_a_curl_command(browser, used):
     show(browser, used, calls=3)
     codes = browser.evaluate(
         "[...document.querySelectorAll('#credentials code')].map(each => each.textContent)"
@@ -88,7 +88,7 @@ def test_credentials_and_a_curl_line_are_there_to_copy(browser, used):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", PHONES)
-def test_on_a_phone_the_outcome_of_each_call_is_seen(browser, used, width, scheme):
+def test_the_outcome_of_each_call_is_visible_on_a_phone(browser, used, width, scheme):
     words = show(browser, used, calls=3, width=width, scheme=scheme)
     assert "1 skipped" in words
     label = "getComputedStyle(document.querySelector('td.asked'), '::before').content"
@@ -104,7 +104,7 @@ def test_on_a_phone_the_outcome_of_each_call_is_seen(browser, used, width, schem
     assert (background == "rgb(18, 22, 27)") == (scheme == "dark")
 
 
-def test_how_to_connect_is_open_until_someone_has_called(browser, start, used):
+def test_connection_details_are_expanded_until_the_first_call(browser, start, used):
     empty = start()
     browser.open(empty.endpoint, width=PHONES[0])
     browser.wait_for("document.getElementById('connect').open")

@@ -23,7 +23,7 @@ def test_records_are_created_and_then_updated(api, sandbox):
     assert [each.get("stage") for each in sandbox.instance.opportunities()] == [None, "Won", None]
 
 
-def test_results_come_in_the_order_of_the_input_with_its_index(api):
+def test_results_have_the_order_and_index_of_the_input(api):
     answer = api.sync([deal("a"), {"name": "no key"}, deal("b")])
     assert [each["seq"] for each in answer["result"]] == [0, 1, 2]
     assert outcome(answer) == ["created", "1002", "created"]
@@ -51,7 +51,7 @@ def test_name_must_not_be_null(api, nothing):
     assert outcome(api.sync([deal(name=nothing)])) == ["1002"]
 
 
-def test_an_absent_name_is_missed_on_insert_and_fine_on_update(api):
+def test_name_is_required_on_insert_and_optional_on_update(api):
     nameless = {"externalOpportunityId": "a", "stage": "New"}
     assert outcome(api.sync([nameless])) == ["1002"]
     api.sync([deal()])
@@ -70,20 +70,20 @@ def test_update_only_skips_what_does_not_exist(api, sandbox):
     assert sandbox.instance.opportunities() == []
 
 
-def test_update_by_guid(api, sandbox):
+def test_update_only_by_guid_updates(api, sandbox):
     guid = api.sync([deal()])["result"][0]["marketoGUID"]
     records = [{"marketoGUID": f"{guid.upper()} ", "stage": "Won"}]
     assert outcome(api.sync(records, action="updateOnly", dedupeBy="idField")) == ["updated"]
     assert stored(sandbox)["stage"] == "Won"
 
 
-def test_by_guid_nothing_is_inserted(api):
+def test_update_by_guid_inserts_nothing(api):
     unknown = [{"marketoGUID": "dff23271-f996-47d7-984f-f2676861b5fb", **deal()}]
     assert outcome(api.sync(unknown, action="updateOnly", dedupeBy="idField")) == ["1004"]
     assert outcome(api.sync([deal()], action="updateOnly", dedupeBy="idField")) == ["1002"]
 
 
-def test_by_guid_the_external_id_may_come_along_but_not_change(api, sandbox):
+def test_update_by_guid_cannot_change_the_external_id(api, sandbox):
     guid = api.sync([deal()])["result"][0]["marketoGUID"]
     by_id = {"action": "updateOnly", "dedupeBy": "idField"}
     same = {"marketoGUID": guid, "externalOpportunityId": "a", "stage": "Won"}
@@ -94,7 +94,7 @@ def test_by_guid_the_external_id_may_come_along_but_not_change(api, sandbox):
 
 
 @pytest.mark.parametrize("mode", ["dedupeFields", "idField"])
-def test_dedupe_by_is_accepted_with_every_action_and_heeded_with_update_only(api, sandbox, mode):
+def test_dedupe_by_applies_only_to_update_only(api, sandbox, mode):
     assert outcome(api.sync([deal()], action="createOnly", dedupeBy=mode)) == ["created"]
     assert outcome(api.sync([deal()], action="createOnly", dedupeBy=mode)) == ["1005"]
     both = [deal(stage="Won"), deal("b")]
@@ -105,7 +105,7 @@ def test_dedupe_by_is_accepted_with_every_action_and_heeded_with_update_only(api
     assert outcome(api.sync([deal()], action="updateOnly", dedupeBy=mode)) == [by_mode]
 
 
-def test_without_update_only_a_guid_is_no_key(api):
+def test_a_guid_is_no_key_without_update_only(api):
     guid = api.sync([deal()])["result"][0]["marketoGUID"]
     for action in ("createOrUpdate", "createOnly"):
         by_guid = {"action": action, "dedupeBy": "idField"}
@@ -116,7 +116,7 @@ def test_without_update_only_a_guid_is_no_key(api):
 @pytest.mark.parametrize(
     "mode", [{"action": "upsert"}, {"action": ""}, {"dedupeBy": "externalOpportunityId"}]
 )
-def test_a_mode_that_does_not_exist_refuses_the_call(api, sandbox, mode):
+def test_an_unknown_action_or_dedupe_mode_refuses_the_call(api, sandbox, mode):
     assert codes(api.sync([deal()], **mode)) == ["1003"]
     assert sandbox.instance.opportunities() == []
 
@@ -125,30 +125,30 @@ def test_a_mode_that_does_not_exist_refuses_the_call(api, sandbox, mode):
     ("records", "code"),
     [([], "701"), (None, "1002"), ({"a": 1}, "1003"), (["a"], "1003")],
 )
-def test_input_must_be_records(api, records, code):
+def test_input_that_is_not_a_list_of_records_is_refused(api, records, code):
     assert codes(api.sync(records)) == [code]
 
 
-def test_three_hundred_records_are_taken_and_not_one_more(api, sandbox):
+def test_a_sync_of_more_than_300_records_is_1003(api, sandbox):
     records = [deal(f"a{number}") for number in range(301)]
     assert codes(api.sync(records)) == ["1003"]
     assert sandbox.instance.counts()["opportunities"] == 0
     assert set(outcome(api.sync(records[:300]))) == {"created"}
 
 
-def test_a_key_twice_in_one_input_is_a_duplicate(api, sandbox):
+def test_a_repeated_key_in_a_sync_is_1036(api, sandbox):
     answer = api.sync([deal(stage="1"), deal("b"), deal(stage="2"), deal("A ", stage="3")])
     assert outcome(answer) == ["created", "created", "1036", "1036"]
     assert sandbox.instance.opportunities()[0]["stage"] == "1"
 
 
-def test_the_key_is_kept_as_first_given(api, sandbox):
+def test_a_key_keeps_its_first_spelling(api, sandbox):
     api.sync([deal("Acme 1 ")])
     assert outcome(api.sync([deal("ACME 1")])) == ["updated"]
     assert stored(sandbox)["externalOpportunityId"] == "Acme 1 "
 
 
-def test_several_records_of_one_key_cannot_be_told_apart(api, sandbox):
+def test_a_key_with_several_stored_records_is_1007(api, sandbox):
     sandbox.seed(3, duplicates=1)
     assert outcome(api.sync([deal("OPP-0000001"), deal("OPP-0000002")])) == ["1007", "updated"]
 
@@ -190,9 +190,7 @@ def test_several_records_of_one_key_cannot_be_told_apart(api, sandbox):
         ("externalOpportunityId", None, "1002"),
     ],
 )
-def test_a_value_that_its_field_cannot_take_skips_the_record_and_no_other(
-    api, sandbox, field, value, code
-):
+def test_an_invalid_value_skips_only_its_record(api, sandbox, field, value, code):
     assert outcome(api.sync([deal("good"), deal(**{field: value})])) == ["created", code]
     assert stored(sandbox)["externalOpportunityId"] == "good"
 
@@ -229,12 +227,12 @@ def test_a_reason_names_the_value_and_the_type(api):
         ("territory", "u33dc1", "u33dc1"),
     ],
 )
-def test_values_that_fit_are_kept(api, sandbox, field, value, kept):
+def test_valid_values_are_stored(api, sandbox, field, value, kept):
     assert outcome(api.sync([deal(**{field: value})])) == ["created"]
     assert stored(sandbox)[field] == kept
 
 
-def test_no_digit_of_a_number_is_lost(api, sandbox):
+def test_numbers_keep_all_digits(api, sandbox):
     body = (
         '{"input":[{"externalOpportunityId":"a","name":"n",'
         '"amount":12345678901234567890.12,"expectedRevenue":"0.1000000000000000055"}]}'
@@ -258,7 +256,7 @@ def test_no_digit_of_a_number_is_lost(api, sandbox):
         ("1e999999999999999999", "1003"),
     ],
 )
-def test_a_number_may_be_as_near_to_zero_as_a_float_can(api, number, result):
+def test_numbers_too_large_or_too_close_to_zero_are_1003(api, number, result):
     head = '{"input":[{"externalOpportunityId":"a","name":"n","amount":'
     headers = {"Content-Type": "application/json"}
     body = head + number + "}]}"
@@ -266,7 +264,7 @@ def test_a_number_may_be_as_near_to_zero_as_a_float_can(api, number, result):
     assert outcome(answer) == [result]
 
 
-def test_an_unknown_sales_person_refuses_the_whole_call(start, caller_of):
+def test_an_unknown_sales_person_refuses_the_call_with_718(start, caller_of):
     sandbox = start(sales_persons=frozenset({"sam"}))
     api = caller_of(sandbox)
     records = [deal("a"), deal("b", externalSalesPersonId="kim")]
@@ -275,7 +273,7 @@ def test_an_unknown_sales_person_refuses_the_whole_call(start, caller_of):
     assert outcome(api.sync([deal("b", externalSalesPersonId="sam")])) == ["created"]
 
 
-def test_dates_are_by_the_instances_clock(api, sandbox):
+def test_created_and_updated_follow_the_instance_clock(api, sandbox):
     sandbox.set_clock(sandbox.instance.clock.now(), frozen=True)
     api.sync([deal()])
     created = stored(sandbox)["createdAt"]
@@ -286,7 +284,7 @@ def test_dates_are_by_the_instances_clock(api, sandbox):
     assert (record["createdAt"], record["updatedAt"]) == (created, created + 60)
 
 
-def test_a_call_that_breaks_in_the_middle_has_written_nothing(api, sandbox, monkeypatch):
+def test_a_sync_that_fails_midway_writes_nothing(api, sandbox, monkeypatch):
     monkeypatch.setattr(sandbox.instance.storage, "update", lambda *_: 1 / 0)
     api.sync([deal("a")])
     answer = api.send("POST", "/rest/v1/opportunities.json", json={"input": [deal("b"), deal("a")]})

@@ -14,7 +14,7 @@ def sandbox(start):
     return start(clock=NOON.isoformat())
 
 
-def test_usage_tells_the_calls_of_the_day_by_user(api):
+def test_usage_counts_todays_calls_by_user(api):
     for _ in range(3):
         answer = api.get("/rest/v1/stats/usage.json")
     assert answer["result"] == [
@@ -22,7 +22,7 @@ def test_usage_tells_the_calls_of_the_day_by_user(api):
     ]
 
 
-def test_the_calls_of_others_count_too(api, sandbox):
+def test_use_calls_counts_towards_the_quota(api, sandbox):
     sandbox.use_calls(49_998)
     url = f"{sandbox.endpoint}/sandbox/usage"
     assert requests.post(url, json={"calls": 1}, timeout=10).json() == {"today": 49_999}
@@ -32,7 +32,7 @@ def test_the_calls_of_others_count_too(api, sandbox):
     assert api.get("/rest/v1/stats/usage.json")["errors"][0]["code"] == "607"
 
 
-def test_the_calls_of_a_day_are_lowered_and_raised(api, sandbox):
+def test_set_calls_today_lowers_and_raises_the_count(api, sandbox):
     for _ in range(4):
         api.get("/rest/v1/stats/usage.json")
     sandbox.use_calls(49_996)
@@ -50,7 +50,7 @@ def test_the_calls_of_a_day_are_lowered_and_raised(api, sandbox):
     assert api.get("/rest/v1/stats/usage.json")["result"][0]["total"] == 1
 
 
-def test_errors_tells_the_codes_of_the_day(api, sandbox):
+def test_errors_counts_todays_codes(api, sandbox):
     sandbox.fault("604", times=1)
     sandbox.fault("610", times=2)
     for _ in range(3):
@@ -65,7 +65,7 @@ def test_errors_tells_the_codes_of_the_day(api, sandbox):
     ]
 
 
-def test_the_last_seven_days_are_told_one_by_one(api, sandbox):
+def test_usage_and_errors_cover_the_last_seven_days(api, sandbox):
     api.get("/rest/v1/stats/usage.json")
     api.get("/rest/v1/opportunities.json")
     for _ in range(2):
@@ -85,7 +85,7 @@ def test_the_last_seven_days_are_told_one_by_one(api, sandbox):
     assert [day["total"] for day in errors] == [0, 0, 1, 0, 0, 0, 0]
 
 
-def test_the_day_ends_at_midnight_us_central(api, sandbox):
+def test_a_day_of_usage_ends_at_midnight_us_central(api, sandbox):
     api.get("/rest/v1/stats/usage.json")
     sandbox.set_clock(datetime(2026, 3, 11, 4, 59, tzinfo=UTC))
     api.authenticate()
