@@ -64,7 +64,7 @@ def _is_int32(number):
 
 
 def deviations(path, answer, method="get"):
-    """Return the deviations of a response from its schema, such as ``result/*/name: not described``."""
+    """Return the deviations of a response from its schema, such as ``result/name: missing``."""
     schema = {**PATHS[path][method]["responses"]["200"]["schema"], "definitions": DEFINITIONS}
     found = set()
     for error in Draft4Validator(schema, format_checker=FORMATS).iter_errors(answer):
