@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
 TAP, TARGET, PAIR = "tap", "target", "tap into target"
 PLAIN_TAP, PLAIN_TARGET, PLAIN_PAIR = "plain SDK tap", "plain SDK target", "plain SDK pair"
 PEER_READ, PEER_WRITE = "marketorestpython, reading", "marketorestpython, writing"
-CODEC = "codec floor"
+CODEC = "JSON encode/decode only"
 RATIOS = {
     TAP: (PLAIN_TAP, PEER_READ, CODEC),
     TARGET: (PLAIN_TARGET, PEER_WRITE, CODEC),

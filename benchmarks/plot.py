@@ -1,4 +1,4 @@
-"""The plot: wall beside its bound, CPU beside the SDK's own; readable on light and dark pages."""
+"""The plot: wall time with its minimum, CPU time; readable on light and dark pages."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ def _walls(results: Results, axes: Axes, does: str) -> None:
         axes.bar(places, medians, _BAR, yerr=errors, ecolor=_INK, color=colour, label=tool)
         if tool in {OURS, OURS_ALONE}:
             bounds = [of_tool[latency]["bound_seconds"] for latency in latencies]
-            label = "the least that its limits allow" if tool == OURS else ""
+            label = "theoretical minimum within its limits" if tool == OURS else ""
             _mark(axes, places, bounds, label)
     axes.set_xticks(range(len(latencies)), [f"{latency:g} s" for latency in latencies])
-    axes.set_xlabel("latency of a call")
-    axes.set_ylabel("seconds, the real limits on")
+    axes.set_xlabel("latency per call")
+    axes.set_ylabel("seconds, with the real limits")
     axes.set_title(does)
 
 
@@ -97,8 +97,8 @@ def _cpu(results: Results, axes: Axes) -> None:
         ecolor=_INK,
         color=[_COLOURS[OURS] if name in ours else _OTHERS for name in names],
     )
-    axes.set_xlabel("CPU seconds per million records")
-    axes.set_title("CPU, waiting aside")
+    axes.set_xlabel("CPU s per million records")
+    axes.set_title("CPU time")
 
 
 def _errors(told: list[dict[str, t.Any]]) -> list[list[float]]:

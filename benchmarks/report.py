@@ -18,7 +18,7 @@ Results = dict[str, t.Any]
 
 
 def benchmark_table() -> str:
-    """All figures as Markdown; what to say before `make bench` has run."""
+    """Return all figures as Markdown; a note if `make bench` has not run yet."""
     if not RESULTS.exists():
         return "`make bench` has not been run yet."
     return tables(json.loads(RESULTS.read_bytes()))
@@ -56,17 +56,19 @@ def _wall_headline(results: Results, does: str) -> list[str]:
 
 
 def tables(results: Results) -> str:
-    """All figures as Markdown."""
+    """Return all figures as Markdown."""
     machine = results["machine"]
     command = "make bench-full" if results["size"] == "full" else "make bench"
     head = (
         f"`{command}`, Python {machine['python']}, {machine['system']}, {machine['cpus']} CPUs, "
-        f"{machine['date']}; medians of {results['repeats']} runs, least and greatest in brackets. "
-        "marketo-opps keeps to half of the rate limit by default (`calls_per_20_seconds` 50, with "
-        "5 calls at once); *all of the rate* is 100. The sandbox is in nobody's figures."
+        f"{machine['date']}; medians of {results['repeats']} runs, minimum and maximum in "
+        "brackets. marketo-opps uses half of the rate limit by default (`calls_per_20_seconds` 50, "
+        "with 5 calls at once); *full rate limit* is 100. The sandbox's own time is not counted."
     )
     if any(lane["ended_by"] for lane in results["walls"]):
-        head += " *Ended by* names the codes that kept a tool from moving all records."
+        head += (
+            " *Ended by* names the error codes that ended a tool before it had moved everything."
+        )
     parts = (_walls, _cpu, _memory, _calls, _bad_records, _reconcile, _waiting)
     told = (part(results) for part in parts)
     return "\n\n".join([head, *filter(None, told)])
@@ -89,13 +91,13 @@ def _number(value: float) -> str:
 
 
 def _walls(results: Results) -> str:
-    """Seconds and how they stand to the bound, a row for each tool and direction."""
+    """Return seconds and their ratio to the bound, a row for each tool and direction."""
     lanes = results["walls"]
     latencies = sorted({lane["latency_seconds"] for lane in lanes})
     rows: dict[tuple[str, str], dict[float, dict[str, t.Any]]] = {}
     for lane in lanes:
         rows.setdefault((lane["does"], lane["tool"]), {})[lane["latency_seconds"]] = lane
-    head = ["Wall, the instance's limits on; x the least possible"]
+    head = ["Wall time with the instance's limits; x theoretical minimum"]
     head += [_latency_head(lanes, latency) for latency in latencies]
     return _table(
         [*head, "calls", "peak memory"],
@@ -114,7 +116,7 @@ def _costs(row: dict[float, dict[str, t.Any]]) -> list[str]:
 
 def _latency_head(lanes: list[dict[str, t.Any]], latency: float) -> str:
     count = next(lane["records"] for lane in lanes if lane["latency_seconds"] == latency)
-    return f"{latency:g} s a call, {count:,} records"
+    return f"{latency:g} s per call, {count:,} records"
 
 
 def _wall(lane: dict[str, t.Any]) -> str:
@@ -132,7 +134,7 @@ def _cpu(results: Results) -> str:
     ratios = results["cpu"]["ratios"]
     plain = {PLAIN_TAP: TAP, PLAIN_TARGET: TARGET, PLAIN_PAIR: PAIR}
     beside = {ours: ratios[f"{ours} / {other}"] for other, ours in plain.items()}
-    head = ["CPU, waiting aside", "s per million records", "records per CPU s", "to plain SDK"]
+    head = ["CPU time", "s per million records", "records per CPU s", "ratio to plain SDK"]
     rows = [
         [
             name,
@@ -166,11 +168,11 @@ def _calls(results: Results) -> str:
         [f"{entry['records']} upserts of {entry['bytes'] / 1e6:.1f} MB", str(entry["calls"])]
         for entry in told["long_texts"]
     ]
-    return _table(["calls, besides the token", "made"], rows)
+    return _table(["run (authentication not counted)", "API calls"], rows)
 
 
 def _bad_records(results: Results) -> str:
-    head = ["300 records in one call, of which bad", "sync calls", "delivered", "rejected"]
+    head = ["bad records among 300 in one call", "sync calls", "delivered", "rejected"]
     rows = [
         [_bad(entry), *(str(entry[name]) for name in ("calls", "delivered", "rejected"))]
         for entry in results["calls"]["bad_records"]
@@ -190,13 +192,13 @@ def _waiting(results: Results) -> str:
         [case["what"], *(f"{case[name]:,}" for name in names), case["before"]]
         for case in results["waiting"]
     ]
-    return _table(["records that wait", "sync calls", *names[1:], "the version before"], rows)
+    return _table(["waiting records", "sync calls", *names[1:], "an earlier version"], rows)
 
 
 def _reconcile(results: Results) -> str:
     if not (told := results.get("reconcile")):
         return ""
-    head = ["reconcile", "planted", "changed", "gone", "calls", "peak memory"]
+    head = ["reconcile", "differences", "found changed", "found deleted", "calls", "peak memory"]
     rows = [
         [
             f"{entry['records']:,} rows, pages {entry['dialect']}",

@@ -20,8 +20,8 @@ if t.TYPE_CHECKING:
     from workshop import Workshop
 
 READ, WRITE = "read", "write"
-OURS, OURS_ALONE = "marketo-opps", "marketo-opps, all of the rate"
-PEER, PEER_WITHOUT_SLEEP = "marketorestpython", "marketorestpython, its sleep taken out"
+OURS, OURS_ALONE = "marketo-opps", "marketo-opps, full rate limit"
+PEER, PEER_WITHOUT_SLEEP = "marketorestpython", "marketorestpython without sleep()"
 TOOLS = (OURS, OURS_ALONE, PEER, PEER_WITHOUT_SLEEP)
 
 _WINDOW_SECONDS = 20

@@ -49,7 +49,7 @@ def test_walls_and_calls_are_those_that_the_sandbox_saw(results):
     lane = next(
         lane
         for lane in results["walls"]
-        if lane["tool"] == "marketorestpython, its sleep taken out" and lane["does"] == "read"
+        if lane["tool"] == "marketorestpython without sleep()" and lane["does"] == "read"
     )
 
     assert lane["calls"] == 3  # a describe and two pages of 300
