@@ -1,4 +1,4 @@
-"""`python -m target_marketo_opps`, where the console script is not on the path."""
+"""Run `target-marketo-opps` by `python -m target_marketo_opps`."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The console script: answers a signal in a sentence while the rest is still being imported.
+"""Start the plugin, and handle signals while it is being imported.
 
-It imports nothing of ours before that: half a second goes by until a run has its own handlers.
-Nor `typing`, which takes longer than all else here. The other plugin's has the same lines: to
-share them would be an import of ours.
+No module of this project is imported before the handlers are set, because the imports take half a
+second. `typing` is not imported either: it takes longer than everything else here. The console
+module of the tap has the same lines, because a shared module would have to be imported first.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Describe the instance: what its objects look like, and by what its leads are found."""
+"""Describe the instance: the fields of its objects, and the searchable fields of its leads."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _T = t.TypeVar("_T")
 
 
 class Descriptions:
-    """Asks for what describes the instance, each once.
+    """Requests descriptions from Marketo, each once per run.
 
     Args:
         client: makes the calls.
-        call: makes one of them for the main thread, in which a signal could not end it.
-        lookup_field: the setting `lead_lookup_field`.
+        call: makes a call on a worker thread and waits for it, so that signals can end the wait.
+        lookup_field: value of the setting `lead_lookup_field`.
 
     Attributes:
-        calls: how many there were.
+        calls: number of calls made.
     """
 
     def __init__(
@@ -41,19 +41,19 @@ class Descriptions:
         self._objects: dict[MarketoObject, ObjectDescription] = {}
 
     def of(self, obj: MarketoObject) -> ObjectDescription:
-        """Return an object's description."""
+        """Return the description of an object."""
         if obj not in self._objects:
             self._objects[obj] = self._made(lambda: self._client.describe(obj))
         return self._objects[obj]
 
     def lead_lookup_field(self, stream: str) -> str | None:
-        """Return the field by which the leads of roles are looked up; None where they are not.
+        """Return the field by which leads of roles are looked up; None if they are not.
 
         Args:
-            stream: whose roles it is for, for error texts.
+            stream: name of the stream of roles, for error messages.
 
         Raises:
-            UnwritableStreamError: leads cannot be looked up by the field of the setting.
+            UnwritableStreamError: leads cannot be looked up by the field in the setting.
         """
         field = self._lookup_field
         if field is not None and not self._is_field_checked:

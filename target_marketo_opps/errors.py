@@ -1,4 +1,4 @@
-"""Errors that end a run of the target, besides those that Marketo reports.
+"""Define the errors that end a run of the target, in addition to the client's errors.
 
 MarketoError
 ├── InputError              a line that cannot be used
@@ -15,15 +15,15 @@ from marketo_opps import MarketoError
 
 
 class InputError(MarketoError):
-    """A line of the input cannot be used; the message names the line and never quotes it."""
+    """A line of the input is invalid; the message names the line and never quotes it."""
 
 
 class NoSchemaError(InputError, RecordsWithoutSchemaException):
-    """A record came before the schema of its stream."""
+    """A RECORD arrived before the SCHEMA of its stream."""
 
 
 class UnwritableStreamError(MarketoError):
-    """A stream that cannot be written as its SCHEMA describes it."""
+    """A stream cannot be written to Marketo as its SCHEMA describes it."""
 
 
 class RejectLimitError(MarketoError):

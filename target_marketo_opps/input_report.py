@@ -1,4 +1,4 @@
-"""What is told of the input at the end of a run: what was left out, and what never came."""
+"""Log at the end of a run which values were not written, and which settings matched no stream."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _LOGGER = logging.getLogger("target-marketo-opps")
 
 
 class InputReport:
-    """Collects what is to be told of the input.
+    """Collects what has to be logged about the streams of the input.
 
     Args:
-        mapper: knows the setting `stream_maps`.
+        mapper: has the definitions of the setting `stream_maps`.
         settings: the target's settings.
     """
 
@@ -35,17 +35,17 @@ class InputReport:
         self._written: set[str] = set()
 
     def note_stream(self, arrived: str, written: str) -> None:
-        """Note the name of a stream as it arrived, and one that it has after `stream_maps`."""
+        """Record the name of a stream in the input, and its name after `stream_maps`."""
         self._arrived[arrived] = None
         self._written.add(written)
 
     def notes_of(self, written: str) -> StreamNotes:
-        """Return what takes notes of a stream, which is named as after `stream_maps`."""
+        """Return the notes of a stream, by its name after `stream_maps`."""
         tells_unknown = self._settings.unknown_fields == "warn"
         return self._notes.setdefault(written, StreamNotes(written, tells_unknown=tells_unknown))
 
     def log_left_out(self) -> None:
-        """Log, a line for each kind and stream, what has been left out of records."""
+        """Log what was not written of the records of each stream."""
         for notes in self._notes.values():
             for remark in notes.remarks():
                 _LOGGER.info("%s", remark)
@@ -53,7 +53,7 @@ class InputReport:
                 _LOGGER.warning("%s", warning)
 
     def log_never_came(self) -> None:
-        """Warn of settings for streams that the input did not have; all of it has been read."""
+        """Warn about settings for streams that were not in the input, at the end of the input."""
         if not self._arrived:
             return
         self._warn("stream_objects", self._settings.stream_objects.keys() - self._written)

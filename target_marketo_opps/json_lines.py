@@ -1,4 +1,4 @@
-"""Decode and encode JSON digit for digit, and as leniently as other taps need."""
+"""Decode and encode JSON without loss of digits, and accept what other taps write."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
 decode_fast = msgspec.json.Decoder(float_hook=Decimal).decode
-"""Decodes nearly every line; what it refuses, with one of `NOT_FAST`, `decode` may take."""
+"""Decodes nearly every line; if it raises one of `NOT_FAST`, `decode` may still succeed."""
 
 NOT_FAST = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -23,7 +23,7 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
 
 
 def encode(value: t.Any) -> bytes:
-    """Return JSON, digit for digit; a lone surrogate stays an escape, NaN is null."""
+    """Return JSON with all digits; a lone surrogate stays an escape, NaN becomes null."""
     try:
         return _ENCODER.encode(value)
     except (UnicodeEncodeError, RecursionError):
@@ -31,15 +31,15 @@ def encode(value: t.Any) -> bytes:
 
 
 class _Mark(str):
-    """Text of JSON itself, as against a value that is a text."""
+    """JSON syntax, as opposed to a string value."""
 
     __slots__ = ()
 
 
 def _escaped(value: t.Any) -> Iterator[str]:
-    """Yield JSON in ASCII, in which a lone surrogate is an escape like any other.
+    """Yield JSON in ASCII, in which a lone surrogate is an escape sequence like any other.
 
-    Without recursion: a value that is deep enough to be decoded may be too deep for it.
+    It uses no recursion, because a value that could be decoded may be nested too deeply for that.
     """
     rest = [value]
     while rest:
@@ -55,7 +55,7 @@ def _escaped(value: t.Any) -> Iterator[str]:
 
 
 def _opened(container: dict[str, t.Any] | list[t.Any]) -> Iterator[t.Any]:
-    """Yield an object or a list as marks and members."""
+    """Yield the parts of an object or array: syntax as marks, and its members."""
     if isinstance(container, list):
         members = [("", each) for each in container]
     else:
@@ -70,11 +70,11 @@ def _opened(container: dict[str, t.Any] | list[t.Any]) -> Iterator[t.Any]:
 def decode(line: bytes) -> t.Any:
     """Return the value of a line of JSON; numbers with a fraction become `Decimal`.
 
-    Lone surrogates, NaN and infinities (as floating point) and a byte order mark are accepted too:
-    other taps emit what msgspec refuses.
+    Lone surrogates, NaN and infinities (as float), and a byte order mark are accepted, because
+    other taps write them although msgspec refuses them.
 
     Raises:
-        ValueError: it is not JSON; the message says where, and does not quote the line.
+        ValueError: the line is not valid JSON; the message names the column and quotes nothing.
     """
     try:
         return decode_fast(line)
@@ -83,21 +83,21 @@ def decode(line: bytes) -> t.Any:
 
 
 def source_line(record: bytes) -> bytes:
-    """Return a record, which came alone on its line, as a line that `source_record` takes."""
+    """Return a line that `source_record` can read, from a line that has only a record."""
     return b'{"record":%b}' % record.removeprefix(codecs.BOM_UTF8)
 
 
 def source_record(line: bytes) -> dict[str, t.Any]:
     """Return the record on a line of the input.
 
-    Records are kept as the bytes they came in, and decoded again where they are needed again: that
-    takes a fraction of the memory that a decoded record does.
+    Records are kept as bytes and decoded again when needed, because a decoded record takes several
+    times the memory.
     """
     try:
         message = decode(line)
     except ValueError:
-        # It was decoded with fewer calls around, which leave more of the interpreter's limit of
-        # recursion to its nesting. A thread of its own has the fewest.
+        # The line was decoded before with fewer frames on the stack, which left more of the
+        # recursion limit to its nesting. A new thread has the fewest frames.
         with ThreadPoolExecutor(max_workers=1) as alone:
             message = alone.submit(decode, line).result()
     return t.cast("dict[str, t.Any]", message["record"])
@@ -117,14 +117,17 @@ def _decode_leniently(line: bytes) -> t.Any:
 
 
 def _utf_16(line: bytes) -> str:
-    """Return what to say of a line in UTF-16, of which every other byte is zero; else nothing."""
+    """Return an error message if a line is UTF-16; else an empty string.
+
+    In UTF-16, every other byte of ASCII text is zero.
+    """
     if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in line[:4]:
         return "it is UTF-16, which some shells write; write it as UTF-8"
     return ""
 
 
 def _hint(line: bytes) -> str:
-    """Return a hint where a line begins as a message and does not end as one."""
+    """Return a hint if a line begins like a message but has no end; else an empty string."""
     if line.startswith(b"{") and not line.rstrip().endswith(b"}"):
         return "; it is cut short, as when the tap died"
     return ""

@@ -1,9 +1,9 @@
-"""Rejects become Singer messages again.
+"""Turn rejected records into Singer messages again.
 
     python -m target_marketo_opps.replay rejects.jsonl | target-marketo-opps --config config.json
 
-Records come as they arrived, under the names that their streams arrived with, so the same
-settings (`stream_maps`, `stream_objects`) apply to them once more.
+Records are written as they arrived, with the stream names of the input, so the same settings
+(`stream_maps`, `stream_objects`) apply to them again.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ _LOGGER = logging.getLogger("target-marketo-opps")
 
 
 class RejectsLineError(MarketoError):
-    """A line of the input is not a reject that this target has written."""
+    """A line of the input is not a reject that this target wrote."""
 
 
 def messages(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield Singer messages, one a line, for the lines of a rejects file.
+    """Yield Singer messages, one per line, for the lines of a rejects file.
 
-    A line that breaks off is passed over with a warning: no STATE has gone out past its record.
-    A SCHEMA comes before the first record of a stream, and again before a record with properties
-    that the stream's records have not had so far.
+    An incomplete line is skipped with a warning: no STATE was written after its record, so the tap
+    will send the record again. A SCHEMA precedes the first record of a stream, and each record with
+    properties that earlier records of the stream did not have.
 
     Raises:
-        RejectsLineError: a line is no reject.
+        RejectsLineError: a line is not a reject.
     """
     known: dict[str, dict[str, t.Any]] = {}
     for number, line in enumerate(lines, start=1):
-        if _breaks_off(line):
+        if _is_incomplete(line):
             _LOGGER.warning("Line %d is incomplete; skipped.", number)
             continue
         stream, record = _reject(number, line)
@@ -52,8 +52,8 @@ def messages(lines: Iterable[bytes]) -> Iterator[bytes]:
         yield encode({"type": "RECORD", "stream": stream, "record": record}) + b"\n"
 
 
-def _breaks_off(line: bytes) -> bool:
-    """Return whether a line is what a full disk or a killed run has left of a reject."""
+def _is_incomplete(line: bytes) -> bool:
+    """Return whether a line is the beginning of a reject, left by a full disk or a killed run."""
     try:
         decode(line)
     except ValueError:
@@ -78,12 +78,16 @@ def _schema(properties: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def main() -> t.NoReturn:
-    """Print the messages of the files named on the command line, or of standard input."""
+    """Print the messages for the files named on the command line, or for standard input."""
     run(replay)
 
 
 def replay() -> None:
-    """Print the messages, or raise."""
+    """Print the messages for the files named on the command line, or for standard input.
+
+    Raises:
+        RejectsLineError: a line is not a reject, or a file cannot be read.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m target_marketo_opps.replay",
         description="Print the records of rejects files as Singer messages, for the target.",

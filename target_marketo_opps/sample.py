@@ -1,4 +1,4 @@
-"""Deliver a sample: the first records of each stream, by the setting `max_records`."""
+"""Deliver only the first records of each stream, by the setting `max_records`."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _LOGGER = logging.getLogger("target-marketo-opps")
 
 
 class Sample:
-    """Lets the first records of each stream through, and counts the others.
+    """Passes the first records of each stream on, and counts the others.
 
     Args:
-        max_records: of a stream; None lets all of them through.
+        max_records: maximum number of records per stream; None for no limit.
     """
 
     def __init__(self, max_records: int | None) -> None:
@@ -30,10 +30,10 @@ class Sample:
     def limited(
         self, stream: str, take: Callable[[Record, bytes], None]
     ) -> Callable[[Record, bytes], None]:
-        """Return a function that passes no more of a stream's records to `take` than are wanted.
+        """Return a function that passes only the first records of a stream to another function.
 
         Args:
-            stream: as it arrived.
+            stream: name of the stream in the input.
             take: takes a record and the line on which it arrived.
         """
         most = self._max_records
@@ -48,7 +48,7 @@ class Sample:
         return take_some
 
     def log_left_out(self) -> None:
-        """Log, if this run delivers a sample, how much of each stream is not in it."""
+        """Log, if only a sample was delivered, how many records of each stream were skipped."""
         if self._max_records is None:
             return
         left_out = {

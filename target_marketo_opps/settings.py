@@ -1,4 +1,4 @@
-"""The target's own settings: their schema, and their values once checked."""
+"""Define the target's own settings: their schema, validation and values."""
 
 from __future__ import annotations
 
@@ -190,12 +190,12 @@ CONFIG_SCHEMA: dict[str, t.Any] = {
     "properties": {**SHARED_SETTINGS, **_OWN_SETTINGS},
     "required": list(REQUIRED_SETTINGS),
 }
-"""JSON schema of the target's settings, without those that the SDK adds."""
+"""JSON schema of the target's settings, without the settings that the SDK adds."""
 
 
 @dataclass(frozen=True, slots=True)
 class TargetSettings:
-    """The target's own settings; the description of each in the schema is its contract."""
+    """Values of the target's own settings; `CONFIG_SCHEMA` describes each of them."""
 
     action: str = "createOrUpdate"
     dedupe_by: str = "dedupeFields"
@@ -218,32 +218,35 @@ class TargetSettings:
 
     @classmethod
     def from_config(cls, config: Mapping[str, t.Any]) -> TargetSettings:
-        """Pick the target's settings from a config that has been validated."""
+        """Return the target's settings from a config that was validated."""
         chosen = {name: config.get(name) for name in _OWN_SETTINGS}
         return cls(**{name: value for name, value in chosen.items() if value is not None})
 
     @property
     def writes_roles(self) -> bool:
-        """Return whether some stream is written to roles."""
+        """Return whether a stream is written to roles."""
         return "opportunity_roles" in self.stream_objects.values()
 
     @property
     def writes_states(self) -> bool:
-        """Return whether what the input holds is delivered for good, so that STATE may go out."""
+        """Return whether STATE may be written, because the whole input is really delivered."""
         return not self.dry_run and self.max_records is None
 
     @property
     def merges(self) -> bool:
-        """Return whether upserts of one key are merged; a second create has to be refused."""
+        """Return whether upserts of one key are merged.
+
+        With `createOnly` they are not, because Marketo has to reject the second one.
+        """
         return self.merge_versions and self.action != "createOnly"
 
     def exceeded_by(self, rejected: int) -> bool:
-        """Return whether so many rejected records exceed max_rejects."""
+        """Return whether a number of rejected records exceeds `max_rejects`."""
         return self.max_rejects >= 0 and rejected > self.max_rejects
 
 
 def combination_errors(config: Mapping[str, t.Any]) -> list[str]:
-    """Return what is wrong with settings that are each valid by itself, one sentence each."""
+    """Return an error message for each invalid combination of settings."""
     return [*_dedupe_errors(config), *_lookup_errors(config), *_dry_run_errors(config)]
 
 

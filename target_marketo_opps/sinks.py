@@ -1,4 +1,4 @@
-"""Sinks: they map records and pass them on, and hold nothing."""
+"""Map records and pass them to the dispatcher; sinks hold no records."""
 
 from __future__ import annotations
 
@@ -31,16 +31,17 @@ if t.TYPE_CHECKING:
 
 
 class ObjectSink(Sink):
-    """Maps the records of one stream under one schema, and passes them to the dispatcher.
+    """Maps the records of one stream, under one schema, and passes them to the dispatcher.
 
-    The SDK parks a stream's sink when its SCHEMA changes and drains it last, and drains sinks in
-    parallel. Batches kept here would be overtaken, so they are kept by object, in the run.
+    The SDK drains the sink of an outdated SCHEMA last, and drains sinks in parallel, which would
+    reorder records. Therefore batches belong to the object and are kept in the run, not in the
+    sink.
 
     Args:
         target: the plugin.
-        stream_name: the stream, named as after `stream_maps`.
-        schema: its schema, as after `stream_maps`.
-        key_properties: not used; describe knows the key.
+        stream_name: name of the stream, after `stream_maps`.
+        schema: schema of the stream, after `stream_maps`.
+        key_properties: not used, because describe defines the key.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class ObjectSink(Sink):
         self._taken = 0
 
     def get_validator(self) -> BaseJSONSchemaValidator | None:
-        """Return None: records are checked against describe, which is what counts."""
+        """Return None, because records are validated against describe instead."""
         return None
 
     def prepare(
@@ -68,13 +69,14 @@ class ObjectSink(Sink):
     ) -> None:
         """Decide where the stream is written, and how its records are mapped.
 
-        Not in the SDK's `setup`: what fails there is logged by the SDK in a sentence of its own.
+        This is not done in the SDK's `setup`, because the SDK logs errors of `setup` in its own
+        words.
 
         Args:
-            run: what the records are passed to.
-            notes: takes what is left out of the records.
+            run: the run that takes the records.
+            notes: collects what is not written of the records.
             is_excluded: whether `stream_maps` removes the stream.
-            line_number: returns the number of the input's line that is being processed.
+            line_number: returns the number of the current line of the input.
 
         Raises:
             UnwritableStreamError: the stream cannot be written.
@@ -96,11 +98,11 @@ class ObjectSink(Sink):
         self._counters.register_stream(self.stream_name)
 
     def take(self, record: Record, source_stream: str, source: bytes) -> None:
-        """Map a record and pass it on.
+        """Map a record, and pass it to the dispatcher.
 
         Args:
-            record: as after `stream_maps`.
-            source_stream: the stream as it arrived.
+            record: the record after `stream_maps`.
+            source_stream: name of the stream in the input.
             source: the line on which the record arrived.
         """
         self._taken += 1
@@ -117,7 +119,7 @@ class ObjectSink(Sink):
             self._reject(error.reasons, record, source_stream, source)
             return
         target = self._delete_target if is_delete else self._sync_target
-        # Taken apart: one object less to keep for each record that waits.
+        # Unpacked, so that one object less is kept for each waiting record.
         key, ordering_keys, body, lead_value = mapped
         outbound = OutboundRecord(
             self.stream_name, target, key, ordering_keys, body, source_stream, source
@@ -129,12 +131,12 @@ class ObjectSink(Sink):
     def reject(
         self, reasons: Sequence[Reason], record: Record, source_stream: str, source: bytes
     ) -> None:
-        """Reject a record that `stream_maps` fails on.
+        """Reject a record for which `stream_maps` failed.
 
         Args:
-            reasons: why.
-            record: as it arrived.
-            source_stream: the stream as it arrived.
+            reasons: why the record is rejected.
+            record: the record as it arrived.
+            source_stream: name of the stream in the input.
             source: the line on which the record arrived.
         """
         self._taken += 1
@@ -143,14 +145,14 @@ class ObjectSink(Sink):
             self._reject(reasons, record, source_stream, source)
 
     def process_record(self, record: dict[str, t.Any], context: dict[str, t.Any]) -> None:  # noqa: ARG002 - the SDK's signature
-        """Take a record that comes the SDK's own way, which asks for this method."""
+        """Take a record from the SDK's own handlers, which require this method."""
         self.take(record, self.stream_name, source_line(encode(record)))
 
     def process_batch(self, context: dict[str, t.Any]) -> None:
-        """Do nothing: no record stays here."""
+        """Do nothing, because sinks hold no records."""
 
     def clean_up(self) -> None:
-        """Add the records taken to the SDK's counter; one step for each would cost more."""
+        """Add the number of records to the SDK's counter, once instead of for each record."""
         self.record_counter_metric.increment(self._taken)
         super().clean_up()
 
@@ -214,7 +216,7 @@ class ObjectSink(Sink):
             self._settled.take_left_alone(source_stream, self._obj, self._key_of(record))
 
     def _key_of(self, record: Record) -> dict[str, t.Any]:
-        """Return the record's key as it arrived; the id of a lead that was to be found is null."""
+        """Return the record's key as it arrived, with null for a lead ID that is looked up."""
         key = self._mapping.key_of(record)
         return {field: key.get(field) for field in self._sync_target.key_fields}
 

@@ -1,4 +1,4 @@
-"""What the setting `stream_maps` means for streams and records, beyond what the SDK tells."""
+"""Interpret the setting `stream_maps`, where the SDK offers no function for it."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _INVALID_DATA = "1003"
 
 
 def written_name(mapper: PluginMapper, stream: str) -> str | None:
-    """Return the name under which alone a stream goes on; None if it is removed.
+    """Return the name of a stream after `stream_maps`; None if the stream is removed.
 
-    A stream of which others are made by `__source__` goes on under its own name, removed or not:
-    it has to be looked at.
+    A stream that is the `__source__` of other streams keeps its name, even if it is removed itself,
+    because its records are needed.
     """
     if _is_copied(mapper, stream):
         return stream
@@ -46,7 +46,7 @@ def written_name(mapper: PluginMapper, stream: str) -> str | None:
 
 
 def unmatched(mapper: PluginMapper, streams: Iterable[str]) -> list[str]:
-    """Return the names in `stream_maps` that match none of the streams that came."""
+    """Return the names in `stream_maps` that match no stream of the input."""
     came = [*streams]
     return [
         key
@@ -61,11 +61,11 @@ def failures(
     """Return a reason for each expression that fails on a record.
 
     Args:
-        mapper: knows the expressions.
-        stream: the stream as it arrived.
-        stream_map: has failed on the record.
-        record: as it arrived.
-        error: what it failed with.
+        mapper: has the expressions.
+        stream: name of the stream in the input.
+        stream_map: the stream map that failed on the record.
+        record: the record as it arrived.
+        error: the exception that the stream map raised.
     """
     reasons = []
     if isinstance(stream_map, CustomStreamMap):
@@ -80,7 +80,7 @@ def failures(
 def _failure(
     stream_map: CustomStreamMap, expression: str, record: Record, name: str
 ) -> Exception | None:
-    """Evaluate an expression as the SDK does, which tells of no property; return what it raises."""
+    """Evaluate an expression as the SDK does; return the exception that it raises, or None."""
     evaluator = stream_map.expr_evaluator
     evaluator.names = {**evaluator.names, "self": record.get(name)}
     try:
@@ -107,7 +107,7 @@ def _expressions(
 
 
 def _primary(mapper: PluginMapper, stream: str) -> Iterator[t.Any]:
-    """Yield the definitions of the stream itself, of which the last one counts."""
+    """Yield the definitions that match the stream itself; the last one applies."""
     for key, definition in mapper.stream_maps_dict.items():
         is_copy = isinstance(definition, dict) and MAPPER_SOURCE_OPTION in definition
         if not is_copy and fnmatch(stream, key):
@@ -115,7 +115,7 @@ def _primary(mapper: PluginMapper, stream: str) -> Iterator[t.Any]:
 
 
 def _is_copied(mapper: PluginMapper, stream: str) -> bool:
-    """Return whether another stream is made of this one."""
+    """Return whether another stream is made from a stream."""
     return any(
         isinstance(definition, dict)
         and MAPPER_SOURCE_OPTION in definition
@@ -130,7 +130,7 @@ def _source(key: str, definition: t.Any) -> str:
 
 
 def plain_record(record: dict[str, t.Any]) -> Record:
-    """Return a record in JSON's types; expressions of stream maps may yield others."""
+    """Return a record with JSON types only; expressions of stream maps may return other types."""
     return {name: _plain_value(value) for name, value in record.items()}
 
 

@@ -1,4 +1,4 @@
-"""The plugin class: what the SDK asks of a target, and how a run begins and ends."""
+"""Define the plugin class: what the SDK requires of a target, and how a run begins and ends."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if t.TYPE_CHECKING:
     from marketo_opps.plugin.run_report import StreamCounts
 
 _DELIVER_REST_AFTER = (InputError, UnwritableStreamError, RejectLimitError)
-"""Errors after which the records that came before are still delivered."""
+"""Errors after which the records that arrived before the error are still delivered."""
 
 
 PURPOSE = "Write opportunities and their roles, given as Singer messages, to Adobe Marketo Engage."
@@ -48,8 +48,8 @@ class TargetMarketoOpps(MarketoPlugin, Target):
     """Singer target for the opportunities of Adobe Marketo Engage.
 
     Args:
-        args: as of the SDK's class.
-        kwargs: as of the SDK's class.
+        args: see `singer_sdk.Target`.
+        kwargs: see `singer_sdk.Target`.
     """
 
     name = "target-marketo-opps"
@@ -94,7 +94,7 @@ class TargetMarketoOpps(MarketoPlugin, Target):
 
     @cached_property
     def run(self) -> TargetRun:
-        """The run; made when the first message is about to be read."""
+        """Return the run, which is created when the first message is about to be read."""
         return TargetRun(
             self.config,
             self.settings,
@@ -108,11 +108,11 @@ class TargetMarketoOpps(MarketoPlugin, Target):
 
     @classmethod
     def settings_errors(cls, settings: dict[str, t.Any]) -> list[str]:
-        """Return what is wrong with the settings, each by itself and taken together."""
+        """Return an error message for each invalid setting and combination of settings."""
         return super().settings_errors(settings) + combination_errors(settings)
 
     def setup_mapper(self) -> None:
-        """Read `stream_maps`, so that no `__else__` turns a delete into an upsert."""
+        """Read `stream_maps`, so that `__else__` does not remove `_sdc_deleted_at`."""
         maps = self.config.get("stream_maps") or {}
         keeping = {stream: _keeping_deletes(definition) for stream, definition in maps.items()}
         self.mapper = PluginMapper({**self.config, "stream_maps": keeping}, self.logger)
@@ -120,8 +120,8 @@ class TargetMarketoOpps(MarketoPlugin, Target):
     # How a run begins and ends
 
     def measure(self) -> tuple[StreamCounts, CallCounts]:
-        """Return what the run has done so far: outcomes by stream, and calls."""
-        # Made when the first message is read, which a run that fails early has not come to.
+        """Return the outcomes by stream, and the calls, of the run so far."""
+        # The run does not exist if an error occurred before the first message was read.
         if "run" not in vars(self):
             return {}, CallCounts()
         return self.run.counters.by_stream(), self.run.client.counts
@@ -131,7 +131,7 @@ class TargetMarketoOpps(MarketoPlugin, Target):
 
     @contextlib.contextmanager
     def _ending_run(self) -> Iterator[None]:
-        """End the run where an error ends the reading: deliver what can be, log the summary."""
+        """End the run if an error ends the reading: deliver the rest, log the summary."""
         try:
             yield
         except BaseException as error:
@@ -140,10 +140,10 @@ class TargetMarketoOpps(MarketoPlugin, Target):
             raise
 
     def process_endofpipe(self) -> None:
-        """Deliver the rest, and log the summary.
+        """Deliver the rest of the records, and log the summary.
 
-        The SDK's own drains sinks, which hold nothing here, and writes a STATE, which is not its
-        to write.
+        The SDK's method is not called: it drains the sinks, which are empty, and writes a STATE
+        itself.
         """
         with self._ending_run():
             self.run.complete()
@@ -155,12 +155,12 @@ class TargetMarketoOpps(MarketoPlugin, Target):
 
 
 def _keeping_deletes(definition: t.Any) -> t.Any:
-    """Return a stream's map that keeps the mark of deletes, unless it says otherwise."""
+    """Return a stream map with the delete mark added, if `__else__` would remove it."""
     if not isinstance(definition, dict) or MAPPER_ELSE_OPTION not in definition:
         return definition
     return {DELETED_AT: f"record.get('{DELETED_AT}')", **definition}
 
 
 def main() -> t.NoReturn:
-    """Run `target-marketo-opps`; `console` does, once it answers signals."""
+    """Run `target-marketo-opps`; called by `console.main`, which handles signals until then."""
     TargetMarketoOpps.run_console_script()

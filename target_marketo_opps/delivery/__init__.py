@@ -1,1 +1,1 @@
-"""Batches, calls, and the outcome of every record."""
+"""Send records to Marketo in batches, and determine the outcome of every record."""

@@ -1,4 +1,4 @@
-"""Tell how many of a run's opportunities Marketo's attribution passes over, for want of roles."""
+"""Count the opportunities of a run that lack the roles or date that attribution needs."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _PRIMARY = b'"isPrimary":true'
 
 
 class Attribution:
-    """Remembers the opportunities and roles that Marketo has accepted in this run.
+    """Remembers which opportunities and roles Marketo has accepted in this run.
 
-    What is deleted afterwards, or cleared by a later version, is not taken back.
+    Later deletes, and later versions that clear a field, are not considered.
 
     Attributes:
-        streams: those that are written to roles.
+        streams: names of the streams that are written to roles.
     """
 
     def __init__(self) -> None:
@@ -41,11 +41,11 @@ class Attribution:
         self._flags = KeyFlags()
 
     def note_stream(self, stream: str) -> None:
-        """Note that a stream is written to roles."""
+        """Register a stream that is written to roles."""
         self.streams.add(stream)
 
     def add(self, result: BatchResult) -> None:
-        """Remember what Marketo has accepted of a batch."""
+        """Remember the accepted records of a batch."""
         target = result.batch.target
         if target.operation is not Operation.SYNC:
             return
@@ -57,7 +57,7 @@ class Attribution:
                 self._flags.add(str(record.ordering_keys[0]), flags_of(result, index))
 
     def log(self) -> None:
-        """Log what attribution passes over, as a warning where that is most of it."""
+        """Log how many opportunities attribution cannot use; warn if it is most of the new ones."""
         summary = self.summary()
         if summary is not None and self.is_lacking:
             _LOGGER.warning("%s %s", summary, _ADVICE)
@@ -65,7 +65,7 @@ class Attribution:
             _LOGGER.info("%s", summary)
 
     def summary(self) -> str | None:
-        """Return how many opportunities lack what attribution goes by; None without any."""
+        """Return how many opportunities lack a role, primary role or date; None if none came."""
         delivered = self._count(_DELIVERED)
         if not delivered:
             return None
@@ -78,9 +78,9 @@ class Attribution:
 
     @property
     def is_lacking(self) -> bool:
-        """Return whether most new opportunities lack a role, a primary one, or their date.
+        """Return whether most new opportunities lack a role, a primary role, or a date.
 
-        Those that were there before may have all of that from earlier runs.
+        Opportunities that existed before may have got their roles and date in earlier runs.
         """
         most_missed = max(
             self._count(_NEW, without=what) for what in (_HAS_ROLE, _HAS_PRIMARY, _DATED)
@@ -96,7 +96,7 @@ class Attribution:
 
 def _opportunity_flags(result: BatchResult, index: int) -> int:
     body = result.batch.records[index].sent_body
-    # Found without decoding: a quote within a text has a backslash before it.
+    # Search without decoding is safe: a quote within a string has a backslash before it.
     is_dated = _DATE in body and _NO_DATE not in body
     is_new = result.is_created(index)
     return _DELIVERED | (_NEW if is_new else 0) | (_DATED if is_dated else 0)

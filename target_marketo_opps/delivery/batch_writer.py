@@ -1,4 +1,4 @@
-"""Send a batch to Marketo and collect the outcome of each record; runs on a worker thread."""
+"""Send a batch to Marketo and determine the outcome of each record; runs on worker threads."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if t.TYPE_CHECKING:
 _LOGGER = logging.getLogger("target-marketo-opps")
 
 _KEY_CODES = frozenset({"1007", "1013"})
-"""Reasons that concern the key, which all versions have in common."""
+"""Codes of reasons about the key, which is the same in all versions of a record."""
 
 _SALES_PERSON = "externalSalesPersonId"
 _GONE_CODES = frozenset({"1004", "1013"})
@@ -51,13 +51,14 @@ _STATUS_OUTCOMES = {
 
 
 class BatchWriter:
-    """Delivers batches; shared by all worker threads.
+    """Delivers batches; all worker threads share one.
 
     Args:
         client: makes the calls.
         settings: the target's settings.
-        describe: returns an object's description; cached by the time a batch is delivered.
-        rejects: knows how many more rejects the run may have.
+        describe: returns the description of an object; makes no call, because the description is
+            cached before a batch is delivered.
+        rejects: tells whether more rejected records are allowed.
     """
 
     def __init__(
@@ -75,10 +76,10 @@ class BatchWriter:
         self._refused_persons: dict[str, BadDataError] = {}
 
     def deliver(self, batch: Batch) -> BatchResult:
-        """Send a batch to Marketo, in as many calls as it takes.
+        """Send a batch to Marketo, in as many calls as needed.
 
         Returns:
-            The outcomes known so far; `failure` is the error that ended the attempt, if any.
+            The known outcomes; `failure` is the error that ended the delivery, if any.
         """
         result = BatchResult(batch)
         try:
@@ -90,9 +91,12 @@ class BatchWriter:
         return result
 
     def _halve_merged(self, result: BatchResult) -> MarketoError | None:
-        """Find the bad versions of rejected records, and deliver the others in their order.
+        """Find the bad versions of rejected merged records by halving; deliver the others.
 
-        Halves of several records share a call. Returns as `_deliver` does.
+        Parts of several records share a call.
+
+        Returns:
+            The error that ended the delivery; None if there was none.
         """
         records = result.batch.records
         update_only = self._settings.action == "updateOnly"
@@ -116,11 +120,11 @@ class BatchWriter:
         return None
 
     def _deliver(self, result: BatchResult, indices: Sequence[int]) -> MarketoError | None:
-        """Send records, in one call or, if Marketo refuses that, in parts.
+        """Send records in one call; if Marketo refuses the call, find the bad records by bisection.
 
         Returns:
-            Why the attempt was given up; None if it was not, or if one more reject would be too
-            many.
+            The error that ended the delivery; None if there was none, or if it stopped because of
+            `max_rejects`.
         """
         if not indices or self._is_over_limit(result):
             return None
@@ -155,11 +159,11 @@ class BatchWriter:
                 return None
 
     def _is_over_limit(self, result: BatchResult) -> bool:
-        """Return whether this batch's rejects are too many, so that no further call is of use."""
+        """Return whether this batch exceeds `max_rejects`, so that no call should follow."""
         return result.rejected > 0 and self._rejects.exceeded_with(result.rejected)
 
     def _pending(self, result: BatchResult) -> Sequence[int]:
-        """Return the indices still to be sent after local screening."""
+        """Return the indices of the records to send, after local checks and lookups."""
         if result.batch.target.operation is Operation.DELETE:
             return range(len(result.outcomes))
         self._reject_refused_persons(result)
@@ -168,7 +172,10 @@ class BatchWriter:
         return result.unresolved
 
     def _reject_refused_persons(self, result: BatchResult) -> None:
-        """Reject records of sales persons that Marketo has refused before: a 718 costs a call."""
+        """Reject records of sales persons that Marketo has refused before.
+
+        Sending them again would cost the calls of a bisection.
+        """
         if not self._refused_persons:
             return
         for index in range(len(result.outcomes)):
@@ -177,7 +184,7 @@ class BatchWriter:
                 self._refuse(result, [index], error)
 
     def _attempt(self, result: BatchResult, indices: Sequence[int]) -> BadDataError | None:
-        """Send these records in one call and record the outcomes, or return Marketo's refusal."""
+        """Send records in one call and record their outcomes; return Marketo's refusal."""
         records = [result.batch.records[index].sent_body for index in indices]
         try:
             response = self._send(result.batch, records)
@@ -205,12 +212,12 @@ class BatchWriter:
         if batch.target.operation is Operation.DELETE:
             return self._client.delete(obj, records, delete_by=self._settings.dedupe_by)
         action = self._settings.action
-        # With the other actions Adobe's pages disagree whether Marketo heeds it.
+        # Adobe's pages disagree on whether Marketo uses dedupeBy with the other actions.
         dedupe_by = self._settings.dedupe_by if action == "updateOnly" else None
         return self._client.sync(obj, records, action=action, dedupe_by=dedupe_by)
 
     def _refuse(self, result: BatchResult, indices: Sequence[int], error: BadDataError) -> None:
-        """Reject these records with a call-level error."""
+        """Set the outcome of records for which Marketo refused the whole call."""
         gone = result.batch.target.operation is Operation.DELETE and error.code in _GONE_CODES
         refusal = RecordOutcome(Outcome.REJECTED, error.reasons, error.request_id)
         deleted = replace(outcomes.DELETED, request_id=error.request_id)
@@ -223,8 +230,8 @@ class BatchWriter:
 
 
 def _to_be_halved(result: BatchResult, *, update_only: bool) -> list[int]:
-    """Return the merged records that were rejected for what only some versions may hold."""
-    # What is not found is the record itself, or what the key of a role names.
+    """Return the rejected merged records of which some versions may be accepted."""
+    # With 1004, the record itself or the opportunity of a role's key was not found.
     is_role = result.batch.target.obj is MarketoObject.OPPORTUNITY_ROLES
     key_codes = _KEY_CODES | ({"1004"} if is_role or update_only else set())
     return [
@@ -251,7 +258,7 @@ def _record_outcome(batch: Batch, result: RecordResult, request_id: str | None) 
 
 
 def accepted_outcome(status: str, request_id: str | None) -> RecordOutcome:
-    """Return the outcome that a status other than "skipped" stands for.
+    """Return the outcome for the status of a record that was not skipped.
 
     Raises:
         UnexpectedResponseError: the status is not documented.

@@ -1,4 +1,4 @@
-"""Records on their way to Marketo, and the batches that carry them; no I/O, no threads."""
+"""Represent records on their way to Marketo, and batches of them; no I/O, no threads."""
 
 from __future__ import annotations
 
@@ -19,35 +19,37 @@ if t.TYPE_CHECKING:
     from marketo_opps import MarketoObject
 
 RECORD_OVERHEAD_BYTES = 1_000
-"""What a record takes besides its bytes: objects, and its places in dictionaries and queues."""
+"""Memory of a record besides its bytes: Python objects, dictionary and queue entries."""
 
 WANTED_OVERHEAD_BYTES = 300
-"""What a role that waits for its lead takes besides: in line, and with others of its value."""
+"""Additional memory of a role that waits for its lead: queue and lookup entries."""
 
 _NEARLY_FULL_BYTES = MAX_RECORD_BYTES - 2_000
-"""A batch with more bytes is sent, for hardly another record would fit."""
+"""A batch with more bytes than this is sent, because few records would still fit."""
 
 
 class Operation(enum.Enum):
-    """The kinds of call."""
+    """The kinds of call that a batch is sent with."""
 
     SYNC = "sync"
     DELETE = "delete"
 
 
 class BatchTarget:
-    """An object and an operation, whose records may share a call.
+    """An object and an operation; only records with the same target can share a call.
 
     Args:
         obj: opportunities or roles.
         operation: sync or delete.
         key_fields: the object's key fields.
-        merges: whether records of one key that wait are merged into one.
-        parks_orphans: whether its records wait for their opportunity, where that is missing.
+        merges: whether waiting records of one key are merged into one.
+        parks_orphans: whether roles that Marketo skips because their opportunity is missing are
+            parked until the opportunity is accepted.
 
     Attributes:
-        open_batches: those being filled.
-        has_accepted: whether Marketo has accepted a record of it in this run; set by any thread.
+        open_batches: batches that are being filled.
+        has_accepted: whether Marketo has accepted a record of this target in the run; set by any
+            thread.
     """
 
     __slots__ = (
@@ -80,12 +82,12 @@ class BatchTarget:
 
 @dataclass(slots=True, eq=False)
 class WantedLead:
-    """The lead that a role names by a value of its, instead of by its id.
+    """The lead of a role that arrived with a lookup value instead of a lead ID.
 
     Attributes:
-        value: by which the lead is looked up.
-        line_number: of the input, on which the role arrived.
-        is_found: whether the role has the id of its lead.
+        value: value by which the lead is looked up.
+        line_number: line of the input on which the role arrived.
+        is_found: whether the lead ID is known and part of the role.
     """
 
     value: str
@@ -95,22 +97,22 @@ class WantedLead:
 
 @dataclass(slots=True, eq=False)
 class OutboundRecord:
-    """One record on its way to Marketo; it keeps the later versions that are merged into it.
+    """One record on its way to Marketo, with the later versions that were merged into it.
 
     Attributes:
-        stream: the stream it is counted for, named as after `stream_maps`.
-        target: where it is written.
-        key: in the form in which keys are compared; no two records of one key share a call.
-        ordering_keys: keys whose records must reach Marketo in the order of arrival, so that no
-            two batches in flight share one.
-        body: the record as Marketo takes it; of a delete the key alone.
-        source_stream: the stream as it arrived, before `stream_maps`.
-        source: the line on which it arrived.
-        later_versions: those merged into it, in their order. It is not among them: that would
-            be a cycle, whose memory is freed only when the garbage collector comes round.
-        merged: if others are merged into it, what they make together.
-        wanted: of a role that arrived without the id of its lead, that lead; key and body lack the
-            id until it is found.
+        stream: the stream that the record is counted for, named as after `stream_maps`.
+        target: object and operation.
+        key: key in comparable form; two records with the same key never share a call.
+        ordering_keys: keys whose records must reach Marketo in order of arrival; two batches in
+            flight never share one.
+        body: the JSON that is sent; for a delete, the key only.
+        source_stream: name of the stream in the input, before `stream_maps`.
+        source: line of the input on which the record arrived.
+        later_versions: versions merged into this record, in order. The record itself is not
+            included: that would be a reference cycle, freed only when the garbage collector runs.
+        merged: the combined body of all versions, if others were merged into this record.
+        wanted: the lead to look up, for a role that arrived without a lead ID. Key and body lack
+            the ID until the lead is found.
     """
 
     stream: str
@@ -126,62 +128,62 @@ class OutboundRecord:
 
     @property
     def awaits_lead(self) -> bool:
-        """Return whether it is a role whose lead is not known yet."""
+        """Return whether this is a role whose lead ID is not known yet."""
         return self.wanted is not None and not self.wanted.is_found
 
     def take_lead(self, wanted: WantedLead, lead_id: int) -> None:
-        """Put the id of the lead that it wants into its key and its body."""
+        """Add the ID of the wanted lead to the key and the body."""
         wanted.is_found = True
         at = self.target.key_fields.index(LEAD_ID)
         key = t.cast("tuple[Hashable, ...]", self.key)
         self.key = (*key[:at], comparable_key(lead_id), *key[at:])
-        # A body is an object with members: the fields of its key.
+        # A body is a JSON object that is not empty: it has at least the other key fields.
         self.body = b'{"%b":%d,%b' % (LEAD_ID.encode(), lead_id, self.body[1:])
 
     @property
     def sent_key(self) -> dict[str, t.Any]:
-        """Return its key as it is sent: key fields with their values, null for a lead not found."""
+        """Return the key fields with the values that are sent; null for an unknown lead ID."""
         sent = decode_record(self.body)
         return {field: sent.get(field) for field in self.target.key_fields}
 
     @property
     def all_versions(self) -> Sequence[OutboundRecord]:
-        """Return its versions, in their order; most records have one."""
+        """Return this record and the versions merged into it, in order."""
         return (self, *self.later_versions) if self.later_versions else (self,)
 
     @property
     def own_bytes(self) -> int:
-        """Return how much memory it takes, later versions aside."""
-        # msgspec keeps the buffer that it encodes into, of which up to a third is empty.
+        """Return the memory that this record takes, without merged versions."""
+        # msgspec keeps the buffer that it encodes into; up to a third of the buffer is empty.
         own = len(self.body) * 3 // 2 + len(self.source) + RECORD_OVERHEAD_BYTES
         return own if self.wanted is None else own + WANTED_OVERHEAD_BYTES
 
     @property
     def held_bytes(self) -> int:
-        """Return how much memory it takes, with later versions."""
+        """Return the memory that this record takes, with merged versions."""
         if self.merged is None:
             return self.own_bytes
         return sum(version.own_bytes for version in self.all_versions)
 
     @property
     def sent_body(self) -> bytes:
-        """Return what is sent: its body, or that of all versions together."""
+        """Return the body to send: its own, or the combined body of all versions."""
         return self.body if self.merged is None else self.merged.encoded()
 
     @property
     def sent_bytes(self) -> int:
-        """Return how long that is."""
+        """Return the length of the body to send."""
         return len(self.body) if self.merged is None else self.merged.size_bytes
 
     def merge(self, version: OutboundRecord, *, most_bytes: int) -> bool:
-        """Merge a later version into this record, if that makes it no longer than is allowed.
+        """Merge a later version into this record, unless that makes the body too long.
 
         Args:
-            version: of the same key.
-            most_bytes: that it may add.
+            version: a later record with the same key.
+            most_bytes: maximum number of bytes that the body may grow by.
 
         Returns:
-            Whether it is done.
+            Whether the version was merged.
         """
         merged = self.merged or MergedBody(self.body, self.target.key_fields)
         if not merged.add(version.body, most_bytes=most_bytes):
@@ -193,18 +195,18 @@ class OutboundRecord:
 
 
 class Batch:
-    """The records of one call; no two share a key.
+    """The records of one call; each has a different key.
 
     Args:
-        target: where they are written.
-        max_records: at most so many.
+        target: object and operation.
+        max_records: maximum number of records.
 
     Attributes:
-        records: those added so far.
-        by_key: the same, by their keys.
-        size_bytes: of their bodies and the commas between them.
-        held_bytes: the memory that they take.
-        is_open: whether more may be added.
+        records: records added so far.
+        by_key: the records by key.
+        size_bytes: length of the bodies and of the commas between them.
+        held_bytes: memory that the records take.
+        is_open: whether records can be added.
     """
 
     __slots__ = (
@@ -227,17 +229,17 @@ class Batch:
         self._max_records = max_records
 
     def fits(self, record: OutboundRecord) -> bool:
-        """Return whether one more record keeps the call within its limits."""
+        """Return whether the call stays within Marketo's limits if a record is added."""
         return self.size_bytes + record.sent_bytes < MAX_RECORD_BYTES
 
     @property
     def is_full(self) -> bool:
-        """Return whether it is pointless to wait for more records."""
+        """Return whether the batch should be sent without waiting for more records."""
         return len(self.records) == self._max_records or self.size_bytes > _NEARLY_FULL_BYTES
 
     @property
     def ordering_keys(self) -> Iterator[Hashable]:
-        """Return the ordering keys of all records, some of them several times."""
+        """Return the ordering keys of all records; a key may occur several times."""
         return itertools.chain.from_iterable(record.ordering_keys for record in self.records)
 
     def add(self, record: OutboundRecord) -> None:
@@ -248,7 +250,7 @@ class Batch:
         self.held_bytes += record.held_bytes
 
     def merge(self, version: OutboundRecord) -> bool:
-        """Merge a version into the record of its key, if it fits; return whether it is done."""
+        """Merge a version into the record of its key, if it fits; return whether it was merged."""
         record = self.by_key[version.key]
         before = record.sent_bytes
         if not record.merge(version, most_bytes=MAX_RECORD_BYTES - 1 - self.size_bytes):
@@ -258,5 +260,5 @@ class Batch:
         return True
 
     def may_take(self, record: OutboundRecord) -> bool:
-        """Return whether a record may follow another of its ordering key in this call."""
+        """Return whether a record may be in this batch with another record of its ordering key."""
         return self.is_open and self.target is record.target and record.key not in self.by_key

@@ -1,9 +1,9 @@
-"""Find the bad records of a call that Marketo refuses, by bisection; pure.
+"""Find the bad records of a call that Marketo refuses, by bisection; no I/O.
 
-Every call costs quota. So halves are sent in order, and a half is known to be bad without a call
-where its sibling passed; a 718 is bisected by sales person instead of by record. The search is
-given up only where nothing of the kind has ever been accepted in the run, and single records from
-all over the batch are refused as well.
+Every call costs quota. Therefore halves are sent in order, and a half is known to be bad without a
+call if its sibling passed. Code 718 is bisected by sales person instead of by record. The search is
+abandoned only if Marketo has accepted no record of the target in the run, and also refuses single
+records from different places in the batch.
 """
 
 from __future__ import annotations
@@ -21,30 +21,35 @@ if t.TYPE_CHECKING:
 BAD_SALES_PERSON = "718"
 
 _HOPELESS_CALLS = 8
-"""Calls without a record accepted, after which the cause may concern all records."""
+"""Number of refused calls after which the cause may affect all records."""
 
 _SAMPLED_RECORDS = 6
-"""Single records that are tried then, from all over the batch."""
+"""Number of single records that are sent then, from different places in the batch."""
 
 BadDataError = DataError | TooLargeError
-"""Errors of a whole call that single records cause."""
+"""Errors of a whole call that a few of its records can cause."""
 
 
 class AllRefusedError(MarketoError):
-    """Marketo refuses whatever is tried of a batch, so the cause seems to concern all records."""
+    """Marketo refused every part of a batch, so the cause seems to affect all records."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Records that are known to be bad, and why."""
+    """Records that are known to be bad.
+
+    Attributes:
+        indices: positions of the records in the batch.
+        error: Marketo's refusal.
+    """
 
     indices: Sequence[int]
     error: BadDataError
 
 
 Steps = t.Generator[t.Sequence[int] | Refused, BadDataError | None, t.Any]
-"""Yields indices to send in one call, and is sent Marketo's refusal, or None if the call succeeded;
-now and then yields what is known to be bad."""
+"""Generator that yields indices to send in one call, and is sent Marketo's refusal, or None if the
+call succeeded; between calls it yields `Refused` for records that are known to be bad."""
 
 
 def bisect(
@@ -52,18 +57,19 @@ def bisect(
     sales_persons: Mapping[int, str | None],
     target: BatchTarget,
 ) -> Generator[t.Sequence[int] | Refused, BadDataError | None, AllRefusedError | None]:
-    """Search the bad records of a refused call, and deliver the others.
+    """Find the bad records of a refused call, and deliver the others.
 
     Args:
-        error: the refusal.
+        error: Marketo's refusal of the call.
         sales_persons: the externalSalesPersonId of each record of the call, by index.
-        target: what the records are written to.
+        target: object and operation of the records.
 
     Yields:
-        Indices to send in one call, to be answered with Marketo's refusal or None; and `Refused`.
+        Indices to send in one call, for which the caller sends back Marketo's refusal or None; or
+        `Refused`, for records that are known to be bad.
 
     Returns:
-        The error if the search was given up; None if the fate of each record is known.
+        The error if the search was abandoned; None if every record was delivered or refused.
     """
     search = _Search(sales_persons, target)
     yield from search.halve(list(sales_persons), error)
@@ -83,9 +89,9 @@ class _Search:
         self._sampled_bad: set[int] = set()
 
     def halve(self, indices: Sequence[int], error: BadDataError) -> Steps:
-        """Deliver the good ones of records among which some are known to be bad."""
+        """Deliver the good records of a group that contains bad ones; refuse the bad ones."""
         if not self._sampled_bad.isdisjoint(indices):
-            # What the call was refused for may have been found meanwhile.
+            # The bad records of this group may have been found by single calls meanwhile.
             known = yield from self._try(self._unsettled(indices))
             if known is None or self.gave_up:
                 return
@@ -98,8 +104,8 @@ class _Search:
         middle = len(groups) // 2
         left, right = _joined(groups[:middle]), _joined(groups[middle:])
         left_error = yield from self._deliver(left)
-        # What made the whole fail is not in the left half, so it is in the right one. A single
-        # record is asked all the same, for its own reasons; a sales person has no others.
+        # If the left half passes, the right half must be bad. A single record is sent all the
+        # same, to learn its own reasons; for code 718 they are known.
         certain = len(groups) - middle > 1 or error.code == BAD_SALES_PERSON
         if self.gave_up:
             return
@@ -109,7 +115,7 @@ class _Search:
             yield from self._deliver(right)
 
     def _deliver(self, indices: Sequence[int]) -> Steps:
-        """Send records, and search those that are refused; return the refusal."""
+        """Send records, and search them for bad ones if they are refused; return the refusal."""
         error = yield from self._try(self._unsettled(indices))
         if error is not None and not self.gave_up:
             yield from self.halve(indices, error)
@@ -142,7 +148,7 @@ class _Search:
         return self._calls == _HOPELESS_CALLS and not proven
 
     def _sample(self, just_refused: Sequence[int], error: BadDataError) -> Steps:
-        """Try single records from all over the batch, until one passes; else give up."""
+        """Send single records from different places; abandon the search if none passes."""
         tried = just_refused if len(just_refused) == 1 else ()
         groups = self._groups(self._unsettled(self._sales_persons), error)
         for group in _spread([group for group in groups if group[0] not in tried]):
@@ -181,6 +187,6 @@ def _joined(groups: Sequence[Sequence[int]]) -> list[int]:
 
 
 def _spread(groups: Sequence[list[int]]) -> list[list[int]]:
-    """Return a few groups, evenly from all over."""
+    """Return a few groups at equal distances."""
     count = min(_SAMPLED_RECORDS, len(groups))
     return [groups[(2 * number + 1) * len(groups) // (2 * count)] for number in range(count)]

@@ -17,15 +17,15 @@ _T = t.TypeVar("_T")
 
 
 class CallsInFlight:
-    """Calls that are being made.
+    """Starts calls on worker threads, and hands their results to the main thread.
 
     Args:
         workers: the threads.
         self_pipe: ends the main thread's wait when a call is done.
-        max_calls: how many may be in flight at a time.
+        max_calls: maximum number of calls in flight.
 
     Attributes:
-        count: calls whose results have not been taken yet.
+        count: number of calls whose results were not taken yet.
     """
 
     def __init__(self, workers: Workers, self_pipe: SelfPipe, *, max_calls: int) -> None:
@@ -42,7 +42,7 @@ class CallsInFlight:
 
     @property
     def has_done(self) -> bool:
-        """Return whether a result can be taken."""
+        """Return whether the result of a call can be taken."""
         return bool(self._done)
 
     def start(
@@ -51,33 +51,33 @@ class CallsInFlight:
         """Make a call on a worker thread.
 
         Args:
-            call: is made.
-            argument: is given to it.
-            take: takes its result, on the main thread; see `take_done`.
+            call: the function to call.
+            argument: its argument.
+            take: takes the result on the main thread: see `take_done`.
         """
         self.count += 1
         future = self._workers.submit(call, argument)
         future.add_done_callback(lambda done: self._on_done(take, done))
 
     def take_done(self) -> Iterator[tuple[Callable[[Future[t.Any]], None], Future[t.Any]]]:
-        """Yield the functions that take the results of calls that are done, with their futures."""
+        """Yield, for each finished call, the function that takes its result, and its future."""
         while self._done:
             self.count -= 1
             yield self._done.popleft()
 
     def wait(self, *, timeout_seconds: float) -> None:
-        """Wait until a call is done, or something else ends the wait."""
+        """Wait until a call is done, a signal arrives, or the time is over."""
         self._self_pipe.wait(timeout_seconds=timeout_seconds)
 
     def wait_for_input(self, descriptor: int, *, timeout_seconds: float) -> bool:
-        """Wait until input can be read, a call is done, or something else ends the wait.
+        """Wait until input can be read, a call is done, a signal arrives, or the time is over.
 
         Returns:
-            Whether there is input.
+            Whether input can be read.
         """
         return self._self_pipe.wait(readable=[descriptor], timeout_seconds=timeout_seconds)
 
     def _on_done(self, take: Callable[[Future[t.Any]], None], future: Future[t.Any]) -> None:
-        """Runs on the worker."""
+        """Store a finished call and wake the main thread; runs on the worker thread."""
         self._done.append((take, future))
         self._self_pipe.set()

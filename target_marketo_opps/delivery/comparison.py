@@ -1,4 +1,4 @@
-"""Compare records with what Marketo holds; pure."""
+"""Compare records with those in Marketo; no I/O."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if t.TYPE_CHECKING:
 
 
 class Comparison:
-    """Compares records with those that Marketo holds, by the values that Marketo stores.
+    """Compares the values of records as Marketo stores them.
 
-    Numbers count by their value, date-times to the second and by their moment, strings without
-    trailing blanks; null, absent and empty are one.
+    Numbers are compared by value, date-times by moment and to the second, strings without trailing
+    blanks. Null, absent and empty values are equal.
 
     Args:
         description: the object's description.
-        key_fields: left out of the comparison, for the record was found by them.
+        key_fields: not compared, because the record was found by them.
     """
 
     def __init__(self, description: ObjectDescription, key_fields: Sequence[str]) -> None:
@@ -38,7 +38,7 @@ class Comparison:
         """Return the fields that writing `ours` over `theirs` would change.
 
         Returns:
-            Field names to the values before and after, as Marketo stores them.
+            The old and the new value of each changed field, as Marketo stores them, by field name.
         """
         stored = {
             name: (self._stored(name, theirs.get(name)), self._stored(name, value))

@@ -1,4 +1,4 @@
-"""Count what a run does, and put it into log lines."""
+"""Count the records and outcomes of a run, and describe them in log lines."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if t.TYPE_CHECKING:
 
 
 class RunCounters:
-    """Counts the outcomes of records by stream, and rejects by code.
+    """Counts the outcomes of records by stream.
 
     Attributes:
-        read: records that arrived.
-        rejected: rejected records of all streams; other threads may read it at any time.
-        short_batches: calls that were sent before they were full.
-        causes: why records were rejected.
-        leads: of lookups of leads; None where there are none.
+        read: number of records read.
+        rejected: number of rejected records of all streams; other threads may read it at any time.
+        short_batches: number of calls that were sent before they were full.
+        causes: counts rejected records by reason.
+        leads: counts lead lookups; None if there are none.
     """
 
     def __init__(self) -> None:
@@ -41,19 +41,19 @@ class RunCounters:
         self._merged: Counter[str] = Counter()
 
     def register_stream(self, stream: str) -> None:
-        """Register a stream so that it is reported even with zero records."""
+        """Register a stream, so that it is reported even with zero records."""
         self._outcomes.setdefault(stream, Counter())
 
     def have_come(self, streams: Iterable[str]) -> bool:
-        """Return whether a record of one of these streams is settled."""
+        """Return whether a record of at least one of some streams is settled."""
         return any(self._outcomes.get(stream) for stream in streams)
 
     def count(self, stream: str, kind: Outcome, count: int = 1) -> None:
-        """Count records that were not rejected."""
+        """Count records of a stream that were not rejected."""
         self._outcomes[stream][kind] += count
 
     def count_merged(self, stream: str) -> None:
-        """Count a record that was merged into an earlier one, whatever became of it."""
+        """Count a record that was merged into an earlier one."""
         self._merged[stream] += 1
 
     def reject(self, stream: str, key: str, reasons: Sequence[Reason]) -> None:
@@ -70,18 +70,18 @@ class RunCounters:
 
     @property
     def settled(self) -> int:
-        """Return how many records have an outcome."""
+        """Return the number of records whose outcome is known."""
         return sum(sum(outcomes.values()) for outcomes in self._outcomes.values())
 
     def progress(self, counts: CallCounts, seconds: float) -> str:
-        """Return the progress line, so many seconds after the start."""
+        """Return the progress line, a number of seconds after the start of the run."""
         return (
             f"{self.settled:,} of {counted(self.read, 'record')} settled, {self.rejected:,} "
             f"rejected, {counted(counts.calls, 'call')}, {counts.calls / seconds:.1f} calls/s"
         )
 
     def summary_lines(self) -> Iterator[str]:
-        """Yield the lines that precede the closing line."""
+        """Yield the lines that are logged before the closing line."""
         if self.short_batches:
             yield f"Calls sent before they were full: {self.short_batches:,}."
         if self._existing_ours or self._existing_theirs or self._existing_unresolved:
@@ -92,7 +92,7 @@ class RunCounters:
             )
 
     def by_stream(self) -> dict[str, dict[str, int]]:
-        """Return, for each stream, how many records had each outcome, and how many were merged."""
+        """Return the number of records with each outcome, and of merged records, by stream."""
         return {
             stream: {
                 **{kind.identifier: outcomes[kind] for kind in Outcome},
@@ -102,7 +102,7 @@ class RunCounters:
         }
 
     def closing_line(self, counts: CallCounts, seconds: float) -> str:
-        """Return the last line: outcomes by stream, calls, retries and seconds."""
+        """Return the last line of the run: outcomes by stream, calls, retries and seconds."""
         streams = "; ".join(
             f"{stream}: {self._stream_summary(stream)}" for stream in self._outcomes
         )

@@ -1,4 +1,4 @@
-"""What a dry run says that a run would change, field by field."""
+"""Write what a dry run predicts for every record: its action, and its changed fields."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ _NOTHING: Mapping[str, tuple[t.Any, t.Any]] = {}
 
 
 class Diff:
-    """The JSON Lines file at `diff_path`: a line for each record, settled or rejected.
+    """The JSON Lines file at `diff_path`, with one line for each record.
 
     Args:
-        path: opened at once, so that a wrong path costs no call.
+        path: path of the file, which is opened immediately, so that a wrong path costs no call.
 
     Raises:
-        OutputFileError: it cannot be opened, or (later) not written.
+        OutputFileError: the file cannot be opened or, later, written.
     """
 
     def __init__(self, path: str) -> None:
         self._file = AppendedFile("diff_path", path, consequence="Free disk space and run again.")
 
     def take_accepted(self, record: OutboundRecord, outcome: RecordOutcome) -> None:
-        """Write what would become of a record that Marketo would accept."""
+        """Write the predicted action and changes of a record."""
         action = _ACTIONS[outcome.kind]
         obj, key = record.target.obj, record.sent_key
         self._write(record.source_stream, obj, key, action, outcome.changes)
@@ -49,15 +49,15 @@ class Diff:
         self._write(reject.stream, reject.obj, reject.key, "reject")
 
     def take_left_alone(self, stream: str, obj: MarketoObject, key: Mapping[str, t.Any]) -> None:
-        """Write that a record marked as deleted would not be deleted."""
+        """Write that a record that is marked as deleted would not be deleted."""
         self._write(stream, obj, key, "leave_alone")
 
     def flush(self) -> None:
-        """Write everything to disk."""
+        """Write all lines to disk."""
         self._file.flush()
 
     def close(self) -> None:
-        """Write everything to disk, and close."""
+        """Write all lines to disk, and close the file."""
         self._file.close()
 
     def _write(

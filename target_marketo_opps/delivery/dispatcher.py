@@ -1,4 +1,4 @@
-"""The main thread's side of delivery: send batches, take their results, let STATE go."""
+"""Drive the delivery of records on the main thread: send batches, take results, write STATE."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ _LOGGER = logging.getLogger("target-marketo-opps")
 
 
 class Dispatcher:
-    """Drives delivery on the main thread: what waits, what is in flight, what is settled.
+    """Decides on the main thread which batch to send, and handles what the calls return.
 
     Args:
-        waiting: what the objects share: batches, keys, and who waits for them.
-        calls: those in flight.
+        waiting: records that are not settled yet, in batches and queues.
+        calls: calls in flight.
         deliver: sends a batch to Marketo; runs on a worker thread.
-        states: holds each STATE back until all before it is settled.
-        settlement: settles what comes of a batch.
-        leads: finds the leads of roles that came without; None where all have theirs.
-        shutdown: knows whether the process is asked to end.
-        progress: logs how far the run is.
-        clock: returns seconds, by a steady clock.
+        states: holds each STATE back until all records before it are settled.
+        settlement: settles the records of a batch when its result is known.
+        leads: looks up the leads of roles; None if roles arrive with lead IDs.
+        shutdown: tells whether the process was asked to stop.
+        progress: logs progress lines.
+        clock: returns seconds of a monotonic clock.
     """
 
     def __init__(
@@ -64,10 +64,10 @@ class Dispatcher:
         self._clock = clock
         self._has_failed = False
 
-    # Called by the sinks and the target
+    # Called by the sinks, the message handlers and the run
 
     def take(self, record: OutboundRecord) -> None:
-        """Take a record; return when there is room for another."""
+        """Add a record to those that wait; return when there is memory for another one."""
         waiting = self._waiting
         if record.wanted is None or self._is_lead_known(record, record.wanted):
             waiting.add(record)
@@ -76,14 +76,17 @@ class Dispatcher:
             self._wait_for_capacity()
 
     def checkpoint(self, value: t.Any) -> None:
-        """Take a STATE."""
+        """Add the value of a STATE, to be written when all records before it are settled."""
         self._states.add(value)
 
     def before_read(self, descriptor: int | None) -> None:
-        """Do the work that is due until the input can be read.
+        """Send, settle and log what is due, until the input can be read.
+
+        Args:
+            descriptor: file descriptor of the input; with None, return after one round.
 
         Raises:
-            StoppedError: the process is asked to end.
+            StoppedError: the process was asked to stop.
         """
         while True:
             self._do_due_work()
@@ -94,14 +97,14 @@ class Dispatcher:
                 return
 
     def complete(self) -> None:
-        """Deliver all records taken: the input has been read to its end."""
+        """Deliver all records at the end of the input, and reject the roles that still wait."""
         self.finish()
         self._settlement.reject_waiting()
 
     def finish(self) -> None:
-        """Deliver all records taken; afterwards nothing is open or in flight.
+        """Deliver all records taken so far, until no batch is open or in flight.
 
-        Roles that wait for their opportunity go on waiting, and hold their STATE.
+        Parked roles continue to wait for their opportunity, and hold back every STATE after them.
         """
         while True:
             self._send_rest()
@@ -111,12 +114,15 @@ class Dispatcher:
         self._states.write_due()
 
     def await_in_flight(self, *, patience_seconds: float) -> None:
-        """Wait for calls in flight and record their results; for the end of a failed run.
+        """Wait for the calls in flight and record their results, at the end of a failed run.
 
-        Only the first failure of a run is reported, so further ones are dropped here.
+        Only the first failure of a run is reported; failures of these calls are ignored.
+
+        Args:
+            patience_seconds: maximum time to wait.
 
         Raises:
-            StoppedError: the process was asked to end, and its time is up.
+            StoppedError: the process was asked to stop, and the time for that is over.
         """
         deadline = self._clock() + patience_seconds
         while self._calls.count and self._clock() < deadline:
@@ -128,13 +134,13 @@ class Dispatcher:
 
     @property
     def has_failed(self) -> bool:
-        """Return whether a delivery has failed, so that no more should be tried."""
+        """Return whether a delivery has failed, so that no other one should be tried."""
         return self._has_failed
 
-    # In between
+    # One round of work
 
     def _reject_dismissed(self) -> None:
-        """Reject roles whose waiting a delete has ended, before another of their key is placed."""
+        """Reject parked roles that a delete has dismissed, before their key is sent again."""
         if self._waiting.parked_roles.has_dismissed:
             self._settlement.reject_dismissed()
 
@@ -151,7 +157,7 @@ class Dispatcher:
         self._progress.log_due()
 
     def _wait_for_capacity(self) -> None:
-        """Send closed batches; wait while that is not possible or too much is held."""
+        """Send closed batches; wait for results while too many records are held."""
         self._send()
         while self._waiting.closed or self._waiting.is_crowded:
             if not self._calls.count:
@@ -160,7 +166,7 @@ class Dispatcher:
             self._send()
 
     def _send_short(self) -> None:
-        """Make a call that is not full: there is no room for what would fill it."""
+        """Send a call that is not full, because there is no memory for records to fill it."""
         if self._leads is not None and self._leads.is_pending:
             self._leads.ask_for_rest()
         else:
@@ -168,7 +174,7 @@ class Dispatcher:
             self._send()
 
     def _send_rest(self) -> None:
-        """Send what is there, for no more is coming; what waits for a lead may yet fill batches."""
+        """Send the pending lookups of leads; if there are none, send all open batches."""
         if self._leads is not None and self._leads.is_pending:
             self._leads.ask_for_rest()
         else:
@@ -176,7 +182,7 @@ class Dispatcher:
         self._send()
 
     def _await_one(self) -> None:
-        """Wait until a call is done, and record the results of all that are."""
+        """Wait until a call is done, and record the results of all calls that are done."""
         while not self._calls.has_done:
             self._calls.wait(timeout_seconds=self._seconds_until_due())
             self._check_shutdown()
@@ -184,7 +190,7 @@ class Dispatcher:
         self._take_results()
 
     def _send(self) -> None:
-        """Make lookups that are full, then send closed batches, which may have to wait for them."""
+        """Start the lookups that are full, and send closed batches while calls are free."""
         if self._leads is not None:
             self._leads.ask()
         closed = self._waiting.closed
@@ -199,17 +205,17 @@ class Dispatcher:
             self._has_failed = had_failed
 
     def _take_result(self, future: Future[BatchResult]) -> None:
-        """Record the result of a batch.
+        """Settle a batch.
 
         Raises:
-            MarketoError: the error that ended its delivery, once its outcomes are counted.
+            MarketoError: the error that ended its delivery, after its outcomes were counted.
         """
         failure = self._settlement.settle(future.result())
         if failure is not None:
             raise failure
 
     def _send_overdue(self) -> None:
-        """Make the calls that have held a STATE for long, although they are not full."""
+        """Send open batches and lookups that have held back a STATE for too long."""
         for token in self._states.overdue():
             if isinstance(token, Batch):
                 if token.is_open:
@@ -218,7 +224,7 @@ class Dispatcher:
                 self._leads.ask_now(token)
 
     def _seconds_until_due(self) -> float:
-        """Return the seconds until something is due even if nothing happens."""
+        """Return the seconds until the next progress line or overdue STATE."""
         due = [self._progress.due_at, self._states.next_overdue_at]
         return max(0.05, min(at for at in due if at is not None) - self._clock())
 

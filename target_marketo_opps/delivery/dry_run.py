@@ -1,4 +1,4 @@
-"""Predict the outcomes of a batch without writing it."""
+"""Predict the outcomes of a batch without writing to Marketo."""
 
 from __future__ import annotations
 
@@ -32,15 +32,16 @@ _ORPHAN = RecordOutcome(Outcome.REJECTED, (Reason("1004", "Opportunity not found
 
 
 class DryRun:
-    """Predicts the outcomes of batches by looking their keys up; takes the place of BatchWriter.
+    """Predicts the outcomes of batches by looking up their keys; used instead of `BatchWriter`.
 
     Args:
         client: makes the lookups.
         settings: the target's settings.
-        describe: returns an object's description; cached by the time a batch comes.
+        describe: returns the description of an object; makes no call, because the description is
+            cached before a batch is delivered.
 
     Attributes:
-        calls: how many calls a real run would make for the batches so far.
+        calls: number of calls that a real run would have made for the batches so far.
     """
 
     def __init__(
@@ -99,7 +100,14 @@ class DryRun:
         *,
         is_orphan: bool,
     ) -> RecordOutcome:
-        """Return what would become of a record, given what would be there by then."""
+        """Return the outcome that a record would have.
+
+        Args:
+            ours: the fields to write.
+            theirs: the record that Marketo would have under the key by then; None if there is none.
+            comparison: compares the two.
+            is_orphan: whether this is a role whose opportunity would be missing.
+        """
         action = self._settings.action
         changes = comparison.changes(ours, theirs or {}) if self._needs_values else {}
         if theirs is None:
@@ -115,7 +123,16 @@ class DryRun:
     def _before(
         self, batch: Batch, ours: Sequence[Record], known: Sequence[PredictedRecord | None]
     ) -> list[Record | None]:
-        """Return what would be under each key when the batch is sent; None where nothing is."""
+        """Return the record that would exist under each key when the batch is sent.
+
+        Args:
+            batch: the batch.
+            ours: the fields that each of its records writes.
+            known: what this run would have written under each key before; None if nothing.
+
+        Returns:
+            A record for each record of the batch; None if Marketo would have none.
+        """
         asked = [fields for fields, each in zip(ours, known, strict=True) if self._asks(each)]
         names = sorted({name for record in asked for name in record}) if self._needs_values else []
         by_id = self._settings.dedupe_by == "idField"
@@ -132,7 +149,7 @@ class DryRun:
         ]
 
     def _asks(self, known: PredictedRecord | None) -> bool:
-        """Return whether Marketo has to be asked, as what the run has done so far does not tell."""
+        """Return whether a record has to be looked up, given what this run has predicted of it."""
         if known is None:
             return True
         return self._needs_values and known.presence is Presence.CHANGED
@@ -140,7 +157,7 @@ class DryRun:
     def _missing_parents(
         self, batch: Batch, before: Sequence[Record | None]
     ) -> frozenset[Hashable]:
-        """Return the opportunities, by ordering key, that new roles name and nothing would have."""
+        """Return the ordering keys of missing opportunities that new roles refer to."""
         if not batch.target.parks_orphans:
             return frozenset()
         named = {

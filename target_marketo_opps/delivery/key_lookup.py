@@ -1,4 +1,4 @@
-"""Look records up by their keys, 300 a call."""
+"""Look up records in Marketo by key, 300 per call."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if t.TYPE_CHECKING:
 
 
 class KeyLookup:
-    """Finds records of one object by their key.
+    """Finds records of one object by key.
 
     Args:
         client: makes the calls.
         obj: opportunities or roles.
-        key_fields: the fields that identify its records: its dedupe fields, or its id.
-        by_id: whether that is the id.
+        key_fields: the object's dedupe fields, or its id field.
+        by_id: whether the key field is the id field.
     """
 
     def __init__(
@@ -37,11 +37,11 @@ class KeyLookup:
         self._by_id = by_id
 
     def find(self, records: Sequence[Record], fields: Sequence[str]) -> KeyIndex:
-        """Return the records that Marketo holds under the keys of the given ones.
+        """Return the records that Marketo has under the keys of some records.
 
         Args:
-            records: up to 300, each with all key fields.
-            fields: to ask for besides the keys.
+            records: up to 300 records, each with all key fields.
+            fields: names of the fields to return, besides the key fields.
         """
         asked = [record for record in records if self.is_valid_key(record)]
         wanted = tuple(dict.fromkeys([*self._key_fields, *fields]))
@@ -52,7 +52,7 @@ class KeyLookup:
         return found
 
     def is_valid_key(self, record: Record) -> bool:
-        """Return whether the record's key can be looked up."""
+        """Return whether a record can be looked up by its key."""
         return self._is_compound or is_valid_filter_value(str(record[self._key_fields[0]]))
 
     @property
@@ -106,7 +106,7 @@ class KeyLookup:
 
 
 class KeyIndex:
-    """Records that Marketo holds, by key.
+    """Records of Marketo, by key.
 
     Args:
         key_fields: the fields that identify a record.
@@ -122,11 +122,11 @@ class KeyIndex:
             self._records.setdefault(self._key(record, comparable_key), []).append(record)
 
     def holds(self, record: Mapping[str, t.Any]) -> bool:
-        """Return whether there is a record whose key may be this one's."""
+        """Return whether there is a record whose key equals this record's in comparable form."""
         return self._key(record, comparable_key) in self._records
 
     def get(self, record: Mapping[str, t.Any]) -> Record | None:
-        """Return the record of that key; None if there is none, or several that may be meant."""
+        """Return the record of a key; None if there is none, or if several may be meant."""
         candidates = self._records.get(self._key(record, comparable_key), [])
         exact = [one for one in candidates if self._key(one, str) == self._key(record, str)]
         chosen = exact or candidates

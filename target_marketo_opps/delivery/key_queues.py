@@ -1,4 +1,4 @@
-"""The queues in which records of one ordering key wait; no I/O, no threads."""
+"""Queue records that wait for earlier records with the same ordering key; no I/O, no threads."""
 
 from __future__ import annotations
 
@@ -15,17 +15,15 @@ if t.TYPE_CHECKING:
 
 
 class KeyQueue:
-    """The records of one ordering key that wait, in the order of arrival.
+    """The waiting records of one ordering key, in order of arrival.
 
     Attributes:
-        records: the first goes next.
-        last_upserts: those that later versions are merged into, by target and key.
-        deletes: how many of the records delete.
-        leadless: how many of the upserts came without the id of their lead, so that whose versions
-            they are was not known.
-        readmitted: how many of the first records had stepped aside.
-        more_parked: whether others that have stepped aside, and are not here yet, go right after
-            those.
+        records: waiting records; the first is sent next.
+        last_upserts: the upsert that later upserts of the same target and key are merged into.
+        deletes: number of deletes among the records.
+        leadless: number of upserts that arrived without a lead ID, whose complete key was unknown.
+        readmitted: number of records at the head of the queue that were parked before.
+        more_parked: whether further parked roles have to be inserted after the readmitted ones.
     """
 
     __slots__ = ("deletes", "last_upserts", "leadless", "more_parked", "readmitted", "records")
@@ -40,28 +38,28 @@ class KeyQueue:
 
     @property
     def head(self) -> OutboundRecord | None:
-        """Return the record that goes next; None if that is not here yet, or if none waits."""
+        """Return the record to send next; None if there is none or a parked role goes first."""
         if not self.records or self.awaits_parked:
             return None
         return self.records[0]
 
     @property
     def awaits_parked(self) -> bool:
-        """Return whether records that have stepped aside are to be put before all others."""
+        """Return whether parked roles have to be inserted before the first record."""
         return self.more_parked and not self.readmitted
 
     def blocks_merge(self, record: OutboundRecord) -> bool:
-        """Return whether an upsert may not be merged into one that comes before this queue."""
+        """Return whether an upsert must not be merged into a record before this queue."""
         is_role = record.target.obj is MarketoObject.OPPORTUNITY_ROLES
         return bool(self.deletes) or self.more_parked or (is_role and bool(self.leadless))
 
     @property
     def is_empty(self) -> bool:
-        """Return whether nothing waits."""
+        """Return whether the queue has no records, and no parked roles to insert."""
         return not self.records and not self.more_parked
 
     def append(self, record: OutboundRecord) -> None:
-        """Put a record behind all others."""
+        """Add a record at the end of the queue."""
         self.records.append(record)
         if record.target.operation is Operation.DELETE:
             self.deletes += 1
@@ -73,21 +71,21 @@ class KeyQueue:
             self.last_upserts[record.target, record.key] = record
 
     def readmit(self, records: Sequence[OutboundRecord], *, more_parked: bool) -> None:
-        """Put upserts that had stepped aside before all others.
+        """Insert roles that were parked at the head of the queue.
 
         Args:
-            records: in their order.
-            more_parked: whether others go right after them.
+            records: the roles, in order.
+            more_parked: whether further parked roles have to be inserted after them.
         """
         self.readmitted, self.more_parked = len(records), more_parked
         self.records[:0] = records
         for record in reversed(records):
-            # No later version may pass one that is not here yet, or whose key was not known.
+            # No later version may pass a role that is still parked, or whose lead was not known.
             if record.target.merges and not self.blocks_merge(record):
                 self.last_upserts.setdefault((record.target, record.key), record)
 
     def remove(self, record: OutboundRecord) -> None:
-        """Take a record out; a role without a lead may stand anywhere, others are the first."""
+        """Remove a record: the first one, or a role without a lead at any position."""
         if self.records[0] is record:
             self.readmitted = max(0, self.readmitted - 1)
         self.records.remove(record)
@@ -104,41 +102,41 @@ class KeyQueue:
 
 
 class KeyQueues(dict["Hashable", KeyQueue]):
-    """The queues by their ordering keys; a record stands in those of all of its own.
+    """The queues by ordering key; a record is in the queue of each of its ordering keys.
 
-    A dictionary, for whether there are queues at all is asked for each record.
+    It is a dictionary, because each record of the input has to be checked against it.
     """
 
     __slots__ = ()
 
     def must_wait(self, record: OutboundRecord) -> bool:
-        """Return whether a record that comes has to wait behind others."""
+        """Return whether records with an ordering key of this record are waiting."""
         return any(key in self for key in record.ordering_keys)
 
     def of(self, ordering_key: Hashable) -> KeyQueue:
-        """Return the queue of a key, a new one where there is none."""
+        """Return the queue of an ordering key; create it if there is none."""
         if ordering_key not in self:
             self[ordering_key] = KeyQueue()
         return self[ordering_key]
 
     def head(self, ordering_key: Hashable) -> OutboundRecord | None:
-        """Return the record of a key that goes next; None if that is not here yet."""
+        """Return the record of an ordering key to send next; None if none can be sent."""
         queue = self.get(ordering_key)
         return queue.head if queue else None
 
     def is_first(self, record: OutboundRecord) -> bool:
-        """Return whether a record that waits goes next in all its queues."""
+        """Return whether a waiting record is at the head of all its queues."""
         return all(self[key].head is record for key in record.ordering_keys)
 
     def is_readmitted(self, record: OutboundRecord) -> bool:
-        """Return whether a record that goes next had stepped aside."""
+        """Return whether a record at the head of its queues was parked before."""
         return any(self[key].readmitted for key in record.ordering_keys)
 
     def merge(self, record: OutboundRecord) -> bool | None:
-        """Merge an upsert into the last one of its key that waits, if there is one it fits.
+        """Merge an upsert into the last waiting upsert of its key.
 
         Returns:
-            Whether it is done; None where it may pass all that waits.
+            Whether it was merged; None if no queued record prevents merging it into a batch.
         """
         queues = [self.get(key) for key in record.ordering_keys]
         if not any(queues):
@@ -152,15 +150,15 @@ class KeyQueues(dict["Hashable", KeyQueue]):
         return False if is_barred else None
 
     def append(self, record: OutboundRecord) -> None:
-        """Put a record at the end of its queues."""
+        """Add a record at the end of the queues of its ordering keys."""
         for key in record.ordering_keys:
             self.of(key).append(record)
 
     def remove(self, record: OutboundRecord) -> list[Hashable]:
-        """Take a record out of its queues.
+        """Remove a record from the queues of its ordering keys.
 
         Returns:
-            The keys whose queues go on with records that have stepped aside, and are not here yet.
+            The ordering keys whose queues now need parked roles to be inserted.
         """
         waiting: list[Hashable] = []
         for key in record.ordering_keys:

@@ -1,4 +1,4 @@
-"""Remember which lead each value stands for: in memory up to a limit, then in a temporary file."""
+"""Remember the lead of each value: in memory up to a limit, then in a temporary file."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ CREATE TABLE lead_matches (
 ) WITHOUT ROWID;
 """
 _ANY_SPELLING = ","
-"""Before a folded value, for no value holds it: what goes for spellings that no lead has."""
+"""Prefix of a folded value: the result for spellings that no lead has. No value has a comma."""
 
 
 class KnownLeads:
-    """Verdicts by value.
+    """The results of lookups, by value.
 
     Args:
         many: the setting `lead_lookup_many`.
-        cache_bytes: how much memory they may take.
+        cache_bytes: maximum memory before a temporary file is used.
 
     Attributes:
-        ignores_case: whether Marketo has shown that it does, so that spellings are one value.
+        ignores_case: whether Marketo has returned a lead whose value differs from the requested one
+            by case, so that all spellings of a value match the same leads.
     """
 
     def __init__(self, many: str, *, cache_bytes: int = CACHE_BYTES) -> None:
@@ -42,7 +43,7 @@ class KnownLeads:
         self._database = private_database(_SCHEMA, cache_bytes=cache_bytes)
 
     def match(self, value: str) -> LeadMatch | None:
-        """Return what is known of a value; None if it has to be asked for."""
+        """Return the result for a value; None if the value has to be looked up."""
         match = self._stored(value)
         if match is None and self.ignores_case:
             form = folded(value)
@@ -50,14 +51,14 @@ class KnownLeads:
         return match
 
     def add(self, answer: LeadAnswer) -> tuple[list[int], int]:
-        """Take the answer of a lookup.
+        """Add the answer of a lookup.
 
-        A lead belongs to the value that it has to the letter, or else to the one that differs by
-        case alone.
+        A lead belongs to the value that is equal to its own, or else to the one that differs only
+        by case.
 
         Returns:
-            How many leads each value has, those with over 1,000 left out, and how many leads have
-            none of the values.
+            The number of leads of each value, except values that over 1,000 leads have; and the
+            number of leads that belong to none of the values.
         """
         by_form: defaultdict[str, list[FoundLead]] = defaultdict(list)
         for lead in answer.leads:
@@ -71,7 +72,7 @@ class KnownLeads:
         return matches, sum(map(len, by_form.values()))
 
     def close(self) -> None:
-        """Give up the memory and the file."""
+        """Release the memory, and delete the temporary file."""
         self._database.close()
 
     def _add_value(self, value: str, leads: Sequence[FoundLead]) -> int:

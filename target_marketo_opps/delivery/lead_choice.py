@@ -1,4 +1,4 @@
-"""Which leads have a value, and which of them takes the role; no I/O, no threads."""
+"""Read the leads that a lookup returned, and choose the lead of a role; no I/O, no threads."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ NOT_FOUND = "1004"
 SEVERAL_MATCH = "1007"
 
 TOO_MANY = 1_001
-"""Stands for the number of leads with a value where Marketo does not tell them: over 1,000."""
+"""Lead count of a value that over 1,000 leads have, which Marketo does not return."""
 
 _MOST_DIGITS = 18
-"""More than any id of a lead has; as many as a database takes for sure."""
+"""More digits than a lead ID has, and few enough for a 64-bit integer of the database."""
 
 
 class FoundLead(t.NamedTuple):
-    """A lead as far as it matters here.
+    """A lead that a lookup returned.
 
     Attributes:
-        lead_id: Marketo's id of it.
-        created_at: when it was created; None where that cannot be read.
-        value: what it has in the field that it was looked up by.
+        lead_id: its id in Marketo.
+        created_at: when it was created; None if Marketo's value is not a date-time.
+        value: its value of the field by which it was looked up.
     """
 
     lead_id: int
@@ -39,21 +39,21 @@ class FoundLead(t.NamedTuple):
 
 
 class LeadMatch(t.NamedTuple):
-    """What a lookup has found out about a value.
+    """The result of looking up a value.
 
     Attributes:
-        lead_id: of the lead that takes the role; None where there is none.
-        lead_count: how many leads have the value.
+        lead_id: id of the lead to use; None if there is no such lead.
+        lead_count: number of leads that have the value.
     """
 
     lead_id: int | None
     lead_count: int
 
     def reject_reason(self, field: str) -> Reason:
-        """Return why a role is rejected for which there is no lead.
+        """Return the reason to reject a role whose lead was not found.
 
         Args:
-            field: that leads are looked up by.
+            field: name of the field by which leads are looked up.
         """
         if not self.lead_count:
             return Reason(
@@ -75,16 +75,16 @@ class LeadMatch(t.NamedTuple):
 
 
 def folded(value: str) -> str:
-    """Return the form in which spellings of one value are alike."""
+    """Return a form of a value that is equal for all spellings by case and surrounding blanks."""
     return value.strip().casefold()
 
 
 def found_leads(records: Iterable[Record], field: str) -> list[FoundLead]:
-    """Return the leads on the pages of a lookup, each once, as far as they can be used.
+    """Return the leads that a lookup returned, without records that lack an id or a value.
 
     Args:
-        records: as Marketo sent them.
-        field: that they were looked up by.
+        records: records as Marketo sent them.
+        field: name of the field by which leads are looked up.
     """
     leads = {lead.lead_id: lead for record in records if (lead := _found_lead(record, field))}
     return list(leads.values())
@@ -92,7 +92,7 @@ def found_leads(records: Iterable[Record], field: str) -> list[FoundLead]:
 
 def _found_lead(record: Record, field: str) -> FoundLead | None:
     lead_id, value = lookup_text(record.get("id")), lookup_text(record.get(field))
-    # Numbers come as texts now and then.
+    # Marketo sometimes sends numbers as strings.
     is_number = lead_id.isascii() and lead_id.isdigit() and len(lead_id) <= _MOST_DIGITS
     if not is_number or not value:
         return None
@@ -108,10 +108,10 @@ def _moment(value: t.Any) -> datetime | None:
 
 
 def choose_lead(leads: Sequence[FoundLead], many: str) -> LeadMatch:
-    """Return which of the leads with a value takes the role.
+    """Return the lead to use for a value.
 
     Args:
-        leads: with the value.
+        leads: leads that have the value.
         many: the setting `lead_lookup_many`.
     """
     if len(leads) < 2:  # noqa: PLR2004 - one is not several
@@ -124,6 +124,6 @@ def choose_lead(leads: Sequence[FoundLead], many: str) -> LeadMatch:
 
 def _age(leads: Sequence[FoundLead]) -> t.Callable[[FoundLead], tuple[t.Any, ...]]:
     if any(lead.created_at is None for lead in leads):
-        # Marketo counts ids up.
+        # Marketo assigns increasing ids.
         return lambda lead: (lead.lead_id,)
     return lambda lead: (lead.created_at, lead.lead_id)

@@ -1,4 +1,4 @@
-"""Count what lookups of leads have found, and put it into words."""
+"""Count the results of lead lookups for the closing line."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if t.TYPE_CHECKING:
 
 
 class LeadCounts:
-    """Counts values that were looked up, and roles that are rejected for want of a lead.
+    """Counts the values that were looked up, and the roles that were rejected for lack of a lead.
 
     Args:
-        field: that leads are looked up by.
+        field: name of the field by which leads are looked up.
 
     Attributes:
-        calls: how many the lookups took.
+        calls: number of calls that the lookups took.
     """
 
     def __init__(self, field: str) -> None:
@@ -35,9 +35,9 @@ class LeadCounts:
         """Count the answer of a lookup.
 
         Args:
-            matches: how many leads each value has.
-            too_many: values whose leads Marketo does not tell.
-            calls: how many it took.
+            matches: number of leads of each value.
+            too_many: number of values that over 1,000 leads have.
+            calls: number of calls that the lookup took.
         """
         self.calls += calls
         self._ambiguous += too_many
@@ -47,14 +47,14 @@ class LeadCounts:
             self._ambiguous += count > 1
 
     def add_role(self, match: LeadMatch) -> None:
-        """Count a role that is rejected because of what was found."""
+        """Count a role that was rejected because of the result of a lookup."""
         if match.lead_count:
             self._roles_ambiguous += 1
         else:
             self._roles_not_found += 1
 
     def summary(self) -> str:
-        """Return the counts for the closing line."""
+        """Return the part of the closing line about lead lookups."""
         return (
             f"leads by {self._field}: {self._found:,} found, "
             f"{self._not_found:,} not found{_of_roles(self._roles_not_found)}, "

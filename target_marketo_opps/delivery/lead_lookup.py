@@ -1,4 +1,4 @@
-"""Have roles find their lead: ask ahead of the batches, and settle the roles that wait for it."""
+"""Look up the leads of roles before the roles are put into batches."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ _Spellings = dict[str, list["OutboundRecord"]]
 
 
 class LeadLookup:
-    """Finds the leads of roles, on the main thread; each value is asked for once a run.
+    """Finds the leads of roles, on the main thread; each value is looked up once per run.
 
     Args:
         query: makes the calls.
-        known: remembers what they have found.
-        waiting: where roles wait for their lead.
-        calls: those in flight.
-        states: the STATEs that wait.
+        known: remembers the leads that were found.
+        waiting: keeps roles whose lead is not known yet.
+        calls: calls in flight.
+        states: holds each STATE back until all records before it are settled.
         rejects: takes roles without a lead.
-        counts: what is counted for the closing line.
+        counts: counts lookups for the closing line.
     """
 
     def __init__(
@@ -63,24 +63,24 @@ class LeadLookup:
         self._rejects = rejects
         self._counts = counts
         self._size = LookupSize()
-        # By the folded value, for two that differ by case alone must not share a call.
+        # By the folded value, because values that differ only by case must not share a call.
         self._roles: dict[str, _Spellings] = {}
         self._unasked: dict[str, None] = {}
         self._has_warned = False
 
     @property
     def is_pending(self) -> bool:
-        """Return whether some role waits for its lead."""
+        """Return whether a role waits for its lead."""
         return bool(self._roles)
 
     def admit(self, record: OutboundRecord, wanted: WantedLead) -> bool:
-        """Take a role that has arrived.
+        """Set the lead ID of a role that has arrived; queue or reject the role if it is unknown.
 
         Returns:
-            Whether its lead is known, so that it can be placed; else it waits, or is rejected.
+            Whether the lead is known, so that the role can be put into a batch.
 
         Raises:
-            RejectLimitError: it is rejected, and one too many.
+            RejectLimitError: the role was rejected, and `max_rejects` is exceeded.
         """
         match = self._known.match(wanted.value)
         if match is None:
@@ -94,17 +94,17 @@ class LeadLookup:
         return True
 
     def ask(self) -> None:
-        """Make the calls that are full, as far as there is room."""
+        """Start all lookups that are full, while calls are free."""
         while len(self._unasked) >= self._size.values and self._calls.has_room:
             self._start()
 
     def ask_for_rest(self) -> None:
-        """Make all calls, the last one short, as far as there is room."""
+        """Start all lookups, full or not, while calls are free."""
         while self._unasked and self._calls.has_room:
             self._start()
 
     def ask_now(self, record: OutboundRecord) -> None:
-        """Ask for the lead of a role that has waited for long, if nobody has asked yet."""
+        """Look up the lead of a role that has waited for too long, if it was not looked up yet."""
         if record.awaits_lead and record.wanted and folded(record.wanted.value) in self._unasked:
             self.ask_for_rest()
 
@@ -124,10 +124,10 @@ class LeadLookup:
         self._calls.start(self._query.find, values, self._take)
 
     def _take(self, future: Future[LeadAnswer]) -> None:
-        """Settle the roles that have waited for an answer.
+        """Settle or release the roles that waited for a lookup.
 
         Raises:
-            MarketoError: the lookup failed, or more records are rejected than allowed.
+            MarketoError: the lookup failed, or `max_rejects` is exceeded.
         """
         answer = future.result()
         matches, unasked_for = self._known.add(answer)
@@ -139,7 +139,7 @@ class LeadLookup:
         self._states.write_due()
 
     def _settle_spellings(self, form: str) -> None:
-        """Settle the roles of a value; another spelling of it may have to be asked for as well."""
+        """Settle the roles of a value; look up another spelling of it if needed."""
         rest: _Spellings = {}
         for value, records in self._roles.pop(form).items():
             match = self._known.match(value)

@@ -1,4 +1,4 @@
-"""Ask Marketo for the leads that have given values; runs on worker threads."""
+"""Look up the leads that have given values; runs on worker threads."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _Refusal = DataError | TooLargeError | PageTokenError
 
 @dataclass(slots=True)
 class LeadAnswer:
-    """What came of one lookup.
+    """The result of one lookup.
 
     Attributes:
-        values: those asked for, no two of which differ by case alone.
-        leads: those that have one of the values.
-        too_many: values that over 1,000 leads have, which Marketo does not tell.
-        unusable: leads without an id, or without a value.
-        calls: how many it took.
+        values: values that were looked up; no two differ only by case.
+        leads: leads that have one of the values.
+        too_many: values that over 1,000 leads have, which Marketo does not return.
+        unusable: number of returned leads without an id or a value.
+        calls: number of calls that the lookup took.
     """
 
     values: Sequence[str]
@@ -44,10 +44,10 @@ class LeadQuery:
 
     Args:
         client: makes the calls.
-        field: that leads are looked up by.
+        field: name of the field.
 
     Attributes:
-        field: that field.
+        field: name of the field.
     """
 
     def __init__(self, client: MarketoClient, field: str) -> None:
@@ -58,11 +58,11 @@ class LeadQuery:
         self._refused_alone = 0
 
     def find(self, values: Sequence[str]) -> LeadAnswer:
-        """Return the leads that have these values, in as many calls as it takes.
+        """Return the leads that have some values, in as many calls as needed.
 
         Raises:
-            MarketoError: a call failed, or Marketo refuses each value by itself, so that it is not
-                the values that it refuses.
+            MarketoError: a call failed, or Marketo refuses each single value, so that the cause is
+                not the number of leads.
         """
         answer = LeadAnswer(values)
         parts = [values]
@@ -75,12 +75,12 @@ class LeadQuery:
                 self._note_refused_alone(refusal)
                 answer.too_many.update(part)
             else:
-                # Every other one: the first that are tried alone come from all over the call.
+                # Every other value, so that the first single values are from different places.
                 parts += [part[1::2], part[::2]]
         return answer
 
     def _attempt(self, values: Sequence[str], answer: LeadAnswer) -> _Refusal | None:
-        """Add the leads of these values, or return why they have to be asked for in parts."""
+        """Add the leads of some values to the answer; return Marketo's refusal if it refuses."""
         try:
             records = self._records(values, answer)
         except DataError as error:

@@ -1,4 +1,4 @@
-"""How many values are asked for in one call, so that the leads fit one page; pure."""
+"""Decide how many values to look up in one call, so that the leads fit on one page; no I/O."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if t.TYPE_CHECKING:
 
 _PAGE_LEADS = MAX_BATCH_RECORDS
 _SAFE_LEADS = 900
-"""Past 1,000 leads Marketo refuses the call."""
+"""Marketo refuses a call that matches more than 1,000 leads."""
 
 _MOST_OF_ONE = 4
-"""A value counts as no more leads than that: what fills pages by itself is no matter of size."""
+"""A value counts as at most this many leads: the size of a call does not help with larger ones."""
 
 
 class LookupSize:
-    """Learns how many leads a value has.
+    """Learns from responses how many leads a value matches.
 
     Attributes:
-        values: how many values to ask for in a call.
+        values: number of values to look up in the next call.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class LookupSize:
         self._squares = 0
 
     def learn(self, matches: Iterable[int]) -> None:
-        """Take how many leads each value of an answered call has."""
+        """Add the number of leads that each value of a call matched."""
         for count in matches:
             shown = min(count, _MOST_OF_ONE)
             self._asked += 1
@@ -44,7 +44,7 @@ class LookupSize:
             self.values = max(1, min(MAX_BATCH_RECORDS, self._fitting(), self._safe()))
 
     def _fitting(self) -> int:
-        """Return how many values bring just under a page of leads, in nearly all calls."""
+        """Return the number of values whose leads fit on a page, in nearly all calls."""
         if self._squares == self._sum:
             return MAX_BATCH_RECORDS  # No value has several.
         mean = self._sum / self._asked
@@ -54,4 +54,5 @@ class LookupSize:
         return math.floor(root * root)
 
     def _safe(self) -> int:
+        """Return the number of values that match fewer than 1,000 leads on average."""
         return _SAFE_LEADS * self._asked // self._leads if self._leads else MAX_BATCH_RECORDS

@@ -1,4 +1,4 @@
-"""Remember what has become of opportunities in this run, as far as roles are concerned."""
+"""Remember which opportunities were accepted or deleted in this run, to explain rejected roles."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _DELETED = "the opportunity was deleted in this run"
 
 
 class OpportunityHistory:
-    """The ids of opportunities that Marketo has accepted in this run, and those deleted since."""
+    """The ids of the opportunities that were accepted in this run, and of those deleted since."""
 
     def __init__(self) -> None:
         self._accepted = KeyHashSet()
         self._deleted = KeyHashSet()
 
     def add(self, result: BatchResult) -> list[Hashable]:
-        """Remember the result of a batch.
+        """Remember the accepted opportunities and deletes of a batch.
 
         Returns:
-            The ordering keys of the opportunities that have been accepted.
+            The ordering keys of the opportunities that were accepted.
         """
         target = result.batch.target
         if target.obj is not MarketoObject.OPPORTUNITIES:
@@ -42,7 +42,11 @@ class OpportunityHistory:
         return keys
 
     def why_missing(self, opportunity: Hashable) -> str | None:
-        """Return why a role of an opportunity is refused for good, or None if it may still come."""
+        """Return why Marketo will not accept a role of an opportunity later in this run.
+
+        Returns:
+            None if the opportunity was not accepted in this run, so that it may still arrive.
+        """
         name = str(opportunity)
         if name not in self._accepted:
             return None

@@ -1,4 +1,4 @@
-"""Account for the outcome of every record of a batch."""
+"""Count the outcome of every record of a batch, and write rejects and receipts."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if t.TYPE_CHECKING:
 
 
 class OutcomeRecorder:
-    """Counts outcomes, and hands on rejects.
+    """Counts outcomes, and passes rejected and accepted records on.
 
     Args:
-        counters: the run's.
+        counters: the counters of the run.
         rejects: takes rejected records.
-        settled: takes every record that is settled; None if nobody asks for that.
+        settled: takes every settled record; None if neither receipts nor a diff are written.
     """
 
     def __init__(
@@ -36,10 +36,10 @@ class OutcomeRecorder:
         self._settled = settled
 
     def record(self, result: BatchResult) -> RejectLimitError | None:
-        """Count the outcomes of a batch, and keep its rejects.
+        """Count the outcomes of a batch, and pass its rejected and accepted records on.
 
         Returns:
-            The error to raise once this is done, if more records are rejected than allowed.
+            The error to raise after that, if `max_rejects` is exceeded.
         """
         self._counters.count_existing(result)
         outcomes = Counter([(record.stream, outcome) for record, outcome in result.by_version()])

@@ -1,4 +1,4 @@
-"""The outcome of each record, and of a batch."""
+"""Represent the outcome of each record of a batch."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Outcome(enum.Enum):
 
     @property
     def identifier(self) -> str:
-        """Return the word as files have it, with an underscore for a blank."""
+        """Return the name that receipts and reports use: with an underscore for a blank."""
         return self.name.lower()
 
 
@@ -38,11 +38,11 @@ class RecordOutcome:
     """The outcome of one record.
 
     Attributes:
-        kind: created, updated and so on.
-        reasons: why it was rejected.
-        request_id: of the call that it came of; of accepted records only where receipts are kept.
-        marketo_guid: of the record in Marketo; only where receipts are kept.
-        changes: in a dry run, the fields that would change, with their values before and after.
+        kind: created, updated, and so on.
+        reasons: why the record was rejected.
+        request_id: requestId of the call; for accepted records, only if receipts are written.
+        marketo_guid: marketoGUID of the record; only if receipts are written.
+        changes: in a dry run, the fields that would change, with their old and new values.
     """
 
     kind: Outcome
@@ -57,7 +57,7 @@ class RecordOutcome:
         return self.kind is Outcome.REJECTED
 
     def explained(self, why: str) -> RecordOutcome:
-        """Return the same with words of ours behind Marketo's first reason."""
+        """Return this outcome with an explanation added to Marketo's first reason."""
         first, *others = self.reasons
         reason = Reason(first.code, f"{first.message} ({why})")
         return replace(self, reasons=(reason, *others))
@@ -70,13 +70,13 @@ UNCHANGED = RecordOutcome(Outcome.UNCHANGED)
 
 
 _ORPHAN_CODES = frozenset({"1004", "1013"})
-"""Which of the two a role without its opportunity gets is not documented."""
+"""Codes of a role whose opportunity is missing; Adobe does not document which one it gets."""
 
 
 def spread(outcome: RecordOutcome | None, count: int) -> list[RecordOutcome | None]:
-    """Return the outcome of each of several versions that were sent as one.
+    """Return an outcome for each of several versions that were sent as one record.
 
-    What the first has created, the others update.
+    If the record was created, the first version counts as created and the others as updated.
     """
     if outcome is None or count == 1:
         return [outcome] * count
@@ -89,17 +89,17 @@ class BatchResult:
     """The outcomes of a batch, as far as they are known.
 
     Attributes:
-        batch: what was sent.
-        outcomes: one for each record of the batch, in order; None where it is not known.
-        failure: the error that ended the attempt, if any.
-        possibly_applied_since: of records that a lost call may have created, by index, when that
-            call was first sent.
-        existing_ours: records that "already exist" because a lost call had created them.
-        existing_theirs: records that "already exist" and had been there before.
-        existing_unresolved: records that "already exist", since when could not be found out.
-        of_versions: of merged records that were rejected as a whole and then halved, by index, the
-            outcome of each version.
-        parked: roles that wait for their opportunity instead of being rejected, by index.
+        batch: the batch.
+        outcomes: the outcome of each record, in order; None if it is not known.
+        failure: the error that ended the delivery, if any.
+        possibly_applied_since: for records that a call without a response may have created, by
+            index, when that call was first sent.
+        existing_ours: number of records that "already exist" because such a call created them.
+        existing_theirs: number of records that "already exist" and were created before.
+        existing_unresolved: number of records that "already exist" and were not found by a lookup.
+        of_versions: for merged records that were rejected and then halved, by index, the outcome of
+            each version.
+        parked: indices of roles that wait for their opportunity instead of being rejected.
     """
 
     batch: Batch
@@ -117,7 +117,7 @@ class BatchResult:
 
     @property
     def is_complete(self) -> bool:
-        """Return whether the outcome of every record and version is known."""
+        """Return whether the outcomes of all records and versions are known."""
         halved = itertools.chain.from_iterable(self.of_versions.values())
         return None not in self.outcomes and None not in halved
 
@@ -128,9 +128,9 @@ class BatchResult:
 
     @property
     def rejected(self) -> int:
-        """Return how many records were rejected, a merged one being one until it is halved.
+        """Return the number of rejected records, without roles that may be parked.
 
-        Roles that may yet step aside are not among them.
+        A merged record counts as one until its versions are sent separately.
         """
         whole = sum(
             1
@@ -142,7 +142,7 @@ class BatchResult:
 
     @property
     def orphans(self) -> list[int]:
-        """Return the indices of roles that were skipped because something of theirs is missing."""
+        """Return the indices of roles that Marketo skipped because something is missing."""
         if not self.batch.target.parks_orphans:
             return []
         return [
@@ -153,17 +153,17 @@ class BatchResult:
         ]
 
     def is_accepted(self, index: int) -> bool:
-        """Return whether a record was accepted, or one of its versions was."""
+        """Return whether a record, or at least one of its versions, was accepted."""
         each = self.of_versions.get(index) or [self.outcomes[index]]
         return any(outcome is not None and not outcome.is_rejected for outcome in each)
 
     def is_created(self, index: int) -> bool:
-        """Return whether a record, or a version of it, was created."""
+        """Return whether a record, or one of its versions, was created."""
         each = self.of_versions.get(index) or [self.outcomes[index]]
         return any(outcome is not None and outcome.kind is Outcome.CREATED for outcome in each)
 
     def by_version(self) -> Iterator[tuple[OutboundRecord, RecordOutcome | None]]:
-        """Yield each record with its outcome; of a merged one each version."""
+        """Yield each version of each record that is not parked, with its outcome."""
         for index, (record, outcome) in enumerate(
             zip(self.batch.records, self.outcomes, strict=True)
         ):
@@ -177,7 +177,12 @@ class BatchResult:
                 yield from zip(versions, each, strict=True)
 
     def mark_ambiguous(self, indices: Sequence[int], moment: datetime | None) -> None:
-        """Remember the earliest ambiguous send of each record; None where there was none."""
+        """Remember when records were first sent in a call that may have been applied.
+
+        Args:
+            indices: the records.
+            moment: when the call was sent; None if it was certainly not applied, or has a response.
+        """
         if moment is not None:
             for index in indices:
                 self.possibly_applied_since.setdefault(index, moment)

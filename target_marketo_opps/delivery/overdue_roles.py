@@ -1,4 +1,4 @@
-"""Look up the opportunities of roles that have held a STATE back for long."""
+"""Look up the opportunities of roles that have held back a STATE for too long."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if t.TYPE_CHECKING:
     from target_marketo_opps.state.state_release import StateRelease
 
 _REST = 0.1
-"""The part of patience until roles are looked through again when no more are due."""
+"""Fraction of `patience_seconds` until roles are checked again when fewer than 300 were due."""
 
 _Found = t.Sequence[str | None]
 
 
 class OverdueRoles:
-    """Asks for opportunities that roles wait for, 300 a call, and after a while again.
+    """Looks up opportunities of parked roles, 300 per call, and repeats the lookup after a while.
 
     Args:
-        parked: the roles that wait.
-        calls: those in flight.
-        states: knows which STATEs have waited for long.
+        parked: parked roles.
+        calls: calls in flight.
+        states: tells which STATEs were held back for too long.
         client: makes the calls.
-        clock: returns seconds, by a steady clock.
-        patience_seconds: until an opportunity is asked for again.
+        clock: returns seconds of a monotonic clock.
+        patience_seconds: time until an opportunity is looked up again.
     """
 
     def __init__(
@@ -56,13 +56,15 @@ class OverdueRoles:
         self._again_at = 0.0
 
     def ask(self, take_found: Callable[[Iterable[str | None]], None]) -> None:
-        """Ask for the next opportunities, if some are due.
+        """Start the next lookup, if one is due.
 
         Args:
-            take_found: takes the comparable ids of those that Marketo has, on the main thread.
+            take_found: takes the comparable ids of the opportunities that Marketo has, on the main
+                thread.
         """
         roles, until = self._parked.waiting, self._states.overdue_number()
-        # It needs no room: batches are always at hand to take that, and workers wait in turn.
+        # The limit of calls in flight does not apply: batches would always use it up, and an
+        # additional call only waits for a free worker.
         if roles is None or until < 0 or self._is_asking:
             return
         now = self._clock()
@@ -72,14 +74,14 @@ class OverdueRoles:
             MAX_BATCH_RECORDS, until=until, asked_before=now - self._patience_seconds, now=now
         )
         if len(ids) < MAX_BATCH_RECORDS:
-            # All roles have been looked through, which takes long where there are many.
+            # All roles were checked, which takes long if there are many.
             self._again_at = now + self._patience_seconds * _REST
         if ids:
             self._is_asking = True
             self._calls.start(self._find, ids, lambda found: self._take(found, take_found))
 
     def _find(self, ids: Sequence[t.Any]) -> _Found:
-        """Return the comparable ids of those that Marketo has; runs on a worker thread."""
+        """Return the comparable ids of the opportunities that Marketo has; runs on a worker."""
         records = [{EXTERNAL_ID: each} for each in ids]
         obj = MarketoObject.OPPORTUNITIES
         found = KeyLookup(self._client, obj, (EXTERNAL_ID,), by_id=False).find(records, [])

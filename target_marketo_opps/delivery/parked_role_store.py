@@ -1,4 +1,4 @@
-"""Keep roles that wait for their opportunity: in memory up to a limit, then in a temporary file."""
+"""Store parked roles: in memory up to a limit, then in a temporary file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
     from target_marketo_opps.delivery.batches import BatchTarget
 
 PORTION_BYTES = 4_000_000
-"""Roles are taken in portions, for those of one opportunity alone may be too many for memory."""
+"""Roles are returned in portions, because even one opportunity may have too many for memory."""
 
 _SCHEMA = """
 CREATE TABLE roles (
@@ -44,9 +44,9 @@ class ParkedRole:
 
     Attributes:
         record: the role.
-        checkpoint: the number by which the ledger counts it.
-        reasons: Marketo's, when it skipped the role.
-        request_id: of that call.
+        checkpoint: number that `Ledger.park` returned for it.
+        reasons: Marketo's reasons for skipping the role.
+        request_id: requestId of the call in which Marketo skipped the role.
     """
 
     record: OutboundRecord
@@ -56,10 +56,10 @@ class ParkedRole:
 
 
 class ParkedRoleStore:
-    """Roles that wait, by key and by opportunity, in the order of their arrival.
+    """Parked roles by key and by opportunity, in order of arrival.
 
     Args:
-        cache_bytes: how much memory they may take.
+        cache_bytes: maximum memory before a temporary file is used.
     """
 
     def __init__(self, *, cache_bytes: int = CACHE_BYTES) -> None:
@@ -72,7 +72,7 @@ class ParkedRoleStore:
         return self._count
 
     def add(self, role: ParkedRole) -> None:
-        """Park a role, behind others of its key."""
+        """Add a role after all other parked roles."""
         record = role.record
         self._target = record.target
         self._count += 1
@@ -93,50 +93,50 @@ class ParkedRoleStore:
         )
 
     def first_of_key(self, key: Hashable) -> ParkedRole | None:
-        """Return the role of that key that has waited longest, or None."""
+        """Return the role with a key that was parked first; None if there is none."""
         row = next(self._rows("roles", "key = ?", encode(key)), None)
         return None if row is None else self._role(row[1:])
 
     def waits_for(self, opportunity: Hashable) -> bool:
-        """Return whether roles of an opportunity wait."""
+        """Return whether roles of an opportunity are parked."""
         return next(self._rows("roles", "opportunity = ?", encode(opportunity)), None) is not None
 
-    # Those that are dismissed do not wait any longer, and yet they are here until they are taken.
+    # Dismissed roles no longer count as parked, but are kept until they are taken.
 
     def dismiss_key(self, key: Hashable) -> None:
-        """Dismiss all roles of that key."""
+        """Move all roles with a key to the dismissed roles."""
         self._dismiss("key = ?", encode(key))
 
     def dismiss_opportunity(self, opportunity: Hashable) -> None:
-        """Dismiss all roles of an opportunity."""
+        """Move all roles of an opportunity to the dismissed roles."""
         self._dismiss("opportunity = ?", encode(opportunity))
 
-    # Each takes the first such roles, at least one, until they hold so many bytes.
+    # Each of the next three methods returns at least one role, if there is any.
 
     def take_dismissed(self, *, most_bytes: int = PORTION_BYTES) -> list[ParkedRole]:
-        """Return the first of the dismissed roles."""
+        """Remove and return the first dismissed roles, up to a size."""
         return self._take("dismissed", "TRUE", most_bytes=most_bytes)
 
     def take_of_opportunity(
         self, opportunity: Hashable, *, most_bytes: int = PORTION_BYTES
     ) -> list[ParkedRole]:
-        """Return the first roles of an opportunity, which do not wait any longer."""
+        """Remove and return the first roles of an opportunity, up to a size."""
         return self._take("roles", "opportunity = ?", encode(opportunity), most_bytes=most_bytes)
 
     def take_any(self, *, most_bytes: int = PORTION_BYTES) -> list[ParkedRole]:
-        """Return the roles that have waited longest, which do not wait any longer."""
+        """Remove and return the roles that were parked first, up to a size."""
         return self._take("roles", "TRUE", most_bytes=most_bytes)
 
     def opportunities_to_ask_for(
         self, count: int, *, until: int, asked_before: float, now: float
     ) -> list[t.Any]:
-        """Return ids of opportunities that roles wait for, as sent, and count them as asked for.
+        """Return the ids of opportunities to look up, as they were sent, and record the lookup.
 
         Args:
-            count: at most so many.
-            until: of roles that the ledger counts at this number or before.
-            asked_before: not those that have been asked for since.
-            now: the moment, by the same clock.
+            count: maximum number of ids.
+            until: highest checkpoint number of the roles to consider.
+            asked_before: opportunities that were looked up after this moment are left out.
+            now: current moment, by the same clock.
         """
         rows = self._database.execute(
             "SELECT opportunity, body FROM roles"
@@ -144,7 +144,7 @@ class ParkedRoleStore:
             " GROUP BY opportunity ORDER BY opportunity LIMIT ?",
             (self._asked_for_until, until, asked_before, count),
         ).fetchall()
-        # So that the next ones are found without a look at those before them.
+        # The next call continues after these ids instead of reading them again.
         self._asked_for_until = rows[-1][0] if len(rows) == count else b""
         self._database.executemany(
             "UPDATE roles SET asked_at = ? WHERE opportunity = ?", [(now, row[0]) for row in rows]
@@ -152,7 +152,7 @@ class ParkedRoleStore:
         return [decode(body)["externalOpportunityId"] for _, body in rows]
 
     def close(self) -> None:
-        """Give up the memory and the file."""
+        """Release the memory, and delete the temporary file."""
         self._database.close()
 
     def _dismiss(self, where: str, value: bytes) -> None:
@@ -177,7 +177,7 @@ class ParkedRoleStore:
         return taken
 
     def _rows(self, table: str, where: str, *values: bytes) -> Iterator[tuple[t.Any, ...]]:
-        """Return rows that are read one by one, as they are asked for."""
+        """Yield rows one by one, so that they are not all in memory."""
         query = f"SELECT number, {_COLUMNS} FROM {table} WHERE {where} ORDER BY number"  # noqa: S608 - the same
         return self._database.execute(query, values)
 
@@ -195,5 +195,5 @@ class ParkedRoleStore:
 
 
 def _opportunity(record: OutboundRecord) -> bytes:
-    """Return the one ordering key of a role: its opportunity."""
+    """Return the encoded ordering key of a role, which is the id of its opportunity."""
     return encode(record.ordering_keys[0])

@@ -1,4 +1,4 @@
-"""Have roles step aside for their opportunity, and send them again when it has come."""
+"""Park roles whose opportunity is missing, and release them when the opportunity is accepted."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if t.TYPE_CHECKING:
 
 
 class ParkedRoles:
-    """Roles that have stepped aside; each blocks upserts of its own key alone.
+    """Roles that wait for their opportunity; each blocks only later upserts of its own key.
 
     Args:
-        ledger: counts them, so that no STATE passes them.
+        ledger: counts the parked roles, so that no STATE is written before they are settled.
 
     Attributes:
-        has_dismissed: whether some do not wait any longer, because a delete of theirs or of their
-            opportunity came; they are to be rejected.
+        has_dismissed: whether some roles have to be rejected, because they or their opportunity
+            were deleted while they waited.
     """
 
     def __init__(self, ledger: Ledger) -> None:
@@ -33,11 +33,11 @@ class ParkedRoles:
 
     @property
     def waiting(self) -> ParkedRoleStore | None:
-        """Return the roles that wait; None where there are none."""
+        """Return the store of the parked roles; None if no role is parked."""
         return self._roles or None
 
     def park(self, record: OutboundRecord, batch: Batch, outcome: RecordOutcome) -> None:
-        """Take a role that Marketo has skipped in a batch, with all its versions."""
+        """Park a role that Marketo skipped in a batch, with all versions merged into it."""
         self._roles = self._roles or ParkedRoleStore()
         for version in record.all_versions:
             number = self._ledger.park(batch)
@@ -45,7 +45,11 @@ class ParkedRoles:
             self._roles.add(ParkedRole(version, number, *why))
 
     def park_behind(self, record: OutboundRecord, *, is_queued: bool) -> bool:
-        """Park a role whose turn it is behind one of its key that waits, if there is one."""
+        """Park a role that is next to be sent, if an earlier role with the same key is parked.
+
+        Returns:
+            Whether the role was parked.
+        """
         if not self._roles or not record.target.parks_orphans:
             return False
         first = self._roles.first_of_key(record.key)
@@ -59,11 +63,11 @@ class ParkedRoles:
         return True
 
     def unpark(self, role: ParkedRole) -> None:
-        """Note that a role that does not wait any longer is settled."""
+        """Tell the ledger that a role that was parked is settled."""
         self._ledger.unpark(role.checkpoint)
 
     def dismiss(self, delete: OutboundRecord) -> None:
-        """End the waiting of roles that a delete whose turn it is concerns."""
+        """Stop the wait of the parked roles that a delete, which is now being sent, affects."""
         if not self._roles:
             return
         self.has_dismissed = True
@@ -73,7 +77,7 @@ class ParkedRoles:
             self._roles.dismiss_opportunity(delete.ordering_keys[0])
 
     def take_dismissed(self) -> list[ParkedRole]:
-        """Return some of the roles that a delete has dismissed; none if there are no more."""
+        """Return some of the roles that a delete has dismissed; empty if there are no more."""
         if not self.has_dismissed or self._roles is None:
             return []
         roles = self._roles.take_dismissed()
@@ -81,15 +85,15 @@ class ParkedRoles:
         return roles
 
     def waits_for(self, opportunity: Hashable) -> bool:
-        """Return whether roles of an opportunity wait."""
+        """Return whether roles of an opportunity are parked."""
         return self._roles is not None and self._roles.waits_for(opportunity)
 
     def freed_by(self, opportunity: Hashable, *, most_bytes: int) -> list[OutboundRecord]:
-        """Return the first roles of an accepted opportunity, merged where they may be.
+        """Remove and return the first parked roles of an opportunity, merged where possible.
 
         Args:
             opportunity: the ordering key of its records.
-            most_bytes: that they may hold; one role is returned in any case.
+            most_bytes: memory that the returned roles may take; at least one role is returned.
         """
         freed: dict[Hashable, OutboundRecord] = {}
         records: list[OutboundRecord] = []

@@ -1,4 +1,4 @@
-"""Remember what a dry run would have left under each key that it has seen."""
+"""Remember what a dry run would have written under each key."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ CREATE TABLE records (name BLOB PRIMARY KEY, presence INTEGER, fields BLOB) WITH
 
 
 class Presence(enum.IntEnum):
-    """What a dry run knows of a record that it has written to."""
+    """Whether a record would exist after a dry run, and who would have created it."""
 
     ABSENT = 0
     """The run would have deleted it."""
     NEW = 1
-    """The run would have created it: what it has is what the run has written."""
+    """The run would have created it, so its only fields are those that the run wrote."""
     CHANGED = 2
-    """Marketo has it, and the run would have written over some of its fields."""
+    """Marketo has it, and the run would have changed some of its fields."""
 
 
 @dataclass(frozen=True, slots=True)
 class PredictedRecord:
-    """What a run would have left under one key.
+    """The record that a run would have left under one key.
 
     Attributes:
-        presence: whether there is a record then, and whose.
+        presence: whether the record would exist, and who would have created it.
         written: the fields that the run would have written, with their last values.
     """
 
@@ -45,39 +45,43 @@ class PredictedRecord:
 
     @property
     def exists(self) -> bool:
-        """Return whether there is a record under the key."""
+        """Return whether there would be a record under the key."""
         return self.presence is not Presence.ABSENT
 
     def over(self, stored: Record | None) -> Record | None:
-        """Return the record as it would be, given what Marketo has now; None if there is none."""
+        """Return the record that would exist; None if there would be none.
+
+        Args:
+            stored: the record that Marketo has now; None if it has none.
+        """
         if not self.exists:
             return None
         base = stored or {} if self.presence is Presence.CHANGED else {}
         return {**base, **self.written}
 
     def after(self, fields: Mapping[str, t.Any]) -> PredictedRecord:
-        """Return what is left once these fields are written as well."""
+        """Return the prediction after some more fields are written."""
         if not self.exists:
             return PredictedRecord(Presence.NEW, fields)
         return PredictedRecord(self.presence, {**self.written, **fields})
 
 
 class PredictedRecords:
-    """Predicted records by object and key; from any thread."""
+    """Predicted records by object and key; thread-safe."""
 
     def __init__(self) -> None:
         self._database = private_database(_SCHEMA)
         self._lock = threading.Lock()
 
     def get(self, obj: MarketoObject, key: Hashable) -> PredictedRecord | None:
-        """Return what the run would have left under a key; None if it has not written to it."""
+        """Return the prediction for a key; None if the run has not written to the key."""
         query = "SELECT presence, fields FROM records WHERE name = ?"
         with self._lock:
             row = self._database.execute(query, (_name(obj, key),)).fetchone()
         return PredictedRecord(Presence(row[0]), decode(row[1])) if row else None
 
     def put(self, obj: MarketoObject, key: Hashable, predicted: PredictedRecord) -> None:
-        """Remember what the run would have left under a key."""
+        """Store the prediction for a key."""
         row = _name(obj, key), int(predicted.presence), encode(dict(predicted.written))
         with self._lock:
             self._database.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", row)

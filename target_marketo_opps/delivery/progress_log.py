@@ -1,4 +1,4 @@
-"""Log how far a run is, now and then."""
+"""Log a progress line at regular intervals."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _LOGGER = logging.getLogger("target-marketo-opps")
 
 
 class ProgressLog:
-    """Logs a progress line each time a while has passed.
+    """Logs a progress line whenever an interval has passed.
 
     Args:
-        line: returns the line, given the seconds since the start.
-        clock: returns seconds, by a steady clock.
-        interval_seconds: between two lines.
+        line: returns the line, given the seconds since the start of the run.
+        clock: returns seconds of a monotonic clock.
+        interval_seconds: time between two lines.
 
     Attributes:
         due_at: when the next line is due, by the clock.

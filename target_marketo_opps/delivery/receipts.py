@@ -1,4 +1,4 @@
-"""What became of every record, a line each: receipts of a run."""
+"""Write a receipt for every settled record: its outcome, as one line of JSON."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ if t.TYPE_CHECKING:
 
 
 class SettledRecords(t.Protocol):
-    """Takes each record once, as soon as it is settled."""
+    """Takes each record once, when it is settled; implemented by receipts and by the diff."""
 
     def take_accepted(self, record: OutboundRecord, outcome: RecordOutcome) -> None:
-        """Take a record that Marketo has accepted, or holds just so."""
+        """Take a record that Marketo accepted or already had with the same values."""
 
     def take_rejected(self, reject: Reject) -> None:
-        """Take a record that is rejected."""
+        """Take a rejected record."""
 
     def take_left_alone(self, stream: str, obj: MarketoObject, key: Mapping[str, t.Any]) -> None:
-        """Take a record that is marked as deleted, and not deleted."""
+        """Take a record that is marked as deleted, and is not deleted in Marketo."""
 
     def flush(self) -> None:
-        """Write everything to disk; called before a STATE passes these records."""
+        """Write all lines to disk; called before a STATE after these records is written."""
 
     def close(self) -> None:
-        """Write everything to disk, and close."""
+        """Write all lines to disk, and close the file."""
 
 
 class Receipts:
     """The JSON Lines file at `receipts_path`.
 
     Args:
-        path: opened at once, so that a wrong path costs no call.
-        now: returns the present by Marketo's clock.
+        path: path of the file, which is opened immediately, so that a wrong path costs no call.
+        now: returns the current time by Marketo's clock.
 
     Raises:
-        OutputFileError: it cannot be opened, or (later) not written.
+        OutputFileError: the file cannot be opened or, later, written.
     """
 
     def __init__(self, path: str, now: Callable[[], datetime]) -> None:
@@ -60,7 +60,7 @@ class Receipts:
         )
 
     def take_accepted(self, record: OutboundRecord, outcome: RecordOutcome) -> None:
-        """Write the receipt of a record that Marketo has accepted, or holds just so."""
+        """Write the receipt of a record that Marketo accepted or already had."""
         self._write(
             record.source_stream,
             record.target.obj,
@@ -72,7 +72,7 @@ class Receipts:
         )
 
     def take_rejected(self, reject: Reject) -> None:
-        """Write the receipt of a record that is rejected."""
+        """Write the receipt of a rejected record."""
         self._write(
             reject.stream,
             reject.obj,
@@ -84,7 +84,7 @@ class Receipts:
         )
 
     def take_left_alone(self, stream: str, obj: MarketoObject, key: Mapping[str, t.Any]) -> None:
-        """Write the receipt of a record that is marked as deleted, and not deleted."""
+        """Write the receipt of a record that is marked as deleted, and is not deleted."""
         self._write(
             stream,
             obj,
@@ -96,11 +96,11 @@ class Receipts:
         )
 
     def flush(self) -> None:
-        """Write everything to disk."""
+        """Write all receipts to disk."""
         self._file.flush()
 
     def close(self) -> None:
-        """Write everything to disk, and close."""
+        """Write all receipts to disk, and close the file."""
         self._file.close()
 
     def _write(

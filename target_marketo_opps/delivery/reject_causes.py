@@ -1,4 +1,4 @@
-"""Count rejected records by code and cause, and put them into log lines."""
+"""Count rejected records by code and message, for the log lines at the end of the run."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if t.TYPE_CHECKING:
 
 _KEYS_NAMED = 5
 _MOST_CAUSES = 20
-"""More are counted together: a message may hold a value, and so be another for each record."""
+"""Further causes are counted together: a message may contain a value that differs per record."""
 
 _Cause = tuple[str, str]
 
 
 class RejectCauses:
-    """Counts rejects by the code and the message of their first reason."""
+    """Counts rejected records by the code and message of their first reason."""
 
     def __init__(self) -> None:
         self._counts: Counter[_Cause] = Counter()
@@ -28,8 +28,8 @@ class RejectCauses:
         """Count a rejected record.
 
         Args:
-            key: of the record, as log lines show it.
-            reasons: why it was rejected.
+            key: key of the record, as log lines show it.
+            reasons: reasons for which it was rejected.
         """
         cause = self._cause(reasons)
         self._counts[cause] += 1
@@ -37,7 +37,7 @@ class RejectCauses:
             self._keys[cause].append(key)
 
     def lines(self) -> Iterator[str]:
-        """Yield a line for each cause, the most frequent first."""
+        """Yield a log line for each code and message, the most frequent first."""
         for cause, count in self._counts.most_common():
             code, message = cause
             keys = ", ".join(self._keys[cause])

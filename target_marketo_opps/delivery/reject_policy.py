@@ -1,4 +1,4 @@
-"""Count and keep rejected records, and end a run that has too many of them."""
+"""Count and store rejected records, and end the run if there are more than `max_rejects`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if t.TYPE_CHECKING:
 
 
 class RejectPolicy:
-    """Knows how many rejected records a run may have, and keeps them.
+    """Counts and stores rejected records, up to the limit `max_rejects`.
 
     Args:
-        counters: the run's.
-        rejects_file: takes rejected records; None if the run keeps none.
+        counters: the counters of the run.
+        rejects_file: takes rejected records; None without `rejects_path`.
         settings: the target's settings.
-        settled: takes every record that is settled; None if nobody asks for that.
+        settled: takes every settled record; None if neither receipts nor a diff are written.
     """
 
     def __init__(
@@ -37,10 +37,15 @@ class RejectPolicy:
         self._last_reject: Reject | None = None
 
     def reject(self, stream: str, key: str, reject: Reject) -> None:
-        """Count and keep a record that is rejected here or by Marketo.
+        """Count and store a record that Marketo or the target has rejected.
+
+        Args:
+            stream: the stream that the record is counted for.
+            key: the key of the record, as log lines show it.
+            reject: the rejected record.
 
         Raises:
-            RejectLimitError: it is one too many.
+            RejectLimitError: `max_rejects` is exceeded.
         """
         self._counters.reject(stream, key, reject.reasons)
         if self._rejects_file is not None:
@@ -48,21 +53,21 @@ class RejectPolicy:
         if self._settled is not None:
             self._settled.take_rejected(reject)
         self._last_reject = reject
-        # A dry run is there to find them all; it fails at its end.
+        # A dry run finds all rejects before it fails at its end.
         if not self._settings.dry_run:
             self.check_limit()
 
     def check_limit(self) -> None:
-        """Raise if more records are rejected than allowed.
+        """Raise an error if more records were rejected than allowed.
 
         Raises:
-            RejectLimitError: max_rejects is exceeded.
+            RejectLimitError: `max_rejects` is exceeded.
         """
         if self._last_reject and self._settings.exceeded_by(self._counters.rejected):
             raise RejectLimitError(self._limit_message(self._last_reject))
 
     def exceeded_with(self, more: int) -> bool:
-        """Return whether so many more rejects would be too many; any thread may ask."""
+        """Return whether a number of further rejects would exceed `max_rejects`; thread-safe."""
         return self._settings.exceeded_by(self._counters.rejected + more)
 
     def flush(self) -> None:

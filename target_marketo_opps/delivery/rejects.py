@@ -1,4 +1,4 @@
-"""Rejected records, and the file that keeps them."""
+"""Write rejected records to a file, from which `replay` can send them again."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Reject:
     """A rejected record.
 
     Attributes:
-        stream: the stream as it arrived, before `stream_maps`.
-        obj: the object it was meant for.
+        stream: name of the stream in the input, before `stream_maps`.
+        obj: the object that the stream is written to.
         record: the record as it arrived.
-        reasons: Marketo's, or ours in Marketo's form.
-        request_id: of the call that rejected it; None if it was rejected before any call.
-        key: key fields with the record's values, as they were or would have been sent.
+        reasons: Marketo's reasons, or the target's own reasons in the same form.
+        request_id: requestId of the call that rejected the record; None if there was no call.
+        key: key fields with the record's values, as they were sent or would have been sent.
     """
 
     stream: str
@@ -66,10 +66,10 @@ class RejectsFile:
     """The JSON Lines file at `rejects_path`.
 
     Args:
-        path: opened at once, so that a wrong path costs no call.
+        path: path of the file, which is opened immediately, so that a wrong path costs no call.
 
     Raises:
-        OutputFileError: it cannot be opened, or (later) not written.
+        OutputFileError: the file cannot be opened or, later, written.
     """
 
     def __init__(self, path: str) -> None:
@@ -83,13 +83,13 @@ class RejectsFile:
         )
 
     def write(self, reject: Reject) -> None:
-        """Append a reject; it is on disk only after `flush`."""
+        """Append a reject to the file; it is on disk only after `flush`."""
         self._file.write(reject.json_line())
 
     def flush(self) -> None:
-        """Write everything to disk; called before a STATE passes a reject."""
+        """Write all rejects to disk; called before a STATE after them is written."""
         self._file.flush()
 
     def close(self) -> None:
-        """Write everything to disk, and close."""
+        """Write all rejects to disk, and close the file."""
         self._file.close()

@@ -1,4 +1,4 @@
-"""Settle what comes of a batch: outcomes, rejects, who may go next, and which STATE."""
+"""Settle the records of a batch: record outcomes, park or reject roles, and release STATEs."""
 
 from __future__ import annotations
 
@@ -34,13 +34,14 @@ class Settlement:
     """Settles batches on the main thread.
 
     Args:
-        waiting: the records that wait.
-        states: the STATEs that wait.
-        recorder: accounts for outcomes.
+        waiting: records that are not settled yet.
+        states: holds each STATE back until all records before it are settled.
+        recorder: counts outcomes, and writes rejects and receipts.
         rejects: takes rejected records.
-        overdue: looks up the opportunities that roles have waited for long.
-        history: remembers opportunities; None where no role is written.
-        attribution: takes what attribution goes by; None where no role is written.
+        overdue: looks up the opportunities of roles that have held back a STATE for too long.
+        history: remembers the opportunities of the run; None if no stream is written to roles.
+        attribution: counts what attribution in Marketo needs; None if no stream is written to
+            roles.
     """
 
     def __init__(
@@ -63,13 +64,14 @@ class Settlement:
         self._attribution = attribution
 
     def settle(self, result: BatchResult) -> MarketoError | None:
-        """Take the result of a batch.
+        """Settle a batch whose result is known.
 
         Returns:
-            The error that ended its delivery or is to end the run, once its outcomes are counted.
+            The error that has to end the run, after the outcomes were counted; None if there is
+            none.
 
         Raises:
-            RejectLimitError: more records are rejected than allowed.
+            RejectLimitError: a parked role was rejected, and `max_rejects` is exceeded.
         """
         self._park_orphans(result)
         over_limit = self._recorder.record(result)
@@ -86,33 +88,33 @@ class Settlement:
         return None
 
     def reject_dismissed(self) -> None:
-        """Reject the roles whose waiting a delete has ended.
+        """Reject the parked roles that a delete has dismissed.
 
         Raises:
-            RejectLimitError: more records are rejected than allowed.
+            RejectLimitError: `max_rejects` is exceeded.
         """
         while roles := self._waiting.parked_roles.take_dismissed():
             self._reject(roles, _DELETED)
 
     def ask_for_overdue(self) -> None:
-        """Look up opportunities that roles have waited for long, if some are due."""
+        """Look up the opportunities of roles that were parked for too long."""
         self._overdue.ask(self._reject_found)
 
     def _reject_found(self, opportunities: Iterable[Hashable]) -> None:
-        """Reject the roles that wait for opportunities that Marketo has: the lead is missing."""
+        """Reject the roles that wait for opportunities that Marketo has: their lead is missing."""
         for opportunity in opportunities:
             waiting = self._waiting.parked_roles.waiting
-            # It may be on its way, or have come after the roles were sent.
+            # The opportunity may be in a batch, or was accepted after the roles were sent.
             if waiting is None or self._waiting.is_busy(opportunity):
                 continue
             while roles := waiting.take_of_opportunity(opportunity):
                 self._reject(roles, _FOUND)
 
     def reject_waiting(self) -> None:
-        """Reject all roles that still wait: the input has been read to its end.
+        """Reject all roles that are still parked at the end of the input.
 
         Raises:
-            RejectLimitError: more records are rejected than allowed.
+            RejectLimitError: `max_rejects` is exceeded.
         """
         while waiting := self._waiting.parked_roles.waiting:
             self._reject(waiting.take_any(), _NEVER_CAME)

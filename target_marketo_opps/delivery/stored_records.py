@@ -1,4 +1,4 @@
-"""Compare the records of a batch with those that Marketo holds; runs on a worker thread."""
+"""Compare the records of a batch with those in Marketo; runs on worker threads."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ _EXISTS_CODES = frozenset({"1005", "1017"})
 
 
 class StoredRecords:
-    """Looks a batch's records up, and settles those that need no call or that a lost call made.
+    """Looks up the records of a batch, to skip unchanged ones and to resolve "already exists".
 
     Args:
         client: makes the calls.
         settings: the target's settings.
-        describe: returns an object's description; cached by the time a batch is delivered.
+        describe: returns the description of an object; makes no call, because the description is
+            cached before a batch is delivered.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class StoredRecords:
         self._describe = describe
 
     def skip_unchanged(self, result: BatchResult) -> None:
-        """Settle the unresolved records that Marketo holds just so."""
+        """Settle the records that Marketo already has with the same values."""
         ours = {index: _decoded(result, index) for index in result.unresolved}
         found = self._lookup(result).find(list(ours.values()), _fields_of(ours))
         comparison = self._comparison(result)
@@ -54,20 +55,25 @@ class StoredRecords:
                 result.outcomes[index] = replace(outcomes.UNCHANGED, marketo_guid=guid)
 
     def resolve_already_exists(self, result: BatchResult, indices: Sequence[int]) -> None:
-        """Find out whether "already exists" means created by a lost call of this run."""
+        """Find out which records "already exist" because this run created them.
+
+        A record may have been created by a call whose response was lost, and that was then
+        repeated.
+        """
         existing = self._maybe_ours(result, indices)
         if not existing:
             return
         refusals = {index: result.outcomes[index] for index in existing}
         ours = {index: _decoded(result, index) for index in existing}
         for index in existing:
-            # Unresolved, should the lookup fail.
+            # The outcome stays unknown if the lookup fails.
             result.outcomes[index] = None
         found = self._lookup(result).find(list(ours.values()), _fields_of(ours, CREATED_AT))
         comparison = self._comparison(result)
         for index, record in ours.items():
             theirs = found.get(record)
-            # Within the clock's second it may be an earlier record of ours, or another's.
+            # Marketo reports whole seconds, so the values are compared too: another client may
+            # have created the record in the same second.
             is_own = (
                 theirs is not None
                 and _created_since(result.possibly_applied_since[index], theirs)
@@ -83,7 +89,7 @@ class StoredRecords:
             result.existing_unresolved += theirs is None
 
     def _maybe_ours(self, result: BatchResult, indices: Sequence[int]) -> list[int]:
-        """Return the records that "already exist", perhaps because a lost call created them."""
+        """Return the records that "already exist" and that this run may have created."""
         if self._settings.action != "createOnly":
             return []
         return [
@@ -116,7 +122,7 @@ def _fields_of(records: Mapping[int, Record], *more: str) -> list[str]:
 
 
 def _created_since(sent_at: datetime, record: Record) -> bool:
-    """Return whether Marketo, which reports whole seconds, created the record since then."""
+    """Return whether a record was created in or after the second in which a call was sent."""
     try:
         created_at = datetime.fromisoformat(str(record.get(CREATED_AT)))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Find the bad versions of a merged record that Marketo rejects; pure."""
+"""Find the bad versions of a merged record that Marketo rejected, by halving; no I/O."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if t.TYPE_CHECKING:
 
 
 class VersionSearch:
-    """The search in one record: which versions to send next, and what became of each.
+    """The search in one merged record.
 
     Args:
-        record: of several versions, rejected as a whole.
+        record: a record of several versions, which Marketo rejected as a whole.
 
     Attributes:
-        outcomes: one for each version; None where it is not known.
-        is_under_way: whether there is more to send.
+        outcomes: the outcome of each version; None if it is not known.
+        is_under_way: whether there is another part to send.
     """
 
     def __init__(self, record: OutboundRecord) -> None:
@@ -33,12 +33,12 @@ class VersionSearch:
         self.is_under_way = True
 
     def part(self) -> OutboundRecord:
-        """Return the versions to send next, as one record."""
+        """Return the versions to send next, merged into one record."""
         bodies = (self._versions[index].body for index in self._sent)
         return replace(self._record, body=merged_body(bodies), later_versions=None, merged=None)
 
     def answer(self, outcome: RecordOutcome | None) -> None:
-        """Take what became of that record; None ends the search."""
+        """Take the outcome of the part that was sent; None ends the search."""
         if outcome is None:
             self.is_under_way = False
             return
@@ -52,17 +52,17 @@ class VersionSearch:
 
 
 def halved(versions: range) -> t.Generator[range, bool, None]:
-    """Search the bad ones of versions that were refused when merged.
+    """Search for the bad versions of a record that was rejected as a whole.
 
-    The halves go one after the other, in the order of the versions. That costs about 2 log2 n
-    calls for each bad one.
+    The halves are sent one after the other, in the order of the versions. That takes about 2 log2 n
+    calls for each bad version.
 
     Args:
-        versions: their indices.
+        versions: indices of the versions.
 
     Yields:
-        Indices to merge and send, to be answered with whether that was accepted. A single version
-        that is not accepted is a bad one.
+        Indices to merge and send, for which the caller sends back whether Marketo accepted them. A
+        single version that is not accepted is bad.
     """
     if len(versions) == 1:
         return
@@ -71,8 +71,8 @@ def halved(versions: range) -> t.Generator[range, bool, None]:
     left_passed = yield left
     if not left_passed:
         yield from halved(left)
-    # What made the whole fail is in the right half then. A single version is asked all the same,
-    # for its own reasons.
+    # If the left half passes, the right half must be bad. A single version is sent all the same,
+    # to learn its own reasons.
     right_passed = False if left_passed and len(right) > 1 else (yield right)
     if not right_passed:
         yield from halved(right)

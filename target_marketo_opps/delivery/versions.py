@@ -1,4 +1,4 @@
-"""Merge the versions of one record field by field, without decoding a value."""
+"""Merge the versions of a record field by field, without decoding values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _encode = msgspec.json.encode
 
 
 def merged_body(bodies: Iterable[bytes]) -> bytes:
-    """Return one body that leaves a record as these would, one after the other."""
+    """Return one body with the same effect as several bodies that are sent one after the other."""
     fields: _Fields = {}
     for body in bodies:
         fields.update(_fields_of(body))
@@ -23,15 +23,15 @@ def merged_body(bodies: Iterable[bytes]) -> bytes:
 
 
 class MergedBody:
-    """The body that several versions make together; a version more costs only its own fields.
+    """The body that several versions make together; adding a version costs only its own fields.
 
     Args:
-        first: the first version's body.
-        key_fields: must be alike in all versions to the letter: whether Marketo takes two spellings
-            of a key for one is not documented.
+        first: body of the first version.
+        key_fields: fields whose values must be identical in all versions: Adobe does not document
+            whether Marketo treats two spellings of a key as equal.
 
     Attributes:
-        size_bytes: how long the body is.
+        size_bytes: length of the body.
     """
 
     __slots__ = ("_body", "_fields", "_key_fields", "size_bytes")
@@ -43,10 +43,14 @@ class MergedBody:
         self.size_bytes = len(first)
 
     def add(self, body: bytes, *, most_bytes: int) -> bool:
-        """Add a version, if its key is alike and it adds no more than so many bytes.
+        """Add a version, unless its key is spelt differently or the body would grow too much.
+
+        Args:
+            body: body of the version.
+            most_bytes: maximum number of bytes that the merged body may grow by.
 
         Returns:
-            Whether it was added.
+            Whether the version was added.
         """
         fields = _fields_of(body)
         growth = sum(map(self._growth, fields.items()))
@@ -58,7 +62,7 @@ class MergedBody:
         return True
 
     def encoded(self) -> bytes:
-        """Return the body."""
+        """Return the merged body."""
         if self._body is None:
             self._body = _encode(self._fields)
         return self._body

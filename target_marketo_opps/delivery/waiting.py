@@ -1,17 +1,19 @@
-"""Know every reason for which a record waits, and for how much there is room; no I/O, no threads.
+"""Keep records until they can be sent, in batches and queues; no I/O, no threads.
 
-A record waits because
+A record is *settled* when Marketo has accepted it or it was rejected. Until then, a record waits
+for one of these reasons:
 
-- its batch is being filled;
-- a batch that is not settled yet holds one of its ordering keys;
-- an earlier record of one of its ordering keys waits;
-- it is a role whose lead is not known yet;
-- it is a role that has stepped aside, as its opportunity is missing: see `step_aside`.
+- its batch is not full yet;
+- an unsettled batch contains a record with one of its ordering keys;
+- an earlier record with one of its ordering keys is waiting;
+- it is a role whose lead ID is not known yet;
+- it is a role that Marketo skipped because its opportunity is missing: see `parked_roles`.
 
-Each waits in one order of arrival, its ordering keys' lines; all of them are accounted for in
-bytes, and in the ledger. While it waits, later upserts of its key are merged into it: past other
-upserts, but never past a delete that shares its key or its opportunity, nor a role past one whose
-key was not known when it came.
+All waiting records with the same ordering key wait in one queue, in order of arrival. All of them
+count towards the memory limit, and the ledger holds every later STATE back. Later upserts of a
+waiting record's key are merged into it. An upsert may be merged past other upserts, but not past a
+delete of its key or opportunity; and an upsert of a role not past a role whose lead was not known
+when the upsert arrived.
 """
 
 from __future__ import annotations
@@ -32,31 +34,31 @@ if t.TYPE_CHECKING:
     from target_marketo_opps.state.ledger import Ledger
 
 MAX_HELD_BYTES = 36_000_000
-"""Full calls to ten at a time, with the lines that their records came on, take some 35 MB."""
+"""Ten full calls, with the input lines of their records, take about 35 MB."""
 
 _PORTION_OF_ROOM = 16
-"""The part of the room that roles which come back take at a time, even where there is none."""
+"""Divides the memory limit into the portions in which parked roles are queued again."""
 
 
 class WaitingRecords:
-    """Fills batches, and keeps records back until the ones before them are settled.
+    """Fills batches, and keeps each record back until the records before it are settled.
 
-    The batches of a target may be sent in any order and at once: no two unsettled ones share an
-    ordering key. A record whose ordering key is in another batch waits until that is settled,
-    without blocking others; several records of one ordering key wait in a line.
+    The batches of a target can be sent in any order and concurrently, because two unsettled batches
+    never share an ordering key. A record whose ordering key is in another batch waits in a queue
+    until that batch is settled; records with other keys do not wait for it.
 
     Args:
-        ledger: told of every batch and waiting record that a STATE has to wait for.
-        merges: whether later upserts of a key are merged into one that waits.
-        max_batch_records: records a call.
-        max_held_bytes: how much memory all records together may take, until they are settled.
+        ledger: holds a STATE back while a batch or a waiting record before it is unsettled.
+        merges: whether later upserts of a key are merged into a waiting upsert.
+        max_batch_records: maximum number of records per call.
+        max_held_bytes: memory that all unsettled records may take together.
 
     Attributes:
-        closed: batches that can be sent.
-        short_batches: how many were sent before they were full.
-        aside: roles that have stepped aside.
-        held_bytes: the memory that all others together take, those in flight as well.
-        max_held_bytes: how much that may be.
+        batches: open batches, and closed ones that are ready to be sent.
+        closed: the closed ones of `batches`.
+        parked_roles: roles that wait for their opportunity.
+        held_bytes: memory taken by all unsettled records except parked roles.
+        max_held_bytes: limit of `held_bytes`.
     """
 
     def __init__(
@@ -79,11 +81,11 @@ class WaitingRecords:
 
     @property
     def is_crowded(self) -> bool:
-        """Return whether some records have to be settled before another is added."""
+        """Return whether the memory limit is exceeded, so that no record should be added."""
         return self.held_bytes > self.max_held_bytes
 
     def add(self, record: OutboundRecord) -> None:
-        """Merge a record, or add it to a batch or to its lines; `closed` may have grown."""
+        """Merge a record into a waiting one, or add it to a batch or to the queues of its keys."""
         if (
             record.target.parks_orphans
             and self.parked_roles.waiting
@@ -109,39 +111,39 @@ class WaitingRecords:
         self._append(batch, record)
 
     def await_lead(self, record: OutboundRecord) -> None:
-        """Have a role wait in line until its lead is known: see `place` and `drop`."""
+        """Queue a role whose lead ID is not known yet; `place` or `drop` ends its wait."""
         self.held_bytes += record.own_bytes
         self._enqueue(record)
 
     def place(self, record: OutboundRecord, wanted: WantedLead, lead_id: int) -> None:
-        """Place a role that has waited for its lead, and those behind it, as far as possible."""
+        """Set the lead ID of a waiting role, and advance its queues."""
         before = record.own_bytes
         record.take_lead(wanted, lead_id)
         self.held_bytes += record.own_bytes - before
         self._advance(record.ordering_keys[0])
 
     def drop(self, record: OutboundRecord) -> None:
-        """Take a role without a lead out of its line: it is settled."""
+        """Remove a role from its queue, because it was rejected for lack of a lead."""
         self._take_out(record)
         self.held_bytes -= record.held_bytes
         self._ledger.settle(record)
         self._advance(record.ordering_keys[0])
 
     def readmit(self, opportunity: Hashable) -> None:
-        """Have the roles that wait for an opportunity go before all else that waits for its batch.
+        """Queue the parked roles of an opportunity again, before all its other records.
 
-        They come back as far as there is room for them, now and whenever a batch is settled.
+        They are queued as far as the memory limit allows, now and whenever a batch is settled.
         """
         if self.parked_roles.waits_for(opportunity):
             self._queues.of(opportunity).more_parked = True
             self._freed.append(opportunity)
 
     def is_busy(self, ordering_key: Hashable) -> bool:
-        """Return whether a record of a key is in a batch that is not settled, or waits for one."""
+        """Return whether a record of a key is queued or in an unsettled batch."""
         return ordering_key in self._holders or ordering_key in self._queues
 
     def release(self, batch: Batch) -> None:
-        """Place the records that waited for a batch, which is settled."""
+        """Forget a settled batch, and advance the records that waited for it."""
         self.held_bytes -= batch.held_bytes
         for key in batch.ordering_keys:
             self._holders.pop(key, None)
@@ -152,12 +154,16 @@ class WaitingRecords:
             self._readmit_freed()
 
     def _merge(self, record: OutboundRecord) -> bool:
-        """Merge a record into the last upsert of its key that waits, if there is one it fits."""
+        """Merge a record into the last waiting upsert of its key; return whether it was."""
         is_merged = self._queues.merge(record)
         return self._merge_into_batch(record) is not None if is_merged is None else is_merged
 
     def _merge_into_batch(self, record: OutboundRecord) -> Batch | None:
-        """Merge a record into one of its key in an open batch; return that batch if it is done."""
+        """Merge a record into the record of its key in an open batch.
+
+        Returns:
+            That batch, or None if the record cannot be merged.
+        """
         batches = {self._holders.get(key) for key in record.ordering_keys}
         batch = batches.pop()
         if batch is None or batches or not batch.is_open or batch.target is not record.target:
@@ -169,7 +175,7 @@ class WaitingRecords:
         return batch
 
     def _find_batch(self, record: OutboundRecord) -> Batch | None:
-        """Return the batch that may take a record which is behind no other, or None."""
+        """Return a batch for a record that no queue holds back; None if it must wait."""
         found: Batch | None = None
         for key in record.ordering_keys:
             batch = self._holders.get(key)
@@ -196,11 +202,11 @@ class WaitingRecords:
         self._queues.append(record)
 
     def _take_out(self, record: OutboundRecord) -> None:
-        """Take a record out of its lines."""
+        """Remove a record from the queues of its keys."""
         self._freed.extend(self._queues.remove(record))
 
     def _advance(self, ordering_key: Hashable) -> None:
-        """Place the records at the head of a key's line, as far as possible."""
+        """Move records from the head of a key's queue to batches while possible."""
         freed = [ordering_key]
         while freed:
             record = self._queues.head(freed[-1])
@@ -213,13 +219,13 @@ class WaitingRecords:
         portion = self.max_held_bytes // _PORTION_OF_ROOM
         room = self.max_held_bytes - self.held_bytes
         if not self._holders:
-            # No batch will be settled, and so make room, before these have gone.
+            # No batch is unsettled that could free memory, so one portion may exceed the limit.
             room = max(room, portion)
         while self._freed and room > 0:
             room -= self._readmit_some(self._freed.popleft(), most_bytes=min(room, portion))
 
     def _readmit_some(self, opportunity: Hashable, *, most_bytes: int) -> int:
-        """Put some roles of an opportunity before all else that waits for its batch."""
+        """Queue some parked roles of an opportunity first; return their memory."""
         records = self.parked_roles.freed_by(opportunity, most_bytes=most_bytes)
         held_bytes = sum(record.held_bytes for record in records)
         self.held_bytes += held_bytes
@@ -229,7 +235,11 @@ class WaitingRecords:
         return held_bytes
 
     def _try_place(self, record: OutboundRecord) -> bool:
-        """Place a waiting record, if it heads all its lines and a batch may take it."""
+        """Move a queued record to a batch, if it is first in all its queues and fits into one.
+
+        Returns:
+            Whether the record left its queues.
+        """
         if record.awaits_lead or not self._queues.is_first(record):
             return False
         if not self._queues.is_readmitted(record) and self.parked_roles.park_behind(
@@ -247,8 +257,8 @@ class WaitingRecords:
         return self._place_as_version(record)
 
     def _place_as_version(self, record: OutboundRecord) -> bool:
-        """Merge a waiting record into one of its key in an open batch, if it may be."""
-        # When it came, one whose key was not known stood between the two.
+        """Merge a queued record into an open batch's record of its key, if possible."""
+        # When the record arrived, a role whose lead was not known was between the two.
         if not record.target.merges or record.later_versions:
             return False
         batch = self._merge_into_batch(record)

@@ -1,1 +1,1 @@
-"""Singer messages and BATCH files in."""
+"""Read Singer messages and BATCH files."""

@@ -7,8 +7,8 @@ import typing as t
 from pathlib import Path
 from urllib.parse import unquote
 
-# A private module of the SDK, and the only one used here: whatever storage a tap built on the SDK
-# writes its BATCH files to is named in this class's way, and no public name opens such a file.
+# A private class of the SDK: taps built on the SDK name the storage of their BATCH files in its
+# way, and the SDK has no public function that opens such a file.
 from singer_sdk.helpers._batch import StorageTarget
 
 from target_marketo_opps.errors import InputError
@@ -26,11 +26,11 @@ def batch_records(encoding: t.Any, manifest: t.Any) -> Iterator[tuple[Record, by
     """Yield the records in the files of a BATCH message, each with its line.
 
     Args:
-        encoding: the message's `encoding`; JSON Lines, plain or gzip.
-        manifest: the files' URLs.
+        encoding: `encoding` of the message: JSON Lines, plain or gzip.
+        manifest: `manifest` of the message: the URLs of the files.
 
     Raises:
-        InputError: the files cannot be read, or hold something else.
+        InputError: the encoding is not supported, or a file cannot be read or has no valid records.
     """
     if not _is_readable(encoding):
         raise InputError(
@@ -56,7 +56,7 @@ def _is_named(url: t.Any) -> bool:
 
 
 def _file_records(url: str, *, compressed: bool) -> Iterator[tuple[Record, bytes]]:
-    # Without what follows a question mark, which may be a signature.
+    # The query of the URL is removed, because it may be a secret signature.
     name = url.partition("?")[0].rpartition("/")[2]
     for number, line in enumerate(_lines(url, name, compressed=compressed), start=1):
         if not line.isspace():
@@ -86,13 +86,14 @@ def _opened(url: str) -> t.ContextManager[t.IO[bytes]]:
 
 
 def _local_path(url: str) -> Path | None:
-    """Return the path of a local file, or None; some taps encode its name, some do not.
+    """Return the path of a local file; None for other storage. Some taps percent-encode file names.
 
-    The SDK's way makes the directory that it is to read from, and knows plain names only.
+    The SDK's function is not used: it creates the directory to read from, and does not decode
+    names.
     """
     scheme, separator, rest = url.partition("://")
     if not separator:
-        # Java and Hadoop write "file:/path".
+        # Java and Hadoop write `file:/path`.
         is_short = url[: len(_SHORT_FILE)].lower() == _SHORT_FILE
         scheme, rest = "file", url[len(_SHORT_FILE) - 1 :] if is_short else url
     if scheme.lower() != "file":

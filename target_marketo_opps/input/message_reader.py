@@ -21,15 +21,15 @@ _CHUNK_BYTES = 1 << 18
 
 
 class MessageReader(GenericSingerReader[bytes]):
-    """Reads Singer messages in chunks of bytes, and lets the target work between chunks.
+    """Reads Singer messages in chunks of bytes, and calls the target between chunks.
 
     Attributes:
-        handlers: message types with the functions that take them.
-        before_read: called before each read with the descriptor that is about to be read, or None
-            if the input has none; it returns once something can be read.
-        guard: returns the context to read and process within.
-        line: the line being processed.
-        line_number: its number, from 1.
+        handlers: functions that handle a message, by type of message.
+        before_read: called before each read with the file descriptor of the input, or None if the
+            input has none; returns when the descriptor can be read.
+        guard: returns a context manager; all reading and handling happens within the context.
+        line: the current line.
+        line_number: number of the current line, from 1.
     """
 
     def __init__(self) -> None:
@@ -53,14 +53,14 @@ class MessageReader(GenericSingerReader[bytes]):
         """Pass every message to the handler of its type.
 
         Args:
-            file_input: text or bytes; default standard input.
-            callbacks: not called: they are the SDK's own, private methods of its class.
+            file_input: a file of text or bytes; default: standard input.
+            callbacks: not used: private methods of the SDK's class.
 
         Returns:
-            How many messages of each type there were.
+            The number of messages of each type.
 
         Raises:
-            InputError: a line is not a message.
+            InputError: a line is not a valid message.
         """
         with self.guard():
             return self._process(file_input or self.default_input)
@@ -69,7 +69,7 @@ class MessageReader(GenericSingerReader[bytes]):
         """Return the message on a line; numbers with a fraction become `Decimal`.
 
         Raises:
-            InputError: it is not JSON.
+            InputError: the line is not valid JSON.
         """
         try:
             return t.cast("dict[str, t.Any]", json_lines.decode(line))
@@ -77,13 +77,16 @@ class MessageReader(GenericSingerReader[bytes]):
             raise self.error(str(error)) from None
 
     def assert_line_requires(self, line_dict: dict[str, t.Any], requires: set[str]) -> None:  # type: ignore[override]
-        """Raise if a message lacks members; unlike the SDK's, the error does not quote it."""
+        """Raise an InputError if members of a message are missing.
+
+        Unlike the error of the SDK's method, it quotes no values.
+        """
         missing = requires - line_dict.keys()
         if missing:
             raise self.error(f"it has no {' and no '.join(repr(name) for name in sorted(missing))}")
 
     def error(self, what: str) -> InputError:
-        """Return an error that names the current line."""
+        """Return an error that names the number of the current line."""
         return InputError(f"Line {self.line_number} of the input cannot be used: {what}.")
 
     def _process(self, source: t.IO[t.Any]) -> Counter[str]:
@@ -106,7 +109,7 @@ class MessageReader(GenericSingerReader[bytes]):
                 raise self._not_a_message(message) from None
             handle(message)
             counts[kind] += 1
-        # The SDK's enumeration and plain strings are equal as keys of a Counter.
+        # The SDK's enumeration members and plain strings are equal as keys of a Counter.
         return Counter(counts)
 
     def _not_a_message(self, message: t.Any) -> InputError:

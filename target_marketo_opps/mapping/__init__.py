@@ -1,1 +1,1 @@
-"""From a Singer record to a Marketo record."""
+"""Map Singer records to Marketo records, without a call."""

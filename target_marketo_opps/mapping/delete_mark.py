@@ -1,4 +1,4 @@
-"""Tell by `_sdc_deleted_at` whether a record marks a delete; pure."""
+"""Decide by `_sdc_deleted_at` whether a record is to be deleted; no I/O."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from target_marketo_opps.mapping.mapped_record import INVALID_DATA, RecordError
 
 DELETED_AT = "_sdc_deleted_at"
 
-# Python takes "20260101" for a date too, which may be any number.
+# Python parses "20260101" as a date too, but it may be any number.
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DAY_LENGTH = len("2026-01-01")
 _LIVING = frozenset({"", "0", "false"})
 
 
 def is_marked_deleted(mark: t.Any) -> bool:
-    """Return whether a mark deletes.
+    """Return whether the value of `_sdc_deleted_at` marks a record as deleted.
 
-    Only a date or a date-time deletes, for deleting cannot be undone. Taps write a living record
-    with null, false, zero or an empty text, as a number or as text.
+    Only a date or date-time marks a delete, because a delete cannot be undone. Taps send null,
+    false, zero or an empty value, as a number or a string, for a record that is not deleted.
 
     Raises:
-        RecordError: it can be neither.
+        RecordError: the value is neither.
     """
     if isinstance(mark, date) or (isinstance(mark, str) and _is_moment(mark.strip())):
         return True

@@ -1,9 +1,9 @@
-"""Check and encode, in C, records that need no conversion.
+"""Validate and encode records whose values need no conversion, in C.
 
-Most records are typed already, those of the tap above all: for them, checking a whole record by a
-`msgspec.Struct` takes a fraction of the time that a function for each field does. A record that
-does not pass may still be valid: it is mapped field by field, which converts values and gives the
-reasons for a rejection.
+The values of most records, especially from tap-marketo-opps, already have the right types. For such
+records, a `msgspec.Struct` takes a fraction of the time that a function for each field takes. A
+record that does not pass may still be valid: it is then mapped field by field, which converts
+values and returns the reasons for a rejection.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if t.TYPE_CHECKING:
 
     from marketo_opps import FieldDescription, Record
 
-# Long text is limited in bytes, of which a character has four at the most.
+# Long text is limited to a number of bytes; a character has at most four bytes.
 _SAFE_TEXT_CHARACTERS = 7_500
 _SAFE_INTEGER = 2**53
-# 29 February is left to the mapping by field, as is every other form of a date.
+# 29 February and all other forms of a date are left to the mapping by field.
 _DATE = (
     r"[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
     r"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
@@ -47,17 +47,17 @@ def typed_encoder(
     never_null: frozenset[str],
     skip_nulls: bool,
 ) -> Callable[[Record], bytes]:
-    """Return a function that encodes a record of which no value has to be converted.
+    """Return a function that encodes records whose values need no conversion.
 
     Args:
-        fields: those that are written; other members of a record are left out.
-        required: names of fields that must be there, and not null.
+        fields: fields to write; other members of a record are ignored.
+        required: names of fields that must be present and not null.
         never_null: names of fields that must not be null.
-        skip_nulls: leave nulls out instead of sending them.
+        skip_nulls: whether nulls are omitted instead of sent.
 
     Returns:
-        A function from a record to its bytes; it raises `msgspec.ValidationError` for a record
-        that has to be mapped field by field.
+        A function that returns the encoded record; it raises `msgspec.ValidationError` if the
+        record has to be mapped field by field.
     """
     default = None if skip_nulls else UNSET
     members: list[t.Any] = []
@@ -87,7 +87,7 @@ def typed_encoder(
 
 
 def _type(field: FieldDescription) -> t.Any:
-    """Return the type of values that need no conversion; an empty string, meaning null, does."""
+    """Return the type of a field's values; an empty string is excluded, because it means null."""
     schema = json_schema(field)
     kind = _TYPES.get(schema["type"][0])
     if kind is not None:

@@ -1,4 +1,4 @@
-"""The setting `field_map` for one stream: what it renames, and what of it cannot be right."""
+"""Apply the setting `field_map` to one stream, and validate it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _MOST_LISTED = 30
 
 
 class FieldMap:
-    """Renames the properties of a stream, before their names are matched.
+    """Renames the properties of a stream, before they are matched with fields.
 
     Args:
-        stream: its name, for error texts.
-        names: property names to Marketo's API names.
+        stream: name of the stream, for error messages.
+        names: API names of Marketo fields, by property name.
     """
 
     def __init__(self, stream: str, names: Mapping[str, str]) -> None:
@@ -29,18 +29,19 @@ class FieldMap:
         self._names = names
 
     def renamed(self, name: str) -> str:
-        """Return the name under which a property is matched."""
+        """Return the name by which a property is matched with fields."""
         return self._names.get(name, name)
 
     def check(self, properties: Collection[str], fields: Collection[str]) -> None:
-        """Raise if the map does not fit the stream and the object.
+        """Raise an error if the setting does not fit the stream and the object.
 
         Args:
-            properties: the names of the schema's properties.
-            fields: the names of the object's fields.
+            properties: names of the properties in the schema.
+            fields: names of the object's fields.
 
         Raises:
-            UnwritableStreamError: it names what is not there, or one field twice.
+            UnwritableStreamError: the setting names a property or field that does not exist, or one
+                field for two properties.
         """
         faults = [*self._faults(properties, fields)] if self._names else []
         if faults:
@@ -62,7 +63,7 @@ class FieldMap:
 
 
 def key_advice(stream: str, missing: Iterable[str], properties: Collection[str]) -> str:
-    """Return a sentence that says how a stream gets its key, with what its SCHEMA offers."""
+    """Return a sentence about how to map the key of a stream, with the stream's properties."""
     example = json.dumps({stream: {_likely(field, properties): field for field in missing}})
     has = ", ".join(f"'{name}'" for name in [*properties][:_MOST_LISTED]) or "none"
     if len(properties) > _MOST_LISTED:
@@ -71,7 +72,7 @@ def key_advice(stream: str, missing: Iterable[str], properties: Collection[str])
 
 
 def _likely(field: str, properties: Collection[str]) -> str:
-    """Return the property that is spelt most like a field; of an id, one that is called an id."""
+    """Return the property with the most similar name; for an id, else any id property."""
     ids = filter(_may_be_id, properties if _may_be_id(field) else ())
     return next(iter([*near_names(field, properties), *ids]), "...")
 

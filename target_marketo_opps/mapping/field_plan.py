@@ -1,4 +1,4 @@
-"""Resolve the properties of a stream to Marketo fields."""
+"""Decide which Marketo field each property of a stream is written to."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ _MANAGED_FIELDS = frozenset({CREATED_AT, UPDATED_AT, MARKETO_GUID})
 _LOOSE_MANAGED_FIELDS = frozenset(map(comparable_name, _MANAGED_FIELDS))
 
 FieldWriter = tuple[str, t.Callable[[t.Any], t.Any]]
-"""A field's name, and the function that converts a property's value for it."""
+"""Name of a field, and the function that converts a value for it."""
 
 
 class FieldPlan:
-    """Which field each property of a stream is written to, and how.
+    """The field that each property of a stream is written to, and how values are converted.
 
     Args:
-        stream: its name, for error texts.
-        properties: the names of the schema's properties.
-        description: of the object that the stream is written to.
+        stream: name of the stream, for error messages.
+        properties: names of the properties in the schema.
+        description: description of the object that the stream is written to.
         settings: the target's settings.
-        notes: takes the properties that are left out.
-        leads: knows the properties that speak of a role's lead; None for opportunities.
-        is_closed: whether properties that the schema does not name are left out.
+        notes: collects properties that are not written, for log lines at the end of the run.
+        leads: tells which properties are about the lead of a role; None for opportunities.
+        is_closed: whether properties that are not in the schema are ignored.
 
     Attributes:
         key_fields: the fields that identify a record.
         fields: all fields of the object.
-        writers: property names to field writers; None for a property that is left out.
+        writers: field writer of each property; None for a property that is not written.
         unknown: properties that the instance has no field for.
 
     Raises:
-        UnwritableStreamError: `field_map` cannot be right, a property may be either of two fields,
-            or a key field has no property.
+        UnwritableStreamError: `field_map` is invalid, a property matches several fields, or a key
+            field has no property.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class FieldPlan:
         self._field_map = FieldMap(stream, settings.field_map.get(stream, {}))
         others = leads.names if leads else ()
         self._field_map.check(self._schema_properties, [*self._field_names, *others])
-        # Exact names come first.
+        # A property with the exact name of the field is first in its list.
         self._properties_of: dict[str, list[str]] = {}
         self._contested: set[str] = set()
         self._ambiguous: dict[str, list[str]] = {}
@@ -94,18 +94,18 @@ class FieldPlan:
         self._check_key()
 
     def properties_of(self, field: str) -> list[str]:
-        """Return the properties that match a field, one with the field's own name first."""
+        """Return the properties that match a field; one with the field's exact name is first."""
         return self._properties_of.get(field, [])
 
     def value_of(self, field: str, record: Record) -> t.Any:
-        """Return the value that a record has for a field, as it arrived; None if it has none."""
+        """Return the value that a record arrived with for a field; None if it has none."""
         for name in self._properties_of.get(field, ()):
             if name in record:
                 return record[name]
         return None
 
     def resolve_new_properties(self, record: Record) -> None:
-        """Resolve the properties that the schema lacks and a record has."""
+        """Find the fields of a record's properties that were not seen before."""
         for name in record:
             if name not in self.writers:
                 if self._is_closed:
@@ -114,10 +114,10 @@ class FieldPlan:
                     self._resolve(name)
 
     def drop_rivals(self, record: Record) -> tuple[Record, list[Reason]]:
-        """Leave one property for each field: that with the field's own name, where several match.
+        """Keep only one property of a record for each field: the one with the field's exact name.
 
         Returns:
-            The record, and a reason for each field of which it cannot be told.
+            The record, and a reason for each field for which no property can be chosen.
         """
         if not self._contested and not self._ambiguous:
             return record, []
@@ -135,7 +135,7 @@ class FieldPlan:
         return Reason(INVALID_DATA, message)
 
     def _conflict(self, field: str, rivals: list[str]) -> list[Reason]:
-        """Return the reason why none of the properties can be taken; none if the first is exact."""
+        """Return the reason why no property can be chosen; empty if the first name is exact."""
         exact = [name for name in rivals if self._field_map.renamed(name) == field]
         if len(exact) == 1:
             self._notes.note_overruled(rivals[1:], exact[0])
@@ -152,7 +152,7 @@ class FieldPlan:
         if field.name == EXTERNAL_ID or is_key or _is_writable(field):
             self._register(name, field)
         if is_key:
-            # Two long keys cut to one length could become the same.
+            # Two different long keys could become equal if they were truncated.
             write = writer(field, truncate_strings=False)
             return field.name, trimming(write) if field.name == MARKETO_GUID else write
         if _is_writable(field):
@@ -168,7 +168,7 @@ class FieldPlan:
             self._contested.add(field.name)
 
     def _field(self, name: str) -> FieldDescription | None:
-        """Return the field of that name: exactly, or ignoring case and underscores."""
+        """Return the field with the name of a property, ignoring case and underscores if needed."""
         wanted = self._field_map.renamed(name)
         if wanted == name and (name.startswith("_sdc_") or name == "seq"):
             return None
@@ -185,7 +185,7 @@ class FieldPlan:
         return self._leads is not None and self._leads.describes_lead(name)
 
     def _note_ambiguous(self, name: str, fields: list[str]) -> None:
-        """Note a property of several fields, unless each of them has a property of its own."""
+        """Record a property that matches several fields, unless each field has its own."""
         if not set(fields) <= set(map(self._field_map.renamed, self._schema_properties)):
             self._ambiguous[name] = fields
 
@@ -209,7 +209,7 @@ class FieldPlan:
 
 
 def _fields(description: ObjectDescription) -> tuple[FieldDescription, ...]:
-    """Return the object's fields and its id, which describe does not always list for roles."""
+    """Return the fields of an object and its id, which describe may leave out for roles."""
     if description.field(description.id_field) is not None:
         return description.fields
     id_field = FieldDescription(description.id_field, description.id_field, "string")

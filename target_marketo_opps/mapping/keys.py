@@ -1,4 +1,4 @@
-"""Keys of records: their fields, their conversion, and how log lines show them."""
+"""Determine the key fields of an object, and show keys in log lines."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _LONGEST_KEY = 100
 
 
 def key_fields(description: ObjectDescription, dedupe_by: str) -> tuple[str, ...]:
-    """Return the fields that identify the object's records, by the setting `dedupe_by`."""
+    """Return the fields that identify an object's records, by the setting `dedupe_by`."""
     return (description.id_field,) if dedupe_by == "idField" else description.dedupe_fields
 
 
 def trimming(write: Callable[[t.Any], t.Any]) -> Callable[[t.Any], t.Any]:
-    """Return a writer of GUIDs that drops the trailing blank which Marketo sometimes sends."""
+    """Return a writer for GUIDs that removes the trailing blank that Marketo sometimes sends."""
 
     def trimmed(value: t.Any) -> t.Any:
         try:
@@ -32,13 +32,13 @@ def trimming(write: Callable[[t.Any], t.Any]) -> Callable[[t.Any], t.Any]:
 
 
 def display_key(parts: Iterable[t.Any]) -> str:
-    """Return a record's key for a log line: on one line, not long, with nothing but keys."""
+    """Return a record's key for a log line: on one line, shortened if it is long."""
     key = "/".join(map(_display_part, parts))
     return key if len(key) <= _LONGEST_KEY else f"{key[: _LONGEST_KEY - 3]}..."
 
 
 def with_line(key: str, line_number: int) -> str:
-    """Return a key that is not all of the record's with the line of the input it came on."""
+    """Return a displayed key that is only a part of the record's key, with its line number."""
     return f"{key} (line {line_number:,})"
 
 

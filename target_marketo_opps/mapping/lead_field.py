@@ -1,4 +1,4 @@
-"""Check the setting `lead_lookup_field` against what the instance says of its leads."""
+"""Validate the setting `lead_lookup_field` against the lead fields of the instance."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ def check_lead_field(
     searchable: Collection[str] | None,
     all_fields: Callable[[], Collection[str]],
 ) -> None:
-    """Raise if leads cannot be looked up by a field.
+    """Raise an error if leads cannot be looked up by a field.
 
     Args:
-        stream: whose roles need it, for error texts.
-        field: the setting.
-        searchable: names of the fields that leads are found by; None where Marketo does not tell.
-        all_fields: returns the names of all fields; costs a call.
+        stream: name of the stream of roles, for error messages.
+        field: value of the setting.
+        searchable: names of the searchable lead fields; None if Marketo does not list them.
+        all_fields: returns the names of all lead fields; makes a call.
 
     Raises:
-        UnwritableStreamError: there is no such field, or leads are not found by it.
+        UnwritableStreamError: the field does not exist, or is not searchable.
     """
     if searchable is not None and field in searchable:
         return

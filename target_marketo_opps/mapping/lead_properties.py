@@ -1,4 +1,4 @@
-"""Tell which properties of a role speak of its lead, and read the value that finds it."""
+"""Find the properties of a role that are about its lead, and read the value to look it up by."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if t.TYPE_CHECKING:
 
 _PREFIX = "lead_"
 _LONGEST_VALUE = 255
-"""Marketo's strings that leads can be found by are no longer."""
+"""Maximum length of Marketo's string fields that leads can be looked up by."""
 _NO_LOOKUP = "so no lead can be looked up by it"
 
 
 def without_lead_id(description: ObjectDescription) -> ObjectDescription:
-    """Return the description of roles as they are before their lead is known."""
+    """Return the description of roles without the field for the lead ID."""
     return replace(
         description,
         dedupe_fields=tuple(name for name in description.dedupe_fields if name != LEAD_ID),
@@ -33,15 +33,15 @@ def without_lead_id(description: ObjectDescription) -> ObjectDescription:
 
 
 class LeadProperties:
-    """The properties of a role that speak of its lead, and are no fields of the role.
+    """The properties of a role that are about its lead, and are not fields of the role.
 
     Args:
-        lookup_field: by which leads are looked up; None where roles have the id of their lead.
-        fields: the names of the role's own fields.
+        lookup_field: lead field by which leads are looked up; None if roles arrive with lead IDs.
+        fields: names of the fields of roles.
 
     Attributes:
-        lookup_field: by which leads are looked up.
-        names: of the property that finds the lead; either will do.
+        lookup_field: lead field by which leads are looked up.
+        names: names that the property with the lookup value may have.
     """
 
     def __init__(self, lookup_field: str | None, fields: Iterable[str]) -> None:
@@ -52,11 +52,11 @@ class LeadProperties:
         self._forms = frozenset(map(comparable_name, self.names))
 
     def finds_lead(self, name: str) -> bool:
-        """Return whether a property of that name holds the value that finds the lead."""
+        """Return whether a property has the value by which the lead is looked up."""
         return comparable_name(name) in self._forms
 
     def describes_lead(self, name: str) -> bool:
-        """Return whether a property of that name, which is no field of roles, is of their lead."""
+        """Return whether a property, which is not a field of roles, is about the lead."""
         form = comparable_name(name)
         return (
             name.casefold().startswith(_PREFIX)
@@ -66,11 +66,11 @@ class LeadProperties:
 
 
 def read_lookup_value(values: Mapping[str, t.Any], field: str) -> tuple[str, list[Reason]]:
-    """Return the value that finds a lead, and why there is none or it cannot be used.
+    """Return the value by which to look up the lead of a role, and reasons if it is invalid.
 
     Args:
-        values: those of the properties that a record has for it, by their names.
-        field: that leads are looked up by.
+        values: values of the role's lookup properties, by property name.
+        field: name of the field by which leads are looked up.
     """
     present = {name: value for name, value in values.items() if not _is_missing(value)}
     if not present:
@@ -91,7 +91,7 @@ def _is_missing(value: t.Any) -> bool:
 
 
 def _fault(name: str, value: t.Any) -> str:
-    """Return why no lead can be looked up by a value; nothing if one can."""
+    """Return why no lead can be looked up by a value; an empty string if one can."""
     text = lookup_text(value)
     if not text or (not isinstance(value, str) and "." in text):
         return f"Property '{name}' is neither a string nor an integer, {_NO_LOOKUP}"

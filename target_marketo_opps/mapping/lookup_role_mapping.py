@@ -1,4 +1,4 @@
-"""Map roles that name their lead by a value of its, instead of by its id."""
+"""Map roles whose lead is looked up by a value, instead of by its lead ID."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if t.TYPE_CHECKING:
 
 
 class LookupRoleMapping:
-    """Maps the records of one stream, under one schema, to roles whose lead is not known yet.
+    """Maps the records of one stream, under one schema, to roles without a lead ID.
 
-    The `leadId` of a record is left out: it belongs to the instance that the record came from.
+    A `leadId` in a record is ignored, because it is the ID of a lead in another instance.
 
     Args:
-        stream: its name, for error texts.
-        properties: the names of the schema's properties.
-        description: of roles.
+        stream: name of the stream, for error messages.
+        properties: names of the properties in the schema.
+        description: description of roles.
         settings: the target's settings.
-        notes: takes what is left out.
-        leads: knows the properties that speak of a role's lead.
-        is_closed: whether properties that the schema does not name are left out.
+        notes: collects what is not written, for log lines at the end of the run.
+        leads: tells which properties are about the lead of a role.
+        is_closed: whether properties that are not in the schema are ignored.
 
     Raises:
         UnwritableStreamError: the stream cannot be written as its SCHEMA describes it.
@@ -66,12 +66,12 @@ class LookupRoleMapping:
         )
         self._field_map = FieldMap(stream, settings.field_map.get(stream, {}))
         self._is_closed = is_closed
-        # Whether a property finds the lead; those that the schema lacks are added as they come.
+        # Properties that are not in the schema are added when a record first has them.
         self._finds = {name: self._finds_lead(name) for name in properties}
         self._check_schema(stream)
 
     def map(self, record: Record) -> MappedRecord:
-        """Return the role as Marketo takes it, but for the id of its lead.
+        """Return a role as it is sent to Marketo, except for its lead ID.
 
         Raises:
             RecordError: the record is invalid.
@@ -79,24 +79,24 @@ class LookupRoleMapping:
         return self._with_value(self._mapping.map, record)
 
     def map_key(self, record: Record) -> MappedRecord:
-        """Return the role's key alone, as a delete takes it, but for the id of its lead.
+        """Return the key of a role, as a delete sends it, except for its lead ID.
 
         Raises:
-            RecordError: the record has no key.
+            RecordError: the record has no valid key.
         """
         return self._with_value(self._mapping.map_key, record)
 
     def faults(self, record: Record) -> tuple[Reason, ...]:
-        """Return why a record is invalid; nothing if it is not."""
+        """Return the reasons why a record is invalid; empty if it is valid."""
         _, reasons = self._read(record)
         return (*self._mapping.faults(record), *reasons)
 
     def key_of(self, record: Record) -> dict[str, t.Any]:
-        """Return the key fields but that of the lead, with the record's values as they arrived."""
+        """Return the key fields, except the lead ID, with the values that a record arrived with."""
         return self._mapping.key_of(record)
 
     def display_key(self, record: Record) -> str:
-        """Return the opportunity of the record, as it arrived, for log lines."""
+        """Return the opportunity of a role as it arrived, for log lines."""
         return self._mapping.display_field(EXTERNAL_ID, record)
 
     def _with_value(self, map_: Callable[[Record], MappedRecord], record: Record) -> MappedRecord:

@@ -1,4 +1,4 @@
-"""What comes of mapping a record: the record as Marketo takes it, or the reasons against it."""
+"""Represent the result of mapping a record: what is sent to Marketo, or why it is invalid."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ TOO_LARGE = "413"
 
 
 class RecordError(Exception):
-    """An invalid record; it is rejected, and the run goes on.
+    """An invalid record; it is rejected, and the run continues.
 
     Args:
-        reasons: in Marketo's form.
+        reasons: why it is invalid, in the form of Marketo's reasons.
     """
 
     def __init__(self, reasons: Iterable[Reason]) -> None:
@@ -28,13 +28,14 @@ class RecordError(Exception):
 
 
 class MappedRecord(t.NamedTuple):
-    """A record as Marketo takes it.
+    """A record as it is sent to Marketo.
 
     Attributes:
-        key: in the form in which keys are compared.
-        ordering_keys: keys whose records must reach Marketo in the order of arrival.
-        body: compact UTF-8 JSON; of a delete the key alone.
-        lead_value: by which the lead of a role is looked up; key and body lack its id until then.
+        key: key in comparable form.
+        ordering_keys: keys whose records must reach Marketo in order of arrival.
+        body: compact UTF-8 JSON; for a delete, the key only.
+        lead_value: value by which the lead of a role is looked up; until then, key and body lack
+            the lead ID.
     """
 
     key: Hashable

@@ -1,4 +1,4 @@
-"""Map a Singer record to a Marketo record: names, types, nulls and lengths, without a call."""
+"""Map a Singer record to a Marketo record: names, types, nulls and lengths; no I/O."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ if t.TYPE_CHECKING:
     from target_marketo_opps.settings import TargetSettings
 
 MAX_RECORD_BYTES = MAX_BODY_BYTES - SYNC_ENVELOPE_BYTES
-"""What the records of one call and the commas between them must stay under."""
+"""The records of one call, with the commas between them, must have fewer bytes than this."""
 
 MAX_SHAPES = 1_000
-"""Combinations of properties that are remembered; a tap that leaves nulls out has many."""
+"""Default for `max_shapes`; a tap that omits nulls sends many combinations of properties."""
 
 _NAME = "name"
 _FRACTIONS = frozenset({float, Decimal})
@@ -51,17 +51,17 @@ _FRACTIONS = frozenset({float, Decimal})
 class RecordMapping:
     """Maps the records of one stream, under one schema, to an object.
 
-    Properties that a record has and its schema lacks are resolved when they first appear.
+    Properties that are not in the schema are mapped too, when a record first has them.
 
     Args:
-        stream: its name, for error texts.
-        properties: the names of the schema's properties.
-        description: of the object that the stream is written to.
+        stream: name of the stream, for error messages.
+        properties: names of the properties in the schema.
+        description: description of the object that the stream is written to.
         settings: the target's settings.
-        notes: takes what is left out.
-        leads: knows the properties that speak of a role's lead; None for opportunities.
-        is_closed: whether properties that the schema does not name are left out.
-        max_shapes: combinations of properties that are remembered.
+        notes: collects what is not written, for log lines at the end of the run.
+        leads: tells which properties are about the lead of a role; None for opportunities.
+        is_closed: whether properties that are not in the schema are ignored.
+        max_shapes: maximum number of combinations of properties to remember for fast mapping.
 
     Raises:
         UnwritableStreamError: the stream cannot be written as its SCHEMA describes it.
@@ -96,16 +96,16 @@ class RecordMapping:
         )
         self._fails_unknown = settings.unknown_fields == "fail"
         self._sends_nulls = settings.nulls == "send"
-        # A role has no name; of an opportunity it must not be cleared.
+        # The name of an opportunity must not be cleared; a role has no name.
         self._name_required = self._sends_nulls and description.field(_NAME) is not None
         self._max_shapes = max_shapes
         self._fast_shapes: dict[tuple[str, ...], bool] = {}
-        # The key from the start: the fast encoder is to refuse a record without it.
+        # Key fields are included from the start, so that the encoder refuses records without a key.
         self._fast_fields = set(self._key_fields)
         self._fast_encode = self._fast_encoder()
 
     def map(self, record: Record) -> MappedRecord:
-        """Return the record as Marketo takes it.
+        """Return a record as it is sent to Marketo.
 
         Raises:
             RecordError: the record is invalid.
@@ -113,7 +113,11 @@ class RecordMapping:
         return self.map_fast(record) or self.map_by_field(record)
 
     def map_fast(self, record: Record) -> MappedRecord | None:
-        """Return the record if no value needs converting; None if `map_by_field` has to map it."""
+        """Return a record as it is sent to Marketo, if no value has to be converted.
+
+        Returns:
+            None if the record has to be mapped by `map_by_field`.
+        """
         if not self._fast_shapes.get(tuple(record)):
             return None
         try:
@@ -126,7 +130,7 @@ class RecordMapping:
         return None if None in key else self._with_ordering_keys(key, record, body)
 
     def map_by_field(self, record: Record) -> MappedRecord:
-        """Return the record as Marketo takes it, converted field by field.
+        """Return a record as it is sent to Marketo, converted field by field.
 
         Raises:
             RecordError: the record is invalid.
@@ -142,7 +146,7 @@ class RecordMapping:
         return self._with_ordering_keys(key, record, body)
 
     def faults(self, record: Record) -> tuple[Reason, ...]:
-        """Return why a record is invalid; nothing if it is not."""
+        """Return the reasons why a record is invalid; empty if it is valid."""
         try:
             self.map_by_field(record)
         except RecordError as error:
@@ -150,29 +154,29 @@ class RecordMapping:
         return ()
 
     def map_key(self, record: Record) -> MappedRecord:
-        """Return the record's key alone, as a delete takes it.
+        """Return the key of a record, as a delete sends it.
 
         Raises:
-            RecordError: it has no key.
+            RecordError: the record has no valid key.
         """
         names = {name for field in self._key_fields for name in self._plan.properties_of(field)}
         written, reasons = self._written({name: record[name] for name in record if name in names})
         return self._with_ordering_keys(self._key(written, reasons), record, _encoded(written))
 
     def key_of(self, record: Record) -> dict[str, t.Any]:
-        """Return the key fields with the record's values, as they arrived."""
+        """Return the key fields with the values that a record arrived with."""
         return {field: self._plan.value_of(field, record) for field in self._key_fields}
 
     def display_key(self, record: Record) -> str:
-        """Return the record's key as it arrived, for log lines."""
+        """Return the key of a record as it arrived, for log lines."""
         return display_key(self.key_of(record).values())
 
     def display_field(self, field: str, record: Record) -> str:
-        """Return one field of the record's key as it arrived, for log lines."""
+        """Return one key field of a record as it arrived, for log lines."""
         return display_key([self._plan.value_of(field, record)])
 
     def _written(self, record: Record) -> tuple[Record, list[Reason]]:
-        """Return field names with Marketo's values, and a reason for each that does not fit."""
+        """Return the converted values by field name, and a reason for each invalid value."""
         if not record.keys() <= self._writers.keys():
             self._plan.resolve_new_properties(record)
         record, reasons = self._plan.drop_rivals(record)
@@ -183,13 +187,13 @@ class RecordMapping:
                 continue
             field, write = resolved
             try:
-                # Few values are of these classes, and a call costs more than all else here.
+                # The class is checked first, because a function call is slow and rarely needed.
                 is_null = value.__class__ in _FRACTIONS and self._is_missing(value)
                 converted = None if is_null or value is None or value == "" else write(value)
             except FieldValueError as error:
                 reasons.append(error.reason)
                 continue
-            # A blank text is a null too, where it is no string's.
+            # A writer returns None for a blank string if its field is not a string field.
             if converted is not None or self._sends_nulls:
                 written[field] = converted
         return written, reasons
@@ -201,15 +205,14 @@ class RecordMapping:
         return False
 
     def _key(self, written: Record, reasons: list[Reason]) -> tuple[Hashable, ...]:
-        """Return the key in the form in which keys are compared.
+        """Return the key in comparable form.
 
         Args:
-            written: field names with Marketo's values.
-            reasons: why the record is none, as far as they are known; a key field that is not
-                written is missing, unless one of them tells why.
+            written: converted values by field name.
+            reasons: reasons why the record is invalid that are known so far.
 
         Raises:
-            RecordError: there is a reason, or the key is missing.
+            RecordError: there are reasons, or a key field has no value.
         """
         key = tuple([comparable_key(written.get(field)) for field in self._key_fields])
         if reasons or None in key:
@@ -224,19 +227,19 @@ class RecordMapping:
     def _with_ordering_keys(
         self, key: tuple[Hashable, ...], record: Record, body: bytes
     ) -> MappedRecord:
-        """Add the ordering keys: the opportunity's id is one, whatever the object."""
+        """Return a mapped record whose ordering keys include the opportunity's id."""
         if self._opportunity_at is not None:
             return MappedRecord(key, (key[self._opportunity_at],), body)
         opportunity = _unwritten_key(self._plan.value_of(EXTERNAL_ID, record))
         return MappedRecord(key, (key,) if opportunity is None else (key, opportunity), body)
 
     def _remember_shape(self, record: Record) -> None:
-        """Let records with just these properties be mapped fast, if their names are fields."""
+        """Remember whether records with exactly these properties can be mapped by `map_fast`."""
         shape = tuple(record)
         if shape in self._fast_shapes or len(self._fast_shapes) == self._max_shapes:
             return
         fields = {name: each[0] for name in shape if (each := self._writers[name]) is not None}
-        # A field's exact name decides: a property beside it, which gives way, does no harm.
+        # A property with a field's exact name wins over others, which may therefore be present.
         exact = {name for name, field in fields.items() if name == field}
         self._fast_shapes[shape] = exact.issuperset(fields.values())
         if not self._fast_fields.issuperset(fields):
@@ -253,15 +256,15 @@ class RecordMapping:
 
 
 def _may_have_exponent(body: bytes) -> bool:
-    """Return whether there may be a number with an exponent, which may be beyond Marketo.
+    """Return whether a body may contain a number with an exponent, which Marketo may not accept.
 
-    One byte is found many times faster than two, and few records have it.
+    A single byte is found much faster than two, and few records contain a plus sign.
     """
     return b"+" in body and b"E+" in body
 
 
 def _unwritten_key(value: t.Any) -> str | None:
-    """Return the comparable form of an id that is not written, and so not checked either."""
+    """Return the comparable form of an id that is not written and therefore not validated."""
     return None if isinstance(value, list | dict) else comparable_key(value)
 
 

@@ -24,7 +24,7 @@ _DESCRIPTIVE_STREAMS = frozenset(
         "opportunity_role_changes",
     }
 )
-"""Streams of the tap that describe Marketo and cannot be written to it."""
+"""Streams of tap-marketo-opps that describe Marketo and cannot be written to it."""
 
 _NEVER_WRITTEN = _DESCRIPTIVE_STREAMS | {MarketoObject.OPPORTUNITY_ROLES.value}
 
@@ -40,18 +40,18 @@ def destination(
     key_fields: Callable[[], tuple[str, ...]],
     logger: logging.Logger,
 ) -> MarketoObject | None:
-    """Return the object that a stream is written to, or None when it is ignored.
+    """Return the object that a stream is written to; None if the stream is ignored.
 
     Args:
-        stream: its name, as after `stream_maps`.
-        properties: the names of its schema's properties.
-        stream_objects: the setting.
-        field_map: the setting, of this stream.
-        key_fields: returns the key fields of opportunities; costs a call, so it is called last.
-        logger: takes a line about a stream that is ignored by default.
+        stream: name of the stream, after `stream_maps`.
+        properties: names of the properties in its schema.
+        stream_objects: value of the setting.
+        field_map: value of the setting for this stream.
+        key_fields: returns the key fields of opportunities; makes a call, so it is used last.
+        logger: logs that a stream is ignored by default.
 
     Raises:
-        UnwritableStreamError: no rule says where the stream is written.
+        UnwritableStreamError: no rule decides where the stream is written.
     """
     chosen = stream_objects.get(stream)
     if chosen is not None:
@@ -74,12 +74,12 @@ def destination(
 
 
 def is_ignored(stream: str, stream_objects: Mapping[str, str]) -> bool:
-    """Return whether a stream of that name, as after `stream_maps`, is ignored."""
+    """Return whether a stream, by its name after `stream_maps`, is ignored."""
     return stream_objects.get(stream, IGNORE if stream in _NEVER_WRITTEN else None) == IGNORE
 
 
 def log_ignored(stream: str, logger: logging.Logger) -> None:
-    """Log that a stream is ignored by default, and how roles are written all the same."""
+    """Log that a stream is ignored by default, and how to write roles."""
     if stream == MarketoObject.OPPORTUNITY_ROLES:
         logger.warning(
             "Stream 'opportunity_roles' is ignored: in another Marketo instance, the same lead id "

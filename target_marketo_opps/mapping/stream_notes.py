@@ -1,4 +1,4 @@
-"""Keep what is to be told of a stream at the end of a run, one line for each kind."""
+"""Collect what is not written of a stream's records, for log lines at the end of the run."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ if t.TYPE_CHECKING:
 
 
 class StreamNotes:
-    """Collects what is left out of a stream's records, over all of its SCHEMAs.
+    """What is not written of the records of a stream, over all of its SCHEMAs.
 
     Args:
-        stream: its name.
-        tells_unknown: whether unknown properties are told.
+        stream: name of the stream.
+        tells_unknown: whether unknown properties are logged.
 
     Attributes:
-        missing_numbers: how many values were NaN or infinite.
+        missing_numbers: number of values that were NaN or infinite.
     """
 
     def __init__(self, stream: str, *, tells_unknown: bool = True) -> None:
         self.missing_numbers = 0
         self._stream = stream
         self._tells_unknown = tells_unknown
-        # Dictionaries, for they keep the order.
+        # Dictionaries instead of sets, to keep the order.
         self._unknown: dict[str, str] = {}
         self._unwritable: dict[str, None] = {}
         self._overruled: dict[str, str] = {}
 
     def note_unknown(self, name: str, fields: Iterable[str]) -> None:
-        """Note a property that the instance has no field for."""
+        """Record a property that the instance has no field for."""
         if self._tells_unknown and name not in self._unknown:
             self._unknown[name] = or_near(name, fields)
 
     def note_unwritable(self, name: str) -> None:
-        """Note a property that Marketo does not let anybody update."""
+        """Record a property whose field Marketo does not allow to be updated."""
         self._unwritable[name] = None
 
     def note_overruled(self, names: Iterable[str], exact: str) -> None:
-        """Note properties that gave way to one that has the field's exact name."""
+        """Record properties that were not written because another has the exact name."""
         self._overruled.update(dict.fromkeys(names, exact))
 
     def warnings(self) -> Iterator[str]:
-        """Yield a sentence for each kind of what was left out."""
+        """Yield a warning for each kind of value that was not written."""
         if self._unknown:
             yield (
                 f"Stream '{self._stream}': the instance has no field for "
@@ -64,7 +64,7 @@ class StreamNotes:
             )
 
     def remarks(self) -> Iterator[str]:
-        """Yield a sentence for what needs nobody's attention."""
+        """Yield a log line for each property that was not written, and does not need to be."""
         for name, exact in self._overruled.items():
             yield (
                 f"Stream '{self._stream}': property '{name}' is not written in records that have "

@@ -1,1 +1,1 @@
-"""Which STATE may go out, and when."""
+"""Decide when a STATE may be written, and write it to standard output."""

@@ -10,7 +10,7 @@ if t.TYPE_CHECKING:
 
 
 class _Checkpoint:
-    """A STATE and what it still waits for, besides what the checkpoints before it wait for."""
+    """A STATE, and what it waits for in addition to what the checkpoints before it wait for."""
 
     __slots__ = ("arrived_at", "blockers", "number", "parked", "value")
 
@@ -23,19 +23,19 @@ class _Checkpoint:
 
     @property
     def is_free(self) -> bool:
-        """Return whether it waits for nothing of its own any longer."""
+        """Return whether nothing blocks this checkpoint itself."""
         return not self.blockers and not self.parked
 
 
 class Ledger:
-    """Holds every STATE until everything accepted before it is settled.
+    """Holds each STATE back until everything that arrived before it is settled.
 
-    A token stands for something unsettled: a batch, or a record that waits for its turn. Each
-    token blocks the first STATE that came after it, and through that all later ones: STATEs go
-    out in order. A token that is never settled holds every later STATE for ever.
+    A token stands for something unsettled: a batch, or a record in a queue. Each token blocks the
+    first STATE that arrives after it. STATEs are released in order, so the token blocks all later
+    ones too. A token that is never settled blocks every later STATE for ever.
 
-    Parked records, of which there may be very many, are only counted, each at the number of the
-    first STATE that waits for it.
+    Parked records, of which there may be very many, have no tokens. They are counted at the number
+    of the first STATE that waits for them.
     """
 
     def __init__(self) -> None:
@@ -45,12 +45,17 @@ class Ledger:
         self._with_parked: dict[int, _Checkpoint] = {}
 
     def hold(self, token: Hashable) -> None:
-        """Make every STATE from now on wait for `token`."""
+        """Make every STATE that arrives from now on wait for a token."""
         if token not in self._blocked_by:
             self._block(self._next, token)
 
     def move(self, token: Hashable, onto: Hashable) -> None:
-        """Make whatever waits for `token` wait for `onto` instead, as a record joins its batch."""
+        """Make the STATEs that wait for one token wait for another token instead.
+
+        Args:
+            token: a record that leaves its queue.
+            onto: the batch that it joins.
+        """
         home = self._unblock(token)
         other = self._blocked_by.get(onto)
         if other is not None and other.number <= home.number:
@@ -60,10 +65,14 @@ class Ledger:
         self._block(home, onto)
 
     def park(self, token: Hashable | None = None) -> int:
-        """Make the STATEs that wait for `token`, or those from now on, wait for a parked record.
+        """Make STATEs wait for a parked record.
+
+        Args:
+            token: the STATEs that wait for this token will wait for the parked record; None for the
+                STATEs that arrive from now on.
 
         Returns:
-            The number to give to `unpark`.
+            The number to pass to `unpark`.
         """
         point = self._next if token is None else self._blocked_by[token]
         point.parked += 1
@@ -71,7 +80,12 @@ class Ledger:
         return point.number
 
     def unpark(self, number: int, onto: Hashable | None = None) -> None:
-        """Unblock the STATEs that wait for a parked record, or make them wait for `onto`."""
+        """Unblock the STATEs that wait for a parked record.
+
+        Args:
+            number: the number that `park` returned.
+            onto: a token that these STATEs wait for from now on; None if the record is settled.
+        """
         point = self._with_parked[number]
         point.parked -= 1
         if not point.parked:
@@ -86,15 +100,15 @@ class Ledger:
         self._block(point, onto)
 
     def settle(self, token: Hashable) -> None:
-        """Unblock every STATE that waits for `token`."""
+        """Unblock the STATEs that wait for a token, and forget the token."""
         self._unblock(token)
 
     def state(self, value: t.Any, *, now: float) -> None:
-        """Add a STATE; it replaces the one before if it waits for nothing more.
+        """Add a STATE; it replaces the one before it if nothing between the two is unsettled.
 
         Args:
-            value: the message's value.
-            now: seconds, by any steady clock; see `overdue`.
+            value: value of the STATE message.
+            now: seconds of a monotonic clock; see `overdue`.
         """
         if self._held and self._next.is_free:
             self._held[-1].value = value
@@ -104,7 +118,7 @@ class Ledger:
         self._next = _Checkpoint(self._next.number + 1)
 
     def due(self) -> Iterator[t.Any]:
-        """Yield, in order, the values of all STATEs that no longer wait for anything."""
+        """Remove and yield, in order, the values of the STATEs that wait for nothing."""
         while self._held and self._held[0].is_free:
             yield self._held.popleft().value
 
@@ -115,16 +129,16 @@ class Ledger:
 
     @property
     def oldest_arrived_at(self) -> float | None:
-        """Return when the STATE that has waited longest arrived, or None."""
+        """Return when the first STATE that is held back arrived; None if there is none."""
         return self._held[0].arrived_at if self._held else None
 
     def overdue(self, *, arrived_until: float) -> list[Hashable]:
-        """Return the tokens that block a STATE that arrived at or before that moment."""
+        """Return the tokens that block a STATE that arrived at or before a moment."""
         late = (point for point in self._held if point.arrived_at <= arrived_until)
         return [token for point in late for token in point.blockers]
 
     def last_overdue(self, *, arrived_until: float) -> int:
-        """Return the number of the last STATE that arrived at or before that moment; -1 if none."""
+        """Return the number of the last STATE that arrived at or before a moment; -1 if none."""
         return max(
             (point.number for point in self._held if point.arrived_at <= arrived_until), default=-1
         )

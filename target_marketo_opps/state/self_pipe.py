@@ -15,19 +15,19 @@ if t.TYPE_CHECKING:
 class SelfPipe:
     """Self-pipe: wakes the main thread from any thread or signal handler.
 
-    A read that a signal interrupts is resumed by Python, so the main thread never blocks in one:
-    it waits here, and reads or writes what is ready.
+    Python resumes a read that a signal interrupts. Therefore the main thread never blocks in a
+    read: it waits here, and reads or writes only descriptors that are ready.
     """
 
     def __init__(self) -> None:
-        # Sockets rather than a pipe: one that is closed cannot be mistaken for a later descriptor.
+        # Sockets instead of a pipe: a closed socket object never refers to a reused descriptor.
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
 
     def set(self) -> None:
-        """End the current or the next wait. Take no lock, so that a signal handler may call it."""
-        # A full buffer is a set one, and after close nobody waits any longer.
+        """End the current or the next wait; takes no lock, so a signal handler may call it."""
+        # If the buffer is full, the wait ends anyway; after `close`, nothing waits.
         with contextlib.suppress(OSError):
             self._writer.send(b"\0")
 
@@ -38,12 +38,17 @@ class SelfPipe:
         writable: Sequence[int] = (),
         timeout_seconds: float | None = None,
     ) -> bool:
-        """Wait for one of the descriptors, for `set`, or for the time to pass.
+        """Wait for one of the descriptors, for `set`, or for a time.
+
+        Args:
+            readable: descriptors to wait for until they can be read.
+            writable: descriptors to wait for until they can be written.
+            timeout_seconds: maximum time to wait; None for no limit.
 
         Returns:
             Whether one of the descriptors is ready.
         """
-        # Not select, which knows no descriptor above 1,023.
+        # `select.select` does not support descriptors above 1,023.
         poll, own = select.poll(), self._reader.fileno()
         for descriptor in (own, *readable):
             poll.register(descriptor, select.POLLIN)

@@ -1,4 +1,4 @@
-"""Write each STATE as soon as all that came before it is settled."""
+"""Write each STATE as soon as everything that arrived before it is settled."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class StateRelease:
     """Holds STATEs back, and writes them in order.
 
     Args:
-        ledger: knows which STATE may be written.
-        write: writes one STATE; None where none may go out: in a dry run, or of a sample.
-        before_write: called before STATEs are written: what they pass must be on disk.
-        clock: returns seconds, by a steady clock.
+        ledger: tells which STATE may be written.
+        write: writes one STATE; None if none may be written, as in a dry run or a sample.
+        before_write: called before a STATE is written, to write rejects and receipts to disk.
+        clock: returns seconds of a monotonic clock.
         patience_seconds: how long an open batch may hold a STATE back.
     """
 
@@ -37,17 +37,17 @@ class StateRelease:
         self._patience_seconds = patience_seconds
 
     def add(self, value: t.Any) -> None:
-        """Take a STATE."""
+        """Add the value of a STATE message."""
         self._ledger.state(value, now=self._clock())
         self.write_due()
 
     def settle(self, token: Hashable) -> None:
-        """Note that what a token stands for is settled."""
+        """Settle a token of the ledger, and write the STATEs that no longer wait."""
         self._ledger.settle(token)
         self.write_due()
 
     def write_due(self) -> None:
-        """Write every STATE that waits for nothing any longer."""
+        """Write every STATE that waits for nothing."""
         if not self._ledger.has_due:
             return
         self._before_write()
@@ -56,16 +56,16 @@ class StateRelease:
                 self._write(value)
 
     def overdue(self) -> list[Hashable]:
-        """Return the tokens that hold a STATE back for longer than patience lasts."""
+        """Return the tokens that have held a STATE back for longer than `patience_seconds`."""
         return self._ledger.overdue(arrived_until=self._clock() - self._patience_seconds)
 
     def overdue_number(self) -> int:
-        """Return the number of the last STATE that has waited for longer; -1 if there is none."""
+        """Return the number of the last overdue STATE; -1 if none is overdue."""
         return self._ledger.last_overdue(arrived_until=self._clock() - self._patience_seconds)
 
     @property
     def next_overdue_at(self) -> float | None:
-        """Return when patience with the oldest STATE ends; None if there is none, or it is over."""
+        """Return when the first STATE becomes overdue; None if none will, or one is already."""
         oldest = self._ledger.oldest_arrived_at
         if oldest is None or oldest + self._patience_seconds <= self._clock():
             return None

@@ -1,4 +1,4 @@
-"""Write STATE to standard output."""
+"""Write STATE messages to standard output."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ if t.TYPE_CHECKING:
     from target_marketo_opps.state.self_pipe import SelfPipe
 
 _SAFE_WRITE_BYTES = 4096
-"""POSIX's PIPE_BUF on Linux: a pipe that is ready takes so much without blocking."""
+"""PIPE_BUF on Linux: a pipe that is ready takes this many bytes without blocking."""
 
 
 class StateWriter:
-    """Writes STATE lines to standard output, each at once.
+    """Writes each STATE to standard output immediately.
 
-    The reader of the pipe may be slow: waiting for it goes through `self_pipe`, so that a signal is
-    not left unheard meanwhile.
+    The reader of the pipe may be slow. The writer waits for it with a self-pipe, so that the
+    process still reacts to signals.
 
     Args:
-        self_pipe: what to wait by.
-        give_up: asked whenever a wait ends without the pipe being ready; true abandons the write.
+        self_pipe: waits until standard output can be written.
+        give_up: called when a wait ends and the pipe is not ready; if it returns True, the write is
+            abandoned.
     """
 
     def __init__(self, self_pipe: SelfPipe, give_up: Callable[[], bool]) -> None:
@@ -36,10 +37,10 @@ class StateWriter:
         self._is_broken = False
 
     def write(self, value: t.Any) -> None:
-        """Write one STATE value as a line.
+        """Write the value of a STATE as one line.
 
         Raises:
-            OutputError: standard output is gone or full.
+            OutputError: standard output is closed or full.
         """
         if self._is_broken:
             return
@@ -47,7 +48,7 @@ class StateWriter:
         try:
             self._write(line)
         except OSError as error:
-            # Half a line may be out: whatever followed would be no line of its own.
+            # Part of the line may have been written, so a further line would not be valid JSON.
             self._is_broken = True
             raise OutputError(
                 f"STATE cannot be written to standard output: {error.strerror}. What was delivered "
