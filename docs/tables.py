@@ -1,4 +1,4 @@
-"""What is generated in README.md, docs/errors.md, meltano.yml and plugins/; a test checks it."""
+"""Generates tables and definitions in README.md, docs/errors.md, meltano.yml and plugins/."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tap_marketo_opps.tap import TapMarketoOpps
 from target_marketo_opps.target import TargetMarketoOpps
 
 PLUGINS: dict[str, t.Any] = {"tap": TapMarketoOpps, "target": TargetMarketoOpps}
-_TOLD = {
+_LABELS = {
     "tap": (
         "Marketo Opportunities",
         "Opportunities, their roles and their fields, out of Adobe Marketo Engage",
@@ -23,7 +23,7 @@ _TOLD = {
     ),
 }
 _SELECTED = (OPPORTUNITIES, ROLES, FIELDS)
-# What the SDK adds by itself is described by the SDK, and listed by --about.
+# The SDK adds these settings, and describes them in --about.
 _SDK_SETTINGS = frozenset(
     {"stream_maps", "stream_map_config", "faker_config", "flattening_enabled"}
     | {"flattening_max_depth", "flattening_max_key_length"}
@@ -39,13 +39,13 @@ _MELTANO_KINDS = {
 
 
 def settings(kind: str) -> dict[str, dict[str, t.Any]]:
-    """The plugin's own settings, those of the SDK left out."""
+    """Return the schemas of a plugin's own settings, without those that the SDK adds."""
     properties = PLUGINS[kind].config_jsonschema["properties"]
     return {name: schema for name, schema in properties.items() if name not in _SDK_SETTINGS}
 
 
 def settings_table(kind: str) -> str:
-    """The settings of tap or target as a Markdown table."""
+    """Return the settings of the tap or target as a Markdown table."""
     required = PLUGINS[kind].config_jsonschema.get("required", ())
     rows = [
         f"| `{name}` | {_type(schema)} | {_default(schema, required=name in required)} "
@@ -56,7 +56,7 @@ def settings_table(kind: str) -> str:
 
 
 def errors_table() -> str:
-    """Marketo's response-level codes as a Markdown table: what is done, what the user can do."""
+    """Return Marketo's response-level codes as a Markdown table, with what to do about each."""
     rows = [
         f"| {', '.join(sorted(codes))} | {_cell(_first_line(error))} "
         f"| {error.recovery.value} | {_cell(remedy)} |"
@@ -76,14 +76,14 @@ def _codes_by_remedy(error: type[errors.ResponseError]) -> dict[str, list[str]]:
 
 
 def plugin_definition(kind: str) -> str:
-    """Tap or target as `meltano add --from-ref` takes it, and as Meltano's hub would."""
-    lines = [*_head(kind), "pip_url: ${MARKETO_OPPS}", *_body(kind), *_of_the_hub()]
+    """Return the definition of the tap or target for `meltano add --from-ref`."""
+    lines = [*_head(kind), "pip_url: ${MARKETO_OPPS}", *_body(kind), *_hub_lines()]
     return "\n".join(lines)
 
 
 def meltano_plugin(kind: str) -> str:
-    """The same for the project that a clone of this repository is."""
-    # Else Meltano keeps the catalog of an earlier run, without the fields that came since.
+    """Return the definition of the tap or target in meltano.yml of this repository."""
+    # Without it, Meltano reuses the catalog of an earlier run, which lacks newer fields.
     fresh = ["use_cached_catalog: false"] if kind == "tap" else []
     first, *more = [*_head(kind), "pip_url: -e .", *fresh, *_body(kind)]
     return "\n".join([f"- {first}", *(f"  {line}" for line in more)])
@@ -91,7 +91,7 @@ def meltano_plugin(kind: str) -> str:
 
 def _head(kind: str) -> list[str]:
     name = PLUGINS[kind].name
-    label, description = _TOLD[kind]
+    label, description = _LABELS[kind]
     return [
         f"name: {name}",
         f"namespace: {name.replace('-', '_')}",
@@ -107,14 +107,14 @@ def _body(kind: str) -> list[str]:
     capabilities = sorted(capability.value for capability in plugin.capabilities)
     return [
         *("capabilities:", *(f"- {each}" for each in capabilities)),
-        # Without a word Meltano selects every stream, those of the activity log too.
+        # By default Meltano selects every stream, including those of the activity log.
         *(("select:", *(f"- {name}.*" for name in _SELECTED)) if kind == "tap" else ()),
         *("settings_group_validation:", "- " + json.dumps(plugin.config_jsonschema["required"])),
         *("settings:", *_meltano_settings(kind)),
     ]
 
 
-def _of_the_hub() -> list[str]:
+def _hub_lines() -> list[str]:
     return [
         "keywords: [crm, marketing, meltano_sdk]",
         "maintenance_status: beta",
@@ -129,7 +129,7 @@ def _meltano_settings(kind: str) -> t.Iterator[str]:
 
 
 def _all_settings(kind: str) -> dict[str, dict[str, t.Any]]:
-    """The plugin's settings, those that the SDK adds included."""
+    """Return the schemas of all settings of a plugin, including those that the SDK adds."""
     whole = {"properties": dict(PLUGINS[kind].config_jsonschema["properties"])}
     PLUGINS[kind].append_builtin_config(whole)
     return whole["properties"]
