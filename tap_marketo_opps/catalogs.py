@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
 Json = dict[str, t.Any]
 
 STREAMS = (OPPORTUNITIES, ROLES, FIELDS, *LOG_STREAMS)
-_NO_STREAM = f"is the catalog of another tap: it holds none of {', '.join(STREAMS)}"
+_NO_STREAM = f"is the catalog of another tap: it has none of the streams {', '.join(STREAMS)}"
 _TEXTS = {"true": True, "false": False}
 _SELECTED = ("selected", "selected-by-default")
 
@@ -25,12 +25,12 @@ def catalog_fault(catalog: Json) -> str | None:
     """Return what keeps an object from being a catalog of this tap; None if it is one."""
     streams = catalog.get("streams")
     if not isinstance(streams, list):
-        return "is no catalog: it needs an array 'streams', as --discover prints it"
+        return "is not a Singer catalog: it must have an array 'streams', as printed by --discover"
     if all(map(_is_stream, streams)):
         return None if any(each["tap_stream_id"] in STREAMS for each in streams) else _NO_STREAM
     return (
-        "is no catalog: one of its streams is not as --discover prints it, with 'tap_stream_id', "
-        "a 'schema' with 'properties', and 'metadata'"
+        "is not a Singer catalog: each stream must have 'tap_stream_id', a 'schema' with "
+        "'properties', and 'metadata', as printed by --discover"
     )
 
 
@@ -88,8 +88,8 @@ def _read_selected(value: t.Any, stream: str) -> bool | None:
     if isinstance(value, str) and (said := _TEXTS.get(value.strip().lower())) is not None:
         return said
     raise SettingsError(
-        f"The catalog's 'selected' of stream {stream} or of one of its properties is {value!r}: "
-        "write true or false."
+        f"The catalog's 'selected' of stream {stream} or of one of its properties must be true or "
+        f"false (got {value!r})."
     )
 
 
@@ -126,6 +126,6 @@ def _metadata_at(stream: Json, breadcrumb: list[str]) -> Json:
 def _check_names(names: list[str]) -> None:
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise SettingsError(
-            f"The catalog has two streams of the name {twice[0]!r}: give each a 'stream' of its "
-            "own, for it is by this name that a target tells them apart."
+            f"The catalog has two streams named {twice[0]!r}: give each its own 'stream', which is "
+            "the name that targets see."
         )

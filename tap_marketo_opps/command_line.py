@@ -38,7 +38,7 @@ Examples:
   tap-marketo-opps --config=ENV --state state.json | target-jsonl
   tap-marketo-opps --about --format=markdown"""
 
-_NO_TEXT = "holds half of a surrogate pair, which is no character"
+_NO_TEXT = "contains an unpaired surrogate, which is not valid Unicode"
 
 
 def checked_state(file: t.IO[str] | None) -> t.IO[str] | None:
@@ -105,15 +105,15 @@ def _checked(
 def _state_fault(state: dict[str, t.Any]) -> str | None:
     """Return what keeps an object from being a state; an empty one is that of a first run."""
     if state.get("type") == "STATE":
-        return "holds a whole STATE message: what is inside its 'value' is the state"
+        return "contains a whole STATE message: use only the content of its 'value'"
     if not state:
         return None
     bookmarks = with_bookmarks(state, STREAMS).get("bookmarks")
     if isinstance(bookmarks, dict) and all(map(_is_bookmark, bookmarks.values())):
         return None if _can_be_written(state) else _NO_TEXT
     return (
-        "is no state: it needs an object 'bookmarks' that holds an object for each stream, as this "
-        "tap writes it"
+        "is not a Singer state of this tap: it must have an object 'bookmarks' that contains an "
+        "object for each stream"
     )
 
 

@@ -38,9 +38,9 @@ MOST_RETRY_SECONDS = 10
 """How long a call of a test is tried again at the most: somebody is waiting for it."""
 
 HELP = (
-    "Try credentials and permissions, settings and state, and what the activity log holds, and "
-    "print a line for each thing that the selected streams need. --test=records reads some "
-    "records of each of them, --test=schema writes all SCHEMAs."
+    "Check credentials, permissions, settings, state and the activity log, and print a line for "
+    "each thing that the selected streams need. --test=records reads some records of each "
+    "selected stream, --test=schema writes their SCHEMA messages."
 )
 
 
@@ -51,7 +51,7 @@ def checked_kind(value: str) -> str:
         SettingsError: There is no such kind of test.
     """
     if value not in {ALL, RECORDS, SCHEMA, DISABLED}:
-        raise SettingsError(f"--test: {value!r} is none of {ALL}, {RECORDS}, {SCHEMA}.")
+        raise SettingsError(f"--test: must be one of {ALL}, {RECORDS}, {SCHEMA} (got {value!r}).")
     return value
 
 
@@ -183,14 +183,14 @@ class ConnectionTest:
         needed_by = " and ".join(self.needs.pair)
         if self._is_well("reading opportunities", needed_by, describe) and self.opportunities:
             searchable = ", ".join(filterable_fields(self.opportunities))
-            self._tell_ok(f"searchable, as filter_type: {searchable}")
+            self._tell_ok(f"searchable fields for filter_type: {searchable}")
             self._tell_unknown_types(self.opportunities)
 
     def _tell_unknown_types(self, description: ObjectDescription) -> None:
         for name, data_type in unknown_types(description).items():
             self._note(
-                f"data type {data_type!r} of {name} is unknown: it is read as a string. Ask for a "
-                "newer version that knows it."
+                f"unknown data type {data_type!r} of field {name}: its values are read as strings. "
+                "Check for a newer version that supports it."
             )
 
     def _try_roles(self) -> None:
@@ -199,7 +199,7 @@ class ConnectionTest:
             self._tell_unknown_types(self.tap.descriptions.roles)
         except MarketoError as error:
             if means_no_roles(error) and not (self.needs.by_leads or self.needs.by_catalog):
-                self._tell_ok("reading roles: none on this instance, left out of a run")
+                self._tell_ok("reading roles: this instance has none, so a run skips them")
             else:
                 self._fail("reading roles", needed_by, error)
         else:
@@ -223,7 +223,7 @@ class ConnectionTest:
             self._fail("configuration", "a run", error)
         except MarketoError:
             # What was refused has a line of its own, and without it no run begins.
-            self._note("configuration: could not be tried, for what has failed above.")
+            self._note("configuration: could not be checked because of the failure above.")
         else:
             self._tell_ok("configuration")
             for warning in warnings:
@@ -240,7 +240,10 @@ class ConnectionTest:
             return
         followed = ", ".join(f"{name} ({number})" for number, name in self.types.names.items())
         merges = ", ".join(map(str, self.types.merges))
-        self._tell_ok(f"followed: {followed}" + (f", Merge Leads ({merges})" if merges else ""))
+        self._tell_ok(
+            f"activity types that are read: {followed}"
+            + (f", Merge Leads ({merges})" if merges else "")
+        )
         for sentence in (*self.types.warnings, *self.types.notes):
             self._note(sentence)
 
@@ -259,10 +262,10 @@ class ConnectionTest:
         if probe.first:
             self._tell_ok(f"{name}: in the log at least since {probe.first}")
             return
-        where = "the log" if probe.is_whole else f"the first {PAGES} pages of it"
+        where = "the log" if probe.is_whole else f"the first {PAGES} pages of the log"
         self._note(
-            f"{name}: not found in {where} since {probe.since}. If there was such a change, the "
-            "log does not tell of it: sweep now and then, with find_by lead_ids."
+            f"{name}: not found in {where} since {probe.since}. If such changes were made, the log "
+            "does not record them: run a sweep from time to time (find_by: lead_ids)."
         )
 
     # What is open
@@ -272,16 +275,16 @@ class ConnectionTest:
         try:
             carries = self._carries_more_result()
         except MarketoError as error:
-            self._fail("paged answers", "reading in pages", error)
+            self._fail("paged responses", "reading in pages", error)
             return
         if carries is None:
             self._note(
-                "paged answers: could not be tried whether they carry moreResult, without two "
-                "roles of leads in the log. Nothing depends on it."
+                "paged responses: could not be tried for moreResult, which takes two roles of "
+                "leads that are in the log. Nothing depends on it."
             )
         else:
-            end = "carry moreResult" if carries else "carry no moreResult: their token is gone by"
-            self._tell_ok(f"paged answers {end}")
+            end = "contain moreResult" if carries else "have no moreResult: the page token decides"
+            self._tell_ok(f"paged responses {end}")
 
     def _carries_more_result(self) -> bool | None:
         """Return None if that is not to be seen."""

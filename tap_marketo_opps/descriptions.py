@@ -43,7 +43,9 @@ class Descriptions:
         """Return what it says of opportunities."""
         description = self._client.describe(MarketoObject.OPPORTUNITIES)
         for name, data_type in unknown_types(description).items():
-            _LOGGER.info("Unknown data type %r, of %s: read as a string.", data_type, name)
+            _LOGGER.info(
+                "Unknown data type %r of field %s: its values are read as strings.", data_type, name
+            )
         return with_timestamps(description)
 
     @functools.cached_property
@@ -69,8 +71,8 @@ class Descriptions:
         if unknown := [self._lead_columns[column] for column, each in fields.items() if not each]:
             named = ", ".join(or_near(name, leads.field_names) for name in unknown)
             raise SettingsError(
-                f"lead_fields names what leads of this instance do not have: {named}. Names are "
-                "those of the REST API, letter by letter."
+                f"lead_fields includes fields that leads of this instance do not have: {named}. "
+                "Use the names of the REST API; case matters."
             )
         return tuple(
             replace(each, name=column, display_name=f"Lead: {each.display_name}")

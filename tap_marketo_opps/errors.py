@@ -45,8 +45,8 @@ class StreamMapsError(MarketoError):
         # The text of another error may quote the record.
         why = str(error) if isinstance(error, MapExpressionError) else type(error).__name__
         super().__init__(
-            f"stream_maps fails on a record of stream '{stream}' ({why.rstrip('.')}): correct its "
-            "expressions, and start again with the last STATE."
+            f"stream_maps failed on a record of stream '{stream}' ({why.rstrip('.')}): correct the "
+            "expression, and run again with the last STATE."
         )
 
 
@@ -66,9 +66,8 @@ class ChangedFileError(SettingsError):
 
     def __init__(self, setting: str, path: str) -> None:
         super().__init__(
-            f"{setting}: {path} was changed or removed while this run was reading it, so what is "
-            "looked up would not be what was counted: leave the file as it is until the run has "
-            "ended, and start again with the last STATE."
+            f"{setting}: {path} was changed or removed while this run was reading it: leave the "
+            "file unchanged until the run has ended, and run again with the last STATE."
         )
 
 
@@ -81,7 +80,7 @@ class NoRolesError(NotResumableError):
 
     def __init__(self, error: MarketoError) -> None:
         super().__init__(
-            f"{without_roles(error)} Set find_by to filter, and deselect opportunity_roles."
+            f"{without_roles(error)} Set find_by to filter and deselect opportunity_roles."
         )
 
 
@@ -97,7 +96,7 @@ class NoSuchListError(NotResumableError):
 
     def __init__(self, error: ResponseError, list_id: int) -> None:
         super().__init__(
-            f"{error.summary} lead_list_id is {list_id}: set it to the number of a static list of "
+            f"{error.summary} lead_list_id is {list_id}: set it to the ID of a static list of "
             "this instance, as in the list's address in Marketo (ST1001A1 is 1001)."
         )
 
@@ -108,8 +107,8 @@ class UnknownFieldError(NotResumableError):
     def __init__(self, error: MarketoError, name: str) -> None:
         super().__init__(
             f"{error.summary} The catalog selects field '{name}', which the instance does not "
-            "have: write the catalog anew with --discover, or deselect it. Where Meltano keeps the "
-            "catalog: meltano config set tap-marketo-opps _use_cached_catalog false."
+            "have: create the catalog again with --discover, or deselect the field. If Meltano "
+            "caches the catalog: meltano config set tap-marketo-opps _use_cached_catalog false."
         )
 
 
@@ -125,20 +124,20 @@ class TooManyGoneError(NotResumableError):
 
     def __init__(self, where: str, *, gone: int, looked_up: int, written: int) -> None:
         super().__init__(
-            f"Of {looked_up:,} rows looked up, Marketo does not have {gone:,}, which is more than "
-            f"max_gone_percent: either {where} is not the export of this stream, or endpoint is "
-            "another instance than the warehouse was loaded from, or the API user may no longer "
-            "see these records. Check them in this order; if the records were deleted indeed, "
-            f"raise max_gone_percent. The next run begins again. {_tombstones(written)}"
+            f"{gone:,} of {looked_up:,} rows looked up no longer exist in Marketo, which is more "
+            f"than max_gone_percent allows. Check in this order: that {where} is an export of this "
+            "stream, that endpoint is the instance the warehouse was loaded from, and that the API "
+            "user may still read these records. If the records were really deleted, raise "
+            f"max_gone_percent. The next run starts over. {_tombstones(written)}"
         )
 
 
 def _tombstones(written: int) -> str:
     if not written:
-        return "No tombstone has been written."
+        return "No tombstone was written."
     return (
-        f"{counted(written, 'tombstone')} had gone out before: export the file anew for the next "
-        "run, which takes the mark from those that Marketo has."
+        f"Already written: {counted(written, 'tombstone')}. Export the file again for the next "
+        "run, which clears _sdc_deleted_at of the records that Marketo still has."
     )
 
 
@@ -158,7 +157,7 @@ def means_no_roles(error: MarketoError) -> bool:
 def without_roles(error: MarketoError) -> str:
     """Return a sentence for users on how an instance without roles can be read."""
     return (
-        f"{error.summary} Without roles, opportunities can be found by find_by filter only; the "
-        "streams opportunity_fields and those of the activity log work as ever, opportunity_roles "
-        "does not."
+        f"{error.summary} Without roles, opportunities can only be found with find_by: filter. The "
+        "stream opportunity_roles is not available; opportunity_fields and the streams of the "
+        "activity log are."
     )

@@ -131,9 +131,9 @@ class MarketoStream(Stream):
         wrong += [f"replication-method {method}"] if method not in methods else []
         if wrong and own:
             raise SettingsError(
-                f"The catalog says {' and '.join(wrong)} for {self.name}: this stream is "
-                f"INCREMENTAL by {own}, or FULL_TABLE. Correct that, or write the catalog anew "
-                "with --discover."
+                f"The catalog sets {' and '.join(wrong)} for {self.name}, which is either "
+                f"INCREMENTAL by {own} or FULL_TABLE: correct the catalog, or create it again with "
+                "--discover."
             )
 
     def _keep_replication_key(self) -> None:
@@ -141,8 +141,8 @@ class MarketoStream(Stream):
             self.replication_key = self.own_replication_key
             if self.selected and self.forced_replication_method != REPLICATION_FULL_TABLE:
                 self.logger.warning(
-                    "The catalog names no replication-key for %s: it stays incremental by %s. To "
-                    "read all of it each time, set replication-method FULL_TABLE.",
+                    "The catalog has no replication-key for %s: the stream stays INCREMENTAL by "
+                    "%s. To read all records in each run, set replication-method to FULL_TABLE.",
                     self.name,
                     self.own_replication_key,
                 )
@@ -151,9 +151,8 @@ class MarketoStream(Stream):
         properties = self.effective_schema.get("properties", {})
         if missing := [name for name in names if name not in properties]:
             raise SettingsError(
-                f"The catalog's schema of {self.name} lacks {' and '.join(missing)}, without which "
-                "its records cannot be told apart or bookmarked: write the catalog anew with "
-                "--discover."
+                f"The catalog's schema of {self.name} lacks {' and '.join(missing)}, which the "
+                "stream needs as key or bookmark: create the catalog again with --discover."
             )
 
     def write_schema(self) -> None:
@@ -197,7 +196,7 @@ class MarketoStream(Stream):
         self.counts.misfits += 1
         if self.counts.misfits <= _MISFITS_LOGGED_AT_MOST:
             self.logger.warning(
-                "A value of %s in %s does not fit its type and is null instead; marketoGUID %s.",
+                "A value of %s in %s does not match its type and was set to null; marketoGUID %s.",
                 field_name,
                 self.name,
                 guid,

@@ -21,7 +21,7 @@ ATTRIBUTES = "attributes"
 DELETED_AT_SCHEMA = {
     "type": ["string", "null"],
     "format": "date-time",
-    "description": "When Marketo was found not to have it any more, by find_by reconcile",
+    "description": "When find_by: reconcile found that the record no longer exists in Marketo",
 }
 CHANGED_FIELD = "field"
 

@@ -35,10 +35,10 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
         "enum": [BY_FILTER, BY_ACTIVITIES, BY_LEAD_IDS, BY_LEAD_LIST, BY_RECONCILE, None],
         "title": "Find by",
         "description": (
-            "How opportunities are found, for Marketo cannot list them: filter (values of a field "
-            "are given), activities (the activity log), lead_ids (a sweep of leads), lead_list (a "
-            "sweep of the leads of a static list), reconcile (what the warehouse has is looked "
-            "up); default: filter if filter values are given, else activities"
+            "How to find opportunities (the API has no list endpoint): filter (look up values of a "
+            "field), activities (read the activity log), lead_ids (sweep a range or file of lead "
+            "IDs), lead_list (sweep the leads of a static list), reconcile (look up what the "
+            "warehouse has); default: filter if filter values are given, else activities"
         ),
     },
     "filter_type": {
@@ -46,42 +46,42 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
         "default": "dedupeFields",
         "title": "Filter Type",
         "description": (
-            "For filter: a searchable field of the opportunity, or dedupeFields "
-            "(externalOpportunityId) or idField (marketoGUID)"
+            "Field to look up by (find_by: filter): a searchable field of opportunities, "
+            "dedupeFields (externalOpportunityId) or idField (marketoGUID)"
         ),
     },
     "filter_values": {
         "type": ["array", "null"],
         "items": {"type": ["string", "integer"]},
         "title": "Filter Values",
-        "description": "For filter: the values to look up; none may hold a comma",
+        "description": "Values to look up (find_by: filter); values must not contain commas",
     },
     "filter_values_path": {
         "type": ["string", "null"],
         "title": "Filter Values File",
         "description": (
-            "For filter: a text file with one value a line, or a CSV or TSV file with a header "
-            "that has a column of the field's name; it may hold millions"
+            "File of values to look up (find_by: filter): one value per line, or a CSV or TSV file "
+            "with a header that names the field; can hold millions of values"
         ),
     },
     "lead_id_from": {
         "type": ["integer", "null"],
         "minimum": 1,
         "title": "First Lead ID",
-        "description": "For lead_ids: where the range of lead ids to sweep begins, itself included",
+        "description": "First lead ID to read, inclusive (find_by: lead_ids)",
     },
     "lead_id_to": {
         "type": ["integer", "null"],
         "minimum": 1,
         "title": "Last Lead ID",
-        "description": "For lead_ids: where the range ends, itself included",
+        "description": "Last lead ID to read, inclusive (find_by: lead_ids)",
     },
     "lead_ids_path": {
         "type": ["string", "null"],
         "title": "Lead IDs File",
         "description": (
-            "For lead_ids: a file of lead ids instead: a Smart List export as it is, or one lead "
-            "id a line"
+            "File of lead IDs to read instead of a range (find_by: lead_ids): a Smart List export "
+            "as it is, or one lead ID per line"
         ),
     },
     "lead_list_id": {
@@ -89,7 +89,7 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
         "minimum": 1,
         "title": "Lead List ID",
         "description": (
-            "For lead_list: the number of the static list whose leads are swept, as in its "
+            "ID of the static list whose leads are read (find_by: lead_list), as in the list's "
             "address in Marketo (ST1001A1 is 1001)"
         ),
     },
@@ -98,9 +98,9 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
             "type": ["string", "null"],
             "title": f"Reconcile {what.title()} File",
             "description": (
-                f"For reconcile: what the warehouse has of {stream}: a CSV or TSV file with a "
-                "header that has a column marketoGUID, best of all columns (select *), or one "
-                "marketoGUID a line; it may hold millions"
+                f"Export of the warehouse's {stream} (find_by: reconcile): a CSV or TSV file with "
+                "a header that names marketoGUID, preferably of all columns (select *), or one "
+                "marketoGUID per line; can hold millions of rows"
             ),
         }
         for (stream, setting), what in zip(
@@ -114,9 +114,8 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
         "default": 10,
         "title": "Max Gone Percent",
         "description": (
-            "For reconcile: where more than 100 rows, and more than this percentage of those "
-            "looked up, are gone, the run ends with an error instead of declaring the warehouse "
-            "deleted"
+            "Safety limit (find_by: reconcile): the run ends with an error if more than 100 rows, "
+            "and more than this percentage of the rows looked up, no longer exist in Marketo"
         ),
     },
     "start_date": {
@@ -124,8 +123,8 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
         "format": "date-time",
         "title": "Start Date",
         "description": (
-            "Only what changed at or after it; needed for activities, and for the streams of the "
-            "activity log"
+            "Read only what changed at or after this date-time; required to read the activity log "
+            "for the first time"
         ),
     },
     "activity_overlap_seconds": {
@@ -136,7 +135,7 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
         "default": 600,
         "title": "Activity Overlap Seconds",
         "description": (
-            "How much of the activity log's tail is read again, in seconds, since an activity may "
+            "Seconds of the activity log that the next run reads again, because an activity can "
             "become visible late"
         ),
     },
@@ -146,15 +145,15 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
         "maximum": MAX_BATCH_RECORDS,
         "default": MAX_BATCH_RECORDS,
         "title": "Batch Size",
-        "description": "Records a page",
+        "description": "Records per page",
     },
     "max_run_seconds": {
         "type": ["integer", "null"],
         "minimum": 1,
         "title": "Max Run Seconds",
         "description": (
-            "Pause the run after so many seconds, but not before it has got further than it began: "
-            "no new call starts, and the next run goes on from the last STATE; default: no limit"
+            "Pause the run after this many seconds, once it has made some progress: no new call "
+            "starts, and the next run resumes from the last STATE; default: no limit"
         ),
     },
     "lead_fields": {
@@ -162,15 +161,15 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
         "items": {"type": "string", "minLength": 1},
         "title": "Lead Fields",
         "description": (
-            "For opportunity_roles: fields of the lead that each role carries along, as "
-            "lead_<name>, by their REST names (email); as of when the role is read"
+            "Fields of the lead to add to each record of opportunity_roles as lead_<name>, by "
+            "their REST API names (such as email); values are as of when the role is read"
         ),
     },
     "field_names": {
         "type": ["array", "null"],
         "items": {"type": "string"},
         "title": "Field Names",
-        "description": "For opportunity_fields: only these, each by name; default: all",
+        "description": "Names of the fields to read for opportunity_fields; default: all",
     },
 }
 
@@ -222,7 +221,8 @@ def start_date(config: Mapping[str, t.Any]) -> str | None:
         return normalize_iso(str(given))
     except ValueError:
         raise SettingsError(
-            f"Setting 'start_date' is no date-time: {given!r}; write it as 2026-01-31T00:00:00Z."
+            "Invalid value for setting 'start_date': must be a date-time such as "
+            f"2026-01-31T00:00:00Z (got {given!r})."
         ) from None
 
 
@@ -236,7 +236,7 @@ def setting_conflicts(config: Mapping[str, t.Any]) -> list[str]:
     }.get(find_by(config))
     conflicts = rules(config) if rules else []
     if "id" in map(str.casefold, lead_columns(config).values()):
-        conflicts.append("lead_fields must not name id: opportunity_roles have it as leadId.")
+        conflicts.append("lead_fields must not include id: opportunity_roles have it as leadId.")
     try:
         start_date(config)
     except SettingsError as error:
@@ -253,14 +253,14 @@ def _filter_conflicts(config: Mapping[str, t.Any]) -> list[str]:
     if len(given) == 1:
         return []
     return [
-        "find_by filter needs the values to look up: give filter_values or filter_values_path"
+        "find_by: filter requires filter_values or filter_values_path"
         + (", not both." if given else ".")
     ]
 
 
 def _list_conflicts(config: Mapping[str, t.Any]) -> list[str]:
     has_list = config.get("lead_list_id") is not None
-    return [] if has_list else ["find_by lead_list needs lead_list_id."]
+    return [] if has_list else ["find_by: lead_list requires lead_list_id."]
 
 
 def _lead_conflicts(config: Mapping[str, t.Any]) -> list[str]:
@@ -268,9 +268,9 @@ def _lead_conflicts(config: Mapping[str, t.Any]) -> list[str]:
     if config.get("lead_ids_path"):
         if first is None and last is None:
             return []
-        return ["Give lead_ids_path, or lead_id_from and lead_id_to, not both."]
+        return ["lead_ids_path cannot be combined with lead_id_from or lead_id_to."]
     if first is None or last is None:
-        return ["find_by lead_ids needs lead_id_from and lead_id_to, or lead_ids_path."]
+        return ["find_by: lead_ids requires lead_id_from and lead_id_to, or lead_ids_path."]
     return [] if first <= last else ["lead_id_from must not be greater than lead_id_to."]
 
 
@@ -280,11 +280,11 @@ def skip_reason(config: Mapping[str, t.Any], stream: str) -> str | None:
         return None
     path = RECONCILE_PATHS.get(stream)
     if path is None:
-        return f"{stream}: skipped, for find_by reconcile has no file of it."
-    return None if config.get(path) else f"{stream}: skipped, for {path} is not set."
+        return f"{stream}: skipped because find_by: reconcile has no file for it."
+    return None if config.get(path) else f"{stream}: skipped because {path} is not set."
 
 
 def _reconcile_conflicts(config: Mapping[str, t.Any]) -> list[str]:
     if any(config.get(path) for path in RECONCILE_PATHS.values()):
         return []
-    return [f"find_by reconcile needs {' or '.join(RECONCILE_PATHS.values())}."]
+    return [f"find_by: reconcile requires {' or '.join(RECONCILE_PATHS.values())}."]

@@ -84,8 +84,8 @@ class MessageWriter(GenericSingerWriter[bytes, Message]):
         except OSError as error:
             raise OutputError(
                 "Messages cannot be written to standard output: "
-                f"{error.strerror or type(error).__name__}. Put that right, and run again with "
-                "the last STATE."
+                f"{error.strerror or type(error).__name__}. Fix the cause, and run again with the "
+                "last STATE."
             ) from error
 
 

@@ -37,10 +37,11 @@ def register(mapper: PluginMapper, entries: Iterable[CatalogEntry], logger: logg
     selected = Catalog((entry.tap_stream_id, entry) for entry in entries)
     names = sorted(entry.stream or entry.tap_stream_id for entry in selected.streams)
     if not names:
-        logger.warning("The catalog selects no stream, so there is nothing to do.")
+        logger.warning("The catalog selects no stream: nothing to do.")
     for name in idle_maps(mapper.stream_maps_dict, names):
         logger.warning(
-            "stream_maps: %r has no effect, for no stream of that name is selected; these are: %s.",
+            "stream_maps: %r has no effect, because no stream of that name is selected (selected: "
+            "%s).",
             name,
             ", ".join(names) or "none",
         )

@@ -185,7 +185,7 @@ class OpportunityFieldsStream(MarketoStream):
 
         reader = FieldReader(client, workers, self.config["batch_size"], box, log_progress)
         try:
-            with box.pausing(lambda: f"{so_far()} of {self.name}, which are read anew"):
+            with box.pausing(lambda: f"{so_far()} of {self.name}, which starts over"):
                 for records in self._records(reader):
                     log_progress()
                     box.stop_calls_if_over()

@@ -105,8 +105,8 @@ def _required(activity: Record, name: str, read: Callable[[t.Any], t.Any]) -> t.
         value = None
     if value is None:
         raise UnexpectedResponseError(
-            f"Marketo's activity {activity.get('marketoGUID')} has no {name} that can be read, so "
-            "what it is about would be lost: ask Marketo's support, or find by filter or lead_ids."
+            f"Marketo's activity {activity.get('marketoGUID')} has no {name} that can be read: ask "
+            "Marketo's support, or use find_by: filter or lead_ids."
         )
     return value
 
@@ -201,7 +201,7 @@ class ActivityLogReader:
             self.late.void()
         self._paging = LogPaging(KeyHashSet())
         _LOGGER.info(
-            "Marketo no longer knows the page token of the activity log; reading on from %s.",
+            "Marketo no longer accepts the page token of the activity log; continuing from %s.",
             self.reached,
         )
 

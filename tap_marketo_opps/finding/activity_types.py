@@ -61,7 +61,7 @@ def followed_types(listed: Mapping[str, int]) -> FollowedTypes:
     if not about:
         raise NoActivityTypesError(
             f"This instance has none of the activity types {', '.join(ABOUT_OPPORTUNITIES)}, so "
-            "nothing can be found through its activity log: use find_by filter or lead_ids."
+            "nothing can be found in the activity log: use find_by: filter or lead_ids."
         )
     missing = tuple(name for name in NUMBERS if name not in names.values())
     return FollowedTypes(
@@ -100,14 +100,14 @@ def _comparable(name: str) -> str:
 
 def _missing_sentence(name: str) -> str:
     return (
-        f"This instance has no activity type {name}: what only such entries of its log would tell "
-        "is not seen. Sweep now and then, with find_by lead_ids."
+        f"This instance has no activity type {name}: changes that only such entries of the log "
+        "record are missed. Run a sweep from time to time (find_by: lead_ids)."
     )
 
 
 def _renamed_sentences(by_number: Mapping[int, tuple[str, str]]) -> list[str]:
     return [
-        f"No activity type is called {name} here: type {number}, {own_name!r}, is taken for it."
+        f"No activity type is named {name}: reading type {number}, {own_name!r}, instead."
         for number, (name, own_name) in by_number.items()
     ]
 
@@ -120,6 +120,4 @@ def _other_sentences(listed: Mapping[str, int], followed: Mapping[int, str]) -> 
     ]
     if not others:
         return []
-    return [
-        f"Activity types that speak of opportunities and are not followed: {', '.join(others)}."
-    ]
+    return [f"Activity types about opportunities that are not read: {', '.join(others)}."]

@@ -6,6 +6,7 @@ import codecs
 import contextlib
 import csv
 import itertools
+import logging
 import re
 import typing as t
 from dataclasses import dataclass
@@ -13,9 +14,12 @@ from pathlib import Path
 
 from marketo_opps import SettingsError
 from marketo_opps.keys import comparable_name
+from marketo_opps.wording import counted
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+_LOGGER = logging.getLogger("tap-marketo-opps")
 
 _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -93,19 +97,30 @@ class KeyFile:
         with self._faults_told(), self._open() as file:
             return self._layout(file).columns
 
+    def warn_of_rows_without_key(self) -> None:
+        """Log how many of the rows read so far have no key."""
+        if self.keyless:
+            _LOGGER.warning(
+                "%s: skipped %s without %s in %s.",
+                self._setting,
+                counted(self.keyless, "row"),
+                self._column,
+                self._path,
+            )
+
     @contextlib.contextmanager
     def _faults_told(self) -> Iterator[None]:
         try:
             yield
         except UnicodeError as error:
             raise self._fault(
-                f"is not text in UTF-8, in line {self._last_good_line() + 1} or after it: save it "
-                "as UTF-8 (or as UTF-16 with its byte order mark)"
+                f"is not valid UTF-8 in line {self._last_good_line() + 1} or after it: save it as "
+                "UTF-8 (or as UTF-16 with a byte order mark)"
             ) from error
         except csv.Error as error:
             raise self._fault(
-                f"has a field without an end in line {self._last_good_line() + 1} or after it "
-                f"({error}): look for a quotation mark too many, or too few"
+                f"has an unterminated field in line {self._last_good_line() + 1} or after it "
+                f"({error}): check for a missing or extra quotation mark"
             ) from error
         except OSError as error:
             raise SettingsError(
@@ -146,14 +161,14 @@ class KeyFile:
         try:
             if path.exists() and not path.is_file():
                 raise self._fault(
-                    "is no regular file, and it is read twice: write its lines to one"
+                    "is not a regular file, and the file is read twice: write the lines to a file"
                 )
             with path.open("rb") as file:
                 start = file.read(3)
             return path.open(encoding=_encoding(start), newline="")
         except ValueError:
             # A NUL in it, or half of a surrogate pair.
-            raise SettingsError(f"{self._setting}: cannot read {path}: it is no path.") from None
+            raise SettingsError(f"{self._setting}: cannot read {path}: not a valid path.") from None
 
     def _layout(self, file: t.TextIO) -> _Layout:
         first = next((text for line in file if (text := line.strip())), "")
@@ -163,8 +178,8 @@ class KeyFile:
                 return _Layout(names, has_header=True, delimiter=delimiter, index=index)
         if any(delimiter in first for delimiter in _NEED_A_HEADER):
             raise self._fault(
-                "has several columns, and its first line does not name one of them "
-                f"{self._column}: give that column this header, or the file one value a line"
+                f"has several columns and no header {self._column}: add a header that names the "
+                f"column {self._column}, or write one value per line"
             )
         return _Layout([self._column], has_header=self._index([_unquoted(first)]) is not None)
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import typing as t
 from collections import deque
 from dataclasses import dataclass
 
 from marketo_opps import MAX_BATCH_RECORDS, SettingsError, is_valid_filter_value
-from marketo_opps.wording import counted
 from tap_marketo_opps.finding.key_lines import KeyFile
 from tap_marketo_opps.finding.key_survey import VALUE_RULE, ChunkMarks, KeySummary, modified_at
 from tap_marketo_opps.finding.lead_ranges import range_digest
@@ -18,7 +16,6 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 KEYS_PER_CALL = MAX_BATCH_RECORDS
-_LOGGER = logging.getLogger("tap-marketo-opps")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,21 +116,11 @@ class FileKeys:
         self.digest = summary.digest
         self.made_at = modified_at(path)
         self.end = self._marks.ends[-1]
-        self._warn_of_rows_without_key(column)
+        self._file.warn_of_rows_without_key()
 
     def _keys(self) -> Iterator[str]:
         keys = self._file.keys()
         return map(self._read_key, keys) if self._read_key else keys
-
-    def _warn_of_rows_without_key(self, column: str) -> None:
-        if rows := self._file.keyless:
-            _LOGGER.warning(
-                "%s: %s in %s without %s: left out.",
-                self._setting,
-                counted(rows, "row"),
-                self._path,
-                column,
-            )
 
     def chunks(self, start: int = 0) -> Iterator[Chunk]:
         """Yield the keys from the given line (counted from 0) on.
@@ -177,7 +164,8 @@ def _check_characters(setting: str, values: Iterable[str]) -> None:
             value.encode()
         except UnicodeEncodeError:
             raise SettingsError(
-                f"{setting}: value {number} holds half of a surrogate pair, which is no character."
+                f"{setting}: value {number} contains an unpaired surrogate, which is not valid "
+                "Unicode."
             ) from None
 
 

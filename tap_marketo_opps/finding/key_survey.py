@@ -18,7 +18,7 @@ from tap_marketo_opps.moments import to_iso_utc
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-VALUE_RULE = "a value that holds a comma cannot be looked up"
+VALUE_RULE = "values with a comma cannot be looked up"
 _SAMPLE_SIZE = 5
 
 
@@ -135,7 +135,7 @@ class KeySummary:
                 f"{where}: {rule}: {named}" + (f", and {more:,} more." if more else ".")
             )
         if not self.count:
-            raise SettingsError(f"{where} holds no values.")
+            raise SettingsError(f"{where} contains no values.")
 
 
 def modified_at(path: str) -> str | None:

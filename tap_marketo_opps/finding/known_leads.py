@@ -68,8 +68,8 @@ class KnownLeads:
         """Go on without what is known, which a full disk keeps from being written or read."""
         if not self._has_failed:
             _LOGGER.warning(
-                "What is known of leads cannot be kept any more (%s: %s), so some are asked for "
-                "again: make room on the disk of temporary files.",
+                "The cache of leads cannot be used any more (%s: %s), so some leads are looked up "
+                "again: free space on the disk of temporary files.",
                 type(error).__name__,
                 error,
             )

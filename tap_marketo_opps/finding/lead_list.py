@@ -90,8 +90,8 @@ class LeadListReader:
         self._paging = QueryPaging((), ID, KeyHashSet())
         self.keys_done = 0
         _LOGGER.info(
-            "Marketo no longer knows the page token of the list of leads; reading the list from "
-            "its beginning."
+            "Marketo no longer accepts the page token of the static list; reading the list again "
+            "from the beginning."
         )
 
     def process(self, cursor: ChunkCursor, page: Page) -> list[PageResult]:
@@ -102,7 +102,7 @@ class LeadListReader:
             self._most_done, cursor.refusals = self.keys_done, 0
         cursor.done = self._is_done = not page.more
         if cursor.done and not self.keys_done:
-            _LOGGER.warning("The list of leads is empty: nothing can be found by it.")
+            _LOGGER.warning("The static list has no leads: nothing to look up.")
         # From the last page no token leads on: there the next run reads that page again.
         if page.more:
             cursor.token, done_before = page.next_page_token, self.keys_done

@@ -160,7 +160,7 @@ class KeyedStage:
             raise error
         cursor.drop_token(error)
         _LOGGER.info(
-            "Marketo no longer knows a page token of %s; reading %d keys again from their first "
+            "Marketo no longer accepts a page token of %s; reading %d keys again from their first "
             "page.",
             self.stream,
             len(cursor.keys),

@@ -183,12 +183,14 @@ class ReconcileRun:
         for leads in self._lead_stages:
             results += lookup_oddities(leads)
         if self.file.repeated:
-            results.append(f"{counted(self.file.repeated, 'row')} for a marketoGUID named twice")
+            results.append(f"{counted(self.file.repeated, 'row')} with a repeated marketoGUID")
         if strangers:
-            results.append(f"{counted(strangers, 'record')} came back for an id not asked for")
+            results.append(
+                f"{counted(strangers, 'record')} returned for an id that was not requested"
+            )
         return results
 
     def _untold(self) -> str:
         if self.no_untold:
-            return f"whether the log has told of the changes is not known: {self.no_untold}"
-        return f"{self.counts.untold:,} of the changes are ones that the log has not told of"
+            return f"changes missed by the activity log: unknown ({self.no_untold})"
+        return f"{self.counts.untold:,} of the changes missed by the activity log"

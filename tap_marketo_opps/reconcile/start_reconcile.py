@@ -42,8 +42,8 @@ _FEW = 100
 """So many may be gone whatever `max_gone_percent` says: a small table has its deletes, too."""
 
 _OTHER = (
-    "The file, the selection or the instance is another than that of the reconcile that was "
-    "interrupted: beginning again."
+    "The file, the selected fields or the instance changed since the interrupted reconcile: "
+    "starting over."
 )
 
 
@@ -187,9 +187,9 @@ class _Start:
             return []
         told = (
             f"{self.file.setting}: {self.file.path} has no column for "
-            f"{', '.join(self.reader.missing)} of {self.output.name}: tombstones come without, and "
-            "loaders of SQL databases write NULL there. Export all columns (select *), or deselect "
-            "these fields."
+            f"{', '.join(self.reader.missing)} of {self.output.name}: tombstones lack these "
+            "fields, and SQL loaders write NULL to them. Export all columns (select *), or "
+            "deselect these fields."
         )
         return [told]
 
@@ -201,7 +201,7 @@ class _Start:
             return "the state has no bookmark of the activity log"
         made_at = self.file.made_at
         if made_at is None or self.log_until >= made_at:
-            return f"the log has been read up to {self.log_until}, and the file is of {made_at}"
+            return f"the log was read up to {self.log_until}, and the file dates from {made_at}"
         return None
 
 
@@ -217,7 +217,7 @@ def _progress(output: StreamOutput, mark: str) -> tuple[Progress, list[str]]:
         return Progress(), []
     if progress is None:
         return Progress(), [_OTHER]
-    return progress, [f"Going on where the last reconcile stopped, at row {progress.next_row:,}."]
+    return progress, [f"Resuming the interrupted reconcile at row {progress.next_row:,}."]
 
 
 def _check_gone(file: WarehouseFile, max_gone_percent: int, counts: Counts, more: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import typing as t
 from collections import deque
 from dataclasses import dataclass
@@ -10,15 +9,12 @@ from dataclasses import dataclass
 from marketo_opps import is_valid_filter_value
 from marketo_opps.fields import MARKETO_GUID
 from marketo_opps.keys import comparable_key
-from marketo_opps.wording import counted
 from tap_marketo_opps.finding.key_lines import KeyFile
 from tap_marketo_opps.finding.key_sources import KEYS_PER_CALL
 from tap_marketo_opps.finding.key_survey import VALUE_RULE, ChunkMarks, KeySummary, modified_at
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-_LOGGER = logging.getLogger("tap-marketo-opps")
 
 
 class Row(t.NamedTuple):
@@ -77,7 +73,7 @@ class WarehouseFile:
         self.total = self._marks.ends[-1]
         self.repeated = self.total - summary.count
         self.digest = f"{summary.digest}-{self.total}"
-        self._warn_of_rows_without_key()
+        self._file.warn_of_rows_without_key()
 
     def chunks(self) -> Iterator[RowChunk]:
         """Yield the rows from the first one on, those of 300 GUIDs at a time.
@@ -86,16 +82,6 @@ class WarehouseFile:
             ChangedFileError: They are not what they were.
         """
         return self._marks.checked(_chunks(self._file.rows()), 0, self.setting, self.path)
-
-    def _warn_of_rows_without_key(self) -> None:
-        if rows := self._file.keyless:
-            _LOGGER.warning(
-                "%s: %s in %s without %s: left out.",
-                self.setting,
-                counted(rows, "row"),
-                self.path,
-                MARKETO_GUID,
-            )
 
 
 def _summed(chunks: Iterable[RowChunk], summary: KeySummary) -> Iterator[RowChunk]:

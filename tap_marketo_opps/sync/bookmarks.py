@@ -38,8 +38,8 @@ def read_bookmarks(
     """
     if start_date and start_date > now:
         raise SettingsError(
-            f"start_date {start_date} lies ahead: by Marketo's clock it is {now}, and nothing can "
-            "have changed since. Set it to the moment from which on changes are wanted."
+            f"start_date {start_date} is in the future: by Marketo's clock it is {now}. Set it to "
+            "the date-time from which changes are wanted."
         )
     latest = plus_seconds(now, _TOLERANCE_SECONDS)
     bookmarks = {name: _read(output, instance, latest) for name, output in outputs.items()}
@@ -54,8 +54,8 @@ def read_bookmarks(
 def warn_of_lost_position(stream: str) -> None:
     """Log that an interrupted run cannot be gone on with."""
     _LOGGER.getChild(stream).warning(
-        "Where the last run of %s stopped cannot be read: starting from what the run before it "
-        "has finished.",
+        "Cannot resume the interrupted run of %s, because its position cannot be read: starting "
+        "from the last finished run.",
         stream,
     )
 
@@ -74,13 +74,13 @@ def own_bookmark(output: StreamOutput, instance: str) -> Bookmark:
         bookmark = Bookmark.from_state(output.state, output.replication_key)
     except ValueError as error:
         raise SettingsError(
-            f"The state of {output.name} cannot be read: {error}. Correct it, or start without."
+            f"The state of {output.name} cannot be read: {error}. Correct it, or run without."
         ) from None
     if bookmark.instance not in {None, instance}:
         raise SettingsError(
-            f"The state of {output.name} is of the instance {bookmark.instance}, and endpoint is "
-            f"{instance}: give each instance a state of its own (in Meltano by --state-id-suffix), "
-            "or start without state."
+            f"The state of {output.name} belongs to the instance {bookmark.instance}, but endpoint "
+            f"is {instance}: use a separate state for each instance (in Meltano: "
+            "--state-id-suffix), or run without a state."
         )
     return bookmark
 
@@ -100,14 +100,14 @@ def _not_ahead(
     """Return a bookmark, or an empty one if nothing that changes would pass it for long."""
     if not bookmark.up_to or bookmark.up_to <= latest:
         return bookmark
-    told = (
-        f"The state of {name} says that all is known up to {bookmark.up_to}, and by Marketo's "
-        f"clock it is {now}"
+    fault = (
+        f"The bookmark of {name} is in the future: {bookmark.up_to}, while by Marketo's clock it "
+        f"is {now}"
     )
     if start_date is None:
         raise SettingsError(
-            f"{told}: what changes until then would be passed over. Set start_date to the moment "
-            "to begin at instead, or correct the state."
+            f"{fault}. Changes until then would be missed: set start_date to begin there instead, "
+            "or correct the state."
         )
-    _LOGGER.getChild(name).warning("%s: beginning at start_date, %s, instead.", told, start_date)
+    _LOGGER.getChild(name).warning("%s. Starting from start_date (%s) instead.", fault, start_date)
     return Bookmark(instance=bookmark.instance)

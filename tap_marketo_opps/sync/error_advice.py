@@ -98,7 +98,7 @@ def filter_type_error(filter_type: str, filterable: Sequence[str]) -> SettingsEr
         filterable: Those that can.
     """
     return SettingsError(
-        f"filter_type {filter_type!r} is not searchable on this instance; these are: "
+        f"filter_type {filter_type!r} is not searchable on this instance: must be one of "
         f"{', '.join(filterable)}."
     )
 

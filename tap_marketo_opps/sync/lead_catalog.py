@@ -13,7 +13,7 @@ if t.TYPE_CHECKING:
 
     from tap_marketo_opps.sync.stream_output import StreamOutput
 
-_ANEW = "write the catalog anew with --discover"
+_AGAIN = "create the catalog again with --discover"
 
 
 def catalog_warnings(roles: StreamOutput, columns: Mapping[str, str]) -> list[str]:
@@ -30,11 +30,12 @@ def catalog_warnings(roles: StreamOutput, columns: Mapping[str, str]) -> list[st
     if unnamed := [name for name in selected if name not in columns]:
         names = listed(name.removeprefix(LEAD_PREFIX) for name in unnamed)
         raise SettingsError(
-            f"The catalog selects {listed(unnamed)} of {roles.name}, and lead_fields does not name "
-            f"{names}: add that there, deselect it, or {_ANEW}."
+            f"The catalog selects {listed(unnamed)} of {roles.name}, but lead_fields does not "
+            f"include {names}: add it to lead_fields, deselect it, or {_AGAIN}."
         )
     missing = [name for column, name in columns.items() if column not in roles.known_fields]
     if not missing:
         return []
-    named = f"lead_fields names {listed(missing)}, which the catalog does not have of {roles.name}"
-    return [f"{named}, so it is not read: {_ANEW}."]
+    names = listed(missing)
+    without = f"lead_fields includes {names}, but the catalog does not have it for {roles.name}"
+    return [f"{without}, so it is not read: {_AGAIN}."]

@@ -25,8 +25,8 @@ def hand_over_note(made_at: str | None, began: str) -> str | None:
     if made_at is None:
         return None
     return (
-        f"Once this sweep is finished, find_by activities goes on from "
-        f"{hand_over_from(made_at, began)}, for of leads that were listed later it knows nothing."
+        f"After this sweep, find_by: activities continues from {hand_over_from(made_at, began)}, "
+        "because the sweep does not include leads listed later."
     )
 
 
@@ -35,7 +35,7 @@ def retention_warning(log_from: str | None, now: str) -> str | None:
     if log_from is None or log_from >= minus_seconds(now, KEPT_DAYS * _DAY_SECONDS):
         return None
     return (
-        f"The activity log is wanted from {log_from} on, and Marketo keeps updates of "
-        f"opportunities for {KEPT_DAYS} days: what was updated before and not since is not found. "
-        "Sweep the leads, with find_by lead_ids, to have it all."
+        f"The activity log is read from {log_from}, but Marketo keeps updates of opportunities for "
+        f"{KEPT_DAYS} days only: older updates are missed. Run a backfill (find_by: lead_ids) to "
+        "read everything."
     )

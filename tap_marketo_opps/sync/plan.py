@@ -62,9 +62,9 @@ def log_start(
     start_date = start_date or min(filter(None, begun), default=None)
     if start_date is None:
         raise SettingsError(
-            "start_date is needed to read the activity log for the first time: it says from when "
-            "on (Marketo keeps some months of it). For all opportunities sweep the leads first, "
-            "with find_by lead_ids."
+            "start_date is required to read the activity log for the first time (Marketo keeps "
+            "only some months of it). To read all opportunities, run a backfill first (find_by: "
+            "lead_ids)."
         )
     return start_date, None
 
@@ -109,7 +109,7 @@ def plan_run(
     resumes = {name: bookmark.resume for name, bookmark in bookmarks.items()}
     if share_resume_point(resumes.values(), new_run.fingerprint):
         kept = {name: _gone_on(resume, start_date) for name, resume in resumes.items() if resume}
-        return Plan(kept, ["Going on where the last run stopped."])
+        return Plan(kept, ["Resuming where the last run stopped."])
     begun = {
         name: replace(
             new_run,
@@ -176,9 +176,11 @@ def _notes(
 ) -> list[str]:
     notes = []
     if any(bookmark.resume for bookmark in bookmarks.values()):
-        notes.append("Settings have changed since the last run stopped half-way: starting afresh.")
+        notes.append(
+            "Settings changed since the interrupted run: ignoring its position and starting over."
+        )
     if _is_refresh_again(bookmarks, by_log=bool(new_run.log_from)):
-        notes.append("That run was to emit everything, bookmark or not, and so is this one.")
+        notes.append("The interrupted run was a full refresh, and so is this one.")
     foreign = [
         name
         for name, bookmark in bookmarks.items()
@@ -186,13 +188,13 @@ def _notes(
     ]
     if foreign and not new_run.log_from:
         notes.append(
-            "A list may hold other leads than at the last sweep: everything found is emitted."
+            "The list may have other leads than in the last sweep: emitting every record found."
             if is_list_label(found_by)
-            else f"The bookmark of {' and '.join(foreign)} is of other values than are looked up "
-            "now: everything found is emitted."
+            else f"The bookmark of {' and '.join(foreign)} belongs to other lookup values: "
+            "emitting every record found."
         )
     swept = {bookmark.sweep_leads for bookmark in bookmarks.values() if not bookmark.log_until}
     if new_run.cursor and any(swept):
         leads = ", ".join(sorted(filter(None, swept)))
-        notes.append(f"Going on from the sweep of {leads}, from {new_run.cursor} on.")
+        notes.append(f"Continuing after the sweep of {leads}, from {new_run.cursor}.")
     return notes

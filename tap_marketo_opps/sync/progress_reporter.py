@@ -24,8 +24,8 @@ if t.TYPE_CHECKING:
 _LOGGER = logging.getLogger("tap-marketo-opps")
 
 # Where a loader had not printed it yet, the last STATE that was written is lost.
-_GO_ON = "Start again with the last STATE that was kept, and it goes on from where that stands."
-_START_AGAIN = "It wrote no STATE yet: start again as it was started."
+_GO_ON = "To resume, run again with the last saved state."
+_START_AGAIN = "No STATE was written yet: run again with the same state as before."
 
 
 class CountedSource(t.Protocol):
@@ -90,7 +90,7 @@ class ProgressReporter:
     def log_stopping_point(self) -> None:
         """Log how far the run came, and how to go on."""
         how = _GO_ON if self._has_state else _START_AGAIN
-        _LOGGER.info("Ended at %s. %s", self.so_far(), how)
+        _LOGGER.info("Stopped at %s. %s", self.so_far(), how)
 
     def so_far(self) -> str:
         """Return how far the run came."""

@@ -65,9 +65,9 @@ class RunReporter(ProgressReporter):
         late = self._stages.source.late
         if late and late.is_alarming:
             _LOGGER.warning(
-                "An entry of the activity log became visible only %s s after its date, which is "
-                "more than half of activity_overlap_seconds: raise that, or entries that come "
-                "later still are never read.",
+                "An entry of the activity log became visible %s s after its date, which is more "
+                "than half of activity_overlap_seconds: raise that setting, or entries that become "
+                "visible later are missed.",
                 f"{late.seconds:,}",
             )
 
@@ -80,8 +80,8 @@ class RunReporter(ProgressReporter):
         source = self._stages.source
         if source.unmatched and source.unmatched == source.keys_done:
             _LOGGER.warning(
-                "Not one of %s looked up matched anything: check that they are of the field "
-                "that they are looked up by, and of this instance.",
+                "Nothing was found for any of %s looked up: check that they belong to the field "
+                "that is looked up and to this instance.",
                 counted(source.unmatched, source.noun),
             )
 
@@ -89,12 +89,12 @@ class RunReporter(ProgressReporter):
         oddities = [*misfits(leader), *_too_old(leader)]
         source = self._stages.source
         if source.unmatched:
-            oddities.append(f"{counted(source.unmatched, source.noun)} matched nothing")
+            oddities.append(f"nothing found for {counted(source.unmatched, source.noun)}")
         oddities += _lateness(source.late)
         if echoes := sum(stage.echoes for stage in (source, *self._stages.lookups)):
             oddities.append(
-                f"{counted(echoes, 'record')} came back for an id that was not asked for (another "
-                "case, a blank)"
+                f"{counted(echoes, 'record')} returned for an id that was not requested (different "
+                "case or blanks)"
             )
         for lookup in self._stages.lookups:
             oddities += lookup_oddities(lookup)
@@ -110,15 +110,13 @@ def misfits(output: StreamOutput) -> list[str]:
     """Return what to say of values that did not fit their type, if there were any."""
     if not output.counts.misfits:
         return []
-    be = "is" if output.counts.misfits == 1 else "are"
-    return [f"{counted(output.counts.misfits, 'value')} did not fit their type and {be} null"]
+    return [f"{counted(output.counts.misfits, 'value')} set to null for not matching the type"]
 
 
 def _too_old(output: StreamOutput) -> list[str]:
     if not output.counts.too_old:
         return []
-    be = "was" if output.counts.too_old == 1 else "were"
-    return [f"{counted(output.counts.too_old, 'record')} from before start_date {be} left out"]
+    return [f"{counted(output.counts.too_old, 'record')} from before start_date skipped"]
 
 
 def _lateness(late: LateEntries | None) -> list[str]:
@@ -126,7 +124,7 @@ def _lateness(late: LateEntries | None) -> list[str]:
         return []
     if not late.seconds:
         return ["no entry of the activity log became visible late"]
-    return [f"the latest entry of the activity log became visible {late.seconds:,} s late or more"]
+    return [f"an entry of the activity log became visible {late.seconds:,} s late or more"]
 
 
 def _not_found(lookup: WaitingStage) -> list[str]:
@@ -134,8 +132,7 @@ def _not_found(lookup: WaitingStage) -> list[str]:
     noun = _NAMED_BY_ROLES.get(lookup.stream)
     if not noun or not lookup.unmatched:
         return []
-    be = "was" if lookup.unmatched == 1 else "were"
-    return [f"{counted(lookup.unmatched, noun)} that roles name {be} not found"]
+    return [f"{counted(lookup.unmatched, noun)} named by roles not found"]
 
 
 def _missing_keys(lookup: WaitingStage) -> list[str]:
@@ -150,6 +147,6 @@ def _invalid_keys(lookup: WaitingStage) -> list[str]:
     count, sample = lookup.invalid_key_count, lookup.sample_invalid_keys
     named = ", ".join(map(repr, sample))
     return [
-        f"{counted(count, 'external id')} with a comma, for which Marketo cannot be asked: {named}"
+        f"{counted(count, 'external id')} with a comma not looked up: {named}"
         + (", ..." if count > len(sample) else "")
     ]

@@ -202,7 +202,7 @@ def _lead_source(config: Config) -> KeySource:
             column="Id",
             read_key=plain_lead_id,
             is_valid=is_valid_lead_id,
-            rule="a lead id is a whole number (below a header, it is the column Id)",
+            rule="lead ids must be integers (with a header, in the column Id)",
         )
     return LeadRange(config["lead_id_from"], config["lead_id_to"])
 

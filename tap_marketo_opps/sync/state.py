@@ -179,7 +179,7 @@ def _plain(name: str) -> str:
 
 def _read_text(value: t.Any) -> str | None:
     if value is not None and not isinstance(value, str):
-        raise ValueError("what found_by, sweep_leads and instance say must be text")
+        raise ValueError("found_by, sweep_leads and instance must be strings")
     return value
 
 
@@ -187,5 +187,5 @@ def _read_moment(value: t.Any) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str):
-        raise ValueError("a moment must be text")  # noqa: TRY004 - handled as any other bad moment
+        raise ValueError("a date-time must be a string")  # noqa: TRY004 - handled as any other bad moment
     return normalize_iso(value)

@@ -57,8 +57,8 @@ def without_key(stream: str, key: str, count: int) -> str:
         count: How many they are.
     """
     return (
-        f"{counted(count, 'record')} of {stream} came without {key}, by which records are told "
-        "apart, and could not be emitted: ask Marketo's support."
+        f"{counted(count, 'record')} of {stream} skipped: Marketo sent no {key}, which is the key. "
+        "Ask Marketo's support."
     )
 
 
@@ -70,9 +70,9 @@ def unreadable_entries(stream: str, count: int) -> str:
         count: How many they are.
     """
     return (
-        f"{counted(count, 'entry')} of the activity log did not say in a form that can be read "
-        f"what has changed: {stream} lacks that. The stream opportunity_activities has all entries "
-        "as they came."
+        f"Changes in {counted(count, 'entry')} of the activity log could not be read and are "
+        f"missing from {stream}. The stream opportunity_activities has all entries as Marketo sent "
+        "them."
     )
 
 

@@ -102,7 +102,7 @@ class TimeBox:
     def _raise_if_out_of_grace(self) -> None:
         self.stop_calls_if_over()
         if self._grace_end is not None and self._clock() > self._grace_end:
-            raise StoppedError("max_run_seconds are over, and calls in flight took too long.")
+            raise StoppedError("max_run_seconds reached, and calls in flight took too long.")
 
     def begin(self, *streams: str) -> None:
         """Note which streams are being read."""
@@ -139,8 +139,8 @@ class TimeBox:
         self._is_told = True
         left = self._not_begun()
         _LOGGER.warning(
-            "max_run_seconds (%s) are over: paused%s.%s The next run goes on from the last STATE.",
+            "max_run_seconds (%s) reached: paused%s.%s The next run resumes from the last STATE.",
             f"{self._seconds:,}",
             where,
-            f" Not begun: {', '.join(left)}." if left else "",
+            f" Not started: {', '.join(left)}." if left else "",
         )

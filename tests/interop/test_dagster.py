@@ -256,7 +256,7 @@ def the_next_day_one_of_two_goes_on(one, other, sources):
     code, said = one.wait(going_on)
     assert code == 0, said
     said = (one.attempts("amer")[0] / "log.jsonl").read_text()
-    assert "Going on where the last run stopped." in said
+    assert "Resuming where the last run stopped." in said
 
 
 def start_large(one, source):

@@ -478,7 +478,7 @@ CASES: dict[str, Case] = {
     "The catalog has two streams": with_catalog(
         lambda entry: entry.update(stream="opportunity_roles")
     ),
-    "The catalog says ...": with_catalog(lambda entry: entry.update(replication_key="createdAt")),
+    "The catalog sets ...": with_catalog(lambda entry: entry.update(replication_key="createdAt")),
     "The catalog selects no stream": deselecting,
     "stream_maps: '...' has no effect": mapped_to("leads"),
     "... cannot be loaded": not_loaded,
@@ -486,16 +486,16 @@ CASES: dict[str, Case] = {
     "Setting 'endpoint' must be the instance's": settings(endpoint=f"{NOBODY}/rest/v1"),
     "Setting 'endpoint' is plain http to ...": settings(endpoint="http://example.com"),
     "Setting 'user_agent' must be": settings(user_agent="caf\N{LATIN SMALL LETTER E WITH ACUTE}"),
-    "Setting 'start_date' is no date-time: ...": settings(start_date="last tuesday"),
-    "find_by lead_list needs": settings(find_by="lead_list"),
+    "Invalid value for setting 'start_date'": settings(start_date="last tuesday"),
+    "find_by: lead_list requires": settings(find_by="lead_list"),
     "Marketo refused ... lead_list_id is": lambda world: tap(
         world.sandbox(), find_by="lead_list", lead_list_id=4711
     ),
-    "find_by filter needs": settings(find_by="filter", filter_values=None),
-    "find_by lead_ids needs": settings(find_by="lead_ids"),
-    "Give lead_ids_path, or": settings(find_by="lead_ids", lead_id_from=1, lead_ids_path="x"),
-    "lead_fields must not name id": settings(lead_fields=["id"]),
-    "find_by reconcile needs": settings(find_by="reconcile"),
+    "find_by: filter requires": settings(find_by="filter", filter_values=None),
+    "find_by: lead_ids requires": settings(find_by="lead_ids"),
+    "lead_ids_path cannot be": settings(find_by="lead_ids", lead_id_from=1, lead_ids_path="x"),
+    "lead_fields must not include id": settings(lead_fields=["id"]),
+    "find_by: reconcile requires": settings(find_by="reconcile"),
     "lead_id_from must not": settings(find_by="lead_ids", lead_id_from=2, lead_id_to=1),
     "dedupe_by 'idField' needs": of_target(dedupe_by="idField"),
     "lead_lookup_field must not": of_target(lead_lookup_field="id"),
@@ -511,26 +511,26 @@ CASES: dict[str, Case] = {
     "Invalid value for environment variable ...: must be one": logging_by("LOGLEVEL", "verbose"),
     "The environment variable SINGER": logging_by("SINGER_SDK_LOG_CONFIG", "/dev/null"),
     "...: cannot read ...: ...": values_file(None),
-    "...: ... is no regular file, ...": lambda world: tap(
+    "...: ... is not a regular file, ...": lambda world: tap(
         world.sandbox(), filter_values_path=str(world.path)
     ),
-    "...: ... is not text in UTF-8": values_file(b"one\n\xe9\n"),
+    "...: ... is not valid UTF-8": values_file(b"one\n\xe9\n"),
     "...: ... was changed or removed": changed_file,
     "...: ... has no column for": reconciling(rows_gone=1),
-    "Of ... rows looked up, ": reconciling(rows_gone=101),
-    "... holds no values.": values_file(b"\n"),
-    "...: a value that holds a comma": values_file(b"one\na,b\n"),
-    "...: value ... holds half": lambda world: tap(world.sandbox(), filter_values=["\ud800"]),
-    "...: a lead id is a whole number": values_file(b"Lead\n1\n", find_by="lead_ids"),
+    "... of ... rows looked up": reconciling(rows_gone=101),
+    "... contains no values.": values_file(b"\n"),
+    "...: values with a comma": values_file(b"one\na,b\n"),
+    "...: value ... contains": lambda world: tap(world.sandbox(), filter_values=["\ud800"]),
+    "...: lead ids must be integers": values_file(b"Lead\n1\n", find_by="lead_ids"),
     "...: ... has several columns": values_file(b"Id,Name\n1,a\n"),
-    "...: ... has a field": values_file(b'externalOpportunityId,b\n1,"a' + b"a" * 200_000),
-    "...: ... without ...: left out.": values_file(b"externalOpportunityId,b\n,a\nb,c\n"),
-    "Not one of ... looked up": values_file(b"nothing\n"),
+    "...: ... has an unterminated": values_file(b'externalOpportunityId,b\n1,"a' + b"a" * 200_000),
+    "...: skipped ... without": values_file(b"externalOpportunityId,b\n,a\nb,c\n"),
+    "Nothing was found for any of": values_file(b"nothing\n"),
     "Failed to parse expression ...": mapped(deal="1 +"),
     "Failed to evaluate ...": mapped(__alias__=""),
     "Removing key property": mapped(marketoGUID=None),
     "Invalid key properties for": mapped(__key_properties__=["none"]),
-    "stream_maps fails on a record": mapped(deal="int(name)"),
+    "stream_maps failed on a record": mapped(deal="int(name)"),
     "Marketo's identity service refused": lambda world: tap(
         world.sandbox(), client_secret="wrong", **VALUES
     ),
@@ -540,12 +540,12 @@ CASES: dict[str, Case] = {
     "FAILED  ... (for ...": checked,
     "FAILED  configuration": trial({}, start_date=IN_FUTURE),
     "note    ...: not found": trial({}, start_date="2026-01-01"),
-    "note    paged answers": trial({}, **VALUES),
+    "note    paged responses": trial({}, **VALUES),
     "note    configuration": trial(
         {"permissions": frozenset({"Read-Only Opportunity"})}, start_date="2026-01-01"
     ),
-    "note    data type": trial({}, **VALUES),
-    "--test: '...' is none": lambda _: connection_test.checked_kind("everything"),
+    "note    unknown data type": trial({}, **VALUES),
+    "--test: must be one of": lambda _: connection_test.checked_kind("everything"),
     "... cannot be reached (...): check 'endpoint'": settings(),
     "... cannot be reached through": through("HTTPS_PROXY", NOBODY),
     "The TLS handshake with ...": without_agreement,
@@ -581,34 +581,36 @@ CASES: dict[str, Case] = {
     "--state: ... is not valid JSON": state("{"),
     "--state: ... is empty.": state(""),
     "--state: ... contains several": state("{} {}"),
-    "--state: ... holds a whole": state({"type": "STATE", "value": {}}),
-    "--state: ... is no state": state({"singer_state": {}}),
+    "--state: ... contains a whole": state({"type": "STATE", "value": {}}),
+    "--state: ... is not a Singer state": state({"singer_state": {}}),
     "--state: cannot read ...": state(b"\xe9"),
     "--state: ... is not a JSON object.": state([]),
-    "--catalog: ... is no catalog": state({}, "--catalog"),
+    "--catalog: ... is not a Singer catalog": state({}, "--catalog"),
     "--catalog: ... is not valid JSON": state("{", "--catalog"),
     "The state of ... cannot be read": with_state({"replication_key_value": "yesterday"}),
-    "--state: ... holds half": state({"bookmarks": {"opportunities": {"found_by": "\ud800"}}}),
-    "The state of ... says that all is known up to ..., and by Marketo's clock it is ...: what": (
+    "--state: ... contains an unpaired": state(
+        {"bookmarks": {"opportunities": {"found_by": "\ud800"}}}
+    ),
+    "The bookmark of ... is in the future: ..., while by Marketo's clock it is .... Changes": (
         with_state({"log_until": IN_FUTURE})
     ),
-    "The state of ... says that all is known up to ..., and by Marketo's clock it is ...: begin": (
+    "The bookmark of ... is in the future: ..., while by Marketo's clock it is .... Starting": (
         with_state({"log_until": IN_FUTURE}, start_date="2020-01-01")
     ),
-    "start_date ... lies ahead": lambda world: tap(world.sandbox(), start_date=IN_FUTURE, **VALUES),
-    "That run was to emit everything": lambda world: settings_changed(
+    "start_date ... is in": lambda world: tap(world.sandbox(), start_date=IN_FUTURE, **VALUES),
+    "The interrupted run was a full refresh": lambda world: settings_changed(
         world, replication_key_value="2020-01-01T00:00:00Z"
     ),
-    "Where the last run of": with_state({"resume": "nonsense"}),
+    "Cannot resume the interrupted run": with_state({"resume": "nonsense"}),
     "--catalog: ... is the catalog of another": state({"streams": []}, "--catalog"),
     "The catalog's schema of ...": without_a_key,
-    "The catalog names no replication-key": without_catalog_keys,
-    "A value of ... in ... does not fit": without_catalog_keys,
-    "start_date is needed": lambda world: tap(world.sandbox()),
-    "lead_fields names what leads": lambda world: tap(
+    "The catalog has no replication-key": without_catalog_keys,
+    "A value of ... in ... does not match": without_catalog_keys,
+    "start_date is required": lambda world: tap(world.sandbox()),
+    "lead_fields includes fields": lambda world: tap(
         world.sandbox(), lead_fields=["emial"], **VALUES
     ),
-    "lead_fields names ..., which": with_catalog(lambda _: None, lead_fields=["email"]),
+    "lead_fields includes ..., but": with_catalog(lambda _: None, lead_fields=["email"]),
     "The catalog selects ... of": with_a_lead_field_that_nobody_names,
     "filter_type '...' is not": lambda world: tap(world.sandbox(), filter_type="stage", **VALUES),
     "Marketo refused ...: 1006": with_a_field_that_is_gone,
@@ -698,15 +700,13 @@ CASES: dict[str, Case] = {
     "flattening_max_depth is required": settings(flattening_enabled=True),
     "This instance has none of the activity types": without_activity_types,
     "This instance has no activity type": with_types({"Update Opportunity": 36}),
-    "No activity type is called": with_types({"Chance": 36}),
-    "Activity types that speak of": with_types(
-        {"Update Opportunity": 36, "Opportunity Score": 1000}
-    ),
+    "No activity type is named": with_types({"Chance": 36}),
+    "Activity types about": with_types({"Update Opportunity": 36, "Opportunity Score": 1000}),
     "The BATCH file '...' cannot be read": batch("none.jsonl", None),
     "Line ... of the BATCH file": batch("broken.jsonl", b"{"),
     "Setting '...' is missing.": lambda _: TapMarketoOpps(config={"endpoint": NOBODY}),
-    "The state of ... is of the instance": with_state({"instance": "another.mktorest.com"}),
-    "Settings have changed since": settings_changed,
+    "The state of ... belongs to the instance": with_state({"instance": "another.mktorest.com"}),
+    "Settings changed since": settings_changed,
     "Marketo's description of ...": answered(
         json={"success": True, "result": [{"fields": [{"name": "a"}, {}]}]}
     ),
@@ -743,50 +743,50 @@ ELSEWHERE = {
         "marketo_opps/test_transport.py",
         "Timed out while reading",
     ),
-    "The activity log is wanted": ("tap_marketo_opps/sync/test_log_reach.py", "from {log_from} on"),
+    "The activity log is read": ("tap_marketo_opps/sync/test_log_reach.py", "from {log_from}, but"),
     "An entry of the activity log": (
         "tap_marketo_opps/test_finding_by_leads.py",
-        '"visible only"',
+        '"s after its date"',
     ),
-    "... of ... came without": (
+    "... of ... skipped: Marketo": (
         "tap_marketo_opps/test_finding_by_leads.py",
-        "came without marketoGUID, by which",
+        "skipped: Marketo sent no marketoGUID",
     ),
-    "... of the activity log did not": (
+    "Changes in ... of the activity log": (
         "tap_marketo_opps/test_change_streams.py",
-        "in a form that can be read",
+        "of the activity log could not be read",
     ),
     "... from before start_date": (
         "tap_marketo_opps/test_finding_by_list.py",
-        "from before start_date were left out",
+        "from before start_date skipped",
     ),
-    "The list of leads is empty": (
+    "The static list has no leads": (
         "tap_marketo_opps/test_finding_by_list.py",
-        "The list of leads is empty",
+        "The static list has no leads",
     ),
     "... without externalOpportunityId": (
         "tap_marketo_opps/test_finding_by_leads.py",
         "without externalOpportunityId",
     ),
     "... without leadId": ("tap_marketo_opps/test_lead_fields.py", "without leadId"),
-    "What is known of leads": (
+    "The cache of leads": (
         "tap_marketo_opps/finding/test_lead_stage.py",
-        "What is known of leads cannot be kept",
+        "The cache of leads cannot be used",
     ),
-    "... that roles name": (
+    "... named by roles": (
         "tap_marketo_opps/test_finding_by_leads.py",
-        "that roles name was not found",
+        "named by roles not found",
     ),
-    "... came back for an id": (
+    "... returned for an id": (
         "tap_marketo_opps/test_finding_by_filter.py",
-        "came back for an id that was not",
+        "returned for an id that was not",
     ),
     "Marketo sent ... empty pages": (
         "tap_marketo_opps/test_paging.py",
         "empty pages of the activity log in a row",
     ),
-    "Marketo no longer knows": ("tap_marketo_opps/test_resuming.py", "no longer knows"),
-    "... external ids with a comma": (
+    "Marketo no longer accepts": ("tap_marketo_opps/test_resuming.py", "no longer accepts"),
+    "... external ids with a comma not": (
         "tap_marketo_opps/test_finding_by_leads.py",
         "external ids with a comma",
     ),
@@ -809,7 +809,7 @@ ELSEWHERE = {
     ),
     "Flushing standard output": ("marketo_opps/plugin/test_process.py", "Flushing standard output"),
     "This run delivered a sample": ("target_marketo_opps/test_sample.py", "skipped 3 records"),
-    "max_run_seconds (...) are over": ("tap_marketo_opps/test_time_box.py", "are over: paused"),
+    "max_run_seconds (...) reached": ("tap_marketo_opps/test_time_box.py", "reached: paused"),
     "STATE cannot be written": ("target_marketo_opps/test_signals.py", "STATE cannot be written"),
 }
 # Messages that never stand alone, or never reach a user.
@@ -828,9 +828,9 @@ PARTS = {
     "it is outside the range of dates": "the same",
     "it is nested too deeply": "the same",
     "it is a number that is too large": "the same",
-    "a moment must be text": "within 'The state of ... cannot be read'",
-    "what found_by": "the same",
-    "max_run_seconds are over": "becomes 'max_run_seconds (...) are over: paused'",
+    "a date-time must be a string": "within 'The state of ... cannot be read'",
+    "found_by, sweep_leads": "the same",
+    "max_run_seconds reached": "becomes 'max_run_seconds (...) reached: paused'",
     "{asctime:23s} | {levelname:8s} |": "the form of a log line",
 }
 

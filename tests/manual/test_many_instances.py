@@ -117,7 +117,7 @@ def test_three_jobs_at_once_touch_nothing_of_each_other(reader, sources, destina
     sources["amer"].clear_faults()
     elsewhere = [len(sources[name].journal()) for name in ("emea", "apac")]
     told = reader.does("meltano run amer")
-    assert "Going on where the last run stopped." in told.stderr
+    assert "Resuming where the last run stopped." in told.stderr
     assert arrived(sources, destinations, "amer")
     assert [len(sources[name].journal()) for name in ("emea", "apac")] == elsewhere
 
@@ -146,7 +146,7 @@ def one_fails_and_the_others_do_not(told, sources, destinations):
 def a_container_of_its_own(reader):
     reader.does("MELTANO_SYS_DIR_ROOT", "--state-id-suffix emea")
     told = reader.does("--state-id-suffix emea").stderr
-    assert f"Going on from the sweep of lead_ids 1-{LEADS}" in told
+    assert f"Continuing after the sweep of lead_ids 1-{LEADS}" in told
     (state,) = (reader.directory / "state").rglob("state.json")
     assert f"`{state.parent.name}`" in PAGE
     assert "bookmarks" in state.read_text()

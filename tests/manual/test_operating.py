@@ -115,7 +115,7 @@ def test_its_commands_do_what_they_say(reader, source):
 
     changed = changed_long_ago(source)
     told = reader.does("meltano run").stderr
-    assert f"Going on from the sweep of lead_ids 1-{LEADS}, from " in told
+    assert f"Continuing after the sweep of lead_ids 1-{LEADS}, from " in told
     assert changed <= loaded(reader)
 
     source.instance.add_to_list(1001, {role["leadId"] for role in source.instance.roles()})
@@ -225,7 +225,7 @@ def the_report_of_each_run(reader):
 
 def the_run_that_is_stopped(reader, source):
     source.fault("slow", seconds=1)
-    assert "max_run_seconds (1) are over: paused" in reader.does("MAX_RUN_SECONDS=7200").stderr
+    assert "max_run_seconds (1) reached: paused" in reader.does("MAX_RUN_SECONDS=7200").stderr
     assert "Run timed out" in reader.does("--timeout", code=1).stderr
     source.clear_faults()
 

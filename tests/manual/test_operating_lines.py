@@ -102,7 +102,7 @@ def test_every_line_comes_as_it_is_told(operator, sandbox, by_id, busy_sandbox):
 
 
 # Needs two runs and an entry that is logged late in between: tests of the tap's finding have it.
-ELSEWHERE = "An entry of the activity log became visible only"
+ELSEWHERE = "An entry of the activity log became visible"
 
 
 def comes(told: str, where: str, line: str) -> bool:

@@ -103,7 +103,7 @@ def test_its_story_is_true(reader, sandbox):
 
     answer = reader.does("FILTER_VALUES_PATH=ids.txt")
     assert answer.stdout == "3\n"
-    assert "matched nothing" not in answer.stderr
+    assert "nothing found for" not in answer.stderr
 
     told = reader.does("SKIP_UNCHANGED=true").stderr
     assert "deals: 0 created, 0 updated, 0 deleted, 3 unchanged, 0 left alone, 0 rejected" in told

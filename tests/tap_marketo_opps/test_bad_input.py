@@ -72,19 +72,40 @@ SETTINGS = {
         ({"find_by": "magic"}, "must be one of filter, activities, lead_ids, lead_list"),
         ({"find_by": "filter", "filter_values": None}, "give filter_values or filter_values_path"),
         ({"filter_values_path": "x.txt"}, "filter_values or filter_values_path, not both"),
-        ({"find_by": "lead_list"}, "find_by lead_list needs lead_list_id."),
-        ({"find_by": "lead_ids"}, "needs lead_id_from and lead_id_to, or lead_ids_path"),
+        ({"find_by": "lead_list"}, "find_by: lead_list requires lead_list_id."),
+        ({"find_by": "lead_ids"}, "requires lead_id_from and lead_id_to, or lead_ids_path"),
         (
             {"find_by": "lead_ids", "lead_id_from": 9, "lead_id_to": 1},
             "lead_id_from must not be greater than lead_id_to",
         ),
         (
             {"find_by": "lead_ids", "lead_id_from": 9, "lead_ids_path": "x"},
-            "Give lead_ids_path, or lead_id_from and lead_id_to, not both",
+            "lead_ids_path cannot be combined with lead_id_from or lead_id_to",
         ),
-        ({"start_date": "last tuesday"}, "Setting 'start_date' is no date-time: 'last tuesday'"),
-        ({"start_date": "0001-01-01T00:00:00+05:00"}, "Setting 'start_date' is no date-time"),
-        ({"start_date": "9999-12-31T23:59:59-05:00"}, "Setting 'start_date' is no date-time"),
+        (
+            {"start_date": "last tuesday"},
+            "must be a date-time such as 2026-01-31T00:00:00Z (got 'last tuesday')",
+        ),
+        (
+            {"start_date": "0001-01-01T00:00:00+05:00"},
+            "Invalid value for setting 'start_date': must be a date-time",
+        ),
+        (
+            {"start_date": "9999-12-31T23:59:59-05:00"},
+            "Invalid value for setting 'start_date': must be a date-time",
+        ),
+        (
+            {"start_date": "last tuesday"},
+            "Invalid value for setting 'start_date': must be a date-time such as 2026-01-31T00:00:00Z (got 'last tuesday')",
+        ),
+        (
+            {"start_date": "0001-01-01T00:00:00+05:00"},
+            "Invalid value for setting 'start_date': must be a date-time",
+        ),
+        (
+            {"start_date": "9999-12-31T23:59:59-05:00"},
+            "Invalid value for setting 'start_date': must be a date-time",
+        ),
         (
             {"activity_overlap_seconds": 10**12},
             "Invalid value for setting 'activity_overlap_seconds'",
@@ -113,15 +134,30 @@ def test_settings_that_cannot_be_right_are_all_told_and_the_exit_is_1(tap):
         (["--state={broken}"], "is not valid JSON: Expecting value in line 2, column 3"),
         (["--catalog={broken}"], "is not valid JSON: Expecting value in line 2, column 3"),
         (["--catalog={list}"], "is not a JSON object"),
-        (["--catalog={empty}"], "is no catalog: it needs an array 'streams'"),
-        (["--catalog={others}"], "is the catalog of another tap: it holds none of opportunities"),
-        (["--catalog={by_name}"], "is no catalog: it needs an array 'streams'"),
-        (["--state={message}"], "holds a whole STATE message"),
-        (["--state={flat}"], "is no state: it needs an object 'bookmarks'"),
-        (["--state={text}"], "is no state: it needs an object 'bookmarks'"),
-        (["--state={half}"], "holds half of a surrogate pair"),
-        (["--state={partitioned}"], "is no state: it needs an object 'bookmarks'"),
-        (["--state={marked}"], "is no state: it needs an object 'bookmarks'"),
+        (["--catalog={empty}"], "is not a Singer catalog: it must have an array 'streams'"),
+        (
+            ["--catalog={others}"],
+            "of another tap: it has none of the streams opportunities",
+        ),
+        (["--catalog={by_name}"], "is not a Singer catalog: it must have an array 'streams'"),
+        (["--state={message}"], "contains a whole STATE message"),
+        (
+            ["--state={flat}"],
+            "is not a Singer state of this tap: it must have",
+        ),
+        (
+            ["--state={text}"],
+            "is not a Singer state of this tap: it must have",
+        ),
+        (["--state={half}"], "contains an unpaired surrogate"),
+        (
+            ["--state={partitioned}"],
+            "is not a Singer state of this tap: it must have",
+        ),
+        (
+            ["--state={marked}"],
+            "is not a Singer state of this tap: it must have",
+        ),
     ],
 )
 def test_a_file_of_the_command_line_that_cannot_be_read(tap, tmp_path, options, told):
@@ -166,7 +202,7 @@ def test_a_file_of_the_command_line_that_cannot_be_read(tap, tmp_path, options, 
 def test_a_stream_of_a_catalog_that_is_none_is_told(stream, tmp_path):
     path = tmp_path / "catalog.json"
     path.write_text(json.dumps({"streams": [stream]}))
-    with path.open() as file, pytest.raises(SettingsError, match="one of its streams is not as"):
+    with path.open() as file, pytest.raises(SettingsError, match="each stream must have"):
         checked_catalog(file)
 
 
@@ -237,11 +273,11 @@ def test_describe_refused_names_the_permission(tap, marketo_sandbox_factory):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"", "holds no values"),
-        (b"\r\n \n\n", "holds no values"),
+        (b"", "contains no values"),
+        (b"\r\n \n\n", "contains no values"),
         (None, "No such file or directory"),
-        (b"one\nt\xe9l\xe9\n", "is not text in UTF-8, in line 1 or after it"),
-        (b"one\ntwo,three\nfour\n", "a value that holds a comma cannot be looked up: line 2"),
+        (b"one\nt\xe9l\xe9\n", "is not valid UTF-8 in line 1 or after it"),
+        (b"one\ntwo,three\nfour\n", "values with a comma cannot be looked up: line 2"),
     ],
 )
 def test_a_values_file_that_cannot_be_used(sync, marketo_sandbox_factory, tmp_path, content, told):
@@ -258,17 +294,17 @@ def test_a_values_file_that_cannot_be_used(sync, marketo_sandbox_factory, tmp_pa
 
 def test_a_values_path_that_is_a_directory(sync, marketo_sandbox_factory, tmp_path):
     sandbox = marketo_sandbox_factory(limits=LIMITS)
-    with pytest.raises(SettingsError, match="is no regular file"):
+    with pytest.raises(SettingsError, match="is not a regular file"):
         sync({**sandbox.credentials, "filter_values_path": str(tmp_path)})
 
 
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ([], "holds no values"),
+        ([], "contains no values"),
         (["a,b"], "value 1[.]"),
-        ([" "], "holds no values"),
-        (["a", "\ud800"], "value 2 holds half of a surrogate pair"),
+        ([" "], "contains no values"),
+        (["a", "\ud800"], "value 2 contains an unpaired surrogate"),
     ],
 )
 def test_filter_values_that_cannot_be_used(sync, marketo_sandbox_factory, values, told):
@@ -281,7 +317,7 @@ def test_filter_values_that_cannot_be_used(sync, marketo_sandbox_factory, values
 def test_a_path_that_is_none(sync, marketo_sandbox_factory, name):
     sandbox = marketo_sandbox_factory(limits=LIMITS)
     find_by = "filter" if name == "filter_values_path" else "lead_ids"
-    with pytest.raises(SettingsError, match=f"{name}: cannot read .*: it is no path"):
+    with pytest.raises(SettingsError, match=f"{name}: cannot read .*: not a valid path"):
         sync({**sandbox.credentials, name: "a\0b", "find_by": find_by})
 
 
@@ -290,7 +326,7 @@ def test_a_lead_id_that_is_no_number(sync, marketo_sandbox_factory, tmp_path):
     path = tmp_path / "leads.txt"
     path.write_text("Lead ID\n12\n")
     config = {**sandbox.credentials, "find_by": "lead_ids", "lead_ids_path": str(path)}
-    with pytest.raises(SettingsError, match=r"a lead id is a whole number .*: line 1\."):
+    with pytest.raises(SettingsError, match=r"lead ids must be integers .*: line 1\."):
         sync(config)
 
 
@@ -310,7 +346,7 @@ def test_a_bookmark_found_by_something_that_is_no_text(tap, marketo_sandbox_fact
     state.write_text(json.dumps({"bookmarks": {"opportunities": {"found_by": ["activities"]}}}))
     (error,) = _errors(tap({**sandbox.credentials, "filter_values": ["x"]}, f"--state={state}"))
     assert "The state of opportunities cannot be read" in error
-    assert "must be text" in error
+    assert "must be strings" in error
 
 
 @pytest.mark.parametrize(
@@ -340,7 +376,7 @@ def test_a_stream_map_that_fails_on_a_record_quotes_nothing_of_it(
     values = [opportunity["externalOpportunityId"]]
     done = tap({**sandbox.credentials, "filter_values": values, **maps})
     (error,) = _errors(done)
-    assert f"stream_maps fails on a record of stream 'opportunities' ({said}" in error
+    assert f"stream_maps failed on a record of stream 'opportunities' ({said}" in error
     assert opportunity["name"] not in done.stderr
 
 

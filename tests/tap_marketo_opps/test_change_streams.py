@@ -171,7 +171,7 @@ def test_entries_without_any_key_are_counted_and_told(sandbox, catalog_of, sync,
     output = sync(_config(sandbox), catalog=catalog)
     assert output.records(CHANGES) == output.records(ROLE_CHANGES) == []
     for stream in (CHANGES, ROLE_CHANGES):
-        assert f"of {stream} came without marketoGUID" in caplog.text
+        assert f"of {stream} skipped: Marketo sent no marketoGUID" in caplog.text
 
 
 def test_unreadable_entries_are_counted_once_at_the_end(sandbox, catalog_of, sync, caplog):
@@ -183,8 +183,8 @@ def test_unreadable_entries_are_counted_once_at_the_end(sandbox, catalog_of, syn
     count = len(_updates(output))
     assert count > 1
     assert output.records(CHANGES) == []
-    (told,) = [line for line in caplog.messages if "in a form that can be read" in line]
-    assert told.startswith(f"{count} entries of the activity log did not say")
+    (told,) = [line for line in caplog.messages if "of the activity log could not be read" in line]
+    assert told.startswith(f"Changes in {count} entries of the activity log could not be read")
     assert {str(each["attributes"]) for each in _updates(output)} == {
         str({"Data Value Changes": '[{"attributeName":'})
     }
@@ -203,7 +203,7 @@ def test_a_number_that_is_none_is_null_and_the_change_is_kept(
     sandbox.fault("patch", operation=LOG, each=each)
     output = sync(_config(sandbox), catalog=catalog)
     assert {record["opportunityId"] for record in output.records(CHANGES)} == {None}
-    assert "A value of opportunityId in opportunity_changes does not fit" in caplog.text
+    assert "A value of opportunityId in opportunity_changes does not match" in caplog.text
 
 
 def test_names_that_a_catalog_does_not_describe_stay_as_logged(sandbox, catalog_of, sync):

@@ -13,7 +13,7 @@ from tap_marketo_opps.finding.lead_ranges import is_valid_lead_id
 from tests.odd_pages import change_pages
 
 VALUES = [f"OPP-{number:07}" for number in range(3000)]
-TOLD = r"{} was changed or removed while this run was reading it, .* start again with the last"
+TOLD = r"{} was changed or removed while this run was reading it: .* run again with the last"
 
 
 def _text(values):

@@ -110,13 +110,13 @@ def test_it_hands_over_from_a_week_before_it_began(sandbox, catalog_of, sync, ca
     week_before = sandbox.instance.clock.now() - timedelta(days=7)
     assert abs(handed_over - week_before) < timedelta(minutes=1)
     assert swept.bookmark()["sweep_leads"] == f"lead_list {LIST}"
-    told = f"find_by activities goes on from {swept.bookmark()['sweep_began']}"
+    told = f"find_by: activities continues from {swept.bookmark()['sweep_began']}"
     assert told in caplog.text
     after = sync(
         {**sandbox.credentials, "find_by": "activities"}, catalog=catalog, state=swept.state
     )
     assert other in after.ids(key=KEY)
-    assert f"Going on from the sweep of lead_list {LIST}" in caplog.text
+    assert f"Continuing after the sweep of lead_list {LIST}" in caplog.text
 
 
 def test_a_second_sweep_emits_all_for_the_list_may_be_another(sandbox, catalog_of, sync, caplog):
@@ -129,7 +129,7 @@ def test_a_second_sweep_emits_all_for_the_list_may_be_another(sandbox, catalog_o
     sandbox.instance.add_to_list(8, leads[10:20])
     second = sync(_by_list(sandbox, lead_list_id=8), catalog=catalog, state=first.state)
     assert {role["leadId"] for role in second.records(ROLES)} == {*leads[:20]}
-    assert "A list may hold other leads than at the last sweep" in caplog.text
+    assert "The list may have other leads than in the last sweep" in caplog.text
 
 
 def _killed(sync, config, catalog, share):
@@ -166,7 +166,7 @@ def test_a_refused_page_token_begins_the_list_again(sandbox, catalog_of, sync, c
     rest = sync(config, catalog=catalog, state=part.state)
     for stream in (DEALS, ROLES):
         assert {*part.ids(stream), *rest.ids(stream)} == {*whole.ids(stream)}
-    assert "Marketo no longer knows the page token of the list of leads" in caplog.text
+    assert "Marketo no longer accepts the page token of the static list" in caplog.text
 
 
 def test_a_token_refused_in_between_costs_no_lead(sandbox, catalog_of, sync):
@@ -195,7 +195,7 @@ def test_an_edited_position_is_told_and_begins_afresh(sandbox, catalog_of, sync,
     state["bookmarks"][DEALS]["resume"] = json.dumps(resume)
     output = sync(config, catalog=catalog, state=state)
     assert {*output.ids(key=KEY)} == _deals_with_a_role(sandbox)
-    assert "stopped cannot be read" in caplog.text
+    assert "position cannot be read" in caplog.text
 
 
 def test_a_list_that_changes_meanwhile_costs_no_lead_that_stays(sandbox, catalog_of, sync):
@@ -222,7 +222,7 @@ def test_an_empty_list_is_warned_of(sandbox, catalog_of, sync, caplog):
     _remove(sandbox, lead, 9)
     output = sync(_by_list(sandbox, lead_list_id=9), catalog=catalog_of(sandbox, DEALS))
     assert output.records() == []
-    assert "The list of leads is empty" in caplog.text
+    assert "The static list has no leads" in caplog.text
 
 
 def test_a_list_that_there_is_not_is_named_with_the_remedy(sandbox, catalog_of, sync):
@@ -255,7 +255,7 @@ def test_what_start_date_leaves_out_is_counted(sandbox, catalog_of, sync, caplog
     output = sync(_by_list(sandbox, start_date=_text(start)), catalog=catalog)
     assert 0 < older < len(moments)
     assert len(output.records(ROLES)) == len(moments) - older
-    assert f"; {older} records from before start_date were left out" in caplog.text
+    assert f"; {older} records from before start_date skipped" in caplog.text
 
 
 def test_roles_carry_fields_of_their_leads(sandbox, catalog_of, sync):

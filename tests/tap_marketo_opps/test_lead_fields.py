@@ -101,7 +101,7 @@ def test_a_lead_that_is_gone_gives_nulls_and_is_counted(sandbox, sync, caplog):
     found = {each["leadId"]: each["lead_email"] for each in output.records(ROLES)}
     assert found.pop(gone) == "x"
     assert set(found.values()) == {None}
-    assert f"; {len(found)} leads that roles name were not found" in caplog.text
+    assert f"; {len(found)} leads named by roles not found" in caplog.text
 
 
 def test_roles_that_name_no_lead_are_counted(sandbox, sync, caplog):
@@ -205,7 +205,7 @@ def test_the_leads_id_is_refused_as_a_lead_field(sandbox, sync, name):
     with pytest.raises(ConfigValidationError) as caught:
         sync(by_filter(sandbox, lead_fields=["email", name]))
     (told,) = caught.value.errors
-    assert told == "lead_fields must not name id: opportunity_roles have it as leadId."
+    assert told == "lead_fields must not include id: opportunity_roles have it as leadId."
 
 
 def test_a_missing_permission_is_named_before_anything_is_read(marketo_sandbox_factory, sync):
@@ -220,7 +220,7 @@ def test_a_field_that_the_catalog_lacks_is_warned_of(sandbox, sync, caplog):
     catalog = _catalog(by_filter(sandbox, lead_fields=["email"]), {"lead_email"})
     output = sync(by_filter(sandbox, lead_fields=["email", "company"]), catalog=catalog)
     assert carried(output) == addresses(sandbox)
-    assert "lead_fields names 'company', which the catalog does not have" in caplog.text
+    assert "lead_fields includes 'company', but the catalog does not have" in caplog.text
 
 
 def test_a_catalog_that_selects_what_lead_fields_lacks_is_refused(sandbox, sync):

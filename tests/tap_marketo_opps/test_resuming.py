@@ -156,7 +156,7 @@ def test_a_page_token_that_has_expired_costs_one_chunk(sandbox, catalog_of, sync
     sandbox.instance.expire_page_tokens()
     rest = sync(config, catalog=catalog, state=part.state)
     assert sorted({*part.ids(), *rest.ids()}) == sorted(whole.ids())
-    assert "Marketo no longer knows a page token" in caplog.text
+    assert "Marketo no longer accepts a page token" in caplog.text
     chunks_half_read = len(json.loads(part.bookmark()["resume"])["at"]["open"])
     assert chunks_half_read == 1
     assert len(rest.ids()) <= 300
@@ -178,7 +178,7 @@ def test_the_log_goes_on_from_its_last_activity_when_the_page_token_has_expired(
     rest = sync(config, catalog=catalog, state=part.state)
     stream = "opportunity_activities"
     assert sorted({*part.ids(stream), *rest.ids(stream)}) == sorted(whole.ids(stream))
-    assert "Marketo no longer knows the page token of the activity log" in caplog.text
+    assert "Marketo no longer accepts the page token of the activity log" in caplog.text
     assert len({*part.ids(stream)} & {*rest.ids(stream)}) <= 20
 
 
@@ -230,10 +230,10 @@ def test_changed_settings_start_afresh_and_a_line_says_so(
     config = by_filter(sandbox, batch_size=20)
     catalog = catalog_of(sandbox, "opportunities")
     _, part = _halved(sync, config, catalog)
-    assert "starting afresh" not in caplog.text
+    assert "starting over" not in caplog.text
     config |= changed
     rest = sync(config, catalog=catalog, state=part.state)
-    assert "starting afresh" in caplog.text
+    assert "starting over" in caplog.text
     assert sorted(rest.ids()) == sorted(sync(config, catalog=catalog).ids())
 
 
@@ -343,7 +343,7 @@ def test_a_position_that_is_none_is_passed_over_with_a_warning(
     state = {"bookmarks": {"opportunities": {"resume": garbage}}}
     output = sync(by_filter(sandbox), catalog=catalog_of(sandbox, "opportunities"), state=state)
     assert len(output.ids()) == 400
-    assert "Where the last run of opportunities stopped cannot be read" in caplog.text
+    assert "Cannot resume the interrupted run of opportunities" in caplog.text
 
 
 class ImpatientTap(UnpacedTap):
@@ -387,7 +387,7 @@ def test_the_daily_quota_in_the_middle_ends_the_run_and_the_next_one_goes_on(
     with pytest.raises(DailyQuotaError, match=r"607 .*06:00 UTC"):
         sync(config, catalog=catalog)
     part = sync.written
-    assert "Start again with the last STATE" in caplog.text
+    assert "To resume, run again with the last saved state" in caplog.text
     assert part.records()
     sandbox.clear_faults()
     rest = sync(config, catalog=catalog, state=part.state)
@@ -405,7 +405,7 @@ def test_a_run_that_ends_before_its_first_page_does_not_speak_of_a_last_state(
     with pytest.raises(DailyQuotaError):
         sync(by_filter(sandbox), catalog=catalog)
     assert sync.written.states == []
-    assert "It wrote no STATE yet: start again as it was started." in caplog.text
+    assert "No STATE was written yet: run again with the same state as before." in caplog.text
 
 
 def test_the_users_own_daily_limit_ends_the_run_with_how_far_it_got(

@@ -59,6 +59,6 @@ def test_a_full_disk_is_one_error_that_names_standard_output(marketo_sandbox_fac
     (error,) = [line for line in done.stderr.splitlines() if "| ERROR" in line]
     assert done.returncode == 1
     assert error.endswith(
-        "| Messages cannot be written to standard output: No space left on device. Put that right, "
+        "| Messages cannot be written to standard output: No space left on device. Fix the cause, "
         "and run again with the last STATE."
     )

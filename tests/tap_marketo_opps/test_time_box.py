@@ -109,9 +109,11 @@ def test_a_paused_run_leaves_a_position_and_no_bookmark(sandbox, catalog_of, syn
     # A call may overtake another that comes too late: its page is read again.
     assert 0 <= 20 * len(queries) - len(output.ids()) <= 20 * CALLS_IN_HAND
     (line,) = paused(caplog)
-    assert line.startswith("max_run_seconds (1) are over: paused at ")
+    assert line.startswith("max_run_seconds (1) reached: paused at ")
     assert f"of 900 values), {len(output.ids())} records, " in line
-    assert line.endswith("Not begun: opportunity_fields. The next run goes on from the last STATE.")
+    assert line.endswith(
+        "Not started: opportunity_fields. The next run resumes from the last STATE."
+    )
 
 
 def test_streams_of_a_run_that_has_ended_count_as_begun(sandbox, catalog_of, sync, caplog):
@@ -124,8 +126,8 @@ def test_streams_of_a_run_that_has_ended_count_as_begun(sandbox, catalog_of, syn
     assert output.bookmark(ROLES)["replication_key_value"]
     (line,) = paused(caplog)
     assert line == (
-        "max_run_seconds (1) are over: paused. Not begun: opportunity_fields. The next run goes on "
-        "from the last STATE."
+        "max_run_seconds (1) reached: paused. Not started: opportunity_fields. "
+        "The next run resumes from the last STATE."
     )
 
 
@@ -141,8 +143,8 @@ def test_fields_are_left_in_the_middle(sandbox, catalog_of, sync, caplog):
     output = sync(config, catalog=catalog, tap_class=TapLateByFields)
     assert len(output.ids(FIELDS, "name")) == 5
     (line,) = paused(caplog)
-    assert "paused at 5 records, 1 call of opportunity_fields, which are read anew." in line
-    assert "Not begun" not in line
+    assert "paused at 5 records, 1 call of opportunity_fields, which starts over." in line
+    assert "Not started" not in line
 
 
 def test_fields_alone_are_read_whatever_the_time(sandbox, catalog_of, sync, caplog):
@@ -182,5 +184,5 @@ def test_a_process_ends_with_0_at_its_time(marketo_sandbox_factory, catalog_of, 
     assert 0 <= 2 * len(queries) - len(records) <= 2 * CALLS_IN_HAND
     assert len(records) < 400
     assert (
-        ended.stderr.count("| WARNING ") == ended.stderr.count("max_run_seconds (3) are over") == 1
+        ended.stderr.count("| WARNING ") == ended.stderr.count("max_run_seconds (3) reached") == 1
     )

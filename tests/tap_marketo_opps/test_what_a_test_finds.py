@@ -61,7 +61,9 @@ def test_each_type_is_told_with_its_first_entry(make, checked):
     sandbox = make()
     lines, is_well = checked(sandbox, **BY_LOG)
     assert is_well
-    assert line_with("followed:", lines).startswith("ok      followed: Add to Opportunity (34), ")
+    assert line_with("activity types that are read:", lines).startswith(
+        "ok      activity types that are read: Add to Opportunity (34), "
+    )
     assert line_with("Merge Leads (32)", lines)
     for number, name in ((34, "Add to Opportunity"), (36, "Update Opportunity")):
         line = line_with(f"{name}: in the log at least since", lines)
@@ -114,7 +116,7 @@ def test_a_type_without_an_entry_is_told_with_the_remedy(make, checked):
     for name in ("Add to Opportunity", "Remove from Opportunity", "Update Opportunity"):
         line = line_with(f"{name}: not found in the log since 20", lines)
         assert line.startswith("note ")
-        assert "sweep now and then, with find_by lead_ids" in line
+        assert "run a sweep from time to time (find_by: lead_ids)" in line
 
 
 def test_of_a_log_that_goes_on_and_on_five_pages_are_read(make, checked):
@@ -126,7 +128,7 @@ def test_of_a_log_that_goes_on_and_on_five_pages_are_read(make, checked):
     lines, is_well = checked(sandbox, daily_call_limit=10_000, **BY_LOG)
     assert is_well
     for name in ("Add to Opportunity", "Remove from Opportunity", "Update Opportunity"):
-        assert line_with(f"{name}: not found in the first 5 pages of it since", lines)
+        assert line_with(f"{name}: not found in the first 5 pages of the log since", lines)
     assert len(calls_of(sandbox)) <= 25
 
 
@@ -153,7 +155,9 @@ def test_types_that_are_missing_or_others_are_told(make, checked):
     sandbox.fault("answer", operation="activity_types", status=200, body=body)
     lines, is_well = checked(sandbox, **BY_LOG)
     assert is_well
-    followed = "ok      followed: Add to Opportunity (34), Update Opportunity (36)"
+    followed = (
+        "ok      activity types that are read: Add to Opportunity (34), Update Opportunity (36)"
+    )
     assert followed in lines
     assert line_with("no activity type Remove from Opportunity", lines).startswith("note ")
     assert line_with("no activity type Merge Leads", lines).startswith("note ")
@@ -163,8 +167,8 @@ def test_types_that_are_missing_or_others_are_told(make, checked):
 @pytest.mark.parametrize(
     ("dialects", "told"),
     [
-        (set(), "ok      paged answers carry moreResult"),
-        ({"tokens-only"}, "ok      paged answers carry no moreResult: their token is gone by"),
+        (set(), "ok      paged responses contain moreResult"),
+        ({"tokens-only"}, "ok      paged responses have no moreResult: the page token decides"),
     ],
 )
 def test_whether_pages_carry_more_result_is_tried(make, checked, dialects, told):
@@ -177,24 +181,24 @@ def test_whether_pages_carry_more_result_is_tried(make, checked, dialects, told)
 def test_without_leads_of_the_log_pages_cannot_be_tried(make, checked, settings):
     lines, is_well = checked(make(opportunities=0, leads=0), **settings)
     assert is_well
-    assert "note    paged answers: could not be tried" in line_with("paged answers", lines)
+    assert "note    paged responses: could not be tried" in line_with("paged responses", lines)
 
 
 def test_searchable_fields_and_unknown_data_types_are_told(make, checked):
     sandbox = make()
     lines, _ = checked(sandbox, filter_values=["x"])
-    searchable = line_with("searchable, as filter_type", lines)
+    searchable = line_with("searchable fields for filter_type", lines)
     assert "dedupeFields, idField, externalOpportunityId, " in searchable
-    assert line_with("data type 'geohash' of territory is unknown", lines).startswith("note ")
+    assert line_with("unknown data type 'geohash' of field territory", lines).startswith("note ")
 
 
 def refused_settings(tmp_path):
     return [
-        ({}, "start_date is needed"),
-        ({"start_date": "2999-01-01"}, "start_date 2999-01-01T00:00:00Z lies ahead"),
+        ({}, "start_date is required"),
+        ({"start_date": "2999-01-01"}, "start_date 2999-01-01T00:00:00Z is in the future"),
         ({"filter_values_path": str(tmp_path / "none")}, "filter_values_path: cannot read"),
         ({"filter_type": "stage", "filter_values": ["x"]}, "'stage' is not searchable"),
-        ({"filter_values": ["a,b"]}, "a value that holds a comma"),
+        ({"filter_values": ["a,b"]}, "values with a comma"),
         (
             {"filter_values": ["x"], "stream_maps": {"opportunities": {"a": "1 +"}}},
             "Failed to parse expression",
@@ -213,8 +217,8 @@ def test_a_configuration_that_a_run_would_refuse_fails(make, checked, tmp_path, 
 @pytest.mark.parametrize(
     ("bookmark", "told"),
     [
-        ({"instance": "another.mktorest.com"}, "is of the instance another"),
-        ({"replication_key_value": "2999-01-01T00:00:00Z"}, "says that all is known up to 2999"),
+        ({"instance": "another.mktorest.com"}, "belongs to the instance another"),
+        ({"replication_key_value": "2999-01-01T00:00:00Z"}, "is in the future: 2999"),
         ({"replication_key_value": "soon"}, "cannot be read"),
     ],
 )
@@ -249,4 +253,4 @@ def test_where_the_log_is_denied_the_configuration_is_not_judged(make, checked):
     lines, is_well = checked(sandbox, **BY_LOG)
     assert not is_well
     assert line_with("FAILED  reading the activity log", lines)
-    assert line_with("configuration: could not be tried", lines).startswith("note ")
+    assert line_with("configuration: could not be checked", lines).startswith("note ")

@@ -33,7 +33,7 @@ def test_a_refusal_of_any_other_form_means_no_roles(one, sync, caplog, answer):
     output = sync(by_filter(one))
     assert len(output.records()) == 3
     assert "opportunity_roles" not in {each.get("stream") for each in output.messages}
-    assert "Without roles, opportunities can be found by find_by filter only" in caplog.text
+    assert "Without roles, opportunities can only be found with find_by: filter" in caplog.text
 
 
 @pytest.mark.parametrize(

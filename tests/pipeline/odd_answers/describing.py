@@ -102,7 +102,7 @@ ROWS = [
     Row(
         "a data type that nobody knows",
         [field("stage", dataType="hologram")],
-        tap=Well(("Unknown data type 'hologram', of stage",)),
+        tap=Well(("Unknown data type 'hologram' of field stage",)),
     ),
     Row("no data type", [field("stage", dataType=None)], both=Well()),
     Row(

@@ -93,7 +93,7 @@ ROWS = [
     Row(
         "the log's token has ended",
         [once({"fault": "expire_page_tokens", "operation": LOG}, skip=1)],
-        tap=Well(("no longer knows the page token of the activity log",)),
+        tap=Well(("no longer accepts the page token of the activity log",)),
         open=TOKENS,
     ),
     Row(
@@ -106,12 +106,12 @@ ROWS = [
     Row(
         "an entry without a lead",
         [once(patch(LOG, each={"leadId": None}))],
-        tap=Refused(("has no leadId that can be read",), "find by filter or lead_ids"),
+        tap=Refused(("has no leadId that can be read",), "use find_by: filter or lead_ids"),
     ),
     Row(
         "an entry with a date that is none",
         [once(patch(LOG, each={"activityDate": "last week"}))],
-        tap=Refused(("has no activityDate that can be read",), "find by filter or lead_ids"),
+        tap=Refused(("has no activityDate that can be read",), "use find_by: filter or lead_ids"),
     ),
     Row("a lead as a text", [patch(LOG, each={"leadId": "1"}, where={"leadId": 1})], tap=Well()),
     Row(
@@ -168,7 +168,7 @@ ROWS = [
     Row(
         "no types",
         [success(TYPES, result=[])],
-        tap=Refused(("none of the activity types",), "find_by filter or lead_ids"),
+        tap=Refused(("none of the activity types",), "find_by: filter or lead_ids"),
     ),
     Row(
         "types that are no objects",
@@ -191,7 +191,7 @@ ROWS = [
     Row(
         "changes that are broken off",
         [patch(LOG, where={"activityTypeId": 36}, each={"attributes": {"$value": BROKEN_OFF}})],
-        tap=Well(("did not say in a form that can be read what has changed",)),
+        tap=Well(("of the activity log could not be read",)),
         selects=(ACTIVITIES, FIELD_CHANGES),
     ),
     Row(
@@ -234,7 +234,8 @@ ROWS = [
         "a field without a name",
         [patch(FIELDS, each={"name": None}, where={"name": "amount"})],
         tap=Well(
-            ("1 record of opportunity_fields came without name",), lacking=frozenset({"amount"})
+            ("1 record of opportunity_fields skipped: Marketo sent no name",),
+            lacking=frozenset({"amount"}),
         ),
     ),
     Row(

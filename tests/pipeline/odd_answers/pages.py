@@ -156,19 +156,19 @@ ROWS = [
     Row(
         "a deal that a role names is not there",
         [patch(QUERY, drop=True, where=ONE_GUID)],
-        tap=Well(("1 opportunity that roles name was not found",), lacking=frozenset({ONE})),
+        tap=Well(("1 opportunity named by roles not found",), lacking=frozenset({ONE})),
     ),
     Row(
         "a value matches nothing",
         [patch(QUERY, drop=True, where=ONE_GUID)],
-        tap=Well(("1 value matched nothing",), lacking=frozenset({ONE})),
+        tap=Well(("nothing found for 1 value",), lacking=frozenset({ONE})),
         find="filter",
     ),
     Row(
         "no result, and more to come",
         [once(patch(QUERY, merge={"result": None}))],
         tap=Well(
-            ("2 opportunities that roles name were not found",),
+            ("2 opportunities named by roles not found",),
             lacking=frozenset({ONE, "OPP-0000002"}),
         ),
     ),

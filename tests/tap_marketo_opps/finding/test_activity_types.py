@@ -56,7 +56,7 @@ def test_a_type_of_another_name_is_known_by_its_number(name, number):
     followed = followed_types(_renamed(name, "Chance"))
     assert (followed.names, followed.merges, followed.missing) == (ABOUT, (32,), ())
     assert followed.warnings == (
-        f"No activity type is called {name} here: type {number}, 'Chance', is taken for it.",
+        f"No activity type is named {name}: reading type {number}, 'Chance', instead.",
     )
     assert followed.notes == ()
 
@@ -76,17 +76,17 @@ def test_each_missing_type_is_warned_of_by_name(missing):
     assert len(followed.warnings) == len(missing)
     for name, warning in zip(missing, followed.warnings, strict=True):
         assert warning.startswith(f"This instance has no activity type {name}: ")
-        assert "find_by lead_ids" in warning
+        assert "find_by: lead_ids" in warning
 
 
 def test_other_types_that_speak_of_opportunities_are_told_once():
     others = {"Opportunity Score": 100_001, "Lost opportunity": 100_002}
     (note,) = followed_types(STANDARD | others).notes
     told = "'Opportunity Score' (100001), 'Lost opportunity' (100002)."
-    assert note == f"Activity types that speak of opportunities and are not followed: {told}"
+    assert note == f"Activity types about opportunities that are not read: {told}"
 
 
 @pytest.mark.parametrize("listed", [{}, {"Visit Webpage": 1}, {"Merge Leads": 32}])
 def test_without_types_about_opportunities_the_error_says_what_else_works(listed):
-    with pytest.raises(NoActivityTypesError, match="use find_by filter or lead_ids"):
+    with pytest.raises(NoActivityTypesError, match="use find_by: filter or lead_ids"):
         followed_types(listed)

@@ -106,7 +106,7 @@ def _told(make, *given):
 def test_a_value_that_cannot_be_looked_up_is_told_with_its_place(tmp_path):
     path = tmp_path / "values.txt"
     path.write_text("a\n\nb,c\n")
-    rule = "a value that holds a comma cannot be looked up"
+    rule = "values with a comma cannot be looked up"
     assert (
         _told(ListedKeys, "filter_values", ["a", "", "b,c"]) == f"filter_values: {rule}: value 3."
     )
@@ -116,8 +116,8 @@ def test_a_value_that_cannot_be_looked_up_is_told_with_its_place(tmp_path):
 def test_a_source_without_values_is_told(tmp_path):
     path = tmp_path / "values.txt"
     path.write_text(" \n\n")
-    assert _told(ListedKeys, "filter_values", []) == "filter_values holds no values."
-    assert _told(_of_file, path) == f"filter_values_path: {path} holds no values."
+    assert _told(ListedKeys, "filter_values", []) == "filter_values contains no values."
+    assert _told(_of_file, path) == f"filter_values_path: {path} contains no values."
 
 
 def test_a_file_that_cannot_be_read_is_told_with_its_setting(tmp_path):
@@ -134,8 +134,8 @@ def test_a_pipe_and_a_directory_are_refused_for_they_are_read_twice(tmp_path):
     for path in (pipe, tmp_path):
         assert (
             _told(_of_file, path)
-            == f"filter_values_path: {path} is no regular file, and it is read twice: write its "
-            "lines to one."
+            == f"filter_values_path: {path} is not a regular file, and the file is read twice: "
+            "write the lines to a file."
         )
 
 
@@ -143,7 +143,7 @@ def test_a_pipe_and_a_directory_are_refused_for_they_are_read_twice(tmp_path):
 def test_a_file_that_is_no_text_is_told_with_the_line_from_which_on(tmp_path, before, line):
     path = tmp_path / "values.txt"
     path.write_bytes(before.encode() + b"\xff\n")
-    assert f"{path} is not text in UTF-8, in line {line} or after it: save it as UTF-8" in _told(
+    assert f"{path} is not valid UTF-8 in line {line} or after it: save it as UTF-8" in _told(
         _of_file, path
     )
 
@@ -206,7 +206,7 @@ def test_rows_without_a_key_are_left_out_and_told(tmp_path, caplog):
     path = tmp_path / "leads.csv"
     path.write_text(CSV.replace("smart", "9"))
     FileKeys("lead_ids_path", str(path), column="Id")
-    assert f"lead_ids_path: 1 row in {path} without Id: left out." in caplog.text
+    assert f"lead_ids_path: skipped 1 row without Id in {path}." in caplog.text
 
 
 @pytest.mark.parametrize("first", ["Name,Stage", "a\tb", '"a, b"', "Email,Name"])
@@ -214,10 +214,9 @@ def test_columns_without_such_a_header_are_refused_unquoted(tmp_path, first):
     path = tmp_path / "values.csv"
     path.write_text(f"{first}\nann@example.com,+44 20\n")
     assert (
-        _told(_of_file, path)
-        == f"filter_values_path: {path} has several columns, and its first line does not name one "
-        "of them externalOpportunityId: give that column this header, or the file one value a "
-        "line."
+        _told(_of_file, path) == f"filter_values_path: {path} has several columns and no header "
+        "externalOpportunityId: add a header that names the column externalOpportunityId, or write "
+        "one value per line."
     )
 
 
@@ -242,4 +241,4 @@ def test_quotation_marks_that_are_a_part_of_a_value_stay(tmp_path):
 def test_a_quotation_mark_that_is_never_closed_is_told_with_its_line(tmp_path):
     path = tmp_path / "values.csv"
     path.write_text('externalOpportunityId,Name\na,b\nc,"d\n' + "e,f\n" * 50_000)
-    assert f"{path} has a field without an end in line 3 or after it" in _told(_of_file, path)
+    assert f"{path} has an unterminated field in line 3 or after it" in _told(_of_file, path)

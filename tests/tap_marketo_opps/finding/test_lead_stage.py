@@ -147,7 +147,7 @@ def test_leads_that_cannot_be_kept_are_asked_for_again(caplog):
         assert known.find([1, 2]) == {}
     known.add({3: b"three"})
     assert known.find([3]) == {3: b"three"}
-    assert caplog.text.count("What is known of leads cannot be kept any more") == 1
+    assert caplog.text.count("The cache of leads cannot be used any more") == 1
 
 
 def test_a_lead_that_is_no_longer_remembered_is_asked_for_again():

@@ -34,7 +34,7 @@ def test_a_killed_run_goes_on_where_it_was(scene_of):
     queries = [call for call in calls if call["operation"] == "query opportunity"]
     # Twenty for all, one for those that are gone, and what was in flight when it was killed.
     assert 22 <= len(queries) <= 21 + 9
-    assert scene.lines.having("Going on where the last reconcile stopped")
+    assert scene.lines.having("Resuming the interrupted reconcile")
     assert scene.lines.having("0 alike, 5,800 changed, 200 gone, 0 known gone")
 
 
@@ -153,7 +153,7 @@ def test_another_file_begins_again_and_says_so(scene_of):
     assert _place(scene.state)
     warehouse.rows = dict.fromkeys(guids[:-1])
     output = scene.reconcile(warehouse, warehouse.export_guids(scene.file()))
-    assert scene.lines.having("beginning again")
+    assert scene.lines.having("starting over")
     assert len(output.records()) == len(guids) - 1
 
 
@@ -184,7 +184,7 @@ def test_a_place_that_cannot_be_read_is_told_and_begun_again(scene_of, edit):
     assert len(output.records()) == 6000
     places = [_place(state) for state in output.states[1:]]
     assert all(isinstance(place, str | None) for place in places)
-    assert scene.lines.having("Where the last run of opportunities stopped cannot be read")
+    assert scene.lines.having("Cannot resume the interrupted run of opportunities")
 
 
 def test_the_place_is_one_string_in_meltanos_deep_merge(scene_of, merged):

@@ -42,8 +42,8 @@ def test_what_is_alike_is_counted_and_not_emitted(scene, stream):
     other = ROLES if stream == OPPORTUNITIES else OPPORTUNITIES
     assert sorted(scene.lines.having("skipped")) == sorted(
         [
-            "opportunity_fields: skipped, for find_by reconcile has no file of it.",
-            f"{other}: skipped, for {PATHS[other]} is not set.",
+            "opportunity_fields: skipped because find_by: reconcile has no file for it.",
+            f"{other}: skipped because {PATHS[other]} is not set.",
         ]
     )
 
@@ -104,7 +104,7 @@ def test_streams_that_have_no_file_cost_no_call(scene, catalog_of):
         "query opportunity"
     ]
     for name in names[1:]:
-        assert scene.lines.having(f"{name}: skipped, for find_by reconcile has no file of it.")
+        assert scene.lines.having(f"{name}: skipped because find_by: reconcile has no file for it.")
         assert scene.state["bookmarks"].get(name) == before["bookmarks"].get(name) or name == FIELDS
 
 
@@ -339,26 +339,26 @@ def test_changes_from_before_the_logs_bookmark_are_counted(scene, after_a_daily_
     os.utime(path, (path.stat().st_mtime + 1,) * 2)
     output = scene.reconcile(warehouse, path)
     assert _changed(output) == {row["marketoGUID"] for row in rows[:7]}
-    assert scene.lines.having("7 changed, 0 gone, 0 known gone; 4 of the changes are ones that")
+    assert scene.lines.having("7 changed, 0 gone, 0 known gone; 4 of the changes missed by the")
 
 
 def test_it_says_why_it_cannot_tell_what_the_log_missed(scene, after_a_daily_run):
     warehouse = after_a_daily_run
     path = _exported_at(scene, warehouse, scene.state["bookmarks"][OPPORTUNITIES]["log_until"])
     scene.reconcile(warehouse, path)
-    assert scene.lines.having("is not known: the log has been read up to 20")
+    assert scene.lines.having("unknown (the log was read up to 20")
     path = _exported_at(scene, warehouse, "2090-01-01T00:00:00Z", columns=["marketoGUID"])
     scene.reconcile(warehouse, path)
-    assert scene.lines.having("is not known: the file has no updatedAt")
+    assert scene.lines.having("unknown (the file has no updatedAt")
     scene.state = None
     scene.reconcile(warehouse)
-    assert scene.lines.having("is not known: the state has no bookmark of the activity log")
+    assert scene.lines.having("unknown (the state has no bookmark of the activity log")
 
 
 def test_a_state_of_another_instance_is_refused(scene):
     warehouse = scene.sweep()
     scene.state["bookmarks"][OPPORTUNITIES]["instance"] = "another.mktorest.com"
-    with pytest.raises(SettingsError, match="is of the instance another"):
+    with pytest.raises(SettingsError, match="belongs to the instance another"):
         scene.reconcile(warehouse)
 
 
@@ -366,9 +366,9 @@ def test_a_pipe_and_a_file_without_guids_are_refused(scene):
     warehouse = scene.sweep()
     os.mkfifo(scene.file("pipe"))
     for path, words in (
-        (scene.file("pipe"), "is no regular file"),
-        (write(scene.file(), "name,stage\nA,B\n"), "does not name one of them marketoGUID"),
-        (write(scene.file("empty.csv"), "marketoGUID\n"), "holds no values"),
+        (scene.file("pipe"), "is not a regular file"),
+        (write(scene.file(), "name,stage\nA,B\n"), "and no header marketoGUID"),
+        (write(scene.file("empty.csv"), "marketoGUID\n"), "contains no values"),
     ):
         with pytest.raises(SettingsError, match=words):
             scene.reconcile(warehouse, path)
@@ -381,8 +381,8 @@ def test_rows_without_a_guid_and_named_twice_are_told(scene):
     path = write(scene.file("odd.csv"), "\n".join([*lines[:2], *lines[1:], ",x"]))
     output = scene.reconcile(warehouse, path)
     assert not output.records()
-    assert "1 row in" in scene.lines.warnings[0]
-    assert scene.lines.having("1 row for a marketoGUID named twice")
+    assert "skipped 1 row" in scene.lines.warnings[0]
+    assert scene.lines.having("1 row with a repeated marketoGUID")
 
 
 def test_a_cell_that_does_not_fit_is_null_and_told(scene):
@@ -396,7 +396,7 @@ def test_a_cell_that_does_not_fit_is_null_and_told(scene):
     (warning,) = scene.lines.warnings
     assert "amount" in warning
     assert guid in warning
-    assert scene.lines.having("1 value did not fit")
+    assert scene.lines.having("1 value set to null")
 
 
 def test_deselected_fields_are_not_asked_for_nor_in_tombstones(scene, catalog_of):

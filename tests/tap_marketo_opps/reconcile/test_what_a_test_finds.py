@@ -52,7 +52,7 @@ def test_roles_are_tried_where_there_is_a_file_of_them(scene, checked):
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [("name,stage\n1,2\n", "does not name one of them"), ("", "holds no values")],
+    [("name,stage\n1,2\n", "and no header"), ("", "contains no values")],
 )
 def test_a_file_that_a_run_would_refuse_fails_the_test(scene, checked, content, words):
     path = write(scene.file(), content)

@@ -28,7 +28,7 @@ MOMENTS = ("replication_key_value", "log_until", "sweep_began")
 @pytest.mark.parametrize("settings", [FILTER, LEADS, LOG])
 def test_a_start_date_after_marketos_clock_is_refused(settings):
     second_on = {"start_date": "2026-04-01T00:00:01Z"}
-    with pytest.raises(SettingsError, match=rf"start_date \S+ lies ahead: .* it is {NOW}"):
+    with pytest.raises(SettingsError, match=rf"start_date \S+ is in the future: .* it is {NOW}"):
         started(settings | second_on, {"opportunities": {}})
     started(settings | {"start_date": NOW}, {"opportunities": {}})
 
@@ -42,14 +42,14 @@ def test_a_bookmark_that_lies_ahead_is_told_and_start_date_holds(settings, name,
     assert {resume.since, resume.log_from} <= {None, EARLY}
     assert resume.cursor is None
     (warning,) = (record for record in caplog.records if record.levelname == "WARNING")
-    assert f"up to {AHEAD}, and by Marketo's clock it is {NOW}: " in warning.getMessage()
-    assert f"beginning at start_date, {EARLY}, instead" in warning.getMessage()
+    assert f"future: {AHEAD}, while by Marketo's clock it is {NOW}. " in warning.getMessage()
+    assert f"Starting from start_date ({EARLY}) instead" in warning.getMessage()
 
 
 @pytest.mark.parametrize("name", MOMENTS)
 @pytest.mark.parametrize("settings", [FILTER, LEADS, LOG])
 def test_without_start_date_a_bookmark_ahead_is_refused(settings, name):
-    with pytest.raises(SettingsError, match=rf"opportunities says .* up to {AHEAD}.* Set start_da"):
+    with pytest.raises(SettingsError, match=rf"is in the future: {AHEAD}, .* set start_date"):
         started(settings | {"start_date": None}, {"opportunities": {name: AHEAD}})
 
 
@@ -95,4 +95,4 @@ def test_a_position_of_a_run_yet_to_begin_is_not_gone_on_from(member, caplog):
     bookmarks = {"opportunities": FOUND | {"replication_key_value": LATE, "resume": resume}}
     run = started(LEADS, bookmarks)
     assert (run.plan.resume.since, run.plan.resume.began) == (LATE, NOW)
-    assert "last run of opportunities stopped cannot be read" in caplog.text
+    assert "Cannot resume the interrupted run of opportunities" in caplog.text

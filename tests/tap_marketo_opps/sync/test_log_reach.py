@@ -19,7 +19,7 @@ def test_a_sweep_hands_over_from_when_its_leads_were_listed(made_at, began, mome
 
 def test_of_a_list_of_leads_one_sentence_says_from_when():
     assert hand_over_note(None, LATE) is None
-    assert f"find_by activities goes on from {EARLY}, " in hand_over_note(EARLY, LATE)
+    assert f"find_by: activities continues from {EARLY}, " in hand_over_note(EARLY, LATE)
     assert EARLY in hand_over_note(LATE, EARLY)
 
 
@@ -37,5 +37,5 @@ def test_a_log_wanted_from_more_than_90_days_back_warns(log_from, is_warned_of):
     warning = retention_warning(log_from, LATE)
     assert bool(warning) is is_warned_of
     if is_warned_of:
-        assert f"from {log_from} on" in warning
-        assert "find_by lead_ids" in warning
+        assert f"from {log_from}, but" in warning
+        assert "find_by: lead_ids" in warning

@@ -30,7 +30,7 @@ def test_a_run_resumes_only_where_all_streams_stopped():
     for second in (there, other_settings, None):
         plan = _plan({"a": Bookmark(resume=here), "b": Bookmark(resume=second)})
         assert {resume.at for resume in plan.resumes.values()} == {None}
-        assert any("starting afresh" in note for note in plan.notes)
+        assert any("starting over" in note for note in plan.notes)
 
 
 def test_a_run_after_an_interrupted_refresh_is_a_refresh_too():
@@ -57,7 +57,7 @@ def test_a_bookmark_applies_to_the_values_it_was_left_by(found_by, start_date, s
     plan = _plan({"a": bookmark}, start_date=start_date)
     assert plan.resumes["a"].since == since
     foreign = found_by not in {None, "filter x"}
-    assert any("everything found is emitted" in note for note in plan.notes) == foreign
+    assert any("emitting every record found" in note for note in plan.notes) == foreign
 
 
 @pytest.mark.parametrize("start_date", [None, EARLY])
@@ -65,7 +65,7 @@ def test_a_bookmark_applies_to_other_ranges_without_start_date(start_date):
     bookmarks = {"a": Bookmark(value=LATE, found_by="lead_ids 1-5")}
     plan = _plan(bookmarks, found_by="lead_ids 1-9", start_date=start_date)
     assert plan.resume.since == (EARLY if start_date else LATE)
-    assert any("everything found is emitted" in note for note in plan.notes) == bool(start_date)
+    assert any("emitting every record found" in note for note in plan.notes) == bool(start_date)
 
 
 def test_a_full_table_has_no_since():
@@ -94,7 +94,7 @@ def test_the_log_is_read_from_the_cursor_less_the_overlap(bookmark, start_date, 
 def test_without_a_cursor_the_log_is_read_from_start_date():
     bookmarks = {"a": Bookmark(log_until=LATE), "b": Bookmark()}
     assert log_start(bookmarks, EARLY, 600) == (EARLY, None)
-    with pytest.raises(SettingsError, match="start_date is needed"):
+    with pytest.raises(SettingsError, match="start_date is required"):
         log_start(bookmarks, None, 600)
 
 
@@ -113,7 +113,7 @@ def test_an_interrupted_refresh_by_the_log_is_one_again(start_date, begins):
     known = Bookmark(value=LATE, found_by="activities", log_until=LATE, resume=refresh)
     assert log_start({"a": known, "b": Bookmark(log_until=LATE)}, start_date, 0) == (begins, None)
     plan = _plan({"a": known}, found_by="activities", log_from=begins, start_date=start_date)
-    assert any("was to emit everything" in note for note in plan.notes)
+    assert any("was a full refresh" in note for note in plan.notes)
 
 
 def test_an_interrupted_daily_run_by_the_log_is_no_refresh():
@@ -122,7 +122,7 @@ def test_an_interrupted_daily_run_by_the_log_is_no_refresh():
     assert log_start({"a": known}, EARLY, 0) == (MIDDLE, MIDDLE)
     plan = _plan({"a": known}, found_by="activities", log_from=MIDDLE, cursor=MIDDLE)
     assert plan.notes == [
-        "Settings have changed since the last run stopped half-way: starting afresh."
+        "Settings changed since the interrupted run: ignoring its position and starting over."
     ]
 
 
@@ -131,7 +131,7 @@ def test_an_interrupted_run_of_a_filter_does_not_have_the_log_read_anew():
     known = Bookmark(found_by="activities", log_until=LATE, resume=by_filter)
     assert log_start({"a": known}, EARLY, 0) == (LATE, LATE)
     plan = _plan({"a": known}, found_by="activities", log_from=LATE, cursor=LATE)
-    assert not any("was to emit everything" in note for note in plan.notes)
+    assert not any("was a full refresh" in note for note in plan.notes)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_refresh_with_a_start_date_is_one_again(since, now, start_date):
     known = Bookmark(value=LATE, found_by="filter x", resume=refresh)
     plan = _plan({"a": known}, start_date=start_date)
     assert plan.resume.since == now
-    again = any("was to emit everything" in note for note in plan.notes)
+    again = any("was a full refresh" in note for note in plan.notes)
     assert again == (since != LATE)
 
 
@@ -154,13 +154,13 @@ def test_of_two_cursors_the_earlier_one_counts():
 
 def test_a_run_that_goes_on_says_so():
     notes = _plan({"a": Bookmark(resume=make_resume_point())}).notes
-    assert notes == ["Going on where the last run stopped."]
+    assert notes == ["Resuming where the last run stopped."]
 
 
 @pytest.mark.parametrize(
     ("cursor", "log_until", "notes"),
     [
-        (MIDDLE, None, [f"Going on from the sweep of leads 1, leads 2, from {MIDDLE} on."]),
+        (MIDDLE, None, [f"Continuing after the sweep of leads 1, leads 2, from {MIDDLE}."]),
         (None, None, []),
         (MIDDLE, LATE, []),
     ],

@@ -312,7 +312,7 @@ def test_other_settings_do_not_have_a_sweep_begin_anew(changed):
 def test_a_state_of_another_instance_is_refused(at):
     state = _paused(LEADS, "opportunities", at)
     two = LEADS | {"endpoint": "https://two.example"}
-    with pytest.raises(SettingsError, match=r"of the instance one\.example, and endpoint is two"):
+    with pytest.raises(SettingsError, match=r"to the instance one\.example, but endpoint is two"):
         _run(two, _stream("opportunities", state))
 
 
@@ -330,7 +330,7 @@ def test_a_state_without_an_instance_is_taken_for_this_one():
 
 
 def test_a_state_that_cannot_be_read_is_named_by_its_stream():
-    with pytest.raises(SettingsError, match=r"state of opportunity_roles cannot .* start without"):
+    with pytest.raises(SettingsError, match=r"state of opportunity_roles cannot .* run without"):
         _run(
             LEADS,
             _stream("opportunities"),
@@ -341,7 +341,7 @@ def test_a_state_that_cannot_be_read_is_named_by_its_stream():
 def test_a_position_that_cannot_be_read_is_logged_and_ignored(caplog):
     state = {"replication_key_value": LATE, "found_by": "lead_ids 1-900", "resume": "{}"}
     run = _run(LEADS, _stream("opportunities", state))
-    assert "last run of opportunities stopped cannot be read" in caplog.text
+    assert "Cannot resume the interrupted run of opportunities" in caplog.text
     assert run.plan.resume.since == LATE
     assert run.plan.resume.at is None
 
@@ -355,7 +355,7 @@ def test_a_position_that_can_be_read_or_none_logs_nothing(caplog):
 
 def test_a_log_wanted_from_too_far_back_is_warned_of():
     (warning,) = _run(LOG | {"start_date": "2025-12-31"}, _stream("opportunities")).plan.warnings
-    assert "from 2025-12-31T00:00:00Z on" in warning
+    assert "from 2025-12-31T00:00:00Z, but" in warning
     assert _run(LOG | {"start_date": "2026-01-02"}, _stream("opportunities")).plan.warnings == []
     assert _run(LEADS, _stream("opportunities")).plan.warnings == []
 
@@ -376,7 +376,7 @@ def test_a_list_of_leads_says_from_when_it_hands_over(tmp_path, state, told):
     os.utime(path, (NOW.timestamp() - 3600,) * 2)
     leads = {"find_by": "lead_ids", "lead_ids_path": str(path)}
     notes = _run(leads, _stream("opportunities", state)).plan.notes
-    assert sum("goes on from 2026-03-31T23:00:00Z" in note for note in notes) == told
+    assert sum("continues from 2026-03-31T23:00:00Z" in note for note in notes) == told
     assert not any(
-        "goes on from" in note for note in _run(LEADS, _stream("opportunities")).plan.notes
+        "continues from" in note for note in _run(LEADS, _stream("opportunities")).plan.notes
     )

@@ -18,8 +18,8 @@ EARLY, MIDDLE, LATE = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z", "2026-03-0
     ("state", "problem"),
     [
         ({"log_until": "0001-01-01T00:00:00+05:00"}, "outside the range of dates"),
-        ({"replication_key_value": 7}, "moment must be text"),
-        ({"found_by": 7}, "found_by, sweep_leads and instance say must be text"),
+        ({"replication_key_value": 7}, "date-time must be a string"),
+        ({"found_by": 7}, "found_by, sweep_leads and instance must be strings"),
     ],
 )
 def test_a_state_that_cannot_be_read_is_refused(state, problem):

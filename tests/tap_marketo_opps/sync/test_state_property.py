@@ -36,7 +36,7 @@ WAYS = {
         {"token": "token", "reached": LATE, "keys": {"always": "1,2", "if_new": ""}},
     ),
 }
-LOST = "stopped cannot be read"
+LOST = "position cannot be read"
 
 leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 anything = st.recursive(

@@ -110,4 +110,4 @@ def test_streams_that_come_too_late_are_named_once(box_of, clock, caplog):
     clock.now = 1000.0
     assert [name for name in "abcd" if box.admits(name)] == ["a", "b"]
     (line,) = [each.getMessage() for each in caplog.records]
-    assert "Not begun: c, d." in line
+    assert "Not started: c, d." in line
