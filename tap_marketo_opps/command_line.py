@@ -8,22 +8,12 @@ import typing as t
 from marketo_opps import SettingsError
 from marketo_opps.plugin.command_line import read_json_object, read_text
 from tap_marketo_opps.catalogs import STREAMS, catalog_fault
-from tap_marketo_opps.connection_test import SCHEMA, Needs
-from tap_marketo_opps.finding.finders import ROLES
-from tap_marketo_opps.settings import (
-    BY_ACTIVITIES,
-    BY_FILTER,
-    BY_LEAD_LIST,
-    BY_RECONCILE,
-    find_by,
-    lead_columns,
-    skip_reason,
-)
+from tap_marketo_opps.connection_test import SCHEMA
 from tap_marketo_opps.singer_writer import encode_state
 from tap_marketo_opps.sync.state import with_bookmarks
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable
 
     from singer_sdk import Tap
 
@@ -67,26 +57,6 @@ def try_streams(tap: Tap, kind: str) -> None:
         return
     for stream in selected:
         t.cast("MarketoStream", stream).write_schema()
-
-
-def needs_of(config: Mapping[str, t.Any], selected: Iterable[str], *, by_catalog: bool) -> Needs:
-    """Return what a run of these settings needs of the instance.
-
-    Args:
-        config: Settings of the tap.
-        selected: Its streams.
-        by_catalog: True if a catalog says so.
-    """
-    way = find_by(config)
-    streams = {name for name in selected if not skip_reason(config, name)}
-    return Needs(
-        streams=streams,
-        by_leads=way not in {BY_FILTER, BY_RECONCILE},
-        by_log=way == BY_ACTIVITIES,
-        by_catalog=by_catalog,
-        lead_fields=ROLES in streams and bool(lead_columns(config)),
-        lead_list=config.get("lead_list_id") if way == BY_LEAD_LIST else None,
-    )
 
 
 def _checked(

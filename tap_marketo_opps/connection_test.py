@@ -17,19 +17,20 @@ from marketo_opps.plugin.base import EXPECTED_ERRORS
 from tap_marketo_opps.descriptions import unknown_types
 from tap_marketo_opps.errors import means_no_roles
 from tap_marketo_opps.field_metadata import FIELDS, read_one_field
-from tap_marketo_opps.finding.activity_log import LEAD_ID, LOG_STREAMS
+from tap_marketo_opps.finding.activity_log import LEAD_ID
 from tap_marketo_opps.finding.activity_types import followed_types
-from tap_marketo_opps.finding.finders import OPPORTUNITIES, ROLES, filterable_fields
+from tap_marketo_opps.finding.finders import ROLES, filterable_fields
 from tap_marketo_opps.list_probe import probe_list
 from tap_marketo_opps.log_probe import PAGES, probe_log, since_kept
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
     from marketo_opps import MarketoClient, ObjectDescription
     from tap_marketo_opps.descriptions import Descriptions
     from tap_marketo_opps.finding.activity_types import FollowedTypes
     from tap_marketo_opps.log_probe import LogProbe
+    from tap_marketo_opps.needs import Needs
 
 
 ALL, RECORDS, SCHEMA, DISABLED = "all", "records", "schema", "disabled"
@@ -70,47 +71,6 @@ class TestedTap(t.Protocol):
         self, opportunities: ObjectDescription | None, types: FollowedTypes | None
     ) -> list[str]:
         """Begin what a run would, without a call; return what it would warn of."""
-
-
-@dataclass(frozen=True, slots=True)
-class Needs:
-    """What a run of these settings needs.
-
-    Attributes:
-        streams: Names of those that are selected.
-        by_leads: True if opportunities are found through leads.
-        by_log: True if leads are found through the activity log.
-        lead_list: Number of the static list that they are found by; None where they are not.
-        by_catalog: True if a catalog selects them; without one, a run describes roles first.
-        lead_fields: True if roles carry fields of their leads.
-    """
-
-    streams: Collection[str]
-    by_leads: bool
-    by_log: bool
-    by_catalog: bool
-    lead_fields: bool
-    lead_list: int | None = None
-
-    @property
-    def pair(self) -> list[str]:
-        """Return which of opportunities and roles are selected."""
-        return sorted({OPPORTUNITIES, ROLES} & set(self.streams))
-
-    @property
-    def roles(self) -> bool:
-        """Return True if roles are asked for."""
-        return ROLES in self.streams or (bool(self.pair) and self.by_leads)
-
-    @property
-    def log(self) -> bool:
-        """Return True if the activity log is read."""
-        return bool(self.of_log) or (bool(self.pair) and self.by_log)
-
-    @property
-    def of_log(self) -> list[str]:
-        """Return which streams of the log's own entries are selected."""
-        return [name for name in LOG_STREAMS if name in self.streams]
 
 
 @dataclass(slots=True)

@@ -26,6 +26,7 @@ from tap_marketo_opps.field_metadata import FIELDS
 from tap_marketo_opps.finding import activity_log
 from tap_marketo_opps.finding.finders import OPPORTUNITIES, ROLES
 from tap_marketo_opps.log_streams import log_streams
+from tap_marketo_opps.needs import needs_of
 from tap_marketo_opps.runs import run_of
 from tap_marketo_opps.schemas import keys_schema, with_deletion_mark
 from tap_marketo_opps.settings import (
@@ -273,7 +274,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
         by_catalog = self.input_catalog is not None
         # By default, where a catalog does not say otherwise: discovery would cost calls.
         streams = {*self._selected()} if by_catalog else {*_PAIR, FIELDS}
-        needs = command_line.needs_of(self.config, streams, by_catalog=by_catalog)
+        needs = needs_of(self.config, streams, by_catalog=by_catalog)
         return connection_test.ConnectionTest(self, needs, click.echo).run()
 
     def begin_runs(
