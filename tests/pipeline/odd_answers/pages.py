@@ -126,22 +126,26 @@ ROWS = [
     Row(
         "a record that nobody asked for",
         [once(patch(QUERY, add=[STRANGER]))],
-        tap=Well(("not asked for",), extra=frozenset({"STRANGER"})),
+        tap=Well(("for an id that was not requested",), extra=frozenset({"STRANGER"})),
     ),
     Row(
         "a key in another case",
         [patch(QUERY, where=ONE_GUID, each={KEY: "opp-0000001 "})],
-        tap=Well(("not asked for",), lacking=frozenset({ONE}), extra=frozenset({"opp-0000001 "})),
+        tap=Well(
+            ("for an id that was not requested",),
+            lacking=frozenset({ONE}),
+            extra=frozenset({"opp-0000001 "}),
+        ),
     ),
     Row(
         "a deal without marketoGUID",
         [patch(QUERY, where=ONE_GUID, each={"marketoGUID": None})],
-        tap=Well(("without marketoGUID",), lacking=frozenset({ONE})),
+        tap=Well(("sent no marketoGUID",), lacking=frozenset({ONE})),
     ),
     Row(
         "a role whose marketoGUID is null",
         [patch(QUERY_ROLE, where=ONE_GUID, each={"marketoGUID": {"$value": None}})],
-        tap=Well(("without marketoGUID",), lacking=frozenset({ONE})),
+        tap=Well(("sent no marketoGUID",), lacking=frozenset({ONE})),
     ),
     Row(
         "records that are no objects",
