@@ -70,7 +70,10 @@ SETTINGS = {
             "Invalid value for setting 'max_concurrent_calls': must be at most 10 (got 11)",
         ),
         ({"find_by": "magic"}, "must be one of filter, activities, lead_ids, lead_list"),
-        ({"find_by": "filter", "filter_values": None}, "give filter_values or filter_values_path"),
+        (
+            {"find_by": "filter", "filter_values": None},
+            "filter requires filter_values or filter_val",
+        ),
         ({"filter_values_path": "x.txt"}, "filter_values or filter_values_path, not both"),
         ({"find_by": "lead_list"}, "find_by: lead_list requires lead_list_id."),
         ({"find_by": "lead_ids"}, "requires lead_id_from and lead_id_to, or lead_ids_path"),
@@ -85,18 +88,6 @@ SETTINGS = {
         (
             {"start_date": "last tuesday"},
             "must be a date-time such as 2026-01-31T00:00:00Z (got 'last tuesday')",
-        ),
-        (
-            {"start_date": "0001-01-01T00:00:00+05:00"},
-            "Invalid value for setting 'start_date': must be a date-time",
-        ),
-        (
-            {"start_date": "9999-12-31T23:59:59-05:00"},
-            "Invalid value for setting 'start_date': must be a date-time",
-        ),
-        (
-            {"start_date": "last tuesday"},
-            "Invalid value for setting 'start_date': must be a date-time such as 2026-01-31T00:00:00Z (got 'last tuesday')",
         ),
         (
             {"start_date": "0001-01-01T00:00:00+05:00"},
