@@ -1,4 +1,4 @@
-"""The access token: fetched once for all threads, and anew when it ends or is refused."""
+"""The access token: fetched once for all threads, and renewed when it expires or is refused."""
 
 from __future__ import annotations
 
@@ -33,19 +33,20 @@ LONGEST_WAIT_FOR_EXPIRY_SECONDS = 60.0
 _CALL = "POST /identity/oauth/token"
 _SENDABLE = re.compile(r"[!-~]+")
 _QUOTED_CHARACTERS = 200
-# Statuses with which OAuth 2.0 refuses credentials, and some servers do by success.
+# Statuses with which OAuth 2.0 servers refuse credentials; some send 200.
 _STATUSES_OF_REFUSAL = frozenset({200, 400, 401, 403})
-# RFC 6749, "Error Response": no fault of the credentials.
+# RFC 6749, "Error Response": these do not mean that the credentials are wrong.
 _TRANSIENT_ERRORS = ("server_error", "temporarily_unavailable")
-# Identity may hand out a token in its last second: one call is tried with it all the same.
+# Identity may issue a token in its last second; one call is still tried with it.
 _SHORTEST_LIFE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Token:
-    """An access token, and the monotonic moment at which it ends.
+    """An access token, and the time on a monotonic clock at which it expires.
 
-    Tokens are compared by identity, not by value: the same value fetched again is a new try.
+    Tokens are compared by identity, not by value: identity may issue the same value again, and
+    that counts as another token.
     """
 
     value: str
@@ -53,15 +54,17 @@ class Token:
 
 
 class TokenCache:
-    """Keeps the one token that all threads share.
+    """Cache of the one access token that all threads of a client share.
 
-    Renewing early is pointless: until a token ends, identity answers with the same one.
+    No token is renewed early: until a token expires, Marketo's identity service issues the same
+    one.
 
     Args:
-        fetch: asks identity.
-        clock: monotonic seconds, the same that `Token.expires_at` is in.
-        sleep: waits for so many seconds.
-        longest_wait_seconds: for the end of a token that was refused and handed out again.
+        fetch: requests a token from the identity service.
+        clock: returns monotonic seconds, on the clock that `Token.expires_at` uses.
+        sleep: waits for the given number of seconds.
+        longest_wait_seconds: maximum wait for the expiry of a token that was refused and issued
+            again.
     """
 
     def __init__(
@@ -80,17 +83,17 @@ class TokenCache:
         self._token: Token | None = None
 
     def token(self) -> Token:
-        """Return the current token; fetch one if there is none or it has ended."""
+        """Return the current token; fetch one if there is none or it has expired."""
         with self._lock:
             if self._token is None or self._clock() >= self._token.expires_at:
                 self._token = self._fetch()
             return self._token
 
     def renew(self, refused: Token) -> None:
-        """Get another token than the one just refused with 601 or 602.
+        """Replace a token that the REST API has just refused with 601 or 602.
 
-        Another thread may have done so already. Where identity hands back the very value
-        that was refused, wait for what is left of its life: it cannot give another before that.
+        Do nothing if another thread has replaced it already. If the identity service issues the
+        refused value again, wait until that value expires: no other one is issued before.
         """
         with self._lock:
             if self._token is not refused:
@@ -113,7 +116,7 @@ class TokenCache:
 
 
 def token_path(client_id: str, client_secret: str) -> str:
-    """Return path and query of the request for a token."""
+    """Return path and query string of the request for an access token."""
     query = {
         "grant_type": "client_credentials",
         "client_id": client_id,
@@ -123,7 +126,7 @@ def token_path(client_id: str, client_secret: str) -> str:
 
 
 def read_token(response: HttpResponse, *, now: float) -> Token:
-    """Return the token in a response of the identity service.
+    """Return the access token in a response of the identity service.
 
     Args:
         response: the whole HTTP response.
@@ -131,10 +134,11 @@ def read_token(response: HttpResponse, *, now: float) -> Token:
 
     Raises:
         CredentialsError: identity refused `client_id` or `client_secret`.
-        ResponseError: it answered with Marketo's envelope; the subclass decides the recovery.
-        ServerError: an HTTP status that stands for a moment.
-        ConnectionLostError: it breaks off.
-        UnexpectedResponseError: it holds neither an error nor a token that can be sent.
+        ResponseError: the body is Marketo's envelope with an error; the subclass decides the
+            recovery.
+        ServerError: the HTTP status is transient.
+        ConnectionLostError: the body is incomplete.
+        UnexpectedResponseError: the body has neither an error nor a token that fits a header.
     """
     members = _members(response)
     value = members.get("access_token")
@@ -177,7 +181,7 @@ def _error(response: HttpResponse, members: Mapping[str, t.Any]) -> MarketoError
 
 
 def _said(members: Mapping[str, t.Any]) -> str:
-    """Return identity's words for what is wrong, in one short line; none if it has none."""
+    """Return the identity service's error in one short line; empty if the body has no error."""
     if not members.get("error"):
         return ""
     words = f"{members['error']}: {members.get('error_description') or 'no description'}"

@@ -1,4 +1,4 @@
-"""One call to REST: what is sent, and what has become of it."""
+"""One call to the REST API: what is sent, and the history of its attempts."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if t.TYPE_CHECKING:
     from marketo_opps.auth import Token
     from marketo_opps.errors import Recovery
 
-# Adobe, "Error Codes", 414: a URI over 8 KB is refused, so a long read goes as a form. From here
-# on it does, since a URI is checked by the character on its way out, and 300 ids that way cost
-# more than all else in a call.
+# Adobe, "Error Codes", 414: a URI over 8 KB is refused, so a long read is sent as a form. The limit
+# is far lower because libraries check a URI character by character: with 300 ids in it, that would
+# be the most expensive part of a call.
 _LONGEST_QUERY_BYTES = 1_000
-# Adobe's server-side timeout of calls that document no other.
+# Adobe's server-side timeout for calls without a documented one.
 SERVER_TIMEOUT_SECONDS = 30.0
 _FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call to REST, as it is to be sent; `path` is below `/rest`."""
+    """One call to the REST API, ready to be sent; `path` is relative to `/rest`."""
 
     method: str
     path: str
@@ -39,9 +39,10 @@ class Call:
 
     @property
     def name(self) -> str:
-        """Its name in error texts and log lines: no parameters, which hold customers' keys.
+        """Return the name of the call for error texts and log lines.
 
-        A query that goes as POST has the path of a sync, so each says what it is.
+        The name has no parameters, which may hold customers' keys. It begins with the kind of
+        call, because a query that is sent as POST has the path of a sync.
         """
         return f"{self._kind} {self.method} {self.path}"
 
@@ -53,16 +54,16 @@ class Call:
 
     @property
     def target(self) -> str:
-        """Path and query from the root of the host."""
+        """Return path and query string of the URL."""
         return f"/rest{self.path}" + (f"?{encode_query(self.query)}" if self.query else "")
 
     @property
     def headers(self) -> dict[str, str]:
-        """Headers besides those of every call."""
+        """Return the headers that this call needs in addition to those of every call."""
         return {"Content-Type": self.content_type} if self.content_type else {}
 
     def as_post_if_long(self) -> Call:
-        """Return the read as a POST of a form if its URI would be long, else itself."""
+        """Return the read as a POST with a form body if its URI would be long; else unchanged."""
         form = encode_query(self.query)
         if len(form) <= _LONGEST_QUERY_BYTES:
             return self
@@ -76,10 +77,10 @@ class Call:
 
 
 class CallAttempts:
-    """The history of one call, over all its attempts.
+    """The history of one call over all its attempts.
 
     Attributes:
-        ambiguous: an attempt was sent and may have been executed, without a response that says so.
+        ambiguous: an attempt was sent and may have been executed, but no response confirms it.
         first_sent_at: when the first attempt was sent, by Marketo's clock.
     """
 

@@ -51,20 +51,20 @@ if t.TYPE_CHECKING:
     from marketo_opps.pacing import Nap
     from marketo_opps.settings import ConnectionSettings
 
-# Each of them would do.
+# Any one of the permissions in a tuple allows the call.
 _WRITE_OPPORTUNITY = ("Read-Write Opportunity",)
 _READ_OPPORTUNITY = ("Read-Only Opportunity", *_WRITE_OPPORTUNITY)
 _READ_LEAD = ("Read-Only Lead", "Read-Write Lead")
 _READ_ACTIVITY = ("Read-Only Activity", "Read-Write Activity")
 _SCHEMA_FIELD = ("Read-Write Schema Standard Field", "Read-Write Schema Custom Field")
 
-# Adobe, "Leads": "Too many results match the filter"; 1003 means other things elsewhere.
+# Adobe, "Leads": "Too many results match the filter"; for other calls 1003 has other meanings.
 TOO_MANY_LEADS = "1003"
 
 _JSON = "application/json"
 _NO_SUCH_RESOURCE = "610"
 
-# Adobe's server-side timeouts, where they are not the usual 30 s.
+# Adobe's server-side timeouts of the calls that have another one than the usual 30 s.
 _WRITE_SECONDS = 60.0
 _PAGING_TOKEN_SECONDS = 300.0
 
@@ -74,7 +74,7 @@ def _beyond_documentation(call: Call, envelope: Envelope, what: str) -> Unexpect
 
 
 def is_valid_filter_value(value: str) -> bool:
-    """Return whether a value can be looked up: commas separate values and cannot be escaped."""
+    """Return whether a value can be looked up, which it cannot with a comma in it."""
     return "," not in value
 
 
@@ -94,28 +94,33 @@ def _lookup(
     ]
 
 
-# A source of its own: whoever seeds or watches Python's shared one is not to see threads of ours.
+# Separate from Python's shared generator, which a program may seed and rely on.
 _JITTER = random.Random()  # noqa: S311 - how long to wait is no secret
 
 
 class MarketoClient:
-    """The opportunities API of one instance; all methods may be called from any thread.
+    """Client of one instance's opportunities API; all methods may be called from any thread.
 
-    Every method makes one call (paging is the caller's: a page's `more` is as Marketo sent it, and
-    `marketo_opps.paging` tells where to end), waits for its place in the rate and
-    concurrency limits, and repeats what is transient for up to `max_retry_seconds`. It raises
-    `MarketoError`: see `marketo_opps.errors` for what can be done about which.
+    Every method makes one call: it waits until the rate limit and the concurrency limit allow the
+    call, and retries transient errors for up to `max_retry_seconds`. It raises `MarketoError`; see
+    `marketo_opps.errors` for what can be done about each subclass.
+
+    Methods that return a `Page` leave paging to the caller: `more` is what Marketo sent, None if
+    it sent nothing, and `marketo_opps.paging` decides whether another page follows. They share
+    these arguments: `fields`, the API names of the fields to return (without them Marketo leaves
+    most fields out); `batch_size`, the number of records per page, up to 300; `next_page_token`,
+    that of the previous page, with all other arguments unchanged. They raise `PageTokenError` if
+    Marketo no longer accepts the token.
 
     Args:
-        settings: the instance, the credentials, and our share of the limits.
-        clock: monotonic seconds.
+        settings: the instance, the credentials, and this client's share of the limits.
+        clock: returns monotonic seconds.
         nap: waits on a condition, at most for the given seconds.
-        fraction: random numbers from 0 to 1, for jitter.
-        local_now: the present by this machine's clock.
+        fraction: returns random numbers from 0 to 1, for jitter.
+        local_now: returns the current time by this machine's clock.
         session: a session of `requests` to use instead of a new one.
-        writes: True if it is there to write: what it only reads is for that, and so is the advice
-            in error texts.
-        pacing_window_seconds: window that `calls_per_20_seconds` counts in.
+        writes: True for a client that writes; it decides which advice error texts give.
+        pacing_window_seconds: window in which `calls_per_20_seconds` are counted.
     """
 
     def __init__(
@@ -161,28 +166,28 @@ class MarketoClient:
     def stop(self) -> None:
         """Make no new calls and no more retries; only sets a flag, so a signal handler may call it.
 
-        Calls in flight go on; threads that wait, and all who call later, get a `StoppedError`.
+        Calls in flight continue. Waiting threads and later callers get a `StoppedError`.
         """
         self._loop.stop()
 
     @property
     def counts(self) -> CallCounts:
-        """Calls and retries so far."""
+        """Return how many calls and retries were made so far, and how long they waited."""
         return self._loop.counts
 
     def server_now(self) -> datetime:
-        """Return the present by Marketo's clock (its last `Date` header, and the time since).
+        """Return the current time by Marketo's clock: its last `Date` header and the time since.
 
-        Never later than Marketo's clock really is, and earlier by a second and the response's
-        travel at the most. Where there was no response yet, a token is fetched.
+        The result is never later than Marketo's own clock, and earlier by at most one second and
+        the travel time of the response. If there was no response yet, fetch a token to get one.
         """
         return self._loop.server_now()
 
     def earliest_now(self) -> datetime:
-        """Return the present by Marketo's clock, by the `Date` header that makes it the earliest.
+        """Return the earliest current time that any `Date` header of Marketo's has given.
 
-        For the beginning of a run, which must not lie ahead: one response that tells the right time
-        is enough, whatever others tell.
+        Use it for the start of a run, which must not lie in the future: one response with the
+        right time is enough, even if others have a wrong one.
         """
         return self._loop.earliest_now()
 
@@ -211,19 +216,17 @@ class MarketoClient:
     ) -> Page:
         """Return one page of the records whose field has one of the given values.
 
-        Its `more` is None if Marketo does not say: `QueryPaging` decides whether to go on.
-
         Args:
             obj: opportunities or roles.
             filter_type: a searchable field, or `dedupeFields` or `idField`.
-            filter_values: up to 300, none with a comma in it.
-            fields: API names; without them Marketo would leave most fields out.
-            batch_size: records a page, up to 300.
-            next_page_token: of the page before, with all else the same.
+            filter_values: up to 300, none of them with a comma.
+            fields: API names; see the class.
+            batch_size: records per page.
+            next_page_token: of the previous page.
 
         Raises:
-            InvalidFilterValueError: a value holds a comma.
-            PageTokenError: Marketo no longer takes `next_page_token`.
+            InvalidFilterValueError: a value contains a comma.
+            PageTokenError: Marketo no longer accepts `next_page_token`.
         """
         query = _lookup(filter_type, filter_values, fields, batch_size)
         return self._read_page(f"{obj.path}.json", query, next_page_token, _READ_OPPORTUNITY)
@@ -237,19 +240,17 @@ class MarketoClient:
         batch_size: int = MAX_BATCH_RECORDS,
         next_page_token: str | None = None,
     ) -> Page:
-        """Return one page of the records with the given compound keys, which go as JSON.
-
-        Its `more` is None if Marketo does not say: `QueryPaging` decides whether to go on.
+        """Return one page of the records with the given compound keys, which are sent as JSON.
 
         Args:
             obj: roles, whose key has three fields.
             keys: up to 300, each with every dedupe field.
-            fields: API names.
-            batch_size: records a page, up to 300.
-            next_page_token: of the page before, with all else the same.
+            fields: API names; see the class.
+            batch_size: records per page.
+            next_page_token: of the previous page.
 
         Raises:
-            PageTokenError: Marketo no longer takes `next_page_token`.
+            PageTokenError: Marketo no longer accepts `next_page_token`.
         """
         query: dict[str, t.Any] = {
             "filterType": "dedupeFields",
@@ -277,13 +278,13 @@ class MarketoClient:
         action: str,
         dedupe_by: str | None = None,
     ) -> BatchOutcome:
-        """Upsert a batch: `POST /v1/opportunities.json`.
+        """Upsert a batch of records: `POST /v1/opportunities.json`.
 
         Args:
             obj: opportunities or roles.
-            records: up to 300, each encoded by `encode_record`, under 1 MB together.
+            records: up to 300, each encoded by `encode_record`, under 1 MB in total.
             action: `createOrUpdate`, `createOnly` or `updateOnly`.
-            dedupe_by: `dedupeFields` or `idField`; Marketo heeds it with `updateOnly` alone.
+            dedupe_by: `dedupeFields` or `idField`; Marketo uses it only with `updateOnly`.
         """
         body = encode_batch(records, action=action, dedupeBy=dedupe_by)
         return self._write(f"{obj.path}.json", body, len(records))
@@ -295,11 +296,11 @@ class MarketoClient:
         *,
         delete_by: str = "dedupeFields",
     ) -> BatchOutcome:
-        """Delete a batch: `POST .../delete.json`; one that is gone already comes back as 1013.
+        """Delete a batch of records: `POST .../delete.json`; a missing one is skipped with 1013.
 
         Args:
             obj: opportunities or roles.
-            keys: up to 300, each the key alone, encoded by `encode_record`.
+            keys: up to 300, each with the key fields only, encoded by `encode_record`.
             delete_by: `dedupeFields` or `idField`.
         """
         body = encode_batch(keys, deleteBy=delete_by)
@@ -313,24 +314,21 @@ class MarketoClient:
         batch_size: int = MAX_BATCH_RECORDS,
         next_page_token: str | None = None,
     ) -> Page:
-        """Return a page of the opportunity's fields: `GET /v1/opportunities/schema/fields.json`.
-
-        Its `more` is None if Marketo does not say: `QueryPaging` decides whether to go on.
-        """
+        """Return a page of field metadata: `GET /v1/opportunities/schema/fields.json`."""
         path = "/v1/opportunities/schema/fields.json"
         query = [("batchSize", str(batch_size))]
         return self._read_page(path, query, next_page_token, _SCHEMA_FIELD)
 
     def field(self, name: str) -> Record | None:
-        """Return one of the opportunity's fields by its API name, or None if there is none such."""
+        """Return the metadata of an opportunity field by its API name; None if absent."""
         path = f"/v1/opportunities/schema/fields/{quote(name, safe='')}.json"
         try:
             envelope = self._loop.make(Call("GET", path, permissions=_SCHEMA_FIELD))
         except (NoDataError, DataError):
             return None
         except RequestRefusedError as error:
-            # What Marketo says to an unknown name is not documented; 610 is what it says to an
-            # unknown path, and here the name is in the path.
+            # Marketo's response to an unknown name is not documented. It responds with 610 to an
+            # unknown path, and here the name is part of the path.
             if error.code == _NO_SUCH_RESOURCE:
                 return None
             raise
@@ -348,16 +346,18 @@ class MarketoClient:
             raise _beyond_documentation(call, envelope, str(error)) from None
 
     def searchable_lead_fields(self) -> frozenset[str] | None:
-        """Return the fields that leads are found by: `GET /v1/leads/describe2.json`.
+        """Return the fields by which leads can be looked up: `GET /v1/leads/describe2.json`.
 
         Returns:
-            REST names; None where Marketo does not tell. It decides then at the first lookup.
+            REST names; None if the instance does not list them. In that case Marketo accepts or
+            refuses the first lookup.
         """
         call = Call("GET", "/v1/leads/describe2.json", permissions=_READ_LEAD)
         try:
             envelope = self._loop.make(call)
         except (NoDataError, DataError, RequestRefusedError, UnexpectedResponseError):
-            # Younger than describe.json, and nothing that a lookup could not do without.
+            # Not every instance has this endpoint, which is newer than describe.json, and lookups
+            # work without it.
             return None
         return read_searchable_lead_fields(envelope.result)
 
@@ -372,21 +372,19 @@ class MarketoClient:
     ) -> Page:
         """Return one page of the leads whose field has one of the given values.
 
-        Its `more` is None if Marketo does not say: `QueryPaging` decides whether to go on. Several
-        leads may share a value, an e-mail address say.
+        Several leads may share a value, for example an e-mail address.
 
         Args:
             filter_type: `id`, `email` or another searchable field.
-            values: up to 300, none with a comma in it.
-            fields: REST names; without them Marketo would leave most fields out.
-            batch_size: leads a page, up to 300.
-            next_page_token: of the page before, with all else the same.
+            values: up to 300, none of them with a comma.
+            fields: REST names; see the class.
+            batch_size: leads per page.
+            next_page_token: of the previous page.
 
         Raises:
-            DataError: with the code `TOO_MANY_LEADS`, over 1,000 leads have one of these values:
-                ask for fewer.
-            InvalidFilterValueError: a value holds a comma.
-            PageTokenError: Marketo no longer takes `next_page_token`.
+            DataError: with code `TOO_MANY_LEADS` if over 1,000 leads match: look up fewer values.
+            InvalidFilterValueError: a value contains a comma.
+            PageTokenError: Marketo no longer accepts `next_page_token`.
         """
         query = _lookup(filter_type, values, fields, batch_size)
         return self._read_page("/v1/leads.json", query, next_page_token, _READ_LEAD)
@@ -399,18 +397,16 @@ class MarketoClient:
         batch_size: int = MAX_BATCH_RECORDS,
         next_page_token: str | None = None,
     ) -> Page:
-        """Return one page of the leads of a static list: `GET /v1/lists/{id}/leads.json`.
-
-        Its `more` is None if Marketo does not say: `QueryPaging` decides whether to go on.
+        """Return one page of the leads in a static list: `GET /v1/lists/{id}/leads.json`.
 
         Args:
             list_id: the list's number.
-            fields: REST names; without them Marketo would leave most fields out.
-            batch_size: leads a page, up to 300.
-            next_page_token: of the page before, with all else the same.
+            fields: REST names; see the class.
+            batch_size: leads per page.
+            next_page_token: of the previous page.
 
         Raises:
-            PageTokenError: Marketo no longer takes `next_page_token`.
+            PageTokenError: Marketo no longer accepts `next_page_token`.
         """
         query = [("fields", ",".join(fields)), ("batchSize", str(batch_size))]
         path = f"/v1/lists/{list_id}/leads.json"
@@ -429,7 +425,11 @@ class MarketoClient:
             raise _beyond_documentation(call, envelope, what) from None
 
     def paging_token(self, since: datetime) -> str:
-        """Return the page token of an aware moment in the activity log, to the second."""
+        """Return the page token for a time in the activity log, to the second.
+
+        Args:
+            since: start of the log to read; with a time zone.
+        """
         since_text = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         call = Call(
             "GET",
@@ -451,18 +451,15 @@ class MarketoClient:
         activity_type_ids: Sequence[int],
         batch_size: int = MAX_BATCH_RECORDS,
     ) -> Page:
-        """Return one page of the activity log; it may be short or empty while `more` is true.
-
-        Its `more` is None where Marketo does not say, which in the log it always should:
-        `LogPaging` decides whether to go on.
+        """Return one page of the activity log; it may be short or empty although more pages follow.
 
         Args:
-            next_page_token: from `paging_token` or the page before.
+            next_page_token: from `paging_token` or the previous page.
             activity_type_ids: up to 10.
-            batch_size: activities a page, up to 300.
+            batch_size: activities per page, up to 300.
 
         Raises:
-            PageTokenError: Marketo no longer takes `next_page_token`.
+            PageTokenError: Marketo no longer accepts `next_page_token`.
         """
         query = [
             ("activityTypeIds", ",".join(map(str, activity_type_ids))),
@@ -473,7 +470,7 @@ class MarketoClient:
     # Usage
 
     def calls_today(self) -> int:
-        """Return the calls that all users of the instance have made today; may lag."""
+        """Return how many calls all clients of the instance made today; the figure may lag."""
         return self._loop.calls_today()
 
     # Pages and batches
@@ -502,7 +499,7 @@ class MarketoClient:
                 call=call.name,
             )
         except (DataError, RequestRefusedError) as error:
-            # All else in the call is as it was for the page before.
+            # Everything but the token is as in the call for the previous page.
             if has_token:
                 raise PageTokenError(error.call, error.reasons, error.request_id) from error
             raise

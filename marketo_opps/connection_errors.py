@@ -1,4 +1,4 @@
-"""Which error stands for each way in which an exchange can be cut short; pure."""
+"""The error for each way in which an HTTP exchange can fail without a response; pure."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def connection_error(error: Exception, base: str, *, connected: bool | None = No
     """Return the error that stands for an exception of `requests` or `urllib3`.
 
     Args:
-        error: what was raised.
+        error: the exception.
         base: the instance's address, for error texts.
-        connected: whether there was a connection all the way to the host; None if nobody knows.
+        connected: True if the host was connected, also through a proxy; None if that is unknown.
     """
     causes = list(_causes(error))
     cause = causes[-1]
@@ -33,8 +33,8 @@ def connection_error(error: Exception, base: str, *, connected: bool | None = No
         return SettingsError(
             f"The proxy for {base} cannot be used ({said}): correct HTTPS_PROXY in the environment."
         )
-    # A `ProxyError` by itself proves nothing: urllib3 makes one of every connection through a proxy
-    # that was closed, though the call may have gone out on it.
+    # A `ProxyError` alone does not prove that nothing was sent: urllib3 raises one whenever a
+    # connection through a proxy is closed, even after the call was sent on it.
     never_sent = (
         connected is False
         or str(cause).startswith(_NO_TUNNEL)
@@ -53,7 +53,7 @@ def connection_error(error: Exception, base: str, *, connected: bool | None = No
 
 
 def _tls_error(cause: ssl.SSLError, base: str, said: str) -> SettingsError | None:
-    """Return the error of TLS that cannot work; None where it may work later."""
+    """Return the error of a TLS failure that retrying cannot cure; None if a retry may succeed."""
     if isinstance(cause, ssl.SSLCertVerificationError):
         return SettingsError(
             f"The certificate of {base} cannot be verified ({cause.verify_message}): check "
@@ -72,26 +72,31 @@ def _tls_error(cause: ssl.SSLError, base: str, said: str) -> SettingsError | Non
 
 
 def unreachable_error(base: str, said: str) -> UnreachableError:
-    """Return the error of an instance to which there was no connection, for the reason said."""
+    """Return the error of an instance to which no connection could be made.
+
+    Args:
+        base: the instance's address.
+        said: the reason, in the system's words.
+    """
     return UnreachableError(f"{base} cannot be reached ({said}): check 'endpoint' and the network.")
 
 
-# OpenSSL's words for what trying again does not change: versions, ciphers, keys and certificates.
+# OpenSSL's words for failures that a retry cannot cure: versions, ciphers, keys, certificates.
 _NO_AGREEMENT = re.compile(
     "PROTOCOL|VERSION|HANDSHAKE_FAILURE|CIPHER|TOO_SMALL|TOO_WEAK|INSUFFICIENT_SECURITY|"
     "UNRECOGNIZED_NAME|CERTIFICATE|UNKNOWN_CA|RENEGOTIATION|ACCESS_DENIED"
 )
-# OpenSSL's word for an answer that is none of TLS.
+# OpenSSL's word for a response that is not TLS.
 _NO_TLS = "WRONG_VERSION_NUMBER"
-# The connection was not even made, so no write can have been done.
+# There was no connection, so no write can have been executed.
 _NEVER_SENT = (
     requests.ConnectTimeout,
     urllib3.exceptions.ConnectTimeoutError,
     urllib3.exceptions.NewConnectionError,
 )
-# http.client's words for a proxy that refuses to connect.
+# The words of http.client for a proxy that refuses to connect.
 _NO_TUNNEL = "Tunnel connection failed"
-# Its address makes no sense, so trying again cannot help. The endpoint's own has been checked.
+# The proxy's address is invalid, so a retry cannot help. The endpoint was validated before.
 _UNUSABLE_PROXY = (
     requests.exceptions.InvalidURL,
     requests.exceptions.InvalidSchema,
@@ -101,7 +106,7 @@ _UNUSABLE_PROXY = (
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception of requests and all that it and urllib3 have wrapped, innermost last."""
+    """Yield an exception of requests and every exception that it wraps, the innermost last."""
     cause: t.Any = error
     while isinstance(cause, BaseException):
         yield cause

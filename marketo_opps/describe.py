@@ -1,7 +1,7 @@
-"""Reads describe's answers, in either of the two shapes that Adobe documents; pure.
+"""Reads the responses of describe, in either of the two forms that Adobe documents; pure.
 
-Printed and recorded answers call an object and its fields by `name`, the OpenAPI by `apiName`.
-What is not needed is not required, and what can be understood is.
+Printed and recorded responses give the name of an object or field as `name`, the OpenAPI
+definition as `apiName`. Members that are not needed are optional.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 
-# As documented, for an answer without them.
+# Documented defaults for a response without dedupe fields.
 _DEDUPE_FIELDS = {
     MarketoObject.OPPORTUNITIES: (EXTERNAL_ID,),
     MarketoObject.OPPORTUNITY_ROLES: (EXTERNAL_ID, LEAD_ID, "role"),
@@ -28,13 +28,13 @@ _BOOLEANS = {"true": True, "false": False}
 
 
 def read_description(obj: MarketoObject, members: t.Any) -> ObjectDescription:
-    """Return what the one member of describe's `result` says of an object.
+    """Return the description of an object from the only member of describe's `result`.
 
-    A field listed twice is taken as it is listed first; one without a name, or with one that holds
-    a comma, which separates names, is left out: it cannot be asked for.
+    If a field is listed twice, the first entry is used. A field without a name, or with a comma in
+    its name (which separates names), cannot be queried and is skipped.
 
     Raises:
-        ValueError: it names no fields; the text says what it is instead.
+        ValueError: it lists no fields; the text says what it is instead.
     """
     entries = members.get("fields") if isinstance(members, dict) else None
     fields = _unique_fields(obj, entries if isinstance(entries, list) else [])
@@ -48,18 +48,18 @@ def read_description(obj: MarketoObject, members: t.Any) -> ObjectDescription:
 
 
 def read_lead_fields(result: Sequence[t.Any]) -> tuple[FieldDescription, ...]:
-    """Return what the `result` of the leads' describe says of their fields.
+    """Return the fields of leads from the `result` of the leads' describe.
 
-    A field that has no REST name is for SOAP alone and cannot be asked for: left out.
+    A field without a REST name exists in SOAP only, cannot be queried, and is skipped.
 
     Raises:
-        ValueError: it names no fields; the text says what it is instead.
+        ValueError: it lists no fields; the text says what it is instead.
     """
     return _unique_fields("leads", list(filter(None, map(_lead_entry, result))))
 
 
 def _lead_entry(entry: t.Any) -> dict[str, t.Any] | None:
-    """Return a field of leads in the form of other fields; None for one without a REST name."""
+    """Return a lead field's entry in the form of other fields; None if it has no REST name."""
     rest = entry.get("rest") if isinstance(entry, dict) else None
     if not isinstance(rest, dict) or not (name := _text(rest.get("name"))):
         return None
@@ -67,7 +67,11 @@ def _lead_entry(entry: t.Any) -> dict[str, t.Any] | None:
 
 
 def read_searchable_lead_fields(result: Sequence[t.Any]) -> frozenset[str] | None:
-    """Return what the `result` of the leads' second describe says leads are found by, or None."""
+    """Return the names by which leads can be looked up, from the `result` of the leads' describe2.
+
+    Returns:
+        REST names; None if the result lists none.
+    """
     members = result[0] if result and isinstance(result[0], dict) else {}
     fields = _searchable(members.get("searchableFields"))
     return frozenset(names[0] for names in fields if len(names) == 1) or None
@@ -105,7 +109,7 @@ def _name(members: Mapping[str, t.Any]) -> str:
 
 
 def _text(value: t.Any) -> str:
-    """Return a text, or a number as one; nothing of anything else."""
+    """Return a string or a number as a string; empty for any other value."""
     is_text = isinstance(value, str | int | Decimal) and not isinstance(value, bool)
     return str(value) if is_text else ""
 
@@ -119,7 +123,7 @@ def _length(value: t.Any) -> int | None:
 
 
 def _boolean(value: t.Any) -> bool:
-    """Return whether a field can be updated, which it can where nothing says that it cannot."""
+    """Return whether a field can be updated; True unless describe says that it cannot."""
     return _BOOLEANS.get(_folded(value), True)
 
 
@@ -128,13 +132,13 @@ def _folded(value: t.Any) -> str:
 
 
 def _names(value: t.Any) -> tuple[str, ...]:
-    """Return a list of names; a name alone is a list of one."""
+    """Return a list of names as a tuple; a single name counts as a list of one."""
     names = value if isinstance(value, list) else [value]
     return tuple(filter(None, map(_text, names)))
 
 
 def _searchable(value: t.Any) -> Iterable[tuple[str, ...]]:
-    """Yield each field or compound of fields; a flat list has only the former."""
+    """Yield the names of each searchable field or compound of fields."""
     for each in value if isinstance(value, list) else []:
         if names := _names(each):
             yield names

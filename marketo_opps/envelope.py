@@ -1,4 +1,4 @@
-"""Reads HTTP responses of the REST API: results, or the error that stands for them; pure."""
+"""Reads HTTP responses of the REST API: the result, or the error that the response means; pure."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ _NOT_LET_THROUGH = frozenset({HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A successful response: Marketo's envelope, with absent members filled in.
+    """A successful response: Marketo's envelope, with defaults for absent members.
 
-    `more` and `next_page_token` are as Marketo sent them: what is no page need not be read as one.
+    `more` and `next_page_token` are unchecked, as Marketo sent them, because only pages need them.
     """
 
     result: list[t.Any]
@@ -49,13 +49,13 @@ class Envelope:
     warnings: tuple[str, ...]
 
     def page(self, call: str) -> Page:
-        """Return a page of its records.
+        """Return the result as a page of records.
 
         Args:
-            call: what was called, such as `query GET /v1/opportunities.json`.
+            call: name of the call, such as `query GET /v1/opportunities.json`.
 
         Raises:
-            UnexpectedResponseError: what it says of further pages cannot be read.
+            UnexpectedResponseError: `moreResult` or `nextPageToken` is of an unexpected type.
         """
         more = self.more
         if isinstance(more, str):
@@ -72,10 +72,10 @@ class Envelope:
         )
 
     def token(self, call: str) -> str | None:
-        """Return its page token, which may be a number; None if it has none.
+        """Return the page token as a string, also if Marketo sent a number; None if absent.
 
         Raises:
-            UnexpectedResponseError: it is neither text nor a number.
+            UnexpectedResponseError: the token is neither a string nor a number.
         """
         token = self.next_page_token
         if token.__class__ is int:
@@ -94,18 +94,19 @@ def read_response(
 ) -> Envelope:
     """Return the envelope of a response to a REST call.
 
-    Marketo's envelope is looked for in every body: what stands between may give it any status.
+    Marketo's envelope is looked for in every body, because a proxy or gateway may change the
+    status.
 
     Args:
-        call: what was called, such as `sync POST /v1/opportunities.json`; for error texts.
+        call: name of the call, such as `sync POST /v1/opportunities.json`, for error texts.
         response: the whole HTTP response.
-        permissions: each would do for the call, should Marketo say that access is denied.
-        writing: True if whoever calls wants to write; for the advice in error texts.
+        permissions: permissions any of which allows the call; named if Marketo denies access.
+        writing: True if the run writes records; it decides which advice error texts give.
 
     Raises:
         ResponseError: Marketo refused the call; the subclass decides the recovery.
-        ServerError: an HTTP status that stands for a moment, without a code that Marketo lists.
-        ConnectionLostError: the JSON breaks off.
+        ServerError: the HTTP status is transient, and the body has no code that Marketo lists.
+        ConnectionLostError: the JSON is incomplete.
         UnexpectedResponseError: it is not an envelope, or one that cannot be understood.
     """
     try:
@@ -150,7 +151,7 @@ def _members(call: str, response: HttpResponse) -> dict[str, t.Any]:
 
 
 def is_envelope(members: t.Any) -> bool:
-    """Return whether decoded JSON is Marketo's envelope; a refusal may lack `success`."""
+    """Return whether decoded JSON is Marketo's envelope; with errors it may lack `success`."""
     if not isinstance(members, dict):
         return False
     if "success" in members:
@@ -164,12 +165,12 @@ def status_error(
     reasons: Sequence[Reason] = (),
     request_id: str | None = None,
 ) -> MarketoError | None:
-    """Return the error that a response's status stands for; None for success.
+    """Return the error that a response's HTTP status means; None for success.
 
     Args:
-        call: what was called.
+        call: name of the call.
         response: the whole HTTP response.
-        reasons: what its body says, in codes that nobody lists.
+        reasons: errors in the body whose codes no error class lists.
         request_id: of the response, if it has one.
     """
     status = response.status
@@ -189,7 +190,7 @@ def status_error(
 
 
 def transient_error_class(status: int) -> type[ServerError] | None:
-    """Return the class of error of a status that stands for a moment; None for any other."""
+    """Return the class of error for a transient HTTP status; None for any other status."""
     if status in _NOT_LET_THROUGH:
         return ThrottledError
     if status == HTTPStatus.REQUEST_TIMEOUT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -234,14 +235,14 @@ def refusal_error(
     *,
     writing: bool = False,
 ) -> MarketoError:
-    """Return the error that an envelope with errors, or without success, stands for.
+    """Return the error for an envelope that has errors or is not successful.
 
     Args:
-        call: what was called.
+        call: name of the call.
         response: the whole HTTP response.
         members: the envelope in its body.
-        permissions: each would do for the call, should Marketo say that access is denied.
-        writing: True if whoever calls wants to write; for the advice in error texts.
+        permissions: permissions any of which allows the call; named if Marketo denies access.
+        writing: True if the run writes records; it decides which advice error texts give.
     """
     reasons, request_id = read_refusal(members)
     code = reasons[0].code
@@ -258,13 +259,13 @@ def refusal_error(
         error = CrmManagedError(call, reasons, request_id, writing=writing)
     else:
         error = error_class(call, reasons, request_id)
-    # With both it is not known whether Marketo did what was asked.
+    # If success is true as well, it is unknown whether Marketo executed the call.
     error.ambiguous |= members.get("success") is True
     return error
 
 
 def read_refusal(members: Mapping[str, t.Any]) -> tuple[tuple[Reason, ...], str | None]:
-    """Return why an envelope's call was refused, at least one reason, and its requestId."""
+    """Return the reasons in an envelope with errors, at least one, and its requestId."""
     reasons = read_reasons(members.get("errors")) or (Reason(NO_CODE, "no reason was given"),)
     return reasons, _request_id(members)
 
@@ -291,7 +292,7 @@ def _warning(entry: t.Any) -> str:
 
 
 def _list(member: t.Any) -> list[t.Any]:
-    """Return a member that should be a list; what stands in its place is its only entry."""
+    """Return a member that should be a list; a single value becomes a list of one."""
     if isinstance(member, list):
         return member
     return [member] if member else []

@@ -6,29 +6,29 @@ It is over 300 lines to keep the whole hierarchy in one place.
     ├── SettingsError              a setting is invalid; no call was made
     ├── StoppedError               this process was asked to stop
     ├── CredentialsError           identity refused client_id or client_secret
-    ├── UnexpectedResponseError    not Marketo's envelope: a proxy's HTML page, say
+    ├── UnexpectedResponseError    not Marketo's envelope, for example a proxy's HTML page
     ├── InvalidFilterValueError    a lookup value with a comma in it; no call was made
     ├── DailyLimitError            daily_call_limit is reached; no call was made
-    ├── ConnectionLostError        no response, or half of one                    RETRY
-    │   └── UnreachableError       not even a connection: nothing was sent        RETRY
+    ├── ConnectionLostError        no response, or an incomplete one              RETRY
+    │   └── UnreachableError       no connection: nothing was sent                RETRY
     ├── ServerError                HTTP 408 and 5xx without a code of Marketo's   RETRY
-    │   └── ThrottledError         HTTP 425 and 429 without one: not let through  RETRY
-    └── ResponseError              Marketo said `success: false`, with a code
+    │   └── ThrottledError         HTTP 425 and 429: rate limit of a gateway      RETRY
+    └── ResponseError              `success: false`, with a code of Marketo's
         ├── TransientError         500 502 604 608 611 614 713 719                RETRY
         ├── RateLimitError         606: over 100 calls in 20 seconds              RETRY
-        ├── ConcurrencyLimitError  615: over 10 calls at once                     RETRY
+        ├── ConcurrencyLimitError  615: over 10 concurrent calls                  RETRY
         ├── TokenRefusedError      601 602                                        REAUTHENTICATE
         ├── TooLargeError          413 414                                        RESHAPE
         ├── DataError              718, and 1001 to 1036 for a whole call         RESHAPE
-        ├── PageTokenError         a next page token that Marketo no longer takes RESHAPE
+        ├── PageTokenError         a page token that Marketo no longer accepts    RESHAPE
         ├── NoDataError            702: an empty result, for a query              RESHAPE
         ├── DailyQuotaError        607                                            FATAL
         ├── AccessDeniedError      603                                            FATAL
         ├── CrmManagedError        1018 for a whole call: a native CRM sync       FATAL
         └── RequestRefusedError    600 605 609 610 612 613 616 701 703 704 709 710 711 712 714
-                                   and codes that nobody lists                    FATAL
+                                   and codes that no other class lists            FATAL
 
-What a single record of a successful call met is no error but data: see `RecordResult`.
+The outcome of a single record in a successful call is not an error but data: see `RecordResult`.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ class MarketoError(Exception):
 
     recovery: t.ClassVar[Recovery] = Recovery.FATAL
     ambiguous: bool = False
-    """True if a write that ended so may have been executed all the same."""
+    """True if a write that failed with this error may have been executed."""
     retry_after_seconds: float | None = None
-    """The shortest wait before the next try, where the response asks for one."""
+    """The shortest wait before a retry, if the response asks for one."""
     possibly_applied_since: datetime | None = None
-    """When the call was first sent, where one of its attempts may have been executed."""
+    """When the call was first sent, if one of its attempts may have been executed."""
     remedy: t.ClassVar[str] = ""
     """One sentence of advice for the user; empty if there is none in general."""
 
@@ -71,7 +71,7 @@ class MarketoError(Exception):
 
     @property
     def summary(self) -> str:
-        """What went wrong, without advice; for the log line of a retry."""
+        """Return what went wrong, without advice; for the log line of a retry."""
         return super().__str__()
 
     def advice(self) -> str:
@@ -84,28 +84,28 @@ class SettingsError(MarketoError):
 
 
 class StoppedError(MarketoError):
-    """This process was asked to stop: no new calls and no more retries."""
+    """This process was asked to stop, so no new calls and no retries are made."""
 
 
 class CredentialsError(MarketoError):
-    """Identity refused `client_id` or `client_secret`."""
+    """Marketo's identity service refused `client_id` or `client_secret`."""
 
 
 class UnexpectedResponseError(MarketoError):
-    """The response is not Marketo's envelope: a proxy's HTML page, say."""
+    """The response is not Marketo's envelope, or has content that is not documented."""
 
     ambiguous = True
     http_status: int | None = None
-    """The response's status, where that is what was not expected of it."""
+    """The HTTP status, if it is the unexpected part."""
 
 
 def beyond_documentation(call: str, request_id: str | None, what: str) -> UnexpectedResponseError:
-    """Return the error of a response that Marketo's documentation does not know.
+    """Return the error for a response that does not fit Marketo's documentation.
 
     Args:
-        call: what was called.
+        call: name of the call.
         request_id: of the response.
-        what: what the response holds.
+        what: what is unexpected in the response.
     """
     return UnexpectedResponseError(
         f"Marketo sent an unexpected response to {call}: {what} (requestId {request_id}). Run "
@@ -114,15 +114,15 @@ def beyond_documentation(call: str, request_id: str | None, what: str) -> Unexpe
 
 
 class InvalidFilterValueError(MarketoError):
-    """A lookup value holds a comma, which separates values: Marketo cannot be asked for it."""
+    """A lookup value contains a comma, which separates values, so it cannot be looked up."""
 
 
 class DailyLimitError(MarketoError):
-    """The next call would take the instance past `daily_call_limit`; it was not made."""
+    """The next call would have exceeded `daily_call_limit` and was not made."""
 
 
 class ConnectionLostError(MarketoError):
-    """There was no response, or half of one."""
+    """There was no response, or an incomplete one."""
 
     recovery = Recovery.RETRY
     ambiguous = True
@@ -137,7 +137,7 @@ class UnreachableError(ConnectionLostError):
 
 
 class ServerError(MarketoError):
-    """The response was an HTTP 408 or 5xx, without a code of Marketo's."""
+    """The response was HTTP 408 or 5xx, without a code of Marketo's."""
 
     recovery = Recovery.RETRY
     ambiguous = True
@@ -145,7 +145,7 @@ class ServerError(MarketoError):
 
 
 class ThrottledError(ServerError):
-    """The response was an HTTP 425 or 429 without a code of Marketo's: nothing was executed."""
+    """The response was HTTP 425 or 429 without a code of Marketo's: nothing was executed."""
 
     ambiguous = False
     remedy = (
@@ -158,9 +158,9 @@ class ResponseError(MarketoError):
     """Marketo responded with `success: false`, or with an HTTP error of its own.
 
     Attributes:
-        reasons: every entry of Marketo's `errors`, the first of which decided the class.
-        request_id: what Marketo's support asks for; None if the response has none.
-        call: what was called, such as `sync POST /v1/opportunities.json`.
+        reasons: every entry of Marketo's `errors`; the first one decides the class.
+        request_id: the ID that Marketo's support asks for; None if the response has none.
+        call: name of the call, such as `sync POST /v1/opportunities.json`.
     """
 
     codes: t.ClassVar[frozenset[str]] = frozenset()
@@ -173,14 +173,14 @@ class ResponseError(MarketoError):
 
     @property
     def summary(self) -> str:
-        """What Marketo refused and why, without advice."""
+        """Return which call Marketo refused and why, without advice."""
         said = "; ".join(str(reason) for reason in self.reasons)
         quoted = f" (requestId {self.request_id})" if self.request_id else ""
         return f"Marketo refused {self.call}: {said}{quoted}."
 
     @property
     def code(self) -> str:
-        """Marketo's first code, verbatim."""
+        """Return Marketo's first code, unchanged."""
         return self.reasons[0].code
 
 
@@ -240,7 +240,7 @@ class DataError(ResponseError):
 
 
 class PageTokenError(ResponseError):
-    """A next page token that Marketo no longer takes: start that read again without it."""
+    """Marketo no longer accepts a page token: read again from the first page."""
 
     recovery = Recovery.RESHAPE
     remedy = "If Marketo rejects the page token, start the read again from its first page."
@@ -283,7 +283,7 @@ class AccessDeniedError(ResponseError):
         super().__init__(call, reasons, request_id)
 
     def advice(self) -> str:
-        """Return which permissions would do, or where to allow this address."""
+        """Return which permissions allow the call, and where to allow this machine's address."""
         wanted = " or ".join(f"'{each}'" for each in self.permissions) or "that this call needs"
         return (
             f"Give the API user's role the permission {wanted} (Admin > "
@@ -317,7 +317,7 @@ class CrmManagedError(ResponseError):
         super().__init__(call, reasons, request_id)
 
     def advice(self) -> str:
-        """Return the advice for who wants to write, or for who only reads."""
+        """Return the advice for a run that writes, or for one that only reads."""
         return self.remedy if self._writing else self.read_remedy
 
 
@@ -346,27 +346,27 @@ class RequestRefusedError(ResponseError):
         ),
         **dict.fromkeys(("710", "711", "712", "714"), _OTHER_CALLS),
     }
-    """Advice for single codes, instead of `remedy`."""
+    """Advice for single codes, which replaces `remedy`."""
 
     def advice(self) -> str:
-        """Return what the user can do about this code."""
+        """Return the advice for this code."""
         return self.remedies.get(self.code, self.remedy)
 
 
 def response_error_class(code: str) -> type[ResponseError]:
-    """Return the class of error that a response-level code stands for.
+    """Return the class of error for a code of a whole response.
 
     Args:
         code: Marketo's code, a string of digits (an HTTP status for 413 and 414).
 
     Returns:
-        The class that lists the code, or `RequestRefusedError` for one that nobody lists.
+        The class that lists the code; `RequestRefusedError` if no class does.
     """
     return _CLASS_BY_CODE.get(code, RequestRefusedError)
 
 
 def is_listed(code: str) -> bool:
-    """Return whether a class of error lists a response-level code."""
+    """Return whether an error class lists the code of a response."""
     return code in _CLASS_BY_CODE
 
 

@@ -1,7 +1,7 @@
-"""Marketo's data types: how each looks in JSON Schema, and how its values are read; pure.
+"""Marketo's data types: the JSON Schema type of each, and how its values are read; pure.
 
-Marketo's values are loosely typed (`"amount": "1604.47"`), Singer's come in the many forms that
-taps emit. All of them are read by the same functions.
+Marketo's values are loosely typed (`"amount": "1604.47"`), and Singer taps emit values in many
+forms. The same functions read both.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Reader = t.Callable[[t.Any], t.Any]
 _INTEGER = re.compile(r"[+-]?[0-9]{1,40}")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 _PLAIN_NUMBER = re.compile(r"-?[0-9]{1,99}(\.[0-9]+)?")
-# Whoever reads JSON numbers as floating point would take a larger one for infinite.
+# Programs that read JSON numbers as floating point would read a larger one as infinite.
 LARGEST_EXPONENT = 307
 _TOO_LARGE = 10 ** (LARGEST_EXPONENT + 1)
 _DATE_MARKS = "2015-02-03"[4::3]
@@ -30,8 +30,8 @@ _NO_OFFSET = timedelta()
 _DATE_LENGTH = len("2015-02-03")
 
 
-# Half of a tap's time would go into these: the form that Marketo documents comes first, and no
-# function is called for it that is not C.
+# Converting values takes a large part of a tap's CPU time. So the form that Marketo documents is
+# tried first, with functions implemented in C only.
 
 
 def _read_string(value: t.Any) -> str:
@@ -77,34 +77,36 @@ def _is_blank(value: t.Any) -> bool:
     return isinstance(value, str) and not value.strip()
 
 
-# Forms that reading and writing have in common
+# Forms that are both read and written
 
 
 def whole_number(value: t.Any) -> int:
-    """Return a whole number, however it is spelt: `12`, `"12"`, `12.0`, `"1.2e1"`.
+    """Return a whole number, whatever its notation: `12`, `"12"`, `12.0`, `"1.2e1"`.
 
     Raises:
-        ValueError: it is none; other digits than ASCII and underscores make none.
+        ValueError: it is not a whole number; digits other than ASCII, and underscores, are not
+            accepted.
     """
     if isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
         return int(value)
     number = exact_number(value)
-    # Not by division, which is limited to the digits of the decimal context.
+    # Not by division, whose result is rounded to the digits of the decimal context.
     if isinstance(number, Decimal) and number != number.to_integral_value():
         raise ValueError("it has a fraction")
     return int(number)
 
 
 def exact_number(value: t.Any) -> int | Decimal:
-    """Return a finite number with all its digits, however it is spelt.
+    """Return a finite number with all its digits, whatever its notation.
 
     Raises:
-        ValueError: it is none; other digits than ASCII and underscores make none.
+        ValueError: it is not a finite number; digits other than ASCII, and underscores, are not
+            accepted.
     """
     if isinstance(value, bool):
-        raise ValueError("it is a boolean")  # noqa: TRY004 - a value that does not fit, as others
+        raise ValueError("it is a boolean")  # noqa: TRY004 - callers catch ValueError
     if isinstance(value, list | dict):
-        raise ValueError("it is not a number")  # noqa: TRY004 - the same
+        raise ValueError("it is not a number")  # noqa: TRY004 - callers catch ValueError
     if isinstance(value, int):
         if abs(value) >= _TOO_LARGE:
             raise ValueError("it is not a finite number")
@@ -138,14 +140,14 @@ def _plain_boolean(value: t.Any) -> bool:
 
 
 def _numeric_boolean(value: t.Any) -> bool:
-    """Return 1.0 as true and 0.0 as false: what has gone through a table of numbers looks so."""
+    """Return True for 1.0 and False for 0.0, the form of booleans from a table of numbers."""
     if not isinstance(value, list | dict) and (number := exact_number(value)) in {0, 1}:
         return number == 1
     raise ValueError("it is not a boolean")
 
 
 def _iso_date(value: t.Any) -> str:
-    """Return the calendar day as it is written, whatever offset is written with it."""
+    """Return the calendar date as it is written; a UTC offset is ignored."""
     text = _text(value)
     if len(text) == _DATE_LENGTH:
         return date.fromisoformat(text).isoformat()
@@ -162,10 +164,10 @@ def _iso_datetime(value: t.Any) -> str:
 
 
 def _text(value: t.Any) -> str:
-    if isinstance(value, date):  # or datetime: what a Singer library may have made of the text
+    if isinstance(value, date):  # or datetime: a Singer library may have parsed the text
         return value.isoformat()
     if not isinstance(value, str):
-        raise ValueError("it is not a string")  # noqa: TRY004 - a value that does not fit, as others
+        raise ValueError("it is not a string")  # noqa: TRY004 - callers catch ValueError
     return value.strip()
 
 
@@ -173,14 +175,14 @@ def _text(value: t.Any) -> str:
 
 
 class FieldType(t.NamedTuple):
-    """One of Marketo's data types: its JSON type, and how values are read."""
+    """One of Marketo's data types: its JSON type, and a function that reads its values."""
 
     json_type: str
     read: Reader
     article: str
     format: str | None = None
     as_is: type | None = None
-    """Values of this class need no reading."""
+    """Values of this Python class need no conversion."""
 
 
 _STRING = FieldType("string", _read_string, "a string", as_is=str)
@@ -188,7 +190,7 @@ _WHOLE = FieldType("integer", _read_integer, "a whole number", as_is=int)
 _DECIMAL = FieldType("number", _read_number, "a number")
 _TRUTH = FieldType("boolean", _read_boolean, "a boolean", as_is=bool)
 _MOMENT = FieldType("string", _read_datetime, "a date and time", "date-time")
-# Names that others give to these types, in answers of Marketo's sister endpoints too.
+# Other names of these types, also in responses of similar endpoints of Marketo.
 _ALIASES = {
     **dict.fromkeys(("int", "long", "bigint", "biginteger", "smallint", "short"), _WHOLE),
     **dict.fromkeys(("number", "double", "decimal", "bigdecimal", "numeric", "real"), _DECIMAL),
@@ -216,15 +218,15 @@ _FIELD_TYPES = {
 
 
 def field_type(field: FieldDescription) -> FieldType:
-    """Return a field's type; that of strings for one that nobody knows."""
+    """Return a field's type; an unknown data type counts as a string."""
     return _FIELD_TYPES.get(_normalized(field.data_type), _STRING)
 
 
 def is_known_type(data_type: str) -> bool:
-    """Return whether describe's `dataType` is one that Adobe documents, or a usual name of one."""
+    """Return whether a `dataType` of describe is documented by Adobe, or a common alias of one."""
     return _normalized(data_type) in _FIELD_TYPES
 
 
 def _normalized(data_type: str) -> str:
-    """Return a data type as it is looked up: recorded answers mix cases."""
+    """Return a data type in the form in which types are looked up; recorded responses mix cases."""
     return data_type.strip().casefold()

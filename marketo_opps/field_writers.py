@@ -1,4 +1,4 @@
-"""Values of Singer's as Marketo stores them, and the reasons why a field takes no other; pure."""
+"""Converts Singer values to what Marketo stores, or says why a field rejects them; pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
 
 Writer = t.Callable[[t.Any], t.Any]
 
-# describe gives long text no length; Adobe's page of data types does.
+# Adobe documents this limit with the data types; describe gives no length for long text.
 _TEXT_MAX_BYTES = 30_000
 _INTEGER_LIMIT = 2**63
 
@@ -24,7 +24,7 @@ _INVALID_DATA = "1003"
 
 
 class FieldValueError(ValueError):
-    """A value that its field cannot take, with a reason of the form that Marketo gives."""
+    """The field cannot store a value; the reason has the form of Marketo's own."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -32,15 +32,15 @@ class FieldValueError(ValueError):
 
 
 def writer(field: FieldDescription, *, truncate_strings: bool = False) -> Writer:
-    """Return a function from any value but null, as Singer taps emit it, to what Marketo stores.
+    """Return a function that converts values but null, as Singer taps emit them, to Marketo's form.
 
     Args:
-        field: from describe.
-        truncate_strings: cut what is too long instead of refusing it.
+        field: its description from describe.
+        truncate_strings: True to truncate strings that are too long instead of rejecting them.
 
     Returns:
-        A function that raises `FieldValueError` for a value that the field cannot take. Date-times
-        are written in UTC to the second; naive ones are taken for UTC.
+        A function that raises `FieldValueError` if the field cannot store the value. Date-times
+        are written in UTC to the second; those without a time zone count as UTC.
     """
     kind = field_type(field)
     if kind.json_type == "string" and not kind.format:
@@ -98,7 +98,7 @@ def _written_text(field: FieldDescription, value: t.Any) -> str:
 
 
 def _unquoted_text(field: FieldDescription, value: t.Any) -> str:
-    """Return the text of what is none in JSON: a boolean or a number, mostly."""
+    """Return the text of a value that is not a string in JSON, such as a boolean or a number."""
     if isinstance(value, bool):
         return str(value).lower()
     try:

@@ -1,4 +1,4 @@
-"""Fields as JSON Schema, and records as Marketo sends them in the types of that schema; pure."""
+"""Fields as JSON Schema, and records converted to the types of that schema; pure."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def object_schema(
     """Return the JSON Schema of an object's records.
 
     Args:
-        description: from describe.
-        field_names: only these, in this order; default all.
+        description: the object's keys and fields, from describe.
+        field_names: the fields to include, in this order; all of them by default.
 
     Returns:
         An object schema; every property but the id may be null.
@@ -41,11 +41,11 @@ def object_schema(
 
 
 def json_schema(field: FieldDescription) -> dict[str, t.Any]:
-    """Return the JSON Schema of a field's values, null included; an unknown type is a string.
+    """Return the JSON Schema of a field's values, which may be null.
 
-    No `format` is promised for email, phone and url: Marketo does not check what is typed there,
-    and a loader that does would refuse the record. Nor is a `maxLength`: a longer value would stop
-    a loader that validates, so what describe says of it is in the description.
+    Fields of type email, phone and url get no `format`, because Marketo does not validate them and
+    a loader that does would reject the record. Nor is there a `maxLength`, because a longer value
+    would stop a loader that validates: the length from describe is part of the description.
     """
     kind = field_type(field)
     schema: dict[str, t.Any] = {"type": [kind.json_type, "null"]}
@@ -67,15 +67,15 @@ def record_reader(
     field_names: Sequence[str],
     on_misfit: Callable[[str, str], None],
 ) -> Callable[[Record], Record]:
-    """Return a function from a record as Marketo sends it to one typed as `object_schema` says.
+    """Return a function that converts a record from Marketo to the types in its `object_schema`.
 
     Args:
-        description: from describe.
-        field_names: the fields that were asked for, in the order of the result.
-        on_misfit: called with field and GUID for every value that does not fit its type.
+        description: the object's keys and fields, from describe.
+        field_names: the requested fields, in the order of the result.
+        on_misfit: called with field name and GUID for every value that does not fit its type.
 
     Returns:
-        A function; in its result an absent field is null, and so is a value that does not fit.
+        A function. In its result, absent fields and values that do not fit are null.
     """
     fields = {field.name: field for field in description.fields}
     plan = {name: (_class_as_is(fields[name]), reader(fields[name])) for name in field_names}
@@ -86,7 +86,7 @@ def record_reader(
         for name, value in record.items():
             if value is None or name not in plan:
                 continue
-            # Most values fit as they are, and a function's call costs more than all else here.
+            # Most values need no conversion, and calling a function is the most expensive step.
             as_is, convert = plan[name]
             try:
                 typed[name] = value if value.__class__ is as_is else convert(value)
@@ -102,10 +102,10 @@ def _class_as_is(field: FieldDescription) -> type | None:
 
 
 def reader(field: FieldDescription) -> Reader:
-    """Return a function from any value but null, as Marketo sends it, to one of the field's type.
+    """Return a function that converts any value but null from Marketo to the field's type.
 
-    It raises `ValueError` for a value that does not fit; dates come as `2010-05-07`, date-times in
-    UTC as `2015-02-03T22:36:23Z`, numbers with a fraction as `Decimal`.
+    It raises `ValueError` if a value does not fit. Dates are returned as `2010-05-07`, date-times
+    in UTC as `2015-02-03T22:36:23Z`, numbers with a fraction as `Decimal`.
     """
     if field.name == MARKETO_GUID:
         return _read_guid

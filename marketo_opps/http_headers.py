@@ -1,4 +1,4 @@
-"""Moments in the headers of a response; pure."""
+"""Reads dates and waits from the headers of a response; pure."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]*)?", re.ASCII)
 
 
 def moment(value: str | None) -> datetime | None:
-    """Return the moment that a header such as `Date` holds, in UTC; None if it is none."""
+    """Return the time in a header such as `Date`, in UTC; None if it cannot be read."""
     try:
         parsed = parsedate_to_datetime(value or "")
-        # `-0000` says: in UTC, and nothing of where the sender is.
+        # `-0000` means UTC, with the sender's time zone unknown; parsed without a time zone.
         return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 
 
 def retry_after_seconds(value: str | None, now: datetime) -> float | None:
-    """Return the wait that a `Retry-After` asks for; None if it asks for none that can be read.
+    """Return the wait that a `Retry-After` header asks for; None if it cannot be read.
 
     Args:
-        value: seconds, or a moment.
-        now: by the same server's clock.
+        value: the header: a number of seconds, or a date.
+        now: the current time by the clock of the server that sent it.
     """
     text = (value or "").strip()
     if _SECONDS.fullmatch(text):

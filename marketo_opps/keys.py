@@ -12,11 +12,11 @@ if t.TYPE_CHECKING:
 
 
 def comparable_key(value: t.Any) -> str | None:
-    """Return the form in which a key's value is compared; None for a missing or blank one.
+    """Return the form in which a key's value is compared; None for a missing or blank value.
 
-    Whether Marketo tells keys apart by case or by trailing blanks is not documented: two that may
-    be the same record are treated as one. Blanks at the start count. A number equals its text in
-    plain notation, for Marketo sends some ids as either.
+    Marketo does not document whether keys that differ in case or trailing blanks are different, so
+    they count as equal. Leading blanks make a difference. A number equals its text in plain
+    notation, because Marketo sends some ids as either.
     """
     if value.__class__ is str:
         return value.rstrip().casefold() or None
@@ -33,9 +33,9 @@ def _number_text(number: float | Decimal) -> str:
 
 
 def lookup_text(value: t.Any) -> str:
-    """Return the text by which a text or a number is looked up; empty for anything else.
+    """Return the text by which a string or number is looked up; empty for any other value.
 
-    It is without outer blanks. A number is in plain notation.
+    Outer blanks are removed. Numbers are in plain notation.
     """
     if isinstance(value, str):
         return value.strip()
@@ -50,7 +50,12 @@ def comparable_name(name: str) -> str:
 
 
 def keys_not_among(found: set[str | None], keys: Iterable[str]) -> list[str]:
-    """Return the keys that none of the values found equals; nearly all are found as asked for."""
+    """Return the keys that equal none of the values found in Marketo.
+
+    Args:
+        found: values of the key field in Marketo's records.
+        keys: keys that were looked up.
+    """
     missing = [key for key in keys if key not in found]
     if not missing:
         return []

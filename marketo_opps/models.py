@@ -1,4 +1,4 @@
-"""What Marketo's responses mean, as plain immutable values."""
+"""Marketo's objects, fields, pages and results as plain immutable values."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ if t.TYPE_CHECKING:
     from datetime import datetime
 
 Record = dict[str, t.Any]
-"""One record as Marketo sends or takes it: API field names to JSON values."""
+"""One record in Marketo's form: API field names to JSON values."""
 
 
 class MarketoObject(enum.StrEnum):
-    """The two objects of the opportunities API; the value is the name users type."""
+    """The two objects of the opportunities API; the values are the names that users type."""
 
     OPPORTUNITIES = "opportunities"
     OPPORTUNITY_ROLES = "opportunity_roles"
 
     @property
     def path(self) -> str:
-        """The path below `/rest`, without `.json`, such as `/v1/opportunities`."""
+        """Return the path relative to `/rest`, without `.json`, such as `/v1/opportunities`."""
         return _PATHS[self]
 
 
@@ -44,18 +44,18 @@ class FieldDescription:
 
 
 class _FieldsByName:
-    """The fields of a description, by their API names."""
+    """Base of descriptions, with access to fields by their API names."""
 
     __slots__ = ()
     fields: tuple[FieldDescription, ...]
 
     def field(self, name: str) -> FieldDescription | None:
-        """Return the field of exactly this API name, or None."""
+        """Return the field with exactly this API name, or None."""
         return next((field for field in self.fields if field.name == name), None)
 
     @property
     def field_names(self) -> tuple[str, ...]:
-        """API names of all fields, in describe's order."""
+        """Return the API names of all fields, in the order of describe."""
         return tuple(field.name for field in self.fields)
 
 
@@ -81,9 +81,9 @@ class LeadDescription(_FieldsByName):
 class Page:
     """One page of a read call.
 
-    `records` are as Marketo sent them, loosely typed, `seq` included. `more` is Marketo's
-    `moreResult`, None where the response has none: a page may hold few or no records and still not
-    be the last. See `marketo_opps.paging`. `request_id` and `call`, what was called, are for error
+    `records` are unchanged from Marketo: loosely typed, with `seq`. `more` is Marketo's
+    `moreResult`, None if the response has none; a page with few or no records need not be the last
+    one. See `marketo_opps.paging`. `request_id` and `call`, the name of the call, are for error
     texts.
     """
 
@@ -100,7 +100,7 @@ NO_CODE = "none"
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a record or a call was refused: Marketo's code (a string) and its words."""
+    """Why Marketo refused a record or a call: its code (a string) and its message."""
 
     code: str
     message: str
@@ -109,16 +109,16 @@ class Reason:
         return self.message if self.code == NO_CODE else f"{self.code} {self.message}"
 
 
-# An undocumented status is not a success.
+# An undocumented status does not count as success.
 _ACCEPTED = frozenset({"created", "updated", "deleted"})
 
 
 @dataclass(frozen=True, slots=True)
 class RecordResult:
-    """What became of one input record of a sync or delete call.
+    """The outcome of one input record in a sync or delete call.
 
-    `seq` is the index of the input record; `status` is created, updated, deleted or skipped. One
-    that was not accepted has at least one reason.
+    `seq` is the index of the input record; `status` is created, updated, deleted or skipped. A
+    record that was not accepted has at least one reason.
     """
 
     seq: int
@@ -128,18 +128,18 @@ class RecordResult:
 
     @property
     def accepted(self) -> bool:
-        """True if Marketo did what was asked."""
+        """Return whether Marketo created, updated or deleted the record."""
         return self.status in _ACCEPTED
 
 
 @dataclass(frozen=True, slots=True)
 class BatchOutcome:
-    """What became of one sync or delete call.
+    """The outcome of one sync or delete call.
 
-    `results` has exactly one entry for each input record, in the order of the input.
-    `ambiguous` says that an earlier attempt of this call was sent and may have been executed
-    (its response was lost, timed out or transient); `first_sent_at` is when the first attempt
-    was sent, by Marketo's clock.
+    `results` has exactly one entry for each input record, in the order of the input. `ambiguous`
+    is True if an earlier attempt of this call was sent and may have been executed: its response
+    was lost, timed out or transient. `first_sent_at` is the time by Marketo's clock at which the
+    first attempt was sent.
     """
 
     results: Sequence[RecordResult]
@@ -150,11 +150,11 @@ class BatchOutcome:
 
 @dataclass(frozen=True, slots=True)
 class CallCounts:
-    """Calls made by one client so far.
+    """Number of calls that one client has made so far.
 
     `calls` counts every request sent to `/rest` (retries included), `retries` those that repeated
-    a failed one. Requests to identity, which Marketo does not count, are in neither. The seconds
-    that calls waited are summed over all threads: for a place in the limits, and to be repeated.
+    a failed one. Neither counts requests to the identity service, which need no quota. The waiting
+    times are summed over all threads: for the rate and concurrency limits, and for retries.
     """
 
     calls: int = 0

@@ -1,4 +1,4 @@
-"""Find the names that somebody may have meant, for messages; pure."""
+"""Finds the names that a misspelt name may stand for, for error messages; pure."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _LIKENESS = 0.6
 
 
 def near_names(name: str, names: Iterable[str]) -> list[str]:
-    """Return the names that are spelt most like a name, the nearest first."""
+    """Return the names with the most similar spelling, the most similar first."""
     by_form = {comparable_name(each): each for each in names}
     forms = difflib.get_close_matches(comparable_name(name), by_form, n=_MOST, cutoff=_LIKENESS)
     return [by_form[form] for form in forms]
 
 
 def or_near(name: str, names: Iterable[str]) -> str:
-    """Return a quoted name with the near ones behind it, if there are any."""
+    """Return the name in quotes, followed by similar names in parentheses if there are any."""
     near = near_names(name, names)
     return f"'{name}' (near: {listed(near)})" if near else f"'{name}'"
 
 
 def listed(names: Iterable[str]) -> str:
-    """Return quoted names with commas between."""
+    """Return the names in quotes, separated by commas."""
     return ", ".join(f"'{name}'" for name in names)

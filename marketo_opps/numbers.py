@@ -1,4 +1,4 @@
-"""JSON numbers as text: in plain notation, and without zeros that say nothing; pure."""
+"""JSON numbers as text in plain notation, without trailing zeros; pure."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import typing as t
 from decimal import Decimal
 
 _MOST_DIGITS = 400
-"""More than any number has that a program reads as one, and far less than fills the memory."""
+"""More digits than a floating point number can have, and too few to fill the memory."""
 
 
 def is_missing_number(value: t.Any) -> bool:
-    """Return whether a value is NaN or infinite, which JSON has no way to write: it is a null."""
+    """Return whether a value is NaN or infinite, which JSON cannot hold: it counts as null."""
     if value.__class__ is float:
         return not math.isfinite(value)
     return value.__class__ is Decimal and not value.is_finite()
@@ -21,7 +21,7 @@ def plain_number(number: float | Decimal) -> str:
     """Return a finite number in plain notation, without exponent and trailing zeros.
 
     Raises:
-        ValueError: it has more digits than a number that a program reads.
+        ValueError: it has over 400 digits.
     """
     exact = number if isinstance(number, Decimal) else Decimal(str(number))
     if not -_MOST_DIGITS < exact.adjusted() < _MOST_DIGITS:

@@ -1,8 +1,8 @@
-"""Where a read that comes in pages ends, family by family; pure.
+"""Decides where a read that comes in pages ends, for each kind of read; pure.
 
-Whether queries say `moreResult` at all is not documented: endpoints of the same kind are known to
-send `nextPageToken` alone, so a query goes by its token and by what its pages bring. The activity
-log does say it, through empty pages too.
+Adobe does not document whether queries send `moreResult`: similar endpoints are known to send
+`nextPageToken` only. So a query is continued by its token and by what its pages contain. The
+activity log does send `moreResult`, also with empty pages.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ if t.TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 
-# Which place a record has in its page is nothing of the record's own.
+# A record's position in its page, which differs if the record is sent again.
 _PLACE = "seq"
 _MANY_EMPTY_PAGES = 100
 
 
 class SeenKeys(t.Protocol):
-    """Remembers keys; a plain set does."""
+    """Interface of a set of keys; a plain set implements it."""
 
     def __contains__(self, key: str, /) -> bool:
-        """Return whether the key was added."""
+        """Return whether the key was added before."""
 
     def add(self, key: str, /) -> None:
-        """Remember a key."""
+        """Add a key."""
 
 
 class QueryPaging:
-    """The end of one lookup: takes its pages in their order.
+    """Finds the last page of one lookup; it is given the pages in order.
 
     Args:
-        wanted: the values asked for, where each can be one record's only: with the last of them
-            found the lookup is at its end. Blanks around a value do not count. Case does: whether
-            Marketo tells keys apart by case is not documented, so `a` may follow `A`.
+        wanted: the looked-up values, if each can belong to one record only: the lookup ends once
+            all of them are found. Blanks around a value are ignored. Case is not: Marketo does not
+            document whether keys are case-sensitive, so `a` may follow `A`.
         key_field: the field that holds these values.
-        seen: where records are remembered; for lookups that find very many, one that is leaner
-            than a set.
+        seen: set in which records are remembered; for lookups with very many records, one that
+            needs less memory than a Python set.
     """
 
     def __init__(
@@ -62,20 +62,20 @@ class QueryPaging:
         self._was_news = True
 
     def resolved(self, page: Page) -> Page:
-        """Return the page with `more` being True or False.
+        """Return the page with `more` set to True or False.
 
         Raises:
-            UnexpectedResponseError: it cannot be read on from, or reading on would never end.
+            UnexpectedResponseError: reading cannot be continued, or would never end.
         """
         _check_token(page)
         if page.more is False or not page.next_page_token:
-            # Most lookups are of one page: its records need not be remembered.
+            # Most lookups have one page only, whose records need not be remembered.
             return replace(page, more=False)
         is_news = self._take(page.records)
         return replace(page, more=self._goes_on(page, is_news=is_news))
 
     def _take(self, records: Sequence[Record]) -> bool:
-        """Remember a page's records; return whether one of them is new to this lookup."""
+        """Remember the records of a page; return whether one of them is new to this lookup."""
         is_news = False
         for record in records:
             self._missing.discard(str(record.get(self._key_field)).strip())
@@ -97,10 +97,11 @@ class QueryPaging:
 
 
 class LogPaging:
-    """The end of one walk of the activity log: takes its pages in their order.
+    """Finds the last page of one read of the activity log; it is given the pages in order.
 
     Args:
-        seen: where page tokens are remembered; for long walks one that is leaner than a set.
+        seen: set in which page tokens are remembered; for long reads, one that needs less memory
+            than a Python set.
     """
 
     def __init__(self, seen: SeenKeys | None = None) -> None:
@@ -109,14 +110,14 @@ class LogPaging:
         self._next_warning_at = _MANY_EMPTY_PAGES
 
     def resolved(self, page: Page, asked: str) -> Page:
-        """Return the page with `more` being True or False.
+        """Return the page with `more` set to True or False.
 
         Args:
-            page: the next one of the walk.
-            asked: the page token that it was asked for with.
+            page: the next page.
+            asked: the page token with which it was requested.
 
         Raises:
-            UnexpectedResponseError: it cannot be read on from, or reading on would never end.
+            UnexpectedResponseError: reading cannot be continued, or would never end.
         """
         _check_token(page)
         if page.more is None:
@@ -150,7 +151,7 @@ class LogPaging:
 
 def _check_token(page: Page) -> None:
     if page.more and not page.next_page_token:
-        # Asked for without a token, it would be the first page again, and so on for ever.
+        # Without a token the next call would return the first page again, endlessly.
         raise _beyond(page, "moreResult is true without a page token")
 
 
@@ -159,7 +160,7 @@ def _beyond(page: Page, what: str) -> UnexpectedResponseError:
 
 
 def _identity(record: Record) -> str:
-    """Return what tells a record apart: its GUID, or all that it holds where it has none."""
+    """Return what identifies a record: its GUID, or its whole content if it has none."""
     if guid := record.get(MARKETO_GUID):
         return str(guid).strip()
     return repr(sorted(member for member in record.items() if member[0] != _PLACE))

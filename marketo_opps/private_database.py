@@ -1,4 +1,4 @@
-"""A database of this process alone: in memory up to a limit, then in a temporary file."""
+"""A database of this process only: in memory up to a limit, then in a temporary file."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ CACHE_BYTES = 64_000_000
 
 
 def private_database(schema: str, *, cache_bytes: int = CACHE_BYTES) -> sqlite3.Connection:
-    """Return a new database, which is gone with the process.
+    """Return a new SQLite database, which is deleted when the process ends.
 
-    A database without a name is SQLite's private one: it stays in memory up to the size of its
-    cache.
+    A database without a name is private to its connection, and stays in memory up to the size of
+    its cache.
 
     Args:
-        schema: the statements that make its tables.
-        cache_bytes: how much memory it may take.
+        schema: SQL statements that create its tables.
+        cache_bytes: maximum memory.
     """
-    # Whoever uses it from several threads sees to it that they take turns.
+    # Callers that use it from several threads must use a lock.
     database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
     for pragma in ("journal_mode=OFF", "synchronous=OFF", f"cache_size={-cache_bytes // 1024}"):
         database.execute(f"PRAGMA {pragma}")

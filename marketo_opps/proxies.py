@@ -1,4 +1,4 @@
-"""The proxy that the environment names, made fit for use; its password is never told."""
+"""Reads the proxy that the environment names; its password is never shown."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _HIGHEST_PORT = 65_535
 
 
 def usable_proxy(proxy: str, base: str) -> str:
-    """Return a proxy's URL with what is odd in user name and password percent-encoded.
+    """Return a proxy's URL with special characters in user name and password percent-encoded.
 
     Args:
-        proxy: as it stands in the environment; without a scheme it is `http`.
+        proxy: the value of the environment variable; without a scheme it counts as `http`.
         base: the instance's address, for error texts.
 
     Raises:
-        SettingsError: it is no address of an HTTP proxy, or HTTP cannot carry its password.
+        SettingsError: it is not the address of an HTTP proxy, or its credentials are not Latin-1.
     """
     text = proxy.strip()
     scheme, rest = text.split("://", 1) if "://" in text else ("http", text)
-    # Whatever stands before the last @ is user name and password, however odd.
+    # Everything before the last @ is user name and password, whatever characters it has.
     credentials, at, address = rest.rpartition("@")
     _protect(credentials)
     scheme = scheme.lower()

@@ -1,4 +1,4 @@
-"""`daily_call_limit`: the instance's calls today, queried seldom and counted in between."""
+"""`daily_call_limit`: the instance's API calls today, queried rarely and counted in between."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ _MOST_CALLS_BETWEEN_QUERIES = 200
 
 
 class DailyCallLimit:
-    """Lets a call go only if the instance's calls today stay within a limit.
+    """Allows a call only if the instance's API calls today stay within a limit.
 
-    The usage endpoint is queried before the first call and then the more often the nearer the
-    limit is, because other tools of the company use it up as well. The query is a call itself.
+    The usage endpoint is queried before the first call, and then more often the nearer the limit
+    is, because other clients of the instance use up the daily API quota too. The query is a call
+    itself.
 
     Args:
-        limit: the most calls a day.
-        ask: returns the calls today of all users of the instance. The call that it makes for this
-            is passed to `take`, too, as not subject to the limit.
-        clock: monotonic seconds.
+        limit: maximum number of calls a day.
+        ask: returns how many calls all clients of the instance have made today. The call that it
+            makes for this is passed to `take` as well, as not subject to the limit.
+        clock: returns monotonic seconds.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class DailyCallLimit:
         self._limit = limit
         self._ask = ask
         self._clock = clock
-        # Taken again by the usage query, on the same thread.
+        # Reentrant, because the usage query calls `take` on the same thread.
         self._lock = threading.RLock()
         self._used = 0
         self._reported = 0
@@ -49,10 +50,10 @@ class DailyCallLimit:
         """Count one call that is about to be made.
 
         Args:
-            subject_to_limit: False for a call that is made whatever the limit.
+            subject_to_limit: False for a call that is made even if the limit is reached.
 
         Raises:
-            DailyLimitError: it would exceed the limit.
+            DailyLimitError: the call would exceed the limit.
         """
         with self._lock:
             if subject_to_limit:
@@ -68,7 +69,7 @@ class DailyCallLimit:
 
     def _query_usage(self) -> None:
         reported = self._ask()
-        # The day's total falls at midnight alone. Otherwise it may lag behind the calls just made.
+        # The total is reset at midnight only. Otherwise a lower total lags behind the latest calls.
         if reported < self._reported // 2:
             self._used = 0
         self._reported = reported

@@ -1,4 +1,4 @@
-"""Reads what became of each record of a sync or delete call; pure."""
+"""Reads the result of each record in a response to a sync or delete call; pure."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _SKIPPED = "skipped"
 
 
 def read_record_results(call: str, envelope: Envelope, sent: int) -> Sequence[RecordResult]:
-    """Return what became of each input record, in the order of the input.
+    """Return the result of each input record, in the order of the input.
 
     Args:
-        call: what was called; for error texts.
+        call: name of the call, for error texts.
         envelope: the response to a sync or delete call.
-        sent: how many input records the call had.
+        sent: number of input records in the call.
 
     Raises:
         UnexpectedResponseError: there is not exactly one result for each input record.
@@ -49,7 +49,7 @@ def read_record_results(call: str, envelope: Envelope, sent: int) -> Sequence[Re
 
 
 def _record_result(index: int, item: Mapping[str, t.Any]) -> RecordResult:
-    """Return one result; made 300 times a call, so the usual one goes without conversions."""
+    """Return one result; the most common form is read without conversions, for speed."""
     seq, guid = item.get("seq"), item.get("marketoGUID")
     reasons = item.get("reasons") or item.get("errors")
     result = RecordResult(

@@ -1,8 +1,8 @@
-"""Keeps secrets out of all log lines and error texts, whoever writes them.
+"""Removes secrets from all log lines and error texts of the process.
 
-A token is fetched by a URL that holds the client secret, and both urllib3 (at DEBUG) and the
-texts of requests' exceptions print URLs. So the rule sits where every log record is made, below
-all handlers and formatters, and not in our own log calls alone.
+The URL of a token request contains the client secret, and urllib3 (at DEBUG) and exceptions of
+requests print URLs. So secrets are removed where log records are made, before any handler or
+formatter, and not only in this package's own log calls.
 """
 
 from __future__ import annotations
@@ -21,22 +21,23 @@ _SECRET_PARAMETER = re.compile(
     r"(?i)\b(client_secret|access_token)([\"'\\]*\s*(?:=|:|%3D)\s*[\"'\\]*)[^\s&\"',;)}\\]+"
 )
 _BEARER = re.compile(r"(?i)\b(bearer)\s+[\w.~+/:-]{8,}=*")
-# The values of a query are customers' keys, and identity's query is the secret itself.
+# Query strings hold customers' keys, and that of a token request holds the client secret.
 _QUERY = re.compile(r"(/(?:rest|identity)/[^\s?\"']*)\?[^\s\"')>]+")
 _SHORTEST_SECRET = 4
 
 
 class Redactor:
-    """Replaces secrets in texts: by pattern, and by the values that `protect` was called with."""
+    """Replaces secrets in texts: by pattern, and by the values passed to `protect`."""
 
     def __init__(self) -> None:
         self._secrets: tuple[str, ...] = ()
         self._lock = threading.Lock()
 
     def protect(self, secret: str) -> None:
-        """Redact this value from now on: plain, URL-encoded, or quoted by Python or JSON.
+        """Redact this value from now on: as it is, URL-encoded, or quoted by Python or JSON.
 
-        Values of fewer than four characters are left alone: they would blank out half of a text.
+        Values with fewer than four characters are ignored, because they would remove parts of most
+        words.
         """
         if len(secret) < _SHORTEST_SECRET or secret in self._secrets:
             return
@@ -66,7 +67,7 @@ def _forms(secret: str) -> set[str]:
 
 
 REDACTOR = Redactor()
-"""The process's one redactor: what is secret to one client must not be logged by another."""
+"""The redactor of this process: a secret of one client must not be logged by another one."""
 
 
 def install() -> None:
@@ -76,7 +77,7 @@ def install() -> None:
 
 
 class _RedactingFactory:
-    """Makes log records as the factory before it did, then takes the secrets out."""
+    """Makes log records by the previous factory, and removes secrets from them."""
 
     def __init__(self, make: t.Callable[..., logging.LogRecord]) -> None:
         self._make = make
@@ -92,7 +93,7 @@ def _redact_message(record: logging.LogRecord) -> None:
     try:
         message = record.getMessage()
     except Exception:  # noqa: BLE001 - arguments that do not fit may raise anything
-        # The handler would report it together with the arguments, whatever they are.
+        # Otherwise the handler would print the error together with the arguments.
         message, record.args = str(record.msg), ()
     redacted = REDACTOR.redact(message)
     if redacted != message:
@@ -105,6 +106,6 @@ def _redact_traceback(record: logging.LogRecord) -> None:
     text = "".join(traceback.format_exception(*record.exc_info))
     redacted = REDACTOR.redact(text)
     if redacted != text:
-        # Formatters that read exc_info themselves would print the secret: leave them only text.
+        # Formatters that read exc_info themselves would print the secret, so only text is left.
         record.msg, record.args = f"{record.getMessage()}\n{redacted}", ()
         record.exc_info = record.exc_text = None

@@ -1,4 +1,4 @@
-"""Decides whether a failed call is repeated, and after how long; pure."""
+"""Decides whether a failed call is retried, and after how long; pure."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ if t.TYPE_CHECKING:
     from marketo_opps.errors import MarketoError
 
 MAX_REAUTHENTICATIONS = 2
-"""New tokens that one call may ask for: identity can hand back the very token just refused."""
+"""Maximum number of new tokens for one call: identity may issue the refused token again."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExponentialWait:
-    """An exponential wait: `first_seconds`, doubled each time, never over `longest_seconds`."""
+    """Exponential backoff: `first_seconds`, doubled after each failure, up to `longest_seconds`."""
 
     first_seconds: float
     longest_seconds: float
 
     def seconds(self, failures: int, fraction: float) -> float:
-        """Return the wait after the given number of failures in a row.
+        """Return the wait after the given number of consecutive failures.
 
         Args:
             failures: 1 for the first.
-            fraction: 0 to 1, drawn at random: half of the wait is jitter, so that the threads
-                and processes that failed together do not come back together.
+            fraction: random number from 0 to 1. Half of the wait is jitter, so that threads and
+                processes that failed at the same time do not retry at the same time.
         """
         full = min(self.first_seconds * 2.0 ** min(failures - 1, 30), self.longest_seconds)
         return full * (0.5 + 0.5 * fraction)
 
 
-# A 606 lasts until enough of the last 20 seconds' calls, ours and others', have grown old.
+# The rate limit applies until enough calls, also of other clients, are over 20 seconds old.
 _RATE_LIMIT = ExponentialWait(first_seconds=8, longest_seconds=20)
 _CONCURRENCY_LIMIT = ExponentialWait(first_seconds=1, longest_seconds=8)
 _TRANSIENT = ExponentialWait(first_seconds=1, longest_seconds=30)
@@ -47,18 +47,18 @@ def delay_seconds(
     max_retry_seconds: float,
     fraction: float,
 ) -> float | None:
-    """Return how long to wait before a call is repeated.
+    """Return how long to wait before a call is retried.
 
     Args:
-        error: what the last attempt ended with.
-        failures: attempts that failed so far, that one included.
+        error: the error of the last attempt.
+        failures: number of failed attempts, including the last one.
         seconds_retrying: time since the first of them failed.
-        max_retry_seconds: how long a call may go on being retried.
-        fraction: 0 to 1, drawn at random.
+        max_retry_seconds: maximum time to keep retrying one call.
+        fraction: random number from 0 to 1.
 
     Returns:
-        Seconds, not fewer than the response asks for, and never past the end of
-        `max_retry_seconds`; None where the call is not to be made again.
+        Seconds, at least as many as the response asks for, but not past the end of
+        `max_retry_seconds`; None if the call must not be retried.
     """
     if error.recovery is Recovery.REAUTHENTICATE:
         return 0.0 if failures <= MAX_REAUTHENTICATIONS else None
@@ -70,7 +70,7 @@ def delay_seconds(
 
 
 def pauses_all_threads(error: MarketoError) -> bool:
-    """Return whether every thread has to wait, not only the one that met the error."""
+    """Return whether every thread has to wait, not only the one whose call failed."""
     return isinstance(error, RateLimitError | ConcurrencyLimitError | ThrottledError)
 
 

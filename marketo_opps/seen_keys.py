@@ -1,4 +1,4 @@
-"""Remember whether a key was there before, and what was noted of it, in a few bytes a key."""
+"""Sets of keys, and flags of keys, that need only a few bytes per key."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _HASH_MASK = (1 << 64) - 1
 
 
 class KeyHashSet:
-    """Keys seen before, as 64-bit hashes in one flat array: 16 to 32 bytes a key.
+    """Set of keys, stored as 64-bit hashes in one flat array: 16 to 32 bytes per key.
 
-    A Python set of the ids of a million leads would take some 100 MB. Two keys of one hash are
-    taken for the same: for a million keys that is a chance of one in 30 million.
+    A Python set with the ids of a million leads would need about 100 MB. Two keys with the same
+    hash count as one key: for a million keys the probability of that is one in 30 million.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class KeyHashSet:
         return self._slots[_slot_of(self._slots, _hash(key))] != _EMPTY
 
     def add(self, key: str) -> None:
-        """Remember a key."""
+        """Add a key."""
         hashed = _hash(key)
         slot = _slot_of(self._slots, hashed)
         if self._slots[slot] != _EMPTY:
@@ -39,14 +39,14 @@ class KeyHashSet:
             self._grow()
 
     def discard(self, key: str) -> None:
-        """Forget a key, and all others of its hash; do nothing if it is unknown."""
+        """Remove a key, and other keys with the same hash; do nothing if it is not in the set."""
         slots = self._slots
         slot = _slot_of(self._slots, _hash(key))
         if slots[slot] == _EMPTY:
             return
         slots[slot] = _EMPTY
         self._count -= 1
-        # Those after it may be there only because it had taken their slot.
+        # The following hashes may belong in an earlier slot that this one had occupied.
         while slots[slot := (slot + 1) % len(slots)] != _EMPTY:
             hashed, slots[slot] = slots[slot], _EMPTY
             slots[_slot_of(self._slots, hashed)] = hashed
@@ -60,7 +60,7 @@ class KeyHashSet:
 
 
 class KeyFlags:
-    """Flags of keys, which are remembered as `KeyHashSet` does: 18 to 36 bytes a key."""
+    """Flags of keys, which are stored as in `KeyHashSet`: 18 to 36 bytes per key."""
 
     def __init__(self) -> None:
         self._slots = _empty_slots(_FIRST_SLOTS)
@@ -68,7 +68,12 @@ class KeyFlags:
         self._count = 0
 
     def add(self, key: str, flags: int) -> None:
-        """Set flags of a key, from 1 to 255; others of it stay."""
+        """Set flags of a key, and keep those set before.
+
+        Args:
+            key: the key.
+            flags: bits, from 1 to 255.
+        """
         hashed = _hash(key)
         slot = _slot_of(self._slots, hashed)
         self._count += not self._flags[slot]
@@ -78,7 +83,7 @@ class KeyFlags:
             self._grow()
 
     def counts(self) -> Counter[int]:
-        """Return how many keys there are with each combination of flags."""
+        """Return the number of keys for each combination of flags."""
         return Counter(flags for flags in self._flags if flags)
 
     def _grow(self) -> None:
@@ -92,7 +97,7 @@ class KeyFlags:
 
 
 def _slot_of(slots: array[int], hashed: int) -> int:
-    """Return where the hash is, or the empty slot where it belongs (open addressing)."""
+    """Return the index of the hash, or of the empty slot where it belongs (open addressing)."""
     last = len(slots) - 1
     slot = hashed & last
     while slots[slot] not in (_EMPTY, hashed):

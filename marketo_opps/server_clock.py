@@ -1,4 +1,4 @@
-"""Marketo's clock, as the `Date` of its responses tells it."""
+"""Marketo's clock, from the `Date` headers of its responses."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ _SUSPICIOUS = timedelta(days=1)
 
 
 def local_now() -> datetime:
-    """Return the present by this machine's clock."""
+    """Return the current time by this machine's clock."""
     return datetime.now(UTC)
 
 
 class ServerClock:
-    """Goes on between responses by this machine's monotonic clock; for any number of threads.
+    """Marketo's clock, continued between responses by this machine's monotonic clock; thread-safe.
 
     Args:
-        clock: monotonic seconds.
-        local_now: the present by this machine's clock, which counts where no response has a `Date`.
+        clock: returns monotonic seconds.
+        local_now: returns the current time by this machine's clock, used until a response has a
+            `Date`.
     """
 
     def __init__(
@@ -35,22 +36,25 @@ class ServerClock:
         self._clock = clock
         self._local_now = local_now
         self._lock = threading.Lock()
-        # Each is the moment at which the monotonic clock stood at 0.
+        # Marketo's time at which the monotonic clock was 0, by the latest and earliest `Date`.
         self._latest: datetime | None = None
         self._earliest: datetime | None = None
         self._warned = False
 
     @property
     def is_known(self) -> bool:
-        """True if a response has told it."""
+        """Return whether a response with a `Date` has arrived."""
         return self._latest is not None
 
     def sync(self, told: datetime | None, status: int) -> None:
-        """Take a response's `Date`; a balancer's or a proxy's goes by another clock.
+        """Set the clock by a response's `Date`.
+
+        Once the clock is known, responses with an error are ignored: they may come from a load
+        balancer or proxy with a clock of its own.
 
         Args:
             told: the `Date`; None if there is none.
-            status: of the response.
+            status: HTTP status of the response.
         """
         if told is None or (self.is_known and status != HTTPStatus.OK):
             return
@@ -61,14 +65,14 @@ class ServerClock:
         self._warn_if_suspicious(told)
 
     def now(self) -> datetime:
-        """Return the present as the last response told it."""
+        """Return the current time by the `Date` of the last response."""
         return self._since(self._latest)
 
     def earliest_now(self) -> datetime:
-        """Return the present as that response told it by whose word it is the earliest.
+        """Return the earliest current time that any response's `Date` gives.
 
-        A `Date` that lies ahead, of a cache or a balancer, say, has no say here as soon as one
-        response has told the right time.
+        A `Date` in the future, for example of a cache or load balancer, has no effect on it as
+        soon as one response has had the right time.
         """
         return self._since(self._earliest)
 

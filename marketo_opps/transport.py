@@ -1,4 +1,4 @@
-"""One HTTP exchange over `requests`."""
+"""Sends HTTP requests with `requests`, one request and response at a time."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if t.TYPE_CHECKING:
     from marketo_opps.watchdog import Attempt
 
 CONNECT_TIMEOUT_SECONDS = 10.0
-# Marketo gives a call up by itself after the documented time; giving up at the same moment would
-# leave a write that lands after its failure was reported here.
+# Marketo stops a call after the documented timeout. Waiting no longer than that would report some
+# writes as failed that are executed at the last moment.
 PATIENCE_SECONDS = 10.0
 _CHUNK_BYTES = 1 << 16
-# Ten calls at once are the most that Marketo takes; an eleventh connection may ask for a token.
+# Marketo allows ten concurrent calls; one more connection may be fetching a token.
 _MOST_CONNECTIONS = 11
 
 
@@ -38,8 +38,8 @@ _MOST_CONNECTIONS = 11
 class HttpResponse:
     """An HTTP response: status, Marketo's `Date` in UTC, and the whole body, decompressed.
 
-    `server_time` is None where no `Date` can be read. `retry_after_seconds` is the shortest wait
-    that it asks for before the next try.
+    `server_time` is None if there is no readable `Date`. `retry_after_seconds` is the shortest
+    wait before a retry that the response asks for.
     """
 
     status: int
@@ -56,7 +56,7 @@ class Transport:
         settings: the instance, and the User-Agent.
         session: a session of `requests` to use instead of a new one.
         connect_timeout_seconds: how long to wait for a connection.
-        patience_seconds: how much longer than Marketo itself to wait for a response.
+        patience_seconds: how much longer than Marketo's own timeout to wait for a response.
     """
 
     def __init__(
@@ -90,14 +90,14 @@ class Transport:
 
         Args:
             method: GET or POST.
-            path: from the root of the host, with the query string.
-            server_timeout_seconds: when Marketo itself gives the request up, as documented.
-            headers: besides the session's own.
-            body: sent as it is.
+            path: path and query string of the URL.
+            server_timeout_seconds: Marketo's own timeout for the request, as documented.
+            headers: headers in addition to the session's own.
+            body: the encoded body.
 
         Raises:
             UnreachableError: nothing was sent.
-            ConnectionLostError: it may have been sent, and no whole response came back.
+            ConnectionLostError: the request may have been sent, but no whole response arrived.
             SettingsError: the host's certificate cannot be verified.
         """
         failure: MarketoError
@@ -117,8 +117,8 @@ class Transport:
                     return read
             except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
                 failure = connection_error(error, self._base, connected=attempt.connected)
-        # Raised outside of the handler: the exception just caught quotes the URL, secret and all,
-        # and must not travel along as the context of ours.
+        # Raised outside the handler: the caught exception quotes the URL with the secret, and must
+        # not become the context of this one.
         raise self._too_slow(attempt) if attempt.is_overdue else failure
 
     def _too_slow(self, attempt: Attempt) -> MarketoError:
@@ -133,7 +133,7 @@ class Transport:
         headers: dict[str, str],
         body: bytes | None,
     ) -> requests.PreparedRequest:
-        """Return a request, without the checks of `requests`: all that they ensure is known."""
+        """Return a prepared request, without the checks of `requests`, which ours always passes."""
         request = requests.PreparedRequest()
         request.method = method
         request.url = self._prepared_base + path
@@ -147,7 +147,7 @@ class Transport:
 
     @cached_property
     def _prepared_base(self) -> str:
-        """The endpoint as `requests` writes it; checked and encoded once instead of every time."""
+        """Return the endpoint in the notation of `requests`, which is computed once."""
         request = requests.PreparedRequest()
         request.prepare_url(self._base, None)
         assert request.url is not None
@@ -160,7 +160,7 @@ class Transport:
 
 
 def _read(response: requests.Response) -> HttpResponse:
-    # Not `iter_content`: it waits until a chunk is full, however slowly the bytes drip in.
+    # Not `iter_content`, which waits until a chunk is full, however slowly the bytes arrive.
     chunks = iter(lambda: response.raw.read1(_CHUNK_BYTES, decode_content=True), b"")
     body = b"".join(chunks)
     server_time = moment(response.headers.get("Date"))
@@ -176,14 +176,14 @@ def _read(response: requests.Response) -> HttpResponse:
 
 
 def _drop_location(response: requests.Response, **_more: t.Any) -> None:
-    """Keep `requests` from reading where a redirect leads to: none is followed."""
+    """Remove the `Location` header, which `requests` would read; redirects are not followed."""
     response.headers.pop("Location", None)
 
 
 def _read_environment_once(session: requests.Session, settings: ConnectionSettings) -> None:
-    """Take proxies and certificates from the environment now, not anew on every call.
+    """Set the session's proxies and certificates from the environment, once for all calls.
 
-    A proxy cannot reach this machine's loopback, and with `trust_env` off a .netrc entry cannot
+    A loopback address is never called through a proxy. With `trust_env` off, a .netrc entry cannot
     replace the token.
     """
     merged = session.merge_environment_settings(settings.endpoint, {}, None, None, None)
@@ -197,7 +197,7 @@ def _read_environment_once(session: requests.Session, settings: ConnectionSettin
 
 
 def _check_certificates(path: str) -> None:
-    """Raise an error if a CA bundle, or a folder of certificates, cannot be loaded.
+    """Raise an error if a CA bundle, or a directory of certificates, cannot be loaded.
 
     Raises:
         SettingsError: it cannot be loaded.

@@ -1,8 +1,8 @@
-"""One deadline for an attempt, whatever it waits for.
+"""One deadline for each attempt to call Marketo, whatever the attempt waits for.
 
-A timeout of a socket counts anew with every byte: a header that drips in, a proxy that takes its
-time, or one `100 Continue` after the other would hold a call for ever. So connections tell which
-attempt they serve, and a thread ends those of attempts that are overdue.
+The timeout of a socket starts again with every byte, so a header that arrives byte by byte, a slow
+proxy, or one `100 Continue` after another could block a call for ever. So connections report which
+attempt they serve, and a thread ends the connections of attempts that are overdue.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What is overdue may not have a socket yet, or another one soon.
+# An overdue attempt may have no socket yet, or get another one, so it is ended repeatedly.
 _SECONDS_BETWEEN_ENDINGS = 0.2
 
 _CURRENT = threading.local()
@@ -31,8 +31,8 @@ class Attempt:
     """One attempt to send a request and to read its response.
 
     Attributes:
-        is_overdue: its deadline has passed, and its connection was ended.
-        connected: whether it has a connection all the way to the host; None if nobody told.
+        is_overdue: the deadline has passed, and the connection was ended.
+        connected: True if there is a connection to the host; None if it is not known yet.
     """
 
     def __init__(self, deadline: float) -> None:
@@ -43,26 +43,30 @@ class Attempt:
         self._socket: t.Any = None
 
     def note(self, connection: HTTPConnection, *, connected: bool) -> None:
-        """Remember what serves it now; a response may outlive its connection, not its socket."""
+        """Remember the connection that serves this attempt, and its socket.
+
+        The socket is kept because a response may still be read from it after its connection is
+        closed.
+        """
         self._connection, self.connected = connection, connected
         self._socket = connection.sock or self._socket
 
     def end(self) -> None:
-        """Have whatever it waits for end at once, as if the other side had hung up."""
+        """Shut down the socket, so that any wait on it ends as if the other side had closed it."""
         self.is_overdue = True
         current = self._connection.sock if self._connection else None
         carrier = current or self._socket
-        # A handshake on a socket that cannot write would leave it open: while there is no
-        # connection yet, what is waited for is always the other side's turn.
+        # During a TLS handshake only reading is shut down: a handshake that cannot write would
+        # leave the socket open, and at that stage the wait is always for the other side.
         direction = socket.SHUT_RD if self.connected is False else socket.SHUT_RDWR
         if carrier is not None:
             with contextlib.suppress(OSError):
-                # Not TLS's own, which would hand out what it has not decrypted yet.
+                # Not the TLS socket's own `shutdown`, which would return undecrypted data.
                 socket.socket.shutdown(getattr(carrier, "socket", carrier), direction)
 
 
 class Watchdog:
-    """Ends the attempts that are overdue; its thread starts with the first attempt."""
+    """Ends attempts that are overdue, on a thread that starts with the first attempt."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
@@ -73,7 +77,11 @@ class Watchdog:
 
     @contextlib.contextmanager
     def attempt(self, seconds: float) -> Iterator[Attempt]:
-        """Watch over what this thread does within, for so many seconds."""
+        """Watch an attempt that this thread makes in the context; end it after its deadline.
+
+        Args:
+            seconds: time until the deadline.
+        """
         attempt = Attempt(time.monotonic() + seconds)
         self._add(attempt)
         _CURRENT.attempt = attempt
@@ -85,7 +93,7 @@ class Watchdog:
                 self._attempts.discard(attempt)
 
     def close(self) -> None:
-        """Watch no more."""
+        """End the thread."""
         with self._condition:
             self._closed = True
             self._condition.notify()
@@ -96,8 +104,8 @@ class Watchdog:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._watch, daemon=True, name="watchdog")
                 self._thread.start()
-            # Mostly it wakes sooner anyhow, for an attempt that is over by then: waking it anew
-            # for every call would cost more than all else here.
+            # The thread usually wakes earlier anyway, for an attempt that has ended meanwhile.
+            # Waking it for every call would be the most expensive step here.
             elif attempt.deadline < self._wakes_at:
                 self._condition.notify()
 
@@ -121,10 +129,10 @@ def _note(connection: HTTPConnection, *, connected: bool) -> None:
 
 
 class _Watched(HTTPConnection):
-    """A connection that tells which attempt it serves."""
+    """A connection that reports to the attempt that it serves."""
 
     def connect(self) -> None:
-        """Connect, through a proxy and by TLS where that is called for."""
+        """Connect, through a proxy and by TLS if required."""
         _note(self, connected=False)
         super().connect()
         _note(self, connected=True)
@@ -137,7 +145,7 @@ class _Watched(HTTPConnection):
 
 
 class _WatchedSecurely(_Watched, HTTPSConnection):
-    """The same by TLS."""
+    """A TLS connection that reports to the attempt that it serves."""
 
 
 class _Pool(HTTPConnectionPool):
@@ -152,15 +160,15 @@ _POOLS = {"http": _Pool, "https": _SecurePool}
 
 
 class WatchedAdapter(HTTPAdapter):
-    """Makes connections that a `Watchdog` can end, with a proxy or without."""
+    """Adapter of `requests` whose connections a `Watchdog` can end, with a proxy or without."""
 
     def init_poolmanager(self, *args: t.Any, **options: t.Any) -> None:
-        """Make the manager of connections without a proxy."""
+        """Create the pool manager of connections without a proxy."""
         super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: t.Any, **options: t.Any) -> t.Any:
-        """Return the manager of connections through a proxy."""
+        """Return the pool manager of connections through a proxy."""
         manager = super().proxy_manager_for(proxy, **options)
         manager.pool_classes_by_scheme = _POOLS
         return manager

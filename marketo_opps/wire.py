@@ -1,4 +1,4 @@
-"""JSON as it crosses the wire: compact UTF-8 out, every digit of a number kept in."""
+"""Encodes and decodes JSON: compact UTF-8 in requests, every digit of numbers kept in responses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
 
 MAX_BATCH_RECORDS = 300
 MAX_BODY_BYTES = 1_000_000
-"""Just under the 1 MB at which Marketo answers 413."""
+"""Just under the 1 MB from which on Marketo responds with 413."""
 
 _TO_QUOTE = re.compile(r"[^\w.~,-]+", re.ASCII)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
@@ -23,7 +23,7 @@ _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
 class BeyondMeasureError(ValueError):
-    """JSON with a number or a nesting that no program reads; the text says what it holds."""
+    """JSON contains a number or nesting that is too large to decode; the text says which."""
 
 
 def encode_record(record: Mapping[str, t.Any]) -> bytes:
@@ -32,12 +32,12 @@ def encode_record(record: Mapping[str, t.Any]) -> bytes:
 
 
 def decode_record(body: bytes) -> dict[str, t.Any]:
-    """Decode what `encode_record` encoded; numbers with a fraction are `Decimal`."""
+    """Decode a record that `encode_record` encoded; numbers with a fraction become `Decimal`."""
     return t.cast("dict[str, t.Any]", _DECODER.decode(body))
 
 
 def decode_response(body: bytes) -> t.Any:
-    """Decode the body of a response; numbers with a fraction are `Decimal`.
+    """Decode the body of a response; numbers with a fraction become `Decimal`.
 
     Raises:
         BeyondMeasureError: it contains a number or nesting that is too large.
@@ -55,7 +55,7 @@ def _decode_tolerantly(body: bytes) -> t.Any:
     try:
         return _DECODER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        # A long text cut by Marketo within a surrogate pair is refused by msgspec, not by json.
+        # Marketo may cut a long text within a surrogate pair; msgspec rejects that, json does not.
         text = body.decode("utf-8-sig", errors="replace")
         return _without_lone_surrogates(json.loads(text, parse_float=Decimal))
 
@@ -71,8 +71,8 @@ def _without_lone_surrogates(value: t.Any) -> t.Any:
 
 
 def encode_query(query: Sequence[tuple[str, str]]) -> str:
-    """Encode a query string or form body; commas, which separate values, stay as they are."""
-    # `urlencode` goes through the whole text by the character as soon as one needs encoding.
+    """Encode a query string or form body; commas, which separate values, are not encoded."""
+    # `urlencode` is slow: it encodes a text character by character if one of them needs it.
     return "&".join(f"{name}={_TO_QUOTE.sub(_percent_encode, value)}" for name, value in query)
 
 
@@ -85,11 +85,11 @@ def encode_batch(records: Sequence[bytes], **parameters: str | None) -> bytes:
 
     Args:
         records: each already encoded by `encode_record`.
-        **parameters: `action` and `dedupeBy`, or `deleteBy`; None is left out.
+        **parameters: `action` and `dedupeBy`, or `deleteBy`; None is omitted.
     """
     head = _ENCODER.encode({name: value for name, value in parameters.items() if value is not None})
     return b'%b,"input":[%b]}' % (head[:-1], b",".join(records))
 
 
 SYNC_ENVELOPE_BYTES = len(encode_batch([], action="createOrUpdate", dedupeBy="dedupeFields"))
-"""The most that a batch's body holds besides its records and the commas between them."""
+"""Maximum size of a batch's body without its records and the commas between them."""

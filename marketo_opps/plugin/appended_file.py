@@ -1,4 +1,4 @@
-"""A file of lines that a setting names and a run appends to."""
+"""A file of lines that a setting names and to which a run appends."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from marketo_opps.plugin.errors import OutputFileError
 
 
 class AppendedFile:
-    """A file of lines, appended to.
+    """A file of lines to which a run appends.
 
     Args:
-        setting: that names the file, for error messages.
-        path: opened at once, so that a wrong path costs no call.
-        consequence: a sentence on what is not done where the file cannot be written.
+        setting: name of the setting that has its path, for error messages.
+        path: path of the file, which is opened at once, so that a wrong path costs no call.
+        consequence: a sentence about what is missing or not done if the file cannot be written.
 
     Raises:
-        OutputFileError: it cannot be opened, or (later) not written.
+        OutputFileError: the file cannot be opened, or (later) not written.
     """
 
     def __init__(self, setting: str, path: str, *, consequence: str) -> None:
@@ -36,22 +36,22 @@ class AppendedFile:
                 "that exists and that this user may write to.",
             ) from None
         if _lacks_final_newline(path):
-            # Left by a full disk or a killed run; what follows must not become part of it.
+            # A full disk or a killed run has left half a line, to which nothing must be appended.
             self._attempt(lambda: self._file.write(b"\n"))
 
     def write(self, line: bytes) -> None:
-        """Append a line, its end included; it is on disk only after `flush`."""
+        """Append a line, which includes its line end; it is on disk only after `flush`."""
         self._is_dirty = True
         self._attempt(lambda: self._file.write(line))
 
     def flush(self) -> None:
-        """Write everything to disk."""
+        """Write all lines to disk."""
         if self._is_dirty:
             self._attempt(self._sync)
             self._is_dirty = False
 
     def close(self) -> None:
-        """Write everything to disk, and close."""
+        """Write all lines to disk, and close the file."""
         try:
             self.flush()
         finally:
@@ -74,7 +74,7 @@ class AppendedFile:
             ) from None
 
     def _refuse_streams(self, path: str) -> None:
-        """Raise if a path is that of a pipe, on which opening waits, or of standard output."""
+        """Raise an error if the path is standard output, or a pipe, on which opening blocks."""
         try:
             found = Path(path).stat()
         except (OSError, ValueError):
@@ -88,7 +88,7 @@ class AppendedFile:
 
 
 def _is_stdout(found: os.stat_result) -> bool:
-    """Return whether it is what file descriptor 1 is; what a device swallows mixes with nothing."""
+    """Return whether the file is the one behind file descriptor 1, and not the null device."""
     try:
         stdout = os.fstat(1)
     except OSError:
@@ -98,12 +98,12 @@ def _is_stdout(found: os.stat_result) -> bool:
 
 
 def _open_private(path: str, flags: int) -> int:
-    """Open; a new file can be read by its owner alone, for it may hold customers' data."""
+    """Open a file; a new one is readable by its owner only, because it may hold customer data."""
     return os.open(path, flags, mode=0o600)
 
 
 def _lacks_final_newline(path: str) -> bool:
-    """Return whether it is a file whose last line does not end."""
+    """Return whether the path is a file whose last line has no line end."""
     if not Path(path).is_file():
         return False
     try:
@@ -115,5 +115,5 @@ def _lacks_final_newline(path: str) -> bool:
 
 
 def _is_unsyncable(error: OSError) -> bool:
-    """Return whether the file is a pipe or a device, which cannot be synced."""
+    """Return whether the error means that the file is a pipe or device, which cannot be synced."""
     return error.errno in {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}

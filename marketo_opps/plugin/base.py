@@ -1,4 +1,4 @@
-"""The half of a plugin's class that the tap and the target have in common."""
+"""The base class that the tap and the target share."""
 
 from __future__ import annotations
 
@@ -39,27 +39,27 @@ if t.TYPE_CHECKING:
     from marketo_opps.plugin.run_report import StreamCounts
 
 _ENVIRONMENT = "ENV"
-"""What `--config` says instead of a file."""
+"""Value of `--config` for environment variables instead of a file."""
 
 EXPECTED_ERRORS = (ConfigValidationError, MappingError)
-"""The SDK's exceptions whose text is made for users."""
+"""Exceptions of the SDK with texts for users."""
 
 
-def _is_true_of_settings(record: logging.LogRecord) -> bool:
-    """Return False for what the SDK says where it has not read the environment itself."""
+def _is_not_about_environment(record: logging.LogRecord) -> bool:
+    """Return False for the SDK's log line that it skips the environment: it is read here."""
     return record.msg != "Skipping parse of env var settings..."
 
 
 class MarketoPlugin(PluginBase):
-    """Base of both plugins; stands before the SDK's class of tap or target.
+    """Base of both plugins; it precedes the SDK's class of tap or target among the base classes.
 
-    Settings are read and checked before the SDK sees them: its own errors quote secrets, and its
-    reading of the environment ends in tracebacks.
+    Settings are read and checked before they are passed to the SDK, whose own error messages quote
+    secrets, and whose reading of environment variables ends in tracebacks.
 
     Args:
         config: setting names to values.
-        parse_env_config: whether environment variables take precedence over `config`.
-        validate_config: whether to raise an error for invalid settings.
+        parse_env_config: True if environment variables take precedence over `config`.
+        validate_config: True to raise an error for invalid settings.
         options: the other arguments of the SDK's class.
 
     Raises:
@@ -69,9 +69,9 @@ class MarketoPlugin(PluginBase):
 
     package_name = PACKAGE_NAME
     pacing_window_seconds: t.ClassVar[float] = PACING_WINDOW_SECONDS
-    """Window that `calls_per_20_seconds` counts in, for the plugin's client."""
+    """Window in which `calls_per_20_seconds` are counted by the plugin's client."""
     purpose: t.ClassVar[str]
-    """What `--help` says first."""
+    """First sentence of `--help`."""
     examples: t.ClassVar[str]
     """Command lines that `--help` shows."""
 
@@ -90,7 +90,7 @@ class MarketoPlugin(PluginBase):
         errors = self.complete_settings(settings)
         if errors and validate_config:
             raise ConfigValidationError("Config validation failed", errors=errors, schema={})
-        self.logger.addFilter(_is_true_of_settings)
+        self.logger.addFilter(_is_not_about_environment)
         RUN_REPORT.measure_by(self.measure)
         super().__init__(config=settings, validate_config=validate_config, **options)
 
@@ -98,7 +98,7 @@ class MarketoPlugin(PluginBase):
 
     @classmethod
     def invoke(cls, **options: t.Any) -> None:
-        """Run the plugin, or show what it is."""
+        """Run the plugin, or print its description if the option `about` is given."""
         if not options.get("about"):
             RUN_REPORT.expect_run()
         super().invoke(**options)
@@ -108,14 +108,14 @@ class MarketoPlugin(PluginBase):
             RUN_REPORT.begin(path, plugin=self.name, version=self.plugin_version)
 
     def measure(self) -> tuple[StreamCounts, CallCounts]:
-        """Return what the run has done so far: counts by stream, and calls."""
+        """Return the counts of the run so far: by stream, and of calls."""
         raise NotImplementedError
 
     # Settings
 
     @classmethod
     def read_environment(cls) -> dict[str, t.Any]:
-        """Return the settings that environment variables and a `.env` file give.
+        """Return the settings given by environment variables and a `.env` file.
 
         Raises:
             SettingsError: a variable cannot be read as its setting's type.
@@ -132,7 +132,7 @@ class MarketoPlugin(PluginBase):
     def _load_dotenv(cls) -> None:
         path = Path.cwd() / ".env"
         try:
-            # As the SDK does: what the file says takes precedence.
+            # The file overrides the environment, as in the SDK.
             load_dotenv(path, override=True, encoding="utf-8-sig")
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8"
@@ -140,7 +140,7 @@ class MarketoPlugin(PluginBase):
 
     @classmethod
     def complete_settings(cls, settings: dict[str, t.Any]) -> list[str]:
-        """Set defaults, warn of settings without effect, and return errors, one sentence each."""
+        """Add default values, warn of unknown settings, and return errors, one sentence each."""
         cls.append_builtin_config(cls.config_jsonschema)
         warn_unknown_settings(settings, cls.config_jsonschema, cls.logger)
         for name, schema in cls.config_jsonschema["properties"].items():
@@ -151,33 +151,34 @@ class MarketoPlugin(PluginBase):
 
     @classmethod
     def settings_errors(cls, settings: dict[str, t.Any]) -> list[str]:
-        """Return what is wrong with the settings, one sentence each, never quoting a secret."""
+        """Return the errors in the settings, one sentence each, which never quote a secret."""
         return setting_errors(settings, cls.config_jsonschema)
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, t.Any]) -> None:
-        """Add the SDK's settings that are honoured here: those of stream maps and flattening.
+        """Add the SDK's own settings that have an effect here: stream maps and flattening.
 
-        Not the ones of taps or targets: a target's load method, batch size, record metadata or
-        JSON Schema validation would not be honoured, and BATCH messages say where their files are.
+        Other settings of the SDK (a target's load method, batch size, record metadata and JSON
+        Schema validation) would have no effect and are not added. BATCH messages name their files
+        themselves.
         """
         PluginBase.append_builtin_config(config_jsonschema)
-        # Expressions know no `fake` unless the SDK's extra for it is installed, which it is not.
+        # Stream maps can use `fake` only with an extra of the SDK, which is not installed.
         config_jsonschema["properties"].pop("faker_config", None)
 
     # Process
 
     def _setup_signal_handlers(self) -> None:
-        """Leave signals to `process.run`.
+        """Install no signal handlers, because `process.run` has installed its own.
 
-        The SDK's handlers end with exit code 0 and write STATE from within a signal handler. It
-        installs them in its constructor, and a tap makes calls there: put back afterwards, ours
-        would be missing for that long. No public name turns them off.
+        The SDK's handlers end with exit code 0 and write STATE from within a signal handler. The
+        SDK installs them in its constructor, in which a tap makes calls, so it would be too late
+        to restore ours afterwards. The SDK has no public name to turn them off.
         """
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
-        """Return the SDK's command, its `--help` with examples."""
+        """Return the SDK's command with this plugin's texts for `--help`."""
         command = super().get_singer_command()
         set_help(command, purpose=cls.purpose, examples=cls.examples)
         return command
@@ -189,13 +190,16 @@ class MarketoPlugin(PluginBase):
         settings = read_config_files(files)
         heed_format(settings | cls._log_format_of_environment(value))
         given = super().cb_config(ctx, param, tuple(path for path in value if path not in files))
-        # Not read by the SDK, which takes no byte order mark.
+        # The SDK does not read these files, because it fails on a byte order mark.
         given.config.update(settings)
         return given
 
     @classmethod
     def _log_format_of_environment(cls, sources: tuple[str, ...]) -> dict[str, str]:
-        """Return the log format that `--config=ENV` gives: lines come before all else is read."""
+        """Return the log format from the environment if `--config=ENV` is given.
+
+        It is read before all other settings, so that every log line has that format.
+        """
         if _ENVIRONMENT not in sources:
             return {}
         cls._load_dotenv()

@@ -1,4 +1,4 @@
-"""Texts of `--help`: what a plugin is for, what each option takes, and examples."""
+"""Texts of `--help`: the purpose of a plugin, the meaning of each option, and examples."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ if t.TYPE_CHECKING:
 
 _OPTIONS = {
     "version": "Print the version and exit.",
-    "about": "Print what the plugin can do, with all its settings, and exit.",
-    "about_format": "Form of what --about prints.",
+    "about": "Print the plugin's capabilities and settings, and exit.",
+    "about_format": "Output format of --about.",
     "config": "JSON file with settings; or ENV for the variables {prefix}<SETTING>, and those of "
     "a .env file in the working directory. May be given several times.",
     "discover": "Print a catalog of all streams and their fields, and exit.",
-    "catalog": "Catalog that says which streams and fields are read.",
-    "state": "State that the run before has left, to go on from there.",
+    "catalog": "Catalog with the streams and fields to read.",
+    "state": "State of the last run, from which to resume.",
     "file_input": "File to read messages from instead of standard input.",
 }
 
-# Lines after it are not wrapped.
+# Click does not wrap the lines after this mark.
 _AS_IT_STANDS = "\b\n"
 
 
 def set_help(command: click.Command, *, purpose: str, examples: str) -> None:
-    """Set the texts of a plugin's command; a text of its own for another option is kept.
+    """Set the help texts of a plugin's command; other options keep the SDK's texts.
 
     Args:
-        command: the SDK's.
+        command: the SDK's command.
         purpose: one sentence.
-        examples: lines that are shown as they stand.
+        examples: command lines, which are not wrapped.
     """
     command.help = f"{purpose}\n\n{_AS_IT_STANDS}{examples}"
     prefix = environment_prefix(str(command.name))

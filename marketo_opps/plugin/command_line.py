@@ -1,4 +1,4 @@
-"""Reads what the command line names: files and environment variables."""
+"""Reads the files and environment variables that the command line names."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _BOOLEANS = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(
 
 
 def environment_prefix(plugin: str) -> str:
-    """Return what the names of a plugin's environment variables begin with."""
+    """Return the prefix of a plugin's environment variables."""
     return f"{plugin.upper().replace('-', '_')}_"
 
 
 def run_command(plugin: type[PluginBase], environment: Mapping[str, str]) -> None:
-    """Run a plugin's command line, once the variables about logging are known to be valid.
+    """Run a plugin's command line after checking the environment variables about logging.
 
     Args:
-        plugin: sets up logging when its `cli` is read.
+        plugin: the plugin's class; it sets up logging when its `cli` is read.
         environment: variables to values.
 
     Raises:
@@ -41,7 +41,7 @@ def run_command(plugin: type[PluginBase], environment: Mapping[str, str]) -> Non
     try:
         command = plugin.cli
     except Exception as error:
-        # Nothing else is done here, but a file of the user's may have anything raised.
+        # Only logging is set up here, but the user's file may raise any exception.
         if LOG_CONFIG not in environment:
             raise
         raise SettingsError(
@@ -68,12 +68,12 @@ def _check_log_level(prefix: str, environment: Mapping[str, str]) -> None:
 
 
 def read_config_files(paths: Iterable[str]) -> dict[str, t.Any]:
-    """Return the settings in the files of `--config`; of a setting in several, the last.
+    """Return the settings in the files of `--config`; later files override earlier ones.
 
-    A file is read once: it may be a pipe.
+    Each file is read once, so it may be a pipe.
 
     Raises:
-        SettingsError: one cannot be read, or holds something other than a JSON object.
+        SettingsError: a file cannot be read, or is not a JSON object.
     """
     settings: dict[str, t.Any] = {}
     for path in paths:
@@ -83,7 +83,7 @@ def read_config_files(paths: Iterable[str]) -> dict[str, t.Any]:
         except OSError as error:
             raise _unreadable("--config", path, error.strerror) from None
         except ValueError:
-            # A NUL in it.
+            # The path contains a NUL.
             raise _unreadable("--config", path, "it is not a valid path") from None
         settings |= read_json_object("--config", path, text)
     return settings
@@ -95,10 +95,10 @@ def read_text(option: str, path: str, file: t.IO[str]) -> str:
     Args:
         option: the option that names the file.
         path: its path, as given.
-        file: opened to be read as UTF-8.
+        file: the open file, in UTF-8.
 
     Raises:
-        SettingsError: it cannot be read, or is no UTF-8.
+        SettingsError: the file cannot be read, or is not UTF-8.
     """
     try:
         text = file.read()
@@ -119,10 +119,10 @@ def _unreadable(option: str, path: str, reason: str | None) -> SettingsError:
     return SettingsError(f"{option}: cannot read {path}: {reason}.")
 
 
-# What Python says where one JSON value follows another.
+# Python's message if one JSON value follows another.
 _SEVERAL = "Extra data"
 
-# The SDK copies what is read here, with several calls for each level, and would end in a traceback.
+# The SDK copies these values recursively, and would fail with a traceback on deeper ones.
 _DEEPEST_NESTING = 100
 
 
@@ -164,7 +164,7 @@ def _too_large(option: str, path: str) -> SettingsError:
 
 
 def _is_nested_deeper(value: t.Any, levels: int) -> bool:
-    """Return whether JSON has objects and lists within each other for more than so many levels."""
+    """Return whether objects and lists in a JSON value are nested in more than this many levels."""
     level = [value]
     for _ in range(levels + 1):
         containers = (each for each in level if isinstance(each, dict | list))
@@ -181,15 +181,15 @@ def environment_settings(
     prefix: str,
     environment: Mapping[str, str],
 ) -> dict[str, t.Any]:
-    """Return the settings that environment variables give, each read as its type.
+    """Return the settings given by environment variables, each converted to its type.
 
     Args:
-        properties: of the configuration's JSON schema.
-        prefix: of the variables' names.
+        properties: properties of the configuration's JSON schema.
+        prefix: prefix of the variables' names.
         environment: variables to values.
 
     Raises:
-        SettingsError: a value cannot be read as its setting's type.
+        SettingsError: a value cannot be converted to its setting's type.
     """
     variables = {name: prefix + name.upper() for name in properties}
     return {
@@ -231,7 +231,7 @@ def _boolean(text: str) -> bool:
 
 
 def _array(text: str) -> t.Any:
-    """Read JSON, or values with commas between them."""
+    """Return a list read from JSON or from comma-separated values."""
     bare = text.strip()
     return json.loads(bare) if bare[:1] in {*'[{"'} or bare[-1:] in {*']}"'} else text.split(",")
 

@@ -6,7 +6,7 @@ from marketo_opps.errors import MarketoError
 
 
 class OutputError(MarketoError):
-    """Standard output takes no more messages: its disk is full, say."""
+    """Standard output cannot be written, for example because its disk is full."""
 
 
 class OutputFileError(MarketoError):

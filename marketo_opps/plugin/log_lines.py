@@ -1,7 +1,7 @@
-"""How a plugin's log lines look on standard error.
+"""Formats a plugin's log lines on standard error.
 
-In a pipe of tap and target the lines of both come together, so each carries its plugin's name,
-whichever module wrote it. Where `SINGER_SDK_LOG_CONFIG` configures logging, as Meltano's structured
+In a pipe of tap and target the lines of both are mixed, so each line has the name of its plugin,
+whichever module wrote it. If `SINGER_SDK_LOG_CONFIG` configures logging, as Meltano's structured
 logging does, none of this applies.
 """
 
@@ -22,10 +22,10 @@ JSON_FORMAT = "json"
 
 
 class PluginLines(logging.Formatter):
-    """Formats lines for people: time, level, plugin, and the message.
+    """Formats log lines as text: time, level, plugin, and message.
 
     Args:
-        plugin: its name.
+        plugin: name of the plugin.
     """
 
     def __init__(self, plugin: str) -> None:
@@ -34,10 +34,10 @@ class PluginLines(logging.Formatter):
 
 
 class JsonLines(logging.Formatter):
-    """Formats each line as a JSON object: `at` (ISO 8601, UTC), `level`, `plugin`, `message`.
+    """Formats each log line as a JSON object: `at` (ISO 8601, UTC), `level`, `plugin`, `message`.
 
     Args:
-        plugin: its name.
+        plugin: name of the plugin.
     """
 
     def __init__(self, plugin: str) -> None:
@@ -45,7 +45,7 @@ class JsonLines(logging.Formatter):
         self.plugin = plugin
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line; a traceback is part of the message."""
+        """Return the log line; a traceback is part of the message."""
         at = datetime.fromtimestamp(record.created, UTC)
         return json.dumps(
             {
@@ -59,13 +59,13 @@ class JsonLines(logging.Formatter):
 
 
 def name_lines(plugin: str) -> None:
-    """Have every line of this process carry the plugin's name, unless logging is configured."""
+    """Put the plugin's name into every log line of this process, unless logging is configured."""
     if LOG_CONFIG not in os.environ:
         _format_with(PluginLines(plugin))
 
 
 def heed_format(settings: Mapping[str, t.Any]) -> None:
-    """Write JSON lines from now on, if the settings say so and lines carry a plugin's name."""
+    """Write JSON log lines from now on if the settings ask for it and logging is not configured."""
     if settings.get(LOG_FORMAT) != JSON_FORMAT:
         return
     for handler in logging.getLogger().handlers:

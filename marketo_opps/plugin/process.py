@@ -26,29 +26,29 @@ _LOGGER = logging.getLogger("marketo_opps")
 _T = t.TypeVar("_T")
 
 BEGAN_AT = time.monotonic()
-"""When this process began, as near as an import can tell."""
+"""Monotonic time at which this module was imported, shortly after the start of the process."""
 
 GRACE_SECONDS = 10.0
-"""How long calls in flight are waited for after a signal."""
+"""How long to wait for calls in flight after a signal."""
 
-# After the grace, exit hard if something blocks the main thread: a pipe whose reader has stopped
-# reading, say.
+# After the grace period, exit hard if something blocks the main thread, such as a pipe whose reader
+# has stopped reading.
 _SECONDS_AFTER_GRACE = 2.0
 _POLL_SECONDS = 0.2
 _SIGNAL_EXIT_CODE = 128
 
 
 class ShutdownSignal:
-    """SIGTERM or SIGINT: the first asks the process to end, the second ends it at once.
+    """State of a shutdown by SIGTERM or SIGINT; the second signal ends the process at once.
 
-    The handler only sets flags: it may interrupt any line of the main thread, and whatever it
-    wrote or locked could be half done already.
+    The handler only sets flags: it may interrupt the main thread anywhere, where data may be half
+    written and locks held.
 
     Args:
-        clock: monotonic seconds.
-        grace_seconds: how long calls in flight are waited for after a signal.
+        clock: returns monotonic seconds.
+        grace_seconds: how long to wait for calls in flight after a signal.
         seconds_after_grace: how much longer the main thread may be blocked before a hard exit.
-        poll_seconds: how often `result` looks for a signal.
+        poll_seconds: how often `result` checks for a signal.
     """
 
     def __init__(
@@ -74,27 +74,27 @@ class ShutdownSignal:
         signal.signal(signal.SIGALRM, self._give_up)
 
     def on_request(self, callback: Callable[[], None]) -> None:
-        """Register a callback, which may only set a flag, for when the process is asked to end."""
+        """Register a callback for the first signal; it may only set a flag."""
         self._callbacks.append(callback)
         if self.requested:
             callback()
 
     @property
     def requested(self) -> bool:
-        """True once the process was asked to end."""
+        """Return whether the process was asked to end."""
         return self._signum is not None
 
     @property
     def exit_code(self) -> int:
-        """Exit code: 128 + the signal's number, or 1 if there was none."""
+        """Return the exit code: 128 plus the signal's number, or 1 if there was no signal."""
         return 1 if self._signum is None else _SIGNAL_EXIT_CODE + self._signum
 
     def result(self, future: Future[_T], meanwhile: Callable[[], object] | None = None) -> _T:
-        """Wait for a future's result and return it; after a signal, wait no longer than the grace.
+        """Wait for a future and return its result; after a signal, only for the grace period.
 
         Args:
-            future: of a call.
-            meanwhile: called now and then while waiting.
+            future: future of a call.
+            meanwhile: called at intervals while waiting.
 
         Raises:
             StoppedError: the process was asked to end and the call took too long.
@@ -106,10 +106,10 @@ class ShutdownSignal:
         return future.result()
 
     def raise_if_out_of_time(self) -> None:
-        """Raise an error if the process was asked to end and its grace is used up.
+        """Raise an error if the process was asked to end and the grace period is over.
 
         Raises:
-            StoppedError: the grace is used up.
+            StoppedError: the grace period is over.
         """
         if self.requested and self._clock() > self._deadline:
             raise StoppedError("Stopped on request: calls in flight did not finish in time.")
@@ -135,7 +135,7 @@ _BLOCKED = (
 
 
 def _say_if_possible(sentence: bytes) -> None:
-    """Write to standard error, unless that would block, too."""
+    """Write to standard error, unless that would block."""
     poll = select.poll()
     poll.register(2, select.POLLOUT)
     with contextlib.suppress(OSError):
@@ -144,7 +144,7 @@ def _say_if_possible(sentence: bytes) -> None:
 
 
 SHUTDOWN = ShutdownSignal()
-"""The one of this process: signals have no other scope."""
+"""The instance for this process, because signals are handled per process."""
 
 
 def run(
@@ -154,13 +154,13 @@ def run(
     shutdown: ShutdownSignal = SHUTDOWN,
     at_end: Callable[[int], None] = lambda _code: None,
 ) -> t.NoReturn:
-    """Run a console script, and end the process with at most one sentence of an error.
+    """Run a console script, and end the process with at most one sentence about an error.
 
     Args:
         main: the script; it may raise `SystemExit`.
-        expected_errors: exceptions whose text is made for users, besides `MarketoError`.
+        expected_errors: exceptions with texts for users, in addition to `MarketoError`.
         shutdown: handles signals from now on.
-        at_end: called with the exit code, before the process ends.
+        at_end: called with the exit code before the process ends.
     """
     reopen_closed_streams()
     redaction.install()
@@ -168,8 +168,8 @@ def run(
     code = _exit_code(main, (MarketoError, *expected_errors))
     if shutdown.requested:
         code = shutdown.exit_code
-    # Not sys.exit: a thread still waiting for Marketo could hold a lock that the interpreter's
-    # own ending needs. What was written is flushed; nothing else is left to do.
+    # Not sys.exit: a thread that waits for Marketo could hold a lock that the interpreter needs for
+    # its shutdown. All output is flushed, and nothing else is left to do.
     code = _flush(code)
     at_end(code)
     os._exit(code)
@@ -185,7 +185,7 @@ def _exit_code(
         return _system_exit_code(end)
     except BrokenPipeError:
         return 1
-    except Exception as error:  # noqa: BLE001 - the last resort of a process
+    except Exception as error:  # noqa: BLE001 - last handler of the process
         if sentence := _sentence(error, expected_errors):
             _LOGGER.error("%s", sentence)
         else:
@@ -198,7 +198,7 @@ def _exit_code(
 
 
 def _sentence(error: Exception, expected_errors: tuple[type[Exception], ...]) -> str | None:
-    """Return what to tell users of an error; None of a defect."""
+    """Return the message for users about an error; None if the error is a defect of the program."""
     if isinstance(error, expected_errors):
         return str(error)
     if isinstance(error, MemoryError) or str(error) == _NO_THREAD:
@@ -208,7 +208,7 @@ def _sentence(error: Exception, expected_errors: tuple[type[Exception], ...]) ->
     return None
 
 
-# What Python says where the system lets it have no further thread, for lack of memory mostly.
+# Python's message if the system allows no further thread, usually for lack of memory.
 _NO_THREAD = "can't start new thread"
 _NO_MEMORY = (
     "Out of memory: allow this process at least 256 MiB (container limit or ulimit), then run "
@@ -234,7 +234,10 @@ def _system_exit_code(end: SystemExit) -> int:
 
 
 def _flush(code: int) -> int:
-    """Flush standard output and return the exit code: non-zero, quietly, if its reader is gone."""
+    """Flush standard output and return the exit code, which is not 0 if flushing fails.
+
+    A reader that has closed the pipe is not reported.
+    """
     try:
         sys.stdout.flush()
     except (BrokenPipeError, ValueError):

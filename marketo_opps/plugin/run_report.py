@@ -1,4 +1,4 @@
-"""The line that a run leaves in the file at `report_path`, failed runs included."""
+"""The report of a run: one line in the file at `report_path`, also for a failed run."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if t.TYPE_CHECKING:
 _LOGGER = logging.getLogger("marketo_opps")
 
 StreamCounts = t.Mapping[str, t.Mapping[str, int]]
-"""Stream names to what is counted of each, and how many."""
+"""Stream names to the names and values of their counters."""
 
 
 class RunReport:
-    """Takes down what a run has done, and writes one line of it when the process ends.
+    """Collects the counts of a run, and writes them as one line when the process ends.
 
-    Only a run has one: a plugin that only discovers, tests or describes itself never begins it.
+    Only runs are reported: `begin` has no effect in a process that discovers, tests or describes.
 
     Args:
-        clock: monotonic seconds.
-        now: returns the present; aware.
+        clock: returns monotonic seconds.
+        now: returns the current time, with a time zone.
     """
 
     def __init__(
@@ -46,14 +46,14 @@ class RunReport:
         self._measure: Callable[[], tuple[StreamCounts, CallCounts]] = lambda: ({}, CallCounts())
 
     def expect_run(self) -> None:
-        """Note that this process is about to move records."""
+        """Remember that this process is a run, so that `begin` opens the file."""
         self._is_run = True
 
     def begin(self, path: str, *, plugin: str, version: str) -> None:
         """Open the file, so that a wrong path ends the run at its start.
 
         Raises:
-            OutputFileError: it cannot be opened.
+            OutputFileError: the file cannot be opened.
         """
         if self._is_run and self._file is None:
             self._plugin = plugin, version
@@ -62,11 +62,11 @@ class RunReport:
             )
 
     def measure_by(self, measure: Callable[[], tuple[StreamCounts, CallCounts]]) -> None:
-        """Have a function tell what has been done: counts by stream, and calls."""
+        """Set the function that returns the counts of the run: by stream, and of calls."""
         self._measure = measure
 
     def write(self, exit_code: int) -> None:
-        """Write the line, if there is a file for it; where that fails, a log line says so."""
+        """Write the line if a file is open; an error is only logged."""
         if self._file is None:
             return
         try:
@@ -95,4 +95,4 @@ class RunReport:
 
 
 RUN_REPORT = RunReport()
-"""The one of this process."""
+"""The report of this process."""

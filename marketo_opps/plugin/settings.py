@@ -1,4 +1,4 @@
-"""The settings that tap and target share, and the check of a plugin's configuration."""
+"""The settings that tap and target share, and the validation of a plugin's settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if t.TYPE_CHECKING:
     import logging
     from collections.abc import Iterator, Mapping
 
-# Near enough for a slip of the pen; not so near that batch_config is taken for batch_size.
+# Accepts a typing error, but does not suggest batch_size for batch_config.
 _SIMILARITY_CUTOFF = 0.75
 
 REQUIRED_SETTINGS = ("endpoint", "client_id", "client_secret")
@@ -114,14 +114,14 @@ SHARED_SETTINGS = {**CONNECTION_SETTINGS, **_LOG_SETTINGS}
 
 
 def setting_errors(config: Mapping[str, t.Any], schema: Mapping[str, t.Any]) -> list[str]:
-    """Return what is wrong with a configuration, one sentence each, never quoting a secret.
+    """Return the errors in a configuration, one sentence each, which never quote a secret.
 
     Args:
         config: setting names to values.
         schema: the plugin's JSON schema; a property with `secret` true is not quoted.
 
     Returns:
-        Nothing if the configuration is valid as far as can be known without a call.
+        Sentences; an empty list if no error can be found without calling Marketo.
     """
     errors = sorted(
         jsonschema.Draft7Validator(schema).iter_errors(config),
@@ -142,7 +142,7 @@ def setting_errors(config: Mapping[str, t.Any], schema: Mapping[str, t.Any]) -> 
 def with_whole_numbers(
     config: Mapping[str, t.Any], schema: Mapping[str, t.Any]
 ) -> dict[str, t.Any]:
-    """Return settings with whole numbers as such where JSON has them as `50.0` or `5e1`.
+    """Return settings with integers instead of JSON's `50.0` or `5e1` where integers are expected.
 
     Args:
         config: setting names to values.
@@ -162,12 +162,12 @@ def _as_whole(value: t.Any, schema: Mapping[str, t.Any]) -> t.Any:
 def warn_unknown_settings(
     config: Mapping[str, t.Any], schema: Mapping[str, t.Any], logger: logging.Logger
 ) -> None:
-    """Warn of each setting without effect, never quoting its value.
+    """Log a warning for each unknown setting, without its value.
 
     Args:
         config: setting names to values.
         schema: the plugin's JSON schema.
-        logger: the plugin's.
+        logger: the plugin's logger.
     """
     known = list(schema["properties"])
     for name in config:
@@ -188,7 +188,7 @@ def _sentences(
         )
         return
     if not error.absolute_path:
-        # Its message quotes the whole configuration, secrets and all.
+        # The validator's own message quotes the whole configuration, with its secrets.
         yield f"Invalid configuration: it violates '{error.validator}' of the settings schema."
         return
     name = str(error.absolute_path[0])

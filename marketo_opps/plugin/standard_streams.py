@@ -9,11 +9,11 @@ _MODES = ((0, "stdin", os.O_WRONLY), (1, "stdout", os.O_RDONLY), (2, "stderr", o
 
 
 def reopen_closed_streams() -> None:
-    """Replace closed standard streams by the null device, before anything else is opened.
+    """Replace closed standard streams with the null device, before any other file is opened.
 
-    Python has None for them, and the next file or socket to be opened would get their number. An
-    input that cannot be read and an output that cannot be written fail with an error like any
-    other; only log lines may go nowhere.
+    Python has None for a closed stream, and the next file or socket would get its number. Reading
+    a replaced input, or writing to a replaced output, fails with an ordinary error; only log lines
+    are lost without an error.
     """
     for descriptor, name, mode in _MODES:
         if getattr(sys, name) is None:

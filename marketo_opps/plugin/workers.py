@@ -18,8 +18,8 @@ _Job = tuple["Future[t.Any]", "Callable[[], t.Any]"]
 class Workers:
     """Runs functions on daemon threads, in the order in which they were submitted.
 
-    `concurrent.futures` joins its threads at exit, so that a process asked to stop would live as
-    long as its slowest call; these die with the process.
+    `concurrent.futures` joins its threads at exit, so a process that was asked to stop would wait
+    for its slowest call; daemon threads end with the process.
     """
 
     def __init__(self, count: int, name: str) -> None:
@@ -44,14 +44,14 @@ class Workers:
         return future
 
     def close(self) -> None:
-        """End the threads once all that was submitted has run; does not wait for it."""
+        """End the threads after all submitted functions have run; do not wait for that."""
         for _ in self._threads:
             self._jobs.put(None)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             _run(*job)
-            # Not to keep the last job's records alive while waiting for the next.
+            # Otherwise the last job's records would be kept in memory until the next job.
             del job
 
 
@@ -60,7 +60,7 @@ def _run(future: Future[t.Any], function: Callable[[], t.Any]) -> None:
         return
     try:
         result = function()
-    except BaseException as error:  # noqa: BLE001 - it is the future's to tell
+    except BaseException as error:  # noqa: BLE001 - the future raises it
         future.set_exception(error)
     else:
         future.set_result(result)

@@ -1,1 +1,1 @@
-"""Where the sandbox was before it became the package `marketo_sandbox`."""
+"""Former place of the sandbox, which is the package `marketo_sandbox` now."""

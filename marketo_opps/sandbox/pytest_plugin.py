@@ -1,4 +1,4 @@
-"""Tell whoever still loads the pytest plugin from here where it has gone."""
+"""Raises an error that names the new module of the sandbox's pytest plugin."""
 
 from __future__ import annotations
 
