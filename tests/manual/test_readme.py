@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import tomllib
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.manual.pages import ROOT, page
+from tests.manual.pages import ROOT, page, section
 
 README = page("README.md")
 MANUAL = [path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))]
 KEEPING = {line for line in README.splitlines() if line.startswith("tail ")}
+MESSAGES = page("errors.md") + page("operating.md")
+TROUBLES = re.findall(r"^\| ([^|]*\*.*?) \|", section("Troubleshooting", README), re.MULTILINE)
+QUOTED = sorted({text for cell in TROUBLES for text in re.findall(r"\*([^*]+)\*", cell)})
 PICTURE = ROOT / "docs" / "images" / "overview.svg"
 SEARCHED = (
     "rate limit",
@@ -38,6 +42,13 @@ def test_a_state_is_replaced_by_a_whole_one_alone(printed, kept, tmp_path):
     (tmp_path / "state.jsonl").write_text(printed)
     subprocess.run(["bash", "-c", line], cwd=tmp_path, check=False, capture_output=True)
     assert json.loads((tmp_path / "state.json").read_text()) == {"n": kept}
+
+
+@pytest.mark.parametrize("quoted", QUOTED)
+def test_a_message_of_troubleshooting_is_one_of_the_manual(quoted):
+    # The pages that these are in are held to the code.
+    assert len(QUOTED) > 7
+    assert re.search(re.escape(quoted).replace(r"\.\.\.", ".+"), MESSAGES)
 
 
 @pytest.mark.parametrize("words", SEARCHED)
