@@ -84,7 +84,7 @@ class ObjectSink(Sink):
         self._obj = None if is_excluded else self._destination(run)
         if self._obj is None:
             return
-        description = run.descriptions.of(self._obj)
+        description = run.marketo.descriptions.of(self._obj)
         self._line_number = line_number
         self._mapping = self._make_mapping(run, description, notes)
         keys = key_fields(description, run.settings.dedupe_by)
@@ -93,7 +93,7 @@ class ObjectSink(Sink):
         self._hard_delete = run.settings.hard_delete
         self._dispatcher = run.dispatcher
         self._rejects = run.rejects
-        self._settled = run.settled
+        self._settled = run.files.settled
         self._counters = run.counters
         self._counters.register_stream(self.stream_name)
 
@@ -169,7 +169,7 @@ class ObjectSink(Sink):
         if self._obj is MarketoObject.OPPORTUNITIES:
             return RecordMapping(stream, properties, **given)
         run.attribution.note_stream(stream)
-        lookup_field = run.descriptions.lead_lookup_field(stream)
+        lookup_field = run.marketo.descriptions.lead_lookup_field(stream)
         given["leads"] = LeadProperties(lookup_field, description.field_names)
         make = LookupRoleMapping if lookup_field else RecordMapping
         return make(stream, properties, **given)
@@ -181,7 +181,7 @@ class ObjectSink(Sink):
             stream_objects=run.settings.stream_objects,
             field_map=run.settings.field_map.get(self.stream_name, {}),
             key_fields=lambda: key_fields(
-                run.descriptions.of(MarketoObject.OPPORTUNITIES), run.settings.dedupe_by
+                run.marketo.descriptions.of(MarketoObject.OPPORTUNITIES), run.settings.dedupe_by
             ),
             logger=self.logger,
         )

@@ -124,7 +124,7 @@ class TargetMarketoOpps(MarketoPlugin, Target):
         # The run does not exist if an error occurred before the first message was read.
         if "run" not in vars(self):
             return {}, CallCounts()
-        return self.run.counters.by_stream(), self.run.client.counts
+        return self.run.counters.by_stream(), self.run.marketo.client.counts
 
     def _before_read(self, descriptor: int | None) -> None:
         self.run.dispatcher.before_read(descriptor)

@@ -23,7 +23,6 @@ class RunCounters:
     Attributes:
         read: number of records read.
         rejected: number of rejected records of all streams; other threads may read it at any time.
-        short_batches: number of calls that were sent before they were full.
         causes: counts rejected records by reason.
         leads: counts lead lookups; None if there are none.
     """
@@ -31,7 +30,6 @@ class RunCounters:
     def __init__(self) -> None:
         self.read = 0
         self.rejected = 0
-        self.short_batches = 0
         self.causes = RejectCauses()
         self.leads: LeadCounts | None = None
         self._existing_ours = 0
@@ -80,10 +78,14 @@ class RunCounters:
             f"rejected, {counted(counts.calls, 'call')}, {counts.calls / seconds:.1f} calls/s"
         )
 
-    def summary_lines(self) -> Iterator[str]:
-        """Yield the lines that are logged before the closing line."""
-        if self.short_batches:
-            yield f"Calls sent before they were full: {self.short_batches:,}."
+    def summary_lines(self, short_batches: int) -> Iterator[str]:
+        """Yield the lines that are logged before the closing line.
+
+        Args:
+            short_batches: number of calls that were sent before they were full.
+        """
+        if short_batches:
+            yield f"Calls sent before they were full: {short_batches:,}."
         if self._existing_ours or self._existing_theirs or self._existing_unresolved:
             yield (
                 "Records that 'already exist' after lost responses: "

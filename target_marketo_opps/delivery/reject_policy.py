@@ -70,11 +70,6 @@ class RejectPolicy:
         """Return whether a number of further rejects would exceed `max_rejects`; thread-safe."""
         return self._settings.exceeded_by(self._counters.rejected + more)
 
-    def flush(self) -> None:
-        """Write all rejects to disk."""
-        if self._rejects_file is not None:
-            self._rejects_file.flush()
-
     def _limit_message(self, reject: Reject) -> str:
         last = reject.reasons[0] if reject.reasons else "no reason given"
         quoted = f", requestId {reject.request_id}" if reject.request_id else ""

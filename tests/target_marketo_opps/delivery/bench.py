@@ -50,7 +50,7 @@ class Bench:
         states = StateRelease(
             ledger,
             write_state or self.states.append,
-            before_write=self.rejects.flush,
+            before_write=rejects.flush if rejects else lambda: None,
             clock=self.clock,
         )
         self.dispatcher = Dispatcher(

@@ -244,7 +244,7 @@ def attempt(sandbox, singer, messages, chance):
 def die(run, workers, *, deliver_rest):
     """End as a killed process does, except that zombies are waited for."""
     del deliver_rest
-    run.client.stop()
+    run.marketo.client.stop()
     run.close()
     for thread in workers:
         thread.join(timeout=30)
