@@ -13,6 +13,7 @@ if t.TYPE_CHECKING:
 
     from marketo_opps.auth import Token
     from marketo_opps.errors import Recovery
+    from marketo_opps.pacing import Turn
 
 # Adobe, "Error Codes", 414: a URI over 8 KB is refused, so a long read is sent as a form. The limit
 # is far lower because libraries check a URI character by character: with 300 ids in it, that would
@@ -88,7 +89,7 @@ class CallAttempts:
         self.ambiguous = False
         self.first_sent_at: datetime | None = None
         self.sent = False
-        self.turn: int | None = None
+        self.turn: Turn | None = None
         self.is_querying_usage = False
         self.token: Token | None = None
         self.refused_token: Token | None = None

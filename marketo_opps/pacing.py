@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import bisect
 import contextlib
+import logging
 import threading
 import time
 import typing as t
+from dataclasses import dataclass
 
 from marketo_opps.errors import StoppedError
+from marketo_opps.limits_file import LimitsFileError
+from marketo_opps.shared_limits import LONGEST_TRAVEL_SECONDS, SharedCall
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from marketo_opps.shared_limits import SharedLimits
+
+_LOGGER = logging.getLogger(__name__)
+_T = t.TypeVar("_T")
 
 Nap = t.Callable[[threading.Condition, float], object]
 """Waits on a condition, at most for the given seconds; tests move their clock in it."""
@@ -22,9 +31,6 @@ WINDOW_SECONDS = 20.0
 PACING_WINDOW_SECONDS = WINDOW_SECONDS + 0.05
 """What is paced by: Marketo's window, and a margin for clocks that differ."""
 
-# Marketo counts a call from when it arrives: after it was sent, before it was answered, and some
-# round trips after the former where a connection had to be made first.
-_LONGEST_TRAVEL_SECONDS = 0.5
 _LONGEST_NAP_SECONDS = 0.2
 """How soon a thread that waits here sees `stop`, which may only set a flag (a signal handler)."""
 
@@ -62,6 +68,19 @@ class SlidingWindow:
         del self._times[: -self._limit]
 
 
+@dataclass(frozen=True)
+class Turn:
+    """A call that has its place in the limits.
+
+    Attributes:
+        pauses: how many pauses there had been when it got the place.
+        shared: the call in the limits that other processes share.
+    """
+
+    pauses: int
+    shared: SharedCall
+
+
 class Pacer:
     """Lets calls go, one by one, as soon as the limits allow; shared by all threads of a client.
 
@@ -74,6 +93,8 @@ class Pacer:
         window_seconds: length of a window.
         clock: monotonic seconds.
         nap: waits on a condition, at most for the given seconds.
+        shared: limits that hold for other processes, too. If their file fails, one warning is
+            logged, and the pacer goes on by what it has counted itself.
 
     Attributes:
         seconds_waited: for a place in the limits, summed over all threads.
@@ -87,11 +108,13 @@ class Pacer:
         window_seconds: float = PACING_WINDOW_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         nap: Nap = threading.Condition.wait,
+        shared: SharedLimits | None = None,
     ) -> None:
         self._window = SlidingWindow(calls_per_20_seconds, window_seconds)
         self._max_concurrent_calls = max_concurrent_calls
         self._clock = clock
         self._nap = nap
+        self._shared = shared
         self._condition = threading.Condition()
         self._in_flight = 0
         self._paused_until = clock()
@@ -102,7 +125,7 @@ class Pacer:
         self.seconds_waited = 0.0
 
     @contextlib.contextmanager
-    def slot(self) -> Iterator[int]:
+    def slot(self) -> Iterator[Turn]:
         """Wait for a place in the limits, and give it back when the call is over.
 
         Yields:
@@ -116,7 +139,7 @@ class Pacer:
         try:
             yield turn
         finally:
-            self._release(sent_at)
+            self._release(turn, sent_at)
 
     def pause(self, seconds: float) -> None:
         """Start no call for so long, then a single one."""
@@ -125,17 +148,19 @@ class Pacer:
             self._pauses += 1
             self._probing = True
             self._probe_in_flight = False
+            self._share(lambda shared: shared.pause(seconds), otherwise=None)
 
-    def report_outcome(self, turn: int) -> None:
+    def report_outcome(self, turn: Turn) -> None:
         """Report that a call is over; if its response asks for a pause, call `pause` before.
 
         The first call after a pause ends the waiting of all others. One that was under way when
         the pause began does not.
         """
         with self._condition:
-            if self._probing and turn == self._pauses:
+            if self._probing and turn.pauses == self._pauses:
                 self._probing = self._probe_in_flight = False
                 self._condition.notify_all()
+            self._share(lambda shared: shared.report_outcome(turn.shared), otherwise=None)
 
     def stop(self) -> None:
         """Start no more calls; only sets a flag, so that a signal handler may call it."""
@@ -153,23 +178,58 @@ class Pacer:
             while (left := until - self._clock()) > 0:
                 self._wait(left)
 
-    def _acquire(self) -> int:
+    def close(self) -> None:
+        """Leave the limits that other processes share."""
         with self._condition:
-            began_at = self._clock()
-            while (seconds := self._seconds_until_free()) > 0:
-                self._wait(seconds)
-            self._raise_if_stopped()
-            self.seconds_waited += self._clock() - began_at
+            self._share(lambda shared: shared.close(), otherwise=None)
+            self._shared = None
+
+    def _acquire(self) -> Turn:
+        with self._condition:
+            call = SharedCall(since=self._clock())
+            try:
+                while (seconds := self._take(call)) > 0:
+                    self._wait(seconds)
+            except BaseException:
+                self._share(lambda shared: shared.leave_queue(call), otherwise=None)
+                raise
+            self.seconds_waited += self._clock() - call.since
             self._in_flight += 1
             self._probe_in_flight = self._probing
-            return self._pauses
+            return Turn(self._pauses, call)
 
-    def _release(self, sent_at: float) -> None:
+    def _release(self, turn: Turn, sent_at: float) -> None:
         with self._condition:
+            # Marketo counts a call from when it arrives: after it was sent, before its response,
+            # and some round trips after the former where a connection had to be made first.
+            arrived_at = min(self._clock(), sent_at + LONGEST_TRAVEL_SECONDS)
             self._in_flight -= 1
-            # When it arrived at the latest.
-            self._window.add(min(self._clock(), sent_at + _LONGEST_TRAVEL_SECONDS))
+            self._window.add(arrived_at)
+            self._share(lambda shared: shared.give_back(turn.shared, arrived_at), otherwise=None)
             self._condition.notify_all()
+
+    def _take(self, call: SharedCall) -> float:
+        """Return 0 if the call may be sent, in which case the shared limits count it."""
+        self._raise_if_stopped()
+        if (seconds := self._seconds_until_free()) > 0:
+            return seconds
+        return self._share(lambda shared: shared.take(call), otherwise=0.0)
+
+    def _share(self, use: Callable[[SharedLimits], _T], *, otherwise: _T) -> _T:
+        """Use the shared limits while there are any; without, return `otherwise`."""
+        if self._shared is None:
+            return otherwise
+        try:
+            return use(self._shared)
+        except LimitsFileError as error:
+            _LOGGER.warning(
+                "limits_path: the file can no longer be used (%s). This process goes on by its own "
+                "count of calls; processes that run at the same time may exceed the rate limit "
+                "together.",
+                error,
+            )
+            self._shared = None
+            return otherwise
 
     def _seconds_until_free(self) -> float:
         if self._probe_in_flight or self._in_flight >= self._max_concurrent_calls:

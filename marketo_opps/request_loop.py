@@ -25,6 +25,7 @@ from marketo_opps.pacing import PACING_WINDOW_SECONDS, Pacer
 from marketo_opps.quota import DailyCallLimit
 from marketo_opps.retry import delay_seconds, pauses_all_threads
 from marketo_opps.server_clock import ServerClock, local_now
+from marketo_opps.shared_limits import SharedLimits
 from marketo_opps.transport import Transport
 
 if t.TYPE_CHECKING:
@@ -74,6 +75,7 @@ class RequestLoop:
             window_seconds=pacing_window_seconds,
             clock=clock,
             nap=nap,
+            shared=_shared_limits(settings, pacing_window_seconds, clock),
         )
         self._tokens = TokenCache(
             self._fetch_token,
@@ -123,8 +125,9 @@ class RequestLoop:
         self._pacer.stop()
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, and leave the limits that other processes share."""
         self._transport.close()
+        self._pacer.close()
 
     def make(self, call: Call, attempts: CallAttempts | None = None) -> Envelope:
         """Send a call, and repeat it as long as `retry.delay_seconds` allows.
@@ -280,3 +283,18 @@ class RequestLoop:
 def _pauses_all_threads(error: MarketoError, attempts: CallAttempts) -> bool:
     """Return whether all calls wait; identity, which is asked before a place is, has no limits."""
     return attempts.sent and pauses_all_threads(error)
+
+
+def _shared_limits(
+    settings: ConnectionSettings, window_seconds: float, clock: Callable[[], float]
+) -> SharedLimits | None:
+    if settings.limits_path is None:
+        return None
+    return SharedLimits(
+        settings.limits_path,
+        settings.host,
+        calls_per_20_seconds=settings.calls_per_20_seconds,
+        max_concurrent_calls=settings.max_concurrent_calls,
+        window_seconds=window_seconds,
+        clock=clock,
+    )

@@ -40,6 +40,7 @@ class ConnectionSettings:
     calls_per_20_seconds: int = 50
     max_concurrent_calls: int = 5
     daily_call_limit: int | None = None
+    limits_path: str | None = None
     max_retry_seconds: float = 300
     user_agent: str = field(default_factory=default_user_agent)
 
@@ -64,6 +65,11 @@ class ConnectionSettings:
         if not _HEADER_VALUE.fullmatch(given.get("user_agent", "-")):
             raise SettingsError("Setting 'user_agent' must be printable ASCII, as HTTP wants it.")
         return cls(**given)
+
+    @property
+    def host(self) -> str:
+        """Return the instance's host and port, in lower case."""
+        return urlsplit(self.endpoint).netloc.lower()
 
     @property
     def is_loopback(self) -> bool:

@@ -71,6 +71,16 @@ CONNECTION_SETTINGS: dict[str, dict[str, t.Any]] = {
             "clients) exceed this number"
         ),
     },
+    "limits_path": {
+        "type": ["string", "null"],
+        "minLength": 1,
+        "title": "Limits Path",
+        "description": (
+            "File on a local disk through which all processes on this machine that use the same "
+            "instance share its rate limit: together they stay within calls_per_20_seconds and "
+            "max_concurrent_calls. Created if it does not exist."
+        ),
+    },
     "max_retry_seconds": {
         "type": "integer",
         "minimum": 0,

@@ -467,6 +467,9 @@ CASES: dict[str, Case] = {
     "Setting '...' is missing or empty.": settings(client_secret=""),
     "Invalid value for setting '...': ...": settings(batch_size=301),
     "Invalid value for setting '...': must be a non-empty string.": settings(client_secret=5),
+    "Invalid value for setting 'limits_path': ...": lambda world: tap(
+        world.sandbox(), limits_path="no/such/file"
+    ),
     "Setting 'endpoint' is no URL: ...": settings(endpoint="123-ABC-456"),
     "Setting 'endpoint' is the SOAP": settings(endpoint="https://1.mktoapi.com/soap/mktows/2_9"),
     "Invalid value for environment variable ...: the text": lambda world: (
@@ -802,6 +805,11 @@ ELSEWHERE = {
         "target_marketo_opps/mapping/test_field_plan.py",
         "does not allow updates of",
     ),
+    "limits_path: process": ("marketo_opps/test_shared_limits.py", "this process 50 and 5"),
+    "limits_path: the file can": (
+        "marketo_opps/test_shared_limits.py",
+        "can no longer be used",
+    ),
     "Stopped on request while writing": ("marketo_opps/plugin/test_process.py", "was blocked"),
     "...: stopped on request, before": (
         "pipeline/test_environment.py",
@@ -831,6 +839,8 @@ PARTS = {
     "a date-time must be a string": "within 'The state of ... cannot be read'",
     "found_by, sweep_leads": "the same",
     "max_run_seconds reached": "becomes 'max_run_seconds (...) reached: paused'",
+    "processes cannot share it": "within 'Invalid value for setting 'limits_path''",
+    "it is another program's database": "the same",
     "{asctime:23s} | {levelname:8s} |": "the form of a log line",
 }
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import signal
+import sqlite3
 import subprocess
 
 import pytest
@@ -91,6 +93,7 @@ def test_every_line_comes_as_it_is_told(operator, sandbox, by_id, busy_sandbox):
     reconciles(operator, sandbox)
     a_target_that_rejects(operator, sandbox)
     a_target_that_finds_no_lead(operator, sandbox)
+    runs_with_shared_limits(operator, sandbox, by_id)
     assert waiting.wait() == 0
 
     heard = operator.heard()
@@ -173,6 +176,28 @@ def reconciles(operator, sandbox):
         path.write_text("\n".join(rows))
         settings = {"find_by": "reconcile", "reconcile_opportunities_path": str(path)}
         assert operator.tap({**sandbox.credentials, **settings}) == code
+
+
+def runs_with_shared_limits(operator, sandbox, by_id):
+    """Two taps with different limits in one file, which fails while they run."""
+    path = operator.file(None)
+    path.unlink()
+    sandbox.fault("slow", seconds=1)
+    settings = {**by_id, "limits_path": str(path)}
+    limits = [{"calls_per_20_seconds": calls} for calls in (50, 40)]
+    running = [operator.start("tap-marketo-opps", {**settings, **each}) for each in limits]
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        await_that(lambda: rows(file, "processes") == [(2,)])
+        file.execute("DROP TABLE calls")
+    assert [each.wait() for each in running] == [0, 0]
+    sandbox.clear_faults()
+
+
+def rows(file, table):
+    """Return the number of rows; none before a plugin has created the table."""
+    with contextlib.suppress(sqlite3.OperationalError):
+        return file.execute(f"SELECT count(*) FROM {table}").fetchall()
+    return []
 
 
 def a_target_that_rejects(operator, sandbox):

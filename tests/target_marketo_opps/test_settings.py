@@ -22,6 +22,7 @@ OFFERED = {
     "calls_per_20_seconds",
     "max_concurrent_calls",
     "daily_call_limit",
+    "limits_path",
     "max_retry_seconds",
     "user_agent",
     "action",

@@ -1,0 +1,96 @@
+"""The tables of the file of `limits_path`, and how it is opened."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from marketo_opps.process_identity import boot_id
+
+# "Mkto", by which SQLite tells one program's files from another's.
+_APPLICATION_ID = 0x4D6B746F
+
+# Times are seconds of the machine's monotonic clock.
+_SCHEMA = (
+    f"PRAGMA application_id = {_APPLICATION_ID}",
+    "CREATE TABLE boot (id TEXT NOT NULL)",
+    # A pause lasts until `paused_until`, and from then until a single call, the probe, has had a
+    # response that asks for no other pause.
+    """CREATE TABLE instances (
+        host TEXT PRIMARY KEY, processes_checked_at REAL NOT NULL DEFAULT 0,
+        pauses INTEGER NOT NULL DEFAULT 0, paused_until REAL NOT NULL DEFAULT 0,
+        is_probing INTEGER NOT NULL DEFAULT 0, probe_pid INTEGER, probe_started TEXT,
+        probed_at REAL
+    ) WITHOUT ROWID""",
+    """CREATE TABLE processes (
+        host TEXT, pid INTEGER, started TEXT, calls_per_20_seconds INTEGER,
+        max_concurrent_calls INTEGER, PRIMARY KEY (host, pid, started)
+    ) WITHOUT ROWID""",
+    # `arrived_at` is when the call reached Marketo at the latest; NULL while it is in flight.
+    """CREATE TABLE calls (
+        id INTEGER PRIMARY KEY, host TEXT, pid INTEGER, started TEXT, sent_at REAL, arrived_at REAL
+    )""",
+    "CREATE INDEX calls_by_time ON calls (host, arrived_at)",
+    """CREATE TABLE waiting (
+        id INTEGER PRIMARY KEY, host TEXT, pid INTEGER, started TEXT, since REAL, seen_at REAL,
+        calls_per_20_seconds INTEGER, max_concurrent_calls INTEGER
+    )""",
+)
+_TABLES_OF_ONE_BOOT = ("instances", "processes", "calls", "waiting")
+
+# How long another process may lock the file: longer than a busy disk takes. A process that was
+# suspended in the middle of a change holds the others up no longer than this.
+LONGEST_LOCK_SECONDS = 10.0
+
+
+def open_limits_database(path: str) -> sqlite3.Connection:
+    """Return a connection to the file, which is created if it does not exist.
+
+    Args:
+        path: on a local disk.
+
+    Raises:
+        sqlite3.Error: the file cannot be opened, locked or written, or is another program's.
+        OSError: the operating system does not tell one start of the machine from another.
+    """
+    database = sqlite3.connect(
+        path, timeout=LONGEST_LOCK_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    try:
+        _prepare(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _prepare(database: sqlite3.Connection) -> None:
+    with database:
+        # Before the journal's mode is set: that would already change another program's file.
+        database.execute("BEGIN IMMEDIATE")
+        _create_tables(database)
+        _forget_earlier_boots(database)
+    # A write-ahead log survives the end of any process, and seldom waits for the disk.
+    (mode,) = database.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise sqlite3.OperationalError("processes cannot share it")
+    database.execute("PRAGMA synchronous = NORMAL")
+
+
+def _create_tables(database: sqlite3.Connection) -> None:
+    (application_id,) = database.execute("PRAGMA application_id").fetchone()
+    if application_id == _APPLICATION_ID:
+        return
+    (objects,) = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if objects:
+        raise sqlite3.DatabaseError("it is another program's database")
+    for statement in _SCHEMA:
+        database.execute(statement)
+
+
+def _forget_earlier_boots(database: sqlite3.Connection) -> None:
+    boot = (boot_id(),)
+    if database.execute("SELECT id FROM boot").fetchone() == boot:
+        return
+    for table in ("boot", *_TABLES_OF_ONE_BOOT):
+        database.execute(f"DELETE FROM {table}")  # noqa: S608 - a name of ours
+    database.execute("INSERT INTO boot VALUES (?)", boot)
