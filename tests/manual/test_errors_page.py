@@ -839,7 +839,7 @@ PARTS = {
     "a date-time must be a string": "within 'The state of ... cannot be read'",
     "found_by, sweep_leads": "the same",
     "max_run_seconds reached": "becomes 'max_run_seconds (...) reached: paused'",
-    "processes cannot share it": "within 'Invalid value for setting 'limits_path''",
+    "processes cannot share it": "within the message on limits_path",
     "it is another program's database": "the same",
     "{asctime:23s} | {levelname:8s} |": "the form of a log line",
 }
