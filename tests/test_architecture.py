@@ -125,7 +125,7 @@ def room_of(module):
     return max((room for room in ARROWS if is_within(module, room)), key=len)
 
 
-def test_there_is_something_to_look_at():
+def test_modules_and_their_imports_are_found():
     assert len(modules()) > 90
     assert "marketo_opps.errors" in imports("marketo_opps.auth")
     assert "tap_marketo_opps.finding.stages" in imports("tap_marketo_opps.finding.finders")
@@ -146,13 +146,13 @@ def test_imports_follow_the_arrows(module):
 
 
 @pytest.mark.parametrize("module", ["tap_marketo_opps", "target_marketo_opps"])
-def test_foundations_stand_on_the_client_alone(module):
+def test_foundations_import_nothing_of_their_plugin(module):
     for each in FOUNDATIONS[module]:
         own = {found for found in imports(each) if is_within(found, module)}
         assert own <= FOUNDATIONS[module], each
 
 
-def test_no_imports_go_round_in_circles_not_even_for_types():
+def test_imports_have_no_circle_type_only_ones_included():
     graph = {module: imports(module) for module in modules()}
     try:
         TopologicalSorter(graph).prepare()
@@ -160,7 +160,7 @@ def test_no_imports_go_round_in_circles_not_even_for_types():
         pytest.fail(" -> ".join(error.args[1]))
 
 
-def test_the_client_below_the_plugin_kit_knows_nothing_of_singer():
+def test_the_client_imports_nothing_of_singer():
     offences = [
         module
         for module in modules()
@@ -182,7 +182,7 @@ def test_the_plugins_use_only_public_names_of_the_client(plugin):
     assert not offences
 
 
-def test_the_instance_of_the_sandbox_knows_no_http():
+def test_the_sandbox_instance_imports_no_http():
     web = {"starlette", "uvicorn", "httptools", "http", "urllib"}
     inner = [each for each in modules() if room_of(each) == "marketo_sandbox.instance"]
     assert len(inner) > 10
@@ -192,7 +192,7 @@ def test_the_instance_of_the_sandbox_knows_no_http():
     assert not offences
 
 
-def test_importing_the_sandbox_loads_nothing_of_the_client_nor_its_libraries():
+def test_importing_the_sandbox_loads_no_client_and_no_dependency():
     script = (
         "import sys, marketo_sandbox.cli, marketo_sandbox.options, marketo_sandbox.pytest_plugin\n"
         "roots = {name.split('.')[0] for name in sys.modules}\n"
@@ -205,7 +205,7 @@ def test_importing_the_sandbox_loads_nothing_of_the_client_nor_its_libraries():
     assert printed.stdout == "[]\n"
 
 
-def test_the_sandbox_served_loads_nothing_of_the_client():
+def test_serving_the_sandbox_loads_nothing_of_the_client():
     script = (
         "import sys\n"
         "from marketo_sandbox.server.server import SandboxServer\n"
@@ -259,7 +259,7 @@ NOT_OURS = re.compile(
 )
 
 
-def test_the_repository_names_no_path_of_a_machine_and_no_index_of_packages():
+def test_the_repository_names_no_local_path_or_package_index():
     found = []
     for path in repository_files():
         text = path.read_bytes().decode("utf-8", errors="replace")
@@ -271,11 +271,11 @@ def test_the_repository_names_no_path_of_a_machine_and_no_index_of_packages():
     "pieces",
     [("/ho", "me/me/x"), ("(/Us", "ers/me"), ("--index", "-url x"), ("https://py", "pi.org/x")],
 )
-def test_what_a_repository_must_not_name_is_found(pieces):
+def test_a_local_path_or_package_index_is_recognized(pieces):
     assert NOT_OURS.search("".join(pieces))
 
 
-def test_other_words_are_free():
+def test_other_words_are_allowed():
     assert not NOT_OURS.search("the work of a shared token: https://123-ABC-456.mktorest.com/rest")
 
 
@@ -313,7 +313,7 @@ def overridden_private_names(ours):
     }
 
 
-def test_the_private_names_of_the_sdk_are_few_and_known():
+def test_private_names_of_the_sdk_are_the_listed_ones():
     imported = {
         name
         for module in modules()

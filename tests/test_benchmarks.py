@@ -56,13 +56,13 @@ def test_walls_and_calls_are_those_that_the_sandbox_saw(results):
     assert lane["wall_seconds"]["min"] >= 2 * lane["latency_seconds"]
 
 
-def test_marketorestpython_is_measured_with_the_sleep_that_it_comes_with(results):
+def test_marketorestpython_is_measured_with_its_own_sleep(results):
     for lane in results["walls"]:
         if lane["tool"] == "marketorestpython":
             assert lane["wall_seconds"]["min"] >= 0.2 + 2 * lane["latency_seconds"]
 
 
-def test_a_tool_that_marketo_refuses_for_good_has_no_time_but_the_codes_of_it(results, tmp_path):
+def test_a_tool_ended_by_refusals_has_their_codes_and_no_time(results, tmp_path):
     code = """
 import json, pathlib, sys, walls, workshop
 lane = walls.Lane(walls.PEER_WITHOUT_SLEEP, walls.READ, 0.0, 30_600)
@@ -88,7 +88,7 @@ print(report.tables(results))
     assert "ended by 606" in asked_of_benchmarks(code, path)
 
 
-def test_a_tool_that_moves_too_little_and_is_refused_nothing_ends_the_measuring():
+def test_a_tool_that_moves_too_little_ends_the_measuring():
     code = """
 import measure, walls
 lane = walls.Lane(walls.PEER, walls.READ, 0.0, 600)
@@ -106,7 +106,7 @@ except measure.FailedError as error:
 
 
 @pytest.mark.parametrize(("prepare", "slept"), [("pass", 1), ("peer.take_sleep_out()", 0)])
-def test_a_sleep_that_is_taken_out_is_gone(prepare, slept):
+def test_the_sleep_is_removed_on_request(prepare, slept):
     code = f"""
 import time, peer
 from marketorestpython.helper import http_lib
@@ -121,7 +121,7 @@ print(len(naps))
     assert int(asked_of_benchmarks(code)) == slept
 
 
-def test_calls_are_as_few_as_promised(results):
+def test_calls_are_at_most_those_promised(results):
     told = results["calls"]
 
     for entry in [*told["known_ids"], *told["upserts"], *told["roles_by_address"]]:
@@ -130,7 +130,7 @@ def test_calls_are_as_few_as_promised(results):
         assert entry["calls"] <= entry["optimum"] + 1
 
 
-def test_one_bad_record_of_300_costs_no_other(results):
+def test_one_bad_record_of_300_rejects_no_other(results):
     for entry in results["calls"]["bad_records"]:
         assert (entry["bad"], entry["delivered"], entry["rejected"]) == (1, 299, 1)
 
@@ -178,7 +178,7 @@ def test_results_name_no_machine_path_or_user(results):
     assert str(Path.home()) not in text
 
 
-def test_every_claim_is_told_and_a_missed_one_is_the_exit_status(run):
+def test_every_claim_is_printed_and_a_missed_one_sets_the_status(run):
     done, _, _ = run
     lines = done.stdout.splitlines()
     missed = [line for line in lines if line.startswith("MISSED")]
@@ -230,7 +230,7 @@ print(measure.run([sys.executable, "-c", "pass"])[0].peak_bytes)
     assert int(asked_of_benchmarks(code)) < 100 * 2**20
 
 
-def test_cpu_is_that_of_the_child_and_each_process_of_a_pipe_has_its_own():
+def test_cpu_is_measured_for_each_process_of_a_pipe():
     code = """
 import sys, json, measure
 busy = "import time\\nwhile time.process_time() < 0.5: pass"

@@ -95,14 +95,14 @@ def test_generated_parts_are_current():
 
 
 @pytest.mark.parametrize("name", PLUGINS)
-def test_readme_tells_every_setting(name):
+def test_readme_lists_every_setting(name):
     for setting, schema in own_properties(PLUGINS[name]).items():
         row = re.search(rf"^\| `{setting}` \|.*\|$", README, re.MULTILINE)
         assert row, f"{setting} has no row"
         assert schema["description"].replace("|", "\\|") in row.group()
 
 
-def test_the_page_of_errors_tells_every_code_that_the_client_knows():
+def test_the_errors_page_lists_every_code_of_the_client():
     text = (ROOT / "docs" / "errors.md").read_text()
     rows = "\n".join(re.findall(r"^\| \d.*\|$", text, re.MULTILINE))
     told = set(re.findall(r"\b\d{3,4}\b", rows))
@@ -316,5 +316,5 @@ def test_contributing_leads_to_the_page_of_architecture():
 
 
 @pytest.mark.parametrize("path", PROSE, ids=lambda path: path.name)
-def test_prose_names_no_ticket(path):
+def test_prose_mentions_no_ticket(path):
     assert not re.findall(r"(?i)\bissues? ?#?\d+|(?<!\w)#\d+", path.read_text())

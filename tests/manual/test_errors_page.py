@@ -866,7 +866,7 @@ def test_the_sentence_on_the_page_is_the_one_that_comes(beginning, world):
     assert [line for line in lines if matches(row(beginning), line)], lines
 
 
-def test_every_sentence_on_the_page_is_brought_about_here_or_elsewhere():
+def test_every_message_on_the_page_is_provoked_by_some_test():
     named = [row(beginning) for beginning in (*CASES, *ELSEWHERE)]
 
     assert sorted(named) == sorted(set(ROWS))

@@ -93,7 +93,7 @@ def test_what_metadata_quotes_of_readme_needs_no_file_beside_it(metadata_text):
     assert set(plain) <= set(told.splitlines())
 
 
-def test_the_metadata_asks_for_what_the_project_needs_and_offers_the_sandbox_apart(metadata_text):
+def test_the_metadata_has_the_dependencies_and_the_sandbox_extra(metadata_text):
     told = message_from_string(metadata_text).get_all("Requires-Dist")
     extra = [Requirement(each) for each in told if "extra ==" in each]
     always = [Requirement(each) for each in told if "extra ==" not in each]
@@ -103,7 +103,7 @@ def test_the_metadata_asks_for_what_the_project_needs_and_offers_the_sandbox_apa
     assert {str(each.marker) for each in extra} == {'extra == "sandbox"'}
 
 
-def test_the_sdist_has_what_a_packager_needs_and_nothing_of_the_workshop(sdist):
+def test_the_sdist_has_what_a_packager_needs_and_nothing_else(sdist):
     with tarfile.open(sdist) as archive:
         paths = [PurePosixPath(name) for name in archive.getnames()]
     tops = {path.parts[1] for path in paths}
