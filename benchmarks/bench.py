@@ -1,7 +1,7 @@
-"""Measures everything, writes results.json and the plot, and holds the claims to the figures.
+"""Runs all benchmarks, writes results.json and the plot, and checks the claims against the figures.
 
-`bench.py [--size tiny|bench|full] [--only PART ...] [--results FILE] [--plot FILE]` ends with 1
-when a claim does not hold. `make docs` writes docs/benchmarks.md from results.json.
+`bench.py [--size tiny|bench|full] [--only PART ...] [--results FILE] [--plot FILE]` ends with 1 if
+a claim does not hold. `make docs` writes docs/benchmarks.md from results.json.
 """
 
 from __future__ import annotations
@@ -28,28 +28,29 @@ from reconcile import measure_reconcile
 from report import RESULTS
 from waiting import measure_waiting
 from walls import measure_walls
-from workshop import Workshop
+from workspace import Workspace
 
 PLOT = Path(__file__).parents[1] / "docs" / "images" / "benchmarks.png"
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured.
+    """Numbers of records and repetitions of a benchmark run.
 
     Attributes:
-        repeats: of everything but the calls, which are the same each time.
-        wall_records: by seconds a call; so many that a few calls fall into a further 20 seconds,
-            or, at 2 s a call, that waiting for answers is what takes the time.
-        cpu_records: the smaller and the larger number.
-        memory_records: the same.
-        call_records: for counting calls.
-        bad_records: how many of the 300 of one call.
-        versions: of one deal.
-        deals: before which ten roles each are written.
-        lookup_roles: that find their lead by its address.
-        reconcile_records: rows of a warehouse, of which one in `differences_each` is wrong.
-        differences_each: see there.
+        repeats: runs of each part, except for calls, whose number is the same each time.
+        wall_records: latency in seconds to number of records. There are so many that a few calls
+            fall into another window of 20 seconds, or, at 2 s per call, that most of the time is
+            spent waiting for responses.
+        cpu_records: the smaller and the larger number of records for CPU time.
+        memory_records: the smaller and the larger number of records for peak memory.
+        call_records: numbers of records for counting calls.
+        bad_records: numbers of bad records among the 300 of one call.
+        versions: versions of one deal.
+        deals: deals that are written after ten roles of each.
+        lookup_roles: roles whose lead is looked up by e-mail address.
+        reconcile_records: rows of a warehouse.
+        differences_each: one of this many rows in the warehouse differs from Marketo.
     """
 
     repeats: int
@@ -88,7 +89,7 @@ SIZES = {
     ),
     "full": Size(
         repeats=3,
-        # 200 calls: all of the rate has to be waited for, too.
+        # 60,000 records are 200 calls, which take two windows even at the full rate limit.
         wall_records={0.0: 60_000, 0.1: 60_000, 0.4: 60_000, 2.0: 15_600},
         cpu_records=(30_000, 300_000),
         memory_records=(100_000, 1_000_000),
@@ -100,7 +101,7 @@ SIZES = {
 
 
 PARTS = ("cpu", "memory", "calls", "reconcile", "waiting", "lookups", "walls")
-"""Those that want a quiet machine come first, those that wait most of the time last."""
+"""Parts that need an idle machine come first; parts that mostly wait come last."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -116,22 +117,28 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def measure(size_name: str, directory: Path, only: list[str] | None = None) -> dict[str, t.Any]:
-    """All figures of one run, or those of some parts alone."""
+    """Return the figures of one run, or of some parts of it.
+
+    Args:
+        size_name: one of `SIZES`.
+        directory: where the benchmarks keep their files.
+        only: some of `PARTS`; None for all of them.
+    """
     size = SIZES[size_name]
-    workshop = Workshop(directory)
+    workspace = Workspace(directory)
     results: dict[str, t.Any] = {}
     if only is None:
         results = {"size": size_name, "machine": _machine(), "repeats": size.repeats}
     parts: dict[str, t.Callable[[], t.Any]] = {
-        "cpu": lambda: measure_cpu(workshop, *size.cpu_records, size.repeats),
-        "memory": lambda: measure_memory(workshop, *size.memory_records, size.repeats),
-        "calls": lambda: measure_calls(workshop, size.call_records, size.bad_records),
+        "cpu": lambda: measure_cpu(workspace, *size.cpu_records, size.repeats),
+        "memory": lambda: measure_memory(workspace, *size.memory_records, size.repeats),
+        "calls": lambda: measure_calls(workspace, size.call_records, size.bad_records),
         "reconcile": lambda: measure_reconcile(
-            workshop, size.reconcile_records, size.differences_each
+            workspace, size.reconcile_records, size.differences_each
         ),
-        "waiting": lambda: measure_waiting(workshop, size.versions, size.deals),
-        "lookups": lambda: measure_lookups(workshop, size.lookup_roles),
-        "walls": lambda: measure_walls(workshop, size.wall_records, size.repeats),
+        "waiting": lambda: measure_waiting(workspace, size.versions, size.deals),
+        "lookups": lambda: measure_lookups(workspace, size.lookup_roles),
+        "walls": lambda: measure_walls(workspace, size.wall_records, size.repeats),
     }
     for name in only or PARTS:
         began = time.monotonic()

@@ -1,6 +1,6 @@
-"""The least that can be done with a record: decode its line, encode it again.
+"""Decodes and encodes each record as JSON: the minimum CPU time of any tap or target.
 
-`codec_floor.py LINES COUNT`: the records of a Singer file, which come round again.
+`codec_floor.py LINES COUNT` repeats the records of a Singer file until there are COUNT of them.
 """
 
 from __future__ import annotations

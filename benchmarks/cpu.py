@@ -1,7 +1,7 @@
-"""CPU seconds per million records, waiting aside: the work itself, start-up aside too.
+"""CPU seconds per million records, without waiting and without start-up.
 
-Each workload runs at two sizes; what the larger takes more than the smaller is what its further
-records cost. The sandbox is another process and in nobody's figures.
+Each workload runs at two sizes; the difference between the two is the cost of the additional
+records. The sandbox runs in a process of its own, which is not measured.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 from instances import Instance
 from measure import cpu_of, run, spread
-from workshop import held, script
+from workspace import instance_flags, script
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from measure import Usage
-    from workshop import Workshop
+    from workspace import Workspace
 
 TAP, TARGET, PAIR = "tap", "target", "tap into target"
 PLAIN_TAP, PLAIN_TARGET, PLAIN_PAIR = "plain SDK tap", "plain SDK target", "plain SDK pair"
@@ -37,14 +37,14 @@ Workload = t.Callable[[int], "list[Usage]"]
 
 @dataclass(frozen=True)
 class _Stage:
-    """Where the workloads run: an instance with records, and an empty one."""
+    """The instances on which the workloads run: one with records, and an empty one."""
 
-    workshop: Workshop
+    workspace: Workspace
     source: Instance
     destination: Instance
 
     def workloads(self) -> dict[str, Workload]:
-        """Each as a function of the number of records."""
+        """Return each workload by name, as a function of the number of records."""
         return {
             TAP: lambda count: run(self._tap(count)),
             PLAIN_TAP: lambda count: run(self._plain_tap(count)),
@@ -54,54 +54,54 @@ class _Stage:
             PEER_WRITE: lambda count: self._write(self._peer_write(), stdin=self._lines(count)),
             PAIR: lambda count: self._write(self._tap(count), self._target()),
             PLAIN_PAIR: lambda count: run(self._plain_tap(count), script("plain_target")),
-            CODEC: lambda count: run(script("codec_floor", self.workshop.base, count)),
+            CODEC: lambda count: run(script("codec_floor", self.workspace.base, count)),
         }
 
     def _lines(self, count: int) -> Path:
-        return self.workshop.lines(count)
+        return self.workspace.lines(count)
 
     def _tap(self, count: int) -> Command:
-        return self.workshop.tap(self.source, count, paced=False)
+        return self.workspace.tap(self.source, count, paced=False)
 
     def _target(self) -> Command:
-        return self.workshop.target(self.destination, paced=False)
+        return self.workspace.target(self.destination, paced=False)
 
     def _plain_tap(self, count: int) -> Command:
-        asked = {"lines": str(self.workshop.base), "count": count}
-        config = self.workshop.json_file(f"plain-tap-{count}", asked)
+        asked = {"lines": str(self.workspace.base), "count": count}
+        config = self.workspace.json_file(f"plain-tap-{count}", asked)
         return script("plain_tap", "--config", config)
 
     def _peer_read(self, count: int) -> Command:
-        config = self.workshop.config(self.source)
-        values = self.workshop.values(self.source, count)
+        config = self.workspace.config(self.source)
+        values = self.workspace.values(self.source, count)
         return script("peer", "--no-sleep", config, "read", values)
 
     def _peer_write(self) -> Command:
-        return script("peer", "--no-sleep", self.workshop.config(self.destination), "write")
+        return script("peer", "--no-sleep", self.workspace.config(self.destination), "write")
 
     def _write(self, *commands: Command, stdin: Path | None = None) -> list[Usage]:
-        """Every run creates all of its records, the first as well as the last."""
+        """Run commands that write to the empty instance, which is reset before each run."""
         self.destination.control("reset", {})
         return run(*commands, stdin=stdin)
 
 
-def measure_cpu(workshop: Workshop, small: int, large: int, repeats: int) -> dict[str, t.Any]:
-    """Every workload, side by side, the order turned round each time.
+def measure_cpu(workspace: Workspace, small: int, large: int, repeats: int) -> dict[str, t.Any]:
+    """Return the CPU times of every workload; every second round runs them in reverse order.
 
     Args:
-        workshop: where the files are.
-        small: how many records at first.
-        large: how many then.
-        repeats: how often.
+        workspace: the files of the benchmarks.
+        small: the smaller number of records.
+        large: the larger number of records.
+        repeats: number of rounds.
 
     Returns:
-        CPU seconds per million records by workload, and how ours stand to the others.
+        CPU seconds per million records by workload, and the ratios of ours to the others.
     """
     with (
-        Instance(*held(large), "--no-limits") as source,
+        Instance(*instance_flags(large), "--no-limits") as source,
         Instance("--no-limits") as destination,
     ):
-        workloads = _Stage(workshop, source, destination).workloads()
+        workloads = _Stage(workspace, source, destination).workloads()
         rounds = [_round(workloads, small, large, turn) for turn in range(repeats)]
     return {
         "sizes": [small, large],

@@ -1,4 +1,4 @@
-"""A sandbox instance in a process of its own, so that its work is in nobody's figures."""
+"""A sandbox instance in a process of its own, so that no figure includes its CPU time or memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 if t.TYPE_CHECKING:
     from types import TracebackType
 
-# No proxy reaches this machine's loopback.
+# A proxy could not connect to this machine's loopback address.
 _HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _CONTROL_SECONDS = 600.0
 _STOP_SECONDS = 30.0
@@ -22,11 +22,12 @@ Call = dict[str, t.Any]
 
 
 class Instance:
-    """`marketo-sandbox serve` with these options; a context manager.
+    """A running `marketo-sandbox serve`; a context manager.
 
     Args:
-        *flags: as the command line takes them.
-        script: one of the scripts here instead, which prints the same line when it is ready.
+        *flags: options of its command line.
+        script: a script of this directory to run instead, which prints the same line when it is
+            ready.
     """
 
     def __init__(self, *flags: str, script: str | None = None) -> None:
@@ -55,7 +56,7 @@ class Instance:
         self._process.stdout.close()
 
     def control(self, path: str, body: dict[str, t.Any] | None = None) -> t.Any:
-        """Ask the sandbox itself, not the instance that it plays: GET, or POST with a body."""
+        """Send a request to the sandbox's control API: POST if there is a body, otherwise GET."""
         request = urllib.request.Request(
             f"{self.credentials['endpoint']}/sandbox/{path}",
             None if body is None else json.dumps(body).encode(),
@@ -64,25 +65,25 @@ class Instance:
             return json.load(answer)
 
     def calls(self, since: int = 0) -> list[Call]:
-        """The calls after a number, those for a token left out: they count against no limit."""
+        """Return the calls after a number, without those for a token, which no limit counts."""
         told = self.control(f"journal?since={since}")["calls"]
         return [call for call in told if call["operation"] != "identity"]
 
     def count(self) -> int:
-        """How many calls have ever come."""
+        """Return how many calls the instance has received."""
         return int(self.control("status")["calls"])
 
 
 def data_calls(calls: list[Call]) -> list[Call]:
-    """The record calls alone: what precedes them is start-up."""
+    """Return the calls that read or write records, without those at start-up."""
     return [call for call in calls if call["operation"] in _DATA_OPERATIONS]
 
 
 def seconds_of(calls: list[Call]) -> float:
-    """From when the first call came to when the last was answered."""
+    """Return the time from the start of the first call to the end of the last one."""
     return float(max(call["ended"] for call in calls) - min(call["started"] for call in calls))
 
 
 def refusals(calls: list[Call], code: str) -> int:
-    """How many calls were answered with this code."""
+    """Return how many calls were refused with this code."""
     return sum(code in call["codes"] for call in calls)

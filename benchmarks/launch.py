@@ -1,8 +1,8 @@
-"""Runs one command and tells what it used: `python -I -S launch.py FILE COMMAND ARGUMENT...`.
+"""Runs one command and reports its usage: `python -I -S launch.py FILE COMMAND ARGUMENT...`.
 
-A process's peak memory, as the kernel counts it, begins with that of the process that it was
-forked from. So measured commands are not started by the harness, which holds journals and
-results, but by this, which holds nothing.
+The kernel's figure for a process's peak memory starts at the memory of its parent process at the
+fork. So the measured commands are not started by the harness, which holds journals and results,
+but by this script, which needs hardly any memory.
 """
 
 from __future__ import annotations

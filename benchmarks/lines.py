@@ -1,7 +1,7 @@
-"""Any number of Singer lines, each with a key of its own: `lines.py LINES COUNT`.
+"""Prints any number of Singer lines, each with its own key: `lines.py LINES COUNT`.
 
-The records of a Singer file come round again under new external ids; a STATE follows each 300, as
-after a page of the tap.
+The records of a Singer file are repeated with new external ids; a STATE follows every 300 records,
+as after a page of the tap.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ _PAGE_RECORDS = 300
 
 
 def main(lines_path: str, count: int) -> None:
+    """Write a SCHEMA, the records and the STATEs to standard output."""
     lines = Path(lines_path).read_bytes().splitlines(keepends=True)
     kinds = [json.loads(line)["type"] for line in lines]
     state = next(line for line, kind in zip(lines, kinds, strict=True) if kind == "STATE")

@@ -1,4 +1,4 @@
-"""Roles that find their lead by its address: lookups, writes, and the time they take."""
+"""Lookups of leads by e-mail address for roles: calls, writes, and the time they take."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import typing as t
 
 from instances import Instance
 from measure import run
-from workshop import address, held
+from workspace import address, instance_flags
 
 if t.TYPE_CHECKING:
-    from workshop import Workshop
+    from workspace import Workspace
 
 _CALL_RECORDS = 300
 LEADS_A_ROLE = 0.4
@@ -19,24 +19,27 @@ _WINDOW_SECONDS = 20
 _CALLS_A_WINDOW = 100
 _AT_ONCE = 10
 _SHARED = 0.03
-"""So many of the addresses are those of two leads."""
+"""Share of the addresses that belong to two leads."""
 
-Told = dict[str, t.Any]
+Figures = dict[str, t.Any]
 
 
-def measure_lookups(workshop: Workshop, count: int) -> list[Told]:
-    """What roles take, by all of the rate: each address one lead's, and some that two share.
+def measure_lookups(workspace: Workspace, count: int) -> list[Figures]:
+    """Return the calls and wall time of roles whose lead is looked up, at the full rate limit.
+
+    The roles are written twice: once with each address belonging to one lead, once with some
+    addresses that two leads share.
 
     Args:
-        workshop: where the files are.
-        count: roles; a lead has two or three of them.
+        workspace: the files of the benchmarks.
+        count: number of roles; a lead has two or three of them.
     """
-    return [_delivered(workshop, count, share) for share in (0.0, _SHARED)]
+    return [_delivered(workspace, count, share) for share in (0.0, _SHARED)]
 
 
-def _delivered(workshop: Workshop, count: int, shared: float) -> Told:
+def _delivered(workspace: Workspace, count: int, shared: float) -> Figures:
     leads = math.ceil(count * LEADS_A_ROLE)
-    with Instance(*held(count)) as destination:
+    with Instance(*instance_flags(count)) as destination:
         add_leads(destination, range(leads))
         add_leads(destination, range(math.ceil(leads * shared)))
         settings = {
@@ -46,8 +49,8 @@ def _delivered(workshop: Workshop, count: int, shared: float) -> Told:
             "calls_per_20_seconds": _CALLS_A_WINDOW,
             "max_concurrent_calls": _AT_ONCE,
         }
-        lines = workshop.role_lines(destination, count, leads)
-        (usage,) = run(workshop.target(destination, **settings), stdin=lines)
+        lines = workspace.role_lines(destination, count, leads)
+        (usage,) = run(workspace.target(destination, **settings), stdin=lines)
         calls = destination.calls()
         roles = destination.control("status")["counts"]["roles"]
     writes = sum(call["operation"] == "sync role" for call in calls)
@@ -57,20 +60,20 @@ def _delivered(workshop: Workshop, count: int, shared: float) -> Told:
         "leads": leads,
         "shared": shared,
         "calls": len(calls),
-        # Besides: what describes roles, and says by which fields leads are found.
+        # The other two calls describe roles, and list the fields by which leads can be looked up.
         "lookups": len(calls) - writes - 2,
         "fewest_lookups": fewest,
         "writes": writes,
         "fewest_writes": math.ceil(count / _CALL_RECORDS),
         "refused_606": sum("606" in call["codes"] for call in calls),
         "wall_seconds": round(usage.wall_seconds, 1),
-        # The last window's calls need not be waited for.
+        # No window has to pass after the last calls.
         "bound_seconds": (math.ceil(len(calls) / _CALLS_A_WINDOW) - 1) * _WINDOW_SECONDS,
     }
 
 
 def add_leads(destination: Instance, numbers: range) -> None:
-    """Add leads with the addresses of these numbers."""
+    """Add leads to an instance, with the addresses of these numbers."""
     for start in range(0, len(numbers), _LEADS_A_TIME):
         some = numbers[start : start + _LEADS_A_TIME]
         records = [{"email": address(number)} for number in some]

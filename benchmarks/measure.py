@@ -1,4 +1,4 @@
-"""What a command, or several joined by pipes, takes: wall, CPU and peak memory, of each process."""
+"""Measures commands joined by pipes: wall time, CPU time and peak memory of each process."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if t.TYPE_CHECKING:
     Command = Sequence[str]
 
 _LAUNCH = str(Path(__file__).with_name("launch.py"))
-# A user's second run finds compiled modules; without them every run would compile the SDK.
+# With these variables every run would compile the SDK again, which a user's runs do not.
 _NOT_INHERITED = frozenset({"PYTHONDONTWRITEBYTECODE", "COVERAGE_PROCESS_START"})
 _TOLD_OF_A_FAILURE_BYTES = 2_000
 
 
 class FailedError(Exception):
-    """A measured command ended as it should not, so its figures would mean nothing."""
+    """A measured command has failed, so its figures would be meaningless."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What one process took; CPU is user and system time together."""
+    """Resource usage of one process; CPU time includes user and system time."""
 
     wall_seconds: float
     cpu_seconds: float
@@ -47,15 +47,15 @@ def run(
 
     Args:
         *commands: the first reads `stdin`, the last writes `stdout`.
-        stdin: a file; nothing by default.
-        stdout: a file; thrown away by default.
-        accepted: the exit statuses that are no failure.
+        stdin: a file; empty by default.
+        stdout: a file; discarded by default.
+        accepted: exit statuses that are not failures.
 
     Returns:
-        The usage of each, in their order.
+        The usage of each command, in order.
 
     Raises:
-        FailedError: one ended with none of those.
+        FailedError: a command ended with another exit status.
     """
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -67,7 +67,7 @@ def run(
             job = _Job(command, directory / str(number))
             jobs.append(job)
             source = job.start(source, sink if last else None)
-        # All of them, before one's failure ends this: none is left behind.
+        # Waits for all of them before an error is raised, so that no process is left behind.
         codes = [job.wait() for job in jobs]
         return [job.usage(code, accepted) for job, code in zip(jobs, codes, strict=True)]
 
@@ -80,7 +80,7 @@ class _Job:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, source: t.IO[bytes], sink: t.IO[bytes] | None) -> t.IO[bytes]:
-        """Start it; returns what the next one reads, or the sink itself."""
+        """Start the command; return the pipe with its output, or the sink if there is one."""
         environment = {
             name: value for name, value in os.environ.items() if name not in _NOT_INHERITED
         }
@@ -92,17 +92,17 @@ class _Job:
                 stderr=errors,
                 env=environment,
             )
-        # Ours would keep the pipe open after its reader has gone.
+        # An open end in this process would hide that the reader has gone.
         source.close()
         return sink or t.cast("t.IO[bytes]", self._process.stdout)
 
     def wait(self) -> int:
-        """Its exit status, once it has ended."""
+        """Wait for the end of the process and return its exit status."""
         assert self._process is not None
         return self._process.wait()
 
     def usage(self, code: int, accepted: Iterable[int]) -> Usage:
-        """What it took, if its exit status is no failure."""
+        """Return the usage of the process; raise an error if its exit status is not accepted."""
         if code not in accepted:
             said = self._errors.read_bytes()[-_TOLD_OF_A_FAILURE_BYTES:].decode(errors="replace")
             name = " ".join(Path(part).name for part in self._command[:3])
@@ -111,12 +111,12 @@ class _Job:
 
 
 def cpu_of(usages: Iterable[Usage]) -> float:
-    """CPU seconds of several processes together."""
+    """Return the CPU seconds of several processes together."""
     return sum(usage.cpu_seconds for usage in usages)
 
 
 def spread(values: Iterable[float], digits: int = 3) -> dict[str, t.Any]:
-    """Median, least and greatest of the runs, and the runs themselves."""
+    """Return median, minimum and maximum of the runs, and the runs themselves."""
     runs = [round(value, digits) for value in values]
     return {
         "median": round(statistics.median(runs), digits),

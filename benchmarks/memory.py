@@ -1,4 +1,4 @@
-"""Peak memory at two numbers of records: it should not grow with them."""
+"""Peak memory at two numbers of records, which should not grow with the number."""
 
 from __future__ import annotations
 
@@ -6,42 +6,42 @@ import typing as t
 
 from instances import Instance
 from measure import run, spread
-from workshop import held, script
+from workspace import instance_flags, script
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from measure import Usage
-    from workshop import Workshop
+    from workspace import Workspace
 
 TAP, TARGET = "tap", "target"
 
 
-def measure_memory(workshop: Workshop, small: int, large: int, repeats: int) -> dict[str, t.Any]:
-    """Tap and target, in turn.
+def measure_memory(workspace: Workspace, small: int, large: int, repeats: int) -> dict[str, t.Any]:
+    """Return the peak memory of tap and target at two numbers of records.
 
     Args:
-        workshop: where the files are.
-        small: how many records at first.
-        large: how many then.
-        repeats: how often.
+        workspace: the files of the benchmarks.
+        small: the smaller number of records.
+        large: the larger number of records.
+        repeats: number of runs at each size.
 
     Returns:
-        For each the peaks in MiB, and the larger number's as a ratio of the smaller's.
+        For tap and target the peaks in MiB, and the ratio of the larger size to the smaller one.
     """
-    with Instance(*held(large), "--no-limits") as source:
+    with Instance(*instance_flags(large), "--no-limits") as source:
         tap = _grown(
-            lambda count: run(workshop.tap(source, count, paced=False))[0], small, large, repeats
+            lambda count: run(workspace.tap(source, count, paced=False))[0], small, large, repeats
         )
     with Instance("--no-limits") as destination:
-        target = _grown(lambda count: _write(workshop, destination, count), small, large, repeats)
+        target = _grown(lambda count: _write(workspace, destination, count), small, large, repeats)
     return {"sizes": [small, large], TAP: tap, TARGET: target}
 
 
-def _write(workshop: Workshop, destination: Instance, count: int) -> Usage:
+def _write(workspace: Workspace, destination: Instance, count: int) -> Usage:
     destination.control("reset", {})
-    lines = script("lines", workshop.base, count)
-    return run(lines, workshop.target(destination, paced=False))[1]
+    lines = script("lines", workspace.base, count)
+    return run(lines, workspace.target(destination, paced=False))[1]
 
 
 def _grown(

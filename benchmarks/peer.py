@@ -1,7 +1,7 @@
-"""The same reads and upserts with marketorestpython, written as its README shows.
+"""Reads and upserts with marketorestpython, used as its README shows.
 
 `peer.py [--no-sleep] CONFIG read VALUES_FILE` writes JSON lines; `peer.py CONFIG write` reads
-Singer lines. marketorestpython waits 0.2 s between calls; `--no-sleep` takes that out.
+Singer lines. marketorestpython sleeps 0.2 s between calls; `--no-sleep` removes that.
 """
 
 from __future__ import annotations

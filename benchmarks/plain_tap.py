@@ -1,7 +1,7 @@
-"""What the SDK does by itself: a tap of the same records from memory, all its defaults kept.
+"""A tap with the SDK's defaults only, which emits the benchmark's records from memory.
 
-`plain_tap.py --config FILE` with `lines` (a Singer file, whose schema and records are taken) and
-`count` (how many records to emit; those of the file come round again).
+`plain_tap.py --config FILE`: the settings are `lines`, a Singer file with schema and records, and
+`count`, the number of records to emit; the file's records are repeated.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
 
 
 class PlainTap(Tap):
-    """One stream."""
+    """Tap with one stream and nothing beyond the SDK's defaults."""
 
     name = "plain-tap"
     package_name = "marketo-opps"
@@ -30,9 +30,9 @@ class PlainTap(Tap):
     ).to_dict()
 
     def discover_streams(self) -> list[Stream]:
-        """The stream of the file."""
+        """Return the stream of the Singer file."""
         with Path(self.config["lines"]).open(encoding="utf-8") as file:
-            # As the SDK's own REST streams read numbers.
+            # The SDK's REST streams read numbers in this way.
             messages = [json.loads(line, parse_float=decimal.Decimal) for line in file]
         schema = next(each for each in messages if each["type"] == "SCHEMA")
         records = [each["record"] for each in messages if each["type"] == "RECORD"]
@@ -40,7 +40,7 @@ class PlainTap(Tap):
 
 
 class PlainStream(Stream):
-    """Records from memory, incremental as those of the real tap."""
+    """Stream of records in memory, incremental like those of tap-marketo-opps."""
 
     name = "opportunities"
     primary_keys = ("marketoGUID",)
@@ -51,7 +51,7 @@ class PlainStream(Stream):
         self._records = records
 
     def get_records(self, context: t.Any) -> Iterable[dict[str, t.Any]]:  # noqa: ARG002 - SDK's
-        """As many as were asked for."""
+        """Return as many records as `count` says."""
         return islice(cycle(self._records), self.config["count"])
 
 

@@ -1,4 +1,4 @@
-"""What the SDK does by itself: a target that throws its lines away, all its defaults kept."""
+"""A target with the SDK's defaults only, which discards all records."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from singer_sdk.sinks import BatchSink
 
 
 class PlainSink(BatchSink):
-    """Forgets every batch."""
+    """Sink that discards every batch."""
 
     def process_batch(self, context: dict[str, t.Any]) -> None:
-        """Do nothing with it."""
+        """Do nothing with the batch."""
 
 
 class PlainTarget(Target):
-    """Forgets everything."""
+    """Target that discards all records."""
 
     name = "plain-target"
     package_name = "marketo-opps"

@@ -6,7 +6,7 @@ import typing as t
 
 import cpu
 import matplotlib as mpl
-from walls import OURS, OURS_ALONE, PEER, PEER_WITHOUT_SLEEP
+from walls import OURS, OURS_FULL_RATE, PEER, PEER_WITHOUT_SLEEP
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -19,11 +19,11 @@ from matplotlib import pyplot as plt
 
 Results = dict[str, t.Any]
 
-# Grey enough for black and for white behind it; the background itself is left transparent.
+# Readable on black and on white, because the background of the plot is transparent.
 _INK = "#808a94"
 _COLOURS = {
     OURS: "#2f81f7",
-    OURS_ALONE: "#79b8ff",
+    OURS_FULL_RATE: "#79b8ff",
     PEER: "#d9762b",
     PEER_WITHOUT_SLEEP: "#f0b48a",
 }
@@ -40,7 +40,7 @@ _STYLE: dict[t.Any, t.Any] = {
     "font.size": 9,
 }
 _BAR = 0.2
-# A tool that was ended by refusals has no bar.
+# A tool that Marketo's refusals ended has no bar.
 _NONE = dict.fromkeys(("median", "min", "max"), 0.0)
 
 
@@ -70,7 +70,7 @@ def _walls(results: Results, axes: Axes, does: str) -> None:
         medians = [wall["median"] for wall in walls]
         errors = _errors(walls)
         axes.bar(places, medians, _BAR, yerr=errors, ecolor=_INK, color=colour, label=tool)
-        if tool in {OURS, OURS_ALONE}:
+        if tool in {OURS, OURS_FULL_RATE}:
             bounds = [of_tool[latency]["bound_seconds"] for latency in latencies]
             label = "theoretical minimum within its limits" if tool == OURS else ""
             _mark(axes, places, bounds, label)

@@ -1,4 +1,4 @@
-"""A reconcile: planted differences come out, and nothing else; its calls, and its memory."""
+"""Reconciles a warehouse with known differences, and checks that exactly those come out."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 
 from instances import Instance
 from measure import run
-from workshop import STREAM, held
+from workspace import STREAM, instance_flags
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from workshop import Workshop
+    from workspace import Workspace
 
 _CALL_RECORDS = 300
 _ROWS_A_TIME = 10_000
@@ -25,35 +25,37 @@ _MARK = "_sdc_deleted_at"
 _OF_LONG_AGO = "2020-01-01 00:00:00"
 _DIALECTS = ((), ("tokens-only",))
 
-Told = dict[str, t.Any]
+Figures = dict[str, t.Any]
 
 
 def measure_reconcile(
-    workshop: Workshop, sizes: Sequence[int], differences_each: int
-) -> list[Told]:
-    """What comes of each size, in every dialect of pages, and what it takes.
+    workspace: Workspace, sizes: Sequence[int], differences_each: int
+) -> list[Figures]:
+    """Return differences found, calls and memory of a reconcile, for each size and page dialect.
 
     Args:
-        workshop: where the files are.
-        sizes: how many rows the warehouse has.
-        differences_each: one row in so many is another than in Marketo.
+        workspace: the files of the benchmarks.
+        sizes: numbers of rows in the warehouse.
+        differences_each: one of this many rows in the warehouse differs from Marketo.
     """
     return [
-        _reconciled(workshop, count, max(count // differences_each, 2), dialects)
+        _reconciled(workspace, count, max(count // differences_each, 2), dialects)
         for count in sizes
         for dialects in _DIALECTS
     ]
 
 
-def _reconciled(workshop: Workshop, count: int, differences: int, dialects: Sequence[str]) -> Told:
-    """Reconcile a warehouse; half of the differences are rows of what is gone."""
+def _reconciled(
+    workspace: Workspace, count: int, differences: int, dialects: Sequence[str]
+) -> Figures:
+    """Reconcile a warehouse; half of its differences are rows that Marketo no longer has."""
     gone = differences // 2
     flags = [flag for each in dialects for flag in ("--dialect", each)]
-    with Instance(*held(count - gone), "--no-limits", *flags) as source:
-        path = workshop.directory / f"warehouse-{count}.csv"
+    with Instance(*instance_flags(count - gone), "--no-limits", *flags) as source:
+        path = workspace.directory / f"warehouse-{count}.csv"
         _write_rows(path, source, count, differences, gone)
         written = path.with_suffix(".singer")
-        command = workshop.reconcile(source, path)
+        command = workspace.reconcile(source, path)
         (usage,) = run(command, stdout=written)
         calls = len(source.calls())
     records = list(_records(written))
@@ -71,7 +73,7 @@ def _reconciled(workshop: Workshop, count: int, differences: int, dialects: Sequ
 
 
 def _write_rows(path: Path, source: Instance, count: int, differences: int, gone: int) -> None:
-    """Write what the warehouse has: differences are spread evenly, one gone after one changed."""
+    """Write the warehouse's rows with evenly spread differences: changed rows and deleted ones."""
     changed, every = differences - gone, count // differences
     with path.open("w", encoding="utf-8", newline="") as file:
         write = csv.writer(file).writerow
@@ -85,7 +87,7 @@ def _write_rows(path: Path, source: Instance, count: int, differences: int, gone
                 write([f"gone-{which}", f"GONE-{which}", "Gone", "Lost", _OF_LONG_AGO])
 
 
-def _deals(source: Instance) -> Iterator[Told]:
+def _deals(source: Instance) -> Iterator[Figures]:
     after = 0
     while records := source.control(f"opportunities?after={after}&limit={_ROWS_A_TIME}")["records"]:
         yield from records
@@ -96,7 +98,7 @@ def _moment(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
 
 
-def _records(path: Path) -> Iterator[Told]:
+def _records(path: Path) -> Iterator[Figures]:
     with path.open("rb") as file:
         for line in file:
             message = json.loads(line)

@@ -7,7 +7,7 @@ import typing as t
 from pathlib import Path
 
 from cpu import PAIR, PLAIN_PAIR, PLAIN_TAP, PLAIN_TARGET, TAP, TARGET
-from walls import OURS_ALONE, PEER, READ, WRITE
+from walls import OURS_FULL_RATE, PEER, READ, WRITE
 
 RESULTS = Path(__file__).with_name("results.json")
 
@@ -46,8 +46,8 @@ def _wall_headline(results: Results, does: str) -> list[str]:
         for lane in results["walls"]
         if lane["does"] == does and lane["latency_seconds"] == _USUAL_LATENCY
     }
-    ours, peer = (lanes[tool]["wall_seconds"]["median"] for tool in (OURS_ALONE, PEER))
-    bound = lanes[OURS_ALONE]["wall_of_bound"]["median"]
+    ours, peer = (lanes[tool]["wall_seconds"]["median"] for tool in (OURS_FULL_RATE, PEER))
+    bound = lanes[OURS_FULL_RATE]["wall_of_bound"]["median"]
     return [
         f"{does} {lanes[PEER]['records']:,} records, {_USUAL_LATENCY:g} s per call",
         f"{_number(ours)} s ({bound:.2f} times the theoretical minimum)",

@@ -1,7 +1,8 @@
-"""A sandbox instance that refuses a whole call for one record's stage, with 1003.
+"""A sandbox instance that refuses a whole call with 1003 if one record has a certain stage.
 
-Adobe lists codes of single records that can come for the call as well, without saying when; the
-sandbox has no rule of its own for it. Prints its credentials, and serves until told to stop.
+Adobe lists codes of single records that Marketo may also return for the whole call, without saying
+when; the sandbox itself has no rule for it. The script prints the instance's credentials and
+serves until it is stopped.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ REFUSED_STAGE = "refused"
 
 
 class StrictInstance(Instance):
-    """One bad stage, and nothing of the call is done."""
+    """Instance that executes nothing of a call with one bad stage in it."""
 
     def sync(self, obj: ObjectType, parameters: t.Any) -> dict[str, t.Any]:
-        """Refuse, or write."""
+        """Refuse the call if a record has the bad stage; otherwise write the records."""
         if any(record.get("stage") == REFUSED_STAGE for record in parameters["input"]):
             raise CallRefusedError("1003", "Invalid data: 'stage' is not allowed")
         return super().sync(obj, parameters)

@@ -1,7 +1,7 @@
-"""The real plugin without its waiting for the rate limit: `unpaced.py tap|target ARGUMENT...`.
+"""Runs the tap or target without waiting for the rate limit: `unpaced.py tap|target ARGUMENT...`.
 
-A million records take 11 minutes at Marketo's ceiling, almost all of them spent waiting. All else
-is as it comes, the limit of calls at once too.
+At Marketo's rate limit a million records take 11 minutes, almost all of them spent waiting.
+Everything else is unchanged, including the limit of concurrent calls.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ CLASSES = {"tap": "TapMarketoOpps", "target": "TargetMarketoOpps"}
 
 
 def main(kind: str, *arguments: str) -> None:
-    # Not both plugins: what one costs is measured.
+    # Only the plugin that runs is imported, because its own cost is measured.
     plugin = getattr(importlib.import_module(f"{kind}_marketo_opps.{kind}"), CLASSES[kind])
     sys.argv = [plugin.name, *arguments]
     type("Unpaced", (plugin,), {"pacing_window_seconds": 0.0}).run_console_script()

@@ -1,4 +1,4 @@
-"""Calls where records wait: versions of one deal, bad records beside good ones, roles first."""
+"""Calls if records have to wait: versions of one deal, bad records among good ones, roles first."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from measure import run
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from workshop import Workshop
+    from workspace import Workspace
 
 _KEY = "externalOpportunityId"
 _CALL_RECORDS = 300
@@ -28,17 +28,17 @@ Values = dict[str, t.Any]
 
 @dataclass(frozen=True)
 class Case:
-    """What was written, and what came of it.
+    """One case: the records written, and the result.
 
     Attributes:
         what: the records, in words.
-        records: how many.
-        good: how many of them Marketo would accept.
-        allowed: sync calls at the most.
-        before: what came of them in the version before records could wait.
-        calls: sync calls.
-        delivered: accepted records.
-        rejected: the others that the run accounts for.
+        records: number of records.
+        good: number of records that Marketo would accept.
+        allowed: maximum number of sync calls.
+        before: result of the version in which no record could wait.
+        calls: number of sync calls.
+        delivered: number of accepted records.
+        rejected: number of records that the run reports as rejected.
     """
 
     what: str
@@ -52,28 +52,28 @@ class Case:
 
 
 def measure_waiting(
-    workshop: Workshop, versions: int, opportunities: int
+    workspace: Workspace, versions: int, opportunities: int
 ) -> list[dict[str, t.Any]]:
-    """Sync calls of each case, and how many records they deliver.
+    """Return for each case the number of sync calls, and of records delivered and rejected.
 
     Args:
-        workshop: where the files are.
-        versions: of one deal.
-        opportunities: before which ten roles each are sent.
+        workspace: the files of the benchmarks.
+        versions: number of versions of one deal.
+        opportunities: number of opportunities that are written after ten roles of each.
     """
     by_case = [
-        _versions(workshop, versions, bad=0),
-        _versions(workshop, versions, bad=1),
-        _bad_places(workshop, [0, 1, _CALL_RECORDS - 1], "the first, second and last bad"),
-        _unknown_persons(workshop),
-        _bad_places(workshop, list(range(_CALL_RECORDS)), "all of them bad"),
-        _roles_first(workshop, opportunities, roles_each=10),
+        _versions(workspace, versions, bad=0),
+        _versions(workspace, versions, bad=1),
+        _bad_places(workspace, [0, 1, _CALL_RECORDS - 1], "the first, second and last bad"),
+        _unknown_persons(workspace),
+        _bad_places(workspace, list(range(_CALL_RECORDS)), "all of them bad"),
+        _roles_first(workspace, opportunities, roles_each=10),
     ]
     return [asdict(case) for case in by_case]
 
 
-def _versions(workshop: Workshop, count: int, *, bad: int) -> Case:
-    """Versions of one deal; what is bad is overwritten by none that comes later."""
+def _versions(workspace: Workspace, count: int, *, bad: int) -> Case:
+    """Write versions of one deal, one of them bad if `bad` is 1."""
     what = f"{count:,} versions of one deal" + (", one of them bad (1003)" if bad else "")
     case = Case(what, count, count - bad, 10 + 30 * bad, f"{count:,} calls")
     records = ({_KEY: "hot", "name": f"V{n}"} for n in range(count))
@@ -82,21 +82,21 @@ def _versions(workshop: Workshop, count: int, *, bad: int) -> Case:
         for n, one in enumerate(records)
     )
     with Instance(script="strict_sandbox") as destination:
-        return _written(workshop, destination, case, _lines("deals", changed))
+        return _written(workspace, destination, case, _lines("deals", changed))
 
 
-def _bad_places(workshop: Workshop, bad: list[int], where: str) -> Case:
+def _bad_places(workspace: Workspace, bad: list[int], where: str) -> Case:
     good = _CALL_RECORDS - len(bad)
     before = f"0 of {good} delivered" if good else "11 calls, then given up"
-    # Where truly nothing passes the search is given up.
+    # If Marketo accepts no part of the batch, the search is aborted.
     allowed = _searches(len(bad), _CALL_RECORDS) if good else 15
     case = Case(f"{_CALL_RECORDS} deals, {where} (1003)", _CALL_RECORDS, good, allowed, before)
     records = (_deal(n) | ({"stage": "refused"} if n in bad else {}) for n in range(_CALL_RECORDS))
     with Instance(script="strict_sandbox") as destination:
-        return _written(workshop, destination, case, _lines("deals", records))
+        return _written(workspace, destination, case, _lines("deals", records))
 
 
-def _unknown_persons(workshop: Workshop) -> Case:
+def _unknown_persons(workspace: Workspace) -> Case:
     what = f"{_CALL_RECORDS} deals of {_PERSONS} sales persons, {_UNKNOWN_PERSONS} unknown (718)"
     allowed = _searches(_UNKNOWN_PERSONS, _PERSONS)
     case = Case(what, _CALL_RECORDS, 275, allowed, "0 of 275 delivered")
@@ -107,11 +107,11 @@ def _unknown_persons(workshop: Workshop) -> Case:
     with Instance("--no-limits") as destination:
         known = [f"P{n}" for n in range(_PERSONS) if n % every]
         destination.control("options", {"sales_persons": known})
-        return _written(workshop, destination, case, _lines("deals", records))
+        return _written(workspace, destination, case, _lines("deals", records))
 
 
-def _roles_first(workshop: Workshop, opportunities: int, *, roles_each: int) -> Case:
-    """All roles, then their opportunities: a tap sends its streams in the order of their names."""
+def _roles_first(workspace: Workspace, opportunities: int, *, roles_each: int) -> Case:
+    """Write all roles, then their opportunities, as a tap does that sorts its streams by name."""
     roles = opportunities * roles_each
     allowed = 2 * math.ceil(roles / _CALL_RECORDS) + math.ceil(opportunities / _CALL_RECORDS) + 5
     what = f"{roles:,} roles, then their {opportunities:,} deals"
@@ -124,29 +124,29 @@ def _roles_first(workshop: Workshop, opportunities: int, *, roles_each: int) -> 
     )
     lines = [*_lines("deal_contacts", records), *_lines("deals", map(_deal, range(opportunities)))]
     with Instance("--no-limits", "--opportunities", "0", "--leads", str(_LEADS)) as destination:
-        return _written(workshop, destination, case, lines)
+        return _written(workspace, destination, case, lines)
 
 
 def _written(
-    workshop: Workshop,
+    workspace: Workspace,
     destination: Instance,
     case: Case,
     lines: Iterable[Values],
 ) -> Case:
-    """Write the lines, and count the calls and what they have delivered."""
-    files = (workshop.directory / f"waiting.{kind}" for kind in ("singer", "states", "rejects"))
+    """Write the lines to the instance; return the case with its calls and delivered records."""
+    files = (workspace.directory / f"waiting.{kind}" for kind in ("singer", "states", "rejects"))
     path, states, rejects = files
     every = [*lines, {"type": "STATE", "value": _ALL}]
     path.write_text("".join(json.dumps(line) + "\n" for line in every), encoding="utf-8")
     rejects.write_bytes(b"")
     objects = {"deals": "opportunities", "deal_contacts": "opportunity_roles"}
     settings = {"max_rejects": -1, "rejects_path": str(rejects), "stream_objects": objects}
-    target = workshop.target(destination, paced=False, **settings)
-    # Where all are bad, and only there, the run is given up.
+    target = workspace.target(destination, paced=False, **settings)
+    # If all records are bad, and only then, the run is aborted.
     run(target, stdin=path, stdout=states, accepted=(0,) if case.good else (1,))
     made = [call for call in destination.calls() if call["operation"] in _SYNCS]
     rejected = len(rejects.read_bytes().splitlines())
-    # The last STATE tells that all that is not rejected was delivered.
+    # The last STATE shows that every record was delivered or rejected.
     is_complete = json.dumps(_ALL).encode() in states.read_bytes().splitlines()
     counts = destination.control("status")["counts"]
     delivered = case.records - rejected if is_complete else counts["opportunities"]
@@ -154,7 +154,7 @@ def _written(
 
 
 def _searches(bad: int, of: int) -> int:
-    """Return what halving down to each bad one may cost."""
+    """Return the maximum number of calls in a bisection for the given number of bad records."""
     return 2 * bad * math.ceil(math.log2(of))
 
 
@@ -163,7 +163,7 @@ def _deal(number: int) -> Values:
 
 
 def _lines(stream: str, records: Iterable[Values]) -> Iterator[dict[str, t.Any]]:
-    """Return the records as messages, with a STATE after each 300."""
+    """Yield a SCHEMA and the records as Singer messages, with a STATE after every 300."""
     every = (_KEY, "name", "stage", "externalSalesPersonId")
     names = every if stream == "deals" else (_KEY, "leadId", "role")
     schema = {"properties": {name: {} for name in names}}

@@ -1,4 +1,4 @@
-"""Wall time under the real limits, by the sandbox's own journal, beside the least possible."""
+"""Wall time under the real limits, by the sandbox's journal, and its theoretical minimum."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from instances import Instance, data_calls, refusals, seconds_of
 from measure import FailedError, run, spread
-from workshop import held, script
+from workspace import instance_flags, script
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,27 +17,27 @@ if t.TYPE_CHECKING:
 
     from instances import Call
     from measure import Usage
-    from workshop import Workshop
+    from workspace import Workspace
 
 READ, WRITE = "read", "write"
-OURS, OURS_ALONE = "marketo-opps", "marketo-opps, full rate limit"
+OURS, OURS_FULL_RATE = "marketo-opps", "marketo-opps, full rate limit"
 PEER, PEER_WITHOUT_SLEEP = "marketorestpython", "marketorestpython without sleep()"
-TOOLS = (OURS, OURS_ALONE, PEER, PEER_WITHOUT_SLEEP)
+TOOLS = (OURS, OURS_FULL_RATE, PEER, PEER_WITHOUT_SLEEP)
 
 _WINDOW_SECONDS = 20
 _CALLS_A_WINDOW = 50
 """`calls_per_20_seconds` by default: half of what the instance allows, as Adobe advises."""
 _ALL_CALLS_A_WINDOW = 100
-"""All that the instance allows, which marketorestpython takes without asking."""
+"""The whole rate limit of the instance, which marketorestpython uses without a setting."""
 _CALLS_AT_ONCE = 5
 _CALL_RECORDS = 300
-# They wait nearly all of the time; more at once than this would have them wait for each other.
+# Lanes spend most of their time waiting; with more at once they would delay each other.
 _LANES = 6
 
 
 @dataclass(frozen=True)
 class Lane:
-    """One run: who does what, at how many seconds a call, with how many records."""
+    """One measured combination of tool, direction, latency per call, and number of records."""
 
     tool: str
     does: str
@@ -46,25 +46,25 @@ class Lane:
 
     @property
     def calls_per_20_seconds(self) -> int:
-        """The share of the rate limit that the tool may use."""
+        """Return the share of the rate limit that the tool may use."""
         return _CALLS_A_WINDOW if self.tool == OURS else _ALL_CALLS_A_WINDOW
 
     @property
     def accepted(self) -> tuple[int, ...]:
-        """Exit statuses that are a result: that of another's tool which Marketo refuses is one."""
-        return (0,) if self.tool in {OURS, OURS_ALONE} else (0, 1)
+        """Return the accepted exit statuses: 1 as well for a tool that Marketo may refuse."""
+        return (0,) if self.tool in {OURS, OURS_FULL_RATE} else (0, 1)
 
     @property
     def full_calls(self) -> int:
-        """The least number of calls that move the records."""
+        """Return the minimum number of calls for the records."""
         return math.ceil(self.records / _CALL_RECORDS)
 
     @property
     def bound_seconds(self) -> float:
-        """The least time in which full calls can be made within the limits, start-up aside."""
-        # Who writes has to ask what the instance takes: a describe, in the first window.
+        """Return the minimum time for that number of calls within the limits, without start-up."""
+        # A target has to describe the object first, which is a call in the first window.
         calls = self.full_calls + (self.does == WRITE)
-        # Those that may not begin before a window does have to be waited for after its beginning.
+        # The calls of the last window begin after all windows before it have passed.
         return max(
             _WINDOW_SECONDS * window + math.ceil(left / _CALLS_AT_ONCE) * self.latency_seconds
             for window, left in enumerate(range(calls, 0, -self.calls_per_20_seconds))
@@ -76,9 +76,9 @@ class Run:
     """One run of a lane.
 
     Attributes:
-        calls: those that the sandbox saw, but for a token.
-        usage: what the process took.
-        ended_by: the codes that ended it before all records were moved; empty where all were.
+        calls: the calls that the sandbox received, without those for a token.
+        usage: resource usage of the process.
+        ended_by: codes that ended the run before all records were moved; empty if all were.
     """
 
     calls: list[Call]
@@ -87,18 +87,18 @@ class Run:
 
 
 def measure_walls(
-    workshop: Workshop, records: Mapping[float, int], repeats: int
+    workspace: Workspace, records: Mapping[float, int], repeats: int
 ) -> list[dict[str, t.Any]]:
-    """Every tool at every latency, side by side.
+    """Return the wall times of every tool at every latency, several of which run at the same time.
 
     Args:
-        workshop: where the files are.
-        records: how many at each latency in seconds.
-        repeats: how often.
+        workspace: the files of the benchmarks.
+        records: latency in seconds to number of records.
+        repeats: number of runs of each lane.
 
     Returns:
-        For each tool, direction and latency the spread of its walls, and how they stand to the
-        bound; no walls where a run was ended by Marketo's refusals, but the codes of those.
+        For each tool, direction and latency the spread of its wall times, and the ratio to the
+        minimum; if Marketo's refusals ended a run, no wall times but the codes.
     """
     lanes = [
         Lane(tool, does, latency, count)
@@ -107,27 +107,27 @@ def measure_walls(
         for does in (READ, WRITE)
     ]
     for count in set(records.values()):
-        workshop.lines(count)
+        workspace.lines(count)
     with ThreadPoolExecutor(_LANES) as pool:
-        runs = list(pool.map(lambda lane: _run_lane(workshop, lane), lanes * repeats))
+        runs = list(pool.map(lambda lane: _run_lane(workspace, lane), lanes * repeats))
     return [_told(lane, runs[number :: len(lanes)]) for number, lane in enumerate(lanes)]
 
 
-def _run_lane(workshop: Workshop, lane: Lane) -> Run:
+def _run_lane(workspace: Workspace, lane: Lane) -> Run:
     count = lane.records if lane.does == READ else 0
     latency_ms = str(lane.latency_seconds * 1000)
-    with Instance(*held(count), "--latency-ms", latency_ms) as instance:
-        command, stdin = _command(workshop, lane, instance)
+    with Instance(*instance_flags(count), "--latency-ms", latency_ms) as instance:
+        command, stdin = _command(workspace, lane, instance)
         (usage,) = run(command, stdin=stdin, accepted=lane.accepted)
         calls = instance.calls()
     return Run(calls, usage, _ended_by(lane, calls))
 
 
 def _ended_by(lane: Lane, calls: list[Call]) -> tuple[str, ...]:
-    """Codes, each once, in the order in which they came.
+    """Return the codes that ended a run, each once, in order; empty if all records were moved.
 
     Raises:
-        FailedError: not all records were moved, and no refusal tells why.
+        FailedError: not all records were moved, although Marketo refused no call.
     """
     if sum(not call["codes"] for call in data_calls(calls)) >= lane.full_calls:
         return ()
@@ -137,16 +137,16 @@ def _ended_by(lane: Lane, calls: list[Call]) -> tuple[str, ...]:
     return codes
 
 
-def _command(workshop: Workshop, lane: Lane, instance: Instance) -> tuple[list[str], Path | None]:
-    stdin = workshop.lines(lane.records) if lane.does == WRITE else None
+def _command(workspace: Workspace, lane: Lane, instance: Instance) -> tuple[list[str], Path | None]:
+    stdin = workspace.lines(lane.records) if lane.does == WRITE else None
     share = lane.calls_per_20_seconds
-    if lane.tool in {OURS, OURS_ALONE}:
+    if lane.tool in {OURS, OURS_FULL_RATE}:
         if lane.does == READ:
-            return workshop.tap(instance, lane.records, calls_per_20_seconds=share), stdin
-        return workshop.target(instance, calls_per_20_seconds=share), stdin
+            return workspace.tap(instance, lane.records, calls_per_20_seconds=share), stdin
+        return workspace.target(instance, calls_per_20_seconds=share), stdin
     sleep = ["--no-sleep"] if lane.tool == PEER_WITHOUT_SLEEP else []
-    more = [workshop.values(instance, lane.records)] if lane.does == READ else []
-    return script("peer", *sleep, workshop.config(instance), lane.does, *more), stdin
+    more = [workspace.values(instance, lane.records)] if lane.does == READ else []
+    return script("peer", *sleep, workspace.config(instance), lane.does, *more), stdin
 
 
 def _told(lane: Lane, runs: list[Run]) -> dict[str, t.Any]:

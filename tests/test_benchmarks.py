@@ -64,9 +64,9 @@ def test_marketorestpython_is_measured_with_its_own_sleep(results):
 
 def test_a_tool_ended_by_refusals_has_their_codes_and_no_time(results, tmp_path):
     code = """
-import json, pathlib, sys, walls, workshop
+import json, pathlib, sys, walls, workspace
 lane = walls.Lane(walls.PEER_WITHOUT_SLEEP, walls.READ, 0.0, 30_600)
-run = walls._run_lane(workshop.Workshop(pathlib.Path(sys.argv[1])), lane)
+run = walls._run_lane(workspace.Workspace(pathlib.Path(sys.argv[1])), lane)
 print(json.dumps(walls._told(lane, [run])))
 """
     told = json.loads(asked_of_benchmarks(code, tmp_path))
@@ -158,7 +158,7 @@ def test_parts_can_be_measured_alone_and_the_other_figures_are_kept(results, tmp
 import json, sys, bench
 bench.measure_waiting = lambda *_: ["anew"]
 bench.draw = bench._hold = lambda *_: 0
-bench.Workshop = lambda _: None
+bench.Workspace = lambda _: None
 print(bench.main(["--size", "tiny", "--only", "waiting", "--results", sys.argv[1]]))
 try:
     bench.main(["--size", "full", "--only", "waiting", "--results", sys.argv[1]])
@@ -208,8 +208,8 @@ def test_the_tables_have_the_same_number_of_cells_in_every_row(results, tmp_path
 
 def test_the_bound_counts_what_may_not_begin_before_the_second_window():
     code = """
-from walls import OURS, OURS_ALONE, READ, WRITE, Lane
-reads = [(OURS, 15_000), (OURS, 15_600), (OURS, 30_300), (OURS_ALONE, 15_600)]
+from walls import OURS, OURS_FULL_RATE, READ, WRITE, Lane
+reads = [(OURS, 15_000), (OURS, 15_600), (OURS, 30_300), (OURS_FULL_RATE, 15_600)]
 print(*(round(Lane(tool, READ, 0.4, records).bound_seconds, 6) for tool, records in reads))
 print(*(round(Lane(OURS, WRITE, 0.4, records).bound_seconds, 6) for records in (14_700, 15_000)))
 """

@@ -1,6 +1,6 @@
-"""A job and a schedule for each instance of Marketo that instances.json lists."""
+"""A Dagster job and schedule for each Marketo instance in instances.json."""
 
-# No `from __future__ import annotations`: Dagster looks at the annotation of `context` itself.
+# No `from __future__ import annotations`: Dagster inspects the annotation of `context`.
 import os
 from pathlib import Path
 
@@ -29,7 +29,7 @@ ARTEFACTS = Path(os.environ.get("MARKETO_ARTEFACTS", HERE / "artefacts"))
 
 
 def move_of(instance: Instance) -> OpDefinition:
-    """Return the op that moves an instance's records."""
+    """Return the op that runs tap and target for an instance."""
 
     @op(
         name=f"move_{instance.name}",
@@ -60,7 +60,7 @@ def move_of(instance: Instance) -> OpDefinition:
 
 
 def show(context: OpExecutionContext, instance: Instance, artefacts: Artefacts) -> None:
-    """Show in Dagster what an attempt has left, whatever it came to."""
+    """Show the files of an attempt in Dagster, whether or not it succeeded."""
     for line in artefacts.said("WARNING"):
         context.log.warning(line)
     for run in artefacts.runs():
@@ -83,7 +83,7 @@ def materialize(
     path: Path,
     numbers: dict[str, float],
 ) -> None:
-    """Show a file as an asset, with numbers of which Dagster draws curves."""
+    """Report a file as an asset, with numbers that Dagster plots over time."""
     context.log_event(
         AssetMaterialization(
             asset_key=["marketo", instance.name, name],
@@ -96,7 +96,7 @@ def job_of(instance: Instance) -> JobDefinition:
     """Return the job of an instance."""
     move = move_of(instance)
 
-    # In the process of the run, so that nothing stands between Dagster's signals and the pair.
+    # Runs in the process of the Dagster run, which receives Dagster's signals directly.
     @job(
         name=f"marketo_{instance.name}",
         executor_def=in_process_executor,
@@ -109,7 +109,7 @@ def job_of(instance: Instance) -> JobDefinition:
 
 
 def schedule_of(instance: Instance) -> ScheduleDefinition:
-    """Return the schedule of an instance, which is to be switched on in Dagster."""
+    """Return the schedule of an instance, which has to be switched on in Dagster."""
     return ScheduleDefinition(job=job_of(instance), cron_schedule=instance.schedule)
 
 

@@ -1,4 +1,4 @@
-"""The instances of Marketo: what instances.json lists, and their credentials in the environment."""
+"""The Marketo instances in instances.json, with their credentials from the environment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-# Without underscores, so that no variable of one instance looks like one of another's.
+# Without underscores, so that no variable name belongs to two instances.
 _NAME = re.compile(r"[a-z][a-z0-9]*")
 _OF_ANY_INSTANCE = re.compile(r"(TAP|TARGET)_MARKETO_")
 
@@ -21,11 +21,11 @@ class Instance:
     """One entry of instances.json.
 
     Attributes:
-        name: in small letters; in capitals a part of its variables' names.
-        schedule: when it runs, as cron has it.
-        tap, target: settings of either plugin, without secrets.
-        retries: how often a failed run is repeated.
-        retry_seconds: how long after its failure.
+        name: name in lower case; in upper case, part of the names of its environment variables.
+        schedule: cron expression.
+        tap, target: settings of the two plugins, without secrets.
+        retries: number of retries of a failed run.
+        retry_seconds: wait before each retry.
     """
 
     name: str
@@ -36,9 +36,10 @@ class Instance:
     retry_seconds: int = 1800
 
     def environment(self, variables: Mapping[str, str]) -> dict[str, str]:
-        """Return the variables for its plugins: its own renamed, no other instance's.
+        """Return the environment for its plugins, with its own variables under the plugins' names.
 
-        `TAP_MARKETO_EMEA_CLIENT_SECRET` is `TAP_MARKETO_OPPS_CLIENT_SECRET` to the tap of emea.
+        The variables of other instances are removed. `TAP_MARKETO_EMEA_CLIENT_SECRET` becomes
+        `TAP_MARKETO_OPPS_CLIENT_SECRET` for the tap of emea.
         """
         own = re.compile(rf"(TAP|TARGET)_MARKETO_{self.name.upper()}_")
         common = {k: v for k, v in variables.items() if not _OF_ANY_INSTANCE.match(k)}
@@ -48,10 +49,10 @@ class Instance:
 
 
 def read_instances(path: Path) -> list[Instance]:
-    """Return the instances of a file.
+    """Return the instances listed in a file.
 
     Raises:
-        ValueError: an entry is not one, or two have one name.
+        ValueError: an entry is invalid, or two have the same name.
     """
     found = [_instance(path, entry) for entry in json.loads(path.read_text())]
     names = [each.name for each in found]

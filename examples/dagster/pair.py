@@ -1,4 +1,4 @@
-"""`tap-marketo-opps | target-marketo-opps`, as a shell would start them; each STATE is kept."""
+"""Runs `tap-marketo-opps | target-marketo-opps` as a shell would, and saves each STATE."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TAP, TARGET = "tap-marketo-opps", "target-marketo-opps"
-# The pair must not outlive a worker that is killed: the lock of its instance is free by then.
-# Nothing is lost, for each STATE was kept as it came. Of util-linux; elsewhere leave it out, and
-# the pair ends at its next STATE, which nobody reads.
+# Tap and target must not outlive a worker that is killed, because the lock of its instance is free
+# then. Nothing is lost, because each STATE was saved when it came. `setpriv` is part of util-linux;
+# without it the two end at their next STATE, which nobody reads.
 _WITH_ITS_WORKER = ("setpriv", "--pdeathsig", "KILL")
 
 
 @dataclass(frozen=True)
 class Artefacts:
-    """What one attempt leaves in its folder."""
+    """The files that one attempt writes to its folder."""
 
     folder: Path
 
     @property
     def report(self) -> Path:
-        """A line of each plugin's run, failed ones too."""
+        """Return the path of the run reports, a line for each plugin, also for a failed run."""
         return self.folder / "runs.jsonl"
 
     @property
     def receipts(self) -> Path:
-        """A line of each record that was settled."""
+        """Return the path of the receipts, a line for each record whose outcome is known."""
         return self.folder / "receipts.jsonl"
 
     @property
     def log(self) -> Path:
-        """What both plugins have said, as JSON Lines."""
+        """Return the path of the log lines of both plugins, as JSON Lines."""
         return self.folder / "log.jsonl"
 
     def runs(self) -> list[dict[str, Any]]:
-        """Return the report's lines; a plugin that was killed leaves none."""
+        """Return the lines of the report; a plugin that was killed has written none."""
         return [json.loads(line) for line in _lines(self.report)]
 
     def receipts_by_status(self) -> dict[str, int]:
-        """Return how many receipts there are of each status."""
+        """Return the number of receipts by status."""
         return dict(Counter(json.loads(line)["status"] for line in _lines(self.receipts)))
 
     def said(self, *levels: str) -> list[str]:
-        """Return the log's messages of these levels, each after its plugin's name."""
+        """Return the log messages of these levels, each after its plugin's name."""
         entries = [json.loads(line) for line in _lines(self.log) if line.startswith("{")]
         return [
             f"{each['plugin']}: {each['message']}" for each in entries if each["level"] in levels
@@ -63,12 +63,12 @@ def _lines(path: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class Pair:
-    """One attempt to move an instance's records.
+    """One attempt to move an instance's records with tap and target.
 
     Attributes:
-        tap, target: their settings, without secrets.
-        environment: with the secrets.
-        artefacts: where all that the attempt leaves goes.
+        tap, target: settings of the two plugins, without secrets.
+        environment: environment variables, with the secrets.
+        artefacts: the files that the attempt writes.
     """
 
     tap: Mapping[str, Any]
@@ -77,11 +77,11 @@ class Pair:
     artefacts: Artefacts
 
     def run(self, last_state: str | None, keep: Callable[[str], None]) -> tuple[int, int]:
-        """Run both to their end; return their exit statuses.
+        """Run tap and target to their end; return their exit statuses.
 
         Args:
-            last_state: where the last run, or attempt, came to.
-            keep: takes each STATE, before the next one is read.
+            last_state: the last saved STATE, from which the tap resumes; None for a first run.
+            keep: saves a STATE; called for each one before the next is read.
         """
         self.artefacts.folder.mkdir(parents=True)
         tap, target = self._commands(last_state)
@@ -91,14 +91,14 @@ class Pair:
             self._start(target, upper.stdout, log) as lower,
             ThreadPoolExecutor(1) as reader,
         ):
-            # Held by the two alone, so that each notices when the other is gone.
+            # Only tap and target hold the pipe, so that each notices when the other has ended.
             upper.stdout.close()
             states = reader.submit(_keep_states, lower.stdout, keep)
             try:
                 states.result()
             except BaseException:
-                # Stopped, the tap ends; the target still delivers what it has been given, and the
-                # STATEs of that are kept. Where one cannot be kept, the target is to end as well.
+                # On a signal the tap ends, and the target delivers what it has received, whose
+                # STATEs are saved. If a STATE cannot be saved, the target has to end as well.
                 upper.terminate()
                 if states.done():
                     lower.terminate()
@@ -131,6 +131,6 @@ class Pair:
 
 def _keep_states(stdout: IO[bytes], keep: Callable[[str], None]) -> None:
     for line in stdout:
-        # One that a kill has cut in two has no end.
+        # A line without its end was cut off when the process was killed.
         if line.endswith(b"\n"):
             keep(line.decode())

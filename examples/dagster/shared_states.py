@@ -1,4 +1,4 @@
-"""The last STATE of each instance in PostgreSQL, behind a lock that all workers share."""
+"""Stores the last STATE of each instance in PostgreSQL, with a lock that all workers share."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import psycopg2
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# A worker whose machine is gone holds its locks until the server notices: so, for a minute.
+# If a worker's machine is lost, its locks are released when the server notices: in a minute.
 _OPTIONS = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
-# Locks of this kind end with the connection. `marketo:` keeps them apart from other programs'.
+# Advisory locks end with the connection. `marketo:` distinguishes them from other programs'.
 _LOCK = "select pg_try_advisory_lock(hashtextextended('marketo:' || %s, 0))"
 _LAST = "select state::text from marketo_states where instance = %s"
 _SAVE = """
@@ -22,18 +22,18 @@ on conflict (instance) do update set state = excluded.state, saved_at = now()
 
 
 class InstanceBusyError(Exception):
-    """Another worker is moving this instance's records."""
+    """Another worker holds the instance's lock."""
 
 
 class HeldInstance:
-    """An instance whose lock this worker has.
+    """An instance whose lock this worker holds.
 
-    Its state is saved by the connection that holds the lock: who loses the one loses the other,
-    so a worker that is cut off cannot overwrite the state of the next one.
+    Its state is saved over the connection that holds the lock. A worker that loses the connection
+    loses both, so it cannot overwrite the state of the next worker.
 
     Args:
-        connection: holds the lock.
-        name: the instance's.
+        connection: database connection that holds the lock.
+        name: name of the instance.
     """
 
     def __init__(self, connection: psycopg2.extensions.connection, name: str) -> None:
@@ -41,24 +41,24 @@ class HeldInstance:
         self._name = name
 
     def last_state(self) -> str | None:
-        """Return the last STATE as the target printed it, or None before the first."""
+        """Return the last STATE as the target printed it, or None before the first run."""
         with self._connection.cursor() as cursor:
             cursor.execute(_LAST, (self._name,))
             row = cursor.fetchone()
         return row[0] if row else None
 
     def save(self, state: str) -> None:
-        """Make a STATE the last one."""
+        """Save a STATE as the last one."""
         with self._connection.cursor() as cursor:
             cursor.execute(_SAVE, (self._name, state))
 
 
 @contextmanager
 def hold(url: str, name: str) -> Iterator[HeldInstance]:
-    """Hold an instance's lock for as long as the context lasts.
+    """Hold an instance's lock within the context.
 
     Raises:
-        InstanceBusyError: another worker holds it.
+        InstanceBusyError: another worker holds the lock.
     """
     connection = psycopg2.connect(url, options=_OPTIONS)
     try:

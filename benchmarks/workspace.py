@@ -1,4 +1,4 @@
-"""The files and commands of a benchmark: values to look up, lines to write, configurations."""
+"""The files and commands of the benchmarks: values to look up, Singer lines, configurations."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ _IDS_A_CALL = 50_000
 Command = list[str]
 
 
-def held(count: int) -> list[str]:
-    """The flags of an instance with so many opportunities; nothing here asks for roles."""
+def instance_flags(count: int) -> list[str]:
+    """Return the options of an instance with this many opportunities and no roles."""
     return ["--opportunities", str(count), "--leads", "0"]
 
 
 def script(name: str, *arguments: object) -> Command:
-    """One of the scripts here, as a command."""
+    """Return the command that runs a script of this directory."""
     return [sys.executable, str(HERE / f"{name}.py"), *map(str, arguments)]
 
 
 def address(number: int) -> str:
-    """The e-mail address of a lead."""
+    """Return the e-mail address of a lead."""
     return f"lead-{number}@example.com"
 
 
-class Workshop:
-    """A directory with what the commands read, made once each.
+class Workspace:
+    """A directory with the files that the measured commands read, each of which is made once.
 
     Args:
-        directory: where to; nothing is cleared away.
+        directory: the directory, which is not cleared afterwards.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -46,44 +46,44 @@ class Workshop:
         self.base = directory / "base.singer"
         self._catalog = directory / "catalog.json"
         self._numbers = itertools.count(1)
-        with Instance(*held(BASE_RECORDS), "--no-limits") as source:
+        with Instance(*instance_flags(BASE_RECORDS), "--no-limits") as source:
             self._write_catalog(source)
-            # The tap's own lines: every other file of lines is made from them.
+            # The tap's own output is the base of every other Singer file.
             run(self.tap(source, BASE_RECORDS, paced=False), stdout=self.base)
 
     def tap(
         self, source: Instance, count: int, *, paced: bool = True, **settings: t.Any
     ) -> Command:
-        """The tap, looking up so many of an instance's opportunities by a file of their ids."""
+        """Return the command of the tap that looks up an instance's first opportunities by id."""
         values = str(self.values(source, count))
         config = self.config(source, find_by="filter", filter_values_path=values, **settings)
         return [*_plugin("tap", paced=paced), "--config", config, "--catalog", str(self._catalog)]
 
     def reconcile(self, source: Instance, path: Path) -> Command:
-        """The tap, comparing a file of what a warehouse has with an instance."""
+        """Return the command of the tap that compares a file of warehouse rows with an instance."""
         config = self.config(source, find_by="reconcile", reconcile_opportunities_path=str(path))
         command = _plugin("tap", paced=False)
         return [*command, "--config", config, "--catalog", str(self._catalog)]
 
     def target(self, destination: Instance, *, paced: bool = True, **settings: t.Any) -> Command:
-        """The target."""
+        """Return the command of the target."""
         return [*_plugin("target", paced=paced), "--config", self.config(destination, **settings)]
 
     def config(self, instance: Instance, **settings: t.Any) -> str:
-        """A new configuration file for an instance."""
+        """Write a new configuration file for an instance; return its path."""
         return self.json_file(f"config-{next(self._numbers)}", instance.credentials | settings)
 
     def json_file(self, name: str, content: t.Any) -> str:
-        """A JSON file; returns its path."""
+        """Write a JSON file; return its path."""
         path = self.directory / f"{name}.json"
         path.write_text(json.dumps(content), encoding="utf-8")
         return str(path)
 
     def values(self, source: Instance, count: int) -> Path:
-        """A file with the external ids of an instance's first opportunities."""
+        """Return a file with the external ids of an instance's first opportunities."""
         path = self.directory / f"values-{count}.txt"
         if not path.exists():
-            # Renamed when it is whole: lanes side by side want the same file.
+            # Renamed when it is complete, because lanes that run at the same time share the file.
             unfinished = path.with_suffix(f".{next(self._numbers)}")
             with unfinished.open("w", encoding="utf-8") as file:
                 for offset in range(0, count, _IDS_A_CALL):
@@ -94,14 +94,14 @@ class Workshop:
         return path
 
     def lines(self, count: int) -> Path:
-        """A Singer file of so many opportunities, each with a key of its own."""
+        """Return a Singer file with this many opportunities, each with its own key."""
         path = self.directory / f"lines-{count}.singer"
         if not path.exists():
             run(script("lines", self.base, count), stdout=path)
         return path
 
     def role_lines(self, destination: Instance, count: int, leads: int) -> Path:
-        """A Singer file of so many roles, one of each opportunity, by the addresses of leads."""
+        """Write a Singer file with a role for each opportunity, with its lead's e-mail address."""
         path = self.directory / f"roles-{count}.singer"
         names = ("externalOpportunityId", "lead_email", "role")
         schema = {"properties": {name: {} for name in names}}
@@ -116,7 +116,7 @@ class Workshop:
         return path
 
     def _write_catalog(self, source: Instance) -> None:
-        """One stream alone, so that no other's calls and lines are in the figures."""
+        """Write a catalog with one stream only, so that the figures are those of one stream."""
         config = self.config(source, find_by="filter", filter_values=["OPP-0000001"])
         run([*_plugin("tap"), "--config", config, "--discover"], stdout=self._catalog)
         catalog = json.loads(self._catalog.read_bytes())
@@ -125,7 +125,7 @@ class Workshop:
 
 
 def _plugin(kind: str, *, paced: bool = True) -> Command:
-    """The real tap or target as installed, or without its waits for the rate limit."""
+    """Return the command of the installed tap or target, or of one that ignores the rate limit."""
     if paced:
         return [str(Path(sys.executable).with_name(f"{kind}-marketo-opps"))]
     return script("unpaced", kind)
