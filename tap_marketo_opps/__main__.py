@@ -1,4 +1,4 @@
-"""`python -m tap_marketo_opps`, where the console script is not on the path."""
+"""Entry point of `python -m tap_marketo_opps`."""
 
 from __future__ import annotations
 

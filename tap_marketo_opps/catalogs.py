@@ -1,4 +1,4 @@
-"""Catalogs as people have them: which are none, and what older forms of selection say."""
+"""Validation of catalog files, and conversion of older catalog formats."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SELECTED = ("selected", "selected-by-default")
 
 
 def catalog_fault(catalog: Json) -> str | None:
-    """Return what keeps an object from being a catalog of this tap; None if it is one."""
+    """Return why a JSON object is not a catalog of this tap, or None if it is one."""
     streams = catalog.get("streams")
     if not isinstance(streams, list):
         return "is not a Singer catalog: it must have an array 'streams', as printed by --discover"
@@ -55,13 +55,13 @@ def _member(value: t.Any, name: str) -> t.Any:
 
 
 def in_todays_form(catalog: Json) -> Json:
-    """Return a catalog whose metadata says what older forms say elsewhere.
+    """Return a copy of a catalog with the selections of older catalog formats in its metadata.
 
-    Before Singer had metadata, `selected` stood in the stream or in its schema, and in the schema
-    of a property; some write it as text. What metadata says takes precedence.
+    Before Singer had metadata, `selected` was a member of the stream, of its schema, or of the
+    schema of a property; some tools write it as a string. Existing metadata takes precedence.
 
     Raises:
-        SettingsError: A `selected` is neither true nor false, or two streams have one name.
+        SettingsError: A `selected` is neither true nor false, or two streams have the same name.
     """
     catalog = copy.deepcopy(catalog)
     for stream in catalog["streams"]:
@@ -109,7 +109,7 @@ def _move_to_metadata(stream: Json) -> None:
     for place, name in ((stream, "key_properties"), (root, "table-key-properties")):
         if isinstance(place.get(name), str):
             place[name] = [place[name]]
-    # What the user sets in metadata; the SDK reads but what is discovered there.
+    # Users set the method in metadata, where the SDK reads only discovered values.
     if method := root.get("replication-method"):
         stream["replication_method"] = method
 

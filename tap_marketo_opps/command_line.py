@@ -1,4 +1,4 @@
-"""State and catalog as the command line names them, a bad one refused in one sentence; --test."""
+"""Checks of the files behind `--state` and `--catalog`, and two kinds of `--test`."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ _NO_TEXT = "contains an unpaired surrogate, which is not valid Unicode"
 
 
 def checked_state(file: t.IO[str] | None) -> t.IO[str] | None:
-    """Check that an open file holds a state; return a copy to be read instead.
+    """Check that an open file contains a Singer state; return a copy to read instead of the file.
 
     Raises:
-        SettingsError: It holds something else.
+        SettingsError: The content is not a state of this tap.
     """
     return _checked("--state", file, _state_fault)
 
 
 def checked_catalog(file: t.IO[str] | None) -> t.IO[str] | None:
-    """Check that an open file holds a catalog; return a copy to be read instead.
+    """Check that an open file contains a Singer catalog; return a copy to read instead.
 
     Raises:
-        SettingsError: It holds something else.
+        SettingsError: The content is not a catalog of this tap.
     """
     return _checked("--catalog", file, catalog_fault)
 
 
 def try_streams(tap: Tap, kind: str) -> None:
-    """Write the SCHEMAs of the selected streams, or read some records of each."""
+    """Write the SCHEMA of each selected stream, or read some records of each, by kind of test."""
     selected = [stream for stream in tap.streams.values() if stream.selected]
     if kind != SCHEMA:
         tap.run_sync_dry_run(streams=selected)
@@ -73,7 +73,7 @@ def _checked(
 
 
 def _state_fault(state: dict[str, t.Any]) -> str | None:
-    """Return what keeps an object from being a state; an empty one is that of a first run."""
+    """Return why a JSON object is not a state, or None if it is one, as an empty object is."""
     if state.get("type") == "STATE":
         return "contains a whole STATE message: use only the content of its 'value'"
     if not state:
@@ -96,7 +96,7 @@ def _can_be_written(state: dict[str, t.Any]) -> bool:
 
 
 def _is_bookmark(bookmark: t.Any) -> bool:
-    """Return True if the SDK can read it: it looks into two members that this tap never writes."""
+    """Return True if the SDK can read a bookmark, with two members that this tap never writes."""
     if not isinstance(bookmark, dict):
         return False
     partitions = bookmark.get("partitions", [])

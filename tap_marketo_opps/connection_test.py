@@ -1,8 +1,9 @@
-"""`--test`: what this user may do, a line for each thing that the selected streams need.
+"""`--test`: checks everything that the selected streams need, and prints a line for each thing.
 
-It also finds out what Marketo's pages leave open of an instance, within 25 calls in all: three for
-describes, one for a list, one for the types of activities, six for each of three types, one for
-what pages carry, one for fields; and those that ask for usage where there is a daily_call_limit.
+It also finds out how this instance behaves where Marketo's documentation is silent. All of it takes
+at most 25 calls: three for describe, one for a static list, one for the activity types, six for
+each of three types, one for the form of pages, one for field metadata; with daily_call_limit also
+the calls that ask for usage.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ if t.TYPE_CHECKING:
 ALL, RECORDS, SCHEMA, DISABLED = "all", "records", "schema", "disabled"
 
 MOST_RETRY_SECONDS = 10
-"""How long a call of a test is tried again at the most: somebody is waiting for it."""
+"""Maximum seconds to retry one call of a test, because a user is waiting for the result."""
 
 HELP = (
     "Check credentials, permissions, settings, state and the activity log, and print a line for "
@@ -46,7 +47,7 @@ HELP = (
 
 
 def checked_kind(value: str) -> str:
-    """Validate the value of --test.
+    """Return the value of `--test` if it is valid.
 
     Raises:
         SettingsError: There is no such kind of test.
@@ -57,34 +58,34 @@ def checked_kind(value: str) -> str:
 
 
 class TestedTap(t.Protocol):
-    """What is tried of a tap."""
+    """The part of a tap that a connection test uses."""
 
     @property
     def client(self) -> MarketoClient:
-        """Return the client to try it with."""
+        """Return the client that makes the calls."""
 
     @property
     def descriptions(self) -> Descriptions:
-        """Return what describe says."""
+        """Return the describe results of the instance."""
 
     def begin_runs(
         self, opportunities: ObjectDescription | None, types: FollowedTypes | None
     ) -> list[str]:
-        """Begin what a run would, without a call; return what it would warn of."""
+        """Prepare a run without making a call; return the warnings that the run would log."""
 
 
 @dataclass(slots=True)
 class ConnectionTest:
-    """Tries what a run needs, one thing after the other.
+    """Checks one by one the things that a run needs.
 
     Attributes:
-        tap: What is tried.
-        needs: What a run of its settings needs.
-        print_line: Takes a line for users.
-        all_well: False once something has failed.
-        opportunities: What describe says of them; None if it was refused.
-        types: Which types of activities are followed; None if the log is not read.
-        leads: Some that the log names.
+        tap: The tap under test.
+        needs: What a run with the tap's settings needs.
+        print_line: Called with each line for the user.
+        all_well: False once a check has failed.
+        opportunities: Describe result of opportunities; None if Marketo refused it.
+        types: Activity types that the tap reads; None if it does not read the activity log.
+        leads: IDs of some leads that appear in the activity log.
     """
 
     tap: TestedTap
@@ -96,7 +97,7 @@ class ConnectionTest:
     leads: dict[str, None] = field(default_factory=dict)
 
     def run(self) -> bool:
-        """Try everything; without credentials, nothing else. Return True if all went well."""
+        """Run all checks, or only the first if the credentials fail; return True if all succeed."""
         if not self._is_well("credentials", "everything", self.tap.client.server_now):
             return False
         if self.needs.pair:
@@ -182,7 +183,7 @@ class ConnectionTest:
         except (SettingsError, *EXPECTED_ERRORS) as error:
             self._fail("configuration", "a run", error)
         except MarketoError:
-            # What was refused has a line of its own, and without it no run begins.
+            # The refused call has a line of its own, and no run starts without it.
             self._note("configuration: could not be checked because of the failure above.")
         else:
             self._tell_ok("configuration")
@@ -228,10 +229,10 @@ class ConnectionTest:
             "does not record them: run a sweep from time to time (find_by: lead_ids)."
         )
 
-    # What is open
+    # What the documentation leaves open
 
     def _try_paging(self) -> None:
-        """Tell whether pages carry `moreResult`, by one of a record out of more."""
+        """Print whether pages contain `moreResult`, by asking for one record of several."""
         try:
             carries = self._carries_more_result()
         except MarketoError as error:
@@ -247,7 +248,7 @@ class ConnectionTest:
             self._tell_ok(f"paged responses {end}")
 
     def _carries_more_result(self) -> bool | None:
-        """Return None if that is not to be seen."""
+        """Return True if a page contains `moreResult`, or None if that cannot be determined."""
         leads = [*self.leads][:MAX_BATCH_RECORDS]
         if not leads or not self.needs.roles:
             return None

@@ -1,8 +1,9 @@
-"""The console script: answers a signal in a sentence while the rest is still being imported.
+"""The console script, which handles signals even while the rest of the package is imported.
 
-It imports nothing of ours before that: half a second goes by until a run has its own handlers.
-Nor `typing`, which takes longer than all else here. The other plugin's has the same lines: to
-share them would be an import of ours.
+It takes half a second until a run has its own signal handlers, so this module installs handlers
+before it imports anything else of this package. It does not import `typing` either, which takes
+longer than everything else here. The target has the same lines, because sharing them would need
+an import.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def main() -> NoReturn:
-    """Run `tap-marketo-opps`."""
+    """Run the command `tap-marketo-opps`."""
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, _stop)
     try:

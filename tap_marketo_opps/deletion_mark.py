@@ -1,4 +1,4 @@
-"""The property by which a record says that Marketo has it no more; `reconcile` writes it."""
+"""`_sdc_deleted_at`, set by `find_by: reconcile` in records that Marketo no longer has."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BREADCRUMB = ("properties", DELETED_AT)
 
 
 def add_mark(entry: CatalogEntry) -> None:
-    """Put the mark into a catalog's entry, which may be older than it."""
+    """Add `_sdc_deleted_at` to a catalog entry that lacks it."""
     properties = entry.schema.properties or {}
     properties.setdefault(DELETED_AT, Schema.from_dict(DELETED_AT_SCHEMA))
     entry.schema.properties = properties
@@ -24,9 +24,9 @@ def add_mark(entry: CatalogEntry) -> None:
 
 
 def make_mark_automatic(metadata: MetadataMapping) -> None:
-    """Have the mark in the SCHEMA whatever is selected.
+    """Make the SCHEMA include `_sdc_deleted_at`, regardless of the selection.
 
-    Where metadata speaks of no property it stays so: the mark is selected as all of them are.
+    Metadata without any property is not changed, because it selects all properties.
     """
     if any(breadcrumb for breadcrumb in metadata):
         metadata.setdefault(_BREADCRUMB, Metadata()).inclusion = Metadata.InclusionType.AUTOMATIC

@@ -1,4 +1,4 @@
-"""What describe says of the two objects; each is asked once."""
+"""Results of Marketo's describe calls, each of which is made once."""
 
 from __future__ import annotations
 
@@ -25,11 +25,14 @@ _NO_COLUMNS: Mapping[str, str] = MappingProxyType({})
 
 
 class Descriptions:
-    """What describe says, with the two dates that records have in any case.
+    """Describe results of opportunities, roles and leads, fetched when first used.
+
+    `createdAt` and `updatedAt` are added where a description does not list them, because all
+    records have them.
 
     Args:
-        client: To ask with.
-        lead_columns: Fields in which roles carry what is wanted of their leads, with its REST name.
+        client: Client that makes the calls.
+        lead_columns: Lead columns of roles (`lead_email`) to the lead's REST names (`email`).
     """
 
     def __init__(
@@ -40,7 +43,7 @@ class Descriptions:
 
     @functools.cached_property
     def opportunities(self) -> ObjectDescription:
-        """Return what it says of opportunities."""
+        """Return the description of opportunities."""
         description = self._client.describe(MarketoObject.OPPORTUNITIES)
         for name, data_type in unknown_types(description).items():
             _LOGGER.info(
@@ -50,19 +53,19 @@ class Descriptions:
 
     @functools.cached_property
     def roles(self) -> ObjectDescription:
-        """Return what it says of roles.
+        """Return the description of roles.
 
         Raises:
-            MarketoError: They cannot be read, or the instance has none.
+            MarketoError: Roles cannot be read, or the instance has none.
         """
         return with_timestamps(self._client.describe(MarketoObject.OPPORTUNITY_ROLES))
 
     @functools.cached_property
     def lead_fields(self) -> tuple[FieldDescription, ...]:
-        """Return the fields of leads that roles carry, as those of roles.
+        """Return the fields named by `lead_fields`, under the names that they have in roles.
 
         Raises:
-            SettingsError: Leads have no such fields.
+            SettingsError: Leads of the instance do not have one of the fields.
         """
         if not self._lead_columns:
             return ()
@@ -81,9 +84,9 @@ class Descriptions:
         )
 
     def roles_if_any(self) -> ObjectDescription | None:
-        """Return what it says of roles, with the lead fields that they carry.
+        """Return the description of roles with the fields of `lead_fields` added.
 
-        None on an instance that has none, and say so.
+        Return None, and log a warning, if the instance has no roles.
         """
         try:
             roles = self.roles
@@ -96,7 +99,7 @@ class Descriptions:
 
 
 def unknown_types(description: ObjectDescription) -> dict[str, str]:
-    """Return the data types that nobody knows, each by the first field that has it."""
+    """Return the unknown data types of a description, each keyed by the first field that has it."""
     unknown: dict[str, str] = {}
     for field in description.fields:
         if not is_known_type(field.data_type) and field.data_type not in unknown.values():

@@ -1,15 +1,15 @@
-"""Errors of the tap's own, each with its sentence for users.
+"""Errors that only the tap raises, each with its message for users.
 
 MarketoError
 ├── StreamMapsError           an expression of `stream_maps` fails
-├── FieldsDeniedError         the user may not read field metadata
-├── NoActivityTypesError      the instance logs nothing about opportunities
+├── FieldsDeniedError         the API user has no permission to read field metadata
+├── NoActivityTypesError      the instance has no activity types about opportunities
 └── NotResumableError         no later run succeeds unless settings or catalog are changed
     ├── NoRolesError          the instance has no roles
-    ├── NoOpportunitiesError  a native CRM sync keeps opportunities to itself
-    ├── NoSuchListError       the instance has no static list of that number
-    ├── UnknownFieldError     a stored catalog selects a field that is gone
-    └── TooManyGoneError      more of the warehouse is gone than can be believed
+    ├── NoOpportunitiesError  a native CRM sync blocks the opportunity API
+    ├── NoSuchListError       the instance has no static list with that ID
+    ├── UnknownFieldError     a stored catalog selects a field that no longer exists
+    └── TooManyGoneError      more warehouse rows are missing in Marketo than is plausible
 
 SettingsError
 └── ChangedFileError          a file of keys changes while it is read
@@ -39,7 +39,7 @@ _NOT_THERE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTT
 
 
 class StreamMapsError(MarketoError):
-    """An expression of `stream_maps` fails on a record."""
+    """Raised when an expression of `stream_maps` fails on a record."""
 
     def __init__(self, stream: str, error: Exception) -> None:
         # The text of another error may quote the record.
@@ -51,18 +51,18 @@ class StreamMapsError(MarketoError):
 
 
 class FieldsDeniedError(MarketoError):
-    """The user may not read field metadata, and need not."""
+    """Raised when the API user has no permission to read field metadata."""
 
     def __init__(self, error: MarketoError) -> None:
         super().__init__(f"{error} Or deselect the stream opportunity_fields.")
 
 
 class NoActivityTypesError(MarketoError):
-    """The instance logs nothing about opportunities."""
+    """Raised when the instance has no activity types about opportunities."""
 
 
 class ChangedFileError(SettingsError):
-    """A file of keys is no longer what it was when they were counted, or cannot be read again."""
+    """Raised when a file of keys changes, or becomes unreadable, after its keys were counted."""
 
     def __init__(self, setting: str, path: str) -> None:
         super().__init__(
@@ -72,11 +72,11 @@ class ChangedFileError(SettingsError):
 
 
 class NotResumableError(MarketoError):
-    """No later run succeeds unless settings or catalog are changed."""
+    """Base of errors that recur in every later run until settings or catalog are changed."""
 
 
 class NoRolesError(NotResumableError):
-    """The instance has no roles, and what was asked for goes through them."""
+    """Raised when the instance has no roles, but the run needs them."""
 
     def __init__(self, error: MarketoError) -> None:
         super().__init__(
@@ -85,14 +85,14 @@ class NoRolesError(NotResumableError):
 
 
 class NoOpportunitiesError(NotResumableError):
-    """A native CRM sync keeps opportunities to itself, for reading too."""
+    """Raised when a native CRM sync blocks even the reading of opportunities."""
 
     def __init__(self, error: CrmManagedError) -> None:
         super().__init__(str(error))
 
 
 class NoSuchListError(NotResumableError):
-    """The instance refuses the static list whose leads are to be swept."""
+    """Raised when Marketo refuses to list the members of the static list in `lead_list_id`."""
 
     def __init__(self, error: ResponseError, list_id: int) -> None:
         super().__init__(
@@ -102,7 +102,7 @@ class NoSuchListError(NotResumableError):
 
 
 class UnknownFieldError(NotResumableError):
-    """A stored catalog selects a field that the instance does not have."""
+    """Raised when a stored catalog selects a field that the instance does not have."""
 
     def __init__(self, error: MarketoError, name: str) -> None:
         super().__init__(
@@ -113,13 +113,13 @@ class UnknownFieldError(NotResumableError):
 
 
 class TooManyGoneError(NotResumableError):
-    """More of what the warehouse has is gone than can be believed.
+    """Raised when more warehouse rows are missing in Marketo than `max_gone_percent` allows.
 
     Args:
-        where: The setting that names the file, and the file.
-        gone: How many rows Marketo does not have.
-        looked_up: Of how many.
-        written: How many of them have a tombstone.
+        where: The setting that names the file, and the file's path.
+        gone: Number of rows that Marketo no longer has.
+        looked_up: Number of rows looked up.
+        written: Number of tombstones already written.
     """
 
     def __init__(self, where: str, *, gone: int, looked_up: int, written: int) -> None:
@@ -142,10 +142,10 @@ def _tombstones(written: int) -> str:
 
 
 def means_no_roles(error: MarketoError) -> bool:
-    """Return True if an instance that answers so to the roles' describe has no roles.
+    """Return True if this error of the roles' describe call means that the instance has no roles.
 
-    With which code such an instance refuses it is not documented; so any refusal does but that of
-    a missing permission, of a limit, and one that may be another a moment later.
+    Marketo does not document the error code for that. So any permanent error counts, except for a
+    missing permission and an exceeded limit.
     """
     if isinstance(error, UnexpectedResponseError):
         return error.http_status in _NOT_THERE
@@ -155,7 +155,7 @@ def means_no_roles(error: MarketoError) -> bool:
 
 
 def without_roles(error: MarketoError) -> str:
-    """Return a sentence for users on how an instance without roles can be read."""
+    """Return a message that says what still works on an instance without roles."""
     return (
         f"{error.summary} Without roles, opportunities can only be found with find_by: filter. The "
         "stream opportunity_roles is not available; opportunity_fields and the streams of the "

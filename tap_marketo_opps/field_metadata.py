@@ -1,4 +1,4 @@
-"""The opportunity's fields: all of them page by page, or some by name."""
+"""Reading of the opportunity's field metadata: all fields page by page, or some by name."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ FIELDS = "opportunity_fields"
 
 
 def read_one_field(client: MarketoClient) -> None:
-    """Try whether fields may be read.
+    """Read one field's metadata, to find out whether the API user has the permission.
 
     Raises:
-        FieldsDeniedError: They may not.
+        FieldsDeniedError: The user does not have it.
     """
     try:
         client.browse_fields(batch_size=1)
@@ -33,17 +33,17 @@ def read_one_field(client: MarketoClient) -> None:
 
 
 class FieldReader:
-    """Reads fields' metadata.
+    """Reads the metadata of opportunity fields.
 
     Args:
-        client: To read with.
-        workers: Make the calls.
-        batch_size: Fields a page.
-        stop: May ask for no further call.
-        meanwhile: Called now and then while a page is waited for.
+        client: Client that makes the calls.
+        workers: Threads on which the calls are made.
+        batch_size: Fields per page.
+        stop: Signal after which no further call is made.
+        meanwhile: Called now and then while waiting for a response.
 
     Attributes:
-        missing: Names that the instance has no field of.
+        missing: Requested names for which the instance has no field.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class FieldReader:
         self.missing: list[str] = []
 
     def by_name(self, names: Sequence[str]) -> Iterator[list[Record]]:
-        """Yield each field, by a call of its own, several at once, in the order of the names."""
+        """Yield each named field in the order of the names, fetched by concurrent calls."""
         calls = [(name, self._workers.submit(self._client.field, name)) for name in names]
         for name, future in calls:
             record = self._stop.result(future, self._meanwhile)
@@ -72,7 +72,7 @@ class FieldReader:
                 yield [record]
 
     def browse(self) -> Iterator[list[Record]]:
-        """Yield all fields, a page at a time; after a refused page token again from the first."""
+        """Yield all fields page by page; start over once if Marketo refuses a page token."""
         token, restarted, paging = None, False, QueryPaging()
         while True:
             future = self._workers.submit(

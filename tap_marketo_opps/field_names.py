@@ -1,4 +1,4 @@
-"""API names of fields by the names that the activity log calls them; pure."""
+"""Translation of field names in the activity log to API names; pure."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _LENGTH = re.compile(r" \(up to [0-9]+ characters\)$", re.ASCII)
 
 
 class FieldNames:
-    """Knows fields by their API names and by their display names, whichever the log has.
+    """Finds the API name of a field that the log names by API name or display name.
 
-    A display name that several fields of one object have is none: it is not guessed which of them
-    is meant. Where two objects share a name the first one's field is taken.
+    A display name that several fields of one object share is not translated, because it is
+    ambiguous. If two objects have the same name, the field of the first object counts.
 
     Args:
-        objects: Schemas of the properties of each object, by API name, as describe has made them.
+        objects: For each object, the JSON schemas of its properties by API name.
     """
 
     def __init__(self, objects: Iterable[Mapping[str, Mapping[str, t.Any]]]) -> None:
@@ -29,7 +29,7 @@ class FieldNames:
                 self._names = names | self._names
 
     def api_name(self, logged: str) -> str:
-        """Return the API name of a field; the name as it is logged if no field has it."""
+        """Return the API name of a field; the logged name itself if no field has it."""
         return self._names.get(_comparable(logged), logged)
 
 
@@ -44,7 +44,7 @@ def _by_display_name(fields: Mapping[str, Mapping[str, t.Any]]) -> dict[str, str
 
 
 def _display_name(schema: Mapping[str, t.Any]) -> str:
-    """Return what the description of a field's schema begins with, as it is compared."""
+    """Return the display name at the beginning of a schema's description, in comparable form."""
     return _comparable(_LENGTH.sub("", str(schema.get("description") or "")))
 
 

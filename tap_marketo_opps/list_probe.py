@@ -1,4 +1,4 @@
-"""Try whether a static list can be swept."""
+"""A test call for a static list of leads."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if t.TYPE_CHECKING:
 
 
 def probe_list(client: MarketoClient, list_id: int) -> None:
-    """Read one member of a static list.
+    """Read one member of a static list, to find out whether the list can be read.
 
     Raises:
-        NoSuchListError: Marketo refuses it.
+        NoSuchListError: Marketo refuses the list.
     """
     try:
         client.list_members(list_id, fields=(ID,), batch_size=1)

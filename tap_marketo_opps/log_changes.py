@@ -1,7 +1,7 @@
-"""What an entry of the activity log says of an opportunity, as a record; pure.
+"""Conversion of activity log entries to records of field changes and role changes; pure.
 
-What the entries hold is told by Adobe's Experience Platform mapping and by other people's models of
-loaded logs, not by the API's own pages; so they are read in any form that can be understood.
+The form of the entries is documented by Adobe's Experience Platform mapping and by public models of
+loaded logs, but not by the API documentation, so several forms are accepted.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _ROLE, _IS_PRIMARY, _VALUE_CHANGES = "role", "isprimary", "datavaluechanges"
 
 
 class UnreadableChangesError(ValueError):
-    """An entry does not say what has changed, or not all of it, in a form that can be read.
+    """Raised when some or all of the changes in a log entry cannot be read.
 
     Attributes:
-        readable: Records of those changes that can be read.
+        readable: Records of the changes that can be read.
     """
 
     def __init__(self, readable: Iterable[Record] = ()) -> None:
@@ -34,7 +34,7 @@ class UnreadableChangesError(ValueError):
 
 
 def attributes_of(entry: Record) -> dict[str, t.Any] | None:
-    """Return the attributes of an entry by name; None if there are none that can be read."""
+    """Return the attributes of a log entry by name; None if they cannot be read."""
     attributes = entry.get(ATTRIBUTES)
     if not isinstance(attributes, list):
         return attributes if isinstance(attributes, dict) else None
@@ -43,19 +43,19 @@ def attributes_of(entry: Record) -> dict[str, t.Any] | None:
 
 
 def field_changes(entry: Record, api_name: Callable[[str], str]) -> list[Record]:
-    """Return a record for each field that an "Update Opportunity" entry says has changed.
+    """Return a record for each field changed by an "Update Opportunity" entry.
 
     Args:
-        entry: Of the log.
-        api_name: Returns a field's API name, given the name that is logged.
+        entry: The log entry.
+        api_name: Returns a field's API name, given its name in the log.
 
     Raises:
-        UnreadableChangesError: Some of its changes, or all of them, cannot be read.
+        UnreadableChangesError: Some or all of the changes cannot be read.
     """
     attributes = _comparable_attributes(entry)
     changes = _as_list(attributes.get(_VALUE_CHANGES))
     common = _common(entry, attributes)
-    # Of a field named twice the last change counts, for it is the key of the record.
+    # The field is part of the record's key, so only its last change in an entry counts.
     by_field: dict[str, Record] = {}
     for change in changes:
         if name := _changed_name(change):
@@ -68,7 +68,7 @@ def field_changes(entry: Record, api_name: Callable[[str], str]) -> list[Record]
 
 
 def role_change(entry: Record, change: str) -> Record:
-    """Return the record of an entry that tells of a lead added to an opportunity, or removed."""
+    """Return the record for an entry about a lead added to or removed from an opportunity."""
     return {"change": change, **_common(entry, _comparable_attributes(entry))}
 
 
@@ -90,19 +90,19 @@ def _comparable_attributes(entry: Record) -> dict[str, t.Any]:
 
 
 def _comparable(name: str) -> str:
-    """Return an attribute's name as it is compared: it may be logged as its API name."""
+    """Return an attribute's name in a form in which display name and API name are equal."""
     return "".join(name.replace("_", " ").split()).casefold()
 
 
 def _as_list(changes: t.Any) -> list[t.Any]:
-    """Return the changes of an entry, which are JSON in a text.
+    """Return an entry's changes, which are a JSON array in a string, as a list.
 
     Raises:
-        UnreadableChangesError: They are not.
+        UnreadableChangesError: The value is not a JSON array.
     """
     if isinstance(changes, str):
         try:
-            # Numbers as text: with every digit.
+            # Numbers are kept as strings, so that no digit is lost.
             changes = json.loads(changes, parse_float=str, parse_int=str, parse_constant=str)
         except (ValueError, RecursionError):
             raise UnreadableChangesError from None

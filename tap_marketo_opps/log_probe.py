@@ -1,4 +1,4 @@
-"""What the activity log holds of a type of activity, found out in few calls."""
+"""Search for the first entry of an activity type in the activity log, in few calls."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ if t.TYPE_CHECKING:
 
 PAGES = 5
 
-# 25 months: so long Marketo keeps that a role was added or removed.
+# Marketo keeps entries about added and removed roles for 25 months.
 _ROLE_DAYS = 760
 _UPDATE = "Update Opportunity"
 
 
 def days_kept(name: str) -> int:
-    """Return how many days Marketo keeps entries of a type, by its standard name."""
+    """Return for how many days Marketo keeps activities of a type, given its standard name."""
     return KEPT_DAYS if name == _UPDATE else _ROLE_DAYS
 
 
 @dataclass(frozen=True, slots=True)
 class LogProbe:
-    """The first entries of one type from a moment on.
+    """The first activities of one type since a given time.
 
     Attributes:
-        since: The moment.
-        first: When the first of them happened; None if none was found.
-        leads: That they name.
-        is_whole: True if the log has been read to its end.
+        since: Timestamp from which the log was read.
+        first: Timestamp of the first activity; None if none was found.
+        leads: IDs of the leads of the activities found.
+        is_whole: True if the log was read to its end.
     """
 
     since: str
@@ -46,10 +46,10 @@ class LogProbe:
 
 
 def probe_log(client: MarketoClient, type_id: int, since: datetime) -> LogProbe:
-    """Read the log of one type until an entry is found, five pages at the most.
+    """Read the log for one activity type until an activity is found, at most five pages.
 
     Raises:
-        MarketoError: The log cannot be read, or is not to be read on in.
+        MarketoError: The log cannot be read, or its pages do not lead on.
     """
     token, paging = client.paging_token(since), LogPaging()
     for _ in range(PAGES):
@@ -62,7 +62,7 @@ def probe_log(client: MarketoClient, type_id: int, since: datetime) -> LogProbe:
 
 
 def since_kept(client: MarketoClient, name: str) -> datetime:
-    """Return since when Marketo keeps entries of a type."""
+    """Return the time since which Marketo still keeps activities of a type."""
     return client.server_now() - timedelta(days=days_kept(name))
 
 

@@ -1,4 +1,4 @@
-"""Streams of the activity log's own entries, as the SDK sees them."""
+"""The streams whose records are entries of the activity log."""
 
 from __future__ import annotations
 
@@ -48,24 +48,26 @@ StartRun = t.Callable[[LookupStream], "StreamRun | None"]
 def log_streams(
     tap: Tap, start_run: StartRun, activity_types: Callable[[], FollowedTypes]
 ) -> list[LookupStream]:
-    """Return the streams whose records are in the log's own entries.
+    """Return the streams whose records are entries of the activity log.
 
     Args:
-        tap: Whose streams they are.
-        start_run: Returns the run that finds a stream's records; None if it was run for another.
-        activity_types: Returns which types of activities are followed.
+        tap: The tap that the streams belong to.
+        start_run: Returns the run that finds a stream's records; None if an earlier stream
+            started it.
+        activity_types: Returns the activity types that the tap reads.
     """
     kinds = (OpportunityActivitiesStream, OpportunityChangesStream, OpportunityRoleChangesStream)
     return [kind(tap, start_run, activity_types) for kind in kinds]
 
 
 class LogStream(LookupStream):
-    """Base of the streams whose records are in the log's own entries.
+    """Base class of the streams whose records are entries of the activity log.
 
     Args:
-        tap: Whose stream it is.
-        start_run: Returns the run that finds its records; None if it was run for another stream.
-        activity_types: Returns which types of activities are followed.
+        tap: The tap that the stream belongs to.
+        start_run: Returns the run that finds the stream's records; None if an earlier stream
+            started it.
+        activity_types: Returns the activity types that the tap reads.
     """
 
     own_replication_key = ACTIVITY_DATE
@@ -81,27 +83,27 @@ class LogStream(LookupStream):
 
     @staticmethod
     def own_schema() -> dict[str, t.Any]:
-        """Return the schema of its records."""
+        """Return the JSON schema of the stream's records."""
         raise NotImplementedError
 
     def type_name(self, entry: Record) -> str | None:
-        """Return the standard name of an entry's type; None if it is not followed."""
+        """Return the standard name of an entry's activity type; None if it is not read."""
         return self._activity_types().names.get(activity_type_id(entry))
 
 
 class OpportunityActivitiesStream(LogStream):
-    """The activity log's own entries."""
+    """The stream of all log entries about opportunities, as Marketo sends them."""
 
     own_name = ACTIVITIES
     own_schema = staticmethod(activities_schema)
 
     def page_converter(self) -> ConvertPage:
-        """Return a function that types a page one by one: there are never many."""
+        """Return a function that converts a page record by record: log pages are small."""
         return self.convert_each
 
     @functools.cached_property
     def convert_record(self) -> Callable[[Record], Record]:
-        """Return a function that types an activity, names its type, and makes objects of pairs."""
+        """Return a function that converts an activity and adds its type's name and attributes."""
         convert = super().convert_record
         has_attributes = ATTRIBUTES in self.selected_fields
 
@@ -114,14 +116,14 @@ class OpportunityActivitiesStream(LogStream):
 
 
 class OpportunityChangesStream(LogStream):
-    """What "Update Opportunity" entries say has changed: a record for each field."""
+    """The stream of field changes in "Update Opportunity" entries, one record per field."""
 
     own_name = CHANGES
     own_schema = staticmethod(changes_schema)
     own_keys = (*LogStream.own_keys, CHANGED_FIELD)
 
     def records_in(self, found: Sequence[Record]) -> Sequence[Record]:
-        """Return the changes that a page of the log tells of."""
+        """Return the field changes recorded in a page of log entries."""
         return [change for entry in found for change in self._changes_of(entry)]
 
     def _changes_of(self, entry: Record) -> Iterable[Record]:
@@ -135,25 +137,25 @@ class OpportunityChangesStream(LogStream):
 
     @functools.cached_property
     def _field_names(self) -> FieldNames:
-        # From the schemas, which describe has made: in a catalog they cost no call.
+        # The schemas come from describe or from a catalog, which saves a describe call here.
         streams = self._plugin.streams
         deals, roles = (
             streams[name].schema["properties"] if name in streams else {}
             for name in (OPPORTUNITIES, ROLES)
         )
-        # Fields of the lead that roles carry along are not the role's own.
+        # Fields of the lead that are added to roles are not fields of the role.
         own = {name: each for name, each in roles.items() if not name.startswith("lead_")}
         return FieldNames([deals, own])
 
 
 class OpportunityRoleChangesStream(LogStream):
-    """Leads added to opportunities and removed from them, as the log tells."""
+    """The stream of leads added to or removed from opportunities."""
 
     own_name = ROLE_CHANGES
     own_schema = staticmethod(role_changes_schema)
 
     def records_in(self, found: Sequence[Record]) -> Sequence[Record]:
-        """Return the changes that a page of the log tells of."""
+        """Return the role changes recorded in a page of log entries."""
         return [*self._changes_in(found)]
 
     def _changes_in(self, found: Sequence[Record]) -> Iterator[Record]:

@@ -1,4 +1,4 @@
-"""The base of all streams: typed records, written page by page."""
+"""The base class of all streams, which writes typed records page by page."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ _MISFITS_LOGGED_AT_MOST = 5
 
 
 class MarketoStream(Stream):
-    """Base of all streams: typed records, a page of them written at once.
+    """Base class of all streams, which writes a page of typed records at once.
 
-    The SDK's own way for each record (map, encode, flush) is taken only where the user has
+    The SDK's slower way (map, encode and flush each record) is used only if the user has
     configured stream maps or flattening.
 
     Args:
-        tap: Whose stream it is.
-        name: Of the stream.
-        schema: Of its records.
+        tap: The tap that the stream belongs to.
+        name: Name of the stream.
+        schema: JSON schema of the stream's records.
 
     Attributes:
-        message_name: Its name in messages and in `stream_maps`: a catalog may rename it. In states
-            it keeps its own.
+        message_name: Name of the stream in messages and in `stream_maps`, which a catalog can
+            change. States use the stream's original name.
     """
 
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
@@ -69,36 +69,36 @@ class MarketoStream(Stream):
 
     @property
     def stream_maps(self) -> list[StreamMap]:
-        """Return this stream's maps, which the SDK keeps by the name in messages."""
+        """Return the stream's maps, which the SDK stores under the name used in messages."""
         return self._plugin.mapper.stream_maps[self.message_name]
 
-    # What the SDK offers and this tap does not, or does itself
+    # SDK features that this tap does not offer, or implements itself
 
     @property
     def emit_activate_version_messages(self) -> bool:
-        """Return False: a full table is never complete here but for the fields."""
+        """Return False, because a run does not read all records of a table."""
         return False
 
     def log(self, message: str, *args: t.Any, level: int = logging.INFO, **kwargs: t.Any) -> None:
-        """Log as the SDK does, its "unhandled error" for debugging only: a sentence follows."""
+        """Log a message; the SDK's "unhandled error" only at DEBUG, as a clear error follows."""
         if message.startswith("An unhandled error occurred"):
             level = logging.DEBUG
         super().log(message, *args, level=level, **kwargs)
 
     def get_batch_config(self, config: t.Mapping[str, t.Any]) -> None:
-        """Return None: BATCH is not offered."""
+        """Return None, because the tap does not write BATCH messages."""
 
     def get_replication_key_signpost(self, context: types.Context | None = None) -> None:
-        """Return None: a run has an upper bound of its own, which outlives a broken attempt."""
+        """Return None, because a run has its own upper bound, which is kept when it is resumed."""
 
     def finalize_state_progress_markers(self, state: dict[str, t.Any] | None = None) -> None:
-        """Do nothing: the run has written its last STATE."""
+        """Do nothing, because the run has already written its final STATE."""
 
     def apply_catalog(self, catalog: Catalog) -> None:
-        """Apply a catalog, but never lose key or replication key by its silence.
+        """Apply a catalog, and keep key and replication key where the catalog does not name them.
 
         Raises:
-            SettingsError: The stream is selected, and its schema lacks one of them.
+            SettingsError: The stream is selected, but its schema lacks the key or replication key.
         """
         super().apply_catalog(catalog)
         if (entry := catalog.get_stream(self.name)) is None:
@@ -109,11 +109,11 @@ class MarketoStream(Stream):
         if self.selected:
             self._check_replication(entry)
         if not self.own_replication_key:
-            # Whatever the catalog says, as patterns do that are meant for other streams.
+            # A catalog may set them by a pattern that is meant for other streams.
             self.replication_key = entry.replication_key = None
             self.forced_replication_method = REPLICATION_FULL_TABLE
         self.primary_keys = self.primary_keys or self.own_keys
-        # The SCHEMA is made of the entry, not of the stream.
+        # The SDK makes the SCHEMA from the catalog entry, not from the stream.
         entry.key_properties = entry.key_properties or list(self.primary_keys)
         needed = dict.fromkeys((*self.primary_keys, self.replication_key, self.own_replication_key))
         names = [name for name in needed if name]
@@ -123,7 +123,7 @@ class MarketoStream(Stream):
             self._check_schema_has(names)
 
     def _check_replication(self, entry: CatalogEntry) -> None:
-        """Raise SettingsError where the catalog wants another replication than there is."""
+        """Raise SettingsError if the catalog sets a replication the stream does not support."""
         own, method = self.own_replication_key, self.forced_replication_method
         keys = {*filter(None, (self.replication_key, entry.metadata.root.replication_key))} - {own}
         methods = {None, REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL}
@@ -156,7 +156,7 @@ class MarketoStream(Stream):
             )
 
     def write_schema(self) -> None:
-        """Write the SCHEMA, as `sync` does; the writer leaves out what it has written before."""
+        """Write the SCHEMA messages of the stream, except those already written."""
         for stream_map in self.stream_maps:
             if not isinstance(stream_map, RemoveRecordTransform):
                 self.writer.write_message(
@@ -172,12 +172,12 @@ class MarketoStream(Stream):
 
     @property
     def is_incremental(self) -> bool:
-        """Return True if only changes are wanted."""
+        """Return True if the stream is replicated incrementally."""
         return self.replication_method == REPLICATION_INCREMENTAL
 
     @functools.cached_property
     def selected_fields(self) -> tuple[str, ...]:
-        """Return the fields that are emitted, keys included."""
+        """Return the names of the fields to emit: the selected ones, key and replication key."""
         automatic = {*self.primary_keys, self.replication_key}
         return tuple(
             name
@@ -187,12 +187,12 @@ class MarketoStream(Stream):
 
     @functools.cached_property
     def convert_record(self) -> Callable[[Record], Record]:
-        """Return a function from a record as Marketo sends it to one as the schema says."""
+        """Return a function that converts one of Marketo's records to the types of the schema."""
         description = description_from_properties(self.effective_schema["properties"])
         return record_reader(description, self.selected_fields, self.note_misfit)
 
     def note_misfit(self, field_name: str, guid: str) -> None:
-        """Count a value that does not fit its type, and log where the first few are."""
+        """Count a value that does not match its type, and log the first few with field and GUID."""
         self.counts.misfits += 1
         if self.counts.misfits <= _MISFITS_LOGGED_AT_MOST:
             self.logger.warning(
@@ -203,7 +203,7 @@ class MarketoStream(Stream):
             )
 
     def encode(self, records: Sequence[TypedRecord]) -> bytes:
-        """Return RECORD messages of typed records, mapped and flattened as the user wants."""
+        """Return RECORD messages for typed records, with stream maps and flattening applied."""
         self.counts.emitted += len(records)
         if self.is_mapped:
             return b"".join(map(encode_message, self._mapped(records)))
@@ -221,7 +221,7 @@ class MarketoStream(Stream):
             try:
                 messages = [*self._map_one(record)]
             except Exception as error:
-                # Expressions are the user's, so any exception may come of them.
+                # Users write the expressions, so they can raise any exception.
                 raise StreamMapsError(self.name, error) from error
             yield from messages
 
@@ -235,29 +235,29 @@ class MarketoStream(Stream):
     # Syncing
 
     def pages(self) -> Iterator[tuple[str, list[TypedRecord]]]:
-        """Write all there is; yields stream and records of each page that was written."""
+        """Write all records page by page; yield stream name and records of each written page."""
         raise NotImplementedError
 
     def get_records(
         self,
         context: types.Context | None,  # noqa: ARG002 - streams are not partitioned
     ) -> Iterator[Record]:
-        """Yield this stream's records, one by one; `pages` writes them, too."""
+        """Yield this stream's records one by one, after `pages` has written them."""
         for name, records in self.pages():
             if name == self.name:
                 yield from map(to_dict, records)
 
-    # Private in the SDK: `sync`, which is final, goes through its records here, and the SDK's own
-    # loop would write and flush each record by itself and bookmark the greatest value it has seen.
+    # A private method of the SDK. The SDK's `sync` is final and calls this loop, which would write
+    # and flush each record separately and bookmark the greatest value seen.
     def _sync_records(
         self,
         context: types.Context | None = None,  # noqa: ARG002 - streams are not partitioned
         *,
         write_messages: bool = True,  # noqa: ARG002 - false for BATCH only
     ) -> Generator[dict[str, t.Any], t.Any, t.Any]:
-        """Write page by page; a dry run ends at its record limit."""
+        """Write records page by page; a dry run stops at its record limit."""
         with self.get_record_counter() as counter, self.get_sync_timer():
-            # What an earlier stream's run has brought along.
+            # An earlier stream's run may have emitted records of this stream.
             counter.increment(self.counts.emitted)
             for name, records in self.pages():
                 if name == self.name:
@@ -268,19 +268,19 @@ class MarketoStream(Stream):
 
     @property
     def is_dry_run(self) -> bool:
-        """Return True if the SDK only tries each stream out."""
+        """Return True if the SDK reads only a few records of each stream, for a test."""
         return self.ABORT_AT_RECORD_COUNT is not None
 
     @property
     def record_limit(self) -> float:
-        """Return how many records a dry run may emit; infinite for any other."""
+        """Return the maximum number of records to emit in a dry run; infinity in any other run."""
         limit = self.ABORT_AT_RECORD_COUNT
         return float("inf") if limit is None else limit
 
 
 def _include(entry: CatalogEntry, names: Iterable[str]) -> None:
-    """Put fields into the SCHEMA, whatever the entry's metadata selects."""
+    """Make the SCHEMA include these fields, regardless of the selection in the entry's metadata."""
     for name in names:
-        # Without metadata all fields are selected; to add some would deselect the others.
+        # Without metadata all fields are selected; adding some would deselect the others.
         if metadata := entry.metadata.get(("properties", name)):
             metadata.inclusion = metadata.InclusionType.AUTOMATIC

@@ -1,4 +1,4 @@
-"""Moments as text of one form, `2015-02-03T22:36:23Z`, so that they compare as they are."""
+"""UTC timestamps as strings like `2015-02-03T22:36:23Z`, which sort in the order of time."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ _LAST = "9999-12-31T23:59:59Z"
 
 
 def to_iso_utc(time: datetime) -> str:
-    """Return an aware time as text, to the second, rounded down.
+    """Return the timestamp of an aware datetime, rounded down to the second.
 
     Raises:
-        ValueError: In UTC it lies before the year 1, or after 9999.
+        ValueError: In UTC the time is before the year 1 or after the year 9999.
     """
     try:
         utc = time.astimezone(UTC)
     except OverflowError:
         raise ValueError("it is outside the range of dates") from None
-    # Not strftime, which does not pad years below 1000: then moments would not compare as text.
+    # strftime does not pad years below 1000, so its strings would not sort in the order of time.
     return utc.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def from_iso_utc(text: str) -> datetime:
-    """Return the time that `to_iso_utc` made text of."""
+    """Return the datetime of a timestamp that `to_iso_utc` returned."""
     return datetime.strptime(text, _FORMAT).replace(tzinfo=UTC)
 
 
 def normalize_iso(text: str) -> str:
-    """Bring ISO 8601 text to the one form; without an offset it is taken to be in UTC.
+    """Return the timestamp of an ISO 8601 string; a time without an offset is read as UTC.
 
     Raises:
-        ValueError: It is not ISO 8601, or lies outside of the calendar.
+        ValueError: The string is not ISO 8601, or its time is out of range.
     """
     time = datetime.fromisoformat(text)
     return to_iso_utc(time if time.tzinfo else time.replace(tzinfo=UTC))
 
 
 def minus_seconds(text: str, seconds: int) -> str:
-    """Return the moment so many seconds earlier, or the first one that there is."""
+    """Return the timestamp that is so many seconds earlier, or the smallest possible one."""
     try:
         return to_iso_utc(from_iso_utc(text) - timedelta(seconds=seconds))
     except OverflowError:
@@ -48,12 +48,12 @@ def minus_seconds(text: str, seconds: int) -> str:
 
 
 def max_or_none(*moments: str | None) -> str | None:
-    """Return the last of the moments that are given, or None."""
+    """Return the latest of some timestamps; None if all of them are None."""
     return max(filter(None, moments), default=None)
 
 
 def plus_seconds(text: str, seconds: int) -> str:
-    """Return the moment so many seconds later, or the last one that there is."""
+    """Return the timestamp that is so many seconds later, or the greatest possible one."""
     try:
         return to_iso_utc(from_iso_utc(text) + timedelta(seconds=seconds))
     except OverflowError:
@@ -61,7 +61,7 @@ def plus_seconds(text: str, seconds: int) -> str:
 
 
 def is_moment(value: object) -> t.TypeGuard[str]:
-    """Return True for text of the one form."""
+    """Return True if a value is a timestamp in exactly the form that `to_iso_utc` returns."""
     try:
         return isinstance(value, str) and normalize_iso(value) == value
     except ValueError:

@@ -23,15 +23,15 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a run of these settings needs.
+    """What a run needs of the instance.
 
     Attributes:
-        streams: Names of those that are selected.
+        streams: Names of the selected streams.
         by_leads: True if opportunities are found through leads.
         by_log: True if leads are found through the activity log.
-        lead_list: Number of the static list that they are found by; None where they are not.
-        by_catalog: True if a catalog selects them; without one, a run describes roles first.
-        lead_fields: True if roles carry fields of their leads.
+        by_catalog: True if a catalog selects the streams; without one, a run describes roles first.
+        lead_fields: True if fields of leads are added to roles.
+        lead_list: ID of the static list whose leads are read; None for any other `find_by`.
     """
 
     streams: Collection[str]
@@ -43,32 +43,32 @@ class Needs:
 
     @property
     def pair(self) -> list[str]:
-        """Return which of opportunities and roles are selected."""
+        """Return the selected streams among opportunities and opportunity_roles."""
         return sorted({OPPORTUNITIES, ROLES} & set(self.streams))
 
     @property
     def roles(self) -> bool:
-        """Return True if roles are asked for."""
+        """Return True if the run reads roles, for their stream or to find opportunities."""
         return ROLES in self.streams or (bool(self.pair) and self.by_leads)
 
     @property
     def log(self) -> bool:
-        """Return True if the activity log is read."""
+        """Return True if the run reads the activity log."""
         return bool(self.of_log) or (bool(self.pair) and self.by_log)
 
     @property
     def of_log(self) -> list[str]:
-        """Return which streams of the log's own entries are selected."""
+        """Return the selected streams whose records are entries of the activity log."""
         return [name for name in LOG_STREAMS if name in self.streams]
 
 
 def needs_of(config: Mapping[str, t.Any], selected: Iterable[str], *, by_catalog: bool) -> Needs:
-    """Return what a run of these settings needs of the instance.
+    """Return what a run with these settings needs of the instance.
 
     Args:
         config: Settings of the tap.
-        selected: Its streams.
-        by_catalog: True if a catalog says so.
+        selected: Names of the selected streams.
+        by_catalog: True if a catalog selects them.
     """
     way = find_by(config)
     streams = {name for name in selected if not skip_reason(config, name)}

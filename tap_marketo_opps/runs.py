@@ -1,4 +1,4 @@
-"""Which run finds a stream's records: it may be one of several streams."""
+"""Creation of the run that finds a stream's records, which may serve several streams."""
 
 from __future__ import annotations
 

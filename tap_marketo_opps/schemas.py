@@ -1,4 +1,4 @@
-"""Schemas of the streams: the documented shapes, and what a catalog's schema says of types."""
+"""JSON schemas of the streams, and the field types that a catalog's schema implies."""
 
 from __future__ import annotations
 
@@ -69,46 +69,47 @@ _DATA_TYPES_BY_FORMAT = {"date": "date", "date-time": "datetime"}
 
 
 def with_deletion_mark(schema: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Return a schema of what may be gone: it has a property that says since when."""
+    """Return a schema with the property `_sdc_deleted_at` added."""
     properties = schema.get("properties", {})
     return {**schema, "properties": {**properties, DELETED_AT: DELETED_AT_SCHEMA}}
 
 
 def activities_schema() -> dict[str, t.Any]:
-    """Return the schema of the documented shape of an activity."""
+    """Return the schema of opportunity_activities, which Marketo documents."""
     schema = object_schema(_description(ACTIVITIES, MARKETO_GUID, _ACTIVITY_FIELDS))
     schema["properties"][ATTRIBUTES] = {"type": ["object", "null"], "additionalProperties": True}
     return schema
 
 
 def changes_schema() -> dict[str, t.Any]:
-    """Return the schema of a change of one field."""
+    """Return the schema of opportunity_changes, a record of which is a change of one field."""
     schema = object_schema(_description(CHANGES, MARKETO_GUID, _CHANGE_FIELDS))
     schema["properties"][CHANGED_FIELD]["type"] = "string"
     return schema
 
 
 def role_changes_schema() -> dict[str, t.Any]:
-    """Return the schema of a lead's being added to an opportunity, or removed from it."""
+    """Return the schema of opportunity_role_changes: a lead added to an opportunity or removed."""
     return object_schema(_description(ROLE_CHANGES, MARKETO_GUID, _ROLE_CHANGE_FIELDS))
 
 
 def fields_schema() -> dict[str, t.Any]:
-    """Return the schema of the documented shape of a field."""
+    """Return the schema of opportunity_fields, which Marketo documents."""
     return object_schema(_description(FIELDS, "name", _FIELD_FIELDS))
 
 
 def keys_schema(stream: str) -> dict[str, t.Any]:
-    """Return a schema of key and replication key alone.
+    """Return a schema that has only key and replication key.
 
-    It is for a stream that the catalog leaves out: it is not selected, and no call is made.
+    It is used for a stream that is missing in the catalog: the stream is not selected, and no
+    describe call is made for it.
     """
     fields = {MARKETO_GUID: "string", UPDATED_AT: "datetime"}
     return object_schema(_description(stream, MARKETO_GUID, fields))
 
 
 def with_timestamps(description: ObjectDescription) -> ObjectDescription:
-    """Add the two dates that records have, though describe of roles may list neither."""
+    """Return a description with createdAt and updatedAt, which describe of roles may not list."""
     missing = tuple(
         FieldDescription(name, title, "datetime")
         for name, title in ((CREATED_AT, "Created At"), (UPDATED_AT, "Updated At"))
@@ -118,7 +119,7 @@ def with_timestamps(description: ObjectDescription) -> ObjectDescription:
 
 
 def description_from_properties(properties: dict[str, t.Any]) -> ObjectDescription:
-    """Rebuild an ObjectDescription from the properties of a catalog's schema."""
+    """Return the description of an object, rebuilt from the properties of a catalog's schema."""
     data_types = {name: _data_type(schema) for name, schema in properties.items()}
     return _description("", MARKETO_GUID, data_types)
 

@@ -1,4 +1,4 @@
-"""The tap's settings, besides those it shares with the target."""
+"""The tap's own settings, besides those that tap and target share."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ RECONCILE_PATHS = {
     "opportunities": "reconcile_opportunities_path",
     "opportunity_roles": "reconcile_roles_path",
 }
-"""Which setting names the file of what the warehouse has of a stream."""
+"""Stream names to the settings that name the warehouse's export of the stream."""
 
 FILTER_ALIASES = {"dedupeFields": EXTERNAL_ID, "idField": MARKETO_GUID}
-"""What `filter_type` may say instead of a field."""
+"""Values of `filter_type` that are not field names, and the fields that they stand for."""
 
 LEAD_PREFIX = "lead_"
 
@@ -181,7 +181,7 @@ CONFIG_SCHEMA: dict[str, t.Any] = {
 
 
 def find_by(config: Mapping[str, t.Any]) -> str:
-    """Return the way of finding that is asked for."""
+    """Return the value of `find_by`, or the default that follows from the other settings."""
     if chosen := config.get("find_by"):
         return str(chosen)
     has_values = config.get("filter_values") is not None or config.get("filter_values_path")
@@ -189,19 +189,19 @@ def find_by(config: Mapping[str, t.Any]) -> str:
 
 
 def key_field(filter_type: str) -> str:
-    """Return the field that a `filter_type` looks up by."""
+    """Return the name of the field that is looked up for a value of `filter_type`."""
     return FILTER_ALIASES.get(filter_type, filter_type)
 
 
 def lead_columns(config: Mapping[str, t.Any]) -> dict[str, str]:
-    """Return the fields in which roles carry what is wanted of their leads, with its REST name."""
+    """Return the lead columns of roles (`lead_email`), each with the lead's REST name (`email`)."""
     return {f"{LEAD_PREFIX}{name}": name for name in config.get("lead_fields") or ()}
 
 
 def idle_settings(config: Mapping[str, t.Any]) -> list[str]:
-    """Return settings of ways of finding that have no effect since find_by is not set.
+    """Return the settings that have no effect because `find_by` is not set.
 
-    Who has chosen a way may well keep the settings of another.
+    Settings of another `find_by` than the one that is set are not reported: users may keep them.
     """
     of_leads = ("lead_id_from", "lead_id_to", "lead_ids_path", "lead_list_id")
     names = (*of_leads, *RECONCILE_PATHS.values())
@@ -209,10 +209,10 @@ def idle_settings(config: Mapping[str, t.Any]) -> list[str]:
 
 
 def start_date(config: Mapping[str, t.Any]) -> str | None:
-    """Return `start_date` as a moment.
+    """Return `start_date` as a UTC timestamp, or None if it is not set.
 
     Raises:
-        SettingsError: It is not a date-time.
+        SettingsError: The value is not a date-time.
     """
     given = config.get("start_date")
     if not given:
@@ -227,7 +227,7 @@ def start_date(config: Mapping[str, t.Any]) -> str | None:
 
 
 def setting_conflicts(config: Mapping[str, t.Any]) -> list[str]:
-    """Return what is wrong with the tap's own settings taken together, one sentence each."""
+    """Return a sentence for each conflict among the tap's own settings."""
     rules = {
         BY_FILTER: _filter_conflicts,
         BY_LEAD_IDS: _lead_conflicts,
@@ -275,7 +275,7 @@ def _lead_conflicts(config: Mapping[str, t.Any]) -> list[str]:
 
 
 def skip_reason(config: Mapping[str, t.Any], stream: str) -> str | None:
-    """Return why `reconcile` skips a stream: there is no file of it. None if it is not skipped."""
+    """Return why `find_by: reconcile` skips a stream, or None if the stream is not skipped."""
     if find_by(config) != BY_RECONCILE:
         return None
     path = RECONCILE_PATHS.get(stream)

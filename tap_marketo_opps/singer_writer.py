@@ -1,4 +1,4 @@
-"""Singer messages to stdout: a page in one write."""
+"""Encoding of Singer messages, and writing of a page of them to stdout at once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 TypedRecord = t.Any
-"""A typed record that encodes as JSON: a struct of one's own kind, or a dict."""
+"""A record that msgspec can encode as JSON: a struct of `PageConverter`, or a dict."""
 
 
 class _RecordMessage(msgspec.Struct, tag_field="type", tag="RECORD", gc=False):
@@ -29,40 +29,40 @@ class _StateMessage(msgspec.Struct, tag_field="type", tag="STATE"):
     value: Mapping[str, t.Any]
 
 
-# "1234567890123456.78" comes out as that JSON number, with every digit.
+# Decimal("1234567890123456.78") is written as that JSON number, with every digit.
 _ENCODER = msgspec.json.Encoder(enc_hook=str, decimal_format="number")
 
 
 def encode_records(stream: str, records: Iterable[TypedRecord], time_extracted: datetime) -> bytes:
-    """Return RECORD messages, a line each."""
+    """Return the RECORD messages of a stream's records, one per line."""
     return _ENCODER.encode_lines(
         [_RecordMessage(stream, record, time_extracted) for record in records]
     )
 
 
 def encode_state(state: Mapping[str, t.Any]) -> bytes:
-    """Return a STATE message, as a line."""
+    """Return a STATE message as a line."""
     return _ENCODER.encode(_StateMessage(state)) + b"\n"
 
 
 def encode_message(message: Mapping[str, t.Any]) -> bytes:
-    """Return any message, as a line."""
+    """Return a Singer message, given as a dict, as a line."""
     return _ENCODER.encode(message) + b"\n"
 
 
 class MessageWriter(GenericSingerWriter[bytes, Message]):
-    """Writes messages to stdout and keeps nothing back."""
+    """Writes messages to stdout without buffering them."""
 
     def __init__(self) -> None:
         super().__init__()
         self._schemas: set[bytes] = set()
 
     def serialize_message(self, message: Message) -> bytes:
-        """Return one message as a line."""
+        """Return a message of the SDK as a line."""
         return encode_message(message.to_dict())
 
     def write_message(self, message: Message) -> None:
-        """Write one message; a SCHEMA only once, for one run may write several streams."""
+        """Write one message, except for a SCHEMA that has already been written."""
         line = self.format_message(message)
         if isinstance(message, SchemaMessage):
             if line in self._schemas:
@@ -71,11 +71,11 @@ class MessageWriter(GenericSingerWriter[bytes, Message]):
         self.write(line)
 
     def write(self, lines: bytes) -> None:
-        """Write whole lines.
+        """Write complete lines to stdout.
 
         Raises:
-            BrokenPipeError: Whoever read them is gone.
-            OutputError: They cannot be written for another reason.
+            BrokenPipeError: The reader has closed the pipe.
+            OutputError: The lines cannot be written for another reason.
         """
         try:
             _write_all(memoryview(lines))
@@ -92,7 +92,7 @@ class MessageWriter(GenericSingerWriter[bytes, Message]):
 def _write_all(unwritten: memoryview) -> None:
     output = sys.stdout.buffer
     while unwritten:
-        # Where Python is told not to buffer (PYTHONUNBUFFERED, as in most containers), this is
-        # the bare pipe, and a signal leaves a write half done.
+        # With PYTHONUNBUFFERED, as in most containers, this is the bare pipe, where a signal can
+        # cut a write short.
         unwritten = unwritten[output.write(unwritten) or 0 :]
     output.flush()

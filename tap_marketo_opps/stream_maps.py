@@ -1,4 +1,4 @@
-"""The maps of `stream_maps`, of selected streams alone: what is ignored is not looked at."""
+"""The SDK's stream maps, compiled for selected streams only."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if t.TYPE_CHECKING:
 
 
 def new_mapper(config: Mapping[str, t.Any], logger: logging.Logger) -> PluginMapper:
-    """Return a mapper without streams.
+    """Return the SDK's mapper with the user's settings, before streams are registered.
 
     Raises:
-        MappingError: A setting about it cannot be right, whatever the streams.
+        MappingError: A setting for stream maps is invalid for any stream.
     """
-    # The SDK takes out of them what it has understood.
+    # The SDK removes entries from the dict that it is given.
     maps = dict(config.get("stream_maps") or {})
     return PluginMapper({**config, "stream_maps": maps}, logger)
 
 
 def register(mapper: PluginMapper, entries: Iterable[CatalogEntry], logger: logging.Logger) -> None:
-    """Compile the maps of streams, by the names that they have in messages.
+    """Compile the maps of the selected streams, by the streams' names in messages.
 
     Args:
-        mapper: To keep them.
-        entries: Of the selected streams.
-        logger: Takes a warning for each entry of `stream_maps` without effect.
+        mapper: The SDK's mapper, which stores the maps.
+        entries: Catalog entries of the selected streams.
+        logger: Logger for a warning about each entry of `stream_maps` without effect.
     """
     selected = Catalog((entry.tap_stream_id, entry) for entry in entries)
     names = sorted(entry.stream or entry.tap_stream_id for entry in selected.streams)
@@ -49,11 +49,11 @@ def register(mapper: PluginMapper, entries: Iterable[CatalogEntry], logger: logg
 
 
 def idle_maps(maps: Mapping[str, t.Any], names: Iterable[str]) -> list[str]:
-    """Return the entries of `stream_maps` that are for none of these streams.
+    """Return the entries of `stream_maps` that match none of these streams.
 
     Args:
-        maps: The setting.
-        names: Of the streams that come.
+        maps: Value of the setting `stream_maps`.
+        names: Names of the selected streams in messages.
     """
     return [
         entry
@@ -63,6 +63,6 @@ def idle_maps(maps: Mapping[str, t.Any], names: Iterable[str]) -> list[str]:
 
 
 def _source(entry: str, definition: t.Any) -> str:
-    """Return the pattern of streams that an entry of `stream_maps` is for."""
+    """Return the stream name or pattern that an entry of `stream_maps` applies to."""
     given = definition.get(MAPPER_SOURCE_OPTION) if isinstance(definition, dict) else None
     return str(given or entry)

@@ -1,4 +1,4 @@
-"""Streams of what is looked up, and of the fields' metadata, as the SDK sees them."""
+"""The streams of opportunities, roles and field metadata."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ if t.TYPE_CHECKING:
 
 
 class LookupStream(MarketoStream):
-    """A stream whose records are found by a finder, perhaps together with others.
+    """A stream whose records are found by a run, which may serve several streams.
 
     Args:
-        tap: Whose stream it is.
-        name: Of the stream.
-        schema: Of its records.
-        start_run: Returns the run that finds the stream's records; None if it has been made for
-            an earlier stream.
+        tap: The tap that the stream belongs to.
+        name: Name of the stream.
+        schema: JSON schema of the stream's records.
+        start_run: Returns the run that finds the stream's records; None if an earlier stream
+            started it.
     """
 
     own_replication_key: str = UPDATED_AT
@@ -60,7 +60,7 @@ class LookupStream(MarketoStream):
         self._start_run = start_run
 
     def output(self) -> StreamOutput:
-        """Return what a run needs of this stream."""
+        """Return the part of this stream that a run uses."""
         return StreamOutput(
             name=self.name,
             fields=self.selected_fields,
@@ -80,14 +80,14 @@ class LookupStream(MarketoStream):
         )
 
     def records_in(self, found: Sequence[Record]) -> Sequence[Record]:
-        """Return the stream's records in a page of what it is found in: the page's own."""
+        """Return the stream's records contained in a page of results; by default all of them."""
         return found
 
     def _field_types(self) -> ObjectDescription:
         return description_from_properties(self.effective_schema["properties"])
 
     def page_converter(self) -> ConvertPage:
-        """Return a function that types a page."""
+        """Return a function that converts a page of records to the types of the schema."""
         if self.is_mapped:
             return self.convert_each
         return PageConverter(
@@ -98,7 +98,7 @@ class LookupStream(MarketoStream):
         )
 
     def convert_each(self, records: Sequence[Record]) -> list[tuple[str | None, TypedRecord]]:
-        """Return the records of a page typed one by one, each with its replication key value."""
+        """Return a page's records, converted one by one, each with its replication key value."""
         changed = map(replication_key_reader(self.own_replication_key), records)
         return [*zip(changed, map(self.convert_record, records), strict=True)]
 
@@ -109,36 +109,36 @@ class LookupStream(MarketoStream):
 
 
 class DeletableStream(LookupStream):
-    """A stream of what may be deleted: its SCHEMA has a mark, which Marketo is never asked for."""
+    """A stream with `_sdc_deleted_at` in its SCHEMA, a property that is not a Marketo field."""
 
     def apply_catalog(self, catalog: Catalog) -> None:
-        """Apply a catalog, which may be older than the mark."""
+        """Apply a catalog, after adding `_sdc_deleted_at` where an older catalog lacks it."""
         if entry := catalog.get_stream(self.name):
             add_mark(entry)
         super().apply_catalog(catalog)
 
     @property
     def metadata(self) -> MetadataMapping:
-        """Return what is said of the properties: the mark comes along with any of them."""
+        """Return the metadata of the properties, with `_sdc_deleted_at` included automatically."""
         metadata = super().metadata
         make_mark_automatic(metadata)
         return metadata
 
     @functools.cached_property
     def selected_fields(self) -> tuple[str, ...]:
-        """Return the fields to ask for and to emit."""
+        """Return the names of the fields to request and to emit, without `_sdc_deleted_at`."""
         return tuple(name for name in super().selected_fields if name != DELETED_AT)
 
 
 class OpportunityFieldsStream(MarketoStream):
-    """Metadata of the opportunity's fields: all of them, or some by name.
+    """The stream of the opportunity's field metadata: all fields, or those in `field_names`.
 
     Args:
-        tap: Whose stream it is.
-        get_client: Returns the client to read with.
-        write_page: Writes lines, and the state after them.
-        get_time_box: Returns the time that the run may take.
-        seconds_between_logs: How often progress is logged.
+        tap: The tap that the stream belongs to.
+        get_client: Returns the client that makes the calls.
+        write_page: Writes message lines, and a STATE after them.
+        get_time_box: Returns the time limit of the run.
+        seconds_between_logs: Seconds between two progress lines.
     """
 
     own_keys = ("name",)
@@ -158,7 +158,7 @@ class OpportunityFieldsStream(MarketoStream):
         self._seconds_between_logs = seconds_between_logs
 
     def pages(self) -> Iterator[tuple[str, list[TypedRecord]]]:
-        """Read and write them; there is nothing to bookmark."""
+        """Write all fields page by page, without a bookmark; yield stream name and records."""
         if reason := skip_reason(self.config, self.name):
             self.logger.info("%s", reason)
             return
@@ -197,7 +197,7 @@ class OpportunityFieldsStream(MarketoStream):
         self._log_result(reader.missing, calls(), time.monotonic() - began)
 
     def _records(self, reader: FieldReader) -> Iterator[list[TypedRecord]]:
-        """Write page by page; yields the records of each."""
+        """Write the fields page by page; yield the records of each page."""
         names = self.config.get("field_names")
         pages = reader.browse() if names is None else reader.by_name([*dict.fromkeys(names)])
         for page in pages:

@@ -1,4 +1,4 @@
-"""The plugin: settings, streams, and who finds what."""
+"""The tap's plugin class: settings, streams, runs and command line."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ class TapMarketoOpps(MarketoPlugin, Tap):
     """Singer tap for the opportunities of Adobe Marketo Engage.
 
     Args:
-        catalog: in any form that Singer has had; discovered where there is none.
-        options: as of the SDK's class.
+        catalog: Catalog in any format that Singer has had; discovered if None.
+        options: Other arguments of the SDK's class.
     """
 
     name = "tap-marketo-opps"
@@ -93,7 +93,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
 
     @classmethod
     def settings_errors(cls, settings: dict[str, t.Any]) -> list[str]:
-        """Return what is wrong with the settings; warn of those without effect."""
+        """Return a sentence for each error in the settings; log settings without effect."""
         if idle := idle_settings(settings):
             cls.logger.warning(
                 "%s: no effect while find_by is not set; opportunities are found by %s.",
@@ -104,7 +104,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
 
     @functools.cached_property
     def client(self) -> MarketoClient:
-        """Return the one client of this tap."""
+        """Return the tap's only client."""
         settings = ConnectionSettings.from_config(self.config)
         most = min(settings.max_retry_seconds, self.most_retry_seconds)
         client = MarketoClient(
@@ -117,7 +117,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
 
     @functools.cached_property
     def time_box(self) -> TimeBox:
-        """Return the time that a run of this tap may take."""
+        """Return the time limit of a run."""
         return TimeBox(
             self.config.get("max_run_seconds"),
             selected=lambda: [n for n in self._selected() if not skip_reason(self.config, n)],
@@ -127,33 +127,33 @@ class TapMarketoOpps(MarketoPlugin, Tap):
 
     @functools.cached_property
     def descriptions(self) -> Descriptions:
-        """Return what describe says; nothing is asked before it is needed."""
+        """Return the describe results, each of which is fetched when first used."""
         return Descriptions(self.client, lead_columns(self.config))
 
     @functools.cached_property
     def activity_types(self) -> FollowedTypes:
-        """Return which types of activities are followed on this instance."""
+        """Return the activity types of this instance that the tap reads."""
         return activity_log.read_followed_types(self.client)
 
     def measure(self) -> tuple[StreamCounts, CallCounts]:
-        """Return what the run has done so far: counts by selected stream, and calls."""
+        """Return the counts of the run so far: of each selected stream, and of calls."""
         counts = {one.message_name: asdict(one.counts) for one in self.discovered if one.selected}
-        # A run that fails early has come to no client.
+        # A run that fails early has not created a client.
         return counts, self.client.counts if "client" in vars(self) else CallCounts()
 
     def load_state(self, state: dict[str, t.Any]) -> None:
-        """Load a state, whichever form its bookmarks have."""
+        """Load a state whose bookmarks may have the form of another tap."""
         super().load_state(with_bookmarks(state, STREAMS))
 
     # Streams
 
     def setup_mapper(self) -> None:
-        """Set up maps once the streams have added to the catalog the keys that it leaves out."""
+        """Set up stream maps, after the streams have added missing keys to the catalog."""
         self.mapper = new_mapper(self.config, self.logger)
         register(self.mapper, [self.catalog[name] for name in self._selected()], self.logger)
 
     def discover_streams(self) -> Sequence[MarketoStream]:
-        """Return all streams; with a catalog no call is made."""
+        """Return all streams; makes describe calls only if there is no catalog."""
         streams: list[MarketoStream] = [
             DeletableStream(self, name, with_deletion_mark(schema), self.run_started_by)
             for name in _PAIR
@@ -184,7 +184,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
     # Runs
 
     def run_started_by(self, stream: LookupStream) -> StreamRun | None:
-        """Return the run that finds this stream's records; None if an earlier stream started it."""
+        """Return the run that finds a stream's records; None if an earlier stream started it."""
         described = self.descriptions.opportunities if self.input_catalog is None else None
         return self._run(stream, described, lambda: self.activity_types)
 
@@ -208,18 +208,18 @@ class TapMarketoOpps(MarketoPlugin, Tap):
         )
 
     def write_page(self, lines: bytes) -> None:
-        """Write a page of messages, and the state as it is after them."""
+        """Write a page of messages, and the current state after them."""
         t.cast("MessageWriter", self.message_writer).write(lines + encode_state(self.state))
 
     # Command line
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
-        """Return the SDK's command, its `--test` run once all options are read."""
+        """Return the SDK's command, changed to run `--test` after all options are read."""
         command = super().get_singer_command()
         (test,) = (each for each in command.params if each.name == "test")
         t.cast("click.Option", test).help = connection_test.HELP
-        # The SDK tests in the option's callback, which knows nothing of the options after it.
+        # The SDK runs the test in the option's callback, before later options are read.
         test.expose_value = True
         return command
 
@@ -230,7 +230,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
         param: click.Option,  # noqa: ARG003
         value: str,
     ) -> str:
-        """Validate the value of --test."""
+        """Return the value of `--test` if it is valid."""
         return connection_test.checked_kind(value)
 
     @classmethod
@@ -242,7 +242,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
         test: str = connection_test.DISABLED,
         **options: t.Any,
     ) -> None:
-        """Run a sync or a test, once the files that it is given are known to be readable."""
+        """Run a sync or a test, after checking the files of `--state` and `--catalog`."""
         state, catalog = command_line.checked_state(state), command_line.checked_catalog(catalog)
         if test == connection_test.DISABLED or options.get("about"):
             super().invoke(state=state, catalog=catalog, **options)
@@ -253,7 +253,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
     def _test(
         cls, kind: str, config: t.Any, catalog: t.IO[str] | None, state: t.IO[str] | None
     ) -> bool:
-        """Run a test; return True if it goes well."""
+        """Run a test of the given kind; return True if it succeeds."""
         tap = cls(
             config=config.config,
             parse_env_config=config.parse_env,
@@ -270,9 +270,9 @@ class TapMarketoOpps(MarketoPlugin, Tap):
         return True
 
     def report_checks(self) -> bool:
-        """Print what this user may do; return True if it is all that a run needs."""
+        """Print the result of each check of a connection test; return True if all succeed."""
         by_catalog = self.input_catalog is not None
-        # By default, where a catalog does not say otherwise: discovery would cost calls.
+        # Without a catalog, the streams selected by default: discovery would cost calls.
         streams = {*self._selected()} if by_catalog else {*_PAIR, FIELDS}
         needs = needs_of(self.config, streams, by_catalog=by_catalog)
         return connection_test.ConnectionTest(self, needs, click.echo).run()
@@ -280,7 +280,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
     def begin_runs(
         self, opportunities: ObjectDescription | None, types: FollowedTypes | None
     ) -> list[str]:
-        """Begin what a run would, without a call; return what it would warn of."""
+        """Prepare all runs without making a call; return the warnings that they would log."""
         self.setup_mapper()
         selected = (self.streams[name] for name in self._selected())
         lookups = (each for each in selected if isinstance(each, LookupStream))
@@ -294,5 +294,5 @@ class TapMarketoOpps(MarketoPlugin, Tap):
 
 
 def main() -> t.NoReturn:
-    """Run `tap-marketo-opps`; `console` does, once it answers signals."""
+    """Run `tap-marketo-opps`, called by `console` after it has installed signal handlers."""
     TapMarketoOpps.run_console_script()

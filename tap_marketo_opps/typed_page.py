@@ -1,4 +1,4 @@
-"""Pages of records as the schema types them: the usual in C, the unusual with all care."""
+"""Conversion of whole pages to the types of the schema, usual values by msgspec in C."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
     from marketo_opps import ObjectDescription, Record
     from tap_marketo_opps.singer_writer import TypedRecord
 
-# What msgspec converts by itself; in the end it is the same JSON as `marketo_opps.fields` makes.
+# Types that msgspec converts itself, to the same JSON as `marketo_opps.fields` produces.
 _QUICK_TYPES: dict[str, t.Any] = {
     "integer": int | None,
     "boolean": bool | None,
@@ -29,16 +29,16 @@ _QUICK_TYPES: dict[str, t.Any] = {
 
 
 class PageConverter:
-    """Types whole pages, ten times as fast as a record at a time in Python.
+    """Converts whole pages to the types of the schema, ten times as fast as record by record.
 
-    A record that holds anything but the usual forms is read by `record_reader`, which knows all of
-    them: what is written is the same in any case.
+    A record with a value in an unusual form is converted by `record_reader` instead, which accepts
+    all forms. The output is the same in both cases.
 
     Args:
-        description: Of the fields.
-        field_names: Those to emit, in order.
-        replication_key: A field of the type datetime, whatever the description says.
-        on_misfit: Called with field and GUID of every value that does not fit its type.
+        description: Description of the fields.
+        field_names: Names of the fields to emit, in order.
+        replication_key: Field that is read as a datetime, whatever the description says.
+        on_misfit: Called with field and GUID for each value that does not match its type.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class PageConverter:
         ]
 
     def __call__(self, records: Sequence[Record]) -> list[tuple[str | None, TypedRecord]]:
-        """Return the records of a page, each with its replication key value."""
+        """Return the converted records of a page, each with its replication key value."""
         return [
             self._complete(record, quick)
             for record, quick in zip(records, self._convert_fast(records), strict=True)
@@ -97,7 +97,7 @@ class PageConverter:
         return moment, quick
 
     def _is_usual(self, record: Record, quick: TypedRecord) -> bool:
-        """Return True if JSON readers know the numbers, and moments are in UTC, to the second."""
+        """Return True if all numbers are readable JSON, and all times are in UTC, to the second."""
         for name in self._numbers:
             number = getattr(quick, name)
             if number is not None and not (
@@ -108,16 +108,16 @@ class PageConverter:
             moment = getattr(quick, attribute)
             if moment is None:
                 continue
-            # msgspec takes a bare number for seconds since 1970.
+            # msgspec reads a bare number as seconds since 1970.
             if str(record[name])[4:5] != "-" or moment.tzinfo is not UTC or moment.microsecond:
                 return False
         return True
 
 
 def replication_key_reader(replication_key: str) -> Callable[[Record], str | None]:
-    """Return a function from a record as Marketo sends it to its replication key value.
+    """Return a function that reads the replication key value of one of Marketo's records.
 
-    It returns None where there is none that can be read.
+    The function returns None if the record has no value that can be read.
     """
     read_value = reader(FieldDescription(replication_key, "", "datetime"))
 
@@ -132,12 +132,12 @@ def replication_key_reader(replication_key: str) -> Callable[[Record], str | Non
 
 
 def to_dict(typed: TypedRecord) -> Record:
-    """Return a typed record as a dict of what JSON knows, and decimals."""
+    """Return a typed record as a dict of JSON values and decimals."""
     return t.cast("Record", msgspec.to_builtins(typed, builtin_types=(Decimal,)))
 
 
 def _struct(attributes: dict[str, str], kinds: dict[str, str]) -> type[msgspec.Struct]:
-    """Return a struct type for records of these fields; field names need not be Python's."""
+    """Return a struct type for records; its JSON names are the keys that map to attributes."""
     return msgspec.defstruct(
         "Record",
         [
