@@ -1,4 +1,4 @@
-"""Runs the target as a library and as a process, against sandboxes."""
+"""Run the target as a library and as a process, against sandboxes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COMMAND = Path(sys.executable).with_name("target-marketo-opps")
 
 @dataclass
 class Run:
-    """What became of one run of the target."""
+    """The result of one run of the target."""
 
     states: list = field(default_factory=list)
     error: Exception | None = None
@@ -104,19 +104,19 @@ def run_target(sandbox, messages, run_options=None, *, out=None, **settings) -> 
             if run_options:
                 target.run = make_run(target, **run_options)
             target.listen(io.BytesIO(content))
-        except Exception as error:  # noqa: BLE001 - what it is is for the test to say
+        except Exception as error:  # noqa: BLE001 - the test checks the error
             run.error = error
     run.states = [json.loads(line) for line in out.getvalue().splitlines()]
     return run
 
 
 def make_run(target, **options) -> TargetRun:
-    """Make the run of a target with other options than the product's."""
+    """Return the run of a target with other options than the product's."""
     return TargetRun(target.config, target.settings, shutdown=target.shutdown, **options)
 
 
 class Process:
-    """The target as users start it, with pipes on all sides."""
+    """The target as users start it, with pipes for all standard streams."""
 
     def __init__(self, config: Path, **kwargs) -> None:
         self.popen = subprocess.Popen(
@@ -136,7 +136,7 @@ class Process:
         self.popen.send_signal(number)
 
     def end(self, timeout_seconds: float = 30) -> tuple[int, list, str]:
-        """Exit code, STATE values and standard error, with standard input left as it is."""
+        """Wait for the end; return exit status, STATE values and stderr. Stdin stays open."""
         stdin, self.popen.stdin = self.popen.stdin, None
         try:
             out, err = self.popen.communicate(timeout=timeout_seconds)
@@ -150,7 +150,7 @@ class Process:
         )
 
     def finish(self) -> tuple[int, list, str]:
-        """The same after the end of input."""
+        """Close stdin and wait for the end; return exit status, STATE values and stderr."""
         self.popen.stdin.close()
         self.popen.stdin = None
         out, err = self.popen.communicate(timeout=60)
@@ -188,7 +188,7 @@ def start_target(tmp_path):
 
 @pytest.fixture
 def singer():
-    """What messages are made of, and the run that takes them: no test can import a conftest."""
+    """Return functions that make messages and run the target; tests cannot import a conftest."""
     return SimpleNamespace(
         run=run_target,
         make_run=make_run,

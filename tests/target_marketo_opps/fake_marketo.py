@@ -1,4 +1,4 @@
-"""A Marketo within the test's process: in place of the client, without HTTP; and how a run ends."""
+"""Fake the client of Marketo within the process of the test, without HTTP."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def refusal(code, message="Said Marketo"):
 
 
 class FakeMarketo:
-    """Stores records; `description` decides what is refused.
+    """Stores records; their description decides which are refused.
 
-    A record whose description begins with "bad" is skipped, one that begins with "poison" has its
-    whole call refused.
+    A record whose description begins with "bad" is skipped; one whose description begins with
+    "poison" has its whole call refused.
     """
 
     def __init__(self, *, fails_at=(), after=False, lookups_fail_at=(), **leads):
@@ -62,7 +62,7 @@ class FakeMarketo:
         self.after = after
         self.lock = threading.Lock()
 
-    # What a client has
+    # Attributes of the client
 
     counts = CallCounts()
 
@@ -119,7 +119,7 @@ class FakeMarketo:
         end = start + self.page
         return Page(found[start:end], str(end), end < len(found), "r")
 
-    # What it does
+    # Methods of the client
 
     @staticmethod
     def key(obj, record):
@@ -166,6 +166,6 @@ class FakeMarketo:
 
 
 def connected(fake):
-    """What stands for a sandbox where a run is started."""
+    """Return an object to run the target against instead of a sandbox."""
     named = {"endpoint": "http://127.0.0.1:1", "client_id": "i", "client_secret": "s"}
     return SimpleNamespace(credentials=named, instance=fake)

@@ -1,10 +1,10 @@
-"""What an instance holds after a run, and what it was asked."""
+"""Read what an instance contains after a run, and which calls it received."""
 
 from __future__ import annotations
 
 
 def stored(sandbox):
-    """The opportunities of an instance, as it stores them, by their external id."""
+    """Return the opportunities of an instance by external id."""
     return {one["externalOpportunityId"]: one for one in sandbox.instance.opportunities()}
 
 

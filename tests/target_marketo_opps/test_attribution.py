@@ -1,4 +1,4 @@
-"""What a run says of opportunities that attribution passes over."""
+"""Test the log line about opportunities that attribution cannot use."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run(singer, sandbox, *messages, **settings):
 
 
 def told(caplog):
-    """Level and text of what is said of attribution."""
+    """Return level and text of the log lines about attribution."""
     lines = [(r.levelno, r.getMessage()) for r in caplog.records]
     return [line for line in lines if line[1].startswith("Attribution")]
 
@@ -48,7 +48,7 @@ def test_opportunities_without_roles_or_dates_are_counted(sandbox, singer, caplo
 
 
 @pytest.mark.parametrize("lacking", ["date", "primary", "role"])
-def test_it_is_a_warning_where_most_lack_something(sandbox, singer, caplog, lacking):
+def test_mostly_incomplete_opportunities_are_a_warning(sandbox, singer, caplog, lacking):
     date = {} if lacking == "date" else DATE
     messages = [singer.opportunity(key, **date) for key in "abc"]
     keys = "a" if lacking == "role" else "abc"
@@ -59,7 +59,7 @@ def test_it_is_a_warning_where_most_lack_something(sandbox, singer, caplog, lack
     assert "Deliver what is missing." in line
 
 
-def test_an_empty_date_is_none(sandbox, singer, caplog):
+def test_null_date_counts_as_missing(sandbox, singer, caplog):
     messages = [
         singer.opportunity("a", externalCreatedDate=None),
         role(singer, "a", isPrimary=True),
@@ -68,14 +68,14 @@ def test_an_empty_date_is_none(sandbox, singer, caplog):
     assert "and 1 no externalCreatedDate" in told(caplog)[0][1]
 
 
-def test_roles_that_are_rejected_do_not_count_and_yet_came(sandbox, singer, caplog):
+def test_rejected_roles_count_as_missing(sandbox, singer, caplog):
     messages = [singer.opportunity("a", **DATE), role(singer, "nowhere", isPrimary=True)]
     run(singer, sandbox, *messages, max_rejects=1)
     assert told(caplog)[0][0] == logging.WARNING
     assert "1 got no role in this run" in told(caplog)[0][1]
 
 
-def test_what_was_there_before_makes_no_warning(sandbox, singer, caplog):
+def test_existing_opportunities_cause_no_warning(sandbox, singer, caplog):
     deals = [singer.opportunity(key, **DATE) for key in "abc"]
     run(singer, sandbox, *deals, *(role(singer, key, isPrimary=True) for key in "abc"))
     caplog.clear()
@@ -86,7 +86,7 @@ def test_what_was_there_before_makes_no_warning(sandbox, singer, caplog):
 
 
 @pytest.mark.parametrize("which", ["opportunities", "roles"])
-def test_where_one_of_the_objects_did_not_come_nothing_is_said(sandbox, singer, caplog, which):
+def test_attribution_is_not_logged_for_only_one_object(sandbox, singer, caplog, which):
     singer.run(sandbox, [singer.schema(), singer.opportunity("a")]).succeeded()
     caplog.clear()
     message = singer.opportunity("b") if which == "opportunities" else role(singer, "a")

@@ -1,4 +1,4 @@
-"""Bad input in many forms at once; a single situation is a file of `tests/pipeline/inputs`."""
+"""Test many forms of invalid input; single situations are in `tests/pipeline/inputs`."""
 
 from __future__ import annotations
 
@@ -72,9 +72,7 @@ FLATTENING = {"flattening_enabled": True, "flattening_max_depth": 2}
         ({"type": "object", "properties": 5}, FLATTENING),
     ],
 )
-def test_a_schema_that_cannot_be_mapped_ends_the_run_with_one_sentence(
-    marketo_sandbox, singer, odd, settings
-):
+def test_unmappable_schema_ends_the_run_with_one_sentence(marketo_sandbox, singer, odd, settings):
     properties = {"externalOpportunityId": {}, "name": odd}
     messages = [singer.state(1), singer.schema() | {"schema": {"properties": properties}}]
     run = singer.run(marketo_sandbox, messages, **settings)
@@ -102,7 +100,7 @@ def batch(manifest):
     }
 
 
-# Without the time: it would be part of the tests' names, and each worker must see the same ones.
+# Without the time, which would be part of test IDs that all workers must agree on.
 BATCH_OF_500 = gzip.compress(
     b"".join(b'{"externalOpportunityId": "%d", "name": "x"}\n' % n for n in range(500)), mtime=0
 )
@@ -122,7 +120,7 @@ BATCH_OF_500 = gzip.compress(
         (" ", None, "The manifest of a BATCH message is not a list of file URLs."),
     ],
 )
-def test_a_batch_file_that_cannot_be_read_ends_the_run_with_one_sentence(  # noqa: PLR0917 - fixtures and parameters
+def test_unreadable_batch_file_ends_the_run_with_one_sentence(  # noqa: PLR0917 - fixtures and parameters
     marketo_sandbox, singer, tmp_path, url, content, what
 ):
     if content is not None:
@@ -139,7 +137,7 @@ def test_a_batch_file_that_cannot_be_read_ends_the_run_with_one_sentence(  # noq
 
 
 @pytest.mark.parametrize("message", [{"manifest": None}, {"manifest": "file:///x"}])
-def test_a_manifest_is_a_list(marketo_sandbox, singer, message):
+def test_manifest_that_is_not_a_list_is_an_error(marketo_sandbox, singer, message):
     run = singer.run(marketo_sandbox, [singer.schema(), batch([]) | message])
     assert str(run.error) == "The manifest of a BATCH message is not a list of file URLs."
 
@@ -159,7 +157,7 @@ def test_an_unreadable_encoding_is_an_error(marketo_sandbox, singer, encoding):
         {"opp*": {"name": "config['x']"}},
     ],
 )
-def test_each_kind_of_expression_is_named(marketo_sandbox, singer, tmp_path, maps):
+def test_failing_expression_of_a_stream_map_is_named(marketo_sandbox, singer, tmp_path, maps):
     path = tmp_path / "rejects.jsonl"
     messages = [singer.schema(), singer.opportunity("A", amount=None)]
     settings = {"stream_maps": maps, "rejects_path": str(path), "max_rejects": 1}
@@ -183,7 +181,7 @@ def test_each_kind_of_expression_is_named(marketo_sandbox, singer, tmp_path, map
     ],
 )
 @pytest.mark.parametrize("schema", [{}, {"properties": 5}, [], {"properties": {"a": "string"}}])
-def test_what_is_ignored_is_not_looked_at(marketo_sandbox, singer, settings, schema):
+def test_ignored_streams_are_not_validated(marketo_sandbox, singer, settings, schema):
     manifest = {"encoding": 5, "manifest": 5}
     messages = [
         {"type": "SCHEMA", "stream": "odd", "schema": schema, "key_properties": 5},
@@ -196,4 +194,4 @@ def test_what_is_ignored_is_not_looked_at(marketo_sandbox, singer, settings, sch
     run = singer.run(marketo_sandbox, messages, **settings).succeeded()
     assert run.states == [1]
     assert set(stored(marketo_sandbox)) == {"A"}
-    assert not any("never came" in line for line in run.log)
+    assert not any("not in the input" in line for line in run.log)

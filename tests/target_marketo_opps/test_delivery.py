@@ -1,4 +1,4 @@
-"""What arrives at Marketo, and what is said about it."""
+"""Test what is written to Marketo, and what is logged about it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_records_are_upserted_in_full_batches_and_one_describe(marketo_sandbox, 
     assert run.states == [{"at": 650}]
 
 
-def test_the_last_log_line_tells_what_became_of_all_records(marketo_sandbox, singer):
+def test_last_log_line_has_the_outcomes_of_all_records(marketo_sandbox, singer):
     marketo_sandbox.seed(1)
     (old,) = marketo_sandbox.instance.opportunity_ids(0, 1)
     messages = [
@@ -51,7 +51,7 @@ def test_an_empty_input_is_no_error_and_makes_no_call(marketo_sandbox, singer):
     assert run.states == []
 
 
-def test_states_go_out_along_the_way(marketo_sandbox, singer):
+def test_states_are_written_during_the_run(marketo_sandbox, singer):
     messages = [singer.schema()]
     for page in range(4):
         messages += (
@@ -82,7 +82,7 @@ def test_keys_are_sent_as_given(marketo_sandbox, singer):
     assert syncs(marketo_sandbox)[0]["keys"] == ["OPP-1  "]
 
 
-def test_a_schema_change_in_the_middle_flushes_nothing_and_reorders_nothing(
+def test_schema_change_neither_flushes_nor_reorders(
     marketo_sandbox,
     singer,
 ):
@@ -100,7 +100,7 @@ def test_a_schema_change_in_the_middle_flushes_nothing_and_reorders_nothing(
     assert [len(call["keys"]) for call in syncs(marketo_sandbox)] == [3]
 
 
-def test_a_schema_that_alternates_is_told_once_and_costs_no_log_lines(marketo_sandbox, singer):
+def test_alternating_schemas_are_logged_once(marketo_sandbox, singer):
     forms = [
         singer.schema(properties=("externalOpportunityId", "name", "amount", "foo")),
         singer.schema(properties=("externalOpportunityId", "name", "stage", "bar")),
@@ -117,7 +117,7 @@ def test_a_schema_that_alternates_is_told_once_and_costs_no_log_lines(marketo_sa
     assert sum("foo" in line for line in run.log) == sum("bar" in line for line in run.log) == 1
 
 
-def test_more_forms_of_a_schema_than_are_kept_come_out_right(marketo_sandbox, singer):
+def test_more_schemas_than_are_kept_are_mapped_correctly(marketo_sandbox, singer):
     messages = []
     for turn in range(2):
         for number in range(120):
@@ -151,12 +151,12 @@ def test_streams_with_one_alias_are_each_mapped_by_their_own_schema(marketo_sand
     assert len(syncs(marketo_sandbox)) == 1
 
 
-def test_a_name_of_its_own_in_each_record_takes_no_time_for_those_before(marketo_sandbox, singer):
+def test_new_property_in_each_record_takes_constant_time(marketo_sandbox, singer):
     messages = [singer.schema()]
     messages += [singer.opportunity(f"K{n}", **{f"unknown_{n}": 1}) for n in range(5_000)]
     began = time.process_time()
     run = singer.run(marketo_sandbox, messages, unknown_fields="fail", max_rejects=-1).succeeded()
-    # Each record against all names so far would be 12.5 million comparisons.
+    # Comparing each record with all earlier names would take 12.5 million comparisons.
     assert time.process_time() - began < 2.5
     assert "5,000 rejected" in run.closing
 
@@ -176,7 +176,7 @@ def test_two_streams_of_one_object_share_batches(marketo_sandbox, singer):
     assert "tenders: 5 created" in run.closing
 
 
-def test_a_record_that_marketo_skips_fails_the_run_and_no_state_passes_it(
+def test_skipped_record_fails_the_run_before_later_states(
     marketo_sandbox,
     singer,
 ):
@@ -203,7 +203,7 @@ def test_a_record_that_marketo_skips_fails_the_run_and_no_state_passes_it(
     )
 
 
-def test_rejects_within_the_limit_are_kept_and_passed(marketo_sandbox, singer, tmp_path):
+def test_run_succeeds_with_rejects_within_max_rejects(marketo_sandbox, singer, tmp_path):
     path = tmp_path / "rejects.jsonl"
     messages = [
         singer.schema(),
@@ -261,21 +261,21 @@ def test_a_key_is_logged_on_one_line(marketo_sandbox, singer, key, shown, values
         ("x" * 5000, "x" * 97 + "..."),
     ],
 )
-def test_what_is_no_key_is_not_quoted_and_a_long_one_is_cut(marketo_sandbox, singer, key, shown):
+def test_logged_key_is_shortened_and_quotes_no_objects(marketo_sandbox, singer, key, shown):
     messages = [singer.schema(), singer.opportunity(key)]
     run = singer.run(marketo_sandbox, messages, max_rejects=-1).succeeded()
     assert any(line.endswith(f": {shown}") for line in run.log)
     assert "jane" not in " ".join(run.log)
 
 
-def test_a_record_rejected_here_costs_no_call(marketo_sandbox, singer):
+def test_record_rejected_by_the_target_costs_no_call(marketo_sandbox, singer):
     messages = [singer.schema(), singer.opportunity("a", amount="much")]
     run = singer.run(marketo_sandbox, messages)
     assert "1001" in str(run.error)
     assert syncs(marketo_sandbox) == []
 
 
-def test_what_came_before_a_record_rejected_here_is_delivered_and_its_state_goes_out(
+def test_records_before_a_rejected_one_are_delivered(
     marketo_sandbox,
     singer,
 ):
@@ -291,7 +291,7 @@ def test_what_came_before_a_record_rejected_here_is_delivered_and_its_state_goes
     assert set(stored(marketo_sandbox)) == {"a"}
 
 
-def test_an_error_that_concerns_all_ends_the_run_at_once(marketo_sandbox, singer):
+def test_error_that_affects_all_calls_ends_the_run_at_once(marketo_sandbox, singer):
     marketo_sandbox.fault("603", method="POST", path="/rest/v1/opportunities.json")
     messages = [singer.schema(), *many(singer, 3000), singer.state("end")]
     run = singer.run(marketo_sandbox, messages, max_concurrent_calls=2)
@@ -315,7 +315,7 @@ def test_an_instance_with_crm_sync_ends_the_run_at_once(marketo_sandbox_factory,
     assert len(syncs(sandbox)) == 1
 
 
-def test_an_exception_in_one_of_five_calls_holds_its_state_but_not_earlier_ones(
+def test_failed_call_holds_its_state_but_not_earlier_ones(
     marketo_sandbox_factory,
     singer,
 ):
@@ -353,7 +353,7 @@ def test_update_only_by_id_sends_the_guid_and_not_the_dedupe_key(marketo_sandbox
         assert one["externalOpportunityId"] == ids[one["marketoGUID"]]["externalOpportunityId"]
 
 
-def test_a_guid_may_end_in_the_blank_that_marketo_adds_now_and_then(marketo_sandbox, singer):
+def test_guid_may_end_in_a_blank(marketo_sandbox, singer):
     marketo_sandbox.seed(2)
     first, second = (one["marketoGUID"] for one in marketo_sandbox.instance.opportunities())
     messages = [
@@ -368,7 +368,7 @@ def test_a_guid_may_end_in_the_blank_that_marketo_adds_now_and_then(marketo_sand
     assert [one["name"] for one in marketo_sandbox.instance.opportunities()] == ["new"]
 
 
-def test_each_cause_of_a_code_has_a_line_and_names_its_own_keys(marketo_sandbox, singer):
+def test_each_cause_of_a_code_has_its_own_log_line(marketo_sandbox, singer):
     messages = [
         singer.schema(),
         singer.opportunity(None),
@@ -501,7 +501,7 @@ def test_any_other_stream_ends_the_run_at_its_schema(marketo_sandbox, singer):
     assert "'leads'" in str(run.error)
 
 
-def test_a_stream_with_the_key_property_is_opportunities_whatever_its_name(marketo_sandbox, singer):
+def test_stream_with_the_key_property_is_opportunities(marketo_sandbox, singer):
     messages = [
         singer.schema("deals", ("external_opportunity_id", "NAME")),
         singer.record("deals", external_opportunity_id="a", NAME="x"),

@@ -1,4 +1,4 @@
-"""`diff_path`: what a dry run foretells is what the run then does."""
+"""Test `diff_path`: a dry run predicts what the real run does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ACTIONS = {
 
 
 def foretold_and_done(sandbox, singer, directory, messages, **settings):
-    """The actions that a dry run tells, and those that the run's receipts tell afterwards."""
+    """Return the actions that a dry run predicts, and those in the receipts of the real run."""
     given = {"max_rejects": -1, **settings}
     diff, receipts = directory / "diff.jsonl", directory / "receipts.jsonl"
     before = stored(sandbox)
@@ -61,7 +61,7 @@ def test_each_field_that_changes_has_its_old_and_new_value(marketo_sandbox, sing
 
 @pytest.mark.parametrize("action", ["createOrUpdate", "createOnly", "updateOnly"])
 @pytest.mark.parametrize("skip_unchanged", [True, False])
-def test_what_is_foretold_is_what_is_done(
+def test_dry_run_predicts_what_the_run_does(
     marketo_sandbox, singer, tmp_path, action, skip_unchanged
 ):
     singer.run(

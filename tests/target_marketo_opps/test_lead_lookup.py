@@ -1,4 +1,4 @@
-"""Roles that find their lead by a value of its, against a sandbox."""
+"""Test roles whose lead is looked up, against a sandbox."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def rejects(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_roles_by_address_are_tied_to_their_leads_whatever_lead_id_they_bring(sandbox, singer):
+def test_lead_lookup_field_replaces_the_lead_id_of_roles(sandbox, singer):
     messages = [
         singer.opportunity("a"),
         role(singer, "ann@example.com", leadId=2),
@@ -101,7 +101,7 @@ def test_a_number_is_looked_up_in_plain_notation(sandbox, singer):
     assert lookup["parameters"]["filterValues"] == "7"
 
 
-def test_each_value_is_asked_for_once_a_run(sandbox, singer):
+def test_each_value_is_looked_up_once_per_run(sandbox, singer):
     limits = {"limits": RunLimits(max_batch_records=1, state_patience_seconds=0.0)}
     messages = [singer.opportunity(f"K{n}") for n in range(20)]
     for n in range(20):
@@ -117,7 +117,7 @@ def test_each_value_is_asked_for_once_a_run(sandbox, singer):
     assert ended.states[-1] == 19
 
 
-def test_a_role_without_a_lead_is_rejected_with_partitions_as_a_cause(sandbox, singer, tmp_path):
+def test_role_without_a_lead_is_rejected_with_possible_causes(sandbox, singer, tmp_path):
     path = tmp_path / "rejects.jsonl"
     messages = [singer.opportunity("a"), role(singer, "nobody@example.com"), singer.state(1)]
     ended = run(singer, sandbox, *messages, max_rejects=1, rejects_path=str(path)).succeeded()
@@ -145,14 +145,14 @@ def test_log_lines_name_opportunity_and_line_and_never_an_address(sandbox, singe
 
 
 @pytest.mark.parametrize(("many", "lead"), [("oldest", 3), ("newest", 4)])
-def test_of_several_leads_the_setting_chooses(sandbox, singer, many, lead):
+def test_lead_lookup_many_chooses_among_several_leads(sandbox, singer, many, lead):
     messages = [singer.opportunity("a"), role(singer, "team@example.com")]
     ended = run(singer, sandbox, *messages, lead_lookup_many=many).succeeded()
     assert leads_of_roles(sandbox) == [("a", lead)]
     assert "1 ambiguous, 1 lookup call" in ended.closing
 
 
-def test_of_several_leads_none_is_chosen_by_default(sandbox, singer):
+def test_role_with_several_leads_is_rejected_by_default(sandbox, singer):
     ended = run(singer, sandbox, singer.opportunity("a"), role(singer, "team@example.com"))
     assert "1007 2 leads have this 'email': merge them in Marketo" in str(ended.error)
     assert leads_of_roles(sandbox) == []
@@ -173,10 +173,8 @@ def test_of_several_leads_none_is_chosen_by_default(sandbox, singer):
         ({"lead_email": "a", "email": "b"}, "1003", "'email' have values of different leads"),
     ],
 )
-def test_a_value_that_cannot_be_looked_up_is_a_reject_and_costs_no_call(
-    sandbox, singer, values, code, message
-):
-    # An opportunity is missing as well, which the same reject tells.
+def test_invalid_lookup_value_is_rejected_without_a_call(sandbox, singer, values, code, message):
+    # The opportunity is missing too; both reasons are in the same reject.
     messages = [singer.record("roles", role="Buyer", **values)]
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "rejects.jsonl")
@@ -189,13 +187,13 @@ def test_a_value_that_cannot_be_looked_up_is_a_reject_and_costs_no_call(
     assert calls(sandbox, LOOKUPS) == []
 
 
-def test_two_properties_of_one_value_are_one(sandbox, singer):
+def test_two_lookup_properties_may_have_the_same_value(sandbox, singer):
     messages = [singer.opportunity("a"), role(singer, "ann@example.com", email="ann@example.com ")]
     run(singer, sandbox, *messages).succeeded()
     assert leads_of_roles(sandbox) == [("a", 1)]
 
 
-def test_a_delete_finds_its_lead_too(sandbox, singer):
+def test_lead_of_a_deleted_role_is_looked_up(sandbox, singer):
     address = "ann@example.com"
     messages = [singer.opportunity("a"), role(singer, address), role(singer, address, **DELETED)]
     ended = run(singer, sandbox, *messages).succeeded()
@@ -216,7 +214,7 @@ def test_two_spellings_of_one_lead_never_share_a_call(sandbox, singer):
     assert len(calls(sandbox, "sync role")) == 2
 
 
-def test_once_marketo_has_shown_that_it_ignores_case_spellings_are_one(sandbox, singer):
+def test_spellings_share_a_lookup_once_marketo_ignores_case(sandbox, singer):
     first = [singer.opportunity("a"), role(singer, "bob@example.com")]
     limits = {"limits": RunLimits(state_patience_seconds=0.0)}
     spelt = [role(singer, "BOB@EXAMPLE.COM", name="User"), singer.state(2)]
@@ -227,10 +225,10 @@ def test_once_marketo_has_shown_that_it_ignores_case_spellings_are_one(sandbox, 
     assert len(calls(sandbox, LOOKUPS)) == 1
 
 
-def test_a_lookup_that_has_held_a_state_for_long_goes_out_short(sandbox, singer):
+def test_lookup_that_held_a_state_for_long_is_sent_short(sandbox, singer):
     limits = {"limits": RunLimits(state_patience_seconds=0.0)}
     messages = [singer.opportunity("a"), role(singer, "ann@example.com"), singer.state(1)]
-    # The input goes on with what does not fill the lookup.
+    # The next record does not fill the lookup.
     more = [singer.opportunity(f"K{n}", name="n" * 200) for n in range(2_000)]
     run(singer, sandbox, *messages, *more, options=limits, max_concurrent_calls=1).succeeded()
     operations = [call["operation"] for call in sandbox.journal()]
@@ -238,7 +236,7 @@ def test_a_lookup_that_has_held_a_state_for_long_goes_out_short(sandbox, singer)
     assert after.count("sync opportunity") >= 3
 
 
-def test_a_dry_run_says_how_many_roles_would_find_no_lead(sandbox, singer):
+def test_dry_run_counts_roles_without_a_lead(sandbox, singer):
     singer.run(sandbox, [singer.schema(), singer.opportunity("a")]).succeeded()
     messages = [role(singer, f"{who}@example.com") for who in ("ann", "nobody", "noone")]
     messages.append(role(singer, "nobody@example.com", name="User"))
@@ -278,7 +276,7 @@ def test_a_stream_without_the_property_is_refused_at_its_schema(sandbox, singer)
     )
 
 
-def test_fields_of_the_lead_that_a_tap_carries_along_are_left_out_silently(sandbox, singer):
+def test_lead_properties_of_the_tap_are_ignored_silently(sandbox, singer):
     carried = {"lead_company": "X", "lead_anything": 1}
     messages = [singer.opportunity("a"), role(singer, "ann@example.com", **carried)]
     ended = run(singer, sandbox, *messages, unknown_fields="fail").succeeded()
@@ -290,7 +288,7 @@ def test_fields_of_the_lead_that_a_tap_carries_along_are_left_out_silently(sandb
     assert not any("no field" in line for line in ended.log)
 
 
-def test_values_with_too_many_leads_are_asked_for_in_parts(sandbox, singer, tmp_path):
+def test_lookup_with_too_many_leads_is_split(sandbox, singer, tmp_path):
     path = tmp_path / "rejects.jsonl"
     crowd = [{"email": "crowd@example.com"}] * 1_001
     sandbox.instance.add_lead_records(crowd)
@@ -303,7 +301,7 @@ def test_values_with_too_many_leads_are_asked_for_in_parts(sandbox, singer, tmp_
     assert "Over 1,000 leads have this 'email'" in reject["reasons"][0]["message"]
 
 
-def test_a_failed_lookup_ends_the_run_without_a_state_past_its_roles(sandbox, singer):
+def test_failed_lookup_ends_the_run_before_later_states(sandbox, singer):
     sandbox.fault(610, operation=LOOKUPS)
     messages = [
         singer.opportunity("a"),
@@ -316,7 +314,7 @@ def test_a_failed_lookup_ends_the_run_without_a_state_past_its_roles(sandbox, si
     assert ended.states in ([], [1])
 
 
-def test_a_role_waits_in_line_and_what_follows_of_its_opportunity_behind_it(sandbox, singer):
+def test_records_wait_behind_a_role_whose_lead_is_looked_up(sandbox, singer):
     messages = [
         singer.opportunity("a", name="first"),
         role(singer, "ann@example.com"),
@@ -336,7 +334,7 @@ def test_a_role_waits_in_line_and_what_follows_of_its_opportunity_behind_it(sand
     assert ended.states == [1]
 
 
-def test_roles_fill_their_calls_and_lookups_theirs(sandbox, singer):
+def test_roles_and_lookups_fill_their_calls(sandbox, singer):
     sandbox.instance.add_lead_records([{"email": f"u{n}@example.com"} for n in range(1_200)])
     run(singer, sandbox, *(singer.opportunity(f"K{n}") for n in range(3_000))).succeeded()
     before = len(sandbox.journal())
@@ -346,12 +344,12 @@ def test_roles_fill_their_calls_and_lookups_theirs(sandbox, singer):
     assert len(sandbox.instance.roles()) == 3_000
     assert operations.count(LOOKUPS) == 4
     assert operations.count("sync role") == 10
-    # A token, and what describes opportunities, roles and leads.
+    # One token; descriptions of opportunities, roles and leads.
     assert len(operations) == 4 + 10 + 1 + 3
 
 
 def test_at_the_end_calls_are_filled_from_all_lookups(sandbox, singer):
-    # Of each lookup's 300 values 100 find no lead: two calls take what three lookups find.
+    # 100 of 300 values have no lead, so the roles of three lookups fit into two calls.
     found = [f"u{number}@example.com" for number in range(900) if number % 3]
     sandbox.instance.add_lead_records([{"email": each} for each in found])
     run(singer, sandbox, singer.opportunity("a")).succeeded()
@@ -361,7 +359,7 @@ def test_at_the_end_calls_are_filled_from_all_lookups(sandbox, singer):
     assert [call["asked"] for call in calls(sandbox, "sync role")] == [300, 300]
 
 
-def test_where_there_is_no_room_lookups_go_out_short(sandbox, singer):
+def test_lookups_are_sent_short_if_memory_is_short(sandbox, singer):
     addresses = [f"u{number}@example.com" for number in range(200)]
     sandbox.instance.add_lead_records([{"email": each} for each in addresses])
     messages = [singer.opportunity("a"), *(role(singer, each) for each in addresses)]
@@ -372,7 +370,7 @@ def test_where_there_is_no_room_lookups_go_out_short(sandbox, singer):
     assert len(calls(sandbox, LOOKUPS)) > 2
 
 
-def test_one_role_too_many_without_a_lead_ends_the_run_before_its_state(sandbox, singer):
+def test_leadless_roles_over_max_rejects_end_the_run(sandbox, singer):
     messages = [
         singer.opportunity("a"),
         singer.state(1),
@@ -402,7 +400,7 @@ def test_one_role_too_many_without_a_lead_ends_the_run_before_its_state(sandbox,
         ({"merge": {"result": []}}, "reject", []),
     ],
 )
-def test_an_odd_answer_to_a_lookup_finds_the_lead_or_rejects(sandbox, singer, fault, many, roles):
+def test_unusual_lookup_response_finds_or_rejects(sandbox, singer, fault, many, roles):
     sandbox.fault("patch", operation=LOOKUPS, times=1, **fault)
     messages = [singer.opportunity("a"), role(singer, "ann@example.com"), singer.state(1)]
     ended = run(singer, sandbox, *messages, lead_lookup_many=many, max_rejects=1).succeeded()
@@ -420,7 +418,7 @@ def test_an_odd_answer_to_a_lookup_finds_the_lead_or_rejects(sandbox, singer, fa
         ),
     ],
 )
-def test_an_answer_that_cannot_be_read_ends_the_run(sandbox, singer, fault, sentence):
+def test_invalid_lookup_response_ends_the_run(sandbox, singer, fault, sentence):
     sandbox.fault("patch", operation=LOOKUPS, **fault)
     messages = [singer.opportunity("a"), role(singer, "ann@example.com"), singer.state(1)]
     ended = run(singer, sandbox, *messages)
@@ -429,7 +427,7 @@ def test_an_answer_that_cannot_be_read_ends_the_run(sandbox, singer, fault, sent
     assert "not delivered" in ended.closing
 
 
-def test_where_marketo_does_not_tell_what_is_searchable_the_fields_decide(sandbox, singer):
+def test_lookup_field_is_checked_without_a_searchable_list(sandbox, singer):
     sandbox.fault(610, operation="describe_leads2")
     messages = [singer.opportunity("a"), role(singer, "ann@example.com")]
     run(singer, sandbox, *messages).succeeded()
@@ -437,7 +435,7 @@ def test_where_marketo_does_not_tell_what_is_searchable_the_fields_decide(sandbo
 
 
 @pytest.mark.parametrize("dialect", ["tokens-only", "full-envelope"])
-def test_lookups_read_all_pages_in_any_dialect(marketo_sandbox_factory, singer, dialect):
+def test_lookups_read_all_pages_of_every_paging_variant(marketo_sandbox_factory, singer, dialect):
     sandbox = marketo_sandbox_factory(dialects=frozenset([dialect]), short_pages=0.5)
     addresses = [f"u{number}@example.com" for number in range(700)]
     sandbox.instance.add_lead_records([{"email": each} for each in addresses])

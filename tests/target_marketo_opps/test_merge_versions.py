@@ -1,4 +1,4 @@
-"""Versions of one key: how many calls they take, and what becomes of bad ones among them."""
+"""Test merged versions of one key: number of calls, and bad versions."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_ten_thousand_versions_of_one_deal_take_a_call(sandbox, singer):
 
 
 @pytest.mark.parametrize("bad", [0, 6_666, 9_999])
-def test_one_bad_version_of_ten_thousand_costs_thirty_calls_more(sandbox, singer, tmp_path, bad):
+def test_one_bad_version_of_10000_costs_thirty_more_calls(sandbox, singer, tmp_path, bad):
     path = tmp_path / "rejects.jsonl"
     messages = [schema(singer), *versions(singer, 10_000, bad=[bad]), singer.state(1)]
     run = singer.run(sandbox, messages, max_rejects=1, rejects_path=str(path)).succeeded()
@@ -54,11 +54,11 @@ def test_halves_of_several_records_share_calls(sandbox, singer):
         messages += versions(singer, 16, key=key, bad=[5])
     run = singer.run(sandbox, messages, max_rejects=6).succeeded()
     assert "6 rejected, 105 merged; " in run.closing
-    # One by one it would be six times eight.
+    # Searching each record by itself would take six times eight calls.
     assert len(syncs(sandbox)) <= 20
 
 
-def test_the_run_ends_with_the_version_that_is_one_too_many(sandbox, singer):
+def test_rejected_version_over_max_rejects_ends_the_run(sandbox, singer):
     messages = [schema(singer), *versions(singer, 64, bad=[10, 50]), singer.state(1)]
     run = singer.run(sandbox, messages, max_rejects=1)
     assert "Too many rejected records: 2 (max_rejects is 1)" in str(run.error)
@@ -69,15 +69,13 @@ def test_the_run_ends_with_the_version_that_is_one_too_many(sandbox, singer):
 @pytest.mark.parametrize(
     "settings", [{"merge_versions": False}, {"action": "createOnly", "max_rejects": -1}]
 )
-def test_each_version_is_sent_where_merging_is_off_or_a_second_create_is_refused(
-    sandbox, singer, settings
-):
+def test_each_version_is_sent_without_merging(sandbox, singer, settings):
     run = singer.run(sandbox, [schema(singer), *versions(singer, 5)], **settings).succeeded()
     assert len(syncs(sandbox)) == 5
     assert "merged" not in run.closing
 
 
-def test_a_deal_deleted_and_made_anew_keeps_nothing_of_before(sandbox, singer):
+def test_deleted_and_recreated_record_keeps_no_old_values(sandbox, singer):
     deletion = singer.record(externalOpportunityId="a", _sdc_deleted_at="2026-01-01")
     messages = [schema(singer), *versions(singer, 3), deletion, singer.opportunity("a")]
     run = singer.run(sandbox, messages, hard_delete=True).succeeded()

@@ -1,4 +1,4 @@
-"""Every run equals a model of a dozen lines: in content, in each record's outcome, and in STATE."""
+"""Compare runs with a small model: contents of the instance, outcomes, and STATE."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DELETED = {"_sdc_deleted_at": "2026-01-01T00:00:00Z"}
 
 
 class Model:
-    """What an instance holds when every record has been sent in turn, and what became of each."""
+    """The contents of an instance, and outcomes, after every record was sent in turn."""
 
     def __init__(self, messages, action, lead_of=None, stored=None):
         self.stored, self.outcomes = stored or {DEALS: {}, ROLES: {}}, {}
@@ -108,7 +108,7 @@ INPUT = st.lists(
 
 
 def addressed(records, addresses):
-    """The records, with an address for the lead of each role; its id is another instance's."""
+    """Return the records with an address for the lead of each role, and a foreign lead ID."""
     each = itertools.cycle(addresses)
     return [
         (stream, {**record, "leadId": 9, "lead_email": next(each)} if stream == ROLES else record)
@@ -117,14 +117,14 @@ def addressed(records, addresses):
 
 
 def leads_of(address, *, ignores_case):
-    """The leads with an address: to the letter, or else by any spelling."""
+    """Return the leads with an address in this spelling, or else in any spelling."""
     exact = [lead for lead, one in LEADS.items() if one["email"] == address]
     alike = [lead for lead, one in LEADS.items() if one["email"].casefold() == address.casefold()]
     return exact or (alike if ignores_case else [])
 
 
 def chosen_lead(case, *, ignores_case=True, most_leads=1000):
-    """What finds the lead of an address; None where roles have its id."""
+    """Return the lead that an address matches; None if roles have lead IDs."""
     many = case.get("lead_lookup_many")
 
     def lead_of(address):
@@ -138,7 +138,7 @@ def chosen_lead(case, *, ignores_case=True, most_leads=1000):
 
 
 def lines(records, states):
-    """The records as messages, with a STATE after some of them that tells how many came before."""
+    """Return the records as messages, with STATEs that count the records before them."""
     properties = {
         DEALS: ["externalOpportunityId", "name", "stage", "amount", "description"],
         ROLES: ["externalOpportunityId", "leadId", "lead_email", "role", "isPrimary"],
@@ -166,7 +166,7 @@ def run(singer, fake, records, *, states=(), batch=300, **chosen):
 
 
 class Witness(io.StringIO):
-    """Standard output that sees, with every STATE, what the instance holds at that moment."""
+    """Standard output that records the contents of the instance at every STATE."""
 
     def __init__(self, fake, done):
         super().__init__()
@@ -183,7 +183,7 @@ def content(fake):
 
 
 def counted(closing):
-    """The outcomes that a closing line tells."""
+    """Return the outcomes in a closing line."""
     return Counter(
         {
             (stream, kind): int(count)
@@ -241,8 +241,8 @@ PATIENT = settings(
 
 @PATIENT
 @given(cases(), st.sampled_from(["createOrUpdate", "createOnly", "updateOnly"]))
-def test_a_run_equals_the_records_sent_in_turn(tmp_path, singer, case, action):
-    # Where nothing at all is accepted, a batch may be given up.
+def test_run_equals_records_sent_in_turn(tmp_path, singer, case, action):
+    # If nothing is accepted, a batch may be abandoned.
     fake = FakeMarketo()
     records, path = case["records"], tmp_path / "rejects.jsonl"
     path.unlink(missing_ok=True)
@@ -272,10 +272,10 @@ def test_a_run_equals_the_records_sent_in_turn(tmp_path, singer, case, action):
     st.sampled_from([0, 1, 3, -1]),
     st.booleans(),
 )
-def test_cut_off_and_replayed_from_its_last_state_a_run_equals_them_too(
+def test_interrupted_and_replayed_run_equals_records_in_turn(
     singer, case, faults, max_rejects, roles_first
 ):
-    # Deletes aside: what a role's opportunity was when it came cannot be brought back.
+    # Without deletes: a replay cannot restore the opportunity that a role referred to.
     case["records"] = [one for one in case["records"] if not DELETED.items() <= one[1].items()]
     hosts = [(DEALS, {"externalOpportunityId": key, "name": "n"}) for key in "abc"]
     records = [*case["records"], *hosts] if roles_first else [*hosts, *case["records"]]
@@ -292,7 +292,7 @@ def test_cut_off_and_replayed_from_its_last_state_a_run_equals_them_too(
     lead_of = chosen_lead(case)
     whole = Model(records, "createOrUpdate", lead_of).stored
     assert content(fake) == whole
-    # Killed right after any STATE, and replayed from it.
+    # The run is killed after any STATE, and replayed from it.
     for number, held in seen:
         assert Model(records[number:], "createOrUpdate", lead_of, stored=held).stored == whole
 
@@ -309,7 +309,7 @@ MARKETO = st.fixed_dictionaries(
 
 @PATIENT
 @given(addressed_cases(), MARKETO, st.sampled_from([1, 2, 300]))
-def test_with_roles_by_address_a_run_equals_them_too(tmp_path, singer, case, marketo, page):
+def test_run_with_lead_lookups_equals_records_in_turn(tmp_path, singer, case, marketo, page):
     fake, records = FakeMarketo(**marketo, page=page), case["records"]
     path = tmp_path / "rejects.jsonl"
     path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Refused calls, lost answers, deletes, unchanged records, dry runs, replays."""
+"""Test refused calls, lost responses, deletes, unchanged records, dry runs and replays."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class TestRefusedCalls:
         assert "3 rejected" in run.closing
         assert len(syncs(sandbox)) == 2 + 2
 
-    def test_with_no_reject_allowed_the_bad_record_is_named_and_the_search_ends(
+    def test_bad_record_is_named_if_no_reject_is_allowed(
         self,
         sandbox,
         singer,
@@ -54,7 +54,7 @@ class TestRefusedCalls:
         assert run.states == []
         assert any(line.endswith("K299") for line in run.log)
 
-    def test_ten_unknown_of_120_sales_persons_leave_the_others_their_way(self, sandbox, singer):
+    def test_ten_unknown_sales_persons_do_not_stop_the_others(self, sandbox, singer):
         people = [f"bad{n % 120}" if n % 120 < 10 else "good" for n in range(300)]
         run = singer.run(sandbox, self.messages(singer, people), max_rejects=-1).succeeded()
         assert len(stored(sandbox)) == 300 - 30
@@ -62,9 +62,7 @@ class TestRefusedCalls:
         assert "30 rejected" in run.closing
 
     @pytest.mark.parametrize("bad", [(0, 1, 299), (0, 1, 2, 3), (7,), range(0, 300, 7)])
-    def test_wherever_bad_records_stand_the_others_are_delivered(
-        self, sandbox, singer, tmp_path, bad
-    ):
+    def test_bad_records_at_any_position_do_not_stop_others(self, sandbox, singer, tmp_path, bad):
         path = tmp_path / "rejects.jsonl"
         people = [f"bad{n}" if n in bad else "good" for n in range(300)]
         run = singer.run(
@@ -76,7 +74,7 @@ class TestRefusedCalls:
         assert kept == sorted(f"K{n}" for n in bad)
         assert run.states == ["end"]
 
-    def test_all_bad_costs_few_calls(self, sandbox, singer):
+    def test_batch_of_only_bad_records_costs_few_calls(self, sandbox, singer):
         people = [f"bad{n}" for n in range(300)]
         run = singer.run(sandbox, self.messages(singer, people), max_rejects=-1)
         assert "718" in str(run.error)
@@ -94,7 +92,7 @@ class TestLostAnswers:
         ("fault", "options"),
         [("cut_after_write", {}), ("611", {"after": True}), ("http_502", {"after": True})],
     )
-    def test_create_only_tells_its_own_records_from_those_that_were_there_before(
+    def test_create_only_recognizes_its_own_records(
         self,
         marketo_sandbox,
         singer,
@@ -114,11 +112,9 @@ class TestLostAnswers:
         )
         assert len(calls(marketo_sandbox, "query opportunity")) == 1
 
-    def test_what_another_record_of_the_same_second_created_is_not_taken_for_its_own(
-        self, marketo_sandbox, singer
-    ):
+    def test_other_record_created_in_the_same_second_is_a_reject(self, marketo_sandbox, singer):
         marketo_sandbox.set_clock(datetime(2026, 1, 1, tzinfo=UTC), frozen=True)
-        # The second call's first attempt is refused before Marketo does anything.
+        # The first attempt of the second call is refused before Marketo writes anything.
         marketo_sandbox.fault("604", operation="sync opportunity", times=1, skip=1)
         records = [singer.opportunity("a", amount=1), singer.opportunity("a", amount=2)]
         run = singer.run(
@@ -128,18 +124,14 @@ class TestLostAnswers:
         assert "1 rejected" in run.closing
 
     @pytest.mark.parametrize("refusal", ["413", "1003", "1005"])
-    def test_what_a_lost_call_created_is_known_though_the_next_attempt_is_taken_apart(
-        self, marketo_sandbox, singer, refusal
-    ):
+    def test_lost_creation_is_recognized_after_a_bisection(self, marketo_sandbox, singer, refusal):
         marketo_sandbox.fault(refusal, operation="sync opportunity", times=1, skip=1)
         run = self.run(marketo_sandbox, singer, "cut_after_write").succeeded()
         assert "4 created" in run.closing
         assert "0 rejected" in run.closing
         assert run.states == [1]
 
-    def test_a_record_that_marketo_refuses_with_its_call_may_be_the_lost_call_s_own(
-        self, marketo_sandbox, singer
-    ):
+    def test_lost_creation_is_recognized_in_a_refused_call(self, marketo_sandbox, singer):
         marketo_sandbox.fault("1005", operation="sync opportunity", times=1, skip=1)
         marketo_sandbox.fault("cut_after_write", operation="sync opportunity", times=1)
         messages = [singer.schema(), singer.opportunity("a")]
@@ -147,9 +139,7 @@ class TestLostAnswers:
         assert "1 created" in run.closing
         assert len(syncs(marketo_sandbox)) == 2
 
-    def test_of_a_key_that_cannot_be_asked_for_nothing_is_said_after_a_lost_answer(
-        self, marketo_sandbox, singer
-    ):
+    def test_key_that_cannot_be_looked_up_stays_unresolved(self, marketo_sandbox, singer):
         marketo_sandbox.fault("cut_after_write", operation="sync opportunity", times=1)
         records = [singer.opportunity("a,b"), singer.opportunity("c")]
         run = singer.run(
@@ -161,7 +151,7 @@ class TestLostAnswers:
             "0 created before it, 1 unknown."
         ) in run.log
 
-    def test_nothing_is_looked_up_after_a_clear_answer(self, marketo_sandbox, singer):
+    def test_no_lookup_follows_a_received_response(self, marketo_sandbox, singer):
         singer.run(marketo_sandbox, [singer.schema(), singer.opportunity("old")]).succeeded()
         run = self.run(marketo_sandbox, singer, "615").succeeded()
         assert "3 created" in run.closing
@@ -177,7 +167,7 @@ class TestLostAnswers:
 class TestOddAnswers:
     @pytest.fixture
     def answer(self, monkeypatch):
-        """Have the items of Marketo's answers that hold a member changed on their way."""
+        """Return a function that changes items of the sandbox's responses that have a member."""
 
         def change(member, **members):
             def decode(body):
@@ -196,7 +186,9 @@ class TestOddAnswers:
         return singer.run(sandbox, messages, **settings)
 
     @pytest.mark.parametrize("members", [{"seq": None}, {"seq": "0"}, {"marketoGUID": 5}])
-    def test_what_can_be_understood_is(self, marketo_sandbox, singer, answer, members):
+    def test_unusual_but_clear_outcomes_are_accepted(
+        self, marketo_sandbox, singer, answer, members
+    ):
         answer("status", **members)
         assert "1 created" in self.run(marketo_sandbox, singer).succeeded().closing
 
@@ -218,7 +210,7 @@ class TestOddAnswers:
         assert run.states == []
 
     @pytest.mark.parametrize("created_at", [None, 5, "yesterday"])
-    def test_a_record_of_which_it_is_not_known_since_when_it_exists_is_not_its_own(
+    def test_record_without_creation_date_is_not_its_own(
         self, marketo_sandbox, singer, answer, created_at
     ):
         answer("createdAt", createdAt=created_at)
@@ -232,9 +224,7 @@ class TestDeletes:
     def deletion(self, singer, **key):
         return singer.record(**key, _sdc_deleted_at="2026-01-01T00:00:00Z")
 
-    def test_deletes_go_in_batches_and_what_is_gone_counts_as_deleted(
-        self, marketo_sandbox, singer
-    ):
+    def test_missing_records_count_as_deleted_in_batches(self, marketo_sandbox, singer):
         marketo_sandbox.seed(350)
         ids = marketo_sandbox.instance.opportunity_ids(0, 350)
         messages = [
@@ -249,7 +239,7 @@ class TestDeletes:
         sent = [len(call["keys"]) for call in calls(marketo_sandbox, "delete opportunity")]
         assert sorted(sent) == [51, 300]
 
-    def test_without_hard_delete_they_are_left_alone(self, marketo_sandbox, singer):
+    def test_deletes_are_left_alone_without_hard_delete(self, marketo_sandbox, singer):
         marketo_sandbox.seed(1)
         (key,) = marketo_sandbox.instance.opportunity_ids(0, 1)
         messages = [singer.schema(), self.deletion(singer, externalOpportunityId=key)]
@@ -280,7 +270,7 @@ class TestDeletes:
         [{"__alias__": "opportunities"}, {"__source__": "deals"}, {"__else__": "__NULL__"}],
     )
     @pytest.mark.parametrize("hard_delete", [True, False])
-    def test_a_map_that_leaves_all_else_out_makes_no_upsert_of_a_delete(
+    def test_stream_map_with_else_keeps_the_delete_mark(
         self, marketo_sandbox, singer, definition, hard_delete
     ):
         run = self.mapped(marketo_sandbox, singer, definition, hard_delete=hard_delete)
@@ -288,9 +278,7 @@ class TestDeletes:
         assert ("1 deleted" if hard_delete else "1 left alone") in run.closing
 
     @pytest.mark.parametrize("mark", [None, "''"])
-    def test_a_map_that_names_the_deletion_date_has_the_last_word(
-        self, marketo_sandbox, singer, mark
-    ):
+    def test_stream_map_may_change_the_delete_mark(self, marketo_sandbox, singer, mark):
         definition = {"__alias__": "opportunities", "_sdc_deleted_at": mark}
         self.mapped(marketo_sandbox, singer, definition, hard_delete=True)
         assert set(stored(marketo_sandbox)) == {"A", "B"}
@@ -307,7 +295,7 @@ class TestDeletes:
         singer.run(marketo_sandbox, messages, hard_delete=True).succeeded()
         assert set(stored(marketo_sandbox)) == ({"a"} if order.endswith("upsert") else set())
 
-    def test_by_id(self, marketo_sandbox, singer):
+    def test_deletes_by_id(self, marketo_sandbox, singer):
         marketo_sandbox.seed(2)
         guid = marketo_sandbox.instance.opportunities()[0]["marketoGUID"]
         messages = [
@@ -320,7 +308,7 @@ class TestDeletes:
         assert "1 deleted" in run.closing
         assert guid not in {one["marketoGUID"] for one in marketo_sandbox.instance.opportunities()}
 
-    def test_roles_by_their_compound_key(self, marketo_sandbox, singer):
+    def test_deletes_of_roles_by_their_compound_key(self, marketo_sandbox, singer):
         marketo_sandbox.seed(20, leads=10, roles=True)
         role = marketo_sandbox.instance.roles()[0]
         key = {name: role[name] for name in ("externalOpportunityId", "leadId", "role")}
@@ -340,7 +328,7 @@ class TestDeletes:
 
 
 class TestSkipUnchanged:
-    def test_only_what_differs_is_written(self, marketo_sandbox, singer):
+    def test_only_records_that_differ_are_written(self, marketo_sandbox, singer):
         base = {
             "amount": "1234.50",
             "probability": 40,
@@ -387,7 +375,7 @@ class TestSkipUnchanged:
         assert "300 unchanged" in run.closing
         assert len(calls(sandbox, "query opportunity")) > 1
 
-    def test_a_key_that_cannot_be_asked_for_is_written(self, marketo_sandbox, singer):
+    def test_record_that_cannot_be_looked_up_is_written(self, marketo_sandbox, singer):
         messages = [singer.schema(), singer.opportunity("a,b"), singer.opportunity("c")]
         singer.run(marketo_sandbox, messages).succeeded()
         run = singer.run(marketo_sandbox, messages, skip_unchanged=True).succeeded()
@@ -412,7 +400,7 @@ class TestSkipUnchanged:
 
 
 class TestDryRun:
-    def test_nothing_is_written_and_the_log_says_what_would_be(self, marketo_sandbox, singer):
+    def test_nothing_is_written_and_outcomes_are_logged(self, marketo_sandbox, singer):
         marketo_sandbox.seed(350)
         ids = marketo_sandbox.instance.opportunity_ids(0, 350)
         before = marketo_sandbox.instance.opportunities()
@@ -447,7 +435,7 @@ class TestDryRun:
         assert any("daily_call_limit allows" in line for line in run.log)
         assert used >= 4
 
-    def test_it_finds_all_rejects_before_it_fails(self, marketo_sandbox, singer):
+    def test_all_rejects_are_found_before_the_run_fails(self, marketo_sandbox, singer):
         messages = [singer.schema(), *(singer.opportunity(f"K{n}", amount="x") for n in range(7))]
         run = singer.run(marketo_sandbox, messages, dry_run=True)
         assert "max_rejects" in str(run.error)
@@ -466,7 +454,7 @@ class TestDryRun:
             ),
         ],
     )
-    def test_it_knows_the_action(self, marketo_sandbox, singer, action, summary):
+    def test_prediction_depends_on_the_action(self, marketo_sandbox, singer, action, summary):
         singer.run(marketo_sandbox, [singer.schema(), singer.opportunity("old")]).succeeded()
         messages = [singer.schema(), singer.opportunity("old"), singer.opportunity("new")]
         run = singer.run(
@@ -476,7 +464,7 @@ class TestDryRun:
 
     @pytest.mark.parametrize("action", ["createOrUpdate", "updateOnly"])
     @pytest.mark.parametrize("dry_run", [True, False])
-    def test_what_the_run_itself_would_have_changed_is_not_unchanged(
+    def test_record_changed_by_the_run_is_not_unchanged(
         self, marketo_sandbox, singer, action, dry_run
     ):
         olds = [singer.opportunity("old", amount=1), singer.opportunity("same", amount=1)]
@@ -493,7 +481,7 @@ class TestDryRun:
         ).succeeded()
         assert "0 created, 2 updated, 0 deleted, 3 unchanged" in run.closing
 
-    def test_what_the_run_would_have_deleted_is_not_unchanged(self, marketo_sandbox, singer):
+    def test_record_deleted_by_the_run_is_not_unchanged(self, marketo_sandbox, singer):
         old = singer.opportunity("old", amount=1)
         singer.run(marketo_sandbox, [singer.schema(), old]).succeeded()
         gone = singer.opportunity("old", _sdc_deleted_at="2026-01-01")
@@ -506,7 +494,7 @@ class TestDryRun:
         ).succeeded()
         assert "1 created, 0 updated, 1 deleted, 0 unchanged" in run.closing
 
-    def test_what_is_only_refused_stays_as_marketo_has_it(self, marketo_sandbox, singer):
+    def test_rejected_record_keeps_its_values_in_marketo(self, marketo_sandbox, singer):
         old = singer.opportunity("old", amount=1)
         singer.run(marketo_sandbox, [singer.schema(), old]).succeeded()
         messages = [singer.schema(), singer.opportunity("old", amount=2), old]
@@ -517,7 +505,7 @@ class TestDryRun:
 
 
 class TestReplay:
-    def test_rejects_fed_back_by_one_command_arrive(self, marketo_sandbox, singer, tmp_path):
+    def test_replayed_rejects_are_delivered(self, marketo_sandbox, singer, tmp_path):
         path = tmp_path / "rejects.jsonl"
         rows = [
             {"id": n, "title": f"Größe {n} \ud83d" if n == 2 else f"Größe {n}", "amount": 1.10}
@@ -555,7 +543,7 @@ class TestReplay:
         (reject,) = map(json.loads, again.read_text().splitlines())
         assert reject["record"] == rows[2]
 
-    def test_a_file_of_something_else_is_an_error(self, tmp_path):
+    def test_file_without_rejects_is_an_error(self, tmp_path):
         path = tmp_path / "other.jsonl"
         path.write_text('{"a": 1}\n')
         replayed = subprocess.run(
@@ -567,7 +555,7 @@ class TestReplay:
         assert b"Line 1 is not a reject" in replayed.stderr
         assert b"Traceback" not in replayed.stderr
 
-    def test_a_full_disk_for_the_messages_is_not_the_rejects_fault(self, tmp_path):
+    def test_full_disk_for_messages_does_not_name_the_rejects_file(self, tmp_path):
         path = tmp_path / "rejects.jsonl"
         path.write_bytes(b'{"stream":"deals","record":{"id":"a"}}\n' * 10_000)
         with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
@@ -581,7 +569,7 @@ class TestReplay:
         assert b"No space left on device" in ended.stderr
         assert str(path).encode() not in ended.stderr
 
-    def test_its_help_tells_what_it_reads(self):
+    def test_help_names_the_input(self):
         command = [sys.executable, "-m", "target_marketo_opps.replay", "--help"]
         told = subprocess.run(command, capture_output=True, check=True, text=True).stdout
         assert "default: standard input" in " ".join(told.split())

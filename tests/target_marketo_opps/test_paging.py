@@ -1,4 +1,4 @@
-"""Lookups of the target over pages that say less, or something else, of those after them."""
+"""Test lookups of the target with unusual paging."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ def sandbox(marketo_sandbox_factory):
 
 
 @TOKEN_ALONE
-def test_unchanged_opportunities_are_known_where_pages_go_by_token_alone(
-    sandbox, singer, monkeypatch, form
-):
+def test_unchanged_opportunities_are_found_with_token_paging(sandbox, singer, monkeypatch, form):
     messages = [singer.schema(), *(singer.opportunity(f"K{n}") for n in range(300))]
     singer.run(sandbox, messages).succeeded()
     pages = change_pages(sandbox, monkeypatch, "query", form)
@@ -33,9 +31,7 @@ def test_unchanged_opportunities_are_known_where_pages_go_by_token_alone(
 
 
 @TOKEN_ALONE
-def test_unchanged_roles_are_known_where_pages_go_by_token_alone(
-    sandbox, singer, monkeypatch, form
-):
+def test_unchanged_roles_are_found_with_token_paging(sandbox, singer, monkeypatch, form):
     roles = [{name: one.get(name) for name in ROLE_FIELDS} for one in sandbox.instance.roles()]
     messages = [singer.schema("opportunity_roles", ROLE_FIELDS)]
     messages += [singer.record("opportunity_roles", **one) for one in roles]
@@ -54,7 +50,7 @@ def test_a_lookup_ends_with_the_last_key_found(marketo_sandbox, singer, monkeypa
     assert len(pages) == 1
 
 
-def test_a_page_that_comes_again_and_again_ends_the_run(sandbox, singer, monkeypatch):
+def test_repeated_page_ends_the_run(sandbox, singer, monkeypatch):
     messages = [singer.schema(), *(singer.opportunity(f"K{n}") for n in range(300))]
     singer.run(sandbox, messages).succeeded()
     pages = change_pages(sandbox, monkeypatch, "query", FirstPageAgain())

@@ -1,4 +1,4 @@
-"""`receipts_path`: what became of every record, true of the instance, before any STATE tells."""
+"""Test `receipts_path`: the outcome of every record, on disk before a later STATE."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DELETED = "2026-01-01T00:00:00Z"
 
 @pytest.fixture
 def receipts(tmp_path):
-    """The receipts so far; the path is an attribute."""
+    """Return a function that reads the receipts; its attribute `path` is their path."""
     path = tmp_path / "receipts.jsonl"
 
     def read():
@@ -76,7 +76,7 @@ def test_merged_versions_have_a_line_each_and_one_guid(marketo_sandbox, singer, 
     assert len({each["request_id"] for each in receipts()}) == 1
 
 
-def test_what_is_unchanged_has_its_guid_and_no_request(marketo_sandbox, singer, receipts):
+def test_unchanged_record_has_a_guid_and_no_request_id(marketo_sandbox, singer, receipts):
     records = [singer.schema(), singer.opportunity("a")]
     singer.run(marketo_sandbox, records).succeeded()
     singer.run(
@@ -87,7 +87,7 @@ def test_what_is_unchanged_has_its_guid_and_no_request(marketo_sandbox, singer, 
     assert line["marketoGUID"] == stored(marketo_sandbox)["a"]["marketoGUID"]
 
 
-def test_deletes_and_what_was_gone_already_are_deleted(marketo_sandbox, singer, receipts):
+def test_deletes_of_missing_records_have_status_deleted(marketo_sandbox, singer, receipts):
     singer.run(marketo_sandbox, [singer.schema(), singer.opportunity("a")]).succeeded()
     records = [singer.opportunity(key, _sdc_deleted_at=DELETED) for key in ("a", "gone")]
     singer.run(
@@ -99,9 +99,7 @@ def test_deletes_and_what_was_gone_already_are_deleted(marketo_sandbox, singer, 
     assert statuses(receipts) == [("a", "deleted"), ("gone", "deleted")]
 
 
-def test_a_stream_is_named_as_it_arrived_and_a_role_by_all_its_key(
-    marketo_sandbox_factory, singer, receipts
-):
+def test_receipt_has_input_stream_name_and_complete_key(marketo_sandbox_factory, singer, receipts):
     marketo_sandbox = marketo_sandbox_factory(leads=3)
     singer.run(marketo_sandbox, [singer.schema(), singer.opportunity("a")]).succeeded()
     role = {"externalOpportunityId": "a", "leadId": 1, "role": "Buyer"}
@@ -144,7 +142,9 @@ def test_a_full_disk_ends_the_run_before_its_state(marketo_sandbox, singer):
     assert run.states == []
 
 
-def test_receipts_are_on_disk_when_a_state_goes_out(marketo_sandbox, singer, receipts, monkeypatch):
+def test_receipts_are_on_disk_before_a_state_is_written(
+    marketo_sandbox, singer, receipts, monkeypatch
+):
     seen = []
     write = StateWriter.write
 

@@ -1,4 +1,4 @@
-"""Roles that come before their opportunities: they step aside, and go when those have come."""
+"""Test roles that arrive before their opportunities: they are parked, and sent later."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ def test_a_tap_may_send_all_roles_first(sandbox, singer):
     )
     assert ended.states[-1] == "all"
     operations = Counter(call["operation"] for call in sandbox.journal())
-    # Each role twice, in calls that are full but for a few.
+    # Each role is sent twice, in calls most of which are full.
     assert operations["sync opportunity"] <= 2 + 2
     assert operations["sync role"] <= 3 + 3 + 2
 
 
-def test_the_state_behind_a_role_waits_for_its_opportunity(sandbox, singer):
+def test_state_after_a_parked_role_waits_for_its_opportunity(sandbox, singer):
     messages = [role(singer, "a"), singer.state(1), singer.opportunity("b"), singer.state(2)]
     limits = {"limits": RunLimits(max_batch_records=1)}
     ended = run(singer, sandbox, *messages, options=limits)
@@ -71,7 +71,7 @@ def test_the_state_behind_a_role_waits_for_its_opportunity(sandbox, singer):
     assert set(stored(sandbox)) == {"b"}
 
 
-def test_at_the_end_of_the_input_they_are_rejected_with_the_remedy(sandbox, singer, tmp_path):
+def test_parked_roles_are_rejected_at_the_end_of_the_input(sandbox, singer, tmp_path):
     path = tmp_path / "rejects.jsonl"
     messages = [role(singer, "a"), role(singer, "b", lead=9), singer.opportunity("c")]
     ended = run(
@@ -85,7 +85,7 @@ def test_at_the_end_of_the_input_they_are_rejected_with_the_remedy(sandbox, sing
         assert reject["request_id"]
 
 
-def test_where_the_opportunity_has_come_it_is_the_lead_that_is_missing(sandbox, singer, tmp_path):
+def test_role_of_an_accepted_opportunity_lacks_its_lead(sandbox, singer, tmp_path):
     path = tmp_path / "rejects.jsonl"
     messages = [singer.opportunity("a"), role(singer, "a", lead=9), singer.state(1)]
     ended = run(singer, sandbox, *messages, max_rejects=1, rejects_path=str(path)).succeeded()
@@ -95,7 +95,7 @@ def test_where_the_opportunity_has_come_it_is_the_lead_that_is_missing(sandbox, 
     assert len(calls(sandbox, "sync role")) == 1
 
 
-def test_where_the_opportunity_was_deleted_again_that_is_the_reason(sandbox, singer, tmp_path):
+def test_role_of_a_deleted_opportunity_is_rejected_with_reason(sandbox, singer, tmp_path):
     path = tmp_path / "rejects.jsonl"
     deleted = singer.record(externalOpportunityId="a", **DELETED)
     messages = [singer.opportunity("a"), deleted, role(singer, "a"), singer.opportunity("a")]
@@ -108,7 +108,7 @@ def test_where_the_opportunity_was_deleted_again_that_is_the_reason(sandbox, sin
 
 
 @pytest.mark.parametrize("merge_versions", [True, False])
-def test_upserts_of_a_waiting_role_go_with_it(sandbox, singer, merge_versions):
+def test_later_versions_of_a_parked_role_are_parked(sandbox, singer, merge_versions):
     limits = {"limits": RunLimits(max_batch_records=1)}
     messages = [
         role(singer, "a", isPrimary=False),
@@ -124,7 +124,7 @@ def test_upserts_of_a_waiting_role_go_with_it(sandbox, singer, merge_versions):
 
 
 @pytest.mark.parametrize("deleted", ["role", "opportunity"])
-def test_a_delete_of_either_ends_the_waiting(sandbox, singer, tmp_path, deleted):
+def test_delete_of_role_or_opportunity_rejects_parked_role(sandbox, singer, tmp_path, deleted):
     path = tmp_path / "rejects.jsonl"
     delete = (
         role(singer, "a", **DELETED)
@@ -143,10 +143,10 @@ def test_a_delete_of_either_ends_the_waiting(sandbox, singer, tmp_path, deleted)
 
 
 @pytest.mark.parametrize("deleted", ["role", "opportunity"])
-def test_a_role_behind_the_delete_is_not_dismissed_with_the_one_before(sandbox, singer, deleted):
+def test_role_after_a_delete_is_not_dismissed(sandbox, singer, deleted):
     gone = singer.record(externalOpportunityId="a", **DELETED)
     delete = role(singer, "a", **DELETED) if deleted == "role" else gone
-    # The first delete is in flight, so that all others stand in line when the role is skipped.
+    # The first delete is in flight, so that all others are queued when the role is skipped.
     messages = [gone, gone, role(singer, "a"), delete, role(singer, "a"), singer.opportunity("a")]
     limits = {"limits": RunLimits(max_batch_records=1)}
     ended = run(
@@ -156,7 +156,7 @@ def test_a_role_behind_the_delete_is_not_dismissed_with_the_one_before(sandbox, 
     assert "roles: 1 created" in ended.closing
 
 
-def test_a_waiting_role_holds_up_nothing_else_of_its_opportunity(sandbox, singer):
+def test_parked_role_does_not_block_its_opportunity(sandbox, singer):
     limits = {"limits": RunLimits(max_batch_records=1)}
     messages = [
         role(singer, "a", lead=1),
@@ -168,9 +168,7 @@ def test_a_waiting_role_holds_up_nothing_else_of_its_opportunity(sandbox, singer
     assert "roles: 3 created" in ended.closing
 
 
-def test_a_role_whose_opportunity_is_there_is_rejected_when_it_held_a_state_for_long(
-    sandbox, singer, tmp_path
-):
+def test_overdue_role_of_an_existing_opportunity_is_rejected(sandbox, singer, tmp_path):
     path = tmp_path / "rejects.jsonl"
     run(singer, sandbox, singer.opportunity("old,comma"), singer.opportunity("old")).succeeded()
     limits = {"limits": RunLimits(max_batch_records=1, state_patience_seconds=0.0)}
@@ -193,7 +191,7 @@ def test_a_role_whose_opportunity_is_there_is_rejected_when_it_held_a_state_for_
     assert len(calls(sandbox, "query opportunity")) == 1
 
 
-def test_a_role_whose_opportunity_is_not_there_goes_on_waiting(sandbox, singer):
+def test_overdue_role_of_a_missing_opportunity_stays_parked(sandbox, singer):
     limits = {"limits": RunLimits(max_batch_records=1, state_patience_seconds=0.0)}
     messages = [
         role(singer, "a"),
@@ -207,7 +205,7 @@ def test_a_role_whose_opportunity_is_not_there_goes_on_waiting(sandbox, singer):
     assert len(calls(sandbox, "query opportunity")) >= 1
 
 
-def test_a_fault_in_the_input_rejects_no_waiting_role(sandbox, singer, tmp_path):
+def test_invalid_input_rejects_no_parked_role(sandbox, singer, tmp_path):
     path = tmp_path / "rejects.jsonl"
     messages = [singer.opportunity("x"), singer.state(0), role(singer, "a"), singer.state(1), b"{"]
     ended = run(singer, sandbox, *messages, max_rejects=9, rejects_path=str(path))

@@ -1,4 +1,4 @@
-"""`max_records`: a sample that is delivered for real, and of which no STATE tells."""
+"""Test `max_records`: a sample is delivered, and no STATE is written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def messages(singer, count):
         yield singer.state(number)
 
 
-def test_a_sample_is_delivered_for_real_and_writes_no_state(marketo_sandbox, singer):
+def test_max_records_delivers_a_sample_and_writes_no_state(marketo_sandbox, singer):
     run = singer.run(marketo_sandbox, [*messages(singer, 5)], max_records=2).succeeded()
     assert marketo_sandbox.instance.opportunity_ids() == ["D-0", "D-1"]
     assert "2 created" in run.closing
@@ -25,7 +25,7 @@ def test_a_sample_is_delivered_for_real_and_writes_no_state(marketo_sandbox, sin
     ) in run.log
 
 
-def test_a_sample_is_of_each_stream_whatever_becomes_of_its_schema(marketo_sandbox, singer):
+def test_sample_counts_each_stream_across_its_schemas(marketo_sandbox, singer):
     deals = [
         singer.record("deals", externalOpportunityId=f"D-{number}", name="n") for number in range(3)
     ]
@@ -51,7 +51,7 @@ def test_rejects_of_a_sample_count_against_the_limit(marketo_sandbox, singer):
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_an_input_no_longer_than_the_sample_leaves_nothing_out(marketo_sandbox, singer, count):
+def test_input_within_max_records_is_delivered_completely(marketo_sandbox, singer, count):
     run = singer.run(marketo_sandbox, [*messages(singer, count)], max_records=2).succeeded()
     assert any("skipped nothing; no STATE was written" in line for line in run.log)
     assert run.states == []

@@ -1,17 +1,17 @@
-"""The SDK's own tests of targets, one by one, against a sandbox.
+"""Run the SDK's own tests of targets, one by one, against a sandbox.
 
 Their streams are users, fruits and the like: `stream_maps` gives each record the key and the name
-that Marketo wants, and what the instance has no field for is left out.
+that Marketo requires; properties without a field are not written.
 
-Left out, each with what the target does instead:
+These tests are skipped, because the target behaves differently:
 
-- `TargetMultipleStateMessages` wants a STATE after every record: STATEs that wait for the same
+- `TargetMultipleStateMessages` expects a STATE after every record: STATEs that wait for the same
   calls collapse into the newest (`test_states_with_equal_dependencies_collapse_into_the_newest`).
-  The SDK leaves it out of its own suite.
-- `TargetRecordMissingKeyProperty` wants the run to end: a record without key is rejected, and ends
-  the run only past `max_rejects` (`test_the_record_without_key_is_rejected`, with the same file).
-- `TargetRecordMissingRequiredProperty` likewise: what a schema requires is checked against
-  describe alone.
+  The SDK skips it in its own suite.
+- `TargetRecordMissingKeyProperty` expects the run to end: a record without a key is rejected, and
+  ends the run only over `max_rejects` (`test_the_record_without_key_is_rejected`, same file).
+- `TargetRecordMissingRequiredProperty` expects that too: required properties are checked against
+  describe only.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ CASES = {
 }
 
 
-def test_every_test_of_the_sdk_is_run_or_left_out_for_a_reason():
+def test_each_sdk_test_is_run_or_skipped_for_a_reason():
     found = {
         member
         for member in vars(sdk).values()

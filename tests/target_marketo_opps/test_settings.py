@@ -1,4 +1,4 @@
-"""What is offered is honoured, and what cannot be right is told before any call."""
+"""Test that invalid settings are reported before any call."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def about():
     return json.loads(done.stdout)
 
 
-def test_only_settings_that_are_honoured_are_offered():
+def test_only_supported_settings_are_offered():
     told = about()
     assert set(told["settings"]["properties"]) == OFFERED
     assert told["version"] != "[could not be detected]"

@@ -1,4 +1,4 @@
-"""How the process ends: on signals, with a reader that is slow or gone, on a full disk."""
+"""Test how the process ends: signals, slow or closed readers, full disks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def page(singer, number):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_while_waiting_for_input_ends_the_run_without_new_calls(
+def test_signal_while_waiting_for_input_ends_without_new_calls(
     marketo_sandbox,
     singer,
     start_target,
@@ -62,7 +62,7 @@ def test_states_of_calls_in_flight_are_written_after_a_signal(
     assert len(stored(sandbox)) == 300
 
 
-def test_a_call_that_takes_longer_than_the_grace_is_not_waited_for(
+def test_call_longer_than_the_grace_period_is_not_awaited(
     marketo_sandbox_factory,
     singer,
     start_target,
@@ -84,7 +84,7 @@ def test_a_call_that_takes_longer_than_the_grace_is_not_waited_for(
 @pytest.mark.parametrize(
     ("operation", "dry_run"), [("describe opportunity", False), ("usage", True)]
 )
-def test_nothing_else_that_hangs_is_waited_for_longer(
+def test_other_blocked_work_ends_after_the_grace_period(
     marketo_sandbox_factory, singer, start_target, operation, dry_run
 ):
     sandbox = marketo_sandbox_factory()
@@ -155,7 +155,7 @@ def test_a_full_stdout_ends_the_run_with_one_sentence(marketo_sandbox, singer, s
     assert "Traceback" not in log
 
 
-def test_a_signal_is_heard_while_the_reader_of_stdout_takes_nothing(
+def test_signal_ends_a_blocked_write_to_stdout(
     marketo_sandbox,
     singer,
     start_target,
@@ -190,7 +190,7 @@ def test_a_slow_reader_of_stdout_gets_every_state_whole(marketo_sandbox, singer,
     assert process.popen.returncode == 0
 
 
-def test_an_open_batch_is_not_sent_while_the_tap_is_silent_for_a_moment(
+def test_open_batch_is_not_sent_during_a_short_silence(
     marketo_sandbox,
     singer,
     start_target,
@@ -220,7 +220,7 @@ def test_a_rejects_file_that_cannot_be_opened_costs_no_call(
     assert marketo_sandbox.journal() == []
 
 
-def test_a_full_disk_under_the_rejects_lets_no_state_pass(marketo_sandbox, singer, start_target):
+def test_full_disk_for_rejects_holds_later_states(marketo_sandbox, singer, start_target):
     process = start_target(marketo_sandbox, rejects_path="/dev/full", max_rejects=5)
     messages = [singer.schema(), *page(singer, 1), singer.opportunity("bad", name="")]
     process.send([*messages, *page(singer, 2)])
@@ -233,7 +233,7 @@ def test_a_full_disk_under_the_rejects_lets_no_state_pass(marketo_sandbox, singe
 
 
 @pytest.mark.parametrize("max_rejects", [0, 1])
-def test_rejects_that_are_in_no_file_are_not_said_to_be_in_it(
+def test_unwritten_rejects_are_not_logged_as_written(
     marketo_sandbox, singer, start_target, max_rejects
 ):
     process = start_target(marketo_sandbox, rejects_path="/dev/full", max_rejects=max_rejects)
@@ -270,11 +270,11 @@ def test_no_secret_is_quoted_when_a_setting_is_wrong(marketo_sandbox, start_targ
         ("2>&-", 0, ""),
     ],
 )
-def test_a_standard_stream_that_is_closed_is_an_error_like_any_other(  # noqa: PLR0917 - fixtures and parameters
+def test_closed_standard_stream_is_an_error_in_one_sentence(  # noqa: PLR0917 - fixtures and parameters
     marketo_sandbox, singer, tmp_path, closed, code, said
 ):
     config = tmp_path / "config.json"
-    # The file would get the number of a closed stream.
+    # A file that is opened would get the descriptor of a closed stream.
     settings = {"rejects_path": str(tmp_path / "rejects.jsonl"), "max_rejects": 1}
     config.write_text(json.dumps({**marketo_sandbox.credentials, **settings}))
     command = Path(sys.executable).with_name("target-marketo-opps")

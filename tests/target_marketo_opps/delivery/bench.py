@@ -1,4 +1,4 @@
-"""A dispatcher by itself, with a clock that is set by hand."""
+"""Build a dispatcher with a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ REFUSED = RecordOutcome(Outcome.REJECTED, (Reason("1003", "Bad"),), "r#7")
 
 
 class Bench:
-    """A dispatcher whose calls are answered by the test, or at once."""
+    """A dispatcher whose calls are answered immediately, or by the test."""
 
     def __init__(
         self, *, at_once=True, rejects=None, room=None, write_state=None, client=None, **settings
@@ -85,7 +85,7 @@ class Bench:
         return self.futures[-1]
 
     def answer(self, number, *outcomes):
-        """Respond to a call; all of its records are created unless told otherwise."""
+        """Respond to a call; all of its records are created unless outcomes are given."""
         result = BatchResult(self.sent[number])
         result.outcomes[:] = outcomes or [CREATED] * len(result.outcomes)
         self.futures[number].set_result(result)
@@ -96,7 +96,7 @@ class Bench:
             self.dispatcher.take(OutboundRecord("s", target, key, (key,), BODY, "s", SOURCE))
 
     def send_open(self):
-        """Have what has been taken sent, however little it is."""
+        """Send all records taken so far, even in batches that are not full."""
         self.waiting.batches.close_all()
         self.dispatcher.before_read(None)
 

@@ -1,4 +1,4 @@
-"""Dispatchers by themselves."""
+"""Provide dispatchers without a Marketo instance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The batch writer by itself, with a Marketo that a test makes up: which response leads to what."""
+"""Test which outcome the batch writer derives from each of Marketo's responses."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NO_FIELDS = ObjectDescription("o", "marketoGUID", (KEY,), ((KEY,),), ())
 
 
 class Marketo:
-    """Hands out the given answers, one a call, and keeps what it was asked."""
+    """Returns the given responses, one per call, and records the calls."""
 
     def __init__(self, *answers, stored=()):
         self.answers = list(answers)
@@ -104,27 +104,25 @@ def outcomes(result):
     ],
 )
 @pytest.mark.parametrize("answer", [refused, response], ids=["call", "record"])
-def test_only_a_delete_refused_because_the_record_is_gone_counts_as_deleted(
-    operation, code, kind, answer
-):
+def test_delete_of_a_missing_record_counts_as_deleted(operation, code, kind, answer):
     marketo = Marketo(answer(code))
     result = writer_to(marketo).deliver(batch_of({}, operation=operation))
     assert outcomes(result) == [kind]
 
 
-def test_a_record_refused_with_its_whole_call_keeps_reason_and_request_id():
+def test_refused_call_gives_its_records_reason_and_request_id():
     (each,) = writer_to(Marketo(refused("1003"))).deliver(batch_of({})).outcomes
     assert each.reasons == (Reason("1003", "Bad"),)
     assert each.request_id == "r7"
 
 
-def test_a_record_refused_by_itself_keeps_reason_and_request_id():
+def test_skipped_record_keeps_reason_and_request_id():
     (_, each) = writer_to(Marketo(response("created", "1003"))).deliver(batch_of({}, {})).outcomes
     assert (each.kind, each.request_id) == (Outcome.REJECTED, "r9")
     assert each.reasons == (Reason("1003", "Said Marketo"),)
 
 
-def test_a_sales_person_is_not_blamed_for_what_is_wrong_with_a_record():
+def test_another_code_than_718_refuses_no_sales_person():
     marketo = Marketo(refused("1003"), "created")
     batch_writer = writer_to(marketo)
     person = {"externalSalesPersonId": "P"}
@@ -132,7 +130,7 @@ def test_a_sales_person_is_not_blamed_for_what_is_wrong_with_a_record():
     assert outcomes(batch_writer.deliver(batch_of(person))) == [Outcome.CREATED]
 
 
-def test_a_refused_sales_person_costs_no_further_call():
+def test_refused_sales_person_costs_no_further_call():
     marketo = Marketo(refused("718"))
     batch_writer = writer_to(marketo)
     batch_writer.deliver(batch_of({"externalSalesPersonId": "P"}))
@@ -142,8 +140,8 @@ def test_a_refused_sales_person_costs_no_further_call():
 
 
 @pytest.mark.parametrize(("rejected", "calls"), [(1, 3), (0, 5)])
-def test_a_search_ends_with_the_reject_that_is_one_too_many(rejected, calls):
-    # [0 1 2 3] refused, [0 1] refused, [0] refused: that is the first reject.
+def test_bisection_stops_when_max_rejects_is_exceeded(rejected, calls):
+    # [0 1 2 3] refused, [0 1] refused, [0] refused: the first reject.
     answers = [refused("1003")] * 3 + ["created"] * 9
     marketo = Marketo(*answers)
     result = writer_to(marketo, rejected=rejected, max_rejects=1).deliver(batch_of({}, {}, {}, {}))
@@ -171,20 +169,20 @@ def test_after_a_lost_response_only_existing_records_are_looked_up():
     assert counted == (1, 1, 0)
 
 
-def test_a_record_that_a_native_crm_sync_keeps_ends_the_delivery_with_marketos_words():
+def test_record_of_a_native_crm_sync_ends_the_delivery():
     result = writer_to(Marketo(response("1018"))).deliver(batch_of({}))
     told = str(result.failure)
     assert all(part in told for part in ("a record of", "1018 Said Marketo", "requestId r9"))
     assert not result.is_complete
 
 
-def test_a_status_that_nobody_knows_ends_the_delivery_with_the_id_of_the_request():
+def test_unknown_status_ends_the_delivery_with_the_request_id():
     answer = BatchOutcome([RecordResult(0, "queued")], "r9", False, SENT_AT)
     result = writer_to(Marketo(answer)).deliver(batch_of({}))
     assert "unknown status 'queued' (requestId r9)" in str(result.failure)
 
 
-def test_what_exists_and_is_not_found_is_no_creation_of_ours():
+def test_existing_record_that_is_not_found_stays_a_reject():
     batch_writer = writer_to(Marketo(response("1005", ambiguous=True)), action="createOnly")
     assert outcomes(batch_writer.deliver(batch_of({}))) == [Outcome.REJECTED]
 
@@ -200,7 +198,7 @@ def test_a_creation_time_without_an_offset_is_read_as_utc(created_at, kind):
 
 
 @pytest.mark.parametrize("dedupe_by", ["idField", "dedupeFields"])
-def test_what_is_written_by_id_is_compared_by_id(dedupe_by):
+def test_records_written_by_id_are_looked_up_by_id(dedupe_by):
     marketo = Marketo("updated")
     settings = {"dedupe_by": dedupe_by, "action": "updateOnly", "skip_unchanged": True}
     batch_writer = writer_to(marketo, describe=lambda _: NO_FIELDS, **settings)

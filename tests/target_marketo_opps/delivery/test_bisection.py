@@ -1,4 +1,4 @@
-"""How the bad records of a refused call are found, and in how many calls."""
+"""Test how the bad records of a refused call are found, and in how many calls."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def refusal(code, call=0):
 
 
 class Marketo:
-    """Refuses every call that holds a bad record, with the code of the first; counts."""
+    """Refuses every call with a bad record, with the code of the first one; counts calls."""
 
     def __init__(self, bad, *, code="1003", persons=None, proven=False):
         self.codes = bad if isinstance(bad, dict) else dict.fromkeys(bad, code)
@@ -65,7 +65,7 @@ class Marketo:
 
 
 @pytest.mark.parametrize(("bad", "most_calls"), [(0, 1), (1, 19), (15, 140), (60, 340)])
-def test_the_bad_are_found_and_the_others_delivered_in_few_calls(bad, most_calls):
+def test_bad_records_are_found_and_others_delivered_in_few_calls(bad, most_calls):
     for seed in range(20):
         marketo = Marketo(random.Random(seed).sample(range(300), bad)).deliver(300)
         marketo.assert_all_known(300)
@@ -86,8 +86,8 @@ def test_the_bad_are_found_and_the_others_delivered_in_few_calls(bad, most_calls
     ],
 )
 @pytest.mark.parametrize("proven", [False, True])
-def test_wherever_the_bad_stand_the_good_are_delivered(bad, proven):
-    # Where nothing has passed before, so many bad records that all samples are bad end the search.
+def test_good_records_are_delivered_at_every_position(bad, proven):
+    # If no record was accepted before, the search ends when all samples are bad.
     marketo = Marketo(bad, proven=proven).deliver(300)
     if proven or len(bad) < 290:
         marketo.assert_all_known(300)
@@ -107,7 +107,7 @@ def test_random_bad_records_never_stop_the_good_ones():
         Marketo(bad, persons=persons, proven=True).deliver(count).assert_all_known(count)
 
 
-def test_where_all_are_bad_the_search_ends_early_and_names_the_code():
+def test_search_ends_early_with_the_code_if_all_records_are_bad():
     marketo = Marketo(range(300)).deliver(300)
     assert isinstance(marketo.gave_up, AllRefusedError)
     assert len(marketo.calls) == 14 <= MOST_CALLS
@@ -116,13 +116,13 @@ def test_where_all_are_bad_the_search_ends_early_and_names_the_code():
 
 
 @pytest.mark.parametrize("count", range(1, 300, 7))
-def test_where_all_are_bad_no_batch_costs_more_than_fifteen_calls(count):
+def test_batch_of_bad_records_costs_at_most_fifteen_calls(count):
     marketo = Marketo(range(count)).deliver(count)
     assert len(marketo.calls) <= MOST_CALLS
     assert marketo.gave_up or len(marketo.refused) == count
 
 
-def test_the_samples_are_single_records_from_all_over_the_batch():
+def test_samples_are_single_records_from_the_whole_batch():
     marketo = Marketo(range(300)).deliver(300)
     assert [len(call) for call in marketo.calls[8:]] == [1] * 6
     sampled = [call[0] for call in marketo.calls[8:]]
@@ -130,30 +130,30 @@ def test_the_samples_are_single_records_from_all_over_the_batch():
     assert [index // 50 for index in sampled] == list(range(6))
 
 
-def test_one_sample_that_passes_is_enough_to_go_on():
+def test_search_continues_if_one_sample_passes():
     marketo = Marketo(set(range(300)) - {275}).deliver(300)
     marketo.assert_all_known(300)
 
 
-def test_what_was_accepted_before_proves_that_not_all_can_be_bad():
+def test_search_continues_if_the_target_has_accepted_records():
     marketo = Marketo(range(300), proven=True).deliver(300)
     assert marketo.gave_up is None
     assert len(marketo.refused) == 300
 
 
-def test_records_that_are_bad_in_two_ways_end_the_search_like_others():
+def test_search_ends_early_if_records_are_bad_in_two_ways():
     marketo = Marketo({n: ("1003", "1006")[n % 2] for n in range(300)}).deliver(300)
     assert isinstance(marketo.gave_up, AllRefusedError)
     assert len(marketo.calls) <= MOST_CALLS
 
 
-def test_a_half_whose_sibling_passed_is_not_asked_as_a_whole():
+def test_half_whose_sibling_passed_is_not_sent_as_a_whole():
     marketo = Marketo([3]).deliver(4)
     assert marketo.calls == [[0, 1, 2, 3], [0, 1], [2], [3]]
 
 
 @pytest.mark.parametrize("bad", [[5, 200], [0, 1, 299], [*range(9), 150]])
-def test_every_rejected_record_has_the_answer_to_a_call_of_its_own(bad):
+def test_each_rejected_record_has_the_reason_of_its_own_call(bad):
     marketo = Marketo(bad).deliver(300)
     for index, error in marketo.refused.items():
         assert marketo.calls[int(error.request_id[1:]) - 1] == [index]
@@ -211,6 +211,6 @@ def test_a_call_that_is_too_large_is_halved():
     assert marketo.delivered == list(range(300))
 
 
-def test_a_few_records_that_are_all_bad_are_rejected_one_by_one():
+def test_small_batch_of_bad_records_is_rejected_one_by_one():
     marketo = Marketo(range(3)).deliver(3)
     marketo.assert_all_known(3)

@@ -1,4 +1,4 @@
-"""The dispatcher by itself: patience, progress and room."""
+"""Test the dispatcher: overdue STATEs, progress lines and the memory limit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from target_marketo_opps.delivery.rejects import Reject
 from tests.target_marketo_opps.delivery.bench import BODY, SOURCE
 
 
-def test_an_open_batch_that_has_held_a_state_for_five_minutes_is_sent_short(make_bench):
+def test_batch_that_held_a_state_for_five_minutes_is_sent_short(make_bench):
     bench = make_bench()
     bench.take("a")
     bench.dispatcher.checkpoint(1)
@@ -72,7 +72,7 @@ def test_full_batches_wait_while_all_calls_are_in_flight(make_bench, monkeypatch
     assert len(bench.sent) == 3
 
 
-def test_without_room_and_calls_in_flight_the_fullest_batch_is_sent(make_bench):
+def test_fullest_batch_is_sent_if_memory_is_short(make_bench):
     one = len(BODY) * 3 // 2 + len(SOURCE) + RECORD_OVERHEAD_BYTES
     bench = make_bench(room={"max_held_bytes": 7 * one})
     bench.take("b", *["a"] * 6)
@@ -85,7 +85,7 @@ def test_without_room_and_calls_in_flight_the_fullest_batch_is_sent(make_bench):
     assert bench.waiting.held_bytes == 0
 
 
-def test_without_room_a_call_in_flight_is_waited_for(make_bench, monkeypatch):
+def test_call_in_flight_is_awaited_if_memory_is_short(make_bench, monkeypatch):
     one = len(BODY) * 3 // 2 + len(SOURCE) + RECORD_OVERHEAD_BYTES
     bench = make_bench(at_once=False, room={"max_held_bytes": 301 * one})
     bench.take(*range(300))
@@ -95,7 +95,7 @@ def test_without_room_a_call_in_flight_is_waited_for(make_bench, monkeypatch):
     assert bench.waiting.held_bytes == 2 * one
 
 
-def test_rejects_are_flushed_before_a_state_passes_them(make_bench):
+def test_rejects_are_flushed_before_a_later_state_is_written(make_bench):
     order, rejects = [], Mock()
     rejects.flush.side_effect = lambda: order.append("flush")
     bench = make_bench(max_rejects=-1, rejects=rejects, write_state=order.append)
@@ -133,7 +133,7 @@ def test_results_after_a_failure_are_counted_and_states_written(make_bench):
 
 @pytest.fixture
 def waits(monkeypatch):
-    """Has a bench's waits pass at once by its clock, and tells what they were for."""
+    """Replace the waits of a bench: each ends immediately, and its arguments are recorded."""
 
     def of(bench):
         asked = []
@@ -157,7 +157,7 @@ def test_input_is_waited_for_until_something_else_is_due(make_bench, waits):
     assert asked == [(10.0, {"readable": [7]})]
 
 
-def test_a_call_is_waited_for_no_longer_than_until_progress_is_due(make_bench, monkeypatch, caplog):
+def test_wait_for_a_call_ends_when_progress_is_due(make_bench, monkeypatch, caplog):
     caplog.set_level("INFO")
     bench = make_bench(at_once=False)
     bench.take("a")
@@ -175,7 +175,7 @@ def test_a_call_is_waited_for_no_longer_than_until_progress_is_due(make_bench, m
     assert [now for now, line in moments if "settled" in line] == [10, 20, 30]
 
 
-def test_what_is_due_soon_is_not_slept_through(make_bench, waits):
+def test_wait_for_input_ends_when_a_state_is_overdue(make_bench, waits):
     bench = make_bench()
     asked = waits(bench)
     bench.now = 9.75
@@ -183,7 +183,7 @@ def test_what_is_due_soon_is_not_slept_through(make_bench, waits):
     assert asked == [(0.25, {"readable": [7]})]
 
 
-def test_the_first_state_to_wait_decides_how_long_to_sleep(make_bench, waits):
+def test_oldest_state_decides_how_long_to_wait(make_bench, waits):
     bench = make_bench()
     bench.take("a")
     bench.dispatcher.checkpoint(1)
@@ -193,7 +193,7 @@ def test_the_first_state_to_wait_decides_how_long_to_sleep(make_bench, waits):
     assert asked == [(5, {"readable": [7]})]
 
 
-def test_calls_in_flight_are_waited_for_as_long_as_patience_lasts(make_bench, waits):
+def test_calls_in_flight_are_awaited_until_patience_ends(make_bench, waits):
     bench = make_bench(at_once=False)
     bench.take(*range(300))
     waits(bench)
@@ -201,14 +201,14 @@ def test_calls_in_flight_are_waited_for_as_long_as_patience_lasts(make_bench, wa
     assert 10 <= bench.now < 10.5
 
 
-def test_nothing_is_waited_for_where_nothing_is_in_flight(make_bench, waits):
+def test_no_wait_without_calls_in_flight(make_bench, waits):
     bench = make_bench()
     asked = waits(bench)
     bench.dispatcher.await_in_flight(patience_seconds=1)
     assert asked == []
 
 
-def test_whoever_is_asked_to_end_waits_for_neither_input_nor_calls(make_bench, waits):
+def test_shutdown_request_ends_waits_for_input_and_calls(make_bench, waits):
     bench = make_bench(at_once=False)
     asked = waits(bench)
     bench.take("a")
@@ -220,7 +220,7 @@ def test_whoever_is_asked_to_end_waits_for_neither_input_nor_calls(make_bench, w
         bench.dispatcher.finish()
 
 
-def test_a_waiting_record_that_blocks_an_overdue_state_stays(make_bench):
+def test_queued_record_that_blocks_an_overdue_state_stays(make_bench):
     bench = make_bench(at_once=False)
     bench.take("a")
     bench.send_open()
@@ -233,7 +233,7 @@ def test_a_waiting_record_that_blocks_an_overdue_state_stays(make_bench):
     assert [list(batch.by_key) for batch in bench.sent] == [["a"], ["a"]]
 
 
-def test_batches_go_to_the_function_that_delivers(make_bench):
+def test_batches_are_passed_to_the_deliver_function(make_bench):
     bench = make_bench()
     bench.take("a")
     bench.dispatcher.finish()

@@ -1,4 +1,4 @@
-"""Looking keys up: every page, by the right key, and none taken for another."""
+"""Test the lookup of records by key: paging, filter types, and similar keys."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Marketo:
-    """Answers with one record a page."""
+    """Responds with one record per page."""
 
     def __init__(self, *records):
         self.records = records
@@ -42,7 +42,7 @@ def test_all_pages_are_read(key_fields):
     assert all(asked["fields"] == (*key_fields, "c") for asked in marketo.asked)
 
 
-def test_two_key_fields_are_asked_for_together():
+def test_two_key_fields_are_looked_up_together():
     marketo = Marketo({"a": 1, "b": "1,5"})
     lookup = KeyLookup(marketo, MarketoObject.OPPORTUNITY_ROLES, ("a", "b"), by_id=False)
     lookup.find([{"a": 1, "b": "1,5", "c": 3}], [])
@@ -50,14 +50,14 @@ def test_two_key_fields_are_asked_for_together():
 
 
 @pytest.mark.parametrize(("by_id", "filter_type"), [(True, "idField"), (False, "dedupeFields")])
-def test_the_filter_says_which_key_it_is(by_id, filter_type):
+def test_filter_type_names_the_kind_of_key(by_id, filter_type):
     marketo = Marketo({"a": "1"})
     KeyLookup(marketo, MarketoObject.OPPORTUNITIES, ("a",), by_id=by_id).find([{"a": 1}], [])
     assert marketo.asked[0]["filter_type"] == filter_type
     assert marketo.asked[0]["filter_values"] == ["1"]
 
 
-def test_of_keys_that_are_alike_the_exact_one_is_taken_and_else_none():
+def test_among_similar_keys_only_the_exact_one_is_found():
     records = [{"a": "key", "n": 1}, {"a": "KEY", "n": 2}, {"a": "lone", "n": 3}]
     lookup = KeyLookup(Marketo(*records), MarketoObject.OPPORTUNITIES, ("a",), by_id=False)
     found = lookup.find([{"a": "x"}], [])

@@ -1,4 +1,4 @@
-"""Asking Marketo for leads, with a client that answers as the test says."""
+"""Test lookups of leads, with a client that the test controls."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STALE = PageTokenError("GET /x", [Reason("1003", "Paging token")], "r")
 
 
 class Client:
-    """Leads have the values that they are asked for; `refuse` says why it refuses some."""
+    """Returns leads with the requested values; `refuse` returns why a call is refused."""
 
     def __init__(self, refuse=lambda values, token: None, page=300):
         self.asked, self.refuse, self.page = [], refuse, page
@@ -47,14 +47,14 @@ def found(client, wanted):
     return sorted(each.lead_id for each in answer.leads), answer
 
 
-def test_a_lookup_takes_as_many_pages_as_it_has():
+def test_lookup_reads_all_pages():
     client = Client(page=100)
     leads, answer = found(client, values(250))
     assert leads == list(range(1, 251))
     assert answer.calls == 3
 
 
-def test_too_many_leads_are_asked_for_in_halves_until_the_one_value_is_known():
+def test_refused_lookup_is_halved_down_to_single_values():
     client = Client(lambda asked, _: TOO_MANY if "77" in asked else None)
     leads, answer = found(client, values(300))
     assert leads == [number for number in range(1, 301) if number != 77]
@@ -62,26 +62,26 @@ def test_too_many_leads_are_asked_for_in_halves_until_the_one_value_is_known():
     assert answer.calls == len(client.asked) <= 2 * 10
 
 
-def test_one_value_alone_may_have_too_many():
+def test_single_value_may_have_too_many_leads():
     _, answer = found(Client(lambda *_: TOO_MANY), ["1"])
     assert answer.too_many == {"1"}
 
 
-def test_where_all_values_are_refused_the_refusal_is_what_ends_the_run():
+def test_lookup_fails_if_each_single_value_is_refused():
     client = Client(lambda *_: TOO_MANY)
     with pytest.raises(DataError):
         found(client, values(300))
     assert len(client.asked) <= 20
 
 
-def test_what_is_too_long_for_a_call_is_asked_for_in_halves():
+def test_lookup_that_is_too_large_is_halved():
     client = Client(lambda asked, _: TOO_LONG if len(asked) > 100 else None)
     assert found(client, values(300))[0] == list(range(1, 301))
     with pytest.raises(TooLargeError):
         found(Client(lambda *_: TOO_LONG), ["1"])
 
 
-def test_a_page_token_that_is_refused_costs_its_lookup_again():
+def test_refused_page_token_repeats_the_lookup():
     client = Client(lambda asked, token: STALE if token and len(asked) == 10 else None, page=4)
     assert found(client, values(10))[0] == list(range(1, 11))
 

@@ -1,4 +1,4 @@
-"""Which records are merged while they wait, and which are not."""
+"""Test which records are merged while they wait, and which are not."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def role(waiting, key, **fields):
 
 
 def sent(waiting):
-    """Bodies in the order in which they would reach Marketo, a list for each call."""
+    """Send all batches; return the bodies in the order of sending, as one list per call."""
     calls = []
     while True:
         waiting.batches.close_all()
@@ -75,7 +75,7 @@ def test_a_version_is_not_merged_past_a_delete_of_its_opportunity(waiting, delet
     assert sent(waiting) == [[{"k": "a", "x": 1}], [{"k": deleted}], [{"k": "a", "x": 3}]]
 
 
-def test_a_version_is_not_merged_past_a_delete_that_waits_in_line(waiting):
+def test_version_is_not_merged_past_a_queued_delete(waiting):
     add(waiting, "a", x=1)
     waiting.batches.close_all()
     add(waiting, "a", x=2)
@@ -89,7 +89,7 @@ def test_a_version_is_not_merged_past_a_delete_that_waits_in_line(waiting):
     ]
 
 
-def test_after_a_delete_went_versions_are_merged_again(waiting):
+def test_versions_are_merged_again_after_a_delete(waiting):
     add(waiting, "a", operation="delete")
     waiting.batches.close_all()
     add(waiting, "a", x=1)
@@ -98,7 +98,7 @@ def test_after_a_delete_went_versions_are_merged_again(waiting):
     assert sent(waiting) == [[{"k": "a", "x": 2}]]
 
 
-def test_a_delete_of_one_of_two_ordering_keys_is_not_passed_either(waiting):
+def test_version_is_not_merged_past_a_delete_of_one_key(waiting):
     add(waiting, "g", order=("g", "a"), x=1)
     waiting.batches.close_all()
     add(waiting, "g", order=("g", "a"), x=2)
@@ -112,7 +112,7 @@ def test_a_delete_of_one_of_two_ordering_keys_is_not_passed_either(waiting):
     ]
 
 
-def test_a_version_that_names_more_keys_than_the_one_before_waits(waiting):
+def test_version_with_an_additional_ordering_key_waits(waiting):
     add(waiting, "b", order=("b", "a"), operation="delete")
     waiting.batches.close_all()
     add(waiting, "g", order=("g",), x=1)

@@ -1,4 +1,4 @@
-"""Outcomes are counted, rejects are kept, and too many of them end the run."""
+"""Test that outcomes are counted, rejects are kept, and too many rejects end the run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_rejects_within_the_limit_pass(make_bench, most):
     assert bench.counters.rejected == 1
 
 
-def test_one_reject_too_many_ends_the_run(make_bench):
+def test_exceeded_max_rejects_ends_the_run(make_bench):
     bench = make_bench(max_rejects=1)
     bench.rejects.reject("s", "k", BAD)
     with pytest.raises(RejectLimitError, match=r"Too many rejected records: 2.*1003 Bad"):
@@ -43,7 +43,7 @@ def test_every_outcome_of_a_batch_is_counted(make_bench):
 
 
 def deliver_rejected(bench, *keys):
-    """Have a batch of these keys refused, record by record."""
+    """Record a batch with some keys in which every record is rejected."""
     bench.take(*keys)
     bench.send_open()
     bench.answer(-1, *[REFUSED] * len(keys))
@@ -58,7 +58,7 @@ def test_a_reject_is_written_and_logged_by_its_key(make_bench):
     assert list(bench.counters.causes.lines()) == ["1 rejected with 1003 (Bad): K 7"]
 
 
-def test_a_reject_of_marketos_is_logged_by_the_key_that_was_sent(make_bench):
+def test_record_rejected_by_marketo_is_logged_by_the_sent_key(make_bench):
     rejects = Mock()
     bench = make_bench(rejects=rejects, max_rejects=-1, at_once=False)
     deliver_rejected(bench, "a")
@@ -67,7 +67,7 @@ def test_a_reject_of_marketos_is_logged_by_the_key_that_was_sent(make_bench):
     assert list(bench.counters.causes.lines()) == ["1 rejected with 1003 (Bad): 1"]
 
 
-def test_a_batch_with_too_many_rejects_ends_the_run_once_all_are_kept(make_bench):
+def test_all_rejects_of_a_batch_are_kept_before_the_run_ends(make_bench):
     rejects = Mock()
     bench = make_bench(rejects=rejects, max_rejects=1, at_once=False)
     with pytest.raises(RejectLimitError, match=r"Too many rejected records: 2 "):
@@ -76,7 +76,7 @@ def test_a_batch_with_too_many_rejects_ends_the_run_once_all_are_kept(make_bench
     assert bench.dispatcher.has_failed
 
 
-def test_a_reject_without_reason_or_request_ends_the_run_too(make_bench):
+def test_reject_without_reason_or_request_id_ends_the_run(make_bench):
     bench = make_bench()
     with pytest.raises(RejectLimitError, match=r"last reason: no reason given\. C"):
         bench.rejects.reject("s", "k", Reject("s", MarketoObject.OPPORTUNITIES, {}, ()))
@@ -88,7 +88,7 @@ def test_the_request_id_of_the_last_reject_is_in_the_error(make_bench):
         deliver_rejected(bench, "k")
 
 
-def test_a_reject_is_kept_under_the_name_its_stream_had_on_arrival(make_bench):
+def test_reject_has_the_stream_name_of_the_input(make_bench):
     rejects = Mock()
     bench = make_bench(rejects=rejects, max_rejects=-1, at_once=False)
     target = bench.waiting.batches.target(MarketoObject.OPPORTUNITIES, Operation.SYNC, ("a", "b"))

@@ -1,4 +1,4 @@
-"""Roles in their private database: by key and by opportunity, in order, and whole."""
+"""Test the database of parked roles: selection by key and opportunity, order, contents."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def told(parked):
     return [(each.record.key[0], int(each.record.key[1])) for each in parked]
 
 
-def test_a_role_comes_back_as_it_went(roles):
+def test_parked_role_is_returned_unchanged(roles):
     parked = role("A", 1, checkpoint=7)
     roles.add(parked)
     (found,) = roles.take_of_opportunity("a")
@@ -56,7 +56,7 @@ def test_roles_are_taken_in_the_order_of_their_arrival(roles):
     assert not roles
 
 
-def test_roles_are_taken_until_they_hold_so_many_bytes(roles):
+def test_roles_are_taken_up_to_a_size(roles):
     for number in range(5):
         roles.add(role("a", number))
     each = roles.first_of_key(("a", "0", "buyer")).record.own_bytes
@@ -67,7 +67,7 @@ def test_roles_are_taken_until_they_hold_so_many_bytes(roles):
     assert not roles.waits_for("a")
 
 
-def test_dismissed_roles_wait_no_longer_and_are_taken_in_portions(roles):
+def test_dismissed_roles_are_taken_in_portions(roles):
     for number in range(4):
         roles.add(role("a", number))
         roles.add(role("b", number))
@@ -76,7 +76,7 @@ def test_dismissed_roles_wait_no_longer_and_are_taken_in_portions(roles):
     assert not roles.waits_for("a")
     assert roles.first_of_key(("b", "2", "buyer")) is None
     assert len(roles) == 3
-    # As new ones that come meanwhile, which are not dismissed.
+    # Roles that arrive later are not dismissed.
     roles.add(role("a", 9))
     assert told(roles.take_dismissed(most_bytes=1)) == [("a", 0)]
     assert told(roles.take_dismissed()) == [("a", 1), ("a", 2), ("b", 2), ("a", 3)]
@@ -84,7 +84,7 @@ def test_dismissed_roles_wait_no_longer_and_are_taken_in_portions(roles):
     assert told(roles.take_any()) == [("b", 0), ("b", 1), ("b", 3), ("a", 9)]
 
 
-def test_a_role_that_is_dismissed_later_is_not_taken_for_an_earlier_one(roles):
+def test_roles_dismissed_one_by_one_are_all_taken(roles):
     for _ in range(2):
         roles.add(role("a", 1))
         roles.dismiss_opportunity("a")
@@ -92,7 +92,7 @@ def test_a_role_that_is_dismissed_later_is_not_taken_for_an_earlier_one(roles):
     assert told(roles.take_dismissed()) == [("a", 1)]
 
 
-def test_opportunities_are_asked_for_once_in_a_while(roles):
+def test_opportunities_are_looked_up_again_after_a_while(roles):
     for name, checkpoint in [("A", 0), ("a", 1), ("b", 1), ("c", 2)]:
         roles.add(role(name, 1, checkpoint=checkpoint))
 
@@ -105,7 +105,7 @@ def test_opportunities_are_asked_for_once_in_a_while(roles):
     assert len(due(1301)) == 1
 
 
-def test_all_opportunities_are_asked_for_though_each_call_takes_few(roles):
+def test_all_opportunities_are_looked_up_in_small_calls(roles):
     for name in "abcdefg":
         roles.add(role(name, 1))
         roles.add(role(name, 2))

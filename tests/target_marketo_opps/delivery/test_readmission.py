@@ -1,4 +1,4 @@
-"""Roles that come back after they have stepped aside, as far as there is room for them."""
+"""Test how parked roles are queued again, within the memory limit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOM = 160_000
 
 
 class Bench:
-    """Waiting records whose batches are sent one by one, in the order in which they are closed."""
+    """Waiting records whose batches are sent one by one, in the order of closing."""
 
     def __init__(self, **options):
         self.ledger = Ledger()
@@ -45,7 +45,7 @@ class Bench:
         return OutboundRecord("s", target, key, key[:1], body, "s", b"{}")
 
     def park(self, *roles):
-        """Have roles sent, which Marketo skips."""
+        """Send roles that Marketo skips, so that they are parked."""
         for role in roles:
             self.waiting.add(role)
             self.waiting.batches.close_all()
@@ -56,7 +56,7 @@ class Bench:
                 self.settle(batch)
 
     def send_all(self, accepted=()):
-        """Send all batches; the given opportunities are accepted, as all else is."""
+        """Send all batches; record which opportunities are accepted."""
         while self.send_one(accepted):
             pass
 
@@ -88,7 +88,7 @@ def bench():
 
 
 @pytest.mark.parametrize("opportunities", [1, 7, 50, 1000])
-def test_however_many_come_back_they_keep_within_the_room(bench, opportunities):
+def test_readmitted_roles_stay_within_the_memory_limit(bench, opportunities):
     roles = [bench.role(f"K{n % opportunities}", n) for n in range(1000)]
     bench.park(*roles)
     bench.ledger.state("behind", now=0)
@@ -104,14 +104,14 @@ def test_however_many_come_back_they_keep_within_the_room(bench, opportunities):
     assert list(bench.ledger.due()) == ["behind"]
 
 
-def test_those_of_one_opportunity_leave_room_for_others(bench):
+def test_roles_of_one_opportunity_leave_memory_for_others(bench):
     bench.park(*(bench.role("a", n) for n in range(1000)))
     bench.waiting.add(bench.opportunity("a"))
     bench.send_one({"a"})
     assert 0 < bench.waiting.held_bytes < ROOM / 2
 
 
-def test_an_opportunity_is_busy_until_nothing_of_it_is_under_way(bench):
+def test_opportunity_is_busy_while_its_records_are_unsettled(bench):
     bench.park(*(bench.role("a", n) for n in range(300)))
     assert not bench.waiting.is_busy("a")
     bench.waiting.add(bench.opportunity("a"))
@@ -123,7 +123,7 @@ def test_an_opportunity_is_busy_until_nothing_of_it_is_under_way(bench):
     assert not bench.waiting.is_busy("a")
 
 
-def test_an_opportunity_is_busy_while_its_roles_have_no_room_to_come_back(bench):
+def test_opportunity_is_busy_until_its_roles_are_readmitted(bench):
     bench.park(bench.role("a", 1))
     bench.waiting.add(bench.opportunity("a"))
     bench.waiting.batches.close_all()
@@ -138,7 +138,7 @@ def test_an_opportunity_is_busy_while_its_roles_have_no_room_to_come_back(bench)
     assert bench.sent_keys[-1] == ("a", 1)
 
 
-def test_a_state_waits_for_those_that_have_not_come_back_yet(bench):
+def test_state_waits_for_roles_that_are_not_readmitted_yet(bench):
     bench.park(*(bench.role("a", n) for n in range(300)))
     bench.ledger.state("behind", now=0)
     bench.waiting.add(bench.opportunity("a"))
@@ -149,7 +149,7 @@ def test_a_state_waits_for_those_that_have_not_come_back_yet(bench):
     assert list(bench.ledger.due()) == ["behind"]
 
 
-def test_records_of_the_opportunity_wait_until_all_have_come_back(bench):
+def test_records_wait_until_all_roles_are_readmitted(bench):
     bench.park(*(bench.role("a", n) for n in range(300)))
     bench.waiting.add(bench.opportunity("a"))
     bench.waiting.add(bench.opportunity("a", Operation.DELETE))
@@ -162,7 +162,7 @@ def test_records_of_the_opportunity_wait_until_all_have_come_back(bench):
     ]
 
 
-def test_they_come_back_though_what_waits_behind_them_fills_the_room(bench):
+def test_roles_are_readmitted_although_memory_is_full(bench):
     bench.park(*(bench.role("a", n) for n in range(300)))
     bench.waiting.add(bench.opportunity("a"))
     for _ in range(ROOM // 1000):
@@ -174,7 +174,7 @@ def test_they_come_back_though_what_waits_behind_them_fills_the_room(bench):
     assert not bench.waiting.is_crowded
 
 
-def test_a_later_version_passes_none_that_is_not_back_yet():
+def test_version_is_not_merged_past_a_role_to_readmit():
     bench = Bench(merges=True, max_held_bytes=32_000)
     versions = [bench.role("a", 1, note) for note in range(8)]
     bench.park(*versions)

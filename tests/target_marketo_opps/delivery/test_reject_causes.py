@@ -1,4 +1,4 @@
-"""What the log says of rejected records: a line for each cause, never one for each record."""
+"""Test the log lines about rejected records: one for each cause."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from marketo_opps import Reason
 from target_marketo_opps.delivery.reject_causes import RejectCauses
 
 
-def test_of_many_records_of_one_cause_five_are_named():
+def test_five_keys_of_each_cause_are_named():
     causes = RejectCauses()
     for number in range(6):
         causes.add(f"K{number}", [Reason("1003", "Bad"), Reason("1001", "Worse")])

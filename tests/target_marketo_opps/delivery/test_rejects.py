@@ -1,4 +1,4 @@
-"""The rejects file by itself: on disk before a STATE passes, and what arrived in it unchanged."""
+"""Test the rejects file: flushing, file modes, and unchanged contents."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def rejects(tmp_path):
     rejects.close()
 
 
-def test_a_new_file_is_its_owners_alone_and_one_that_is_there_stays_as_it_is(rejects, tmp_path):
+def test_new_file_is_private_and_existing_one_keeps_its_mode(rejects, tmp_path):
     assert (tmp_path / "rejects.jsonl").stat().st_mode & 0o777 == 0o600
     shared = tmp_path / "shared.jsonl"
     shared.touch()
@@ -45,7 +45,7 @@ def write(rejects):
     rejects.write(Reject("s", MarketoObject.OPPORTUNITIES, {"a": 1}, ()))
 
 
-def test_a_flush_has_all_on_disk_and_costs_nothing_without_new_rejects(rejects, synced):
+def test_flush_syncs_only_new_rejects(rejects, synced):
     rejects.flush()
     assert synced == []
     write(rejects)
@@ -59,7 +59,7 @@ def test_a_flush_has_all_on_disk_and_costs_nothing_without_new_rejects(rejects, 
 
 
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
-def test_what_cannot_be_synced_is_a_pipe_and_no_error(rejects, monkeypatch, number):
+def test_file_that_cannot_be_synced_is_no_error(rejects, monkeypatch, number):
     def refuse(_descriptor):
         raise OSError(number, "no")
 
@@ -98,7 +98,7 @@ def test_the_error_of_a_path_that_cannot_be_opened_names_it(tmp_path):
         RejectsFile(str(tmp_path))
 
 
-def test_a_line_that_broke_off_takes_no_later_reject_with_it(tmp_path, caplog):
+def test_incomplete_line_is_ended_before_the_next_reject(tmp_path, caplog):
     path = tmp_path / "rejects.jsonl"
     for number in (1, 2, 3):
         rejects = RejectsFile(str(path))
@@ -114,7 +114,7 @@ def test_a_line_that_broke_off_takes_no_later_reject_with_it(tmp_path, caplog):
 
 
 @pytest.mark.parametrize("half", ["", "\ud83d"])
-def test_whatever_arrived_is_kept_digit_for_digit(half):
+def test_reject_keeps_every_digit(half):
     value = {
         "text": "ü" + half,
         "list": [1, {"x": Decimal("1234567890123456.780")}, None, True, [half]],
@@ -147,7 +147,7 @@ def called_deeper(levels, function):
 @pytest.mark.skipif(
     sys.version_info >= (3, 12), reason="from 3.12 on decoding in C has a limit of its own"
 )
-def test_what_could_be_decoded_once_can_be_from_deeper_in_the_stack():
+def test_source_is_decoded_again_from_deeper_in_the_stack():
     line = nested(max(depth for depth in range(1000) if is_decodable(nested(depth))))
     with pytest.raises(ValueError, match="that is too large"):
         called_deeper(30, lambda: decode(line))
@@ -157,7 +157,7 @@ def test_what_could_be_decoded_once_can_be_from_deeper_in_the_stack():
     assert line[len(b'{"record":') : -1] in reject.json_line()
 
 
-def test_standard_output_is_refused_by_whatever_name(tmp_path, capfd):
+def test_standard_output_is_refused_by_every_name(tmp_path, capfd):
     with pytest.raises(OutputFileError, match="is standard output, which is for Singer messages"):
         RejectsFile("/dev/stdout")
     with pytest.raises(OutputFileError, match="is standard output, which is for Singer messages"):

@@ -1,4 +1,4 @@
-"""Bodies of versions, and the search for bad ones among versions that were sent as one."""
+"""Test merged bodies, and the search for bad versions in a merged record."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def merged_record(count):
 
 
 def search(record, bad):
-    """Answer a search as Marketo would; returns what was accepted in order, and the calls made."""
+    """Answer a search as Marketo would; return what was accepted in order, and the calls made."""
     under_way, accepted, calls = VersionSearch(record), [], 0
     while under_way.is_under_way:
         part = decode_record(under_way.part().body)
@@ -41,7 +41,7 @@ def search(record, bad):
     return under_way.outcomes, accepted, calls
 
 
-def test_the_body_of_versions_is_that_of_each_field_s_last():
+def test_merged_body_has_the_last_value_of_each_field():
     bodies = [b'{"k":1,"a":1.50,"b":"x"}', b'{"k":1,"a":2.500}', b'{"k":1,"c":null}']
     assert merged_body(bodies) == b'{"k":1,"a":2.500,"b":"x","c":null}'
 
@@ -68,7 +68,7 @@ def test_a_version_whose_key_is_spelled_otherwise_is_not_added():
 
 
 @pytest.mark.parametrize("count", [2, 3, 7, 100])
-def test_each_single_bad_version_is_found_and_the_others_delivered_in_order(count):
+def test_bad_version_is_found_and_others_delivered_in_order(count):
     for bad in range(count):
         outcomes, accepted, calls = search(merged_record(count), {bad})
         assert [number for number, each in enumerate(outcomes) if each.is_rejected] == [bad]
@@ -76,7 +76,7 @@ def test_each_single_bad_version_is_found_and_the_others_delivered_in_order(coun
         assert calls <= 2 * math.ceil(math.log2(count))
 
 
-def test_one_bad_version_among_ten_thousand_costs_at_most_thirty_calls():
+def test_one_bad_version_of_10000_costs_at_most_thirty_calls():
     for bad in (0, 1, 4_999, 5_000, 9_999):
         outcomes, _, calls = search(merged_record(10_000), {bad})
         assert sum(each.is_rejected for each in outcomes) == 1

@@ -1,4 +1,4 @@
-"""The waiting records by themselves, with a ledger that only listens."""
+"""Test the order in which waiting records are put into batches."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_no_body_reaches_one_megabyte(waiting, size_bytes):
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(10, 30_000), min_size=200, max_size=900))
-def test_long_texts_take_at_most_one_call_more_than_their_bytes_need(sizes):
+def test_long_texts_take_at_most_one_additional_call(sizes):
     waiting = WaitingRecords(Mock(spec=Ledger))
     for key, size in enumerate(sizes):
         waiting.add(outbound(waiting, key, body=b"x" * size))
@@ -150,7 +150,7 @@ def test_a_record_with_two_ordering_keys_waits_for_both(waiting):
     assert closed_keys(waiting) == [["x"]]
 
 
-def test_repeated_keys_fill_successive_batches_instead_of_going_one_by_one(waiting):
+def test_repeated_keys_fill_successive_batches(waiting):
     for _ in range(10):
         add(waiting, *range(100))
     sizes = []
@@ -163,7 +163,7 @@ def test_repeated_keys_fill_successive_batches_instead_of_going_one_by_one(waiti
     assert sizes == [100] * 10
 
 
-def test_the_fullest_batch_is_the_one_that_is_sent_short(waiting):
+def test_fullest_batch_is_closed_short(waiting):
     add(waiting, *range(3))
     add(waiting, *range(10, 12), operation="delete")
     waiting.batches.close_fullest()
@@ -217,11 +217,11 @@ def test_no_record_overtakes_another_of_its_ordering_key(steps, random, most_rec
         ]
 
 
-# Records in line
+# Records in queues
 
 
 def sent(waiting):
-    """All keys in the order in which they would reach Marketo, settling one batch at a time."""
+    """Send and settle all batches; return the keys in the order of sending."""
     keys = []
     while True:
         waiting.batches.close_all()
@@ -232,14 +232,14 @@ def sent(waiting):
         waiting.release(batch)
 
 
-def test_a_record_in_two_lines_goes_only_when_it_heads_both(waiting):
+def test_record_in_two_queues_is_sent_when_first_in_both(waiting):
     add(waiting, "first", ordering_keys=("guid 1",))
     waiting.batches.close_all()
     first = waiting.closed.popleft()
     add(waiting, "other", ordering_keys=("guid 2",))
     waiting.batches.close_all()
     other = waiting.closed.popleft()
-    # The second stands in both lines; the third behind it in one, and first in a line of its own.
+    # The second is in both queues; the third is behind it in one, and first in its own queue.
     add(waiting, "second", ordering_keys=("guid 1", "opportunity"))
     add(waiting, "third", ordering_keys=("opportunity", "guid 2"))
     waiting.release(other)
@@ -278,14 +278,14 @@ def test_the_commas_between_records_are_counted(waiting):
     assert [len(batch.records) for batch in waiting.closed] == [299, 1]
 
 
-# Roles that wait for their lead
+# Roles that wait for their lead ID
 
 
 ROLE_KEYS = ("externalOpportunityId", "leadId", "role")
 
 
 def leadless(waiting, opportunity, *, value=1, operation="sync", role="r", line=1):
-    """A role without the id of its lead, which waits."""
+    """Queue a role without a lead ID, and return it."""
     target = waiting.batches.target(
         MarketoObject.OPPORTUNITY_ROLES, Operation(operation), ROLE_KEYS
     )
@@ -298,7 +298,7 @@ def leadless(waiting, opportunity, *, value=1, operation="sync", role="r", line=
 
 
 def led(waiting, opportunity, lead, *, value=1, role="r"):
-    """A role whose lead is known, which is added."""
+    """Add a role with a lead ID, and return it."""
     target = waiting.batches.target(MarketoObject.OPPORTUNITY_ROLES, Operation.SYNC, ROLE_KEYS)
     names = {"externalOpportunityId": opportunity, "leadId": lead, "role": role, "value": value}
     key = (opportunity, str(lead), role)
@@ -312,7 +312,7 @@ def place(waiting, record, lead):
 
 
 def sent_values(waiting):
-    """The value that each open or closed batch would leave, in the order of batches."""
+    """Return the value that each open or closed batch would write, in the order of batches."""
     waiting.batches.close_all()
     return [
         [decode_record(one.sent_body)["value"] for one in batch.records] for batch in waiting.closed
@@ -324,7 +324,7 @@ def merging():
     return WaitingRecords(Mock(spec=Ledger), merges=True)
 
 
-def test_a_role_gets_its_lead_into_key_and_body_and_then_a_place(waiting):
+def test_found_lead_id_is_added_to_key_and_body(waiting):
     one = leadless(waiting, "a")
     assert not list(waiting.batches)
     place(waiting, one, 7)
@@ -334,7 +334,7 @@ def test_a_role_gets_its_lead_into_key_and_body_and_then_a_place(waiting):
     assert waiting.held_bytes == one.held_bytes
 
 
-def test_what_follows_a_role_without_a_lead_waits_behind_it(waiting):
+def test_later_records_wait_behind_a_role_without_a_lead(waiting):
     one = leadless(waiting, "a")
     other = led(waiting, "a", 8)
     assert not list(waiting.batches)
@@ -343,7 +343,7 @@ def test_what_follows_a_role_without_a_lead_waits_behind_it(waiting):
     assert waiting.held_bytes == other.held_bytes
 
 
-def test_the_first_in_line_is_waited_for_whoever_is_found_first(waiting):
+def test_first_role_is_awaited_although_others_are_found(waiting):
     first, second = leadless(waiting, "a"), leadless(waiting, "a", role="q")
     place(waiting, second, 7)
     assert not list(waiting.batches)
@@ -351,7 +351,7 @@ def test_the_first_in_line_is_waited_for_whoever_is_found_first(waiting):
     assert [batch.records for batch in waiting.batches] == [[first, second]]
 
 
-def test_no_version_passes_a_role_whose_key_is_not_known_into_a_batch(merging):
+def test_version_is_not_merged_past_a_leadless_role_into_a_batch(merging):
     led(merging, "a", 7, value=1)
     between = leadless(merging, "a", value=2)
     led(merging, "a", 7, value=3)
@@ -359,8 +359,8 @@ def test_no_version_passes_a_role_whose_key_is_not_known_into_a_batch(merging):
     assert sent_values(merging) == [[3]]
 
 
-def test_no_version_passes_a_role_whose_key_is_not_known_in_line(merging):
-    # In flight, so that all that follows stands in line.
+def test_version_is_not_merged_past_a_leadless_role_in_a_queue(merging):
+    # In flight, so that all later records are queued.
     merging.add(outbound(merging, "a", ordering_keys=("a",)))
     merging.batches.close_all()
     led(merging, "a", 7, value=1)
@@ -379,7 +379,7 @@ def test_versions_of_one_role_are_merged_once_their_lead_is_known(merging):
     assert merging.closed[0].records[0].all_versions == tuple(versions)
 
 
-def test_versions_of_an_opportunity_are_merged_past_a_role_without_a_lead(merging):
+def test_opportunity_versions_are_merged_past_a_leadless_role(merging):
     body = encode_record({"k": 1, "value": 1})
     merging.add(outbound(merging, "a", body=body, ordering_keys=("a",)))
     leadless(merging, "a")
@@ -388,7 +388,7 @@ def test_versions_of_an_opportunity_are_merged_past_a_role_without_a_lead(mergin
     assert len(batch.records[0].all_versions) == 2
 
 
-def test_without_merging_versions_go_one_after_the_other(waiting):
+def test_without_merging_versions_are_sent_one_by_one(waiting):
     first, second = leadless(waiting, "a"), leadless(waiting, "a")
     place(waiting, first, 7)
     place(waiting, second, 7)

@@ -1,4 +1,4 @@
-"""Records that come as files: order, calls, maps and STATE as for those that come singly."""
+"""Test records in BATCH files: order, calls, stream maps and STATE."""
 
 from __future__ import annotations
 
@@ -45,9 +45,7 @@ def names(sandbox) -> dict[str, str]:
     ],
     ids=["encoded", "plain", "of this host", "path"],
 )
-def test_a_file_is_found_however_its_name_is_written(
-    marketo_sandbox, singer, tmp_path, directory, url
-):
+def test_file_is_found_by_every_form_of_url(marketo_sandbox, singer, tmp_path, directory, url):
     path = tmp_path / directory / "1.gz"
     path.parent.mkdir()
     file_of(path, opportunities([1]))
@@ -87,7 +85,7 @@ def test_the_error_of_a_storage_does_not_quote_the_signature(
     assert run.states == []
 
 
-def test_another_storage_is_read_the_sdks_way(marketo_sandbox, singer, tmp_path):
+def test_other_storage_is_read_by_the_sdk(marketo_sandbox, singer, tmp_path):
     url = file_of(tmp_path / "1.gz", opportunities([1])).replace("file:", "local:")
 
     singer.run(marketo_sandbox, [singer.schema(), batch(url)]).succeeded()
@@ -107,7 +105,7 @@ def test_all_files_of_a_message_fill_the_same_calls(marketo_sandbox, singer, tmp
     assert asked(marketo_sandbox) == [300, 300]
 
 
-def test_the_later_of_two_files_wins_and_a_record_after_both(marketo_sandbox, singer, tmp_path):
+def test_later_file_wins_and_later_record_wins_over_files(marketo_sandbox, singer, tmp_path):
     first = file_of(tmp_path / "1.gz", opportunities(range(3)))
     second = file_of(tmp_path / "2.gz", opportunities(range(1, 3), name="second"))
     messages = [singer.schema(), batch(first, second), singer.opportunity("K2", name="third")]
@@ -123,7 +121,7 @@ def test_a_state_waits_for_the_records_of_the_files_before_it(marketo_sandbox, s
     singer.run(marketo_sandbox, [singer.schema(), batch(known)]).succeeded()
     messages = [singer.schema(), batch(known), singer.state(1), batch(unknown), singer.state(2)]
 
-    # Marketo itself refuses the last record, which is past the limit.
+    # Marketo skips the last record, which exceeds max_rejects.
     run = singer.run(marketo_sandbox, messages, action="updateOnly")
 
     assert run.error is not None

@@ -1,4 +1,4 @@
-"""Lines as other taps emit them, which the fast decoder refuses: taken all the same, or told."""
+"""Test lines that the fast decoder refuses, and the errors of invalid lines."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ def read(content):
     return seen, counts
 
 
-def test_numbers_keep_every_digit_beside_half_of_a_surrogate_pair():
+def test_numbers_keep_every_digit_beside_a_lone_surrogate():
     value = decode(b'{"a":' + HALF + b',"b":1234567890123456.780,"c":12345678901234567890}')
     assert value == {"a": "\ud83d", "b": Decimal("1234567890123456.780"), "c": 12345678901234567890}
     assert str(value["b"]) == "1234567890123456.780"
 
 
 @pytest.mark.parametrize("bare", ["NaN", "Infinity", "-Infinity"])
-def test_what_is_no_number_goes_on_as_null(bare):
+def test_nan_is_encoded_as_null(bare):
     value = decode(f'{{"a":{bare},"b":["{bare}",1.50]}}'.encode())
     assert isinstance(value["a"], float)
     assert encode(value) == f'{{"a":null,"b":["{bare}",1.50]}}'.encode()
 
 
 @pytest.mark.parametrize("depth", [1, 200, 450])
-def test_what_is_nested_deep_is_encoded_with_half_of_a_pair_too(depth):
+def test_deep_nesting_is_encoded_with_a_lone_surrogate(depth):
     line = b'{"a":[' * depth + b'"\\ud83d",1.50,null,{}' + b"]}" * depth
     assert encode(decode(line)) == line
 
@@ -69,13 +69,13 @@ def test_the_error_of_an_unusable_line_names_its_number(line, said):
     assert str(caught.value).startswith("Line 3 of the input cannot be used: ")
 
 
-def test_what_ends_as_a_message_is_not_called_cut_short():
+def test_line_that_ends_like_a_message_is_not_called_cut_short():
     with pytest.raises(InputError) as caught:
         read(b'{"type":"RECORD",} \n')
     assert "cut short" not in str(caught.value)
 
 
-def test_a_last_line_without_its_end_is_a_line_and_messages_are_counted():
+def test_last_line_needs_no_newline_and_messages_are_counted():
     seen, counts = read(b'{"type":"RECORD","n":1}\n{"type":"RECORD","n":2}')
     assert [message["n"] for message in seen] == [1, 2]
     assert counts["RECORD"] == 2

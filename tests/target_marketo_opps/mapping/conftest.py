@@ -1,4 +1,4 @@
-"""Mappings of a stream to opportunities."""
+"""Provide mappings of a stream to opportunities."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def notes():
 
 @pytest.fixture
 def told(notes):
-    """Return a function that returns what is told at the end."""
+    """Return a function that returns the log lines about values that were not written."""
     return lambda: [*notes.warnings(), *notes.remarks()]
 
 

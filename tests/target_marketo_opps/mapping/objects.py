@@ -1,4 +1,4 @@
-"""Objects as describe reports them, and what a mapping makes of a record."""
+"""Define descriptions of objects, and helpers that map records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is mapped fast, once a record of the same properties has been mapped by field."""
+"""Test the fast mapping of records whose properties were mapped by field before."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def record(field, value):
 
 @pytest.fixture
 def make():
-    """A mapping that has passed a typed record of each field already."""
+    """Return a mapping that has already mapped a record with typed values of each field."""
 
     def make(**options):
         mapping = RecordMapping(
@@ -88,7 +88,7 @@ def make():
         ("externalCreatedDate", "0000-01-01T00:00:00Z"),
     ],
 )
-def test_a_value_that_cannot_be_right_is_rejected_after_one_that_is(make, field, value):
+def test_invalid_value_is_rejected_after_a_valid_one(make, field, value):
     with pytest.raises(RecordError):
         make().map(record(field, value))
 
@@ -104,18 +104,18 @@ def test_a_value_that_cannot_be_right_is_rejected_after_one_that_is(make, field,
         ("externalCreatedDate", "2026-11-30T23:59:59Z"),
     ],
 )
-def test_a_value_at_the_edge_of_what_is_typed_takes_it_and_arrives_whole(make, field, value):
+def test_value_at_the_limit_is_mapped_fast_and_unchanged(make, field, value):
     mapped = make().map_fast(record(field, value))
     read = msgspec.json.Decoder(float_hook=Decimal).decode
     assert read(mapped.body) == record(field, value)
 
 
-def test_an_integer_too_large_to_map_fast_arrives_whole(make):
+def test_integer_too_large_to_map_fast_is_unchanged(make):
     mapped = make().map(record("amount", 2**60))
     assert msgspec.json.decode(mapped.body) == record("amount", 2**60)
 
 
-def test_what_is_too_long_is_cut_after_a_record_that_was_not(make):
+def test_long_string_is_truncated_after_a_short_one(make):
     mapping = make(truncate_strings=True)
     mapped = mapping.map(record("name", "x" * 300))
     assert msgspec.json.decode(mapped.body) == record("name", "x" * 255)

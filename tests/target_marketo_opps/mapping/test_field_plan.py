@@ -1,4 +1,4 @@
-"""Which field a property is written to, and which properties are left out."""
+"""Test which field a property is written to, and which properties are not written."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_names_match_exactly_or_ignoring_case_and_underscores(make):
     }
 
 
-def test_a_property_that_may_be_either_of_two_fields_is_an_error(make):
+def test_property_that_matches_two_fields_is_an_error(make):
     with pytest.raises(
         UnwritableStreamError,
         match=r"'DEAL_SIZE' matches Marketo's fields 'deal_size', 'dealSize'. Choose one",
@@ -31,14 +31,14 @@ def test_a_property_that_may_be_either_of_two_fields_is_an_error(make):
     make("DEAL_SIZE", field_map={"deals": {"DEAL_SIZE": "dealSize"}})
 
 
-def test_a_property_of_two_fields_does_no_harm_beside_both(make):
+def test_ambiguous_property_is_ignored_beside_both_fields(make):
     mapping = make("DEAL_SIZE", "deal_size", "dealSize")
     values = {"DEAL_SIZE": 3, "deal_size": 1, "dealSize": "big"}
     expected = {"externalOpportunityId": "K", "deal_size": 1, "dealSize": "big"}
     assert body(mapping, **values) == expected
 
 
-def test_a_late_property_of_two_fields_is_its_records_reject(make):
+def test_new_ambiguous_property_rejects_its_record(make):
     with pytest.raises(RecordError) as caught:
         make().map({"externalOpportunityId": "K", "DEAL_SIZE": 1})
     assert list(map(str, caught.value.reasons)) == [
@@ -64,7 +64,7 @@ def test_two_properties_of_one_field_reject_what_has_both(make, in_schema):
 
 
 @pytest.mark.parametrize("in_schema", [True, False])
-def test_a_property_of_the_fields_own_name_wins_and_one_line_tells(make, told, in_schema):
+def test_exact_property_name_wins_with_one_log_line(make, told, in_schema):
     mapping = make(*["close_date", "closeDate"][: 2 * in_schema])
     for _ in range(3):
         found = body(mapping, close_date="2026-01-01", closeDate="2026-01-02")
@@ -77,7 +77,7 @@ def test_a_property_of_the_fields_own_name_wins_and_one_line_tells(make, told, i
     ]
 
 
-def test_a_key_beside_its_exact_namesake_is_no_reason_to_stop(make):
+def test_exact_key_name_wins_over_another_spelling(make):
     mapping = make("ExternalOpportunityId")
     record = {"ExternalOpportunityId": "other", "externalOpportunityId": "K"}
     for _ in range(2):
@@ -88,7 +88,7 @@ def test_a_key_beside_its_exact_namesake_is_no_reason_to_stop(make):
     assert mapping.display_key({"ExternalOpportunityId": "other"}) == "other"
 
 
-def test_a_schema_that_is_closed_leaves_out_what_it_does_not_name(make, told):
+def test_closed_schema_ignores_other_properties(make, told):
     mapping = make("name", is_closed=True, unknown_fields="fail")
     expected = {"externalOpportunityId": "K", "name": "x"}
     for _ in range(2):
@@ -143,13 +143,13 @@ def test_a_field_map_may_exchange_names(make):
         ),
     ],
 )
-def test_a_field_map_that_cannot_be_right_is_refused_with_near_names(make, names, what):
+def test_invalid_field_map_is_refused_with_near_names(make, names, what):
     with pytest.raises(UnwritableStreamError) as caught:
         make("deal", "sum", field_map={"deals": names})
     assert str(caught.value) == f"Stream 'deals': invalid field_map: {what}"
 
 
-def test_a_late_property_of_a_renamed_ones_field_rejects_its_record(make):
+def test_new_property_of_a_mapped_field_rejects_its_record(make):
     mapping = make("sum", field_map={"deals": {"sum": "amount"}})
     with pytest.raises(RecordError) as caught:
         body(mapping, sum=1, amount=2)
@@ -203,7 +203,7 @@ def test_a_role_can_be_identified_by_an_id_that_is_not_described(make):
     assert msgspec.json.decode(mapped.body) == {"marketoGUID": "G", "isPrimary": True}
 
 
-def test_a_stream_without_its_key_is_an_error_that_names_what_is_missing(make):
+def test_stream_without_key_is_an_error_with_advice(make):
     with pytest.raises(UnwritableStreamError, match="no property for leadId and role, w") as error:
         make("lead", description=ROLES)
     assert (
@@ -212,7 +212,7 @@ def test_a_stream_without_its_key_is_an_error_that_names_what_is_missing(make):
     ) in str(error.value)
 
 
-def test_a_property_that_cannot_be_updated_is_warned_of_late_too(make, told):
+def test_new_property_that_cannot_be_updated_is_logged(make, told):
     mapping = make()
     for _ in range(2):
         assert body(mapping, fiscal="Q1") == {"externalOpportunityId": "K"}

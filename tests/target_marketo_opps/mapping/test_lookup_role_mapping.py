@@ -1,4 +1,4 @@
-"""Mapping roles whose lead is to be looked up, without a call."""
+"""Test the mapping of roles whose lead is looked up; no calls."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_key_and_body_lack_the_lead_until_it_is_known():
     assert mapped.lead_value == "ann@x"
 
 
-def test_a_lead_id_that_could_not_be_written_is_not_looked_at():
+def test_invalid_lead_id_of_a_role_is_ignored():
     mapped = mapping().map({**ROLE, "leadId": {"a": 1}, "lead_email": "ann@x"})
     assert decode_record(mapped.body) == ROLE
 
@@ -60,7 +60,7 @@ def test_a_delete_has_the_key_alone():
     ("value", "text"),
     [(" ann@x ", "ann@x"), (7, "7"), (7.0, "7"), ("007", "007"), (1e20, "1" + "0" * 20)],
 )
-def test_the_value_is_the_text_that_marketo_is_asked_for(value, text):
+def test_lookup_value_is_the_text_sent_to_marketo(value, text):
     assert mapping().map({**ROLE, "lead_email": value}).lead_value == text
 
 
@@ -72,7 +72,7 @@ def test_all_faults_of_a_record_are_told_together():
     assert any("contains a comma" in each for each in told)
 
 
-def test_of_two_properties_the_one_that_has_a_value_finds_the_lead():
+def test_property_with_a_value_is_used_for_the_lookup():
     assert mapping().map({**ROLE, "lead_email": None, "email": "ann@x"}).lead_value == "ann@x"
     assert mapping().map({**ROLE, "lead_email": "7", "email": 7}).lead_value == "7"
 
@@ -84,7 +84,7 @@ def test_a_property_that_a_closed_schema_lacks_finds_no_lead():
     assert closed.map({**ROLE, "email": "bob@x", "lead_email": "ann@x"}).lead_value == "ann@x"
 
 
-def test_what_speaks_of_the_lead_is_no_unknown_field_and_all_else_is():
+def test_properties_of_the_lead_are_not_unknown_fields():
     notes = StreamNotes("roles")
     names = (*NAMES, "lead_company", "LEAD_anything", "email", "leading")
     mapping(names, notes=notes)
@@ -112,7 +112,7 @@ def test_field_map_names_the_property_and_may_name_no_two():
 
 
 @pytest.mark.parametrize("missing", ["leadId", "externalOpportunityId"])
-def test_roles_that_are_identified_by_something_else_are_refused(missing):
+def test_roles_with_other_key_fields_are_refused(missing):
     keys = tuple(name for name in ROLES.dedupe_fields if name != missing)
     with pytest.raises(UnwritableStreamError, match=f"do not include {missing}"):
         mapping(description=replace(ROLES, dedupe_fields=keys))

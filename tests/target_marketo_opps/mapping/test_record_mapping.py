@@ -1,4 +1,4 @@
-"""Types, nulls, lengths and keys of records, without a call."""
+"""Test types, nulls, lengths and keys of mapped records; no calls."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_strings_are_cut_when_asked_for_but_never_keys(make):
 
 
 @pytest.mark.parametrize("key", ["k", "K", "K  "])
-def test_keys_are_compared_without_trailing_blanks_and_case_and_sent_as_given(make, key):
+def test_keys_are_compared_loosely_and_sent_unchanged(make, key):
     mapped = make().map({"externalOpportunityId": key})
     assert mapped.key == make().map({"externalOpportunityId": "K "}).key
     assert msgspec.json.decode(mapped.body) == {"externalOpportunityId": key}
@@ -195,7 +195,7 @@ def test_a_delete_holds_the_key_alone(make):
     assert mapped.body == b'{"externalOpportunityId":"K"}'
 
 
-def test_a_record_that_no_call_could_take_is_rejected(make):
+def test_record_that_is_too_large_for_a_call_is_rejected(make):
     fields = tuple(FieldDescription(f"t{n}", "", "text") for n in range(40))
     description = ObjectDescription(
         "o", "marketoGUID", ("externalOpportunityId",), (), (*DESCRIPTION.fields, *fields)
@@ -241,7 +241,7 @@ KEYS = st.one_of(
     st.dictionaries(st.sampled_from([name for name, *_ in FIELDS]), SINGER_VALUES),
     st.sampled_from(["send", "skip"]),
 )
-def test_mapped_fast_or_by_field_a_record_is_the_same(key, values, nulls):
+def test_fast_mapping_equals_mapping_by_field(key, values, nulls):
     record = {"externalOpportunityId": key, **values}
     options = {"description": DESCRIPTION, "settings": TargetSettings(nulls=nulls)}
     mapping = RecordMapping("deals", record, **options, notes=StreamNotes("deals"))
@@ -344,12 +344,12 @@ def test_a_guid_is_sent_without_the_blank_that_makes_it_too_long(make_by_id):
 
 
 @pytest.mark.parametrize("value", [["G"], "G" * 37])
-def test_a_guid_that_is_none_is_rejected(make_by_id, value):
+def test_invalid_guid_is_rejected(make_by_id, value):
     with pytest.raises(RecordError):
         make_by_id().map({"marketoGUID": value})
 
 
-def test_the_blank_of_any_other_key_counts(make):
+def test_trailing_blank_of_other_keys_is_kept(make):
     with pytest.raises(RecordError) as caught:
         make().map({"externalOpportunityId": "K" * 50 + " "})
     assert caught.value.reasons[0].code == "1003"
@@ -362,7 +362,7 @@ def test_a_key_is_shown_as_it_arrived(make):
 
 
 @pytest.mark.parametrize("record", [{}, {"name": "x"}, {"bogus": 1}])
-def test_records_without_any_key_are_rejected_again_and_again(make, record):
+def test_each_record_without_a_key_is_rejected(make, record):
     mapping = make()
     for _ in range(3):
         with pytest.raises(RecordError) as caught:
@@ -385,7 +385,7 @@ def test_a_name_that_would_be_cleared_is_rejected(make):
 
 @pytest.fixture
 def make_large(make):
-    """A mapping of one field without limit, and a record of so many bytes."""
+    """Return a mapping with an unlimited field, and a function that makes records of a size."""
     field = FieldDescription("large", "", "string", MAX_RECORD_BYTES)
     description = dataclasses.replace(DESCRIPTION, fields=(*DESCRIPTION.fields, field))
     rest = len(b'{"externalOpportunityId":"K","large":""}')
@@ -396,7 +396,7 @@ def make_large(make):
 
 
 @pytest.mark.parametrize("passed_before", [False, True])
-def test_a_record_has_to_stay_under_what_a_call_may_hold(make_large, passed_before):
+def test_record_must_be_smaller_than_a_call(make_large, passed_before):
     mapping, record = make_large
     if passed_before:
         mapping.map(record(100))
@@ -406,7 +406,7 @@ def test_a_record_has_to_stay_under_what_a_call_may_hold(make_large, passed_befo
     assert len(mapping.map(record(MAX_RECORD_BYTES - 1)).body) == MAX_RECORD_BYTES - 1
 
 
-def test_only_so_many_combinations_of_properties_are_mapped_fast(make):
+def test_number_of_fast_combinations_is_limited(make):
     mapping = make("name", "amount", "isWon", max_shapes=2)
     fast = []
     for name, value in {"name": "x", "amount": 1, "isWon": True}.items():

@@ -1,4 +1,4 @@
-"""Where streams are written."""
+"""Test where streams are written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ledger by itself."""
+"""Test the ledger."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def ledger():
     return Ledger()
 
 
-def test_a_state_with_nothing_before_it_goes_out_at_once(ledger):
+def test_state_without_records_before_it_is_due_at_once(ledger):
     ledger.state("a", now=0)
     assert list(ledger.due()) == ["a"]
 
@@ -27,13 +27,13 @@ def test_a_state_waits_for_the_batch_that_was_open_when_it_came(ledger):
     assert list(ledger.due()) == ["a"]
 
 
-def test_a_batch_that_opens_after_a_state_does_not_hold_it(ledger):
+def test_batch_opened_after_a_state_does_not_hold_it(ledger):
     ledger.state("a", now=0)
     ledger.hold("batch")
     assert list(ledger.due()) == ["a"]
 
 
-def test_states_go_out_in_order_although_their_batches_settle_out_of_order(ledger):
+def test_states_are_due_in_order_if_batches_settle_out_of_order(ledger):
     ledger.hold(1)
     ledger.state("a", now=0)
     ledger.hold(2)
@@ -52,7 +52,7 @@ def test_states_with_equal_dependencies_collapse_into_the_newest(ledger):
     assert list(ledger.due()) == ["c"]
 
 
-def test_collapsing_does_not_make_a_state_younger(ledger):
+def test_collapsed_states_keep_the_earlier_arrival(ledger):
     ledger.hold(1)
     ledger.state("a", now=10)
     ledger.state("b", now=200)
@@ -78,7 +78,7 @@ def test_a_batch_that_never_settles_holds_all_later_states(ledger):
     assert list(ledger.due()) == []
 
 
-def test_a_waiting_record_hands_its_states_on_to_its_batch(ledger):
+def test_states_of_a_queued_record_move_to_its_batch(ledger):
     ledger.hold("record")
     ledger.state("a", now=0)
     ledger.hold("batch")
@@ -89,7 +89,7 @@ def test_a_waiting_record_hands_its_states_on_to_its_batch(ledger):
     assert list(ledger.due()) == ["a", "b"]
 
 
-def test_a_waiting_record_may_join_a_batch_that_holds_older_states_already(ledger):
+def test_queued_record_may_join_a_batch_with_older_states(ledger):
     ledger.hold("batch")
     ledger.state("a", now=0)
     ledger.hold("record")
@@ -101,7 +101,7 @@ def test_a_waiting_record_may_join_a_batch_that_holds_older_states_already(ledge
 
 
 @given(st.lists(st.sampled_from(["hold", "state", "settle"]), max_size=60), st.randoms())
-def test_no_state_goes_out_before_all_that_came_before_it(steps, random):
+def test_no_state_is_due_before_everything_before_it(steps, random):
     ledger, unsettled, came, last_out = Ledger(), set(), {}, -1
     for number, step in enumerate(steps):
         if step == "hold":
@@ -151,7 +151,7 @@ def test_a_record_parked_on_arrival_holds_only_later_states():
     assert list(ledger.due()) == [2]
 
 
-def test_what_waits_for_a_parked_record_waits_for_a_batch_of_later_records_then():
+def test_states_of_a_parked_record_move_to_a_later_batch():
     ledger = Ledger()
     number = ledger.park()
     ledger.state(1, now=0)
@@ -172,7 +172,7 @@ def test_the_last_state_that_is_overdue_is_known_by_its_number():
     assert ledger.last_overdue(arrived_until=1) == 1
 
 
-def test_a_parked_role_that_joins_an_older_line_frees_no_state_of_it(ledger):
+def test_parked_role_joining_an_older_queue_frees_no_state(ledger):
     ledger.hold("record")
     ledger.state("a", now=0)
     number = ledger.park()

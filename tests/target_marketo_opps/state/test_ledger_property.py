@@ -1,4 +1,4 @@
-"""Random streams, random faults, random ends: replayed from the last STATE, nothing is amiss."""
+"""Test random streams with random faults: replayed from the last STATE, nothing is lost."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ FIELDS = ["amount", "stage", "description", "probability"]
 
 
 class Killed(BaseException):
-    """The process is gone: nothing more is done."""
+    """Stands for the death of the process: the run does nothing more."""
 
 
 def hasty_client(settings, **options):
-    """A client whose seconds pass faster."""
+    """Return a client whose waits are shorter."""
 
     def nap(condition: threading.Condition, seconds: float) -> None:
         condition.wait(seconds / HASTE)
@@ -47,7 +47,7 @@ def hasty_client(settings, **options):
 
 SMALL_AND_FAST = {
     "make_client": hasty_client,
-    # Else a batch of a few deletes would stay open, and hold every STATE, to the end of the run.
+    # Otherwise a batch of a few deletes would stay open, and hold every STATE, until the end.
     "limits": RunLimits(max_batch_records=4, state_patience_seconds=0.005),
 }
 
@@ -88,7 +88,7 @@ def deletion(chance, stream, **key):
 
 
 def random_stream(chance, length):
-    """Messages; roles only at opportunities that are never deleted."""
+    """Return random messages; roles belong only to opportunities that are never deleted."""
     messages = [schema(chance, stream) for stream in STREAM_OBJECTS]
     messages += [opportunity(chance, "deals", host) for host in HOSTS]
     makers = [
@@ -125,7 +125,7 @@ def role(chance):
 
 
 def expected(messages):
-    """What the instance holds when every message has been applied in turn."""
+    """Return what the instance contains after every message was applied in turn."""
     opportunities, roles = {}, {}
     for message in messages:
         if message["type"] != "RECORD":
@@ -151,7 +151,7 @@ def comparable(value):
 
 
 def shape(records, names):
-    """Records in a form in which they can be compared."""
+    """Return records in a form that can be compared."""
     rows = [
         [
             comparable(one["externalOpportunityId"]),
@@ -177,7 +177,7 @@ def found(sandbox):
 
 
 def resumed(messages, state):
-    """What a tap sends that goes on from a STATE: its schemas, then what comes after."""
+    """Return what a tap sends that resumes from a STATE: its schemas, then the later messages."""
     start = state["next"] if state else 0
     current = {m["stream"]: m for m in messages[:start] if m["type"] == "SCHEMA"}
     return [*current.values(), *messages[start:]]
@@ -204,7 +204,7 @@ def trouble(sandbox, chance):
 
 
 def attempt(sandbox, singer, messages, chance):
-    """One run that may end in any way; its last STATE and whether it came to its end."""
+    """Run the target until it ends in any way; return its last STATE and whether it finished."""
     killed_at = chance.randint(20, 3 * len(messages))
     out, count = io.StringIO(), 0
     with contextlib.redirect_stdout(out):
@@ -242,7 +242,7 @@ def attempt(sandbox, singer, messages, chance):
 
 
 def die(run, workers, *, deliver_rest):
-    """End as a killed process does, except that zombies are waited for."""
+    """End a run as if its process were killed, but wait for calls that Marketo still applies."""
     del deliver_rest
     run.marketo.client.stop()
     run.close()
@@ -251,7 +251,7 @@ def die(run, workers, *, deliver_rest):
 
 
 @pytest.mark.parametrize("seed", [*range(20), pytest.param(None, id="fresh")])
-def test_replayed_from_its_last_state_a_run_leaves_the_instance_as_if_nothing_had_happened(
+def test_run_replayed_from_its_last_state_loses_nothing(
     marketo_sandbox_factory,
     singer,
     seed,

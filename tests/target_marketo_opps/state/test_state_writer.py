@@ -1,4 +1,4 @@
-"""STATE on its way out, through a real pipe."""
+"""Test writing STATE through a real pipe."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.waits
 
 
 class Pipe:
-    """Standard output as a pipe, with its reading end at hand."""
+    """Standard output as a pipe, and its reading end."""
 
     def __init__(self, source, out):
         self.source = source
@@ -49,7 +49,7 @@ def test_a_state_is_a_line_of_compact_json(pipe, self_pipe):
     assert pipe.read() == '{"a":[1,"ü"]}\n'.encode()
 
 
-def test_nothing_follows_a_line_that_was_cut_short(pipe, self_pipe):
+def test_no_line_is_written_after_an_incomplete_one(pipe, self_pipe):
     self_pipe.set()
     writer = StateWriter(self_pipe, lambda: True)
     with pytest.raises(OutputError):
