@@ -1,4 +1,4 @@
-"""A sandbox whose pages say less, or something else, of the pages after them."""
+"""Sandboxes whose pages have unusual page tokens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _LAST = "LAST"
 
 
 def change_pages(sandbox, monkeypatch, verb, change):
-    """Have each page of an operation changed: `change` gets the answer, and what was asked."""
+    """Change each page of an operation by `change`, which gets the response and the request."""
     instance = sandbox.instance
     answered = getattr(instance, verb)
     pages = []
@@ -24,21 +24,21 @@ def change_pages(sandbox, monkeypatch, verb, change):
 
 
 def without_more(answered, _asked):
-    """A token where there is more, and never `moreResult`."""
+    """Return the page with a token if more follow, and never `moreResult`."""
     answer = answered()
     answer.pop("moreResult", None)
     return answer
 
 
 def always_a_token(answered, asked):
-    """A token with every page, which leads to an empty page at last."""
+    """Return the page with a token; the last token leads to an empty page."""
     if asked.get("nextPageToken") == _LAST:
         return {"result": [], "nextPageToken": _LAST}
     return {"nextPageToken": _LAST} | without_more(answered, asked)
 
 
 class FirstPageAgain:
-    """The first page for ever, its own token included."""
+    """Return the first page again and again, with its own token."""
 
     def __init__(self):
         self._page = None

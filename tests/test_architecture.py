@@ -1,4 +1,4 @@
-"""Imports follow the arrows and go round in no circle, and the repository stands alone."""
+"""Imports follow the allowed arrows, without circles, and the repository is self-contained."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def module_name(path):
 
 @cache
 def modules():
-    """Every module of ours, by name."""
+    """Return all modules of this project by name."""
     paths = (path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
     return {module_name(path): path for path in paths}
 
@@ -97,7 +97,7 @@ def is_within(name, package):
 
 @cache
 def imported_names(module):
-    """Full names of all that a module imports, anywhere in it, for types alone too."""
+    """Return the full names that a module imports anywhere, type-only imports included."""
     names = set()
     for node in ast.walk(ast.parse(modules()[module].read_text())):
         if isinstance(node, ast.Import):
@@ -109,7 +109,7 @@ def imported_names(module):
 
 
 def module_of(name):
-    """The module of ours that an imported name is, or is a member of; None for others' names."""
+    """Return the module of this project that an imported name belongs to, or None."""
     while name and name not in modules():
         name = name.rpartition(".")[0]
     return name or None
@@ -117,7 +117,7 @@ def module_of(name):
 
 @cache
 def imports(module):
-    """The modules of ours that a module imports."""
+    """Return the modules of this project that a module imports."""
     return {found for name in imported_names(module) if (found := module_of(name))} - {module}
 
 
@@ -243,7 +243,7 @@ def test_a_long_file_gives_its_reason_at_its_top(module):
 
 
 def repository_files():
-    """What git tracks; a copy without git is searched as a whole."""
+    """Return the files that git tracks; without git, all files."""
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -288,7 +288,7 @@ PRIVATE_IN_THE_SDK = {
 
 
 def sdk_classes_of_ours():
-    """Every class of the plugins that derives from one of the SDK's."""
+    """Yield every class of the plugins that derives from a class of the SDK."""
     for module in modules():
         if room_of(module) in {"marketo_opps", "marketo_sandbox"} or "sandbox" in module:
             continue

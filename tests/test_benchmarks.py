@@ -1,4 +1,4 @@
-"""The benchmark harness works, at a size that says nothing about speed."""
+"""The benchmarks run at a tiny size, whose figures mean nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Meltano is told of the plugins, by the definitions in `plugins/` and in `meltano.yml`."""
+"""The definitions for Meltano in `plugins/` and in `meltano.yml`."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def in_project(name: str) -> dict[str, t.Any]:
 
 
 def properties(name: str) -> dict[str, t.Any]:
-    """The plugin's settings, those that the SDK adds included."""
+    """Return the schemas of a plugin's settings, those that the SDK adds included."""
     whole = copy.deepcopy(PLUGINS[name].config_jsonschema)
     PLUGINS[name].append_builtin_config(whole)
     return whole["properties"]
 
 
 def faults(name: str, told: dict[str, t.Any]) -> list[str]:
-    """What the hub would refuse in a definition."""
+    """Return the errors for which Meltano's hub would refuse a definition."""
     rules = RULES["definitions"]
     kind = KINDS_OF_PLUGINS[name]
     schema = {"$ref": f"#/definitions/{kind}", "definitions": rules}

@@ -1,4 +1,4 @@
-"""What README, CONTRIBUTING and meltano.yml say is so."""
+"""README, CONTRIBUTING, the manual and meltano.yml are correct."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ OTHER_COMMANDS = {"cat", "cd", "tail", "target-jsonl", "tap-of-your-crm", "melta
 
 
 def commands() -> list[list[str]]:
-    """Every command of README's and these pages' shell blocks, as words; heredocs left out."""
+    """Return every command of the shell blocks, as words, without heredocs."""
     found = []
     for block in blocks("sh", SHOWN):
         text = re.sub(r"<<'(\w+)'\n.*?^\1$", "", block, flags=re.MULTILINE | re.DOTALL)
@@ -75,7 +75,7 @@ def program(command: list[str]) -> str:
 
 
 def own_properties(plugin: type[TapMarketoOpps | TargetMarketoOpps]) -> dict[str, t.Any]:
-    """A plugin's settings without those that the SDK adds, and describes, itself."""
+    """Return the schemas of a plugin's settings without those that the SDK adds."""
     added: dict[str, t.Any] = {"properties": {}}
     plugin.append_builtin_config(added)
     properties = plugin.config_jsonschema["properties"]
@@ -177,7 +177,7 @@ def test_readme_installs_only_extras_that_exist():
 
 
 def configurations() -> dict[str, dict[str, t.Any]]:
-    """README's two configurations: the tap's in a heredoc, the target's as JSON."""
+    """Return README's configurations: the tap's from a heredoc, the target's from JSON."""
     (tap,) = re.findall(r"cat > tap\.json <<'JSON'\n(.*?)\nJSON\n", README, re.DOTALL)
     (target,) = blocks("json", README)
     return {"tap-marketo-opps": json.loads(tap), "target-marketo-opps": json.loads(target)}
@@ -202,7 +202,7 @@ def sandbox() -> t.Iterator[SandboxServer]:
 
 @pytest.fixture
 def other(sandbox: SandboxServer) -> t.Iterator[SandboxServer]:
-    """Another instance, which knows half of the first one's people by other ids."""
+    """Yield a second instance with half of the first one's people under other IDs."""
     known = {each["email"] for each in sandbox.instance.leads()[::2] if "email" in each}
     with SandboxServer(SandboxOptions(**CREDENTIALS)) as server:
         server.instance.add_lead_records({"email": each} for each in sorted(known))
@@ -210,7 +210,7 @@ def other(sandbox: SandboxServer) -> t.Iterator[SandboxServer]:
 
 
 def test_readme_commands_do_what_they_say(sandbox, other, tmp_path):
-    """Shell blocks for a real instance, run as they stand but for endpoint and credentials."""
+    """Run README's shell blocks with the endpoint and credentials of sandboxes."""
     shown = blocks("sh", README + RECIPE)
     script = "set -euo pipefail\n" + "".join(filter(_speaks_to_marketo, shown))
     # A year that the sandbox's log still holds.
@@ -260,7 +260,7 @@ def _for(sandbox: t.Any, other: t.Any, text: str) -> str:
 
 
 def _stand_ins(directory: Path) -> None:
-    """Programs of other people that README's examples go through."""
+    """Write stand-ins for the third-party programs in README's examples."""
     names = ("external_opportunity_id", "name", "role", "email")
     schema = {"type": "object", "properties": {name: {} for name in names}}
     deal = {"external_opportunity_id": "DEAL-1"}
@@ -297,7 +297,7 @@ def test_links_lead_to_files_that_exist_or_to_known_hosts(path):
 
 
 def _anchors(path: Path) -> set[str]:
-    """What the headings of a page are linked to by."""
+    """Return the anchors of a page's headings."""
     headings = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", each.casefold()).replace(" ", "-") for each in headings}
 

@@ -1,4 +1,4 @@
-"""What of `examples/` shows without the programs that it needs; the rest takes minutes."""
+"""Tests of `examples/` that need no third-party program."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENTRIES = json.loads((EXAMPLE / "instances.json").read_text())
 
 
 def names_used(path):
-    """Full names of what a module imports, and the names of all attributes that it reads."""
+    """Yield the full names that a module imports, and the names of attributes that it reads."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -59,7 +59,7 @@ def test_settings_in_the_list_of_instances_are_valid(entry):
 
 @pytest.fixture(scope="module")
 def instances():
-    """The example's module about instances, which needs nothing but Python."""
+    """Yield the example's module `instances`, which only needs Python."""
     spec = importlib.util.spec_from_file_location("instances", EXAMPLE / "instances.py")
     module = importlib.util.module_from_spec(spec)
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""Tests of one group share a worker, and with it what their fixtures have started or built."""
+"""Tests of one group run on one worker, and share their module fixtures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Someone who reads the manual, and instances to do it with."""
+"""Fixtures that run the shell blocks of the manual."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def pytest_runtest_makereport(item, call):
 
 @pytest.fixture
 def reader_of(tmp_path, request):
-    """Makes a `Reader` of a page in a directory of its own; it has to come to the page's end."""
+    """Return a factory of `Reader` in its own directory; all blocks have to be run."""
     readers = []
 
     def make(text, instead, environment=None):

@@ -1,4 +1,4 @@
-"""The pages of the manual, and a reader who does what they say."""
+"""Pages of the manual, and a reader who runs their shell blocks."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ trap 'export -p > "$LEFT_OFF"' EXIT
 
 
 def page(name: str) -> str:
-    """The text of a page of `docs/`, or of a file at the root such as `README.md`."""
+    """Return the text of a page of `docs/`, or of a file at the root such as `README.md`."""
     path = ROOT / "docs" / name
     return (path if path.exists() else ROOT / name).read_text()
 
 
 def blocks(language: str, text: str) -> list[str]:
-    """The fenced blocks of a language, from top to bottom."""
+    """Return the fenced blocks of a language, from top to bottom."""
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 def section(heading: str, text: str) -> str:
-    """What stands below a heading, up to the next of its rank or a higher one."""
+    """Return the text below a heading, up to the next heading of its level or a higher one."""
     found = re.search(rf"^(#+) {re.escape(heading)}\n", text, re.MULTILINE)
     assert found, f"no heading {heading!r}"
     end = rf"^#{{1,{len(found[1])}}} "
@@ -50,7 +50,7 @@ def _blank(found: re.Match[str]) -> str:
 
 @dataclass
 class Outcome:
-    """What a block came to."""
+    """Exit status and output of a block."""
 
     code: int
     stdout: str
@@ -58,7 +58,7 @@ class Outcome:
 
 
 class Reader:
-    """Someone who carries out the shell blocks of a page, from top to bottom, in one directory.
+    """Runs the shell blocks of a page from top to bottom, in one directory.
 
     A block is run as it stands, but for what `instead` names: a reader puts their own endpoint,
     credentials and file names there too.
@@ -93,44 +93,44 @@ class Reader:
         }
 
     def has(self, name: str, script: str) -> None:
-        """Put a program of other people on the reader's PATH, as a shell script of ours."""
+        """Put a stand-in for a third-party program on the reader's PATH, as a shell script."""
         path = self._programs / name
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
 
     def writes(self, name: str, text: str) -> None:
-        """Put a file that a page shows into the directory."""
+        """Write a file that a page shows into the directory."""
         (self.directory / name).write_text(self.own(text))
 
     def own(self, text: str) -> str:
-        """A text of the page with the reader's own values in it."""
+        """Return a text of the page with the reader's own values."""
         for shown, value in self._instead.items():
             text = text.replace(shown, value)
         return text
 
     def starts(self, *told: str) -> Doing:
-        """Start the next block, in which these texts stand."""
+        """Start the next block, which has to contain these texts."""
         assert self.left, "the page has no more shell blocks"
         block = self.left.pop(0)
         assert not [text for text in told if text not in block], f"another block is next:\n{block}"
         return Doing(SHELL + self.own(block), self.directory, self._environment)
 
     def does(self, *told: str, code: int = 0) -> Outcome:
-        """Run the next block, in which these texts stand, to an end with this exit status."""
+        """Run the next block, which contains these texts, and expect this exit status."""
         return self.starts(*told).ends(code)
 
     def tries(self, command: str, code: int = 0) -> Outcome:
-        """Run a command that is on no page, or not there."""
+        """Run a command that is not the next one of the page."""
         return Doing(SHELL + command, self.directory, self._environment).ends(code)
 
     def does_the_rest(self) -> None:
-        """Run all blocks that are left."""
+        """Run all remaining blocks."""
         while self.left:
             self.does()
 
 
 class Doing:
-    """A block at work, with a process group of its own."""
+    """A running block, with its own process group."""
 
     def __init__(self, script: str, directory: Path, environment: t.Mapping[str, str]) -> None:
         self._script = script
@@ -146,11 +146,11 @@ class Doing:
         )
 
     def interrupt(self) -> None:
-        """What Ctrl-C does: the whole group hears it."""
+        """Send SIGINT to the whole process group, as Ctrl-C does."""
         os.killpg(self._process.pid, signal.SIGINT)
 
     def ends(self, code: int = 0) -> Outcome:
-        """Wait for its end, which has to be with this exit status."""
+        """Wait for the end of the block, and expect this exit status."""
         try:
             stdout, stderr = self._process.communicate(timeout=END_SECONDS)
         except subprocess.TimeoutExpired:

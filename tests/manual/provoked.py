@@ -1,4 +1,4 @@
-"""Runs of tap, target and client in this process, and what they say."""
+"""Run tap, target and client in this process, and collect their log lines."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _Lines(logging.Handler):
 
 
 def said_by(action: t.Callable[[], object]) -> list[str]:
-    """The lines that a run logs, and the sentences that it ends with."""
+    """Return the lines that a run logs, and the message of its error."""
     handler, logger = _Lines(), logging.getLogger()
     level = logger.level
     logger.addHandler(handler)
@@ -50,7 +50,7 @@ def said_by(action: t.Callable[[], object]) -> list[str]:
 
 
 class Nowhere(MessageWriter):
-    """Writes nothing."""
+    """A message writer that writes nothing."""
 
     def write(self, lines: bytes) -> None:
         pass
@@ -91,7 +91,7 @@ def target(
 
 
 def client(where: t.Any = None, **settings: t.Any) -> MarketoClient:
-    """A client that does not try again."""
+    """Return a client that does not retry."""
     config = {**_credentials(where), "max_retry_seconds": 0, **settings}
     return MarketoClient(ConnectionSettings.from_config(config))
 
@@ -102,7 +102,7 @@ def _credentials(where: t.Any) -> dict[str, str]:
 
 @contextlib.contextmanager
 def answering(token: t.Any = None, **answer: t.Any) -> t.Iterator[None]:
-    """Have all calls answered so, as `requests_mock` takes it, and those for a token too."""
+    """Answer all calls with this response of `requests_mock`, and authentication with a token."""
     with requests_mock.Mocker() as mock:
         mock.register_uri(requests_mock.ANY, requests_mock.ANY, **answer)
         good = {"json": {"access_token": "t", "expires_in": 3600}}

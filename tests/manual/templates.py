@@ -1,4 +1,4 @@
-"""The messages that our code can end or warn with, as they stand in its source."""
+"""Collects the error and warning messages from the source code."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ WORDS = 4
 
 @dataclass(frozen=True)
 class Template:
-    """A message's text, with `...` for what differs, and where it stands."""
+    """The text of a message, with `...` for its variable parts, and its place in the source."""
 
     text: str
     where: str
 
     @property
     def first_words(self) -> str:
-        """The first words that always stand together; empty where there are too few."""
+        """Return the first words that are constant; empty if there are too few."""
         parts = [part.strip() for part in self.text.split("...")]
         told = next((part for part in parts if part.count(" ") >= 2), "")
         return " ".join(told.split()[:WORDS]).rstrip(".,:;(")
 
 
 def templates() -> list[Template]:
-    """Every message of the three packages."""
+    """Return every message of the three packages."""
     paths = [path for each in PACKAGES for path in sorted((ROOT / each).rglob("*.py"))]
     return [
         template for path in paths if LEFT_OUT not in path.parents for template in _in_file(path)
@@ -63,7 +63,7 @@ def _name(node: ast.expr) -> str:
 
 
 def _texts(node: ast.expr, functions: dict[str, ast.FunctionDef]) -> t.Iterator[str]:
-    """The texts of an argument; of a call to a function of the file, those that it returns."""
+    """Yield the texts of an argument, or those that a called function of the file returns."""
     if isinstance(node, ast.Call) and _name(node.func) in functions:
         for each in ast.walk(functions[_name(node.func)]):
             if isinstance(each, ast.Return) and each.value is not None:

@@ -1,4 +1,4 @@
-"""Each variable of .env.example is a setting, and its value one that a run takes."""
+"""Each variable of .env.example is a setting with a valid value."""
 
 from __future__ import annotations
 

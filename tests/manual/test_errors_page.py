@@ -1,4 +1,4 @@
-"""`docs/errors.md`: its sentences are those that come, and none is missing."""
+"""`docs/errors.md` has every message, word for word."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ PROTOCOL_VERSION_ALERT = b"\x15\x03\x01\x00\x02\x02\x46"
 
 @dataclass
 class World:
-    """What a run needs that goes wrong."""
+    """The instances and files of a run that fails."""
 
     make: t.Callable[..., t.Any]
     path: Path
@@ -253,7 +253,7 @@ def deselecting(sandbox_of: World) -> None:
 
 
 class WithoutLogging:
-    """A plugin that cannot set logging up, as the file for that is broken."""
+    """A plugin whose logging configuration is broken."""
 
     name = "tap-marketo-opps"
 
@@ -435,7 +435,7 @@ def of_a_defect(error: type[Exception]) -> Case:
 
 
 def asked_to_stop() -> ShutdownSignal:
-    """What a signal makes of it, without the alarm that ends the process."""
+    """Return a shutdown signal that is set, without the alarm that ends the process."""
     shutdown = ShutdownSignal()
     shutdown._signum = signal.SIGTERM
     return shutdown
@@ -846,7 +846,7 @@ PARTS = {
 
 
 def row(beginning: str) -> str:
-    """The one row of the page that begins so."""
+    """Return the one row of the page that begins with this text."""
     found = [each for each in ROWS if each == beginning]
     found = found or [each for each in ROWS if each.startswith(beginning)]
     assert len(found) == 1, f"{beginning}: {found}"
@@ -854,7 +854,7 @@ def row(beginning: str) -> str:
 
 
 def matches(told: str, line: str) -> bool:
-    """Whether a line is the one told, wherever it is broken."""
+    """Return whether a line matches the row's message, ignoring line breaks."""
     pattern = re.escape(" ".join(told.split())).replace(re.escape("..."), ".*")
     return re.fullmatch(pattern, " ".join(line.split())) is not None
 

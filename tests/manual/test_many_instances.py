@@ -1,4 +1,4 @@
-"""`docs/many-instances.md`: three jobs at once, each with its own records, state and limits."""
+"""`docs/many-instances.md`: three parallel jobs, each with its own records, state and limits."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def destinations(marketo_sandbox_factory):
 
 @pytest.fixture
 def reader(sources, destinations, reader_of):
-    """Someone with the page's project, and credentials for all of it in the environment."""
+    """Return a reader with the page's project, and all credentials in the environment."""
     secrets = {
         **settings("TAP", sources),
         **settings("TARGET", destinations),
@@ -60,7 +60,7 @@ def reader(sources, destinations, reader_of):
 
 
 def settings(kind, sandboxes) -> dict[str, str]:
-    """Each instance's credentials; the first one's under the common name, too."""
+    """Return variables with each instance's credentials, the first one's under `OPPS` too."""
     return {
         f"{kind}_MARKETO_{name.upper()}_{setting.upper()}": value
         for name, sandbox in [*sandboxes.items(), ("opps", sandboxes["emea"])]
@@ -69,7 +69,7 @@ def settings(kind, sandboxes) -> dict[str, str]:
 
 
 def project() -> str:
-    """What the page shows, besides the plugin definitions of this repository."""
+    """Return the page's meltano.yml, completed with the plugin definitions of this repository."""
     shown = yaml.safe_load(blocks("yaml", PAGE)[0])
     for tap in shown["plugins"]["extractors"]:
         tap["config"]["lead_id_to"] = LEAD_ID_TO
@@ -86,7 +86,7 @@ def arrived(sources, destinations, name) -> bool:
 
 
 def sweep(sandbox) -> list[dict]:
-    """Calls of the tap's one process, without those that asked for a catalog before it."""
+    """Return the calls that read records, without those of the discovery."""
     return [call for call in sandbox.journal() if str(call["operation"]).startswith("query")]
 
 
@@ -153,7 +153,7 @@ def a_container_of_its_own(reader):
 
 
 def commands() -> set[str]:
-    """What the page's shell blocks run; of `printf ... | xargs`, what xargs makes of it."""
+    """Return the commands of the page's shell blocks, `printf ... | xargs` expanded."""
     text = "".join(blocks("sh", PAGE))
     several = re.findall(
         r"printf '%s\\n' ([\w ]+?) \|\s+.*xargs -P \d -n 1 ([\w ]+)\n", text, re.MULTILINE
@@ -182,7 +182,7 @@ def test_airflow_runs_what_has_been_run():
 
 
 def names_settings(variables, instance) -> bool:
-    """Whether each of some variables names a setting of the instance's tap or target."""
+    """Return whether each variable names a setting of the instance's tap or target."""
     names = {
         f"{kind}_MARKETO_{instance.upper()}_{setting.upper()}"
         for kind, schema in (("TAP", TAP_SCHEMA), ("TARGET", TARGET_SCHEMA))
@@ -192,7 +192,7 @@ def names_settings(variables, instance) -> bool:
 
 
 class Dag:
-    """Takes what Airflow's does, and may not run twice at a time."""
+    """A stand-in for Airflow's DAG that requires `max_active_runs=1`."""
 
     def __init__(self, dag_id, *, schedule, start_date, catchup, max_active_runs):
         assert max_active_runs == 1
@@ -224,7 +224,7 @@ DAGSTERS_NAMES = {
 
 
 def exec_with(code, modules) -> dict:
-    """Run a page's Python with modules that are not here."""
+    """Run a page's Python with stand-ins for modules, and return its names."""
     names: dict = {}
     with pytest.MonkeyPatch.context() as patch:
         for name, members in modules.items():

@@ -1,4 +1,4 @@
-"""`docs/operating.md`: its commands, its log lines and its sums."""
+"""`docs/operating.md`: its commands, log lines and sums."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def source(marketo_sandbox_factory):
 
 @pytest.fixture
 def reader(source, reader_of):
-    """Someone with a Meltano project of their own, its loader being a stand-in."""
+    """Return a reader with a Meltano project whose loader is a stand-in."""
     reader = reader_of(
         PAGE,
         # As many leads as the sandbox has, and not two hours to wait.
@@ -65,7 +65,7 @@ def reader(source, reader_of):
 
 
 def project() -> str:
-    """This repository's project, with the environment and the loader that the page takes."""
+    """Return this repository's project with the environment and loader of the page."""
     whole = own_project()
     whole["environments"] = [{"name": "prod"}]
     loader = {"name": "target-postgres", "namespace": "target_postgres"}
@@ -78,7 +78,7 @@ def lines_of(path) -> list[dict]:
 
 
 def loaded(reader) -> set[str]:
-    """The opportunities that have arrived since the last time this was asked."""
+    """Return the opportunities that were loaded since the last call."""
     path = reader.directory / "loaded.jsonl"
     messages = lines_of(path)
     path.unlink()
@@ -90,13 +90,13 @@ def loaded(reader) -> set[str]:
 
 
 def calls(source, since=0) -> list[str]:
-    """What was called, tokens aside."""
+    """Return the operations called, without authentication."""
     operations = [call["operation"] for call in source.journal(since)]
     return [each for each in operations if each != "identity"]
 
 
 def changed_long_ago(source) -> set[str]:
-    """What somebody has changed since the last run, too long ago for the log's overlap."""
+    """Change some opportunities outside of the log's overlap, and return their IDs."""
     source.advance(3600)
     changed = sorted(keys_with_a_role(source))[:5]
     source.instance.change(changed, {"nextStep": "Sign"})
@@ -276,7 +276,7 @@ def test_its_sums_are_right(terms, total, minutes):
 
 
 def value(factor: str) -> int:
-    """Of a number, or of the pages that so many records fill."""
+    """Return the value of a number, or of the pages for so many records."""
     records = re.fullmatch(r"⌈([\d,]+)/300⌉", factor)
     return math.ceil(number(records[1]) / 300) if records else number(factor)
 

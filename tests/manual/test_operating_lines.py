@@ -1,4 +1,4 @@
-"""The lines that `docs/operating.md` tells operators to alert on are those that come."""
+"""The log lines to alert on in `docs/operating.md` are written by real runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECTION = section("What to alert on", page("operating.md"))
 
 
 class Operator:
-    """Runs plugins and keeps what they say, and the last state that a tap wrote."""
+    """Runs plugins and keeps their log lines and output."""
 
     def __init__(self, directory) -> None:
         self._directory = directory
@@ -34,7 +34,7 @@ class Operator:
         return self._runs[-1]
 
     def tap(self, config, state=None, catalog=None) -> int:
-        """Run the tap to its end; its exit status."""
+        """Run the tap to its end, and return its exit status."""
         arguments = [f"--{name}={self.file(value)}" for name, value in state_and(catalog, state)]
         return self.start("tap-marketo-opps", config, *arguments).wait()
 
@@ -44,7 +44,7 @@ class Operator:
         return path
 
     def state(self) -> dict:
-        """The last that the last run wrote."""
+        """Return the last state that the last run wrote."""
         lines = self.out().splitlines()
         return [json.loads(each)["value"] for each in lines if '"type":"STATE"' in each][-1]
 
@@ -72,14 +72,14 @@ def sandbox(marketo_sandbox_factory):
 
 @pytest.fixture
 def busy_sandbox(marketo_sandbox_factory):
-    """One whose limits others have used up just now."""
+    """Return a sandbox that refuses one call with 606 and one with 615."""
     faults = [{"fault": code, "times": 1} for code in ("606", "615")]
     return marketo_sandbox_factory(faults=faults)
 
 
 @pytest.fixture
 def by_id(sandbox):
-    """Settings of a tap by filter, one of its values being of a deleted opportunity."""
+    """Return the settings of a tap by filter; one value has no opportunity."""
     ids = sandbox.instance.opportunity_ids()
     return {**sandbox.credentials, "filter_values": [*ids, "GONE"], "batch_size": 100}
 
@@ -109,7 +109,7 @@ ELSEWHERE = "An entry of the activity log became visible"
 
 
 def comes(told: str, where: str, line: str) -> bool:
-    """Whether a line of a log is the one told, at its level, or by the plugin told."""
+    """Return whether a log line matches a row's text and its level or plugin."""
     level = where if where.isupper() else "INFO"
     pattern = re.escape(told).replace(re.escape("..."), ".+")
     plugin = f"{where}-marketo-opps" if where.islower() else ""
@@ -117,7 +117,7 @@ def comes(told: str, where: str, line: str) -> bool:
 
 
 def runs_that_find_oddities(operator, by_id) -> dict:
-    """Returns a catalog of the stream opportunities alone."""
+    """Run the tap with unusual catalogs; return one with only the stream opportunities."""
     assert operator.start("tap-marketo-opps", by_id, "--discover").wait() == 0
     catalog = json.loads(operator.out())
     (found,) = [each for each in catalog["streams"] if each["tap_stream_id"] == "opportunities"]
@@ -129,7 +129,7 @@ def runs_that_find_oddities(operator, by_id) -> dict:
 
 
 def a_run_by_an_odd_log(operator, sandbox):
-    """Read a log from before all that is kept; it lacks a type, keys, and what has changed."""
+    """Run the tap over a log with a gap, a missing type, missing keys and unreadable changes."""
     where = {"name": "Remove from Opportunity"}
     sandbox.fault("patch", operation="activity_types", where=where, drop=True)
     sandbox.fault("patch", operation="query opportunity", each={"marketoGUID": None})
@@ -169,7 +169,7 @@ def a_run_that_is_stopped(operator, sandbox, by_id):
 
 
 def reconciles(operator, sandbox):
-    """Of a file of GUIDs, of which one is gone, then of one that is another's."""
+    """Reconcile a file with one deleted record, and then the file of another instance."""
     guids = [each["marketoGUID"] for each in sandbox.instance.opportunities()]
     for rows, code in (([*guids, "gone"], 0), ([f"gone-{number}" for number in range(101)], 1)):
         path = operator.file(rows)
@@ -218,7 +218,7 @@ def a_target_that_finds_no_lead(operator, sandbox):
 
 
 def a_target(operator, config, **streams) -> int:
-    """Run the target over the records of streams; its exit status."""
+    """Run the target over the records of streams, and return its exit status."""
     messages = []
     for stream, records in streams.items():
         schema = {"properties": {name: {} for name in records[0]}}

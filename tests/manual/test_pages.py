@@ -1,4 +1,4 @@
-"""How the manual's pages are run."""
+"""Tests of the reader that runs the manual's shell blocks."""
 
 from __future__ import annotations
 

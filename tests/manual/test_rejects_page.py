@@ -1,4 +1,4 @@
-"""`docs/rejects.md`: from the run that rejects records until they have arrived."""
+"""`docs/rejects.md`: from the run that rejects records until they are delivered."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def sandbox(marketo_sandbox_factory):
 
 @pytest.fixture
 def reader(sandbox, reader_of):
-    """Someone whose CRM has four deals that cannot be as they are."""
+    """Return a reader whose CRM sends records that are rejected."""
     instead = {
         f'"{name}": "{shown}"': f'"{name}": "{sandbox.credentials[name]}"'
         for name, shown in re.findall(r'"(endpoint|client_id|client_secret)": "(.*?)"', CONFIG)
@@ -71,7 +71,7 @@ def roles_of(sandbox, deal) -> list[int]:
 
 
 def test_its_story_is_true(reader, sandbox):
-    """Each of its commands, in order, and what became of the records after each."""
+    """Run each command in order, and check the records after it."""
     said, counted = map(reader.own, blocks("text", PAGE))
 
     told = reader.does("tap-of-your-crm").stderr
@@ -125,5 +125,5 @@ def test_every_code_that_a_record_can_have_is_told():
 
 
 def rows(heading) -> list[str]:
-    """The first cells of the tables below a heading."""
+    """Return the first cells of the table rows below a heading."""
     return re.findall(r"^\| ([\d, ]+) \|", section(heading, PAGE), re.MULTILINE)

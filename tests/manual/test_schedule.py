@@ -1,4 +1,4 @@
-"""`docs/schedule.md`: its sums, and its settings."""
+"""`docs/schedule.md`: its sums and the settings that it names."""
 
 from __future__ import annotations
 
