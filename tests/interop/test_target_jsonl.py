@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.interop.into import PAGES, SMALL_PAGES, end_half_way, pages_read
+from tests.interop.interrupted_runs import PAGES, SMALL_PAGES, end_half_way, pages_read
 from tests.interop.records import KEYS, by_key, last_state, records
 
 pytestmark = pytest.mark.slow

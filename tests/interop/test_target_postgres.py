@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.interop.into import PAGES, SMALL_PAGES, end_half_way, pages_read
+from tests.interop.interrupted_runs import PAGES, SMALL_PAGES, end_half_way, pages_read
 from tests.interop.records import KEYS, by_key, last_state, records
 from tests.pipeline.compare import KEY, held
 

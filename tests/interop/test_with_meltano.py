@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from marketo_sandbox.instance.values import format_datetime
-from tests.interop.standin import wheel
+from tests.interop.stand_in_wheel import wheel
 from tests.manual.pages import ROOT, Reader, blocks, page, section
 from tests.pipeline.compare import KEY, keys_with_a_role
 

@@ -31,8 +31,7 @@ from tap_marketo_opps.tap import TapMarketoOpps
 from target_marketo_opps.delivery.batch_writer import accepted_outcome
 from target_marketo_opps.replay import messages as replayed
 from target_marketo_opps.replay import replay
-from tests.manual.pages import ROOT, page
-from tests.manual.provoked import (
+from tests.manual.in_process import (
     NOBODY,
     VALUES,
     Nowhere,
@@ -44,6 +43,7 @@ from tests.manual.provoked import (
     tap,
     target,
 )
+from tests.manual.pages import ROOT, page
 from tests.manual.templates import templates
 
 PAGE = page("errors.md")

@@ -1,6 +1,6 @@
-"""`python -m tests.mutation MODULE ...`: which broken rules no test notices.
+"""`python -m tests.mutation MODULE ...`: mutation testing of modules with `mutmut`.
 
-Works in a copy of the tree, with `mutmut`; see docs/mutation.md for what has been found.
+It works in a copy of the repository; docs/mutation.md has the results so far.
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ ROOT = Path(__file__).parents[2]
 
 
 def main() -> int:
-    """Mutate, run, and say what survived; 1 where the tests are red without any mutation."""
+    """Mutate modules and print the surviving mutants; return 1 if tests fail without mutation."""
     asked = _arguments()
     directory = asked.directory or Path(tempfile.mkdtemp(prefix="marketo-mutation-"))
     modules = [_with_package(name) for name in asked.modules]
     for package in sorted({name.partition(".")[0] for name in modules}):
         chosen = [name for name in modules if name.partition(".")[0] == package]
         try:
-            fates = _judge(directory / package, SUITES[package], chosen, asked.children)
+            outcomes = _judge(directory / package, SUITES[package], chosen, asked.children)
         except subprocess.CalledProcessError as error:
             sys.stderr.write(f"mutmut ended with {error.returncode}; see above\n")
             return 1
-        sys.stdout.write(results.told(directory / package / "fast", chosen, fates))
+        sys.stdout.write(results.report(directory / package / "fast", chosen, outcomes))
     sys.stdout.write(f"Everything is in {directory}\n")
     return 0
 
 
-def _judge(directory: Path, suite: Suite, modules: list[str], children: int) -> results.Fates:
-    """What became of each mutant: by the fast tests, and where it passed by the thorough ones."""
+def _judge(directory: Path, suite: Suite, modules: list[str], children: int) -> results.Outcomes:
+    """Return the outcome of each mutant: by the fast tests, then by the thorough ones."""
     paths = [_path(name) for name in modules]
     fast, thorough = directory / "fast", directory / "thorough"
     _copy(fast, paths, suite.configuration(paths, suite.fast))
     _mutmut(fast, [f"{name}.*" for name in modules], children)
-    fates = results.fates(fast, modules)
-    passed = [name for name, fate in fates.items() if fate in results.PASSED]
+    outcomes = results.outcomes(fast, modules)
+    passed = [name for name, outcome in outcomes.items() if outcome in results.PASSED]
     if suite.thorough and passed:
         _copy(thorough, paths, suite.configuration(paths, suite.thorough))
         _mutmut(thorough, passed, children)
-        again = results.fates(thorough, modules)
-        fates |= {name: again[name] for name in passed if again[name] not in results.PASSED}
-    return fates
+        again = results.outcomes(thorough, modules)
+        outcomes |= {name: again[name] for name in passed if again[name] not in results.PASSED}
+    return outcomes
 
 
 def _with_package(name: str) -> str:
@@ -60,7 +60,7 @@ def _with_package(name: str) -> str:
 
 
 def _copy(copy: Path, paths: list[str], configuration: str) -> None:
-    """The files that git knows, as they are now, ready for mutmut."""
+    """Copy the files that git tracks, in their present state, and configure mutmut."""
     if copy.exists():
         return
     listed = subprocess.run(
@@ -85,7 +85,7 @@ def _path(module: str) -> str:
 
 
 def _mutmut(copy: Path, mutants: list[str], children: int) -> None:
-    """Run mutmut; CI=1 has hypothesis forget deadlines and repeat its examples."""
+    """Run mutmut, with CI=1 so that hypothesis sets no deadline and repeats its examples."""
     mutmut = Path(__file__).with_name("plain_mutmut.py")
     subprocess.run(
         [sys.executable, str(mutmut), "run", f"--max-children={children}", *mutants],

@@ -1,4 +1,4 @@
-"""mutmut without the mutants that nobody would test for: other words in texts for people."""
+"""mutmut without mutants of message texts, which no test could reasonably detect."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if t.TYPE_CHECKING:
 
 
 def _names_and_codes_only(node: cst.BaseString) -> Iterable[cst.BaseString]:
-    """A literal with a blank in it is a sentence; one mutant is enough for any other."""
+    """Return no mutant for a string with a blank, which is a sentence, and one for any other."""
     if isinstance(node, cst.SimpleString) and " " in node.value:
         return ()
     return list(mutators.operator_string(node))[:1]
 
 
 def _not_of_log_lines(node: cst.Call) -> Iterable[cst.Call]:
-    """What is logged is texts for people too."""
+    """Return the mutants of a call's arguments, or none if the call logs a message."""
     name = cst.Module([]).code_for_node(node.func)
     return () if name.startswith(("_LOGGER.", "self.logger.")) else _arguments(node)
 

@@ -1,4 +1,4 @@
-"""What became of the mutants: a table row a module, and every survivor as a diff."""
+"""Results of mutation testing: a table with a row per module, and a diff per survivor."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if t.TYPE_CHECKING:
 
 PASSED = frozenset({"survived", "untested"})
 
-Fates = dict[str, str]
+Outcomes = dict[str, str]
 """A mutant's name to what became of it."""
 
-_FATES = {0: "survived", 5: "untested", 33: "untested", None: "not run"}
+_OUTCOMES = {0: "survived", 5: "untested", 33: "untested", None: "not run"}
 
 
-def fates(copy: Path, modules: list[str]) -> Fates:
-    """What became of the mutants of these modules in one run of mutmut."""
-    found: Fates = {}
+def outcomes(copy: Path, modules: list[str]) -> Outcomes:
+    """Return the outcome of each mutant of the modules in one run of mutmut."""
+    found: Outcomes = {}
     for module in modules:
         meta = copy / "mutants" / (module.replace(".", "/") + ".py.meta")
         codes = json.loads(meta.read_text())["exit_code_by_key"]
-        # Whatever else a run of tests may end by, it noticed.
-        found |= {name: _FATES.get(code, "killed") for name, code in codes.items()}
+        # Any other exit status of the tests means that they detected the mutant.
+        found |= {name: _OUTCOMES.get(code, "killed") for name, code in codes.items()}
     return found
 
 
@@ -42,13 +42,15 @@ def _diff(copy: Path, mutant: str) -> str:
     return "\n".join(line for line in lines if line.startswith(("#", "@@", "-", "+")))
 
 
-def told(copy: Path, modules: list[str], fates: Fates) -> str:
-    """Survivors first, the table last."""
+def report(copy: Path, modules: list[str], outcomes: Outcomes) -> str:
+    """Return the report: the survivors first, the table last."""
     rows = []
     for module in modules:
-        count = Counter(fate for name, fate in fates.items() if name.startswith(f"{module}."))
+        count = Counter(
+            outcome for name, outcome in outcomes.items() if name.startswith(f"{module}.")
+        )
         kinds = (count[kind] for kind in ("killed", "survived", "untested", "not run"))
         rows.append(f"| {module} | {count.total()} | {' | '.join(map(str, kinds))} |")
-    diffs = [_diff(copy, name) for name, fate in fates.items() if fate in PASSED]
+    diffs = [_diff(copy, name) for name, outcome in outcomes.items() if outcome in PASSED]
     head = "| module | mutants | killed | survived | untested | not run |\n| --- " + "| --- " * 5
     return "\n\n".join([*diffs, "\n".join([f"{head}|", *rows])]) + "\n"

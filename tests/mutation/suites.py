@@ -1,4 +1,4 @@
-"""Which tests judge which package: those that run within one process and end soon."""
+"""The tests used for mutation testing of each package: fast tests within one process."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Suite:
-    """Tests of a package, by file; a test that starts processes tells nothing of a mutant.
+    """Test files of a package; tests that start processes are excluded, as they run no mutants.
 
     Attributes:
-        directory: where they are.
-        fast: tests of a module or two by themselves; they judge every mutant.
-        thorough: the plugin within the test's process, against the sandbox; they judge what the
-            others let pass.
-        left_out: single tests that mutmut cannot run.
+        directory: directory of the tests.
+        fast: unit tests, which are run for every mutant.
+        thorough: tests of a plugin with the sandbox, which are run for mutants that survive the
+            fast tests.
+        left_out: tests that mutmut cannot run.
     """
 
     directory: str
@@ -24,7 +24,7 @@ class Suite:
     left_out: tuple[str, ...] = ()
 
     def configuration(self, paths: list[str], files: tuple[str, ...]) -> str:
-        """What pyproject.toml has to say to mutmut, which knows one suite only."""
+        """Return the mutmut section of pyproject.toml, which can name only one suite."""
         arguments = ["-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov", "--timeout=30"]
         arguments += [f"--deselect={self.directory}/{name}" for name in self.left_out]
         settings = {
@@ -38,7 +38,7 @@ class Suite:
             "also_copy": ["README.md"],
             "pytest_add_cli_args": arguments,
             "pytest_add_cli_args_test_selection": [f"{self.directory}/{name}" for name in files],
-            # A process of its own for each mutant: hypothesis refuses tests that ran before.
+            # A separate process for each mutant, because hypothesis refuses to repeat tests.
             "process_isolation": "forkserver",
             "timeout_multiplier": 3.0,
             "timeout_constant": 5.0,
@@ -133,7 +133,7 @@ SUITES = {
         ),
         thorough=("test_delivery.py", "test_outcomes.py", "test_paging.py"),
         left_out=(
-            # Its calls overlap, or do not when mutmut slows the process down.
+            # Its calls must overlap, but do not if mutmut slows the process down.
             "test_delivery.py::test_failed_call_holds_its_state_but_not_earlier_ones",
         ),
     ),

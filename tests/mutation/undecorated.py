@@ -1,4 +1,4 @@
-"""Decorated functions, said so that mutmut mutates them: it passes over what has a decorator."""
+"""Rewriting of decorated functions without decorators, because mutmut skips decorated ones."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ def _last_name(decorator: cst.BaseExpression) -> str | None:
 
 
 def undecorate(source: str) -> str:
-    """`@property` over `def size` becomes `size = property(size)` under it, and the like."""
+    """Replace each decorator by an assignment below: `@property` by `size = property(size)`."""
     return cst.parse_module(source).visit(_Undecorating()).code

@@ -1,4 +1,4 @@
-"""The wheel and the sdist, built once, and the wheel in an environment of its own."""
+"""Fixtures: the wheel and the sdist, and an environment with the installed wheel."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.packaging.environments import (
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory):
-    """A directory with both, built by what is installed here."""
+    """Return a directory with wheel and sdist, built with the installed tools."""
     directory = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "hatchling", "build", "-d", directory]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
@@ -49,7 +49,7 @@ def metadata_text(wheel):
 
 @pytest.fixture(scope="session")
 def bare(wheel, metadata_text, tmp_path_factory):
-    """The wheel with what it requires by its own word, without the extra and without our tools."""
+    """Return an environment with the wheel and its required packages, without extras and tools."""
     required = message_from_string(metadata_text).get_all("Requires-Dist")
     packages = keep_packages(
         Path(sys.executable),

@@ -1,4 +1,4 @@
-"""Environments that hold the built wheel, as its users have it, and nothing of this checkout."""
+"""Virtual environments with the built wheel, as users have it, and nothing of this checkout."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-# Made once, like the rest of the environment that the tests run in, and gone with it.
+# Kept in the environment of the tests, and removed with it.
 KEPT = Path(sys.prefix) / "packages"
 # pip may have to fetch some fifty packages.
 INSTALL_SECONDS = 240.0
 RUN_SECONDS = 200.0
-# pytest, with what it needs that the project does not.
+# pytest and its requirements that the project itself does not need.
 PYTEST = {"iniconfig", "pluggy", "pygments", "pytest"}
 
 
 def pins(name: str) -> list[str]:
-    """The packages that a file in `requirements/` pins, each with its hashes."""
+    """Return the packages that a file in `requirements/` pins, each with its hashes."""
     text = (ROOT / "requirements" / f"{name}.txt").read_text()
     return re.split(r"\n(?=\S)", text.strip())
 
@@ -56,7 +56,7 @@ class Environment:
         return found
 
     def run(self, program: str, *arguments: str | Path, **more: t.Any) -> t.Any:
-        """Run a program of its own to its end; what it says is text."""
+        """Run a program of the environment until it exits, and return its outcome."""
         environment = {**os.environ, "PYTHONPATH": "", **more.pop("env", {})}
         return subprocess.run(
             [self.bin / program, *arguments],
@@ -72,11 +72,11 @@ class Environment:
 def make_environment(
     directory: Path, python: Path, wheel: Path, packages: Path, extra: str = ""
 ) -> Environment:
-    """A new one with the wheel, which has to find all that it requires among the packages."""
+    """Return a new environment with the wheel; its requirements must be among the packages."""
     subprocess.run([python, "-m", "venv", "--without-pip", directory], check=True)
     made = Environment(directory)
     (made.site_packages / "packages.pth").write_text(f"{packages}\n")
-    # Isolated: a machine may be told to look for packages in more places than an index.
+    # Isolated, because the configuration of pip may name other sources of packages.
     _pip(made.python, "--isolated", "install", "--no-index", f"{wheel}{extra}")
     return made
 
@@ -84,12 +84,12 @@ def make_environment(
 def keep_packages(
     python: Path, requirements: t.Iterable[str], versions: t.Iterable[str] | None = None
 ) -> Path:
-    """A directory with these packages for this interpreter, kept for the next time.
+    """Return a directory with packages for an interpreter, which is kept for later test runs.
 
     Args:
-        python: the interpreter.
+        python: path of the interpreter.
         requirements: lines of a requirements file.
-        versions: what the requirements lead to, version by version; without it they are complete.
+        versions: pinned versions to which the requirements resolve; None if they are complete.
     """
     listed, fixed = "\n".join(requirements), "\n".join(versions or ())
     place = KEPT / _digest(python.resolve(), listed, fixed)
@@ -107,7 +107,7 @@ def keep_packages(
 
 
 def _move(filled: Path, place: Path) -> None:
-    """Whole or not at all; someone else may have made the same in the meantime."""
+    """Move a directory in one step; keep the existing one if another process was faster."""
     try:
         filled.rename(place)
     except OSError:

@@ -1,4 +1,4 @@
-"""The pins and the wheel under every other Python that the project is for, where there is one."""
+"""The pinned packages and the wheel under each other supported Python that is installed."""
 
 from __future__ import annotations
 
@@ -27,13 +27,16 @@ pytestmark = pytest.mark.slow
 CLASSIFIERS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["classifiers"]
 SUPPORTED = re.findall(r"Python :: (3\.\d+)$", "\n".join(CLASSIFIERS), re.MULTILINE)
 OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
-# What the tests need besides the package.
+# Packages that the tests need besides the project.
 TOOLS = PYTEST | {"hypothesis", "pytest-timeout", "requests-mock", "sortedcontainers"}
 FAST = [f"{suite.directory}/{name}" for suite in SUITES.values() for name in suite.fast]
 
 
 def interpreter(version):
-    """One that runs: a version manager's shim is on the PATH wherever it leads, or nowhere."""
+    """Return the path of a Python that runs, or None.
+
+    A version manager puts a shim on the PATH even for a version that is not installed.
+    """
     found = [Path(directory) / f"python{version}" for directory in os.get_exec_path()]
     found += sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
     return next((path for path in found if path.exists() and runs(path, version)), None)
@@ -49,7 +52,7 @@ def each_version():
     for version in SUPPORTED:
         marks = [pytest.mark.xdist_group(f"python{version}")]
         if version != SUPPORTED[-1]:
-            # What holds under the newest and under ours holds in between, but for surprises.
+            # Tests that pass under the newest Python and the tests' own pass between them, too.
             marks.append(pytest.mark.long)
         if version != OWN:
             yield pytest.param(version, marks=marks)
@@ -66,7 +69,7 @@ def environment(request, wheel, tmp_path_factory):
     return make_environment(directory, python, wheel, packages, extra="[sandbox]")
 
 
-def test_the_demonstration_ends_well(environment):
+def test_the_demonstration_succeeds(environment):
     done = environment.run("marketo-sandbox", "demo", "--opportunities", "700")
 
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""A stranger's code, checked by mypy against the installed wheel."""
+"""Type checks of another project's code by mypy against the installed wheel."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def names() -> list[str]:
     target = TargetMarketoOpps(config={})
     return [stream.name for stream in Tap(config={}).discover_streams()] + [target.name]
 """
-# What it says of each is the proof that the types arrive; as Any they would all be right.
+# These errors prove that mypy finds the types; without them everything would be Any and valid.
 WRONG = """
 from marketo_opps import ConnectionSettings, MarketoClient, MarketoObject
 from tap_marketo_opps.tap import TapMarketoOpps
@@ -54,7 +54,7 @@ letters: bytes = TargetMarketoOpps.name
 COMPLAINTS = {6: "arg-type", 7: "arg-type", 8: "attr-defined", 9: "assignment", 10: "assignment"}
 
 
-def test_right_use_has_no_complaints_and_wrong_use_has(bare, tmp_path):
+def test_mypy_accepts_correct_use_and_rejects_wrong_use(bare, tmp_path):
     (tmp_path / "right.py").write_text(RIGHT)
     (tmp_path / "wrong.py").write_text(WRONG)
     command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental"]

@@ -1,4 +1,4 @@
-"""What is in the wheel and the sdist, and what they say of themselves."""
+"""Contents and metadata of the wheel and the sdist."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def files_of_the_packages():
     }
 
 
-def test_the_wheel_holds_the_packages_and_nothing_else(wheel):
+def test_the_wheel_has_the_packages_and_nothing_else(wheel):
     told = {f"{INFO}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt")}
 
     names = contents(wheel).keys()
@@ -51,15 +51,15 @@ def test_the_wheel_holds_the_packages_and_nothing_else(wheel):
     }
 
 
-def test_every_package_says_that_it_is_typed(wheel):
+def test_every_package_has_py_typed(wheel):
     assert {f"{package}/py.typed" for package in PACKAGES} <= contents(wheel).keys()
 
 
-def test_the_licence_is_in_it(wheel):
+def test_the_wheel_has_the_licence(wheel):
     assert contents(wheel)[f"{INFO}/licenses/LICENSE"] == (ROOT / "LICENSE").read_bytes()
 
 
-def test_no_file_of_the_wheel_names_a_path_of_this_machine(wheel):
+def test_no_file_of_the_wheel_has_a_local_path(wheel):
     for name, content in contents(wheel).items():
         assert str(ROOT).encode() not in content, name
 
@@ -77,7 +77,7 @@ def test_the_metadata_is_valid_and_complete(metadata_text):
     assert set(metadata.classifiers) == set(PROJECT["classifiers"]) <= classifiers
 
 
-def test_what_metadata_quotes_of_readme_needs_no_file_beside_it(metadata_text):
+def test_the_metadata_readme_refers_to_no_local_file(metadata_text):
     readme = (ROOT / "README.md").read_text()
     told = Metadata.from_email(metadata_text, validate=True).description
     leads_to = re.findall(r"\]\(([^)]*)\)", told)
@@ -88,7 +88,7 @@ def test_what_metadata_quotes_of_readme_needs_no_file_beside_it(metadata_text):
     assert "- Errors (`docs/errors.md`): every message" in told
     headings = re.findall(r"^#+ .*$", readme, re.MULTILINE)
     assert re.findall(r"^#+ .*$", told, re.MULTILINE) == headings
-    # Nothing else is lost: the longest paragraphs and the tables are as they were.
+    # Nothing else is lost: the longest paragraphs and the tables are unchanged.
     plain = [line for line in readme.splitlines() if "](" not in line and "[[[" not in line]
     assert set(plain) <= set(told.splitlines())
 
@@ -114,7 +114,7 @@ def test_the_sdist_has_what_a_packager_needs_and_nothing_else(sdist):
 
 
 @pytest.mark.slow
-def test_the_sdist_makes_the_same_wheel_offline(wheel, sdist, tmp_path):
+def test_the_sdist_builds_the_same_wheel_offline(wheel, sdist, tmp_path):
     command = [sys.executable, "-m", "pip", "--isolated", "wheel", "--no-index", "--no-deps"]
     subprocess.run(
         [*command, "--no-build-isolation", "--wheel-dir", tmp_path, sdist],

@@ -1,4 +1,4 @@
-"""The wheel where nothing is but what it requires: no sandbox, no tools of ours."""
+"""The wheel in an environment with its required packages only: no extra, no tools."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SENTENCE = (
 )
 
 
-def test_the_environment_is_bare(bare):
+def test_the_environment_has_only_required_packages(bare):
     absent = (*EXTRA, "pytest", "hypothesis", "mypy", "tests")
     script = f"from importlib.util import find_spec; print(*filter(find_spec, {absent}))"
 
@@ -45,7 +45,7 @@ def test_the_code_comes_from_the_wheel(bare):
     assert {path.is_relative_to(bare.site_packages) for path in paths} == {True}
 
 
-def test_every_script_is_there(bare):
+def test_every_console_script_is_installed(bare):
     assert {name for name in SCRIPTS if (bare.bin / name).exists()} == SCRIPTS.keys()
 
 
@@ -58,14 +58,14 @@ def test_every_script_is_there(bare):
         ("--help", "--config"),
     ],
 )
-def test_a_plugin_tells_of_itself(bare, plugin, option, told):
+def test_version_about_and_help_of_a_plugin_work(bare, plugin, option, told):
     done = bare.run(plugin, option)
 
     assert (done.returncode, done.stderr) == (0, "")
     assert told in done.stdout
 
 
-def test_tap_into_target(bare, marketo_sandbox_factory, monkeypatch, tmp_path):
+def test_the_tap_pipes_into_the_target(bare, marketo_sandbox_factory, monkeypatch, tmp_path):
     source = marketo_sandbox_factory(opportunities=400, leads=60, seed=3)
     destination = marketo_sandbox_factory(seed=4)
     ids = tmp_path / "ids.txt"
@@ -80,7 +80,7 @@ def test_tap_into_target(bare, marketo_sandbox_factory, monkeypatch, tmp_path):
 
 
 def test_the_plugins_do_not_import_what_the_sandbox_needs():
-    """Seen where it is installed: there an import would succeed."""
+    """Check it in the full environment, in which such an import would succeed."""
     assert all(importlib.import_module(name) for name in EXTRA)
     script = "import sys, tap_marketo_opps.tap, target_marketo_opps.target; print(*sys.modules)"
 
@@ -94,20 +94,20 @@ def test_the_plugins_do_not_import_what_the_sandbox_needs():
 
 
 @pytest.mark.parametrize("command", ["serve", "demo"])
-def test_the_sandbox_says_in_a_sentence_what_to_install(bare, command):
+def test_the_sandbox_reports_the_missing_packages(bare, command):
     done = bare.run("marketo-sandbox", command)
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"marketo-sandbox: {SENTENCE}\n"
 
 
-def test_the_sandbox_can_be_asked_for_help_all_the_same(bare):
+def test_help_of_the_sandbox_works_without_the_extra(bare):
     done = bare.run("marketo-sandbox", "serve", "--help")
 
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_test_that_wants_a_sandbox_fails_with_that_sentence(bare, tmp_path):
+def test_the_sandbox_fixture_reports_the_missing_packages(bare, tmp_path):
     tools = [pin for pin in pins("dev") if project(pin) in PYTEST]
     packages = keep_packages(Path(sys.executable), tools)
     plugin = 'pytest_plugins = ["marketo_sandbox.pytest_plugin"]\n'

@@ -1,4 +1,4 @@
-"""What two instances hold, compared by value; none of the client's own reading is used."""
+"""Comparison of the records of two instances by value, without the project's own client."""
 
 from __future__ import annotations
 
@@ -15,42 +15,44 @@ Record = dict[str, t.Any]
 
 KEY = "externalOpportunityId"
 _NUMBERS = {"integer", "score", "percent", "float", "currency"}
-# What one instance may tell another: not its GUID, its dates, nor what a CRM manages there.
-_TOLD = {each.name: each for each in OPPORTUNITY.fields if each.updateable or each.name == KEY}
+# Fields that can be copied to another instance: not GUID, dates and CRM-managed fields.
+_COPIED_FIELDS = {
+    each.name: each for each in OPPORTUNITY.fields if each.updateable or each.name == KEY
+}
 
 
 def values(record: Record) -> Record:
-    """A stored record's own values, each in the one form of its type; cleared fields left out."""
+    """Return a stored record's field values, normalized by type and without empty fields."""
     return {
         name: _value(record[name], field.data_type)
-        for name, field in _TOLD.items()
+        for name, field in _COPIED_FIELDS.items()
         if record.get(name) not in {None, ""}
     }
 
 
 def by_key(records: t.Iterable[Record]) -> dict[str, Record]:
-    """Records by their external id, each as its own values."""
+    """Return the field values of records, by external id."""
     return {record[KEY]: values(record) for record in records}
 
 
 def held(sandbox: SandboxServer) -> dict[str, Record]:
-    """The opportunities of an instance by their external id."""
+    """Return the opportunities of an instance, by external id."""
     return by_key(sandbox.instance.opportunities())
 
 
 def keys_with_a_role(sandbox: SandboxServer) -> set[str]:
-    """The external ids of the opportunities that a lead leads to."""
+    """Return the external ids of the opportunities that have a role."""
     return {role[KEY] for role in sandbox.instance.roles()}
 
 
 def with_a_role(sandbox: SandboxServer) -> dict[str, Record]:
-    """Those opportunities themselves."""
+    """Return the opportunities of an instance that have a role, by external id."""
     keys = keys_with_a_role(sandbox)
     return {key: record for key, record in held(sandbox).items() if key in keys}
 
 
 def differences(source: t.Mapping[str, Record], destination: t.Mapping[str, Record]) -> list[str]:
-    """What a copy lacks, has too much, or has otherwise; one line for each record."""
+    """Return one line for each record that is missing, additional or different in the copy."""
     lacking = [f"{key} has not arrived" for key in source.keys() - destination.keys()]
     extra = [f"{key} came from nowhere" for key in destination.keys() - source.keys()]
     other = [

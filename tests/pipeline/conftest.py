@@ -1,3 +1,3 @@
-"""Two instances on loopback, and a pair between them."""
+"""Fixtures of the pipeline tests: two sandbox instances with tap and target between them."""
 
 from tests.pipeline.instances import *  # noqa: F403 - fixtures

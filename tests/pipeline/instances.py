@@ -1,4 +1,4 @@
-"""Fixtures: two instances on loopback, what to look up in the first, and a pair between them."""
+"""Fixtures: two sandbox instances, the ids to look up in the first, and tap and target."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def destination(marketo_sandbox_factory):
 
 @pytest.fixture
 def values_path(source, tmp_path):
-    """The ids of every opportunity of the source, one a line."""
+    """Return the path of a file with the external ids of all the source's opportunities."""
     path = tmp_path / "ids.txt"
     path.write_text("".join(f"{each}\n" for each in source.instance.opportunity_ids()))
     return path
@@ -44,7 +44,7 @@ def values_path(source, tmp_path):
 
 @pytest.fixture
 def everything_selected(source, tmp_path):
-    """A catalog of the source with all streams selected."""
+    """Return a catalog of the source in which all streams are selected."""
     config = tmp_path / "discover.json"
     config.write_text(json.dumps({**source.credentials, "filter_values": ["x"]}))
     command = [BIN / "tap-marketo-opps", "--config", config, "--discover"]
@@ -60,7 +60,7 @@ def everything_selected(source, tmp_path):
 
 @pytest.fixture
 def output(pair, everything_selected, tmp_path) -> bytes:
-    """Everything that the tap writes, all streams selected."""
+    """Return all messages that the tap writes if all streams are selected."""
     config = tmp_path / "tap.json"
     config.write_text(json.dumps(pair.tap | {"start_date": "2020-01-01"}))
     command = [BIN / "tap-marketo-opps", "--config", config, "--catalog", everything_selected]
@@ -69,7 +69,7 @@ def output(pair, everything_selected, tmp_path) -> bytes:
 
 @pytest.fixture
 def pair(source, destination, values_path, tmp_path):
-    """The tap on the source, by filter, and the target on the destination."""
+    """Return a pipe from the tap, which reads the source by filter, to the target."""
     return Pair(
         {**source.credentials, "filter_values_path": str(values_path)},
         dict(destination.credentials),
@@ -79,11 +79,11 @@ def pair(source, destination, values_path, tmp_path):
 
 @pytest.fixture
 def project(source, destination, values_path, tmp_path):
-    """The pair under Meltano."""
+    """Return a Meltano project that runs tap and target."""
     directory = tmp_path / "project"
     directory.mkdir()
     project = Project(directory, source, destination)
     project.set("TAP", filter_values_path=values_path, batch_size=100)
-    # One call after the other, so that a run can be cut short between two of them.
+    # One call at a time, so that a run can be interrupted between two calls.
     project.set("TARGET", max_concurrent_calls=1)
     return project

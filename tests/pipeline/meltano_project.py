@@ -1,4 +1,4 @@
-"""The project file that this repository shows to its users, as a Meltano project at work."""
+"""A Meltano project made from the repository's ``meltano.yml``, and commands to run in it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHOWN_CHARACTERS = 4_000
 
 
 def own_project() -> dict[str, t.Any]:
-    """The project file, its plugins being those on the PATH instead of ones to be installed."""
+    """Return the project file with the plugins on the PATH instead of plugins to install."""
     project = yaml.safe_load((ROOT / "meltano.yml").read_text())
     for kind in project["plugins"].values():
         for plugin in kind:
@@ -28,10 +28,10 @@ def own_project() -> dict[str, t.Any]:
 
 
 class Project:
-    """A Meltano project of its own, pointed at two sandboxes by environment variables.
+    """A Meltano project that is connected to two sandboxes by environment variables.
 
     Attributes:
-        loader: what `run` loads with.
+        loader: name of the loader that `run` uses.
     """
 
     def __init__(self, directory: Path, source, destination) -> None:
@@ -73,7 +73,7 @@ class Project:
         assert self.start().wait(END_SECONDS) == 0, self.printed[-SHOWN_CHARACTERS:]
 
     def command(self, *words: str) -> str:
-        """Run another of Meltano's commands, which has to succeed; what it says on stdout."""
+        """Run a Meltano command that must succeed, and return its standard output."""
         ended = subprocess.run(
             [BIN / "meltano", *words],
             cwd=self.directory,
@@ -88,7 +88,7 @@ class Project:
         return ended.stdout
 
     def run_until(self, happened, *more: str) -> int:
-        """Start a run, terminate it once something has happened, and return its exit code."""
+        """Start `meltano run`, terminate it once a condition holds, and return its exit status."""
         process = self.start(*more)
         deadline = time.monotonic() + END_SECONDS
         while not happened() and time.monotonic() < deadline and process.poll() is None:

@@ -1,8 +1,9 @@
-"""Runs plugins as processes of their own without importing them anew each time.
+"""A server that runs plugins as separate processes without importing them each time.
 
-It imports both once, and forks for each command: one JSON object a line on stdin, of `program`,
-`arguments`, `directory`, `environment` and the paths `stdin`, `stdout` and `stderr`. The exit code
-comes back as a line. What a process has before its first import is for `test_environment.py`.
+The server imports both plugins once and forks for each command. A command is a line of JSON on
+standard input with `program`, `arguments`, `directory`, `environment` and the paths `stdin`,
+`stdout` and `stderr`; the response is a line with the exit status. `test_environment.py` tests the
+start of a real process, before its imports.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def _become(command: dict[str, t.Any]) -> None:
         opened = os.open(command[name], flags, 0o600)
         os.dup2(opened, number)
         os.close(opened)
-    # What was read ahead of the server's own commands is not this process's.
+    # The server's stdin may have buffered further commands, which this process must not read.
     sys.stdin = open(0, closefd=False)  # noqa: SIM115 - a descriptor
 
 

@@ -1,4 +1,4 @@
-"""The programs as their users start them: plugins and sandbox instances as processes."""
+"""Plugins and sandbox instances as processes, started as users start them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ import requests
 
 BIN = Path(sys.executable).parent
 READY_SECONDS = 30.0
-# A plugin may take 10 s to end after a signal; a machine busy with other tests gets some more.
+# A plugin may take 10 s to exit after a signal, and longer on a machine busy with other tests.
 END_SECONDS = 60.0
 WAIT_SECONDS = 30.0
 
 
 def await_that(happened: t.Callable[[], t.Any], seconds: float = WAIT_SECONDS) -> None:
-    """Wait until something has happened."""
+    """Wait until a condition returns True, or fail."""
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline, "it did not come to that"
@@ -32,30 +32,30 @@ def await_that(happened: t.Callable[[], t.Any], seconds: float = WAIT_SECONDS) -
 
 
 def free_port() -> int:
-    """One that nobody listens on; someone else may have it by the time that it is used."""
+    """Return a TCP port on which nothing listens; another process may take it at any time."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return taken.getsockname()[1]
 
 
 def peak_kilobytes(pid: int) -> int:
-    """The most memory that a process has had so far; 0 where it has ended.
+    """Return the peak memory of a process in kilobytes; 0 if it has exited.
 
-    Not `ru_maxrss`: that counts what the parent had when it forked.
+    `ru_maxrss` cannot be used, because it includes the parent's memory at the fork.
     """
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
 
 
 class Plugin:
-    """One run of a tap or target; its stderr goes to a file, its peak memory is measured.
+    """One run of a tap or target, with standard error in a file and its peak memory measured.
 
     Args:
-        program: the console script; with its path where it is not one of ours.
-        config: its settings.
-        directory: for config and stderr.
-        arguments: after `--config FILE`.
-        environment: on top of this process's own.
+        program: console script; with its path if it belongs to a third-party plugin.
+        config: settings of the plugin.
+        directory: directory for the files of settings and standard error.
+        arguments: arguments after `--config FILE`.
+        environment: variables to add to the environment of this process.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Plugin:
 
     @property
     def stderr(self) -> str:
-        """What it has said so far."""
+        """Return what the plugin has written to standard error so far."""
         return self._stderr_path.read_text(errors="replace")
 
     def running(self) -> bool:
@@ -115,7 +115,7 @@ class Plugin:
             os.kill(self.pid, signum)
 
     def wait(self, timeout_seconds: float = END_SECONDS) -> int:
-        """Its exit code; negative for the signal that ended it."""
+        """Wait for the plugin to exit; return its exit status, or minus the signal number."""
         deadline = time.monotonic() + timeout_seconds
         while self.running():
             if time.monotonic() > deadline:
@@ -129,14 +129,14 @@ class Plugin:
 
 @dataclass
 class Pair:
-    """`tap | target > states`, as a shell would start it.
+    """The pipe `tap | target > states`, started as a shell starts it.
 
     Attributes:
-        tap, target: settings of each.
-        directory: where configs, state, catalog and what both print are kept from run to run.
-        environment: for both.
-        tap_arguments: besides config and state.
-        tap_program, target_program: others than ours, with their paths.
+        tap, target: settings of tap and target.
+        directory: directory for settings, state, catalog and output of all runs.
+        environment: variables to add to the environment of both.
+        tap_arguments: arguments of the tap other than settings and state.
+        tap_program, target_program: paths of third-party plugins to run instead.
     """
 
     tap: dict[str, t.Any]
@@ -153,11 +153,11 @@ class Pair:
 
     @property
     def state(self) -> dict[str, t.Any] | None:
-        """The last STATE that a target has let out, of whatever run."""
+        """Return the last state that a target has emitted in any run."""
         return json.loads(self.state_path.read_text()) if self.state_path.exists() else None
 
     def start(self) -> RunningPair:
-        """Start both, with the last state if there is one."""
+        """Start tap and target, with the last state if there is one."""
         arguments = list(self.tap_arguments)
         if self.state_path.exists():
             arguments += ["--state", self.state_path]
@@ -188,11 +188,11 @@ class Pair:
         return RunningPair(tap, target, states_path, self.state_path)
 
     def run(self) -> tuple[int, int]:
-        """Run both to their end; exit codes of tap and target."""
+        """Run tap and target until they exit, and return both exit statuses."""
         return self.start().wait()
 
     def run_well(self) -> RunningPair:
-        """Run both to their end, which has to be a good one."""
+        """Run tap and target until they exit; both must exit with 0."""
         running = self.start()
         codes = running.wait()
         assert codes == (0, 0), f"{codes}\n{running.tap.stderr}\n{running.target.stderr}"
@@ -201,7 +201,7 @@ class Pair:
 
 @dataclass
 class RunningPair:
-    """A tap and a target at work."""
+    """A tap and a target that are running."""
 
     tap: Plugin
     target: Plugin
@@ -213,7 +213,7 @@ class RunningPair:
         return tap or target
 
     def wait(self) -> tuple[int, int]:
-        """Exit codes of tap and target; the last STATE is kept for the next run."""
+        """Wait for both to exit, keep the last state, and return both exit statuses."""
         codes = self.tap.wait(), self.target.wait()
         states = self.states()
         if states:
@@ -221,18 +221,18 @@ class RunningPair:
         return codes
 
     def states(self) -> list[dict[str, t.Any]]:
-        """Every STATE that went out; a line that a kill cut in two does not count."""
+        """Return all states that the target has emitted, without an incomplete last line."""
         lines = self.states_path.read_bytes().split(b"\n")[:-1]
         return [json.loads(line) for line in lines]
 
 
 class SandboxProcess:
-    """`marketo-sandbox serve` as a process that can go away and come back.
+    """`marketo-sandbox serve` as a process that can be stopped and started again.
 
     Args:
-        directory: for its database and what it prints.
-        name: which instance it is, for its files.
-        options: of `marketo-sandbox serve`.
+        directory: directory for database and output.
+        name: name of the instance, for its file names.
+        options: options of `marketo-sandbox serve`.
     """
 
     def __init__(self, directory: Path, name: str, *options: str) -> None:
@@ -246,7 +246,7 @@ class SandboxProcess:
         self.start()
 
     def start(self, clock: str | None = None) -> None:
-        """Serve; where it served before, at the same port, so that clients find it again."""
+        """Start the process, on the same port as before if it was started before."""
         options = [*self._options, "--port", str(self.port)]
         if clock is not None:
             options += ["--clock", clock]
@@ -260,7 +260,7 @@ class SandboxProcess:
         self.port = int(self.credentials["endpoint"].rsplit(":", 1)[1])
 
     def stop(self, signum: int = signal.SIGTERM) -> int:
-        """End the process; what it holds stays in its database."""
+        """Stop the process; the records stay in its database."""
         self._process.send_signal(signum)
         code = self._process.wait(READY_SECONDS)
         assert self._process.stdout is not None
@@ -268,7 +268,7 @@ class SandboxProcess:
         return code
 
     def close(self) -> None:
-        """End the process and every connection to it."""
+        """Stop the process and close all connections to it."""
         if self._process.returncode is None:
             self.stop()
         self._http.close()
@@ -282,11 +282,11 @@ class SandboxProcess:
         return self._stderr_path.read_text()
 
     def ask(self, path: str, **parameters: t.Any) -> t.Any:
-        """GET from the control endpoint."""
+        """Return the response to a GET of a control path."""
         return self._told("GET", path, params=parameters)
 
     def tell(self, path: str, body: t.Any = None) -> t.Any:
-        """POST to the control endpoint."""
+        """Return the response to a POST to a control path."""
         return self._told("POST", path, json=body or {})
 
     def clear_faults(self) -> None:

@@ -1,28 +1,30 @@
-"""One situation of `inputs/`: what a user has, and what must come of it.
+"""Situations in `inputs/`: a plugin's settings and input files, and the expected outcome.
 
-A file `inputs/tap/NAME.yaml` or `inputs/target/NAME.yaml` holds, all but `exit` optional:
+A file `inputs/tap/NAME.yaml` or `inputs/target/NAME.yaml` has these members, of which only `exit`
+is required:
 
-- `why`: what is special about it, where the name does not say so.
-- `config`: settings, on top of the credentials.
-- `arguments`, after `--config config.json`; `environment`: variables.
-- `files`: names to contents: a text, or an object with a `text` or `json`, and maybe an `encoding`
-  or `gzip: true`; or `{pipe: true}`.
-- `input`: the target's: a text, or a list of messages; or `{text: ...}` with an `encoding`.
-- `exit`: its exit status.
-- `says`, `says_not`: words that stand, or do not stand, on stderr; for `{directory}` read its own,
-  in `input` too.
-- `records`: a stream's external ids (or its `name`), as they came, sorted; for each stream named.
-- `schemas`: the streams of which a SCHEMA came.
-- `bookmarks`: the streams of which the last STATE has a bookmark.
-- `states`: the values of all STATE messages.
-- `prints`: words on stdout.
-- `instance`: external ids to fields with their values, as Marketo holds them afterwards; null for
-  one that must not be there. Of the target alone; use ids that no other situation uses.
-- `roles`: external ids to the leads that have a role in them afterwards.
-- `rejects`: code and message of each reason in `rejects.jsonl`, or how they begin.
-- `keeps`: what stands in that file.
+- `why`: reason for the situation, if its name does not say it.
+- `config`: settings in addition to the credentials.
+- `arguments`: arguments after `--config config.json`; `environment`: variables.
+- `files`: contents of files by name: a string, or an object with a `text` or `json`, and optionally
+  an `encoding` or `gzip: true`; or `{pipe: true}`.
+- `input`: input of the target: a string, a list of messages, or `{text: ...}` with an `encoding`.
+- `exit`: exit status.
+- `says`, `says_not`: texts that standard error must have or must not have; `{directory}` stands
+  for the working directory, in `input` too.
+- `records`: sorted external ids (or values of `name`) of the records of each named stream.
+- `schemas`: streams for which a SCHEMA message is written.
+- `bookmarks`: streams with a bookmark in the last STATE message.
+- `states`: values of all STATE messages.
+- `prints`: texts that standard output must have.
+- `instance`: field values by external id that the instance has afterwards; null for a record that
+  must not exist. For the target only; use ids that no other situation uses.
+- `roles`: leads that have a role afterwards, by external id.
+- `rejects`: code and message of each reason in `rejects.jsonl`, or the beginning of the message.
+- `keeps`: text of that file.
 
-Whatever comes of it: no traceback, no secret, and at most one line at level ERROR, the last.
+In every situation standard error has no traceback, no secret, and at most one line at level ERROR,
+which is the last line.
 """
 
 from __future__ import annotations
@@ -48,18 +50,18 @@ KEYS = {
 
 
 def situations() -> list[Path]:
-    """All of them."""
+    """Return all situations as pytest parameters."""
     return sorted(HERE.glob("*/*.yaml"))
 
 
 @dataclass
 class Ended:
-    """What came of one.
+    """The outcome of running a plugin in a situation.
 
     Attributes:
         code: exit status.
-        stdout, stderr: what was printed.
-        directory: its working directory.
+        stdout, stderr: output of the plugin.
+        directory: working directory of the plugin.
     """
 
     code: int
@@ -73,7 +75,7 @@ class Ended:
         return [json.loads(line) for line in lines]
 
     def streams(self, kind: str) -> list[str]:
-        """Streams of all messages of a kind."""
+        """Return the streams of all messages of a type."""
         return [each["stream"] for each in self.messages if each["type"] == kind]
 
     def ids(self, stream: str) -> list[str]:
@@ -86,7 +88,7 @@ class Ended:
 
     @property
     def states(self) -> list[dict[str, t.Any]]:
-        """The values of STATE messages; a target prints them bare."""
+        """Return the values of all STATE messages; a target prints only the values."""
         return [
             each.get("value", each)
             for each in self.messages
@@ -95,7 +97,7 @@ class Ended:
 
 
 class PluginServer:
-    """Starts plugins as processes, quickly."""
+    """A client of ``plugin_server``, which starts plugins as processes in little time."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -110,7 +112,7 @@ class PluginServer:
     def run(
         self, kind: str, situation: t.Mapping[str, t.Any], directory: Path, config: t.Any
     ) -> Ended:
-        """Run a plugin in a situation, whose files lie in the directory, to its end."""
+        """Run a plugin in a situation until it exits; the directory has the situation's files."""
         (directory / "stdin").write_bytes(_input(situation.get("input", ""), directory))
         (directory / "config.json").write_text(json.dumps(config))
         command = {
@@ -129,12 +131,12 @@ class PluginServer:
         return Ended(code, stdout, stderr, directory)
 
     def close(self) -> None:
-        """End the server."""
+        """Stop the server."""
         self._process.communicate()
 
 
 def read(path: Path) -> dict[str, t.Any]:
-    """Read a situation; what is misspelt in it would be no test."""
+    """Return a situation from its file; fail for an unknown member, which would test nothing."""
     situation: dict[str, t.Any] = yaml.safe_load(path.read_text())
     assert set(situation) <= KEYS, f"{path.name}: {set(situation) - KEYS}"
     assert "exit" in situation, path.name
@@ -142,7 +144,7 @@ def read(path: Path) -> dict[str, t.Any]:
 
 
 def write_files(situation: t.Mapping[str, t.Any], directory: Path) -> None:
-    """Lay out the files of a situation."""
+    """Write the files of a situation to a directory."""
     for name, content in situation.get("files", {}).items():
         whole = content if isinstance(content, dict) else {"text": content}
         path = directory / name

@@ -1,7 +1,7 @@
-"""The whole conversation of a small pair, in files that a reviewer can read.
+"""Snapshots of all messages and API calls of a small pair, for reviewers to read.
 
-`tests/pipeline/conversation/` holds what the tap wrote, what the target wrote, and what both asked
-Marketo for. Where a change of it is meant, `UPDATE_CONVERSATION=1 make test` writes it anew.
+`tests/pipeline/conversation/` has the output of the tap, the output of the target and the API
+calls of both. After an intended change `UPDATE_CONVERSATION=1 make test` rewrites the files.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ NEXT_NOON = datetime(2026, 5, 5, 12, tzinfo=UTC)
 OPPORTUNITIES = 7
 LEADS = 3
 FIELDS = ["amount", "territory"]
-# What a call's parameters say besides these is told by its keys and its outcome.
+# The other parameters of a call follow from its keys and its outcome.
 TOLD_PARAMETERS = {"fields"}
 
 
 @pytest.fixture
 def instances(marketo_sandbox_factory):
-    """Two instances whose clocks stand still, so that every date is known."""
+    """Return two instances with frozen clocks, so that every date is known."""
     both = {}
     for seed, name in enumerate(("source", "destination"), 1):
         both[name] = marketo_sandbox_factory(seed=seed)
@@ -39,7 +39,7 @@ def instances(marketo_sandbox_factory):
 
 
 class Conversation:
-    """Runs the tap, then the target on what it wrote; one call at a time, so order is certain."""
+    """Run the tap, then the target on the tap's output, one call at a time for a fixed order."""
 
     def __init__(self, instances, directory: Path) -> None:
         self._instances = instances
@@ -47,7 +47,7 @@ class Conversation:
         self._state: str | None = None
 
     def hold(self, **settings) -> dict[str, str]:
-        """What was said, by the name of the file that has it."""
+        """Run tap and target, and return their messages and calls by snapshot file name."""
         heard = {name: len(each.journal()) for name, each in self._instances.items()}
         said = self._run("tap-marketo-opps", "source", b"", field_names=FIELDS, **settings)
         states = self._run("target-marketo-opps", "destination", said)
@@ -90,15 +90,15 @@ def _told(call) -> str:
 def _short(name, value) -> str:
     if name in TOLD_PARAMETERS:
         return f"({len(value.split(','))} names)"
-    # Credentials are drawn anew for each instance.
+    # Each instance has new random credentials.
     return "..." if name == "client_id" else str(value)
 
 
 def _still(text: str) -> str:
-    """The text without what differs from run to run though the clock stands still."""
-    # The client adds the time since Marketo's last answer, by this machine's own clock.
+    """Return a text with the parts replaced that differ from run to run despite frozen clocks."""
+    # The client adds the real time since Marketo's last response.
     text = re.sub(r"(2026-05-0[45]T12:00:)\d\d", r"\g<1>00", text)
-    # Digests of settings, the port among them; tokens that name a page.
+    # Digests of settings include the port; page tokens are signed with a random key.
     text = re.sub(r'(fingerprint\\*":\\*")\w+', r"\1...", text)
     text = re.sub(r'(\[\d+,\\*"|token\\*":\\*")[\w=]+', r"\1...", text)
     text = re.sub(r'(instance":")127[^"]+', r"\1...", text)
@@ -106,7 +106,7 @@ def _still(text: str) -> str:
 
 
 @pytest.mark.parametrize("scene", ["backfill", "next_day"])
-def test_the_conversation_is_as_it_was(scene, instances, tmp_path):
+def test_messages_and_calls_match_the_snapshots(scene, instances, tmp_path):
     conversation = Conversation(instances, tmp_path)
     said = conversation.hold(find_by="lead_ids", lead_id_from=1, lead_id_to=LEADS)
     if scene == "next_day":

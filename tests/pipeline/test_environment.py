@@ -1,4 +1,4 @@
-"""What surrounds a process: signals before it begins, descriptors, memory, a reader that stops."""
+"""The environment of a plugin process: early signals, file descriptors, memory limits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ INPUT = [
         "record": {"externalOpportunityId": "D-1", "name": "A deal"},
     },
 ]
-# Of the limits of a process, the one named, before it becomes a plugin.
+# Sets the named limit of the process, and then executes the plugin.
 LIMITED = """
 import os, resource, sys
 which, limit, *command = sys.argv[1:]
@@ -44,7 +44,7 @@ def config(marketo_sandbox, tmp_path):
 
 
 def limited(plugin, which, limit, *options, **environment):
-    """Run a plugin under a limit of the system's; it ends in a sentence, if not well."""
+    """Run a plugin under a resource limit; it must exit with 0 or with one sentence."""
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, which, str(limit), BIN / plugin, *options],
         input="".join(json.dumps(message) + "\n" for message in INPUT),
@@ -60,7 +60,7 @@ def limited(plugin, which, limit, *options, **environment):
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("plugin", PLUGINS)
-def test_a_signal_while_it_is_being_imported_is_answered(plugin, signum, tmp_path):
+def test_a_signal_during_imports_ends_the_plugin_cleanly(plugin, signum, tmp_path):
     (tmp_path / "requests.py").write_text(
         "import sys, threading\nsys.stderr.write('importing\\n')\nsys.stderr.flush()\n"
         "threading.Event().wait()\n"
@@ -78,7 +78,7 @@ def test_a_signal_while_it_is_being_imported_is_answered(plugin, signum, tmp_pat
     assert process.returncode == 128 + signum
 
 
-# As the script of an installed command begins.
+# The beginning of an installed console script.
 IMPORTED_FIRST = """
 import os, re, sys
 before = {*sys.modules}
@@ -88,7 +88,7 @@ print(*sorted({*sys.modules} - before))
 
 
 @pytest.mark.parametrize("package", ["tap_marketo_opps", "target_marketo_opps"])
-def test_hardly_anything_is_imported_before_signals_are_answered(package):
+def test_few_modules_are_imported_before_signal_handlers(package):
     done = subprocess.run(
         [sys.executable, "-S", "-c", IMPORTED_FIRST % package],
         capture_output=True,
@@ -99,7 +99,7 @@ def test_hardly_anything_is_imported_before_signals_are_answered(package):
     assert done.stdout.split() == ["__future__", "signal", package, f"{package}.console"]
 
 
-def test_a_target_that_inherits_many_descriptors_delivers(config, marketo_sandbox):
+def test_a_target_with_many_inherited_descriptors_delivers(config, marketo_sandbox):
     done = limited("target-marketo-opps", "RLIMIT_NOFILE", 4096, "--config", config)
     assert done.returncode == 0, done.stderr
     assert marketo_sandbox.instance.opportunity_ids() == ["D-1"]
@@ -107,10 +107,10 @@ def test_a_target_that_inherits_many_descriptors_delivers(config, marketo_sandbo
 
 @pytest.mark.parametrize("plugin", PLUGINS)
 @pytest.mark.parametrize("mebibytes", [40, 70, 100])
-def test_with_little_address_space_it_ends_well_or_in_a_sentence(
+def test_little_address_space_gives_success_or_one_sentence(
     plugin, mebibytes, config, marketo_sandbox, tmp_path
 ):
-    # joblib finds it here, among the tools for development, and it ends the process by itself.
+    # joblib finds it here, among the development tools, and it ends the process by itself.
     (tmp_path / "numpy.py").write_text("raise ImportError")
     config.write_text(json.dumps({**marketo_sandbox.credentials, "max_concurrent_calls": 1}))
     done = limited(
@@ -123,5 +123,5 @@ def test_with_little_address_space_it_ends_well_or_in_a_sentence(
         assert "memory" in last or "cannot be loaded" in last, done.stderr
 
 
-def test_the_limit_of_descriptors_is_one_that_can_be_raised():
+def test_this_machine_allows_enough_file_descriptors():
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[1] >= 4096

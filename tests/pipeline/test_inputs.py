@@ -1,4 +1,4 @@
-"""Small inputs as people have them, each run as a process against one sandbox."""
+"""Small inputs as users have them, each given to a plugin process with one sandbox."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROLES = [{"externalOpportunityId": "A-1", "leadId": lead, "role": "Champion"} fo
 
 @pytest.fixture(scope="module")
 def sandbox():
-    """Three opportunities, of which the first has the roles of two leads."""
+    """Return a sandbox with three opportunities, the first of which has roles of two leads."""
     with SandboxServer(SandboxOptions(limits={"enforced": False})) as server:
         server.instance.add_leads([11, 12])
         client = MarketoClient(ConnectionSettings.from_config(server.credentials))
@@ -92,7 +92,7 @@ def _check_the_rejects(situation, ended):
 
 
 @pytest.mark.parametrize("path", situations(), ids=lambda path: f"{path.parent.name}-{path.stem}")
-def test_what_comes_of(path, sandbox, plugins, tmp_path):
+def test_situation(path, sandbox, plugins, tmp_path):
     situation = read(path)
     write_files(situation, tmp_path)
 

@@ -1,4 +1,4 @@
-"""The pair under Meltano, with the project file that this repository shows to its users."""
+"""Tap and target run by Meltano, with the repository's ``meltano.yml``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def secrets(*sandboxes) -> list[str]:
     return [secret.partition(":")[0] for secret in kept]
 
 
-def test_it_moves_everything_and_then_only_what_has_changed(project, source, destination):
+def test_meltano_run_moves_everything_then_only_changes(project, source, destination):
     project.run()
     assert differences(held(source), held(destination)) == []
     assert len(held(destination)) == 700
@@ -40,11 +40,11 @@ def test_it_moves_everything_and_then_only_what_has_changed(project, source, des
     project.run()
 
     assert differences(held(source), held(destination)) == []
-    # One more, where a record has the very moment of the bookmark.
+    # One more, if a record's date equals the bookmark.
     assert 25 <= records_sent(destination, before) <= 26
 
 
-def test_a_reconcile_leaves_the_state_of_the_daily_run(project, source, destination):
+def test_a_reconcile_keeps_the_state_of_the_daily_run(project, source, destination):
     project.run()
     guids = [each["marketoGUID"] for each in source.instance.opportunities()]
     keys = source.instance.opportunity_ids()
@@ -64,20 +64,18 @@ def test_a_reconcile_leaves_the_state_of_the_daily_run(project, source, destinat
     assert records_sent(destination, before) <= 1
 
 
-def test_no_secret_is_in_its_output_or_its_files_at_any_log_level(project, source, destination):
+def test_meltano_output_and_files_contain_no_secret(project, source, destination):
     project.run()
 
     for path in (path for path in project.directory.rglob("*") if path.is_file()):
         told = path.read_bytes().decode(errors="replace")
         assert not [secret for secret in secrets(source, destination) if secret in told], path
     assert not [secret for secret in secrets(source, destination) if secret in project.printed]
-    # Else the level had not reached the plugins, and nothing would have been shown.
+    # Otherwise the log level had no effect on the plugins, and the test would prove nothing.
     assert "urllib3" in project.printed or "POST /rest" in project.printed
 
 
-def test_a_full_refresh_that_was_cut_short_goes_on_and_its_position_dies(
-    project, source, destination
-):
+def test_an_interrupted_full_refresh_is_resumed(project, source, destination):
     project.set("TAP", find_by="lead_ids", lead_id_from=1, lead_id_to=120)
     project.run()
     found = len(held(destination))
@@ -85,7 +83,7 @@ def test_a_full_refresh_that_was_cut_short_goes_on_and_its_position_dies(
     destination.instance.options.latency_ms = SLOW_MS
     before = len(destination.journal())
 
-    # Once the second call is on its way, Meltano has stored the STATE that the first released.
+    # When the second call is in flight, Meltano has stored the state that the first call released.
     code = project.run_until(lambda: records_sent(destination, before) > 300, "--full-refresh")
 
     assert code != 0
@@ -93,7 +91,7 @@ def test_a_full_refresh_that_was_cut_short_goes_on_and_its_position_dies(
     destination.instance.options.latency_ms = 0
     before = len(destination.journal())
     project.run()
-    # The rest of the refresh, not all of it, and not just what has changed since.
+    # The rest of the full refresh: neither all records nor only changed ones.
     assert found - 300 <= records_sent(destination, before) < found
     assert held(destination).keys() == keys_with_a_role(source)
 
@@ -102,7 +100,7 @@ def test_a_full_refresh_that_was_cut_short_goes_on_and_its_position_dies(
     assert records_sent(destination, before) <= 1
 
 
-def test_sigterm_ends_the_whole_run_and_the_next_goes_on(project, source, destination):
+def test_sigterm_ends_the_run_and_the_next_run_resumes(project, source, destination):
     destination.instance.options.latency_ms = SLOW_MS
 
     code = project.run_until(lambda: records_sent(destination))

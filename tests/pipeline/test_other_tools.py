@@ -1,4 +1,4 @@
-"""The tap's output in the hands of other people's programs."""
+"""The tap's output, read by third-party programs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def tap_config(source, values_path):
     return {**source.credentials, "filter_values_path": str(values_path)}
 
 
-def test_the_sdks_own_reader_takes_it_and_every_record_fits_its_schema(output):
+def test_the_sdk_reads_the_output_and_validates_all_records(output):
     schemas, records, states = {}, [], []
     SimpleSingerReader().process_lines(
         io.StringIO(output.decode()),
@@ -49,8 +49,8 @@ def test_the_sdks_own_reader_takes_it_and_every_record_fits_its_schema(output):
         assert record.keys() <= schemas[stream]["properties"].keys()
 
 
-def test_dates_and_times_are_of_the_form_that_the_schema_says(output):
-    """jsonschema checks `date-time` only with another package installed; this does it always."""
+def test_dates_and_times_have_the_form_of_the_schema(output):
+    """Check the form of dates, because jsonschema checks `date-time` only with another package."""
     messages = [json.loads(line) for line in output.splitlines()]
     formats = {
         (each["stream"], name): schema["format"]
@@ -71,7 +71,7 @@ def test_dates_and_times_are_of_the_form_that_the_schema_says(output):
 
 
 @pytest.mark.skipif(not CSV_TARGET.exists(), reason="target-csv is not installed")
-def test_another_target_writes_what_the_instance_holds(tap_config, source, tmp_path):
+def test_a_third_party_target_writes_all_records(tap_config, source, tmp_path):
     tap = Plugin("tap-marketo-opps", tap_config, tmp_path, stdout=subprocess.PIPE)
     target = Plugin(
         "target-csv",

@@ -1,4 +1,4 @@
-"""Receipts of a target that is killed at any moment: none is missing, and none is untrue."""
+"""Receipts of a target that is killed at random moments: complete and correct."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KILLS = 6
 
 
 def messages(first):
-    """The input from a record on, with a STATE now and then that tells how many came before."""
+    """Return the input from a record on, with STATE messages that count the records before them."""
     properties = {"externalOpportunityId": {}, "name": {}, "amount": {}}
     yield {"type": "SCHEMA", "stream": "deals", "schema": {"properties": properties}}
     for number in range(first, RECORDS):
@@ -29,7 +29,7 @@ def messages(first):
 
 
 class Delivery:
-    """Runs of a target that go on from the last STATE that came out."""
+    """Successive runs of a target, each of which continues after the last emitted state."""
 
     def __init__(self, sandbox, directory):
         self._directory = directory
@@ -42,7 +42,7 @@ class Delivery:
         self.before = 0
 
     def run(self, calls_until_kill=None):
-        """Run, to the end or until so many calls have been made; return the exit code."""
+        """Run to the end, or kill the target after a number of calls; return the exit status."""
         source, states = self._directory / "in", self._directory / "out"
         source.write_text("".join(json.dumps(each) + "\n" for each in messages(self.before)))
         with source.open("rb") as stdin, states.open("wb") as stdout:
@@ -60,7 +60,7 @@ class Delivery:
         return code
 
     def receipts(self):
-        """All whole lines, of all runs."""
+        """Return all complete receipt lines of all runs."""
         lines = (self._directory / "receipts.jsonl").read_text().splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.endswith("}\n")]
 
@@ -69,9 +69,7 @@ def keys(receipts):
     return {each["key"]["externalOpportunityId"] for each in receipts}
 
 
-def test_after_kills_each_record_has_a_receipt_and_each_receipt_is_true(
-    marketo_sandbox_factory, tmp_path
-):
+def test_after_kills_receipts_are_complete_and_correct(marketo_sandbox_factory, tmp_path):
     seed = random.randrange(10**6)
     sys.stderr.write(f"seed {seed}\n")
     rng = random.Random(seed)

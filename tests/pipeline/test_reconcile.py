@@ -1,4 +1,4 @@
-"""A reconcile of one instance's deals into another: what is gone here is deleted there."""
+"""A reconcile between two instances: opportunities deleted in one are deleted in the other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.pipeline.instances import *  # noqa: F403 - fixtures
 
 @pytest.fixture
 def mirrored(pair, source, tmp_path):
-    """A pair that has moved all, a file of what it moved, and five deals deleted since then."""
+    """Return a pair set to reconcile after a full copy, and the five keys deleted since then."""
     pair.run_well()
     columns = [KEY, "marketoGUID", "updatedAt"]
     deals = source.instance.opportunities()
@@ -33,7 +33,7 @@ def mirrored(pair, source, tmp_path):
     return pair, gone
 
 
-def test_with_hard_delete_what_is_gone_is_deleted_there_too(mirrored, destination):
+def test_hard_delete_deletes_what_a_reconcile_found_missing(mirrored, destination):
     pair, gone = mirrored
     assert {*gone} <= held(destination).keys()
     pair.target["hard_delete"] = True
@@ -43,7 +43,7 @@ def test_with_hard_delete_what_is_gone_is_deleted_there_too(mirrored, destinatio
     assert "5 deleted" in running.target.stderr
 
 
-def test_without_hard_delete_it_is_left_alone_and_counted(mirrored, destination):
+def test_without_hard_delete_tombstones_are_counted_only(mirrored, destination):
     pair, gone = mirrored
     running = pair.run_well()
     assert {*gone} <= held(destination).keys()

@@ -1,4 +1,4 @@
-"""Whatever the tap emits, the target takes, and the other instance reads back the same."""
+"""Round trips of random records: from an instance by tap and target to another instance."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.pipeline.compare import differences, held
 EXAMPLES = 40
 MOST_RECORDS = 12
 
-# What Marketo takes: no surrogates and no NUL, blanks at the ends kept by it, a comma not in keys.
+# Texts that Marketo accepts: no surrogates, no NUL, no comma in keys; it keeps blanks at the ends.
 TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), max_size=40)
 NAMES = TEXT.filter(lambda text: text.strip() != "")
 KEYS = st.text(st.characters(codec="ascii", categories=("L", "N"), include_characters="-_ "))
@@ -60,7 +60,7 @@ RECORDS = st.lists(
 
 @pytest.fixture(scope="module")
 def instances() -> t.Iterator[tuple[SandboxServer, SandboxServer]]:
-    """Two without limits: hundreds of short runs follow each other within seconds."""
+    """Return two instances without API limits, because hundreds of runs follow within seconds."""
     first, second = (
         SandboxServer(SandboxOptions(seed=seed, limits=LimitOptions(enforced=False)))
         for seed in (1, 2)
@@ -70,7 +70,7 @@ def instances() -> t.Iterator[tuple[SandboxServer, SandboxServer]]:
 
 
 def tapped(sandbox: SandboxServer) -> bytes:
-    """What the tap writes of everything in an instance."""
+    """Return all messages that the tap writes for the records of an instance."""
     written = io.BytesIO()
     with contextlib.redirect_stdout(io.TextIOWrapper(written, write_through=True)):
         tap = TapMarketoOpps(
@@ -101,7 +101,7 @@ def deliver(content: bytes, sandbox: SandboxServer) -> None:
     phases=[phase for phase in Phase if phase is not Phase.explain],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-def test_whatever_the_tap_emits_the_target_takes(instances, records):
+def test_random_records_survive_the_round_trip(instances, records):
     source, destination = instances
     source.reset()
     destination.reset()

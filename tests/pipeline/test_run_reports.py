@@ -1,4 +1,4 @@
-"""`report_path` and `log_format`: what a dashboard reads of tap and target in a plain pipe."""
+"""Run reports (`report_path`) and JSON logs (`log_format`) of tap and target in a pipe."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def reports(pair, tmp_path):
-    """The lines that the runs of the pair have left so far."""
+    """Return the report lines of all runs so far."""
     path = tmp_path / "runs.jsonl"
     pair.tap["report_path"] = pair.target["report_path"] = str(path)
     return lambda: [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_each_run_of_the_pair_leaves_a_line_of_what_it_did(pair, reports):
+def test_report_path_gets_a_line_for_each_run(pair, reports):
     pair.run_well()
     tap, target = sorted(reports(), key=lambda line: line["plugin"])
     assert (tap["plugin"], tap["exit"]) == ("tap-marketo-opps", 0)
@@ -32,7 +32,7 @@ def test_each_run_of_the_pair_leaves_a_line_of_what_it_did(pair, reports):
     assert target["waited"] == {"rate": 0, "retry": 0}
 
 
-def test_a_refused_run_leaves_its_line_with_exit_one(pair, reports):
+def test_a_failed_run_is_reported_with_exit_status_1(pair, reports):
     pair.target["client_secret"] = "wrong-secret"
     pair.run()
     assert {"target-marketo-opps": 1}.items() <= {
@@ -40,7 +40,7 @@ def test_a_refused_run_leaves_its_line_with_exit_one(pair, reports):
     }.items()
 
 
-def test_retries_and_what_they_waited_for_are_in_the_line(pair, reports, destination):
+def test_a_report_has_retries_and_waiting_time(pair, reports, destination):
     destination.fault("604", operation="sync opportunity", times=1)
     pair.run_well()
     (target,) = [line for line in reports() if line["plugin"] == "target-marketo-opps"]
@@ -48,7 +48,7 @@ def test_retries_and_what_they_waited_for_are_in_the_line(pair, reports, destina
     assert target["waited"]["retry"] >= 0.5
 
 
-def test_a_stopped_run_leaves_its_line_with_the_signal(pair, reports, source):
+def test_a_stopped_run_is_reported_with_its_signal(pair, reports, source):
     source.instance.options.latency_ms = 1000
     running = pair.start()
     await_that(lambda: "Finding by" in running.tap.stderr)
@@ -57,7 +57,7 @@ def test_a_stopped_run_leaves_its_line_with_the_signal(pair, reports, source):
     assert [line["exit"] for line in reports() if line["plugin"] == "tap-marketo-opps"] == [143]
 
 
-def test_discovery_is_no_run_and_leaves_no_line(pair, reports, tmp_path):
+def test_discovery_leaves_no_report(pair, reports, tmp_path):
     pair.tap_arguments = ("--discover",)
     running = pair.start()
     assert running.wait()[0] == 0
@@ -77,7 +77,7 @@ def test_each_log_line_names_its_plugin_in_a_plain_pipe(pair, destination):
     assert re.search(retry, running.target.stderr)
 
 
-def test_log_lines_are_json_objects_where_that_is_asked_for(pair):
+def test_log_format_json_writes_json_objects(pair):
     pair.tap["log_format"] = pair.target["log_format"] = "json"
     running = pair.run_well()
     for plugin in (running.tap, running.target):

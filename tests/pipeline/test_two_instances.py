@@ -1,4 +1,4 @@
-"""From one instance into another, through a real pipe between real processes."""
+"""Copies from one instance to another, by tap and target processes connected by a pipe."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MANAGED = {"marketoGUID", "createdAt", "updatedAt", "crmOwner"}
 
 
 def read_back(sandbox, values_path, directory) -> list[bytes]:
-    """What the tap says an instance holds, one line a record, but for what Marketo manages."""
+    """Return the records that the tap reads from an instance as lines, without managed fields."""
     config = directory / "read-back.json"
     config.write_text(json.dumps({**sandbox.credentials, "filter_values_path": str(values_path)}))
     told = subprocess.run(
@@ -33,12 +33,12 @@ def read_back(sandbox, values_path, directory) -> list[bytes]:
 
 
 def _shortest(number: str) -> str:
-    """`62706.50` and `62706.5` are one number: Marketo shows now the one, now the other."""
+    """Return a number's shortest form: Marketo returns `62706.50` or `62706.5` for one number."""
     return format(Decimal(number).normalize(), "f")
 
 
 def written(sandbox, since=0) -> list[str]:
-    """The keys that were sent to an instance."""
+    """Return the keys of the records sent to an instance."""
     return [
         key for call in sandbox.journal(since, operation="sync opportunity") for key in call["keys"]
     ]
@@ -50,7 +50,7 @@ def opportunities_of_the_same_leads(sandbox, keys) -> set[str]:
     return {key for lead, key in roles if lead in leads}
 
 
-def test_everything_arrives_and_reads_back_the_same_byte_by_byte(
+def test_all_records_arrive_and_read_back_identically(
     pair, source, destination, values_path, tmp_path
 ):
     pair.run_well()
@@ -62,7 +62,7 @@ def test_everything_arrives_and_reads_back_the_same_byte_by_byte(
     assert len(there) == 700
 
 
-def test_a_first_run_writes_each_record_once_in_full_calls(pair, source, destination):
+def test_a_first_run_writes_each_record_once_in_full_batches(pair, source, destination):
     pair.run_well()
 
     calls = destination.journal(operation="sync opportunity")
@@ -82,7 +82,7 @@ def test_a_second_run_moves_only_what_has_changed(pair, source, destination):
 
     again = set(written(destination, calls_before)) - set(changed)
     assert set(changed) <= set(written(destination, calls_before))
-    # A record at the very moment of the bookmark may have changed again within that second.
+    # A record whose date equals the bookmark is read again: it may change within that second.
     assert len(again) <= 1
     assert differences(held(source), held(destination)) == []
 
@@ -104,14 +104,14 @@ def test_a_backfill_by_leads_is_followed_up_by_the_activity_log(source, destinat
     calls_before = len(destination.journal())
 
     pair.run_well()
-    # The log tells of leads, so all that a touched lead has a part in comes along.
+    # The activity log names leads, so all opportunities of a changed lead are read.
     again = set(written(destination, calls_before))
     assert set(changed) <= again <= opportunities_of_the_same_leads(source, changed)
     expected = {key: value for key, value in held(source).items() if key in with_role}
     assert differences(expected, held(destination)) == []
 
 
-def test_roles_stay_out_of_the_other_instance_with_one_warning(pair, destination):
+def test_roles_without_a_mapping_are_skipped_with_one_warning(pair, destination):
     running = pair.run_well()
 
     assert destination.instance.roles() == []
@@ -121,7 +121,7 @@ def test_roles_stay_out_of_the_other_instance_with_one_warning(pair, destination
     assert "stream_objects" in warnings[0]
 
 
-def test_roles_arrive_where_the_target_is_told_to_write_them(pair, source, destination):
+def test_roles_arrive_if_stream_objects_maps_them(pair, source, destination):
     destination.instance.add_leads(source.instance.lead_ids())
     pair.target |= {"stream_objects": {"opportunity_roles": "opportunity_roles"}}
 
@@ -156,14 +156,14 @@ def parts_by_address(sandbox):
 
 @pytest.fixture
 def people(source, destination):
-    """Give the destination every second address of the source, by other ids; return them."""
+    """Add leads with every second email address of the source to the destination; return them."""
     known = sorted({each for each in addresses(source).values() if each})[::2]
     records = [{"id": 9_000 - n, "email": each.upper()} for n, each in enumerate(known)]
     destination.instance.add_lead_records(records)
     return set(known)
 
 
-def test_roles_find_their_leads_in_the_other_instance_by_address(pair, source, destination, people):
+def test_lead_lookup_field_finds_leads_by_email(pair, source, destination, people):
     pair.tap |= {"lead_fields": ["email"]}
     pair.target |= BY_ADDRESS
     running = pair.run_well()
@@ -192,13 +192,13 @@ def test_a_second_run_moves_the_roles_of_what_has_changed(pair, source, destinat
     sent = destination.journal(calls_before, operation="sync role")
     touched = {key.split("|")[0] for call in sent for key in call["keys"]}
     with_role = {opportunity for _, opportunity, _ in before}
-    # What stands at the very moment of either bookmark comes again.
+    # Records whose dates equal a bookmark are read again.
     assert set(changed) & with_role <= touched
     assert len(touched - set(changed)) <= 2
     assert parts_by_address(destination) == before
 
 
-def test_the_state_that_goes_out_last_is_the_taps_own(pair, source):
+def test_the_last_emitted_state_is_the_last_state_of_the_tap(pair, source):
     running = pair.run_well()
 
     bookmark = pair.state["bookmarks"]["opportunities"]

@@ -1,4 +1,4 @@
-"""`make soak SECONDS=3600 SEED=7`: the pair in the long run, and what came of it."""
+"""`make soak SECONDS=3600 SEED=7`: a soak test of tap and target, with a summary."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LONG_SECONDS = 120
 
 
 def main() -> int:
-    """Run it; 1 where anything was not as it should be."""
+    """Run the soak test and print a summary; return 1 if it found anything wrong."""
     asked = _arguments()
     seed = random.randrange(10**6) if asked.seed is None else asked.seed
     again = f"make soak SECONDS={asked.seconds:.0f} SEED={seed}"

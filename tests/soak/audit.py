@@ -1,4 +1,4 @@
-"""Whether all is accounted for: records, rejects, secrets."""
+"""Audit after a soak test: lost records, secrets in logs, tracebacks."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if t.TYPE_CHECKING:
     from tests.pipeline.processes import SandboxProcess
 
 SHOWN_AT_MOST = 5
-# Parts of seeded names and addresses: customers' data, which no log line may hold.
+# Parts of seeded names and addresses, which stand for customers' data: no log line may have them.
 CUSTOMERS_DATA = ("Big Dog", "Zażółć", "buyer1")
 
 
 class Account(t.NamedTuple):
-    """Where the records of the source are.
+    """The outcome of comparing source, destination and rejects file.
 
     Attributes:
-        due: how many should have arrived.
-        equal: how many are in the destination as they are in the source.
-        rejected: how many others the rejects file holds as they are in the source.
-        lost: one line for each that is neither.
+        due: number of records that should have been copied.
+        equal: number of records that are equal in source and destination.
+        rejected: number of other records whose current version is in the rejects file.
+        lost: one line for each record that is neither equal nor rejected.
     """
 
     due: int
@@ -38,13 +38,13 @@ class Account(t.NamedTuple):
 def account(
     source: SandboxProcess, destination: SandboxProcess, rejects: Path, until: float
 ) -> Account:
-    """Compare the instances.
+    """Compare the opportunities of two instances, and return the outcome.
 
     Args:
-        source: whose opportunities should have been copied, as far as a lead has a role in them.
-        destination: where to.
-        rejects: the target's file of them.
-        until: seconds since 1970: what changed later need not have arrived.
+        source: instance from which opportunities with roles should have been copied.
+        destination: instance to which they should have been copied.
+        rejects: path of the target's rejects file.
+        until: seconds since 1970; records changed later need not have been copied.
     """
     arrived = compare.by_key(destination.ask("opportunities")["records"])
     there = source.ask("opportunities")["records"]
@@ -79,7 +79,7 @@ def _due(
 
 
 def _rejected(rejects: Path) -> dict[str, compare.Record]:
-    """The last version of each record that was rejected."""
+    """Return the last version of each rejected record."""
     if not rejects.exists():
         return {}
     lines = rejects.read_text().splitlines()
@@ -87,7 +87,10 @@ def _rejected(rejects: Path) -> dict[str, compare.Record]:
 
 
 def leaks(directory: Path, instances: t.Iterable[SandboxProcess]) -> tuple[int, list[str]]:
-    """How many lines the plugins printed, and which of them hold what must not be told."""
+    """Return the number of lines in logs and states, and one finding for each line with a secret.
+
+    Parts of customers' records count as secrets.
+    """
     secrets = [secret for each in instances for secret in _secrets(each)]
     printed = sorted({*directory.glob("*marketo-opps.stderr"), *directory.glob("state*.json*")})
     lines, found = 0, []
@@ -100,15 +103,15 @@ def leaks(directory: Path, instances: t.Iterable[SandboxProcess]) -> tuple[int, 
 
 
 def _secrets(instance: SandboxProcess) -> list[str]:
-    """The client secret, and every token that the instance has ever given out."""
+    """Return the client secret and all access tokens of an instance."""
     with sqlite3.connect(instance.database) as database:
         kept = dict(database.execute("SELECT name, value FROM meta").fetchall())
     database.close()
     tokens = [kept.get("token", ""), *kept.get("tokens_expired", "").split()]
-    # Without the colon, which a URL would hold in another form.
+    # Without the colon, which is encoded in a URL.
     return [kept["client_secret"], *(token.partition(":")[0] for token in tokens if token)]
 
 
 def tracebacks(texts: t.Iterable[tuple[str, str]]) -> list[str]:
-    """Which plugins printed a traceback."""
+    """Return one line for each named text that contains a traceback."""
     return [f"{name} printed a traceback" for name, text in texts if "Traceback" in text]

@@ -1,4 +1,4 @@
-"""What is to happen in a run of the pair, drawn from the seed alone."""
+"""Plans of the soak test's runs: disturbances and pauses, generated from the seed only."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ CHANGE_KINDS = ("fields", "fields", "fields", "new", "first_role", "new_lead")
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happens once a plugin has made so many calls in this run.
+    """A disturbance that happens after a plugin has made a number of calls in a run.
 
     Attributes:
-        plugin: whose calls are counted: `tap` (at the source) or `target` (at the destination).
-        after_calls: how many; 0 is before its first.
+        plugin: plugin whose calls are counted: `tap` (at the source) or `target` (at the
+            destination).
+        after_calls: number of calls; 0 for before the first.
         what: `kill`, `change`, `restart`, `expire_tokens` or `expire_page_tokens`.
-        which: the kind of change; of a kill, the plugin that it hits.
-        signum: with what a process is ended.
-        seconds: how long an instance stays away.
-        number: which of all events it is; what it draws is drawn from this.
+        which: kind of change; for a kill, the plugin to kill.
+        signum: signal that ends a process.
+        seconds: time for which an instance is unavailable.
+        number: number of the event, which is the seed of its random choices.
     """
 
     plugin: str
@@ -36,13 +37,13 @@ class Event:
 
 @dataclass(frozen=True)
 class RunPlan:
-    """One run, and how much later by the instances' clocks the next one comes.
+    """The plan of one run, and of the pause until the next run by the instances' clocks.
 
     Attributes:
-        events: in the order of their calls.
-        sweep: whether the leads are swept again, though the daily runs have long begun.
-        pause_seconds: until the next run, after one that ended well.
-        retry_seconds: the same after one that did not.
+        events: disturbances, in the order of their calls.
+        sweep: True to sweep all leads again instead of a daily run.
+        pause_seconds: pause before the next run after a successful one.
+        retry_seconds: pause before the next run after a failed one.
     """
 
     events: tuple[Event, ...]
@@ -52,7 +53,7 @@ class RunPlan:
 
 
 def plan_run(seed: int, number: int) -> RunPlan:
-    """The plan of the n-th run; the same for the same seed."""
+    """Return the plan of a run, given its number; the same seed gives the same plan."""
     dice = random.Random(f"{seed}:{number}")
     events = [*_kills(dice), *_restarts(dice), *_expiries(dice), *_changes(dice)]
     ordered = sorted(events, key=lambda event: event.after_calls)
@@ -69,7 +70,7 @@ def plan_run(seed: int, number: int) -> RunPlan:
 
 def _kills(dice: random.Random) -> t.Iterator[Event]:
     if dice.random() < 0.5:
-        # Counted by either's calls: a target that has sent nothing yet may hold much already.
+        # Calls of either plugin are counted: a target may hold many records before its first call.
         counted, victim = dice.choice(["tap", "tap", "target"]), dice.choice(["tap", "target"])
         signum = dice.choice([signal.SIGKILL, signal.SIGTERM])
         yield Event(counted, _calls(dice, counted), "kill", which=victim, signum=signum)
@@ -97,5 +98,5 @@ def _changes(dice: random.Random) -> t.Iterator[Event]:
 
 
 def _calls(dice: random.Random, plugin: str) -> int:
-    """Somewhere in a daily run: it reads some ten times, and writes a few."""
+    """Return a random number of calls within a daily run of about ten reads and a few writes."""
     return dice.randint(0, 14 if plugin == "tap" else 4)

@@ -1,4 +1,4 @@
-"""Runs the pair from one instance into another for as long as asked, with all that can go wrong."""
+"""The soak test: runs of tap and target between two instances, with faults and disturbances."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if t.TYPE_CHECKING:
 BEGIN = "2026-03-01T06:00:00+00:00"
 CALLS_PER_20_SECONDS = 40
 CALLS_AT_ONCE = 5
-# Runs that were killed leave their calls in the window: whoever starts another sees to the room.
+# Killed runs leave their calls in the rate limit window, so the next run waits until it has room.
 ROOM_FROM = 40
 TICK_SECONDS = 0.03
-# An activity may become visible late; within the tap's usual overlap of 600 s.
+# An activity may become visible late, but within the tap's default overlap of 600 s.
 ACTIVITY_DELAY_SECONDS = 240
 RUN_SECONDS = 600.0
 FINAL_TRIES = 3
 
-# Together one call in ten. A 606 makes the client wait for seconds, so it comes more rarely here.
+# Together one call in ten. 606 is rare, because it makes the client wait for seconds.
 FAULTS: list[dict[str, t.Any]] = [
     {"fault": "606", "probability": 0.002},
     {"fault": "615", "probability": 0.004},
@@ -50,11 +50,11 @@ FAULTS: list[dict[str, t.Any]] = [
 
 @dataclass
 class Tally:
-    """What has happened so far.
+    """Counts of the soak test so far.
 
     Attributes:
-        findings: what should not have; the soak fails for any.
-        peaks: kilobytes at most, for each plugin, of every daily run that ended well.
+        findings: descriptions of wrong outcomes; any makes the soak test fail.
+        peaks: peak memory in kilobytes of each plugin in each successful daily run.
     """
 
     runs: int = 0
@@ -66,12 +66,12 @@ class Tally:
 
 
 class Soak:
-    """Two instances, a pair, and what befalls them.
+    """Two instances, tap and target between them, and the disturbances of their runs.
 
     Args:
-        seed: what everything is drawn from.
-        directory: for databases, state and output.
-        opportunities: how many the source begins with.
+        seed: random seed of the whole test.
+        directory: directory for databases, state and output.
+        opportunities: number of opportunities in the source at the start.
     """
 
     def __init__(self, seed: int, directory: Path, opportunities: int) -> None:
@@ -89,17 +89,17 @@ class Soak:
         self.rejects = directory / "rejects.jsonl"
         self._swept = False
         self._killed: dict[str, int] = {}
-        # A run that goes on with an interrupted one ends where that one's first attempt began.
+        # A run that resumes an interrupted run ends where the first attempt of that run began.
         self._first_began: float | None = None
 
     def close(self) -> None:
-        """End both instances."""
+        """Stop both instances."""
         self.world.close()
         self.source.close()
         self.destination.close()
 
     def run(self, seconds: float) -> None:
-        """Run after run until the time is up, and one more in peace; then account for all."""
+        """Run the pair until the time is up, then once without disturbances; audit the records."""
         end = time.monotonic() + seconds
         for watch in self.watches.values():
             self._configure(watch.instance)
@@ -146,7 +146,7 @@ class Soak:
             {"TAP_MARKETO_OPPS_LOGLEVEL": "DEBUG", "TARGET_MARKETO_OPPS_LOGLEVEL": "DEBUG"},
         )
 
-    # While both are at work.
+    # While tap and target run.
 
     def _accompany(self, pair: RunningPair, events: list[Event]) -> None:
         deadline = time.monotonic() + RUN_SECONDS
@@ -155,7 +155,7 @@ class Soak:
                 events.remove(event)
                 self._happen(event, pair)
             for watch in self.watches.values():
-                watch.look()
+                watch.read_calls()
             if time.monotonic() > deadline:
                 raise TimeoutError(f"run {self.tally.runs} did not end:\n{pair.tap.stderr[-2000:]}")
             time.sleep(TICK_SECONDS)
@@ -177,7 +177,7 @@ class Soak:
         self.tally.events[event.what] += 1
 
     def _restart(self, watch: Watch, event: Event) -> None:
-        watch.take_stock()
+        watch.read_status()
         clock = self._clock(watch.instance)
         watch.instance.stop(event.signum)
         time.sleep(event.seconds)
@@ -234,39 +234,39 @@ class Soak:
     # The end.
 
     def _finish(self) -> None:
-        """Peace: no faults, no events, and time enough for every activity to show."""
+        """Run the pair without faults and disturbances, after every activity has become visible."""
         for watch in self.watches.values():
             watch.instance.clear_faults()
         self._let_time_pass(3600)
         self._await_room()
         quiet = RunPlan((), sweep=False, pause_seconds=0, retry_seconds=60)
-        # The first may only finish what an interrupted run had begun.
+        # The first run may only finish an interrupted one.
         wanted = self.tally.finished + 2
         for _ in range(FINAL_TRIES):
             if self.tally.finished < wanted:
                 self._one_run(quiet)
         for watch in self.watches.values():
-            watch.take_stock()
+            watch.read_status()
 
     def account(self) -> audit.Account:
-        """Where every record of the source is."""
+        """Compare source and destination, and return the outcome."""
         until = self._clock(self.source).timestamp()
         return audit.account(self.source, self.destination, self.rejects, until)
 
 
 def _own_codes(signum: int | None) -> set[int]:
-    """With what a plugin may end that was sent a signal, or none.
+    """Return the exit statuses that a plugin may have after a signal, or without one.
 
-    It may have been done by then, or have just begun and had no handler yet.
+    A plugin may have finished before the signal, or may not have installed its handler yet.
     """
     return {0} if signum is None else {0, -signum, 128 + signum}
 
 
 def _target_codes(killed: t.Mapping[str, int]) -> set[int]:
-    """With what the target may end: with 1 where a killed tap leaves half a line behind."""
+    """Return the valid exit statuses of the target; 1 if a killed tap left an incomplete line."""
     return _own_codes(killed.get("target")) | ({1} if "tap" in killed else set())
 
 
 def _tap_codes(killed: t.Mapping[str, int]) -> set[int]:
-    """With what the tap may end: where its reader is gone, quietly with 1."""
+    """Return the valid exit statuses of the tap; 1 if its reader is gone."""
     return _own_codes(killed.get("tap")) | ({1} if "target" in killed else set())

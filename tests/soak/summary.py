@@ -1,4 +1,4 @@
-"""What the soak has shown, in a dozen lines."""
+"""The summary of a soak test, in a dozen lines."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if t.TYPE_CHECKING:
 DAY_SECONDS = 86_400
 INSTANCE_CALLS_PER_20_SECONDS = 100
 INSTANCE_CALLS_AT_ONCE = 10
-# The world beside the pair makes one call at a time.
+# The other API user makes one call at a time.
 WORLD_CALLS_AT_ONCE = 1
 FLAT = 1.15
 FEWEST_TO_COMPARE = 6
 
 
 def summary(soak: Soak, seconds: float) -> list[str]:
-    """One line for each question; adds to the soak's findings what it finds wrong."""
+    """Return the lines of the summary, and add wrong outcomes to the test's findings."""
     return [
         _runs(soak, seconds),
         _events(soak),

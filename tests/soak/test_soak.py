@@ -1,4 +1,4 @@
-"""The soak in short; `make soak SECONDS=3600` is the same in long."""
+"""A short soak test; `make soak SECONDS=3600` runs a long one."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-# Its plan has every kind of kill and restart in its first runs. With a target that lets STATE out
-# too early this seed loses records.
+# The plan of this seed has every kind of kill and restart in its first runs. With a target that
+# emits states too early, this seed loses records.
 SEED = "2474"
 
 
-def test_the_pair_loses_nothing_however_it_is_disturbed():
+def test_disturbed_runs_lose_no_record():
     soak = subprocess.run(
         [sys.executable, "-m", "tests.soak", "--seconds", "25", "--seed", SEED],
         cwd=ROOT,

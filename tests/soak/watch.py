@@ -1,4 +1,4 @@
-"""An instance's own account of the calls it took, kept over its restarts."""
+"""The calls of an instance, collected from its journal over its restarts."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Entry = dict[str, t.Any]
 
 @dataclass
 class Watch:
-    """Reads the journal of one instance, again and again.
+    """Collect the calls and problems of one instance by reading its journal repeatedly.
 
     Attributes:
-        instance: whose.
-        entries: every call seen, by the instance's life and the call's number in it.
-        problems: what the sandbox itself got wrong, or was asked that Marketo does not have.
-        most_in_window, most_in_flight: the highest counts of the instance's own limits.
+        instance: the instance.
+        entries: all calls, by number of the restart and number of the call since then.
+        problems: exceptions in the sandbox, and calls to unknown paths.
+        most_in_window, most_in_flight: highest counts of the instance's own limits.
     """
 
     instance: SandboxProcess
@@ -35,16 +35,16 @@ class Watch:
     _life: int = 0
     _finished: int = 0
 
-    def look(self) -> None:
-        """Read what is new, and what was still in flight."""
+    def read_calls(self) -> None:
+        """Read the new calls, and again the calls that were still in flight."""
         for entry in self.instance.ask("journal", since=self._finished)["calls"]:
             self.entries[self._life, entry["seq"]] = entry
         while self.entries.get((self._life, self._finished + 1), {}).get("ended") is not None:
             self._finished += 1
 
-    def take_stock(self) -> None:
-        """Read what the instance counts itself; to be done before it goes away."""
-        self.look()
+    def read_status(self) -> None:
+        """Read the peaks and problems that the instance counts itself, before it is stopped."""
+        self.read_calls()
         status = self.instance.ask("status")
         self.problems += status["problems"]
         limits = status["limits"]
@@ -52,16 +52,16 @@ class Watch:
         self.most_in_flight = max(self.most_in_flight, limits["most_in_flight"])
 
     def restarted(self) -> None:
-        """The instance counts from the beginning again."""
+        """Note that the instance was restarted, so that its numbering of calls starts again."""
         self._life += 1
         self._finished = 0
 
     def calls_of(self, agent: str) -> int:
-        """How many calls a program has made, tokens aside."""
+        """Return the number of calls of a program, without identity calls."""
         return sum(1 for entry in self._calls() if entry["user_agent"] == agent)
 
     def busiest(self, prefix: str) -> tuple[int, int]:
-        """The most calls of any one process in 20 s, and at once; of those so named."""
+        """Return the peaks of a process's calls within 20 s and of its concurrent calls."""
         starts: dict[str, list[float]] = {}
         at_once = 0
         for entry in self._calls():
@@ -71,15 +71,15 @@ class Watch:
         return max(map(_most_in_window, starts.values()), default=0), at_once
 
     def faults(self) -> Counter[str]:
-        """Faults that struck, by name."""
+        """Return the number of injected faults, by name."""
         return Counter(entry["fault"] for entry in self.entries.values() if entry["fault"])
 
     def calls(self) -> int:
-        """All calls, tokens aside."""
+        """Return the number of calls, without identity calls."""
         return sum(1 for _ in self._calls())
 
     def exceeded(self) -> list[str]:
-        """Refusals for a limit that nobody had ordered."""
+        """Return the refusals for an exceeded limit that were not injected faults."""
         return [
             f"{self.instance.name} answered {', '.join(entry['codes'])} to {entry['path']}"
             for entry in self._calls()

@@ -1,4 +1,4 @@
-"""What goes on in the source while it is read: deals change, come, and get new people."""
+"""Activity in the source while the tap reads it: changed and new opportunities and roles."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ STRANGERS = ("stranger-1", "stranger-2")
 STAGES = ("Prospecting", "Proposal/Quote", "Verhandlung läuft", "受注", "Closed Won")
 ROLES = ("Decision Maker", "Champion", "Économiste")
 ANSWER_SECONDS = 30.0
-# Whoever runs the pair leaves it room: it may make 40 calls, and the instance takes 100.
+# The pair is limited to 40 calls in 20 s, and the instance accepts 100.
 MOST_CALLS_IN_WINDOW = 60
 
 
 class World:
-    """The people who work with the source instance.
+    """Users who change records of the source instance.
 
     Args:
-        source: their instance.
-        seed: what they do is drawn from it.
+        source: the instance.
+        seed: random seed of the changes.
     """
 
     def __init__(self, source: SandboxProcess, seed: int) -> None:
@@ -46,7 +46,7 @@ class World:
         self.done = {"changed": 0, "new": 0, "first_role": 0, "new_lead": 0}
 
     def act(self, event: Event) -> None:
-        """Do what the plan says; what exactly is drawn from the seed and the event's number."""
+        """Make the change that an event names, with details drawn from seed and event number."""
         dice = random.Random(f"{self._seed}:{event.number}:{event.which}")
         acts: dict[str, t.Callable[[random.Random, Event], None]] = {
             "fields": self._change_fields,
@@ -94,7 +94,7 @@ class World:
 
 
 class ApiUser:
-    """Another tool of the company on the same instance: patient, and none of our own code."""
+    """Another API client of the same instance, which retries and does not use this project."""
 
     def __init__(self, instance: SandboxProcess) -> None:
         self._instance = instance
@@ -103,10 +103,10 @@ class ApiUser:
         self._http.headers["User-Agent"] = USER_AGENT
 
     def sync(self, path: str, records: list[Record]) -> None:
-        """Upsert, as often as it takes.
+        """Upsert records, retrying until the call succeeds.
 
         Raises:
-            AssertionError: Marketo skipped a record: the soak itself is wrong.
+            AssertionError: if Marketo skips a record, which is an error of the soak test itself.
         """
         for _ in range(60):
             answer = self._post(path, {"action": "createOrUpdate", "input": records})
@@ -148,7 +148,7 @@ class ApiUser:
 
 
 def _new_values(dice: random.Random) -> Record:
-    """Some fields with new values, now and then cleared."""
+    """Return new values of some fields, occasionally None to clear a field."""
     values: Record = {
         "stage": dice.choice(STAGES),
         "amount": f"{dice.randrange(10**9)}.{dice.randrange(100):02d}",

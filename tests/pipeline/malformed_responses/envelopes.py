@@ -1,9 +1,9 @@
-"""Marketo's envelope, with odd members or unknown codes."""
+"""Malformed members of Marketo's responses other than `result`, and unknown error codes."""
 
 from __future__ import annotations
 
-from tests.pipeline.odd_answers.gateway import in_both
-from tests.pipeline.odd_answers.rows import (
+from tests.pipeline.malformed_responses.gateway import in_both
+from tests.pipeline.malformed_responses.rows import (
     DESCRIBE,
     QUERY,
     QUERY_ROLE,

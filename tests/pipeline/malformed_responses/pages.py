@@ -1,10 +1,10 @@
-"""Odd pages of queries: where they end, and what their records are."""
+"""Malformed pages of queries: their ends and their records."""
 
 from __future__ import annotations
 
 from marketo_sandbox.instance.describe import OPPORTUNITY
-from tests.pipeline.odd_answers.messages import DEAL_IDS, KEY
-from tests.pipeline.odd_answers.rows import (
+from tests.pipeline.malformed_responses.messages import DEAL_IDS, KEY
+from tests.pipeline.malformed_responses.rows import (
     QUERY,
     QUERY_ROLE,
     REQUEST_ID,
@@ -19,7 +19,7 @@ from tests.pipeline.odd_answers.rows import (
 SUPPORT = "quote the requestId to Marketo's support"
 MORE, TOKENS = "moreResult in queries", "how long page tokens live"
 AGAIN = {"$parameter": "nextPageToken"}
-# The target asks for the deals that it has, and writes what differs.
+# The target queries the opportunities of its input, and writes those that differ.
 LOOKS_UP = {"target_settings": {"skip_unchanged": True}}
 ONE, ONE_GUID = "OPP-0000001", {KEY: "OPP-0000001"}
 BOTH_ENDINGS = "2026-11-20T00:00:00Z+0000"
@@ -27,13 +27,13 @@ STRANGER = {"marketoGUID": "stranger", KEY: "STRANGER", "name": "n", "updatedAt"
 
 
 def has_a_deal(sandbox):
-    """Have an instance hold the first deal of the input."""
+    """Add the first opportunity of the input to an instance."""
     record = {KEY: DEAL_IDS[0], "name": "Deal D-1", "amount": 12.5}
     sandbox.instance.sync(OPPORTUNITY, {"input": [record]})
 
 
 def everywhere(**merged):
-    """Change every page of every query."""
+    """Return rules that change every page of every query."""
     return [patch(operation, merge=merged) for operation in (QUERY, QUERY_ROLE)]
 
 

@@ -1,4 +1,4 @@
-"""A row's runs: both plugins as processes, each with an instance of its own, and their checks."""
+"""Runs of a row: both plugins as processes, each with its own instance, and their checks."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from datetime import timedelta
 
 from marketo_sandbox.instance.describe import OPPORTUNITY
 from tests.pipeline.compare import by_key, differences, held, values, with_a_role
-from tests.pipeline.odd_answers.forked import ForkedPlugin
-from tests.pipeline.odd_answers.messages import KEY, LEADS, STATE_VALUE
-from tests.pipeline.odd_answers.rows import Refused, Well
+from tests.pipeline.malformed_responses.forked import ForkedPlugin
+from tests.pipeline.malformed_responses.messages import KEY, LEADS, STATE_VALUE
+from tests.pipeline.malformed_responses.rows import Refused, Well
 
 if t.TYPE_CHECKING:
     from pathlib import Path
 
     from marketo_sandbox.server.server import SandboxServer
-    from tests.pipeline.odd_answers.rows import Outcome, Row
+    from tests.pipeline.malformed_responses.rows import Outcome, Row
 
 SECONDS = 30.0
 LONG_SECONDS = 240.0
 HISTORY_DAYS = 30
-# No pace to wait for, and what fails for good fails soon.
+# Settings without waits for the rate limit, and with few retries.
 SETTINGS = {"max_retry_seconds": 2, "calls_per_20_seconds": 100}
 
 
 class Run:
-    """One plugin's run of a row.
+    """The run of one plugin for a row.
 
     Args:
-        row: what is odd, and what must come of it.
-        sandbox: the instance that the plugin talks to.
-        directory: for its files.
+        row: the malformed response and the expected outcome.
+        sandbox: the instance that the plugin calls.
+        directory: directory for the plugin's files.
     """
 
     program = ""
@@ -49,11 +49,11 @@ class Run:
         self.plugin = ForkedPlugin(self.program, config, directory, *arguments)
 
     def arguments(self, config: dict[str, t.Any]) -> list[str]:
-        """Return the arguments besides the settings."""
+        """Return the plugin's arguments other than the settings."""
         return []
 
     def settings(self) -> dict[str, t.Any]:
-        """Return the settings besides those of both."""
+        """Return the plugin's settings in addition to those common to both plugins."""
         raise NotImplementedError
 
     @property
@@ -62,21 +62,21 @@ class Run:
 
     @property
     def lines(self) -> list[str]:
-        """What it has said."""
+        """Return the lines that the plugin has logged."""
         return self.plugin.stderr.splitlines()
 
     @property
     def messages(self) -> list[dict[str, t.Any]]:
-        """What it has written, line by line."""
+        """Return the messages that the plugin has written."""
         return [json.loads(line) for line in self.plugin.stdout.splitlines()]
 
     @property
     def states(self) -> list[dict[str, t.Any]]:
-        """Every STATE that it has written; a target writes their values alone."""
+        """Return all states that the plugin has written; a target writes only their values."""
         raise NotImplementedError
 
     def check(self) -> None:
-        """Wait for the end, and hold it against what must come of it."""
+        """Wait for the plugin to exit, and compare the outcome with the expected one."""
         code = self.plugin.wait(LONG_SECONDS if self.row.long else SECONDS)
         self._check_struck()
         self._check_secrets()
@@ -115,7 +115,7 @@ class Run:
 
 
 class TapRun(Run):
-    """The tap, on an instance that has deals and roles of the last weeks."""
+    """The run of the tap, on an instance with opportunities and roles of the last weeks."""
 
     program = "tap-marketo-opps"
 
@@ -151,12 +151,12 @@ class TapRun(Run):
         return [each["value"] for each in self.messages if each["type"] == "STATE"]
 
     def records(self, stream: str) -> list[dict[str, t.Any]]:
-        """The records of a stream."""
+        """Return the records of a stream."""
         found = [each for each in self.messages if each["type"] == "RECORD"]
         return [each["record"] for each in found if each["stream"] == stream]
 
     def check_content(self, code: int) -> None:
-        """Hold what came against the instance, and the last STATE against what came."""
+        """Compare the records with the instance, and the last state with the records."""
         for stream in ("opportunities", "opportunity_roles"):
             lacks = self._lacks(stream)
             is_whole = code == 0 or self._is_finished(stream)
@@ -194,7 +194,7 @@ class TapRun(Run):
         return bookmark.get("resume") is None and bookmark.get("found_by") is not None
 
     def _lacks(self, stream: str) -> list[str]:
-        """What is missing or other than in the instance."""
+        """Return the keys of records that are missing or differ from the instance."""
         well = self.outcome if isinstance(self.outcome, Well) else Well()
         if stream == "opportunities":
             return self._lacking_deals(well)
@@ -215,7 +215,7 @@ class TapRun(Run):
 
 
 class TargetRun(Run):
-    """The target, on an instance that has leads and whatever the row prepares."""
+    """The run of the target, on an instance with leads and the row's own preparations."""
 
     program = "target-marketo-opps"
 
@@ -233,7 +233,7 @@ class TargetRun(Run):
         return self.messages
 
     def check_content(self, code: int) -> None:
-        """Hold the instance against the input: without what was rejected, if a STATE is out."""
+        """Compare the instance with the input, without rejected records, if a state was emitted."""
         assert code or self.states == [STATE_VALUE]
         assert self.outcome is not None
         assert self._rejected() == self.outcome.lacking, self.plugin.stderr
@@ -279,12 +279,12 @@ def _without(record: dict[str, t.Any], names: frozenset[str]) -> dict[str, t.Any
 
 
 def with_history(sandbox: SandboxServer) -> SandboxServer:
-    """Give an instance deals and roles of the last weeks, all of them in the log."""
+    """Add opportunities and roles of the last weeks to an instance, all of them logged."""
     sandbox.seed(6, leads=4, history_days=HISTORY_DAYS)
     return sandbox
 
 
 def with_leads(sandbox: SandboxServer) -> SandboxServer:
-    """Give an instance the leads that roles of the input belong to."""
+    """Add the leads to an instance to which roles of the input belong."""
     sandbox.instance.add_leads(LEADS)
     return sandbox

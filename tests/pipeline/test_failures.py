@@ -1,4 +1,4 @@
-"""What breaks in a pipeline: a process is gone, an instance refuses, a setting is wrong."""
+"""Failures in a pipeline: a killed process, an unavailable instance, wrong credentials."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def syncs(sandbox) -> list[dict]:
 
 
 def sentences(plugin) -> list[str]:
-    """What a plugin says of an error: its lines at that level."""
+    """Return the lines at level ERROR that a plugin has logged."""
     lines = plugin.stderr.splitlines()
     return [line for line in lines if "| ERROR " in line or "| CRITICAL" in line]
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_told_that_must_not_be(pair, source, destination):
-    """No traceback and no secret, whatever a test of this file breaks."""
+    """Check after each test of this file that no log has a traceback or a secret."""
     yield
     secrets = [each.client_secret for each in (source, destination)]
     tokens = [each.instance.storage.meta("token") or "" for each in (source, destination)]
@@ -36,7 +36,7 @@ def nothing_is_told_that_must_not_be(pair, source, destination):
 
 @pytest.fixture
 def slow_pair(pair, source, destination):
-    """A pair that takes a while; its target reads on while its one call is in flight."""
+    """Return a slow pair whose target goes on reading while its only call is in flight."""
     find = {"find_by": "lead_ids", "lead_id_from": 1, "lead_id_to": 120, "batch_size": 100}
     pair.tap = {**source.credentials, **find}
     pair.target |= {"max_concurrent_calls": 1}
@@ -46,7 +46,7 @@ def slow_pair(pair, source, destination):
 
 
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
-def test_a_target_that_goes_away_ends_the_tap_quietly_and_nothing_is_lost(
+def test_a_killed_target_ends_the_tap_without_losing_records(
     slow_pair, source, destination, signum
 ):
     running = slow_pair.start()
@@ -64,10 +64,10 @@ def test_a_target_that_goes_away_ends_the_tap_quietly_and_nothing_is_lost(
     assert differences(with_a_role(source), held(destination)) == []
 
 
-def test_what_a_target_had_read_but_not_sent_is_read_again(slow_pair, source, destination):
+def test_records_read_but_not_sent_are_read_again(slow_pair, source, destination):
     source.instance.options.latency_ms = 0
     running = slow_pair.start()
-    # By now it holds the last STATE, and records before it that wait for the call in flight.
+    # The target has now read the last STATE, and holds records that wait for the call in flight.
     await_that(lambda: not running.tap.running() and syncs(destination))
     running.target.kill()
 
@@ -79,20 +79,18 @@ def test_what_a_target_had_read_but_not_sent_is_read_again(slow_pair, source, de
 
 
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
-def test_a_tap_that_goes_away_lets_the_target_deliver_all_that_came(
-    pair, source, destination, signum
-):
+def test_after_a_killed_tap_the_target_delivers_what_it_read(pair, source, destination, signum):
     pair.tap |= {"batch_size": 50}
     source.instance.options.latency_ms = 200
     running = pair.start()
-    # The first pages wait for the roles that they lead to: let some of those come.
+    # The first pages are held back until their roles are read, so wait for some roles.
     await_that(lambda: len(source.journal(operation="query role")) >= 12)
     running.tap.kill(signum)
     tap_code, target_code = running.wait()
 
     assert tap_code == (-9 if signum == signal.SIGKILL else 143)
     if target_code:
-        # The kill came in the middle of a line; what came before it is delivered all the same.
+        # The kill cut a line in two; the records before it are delivered all the same.
         assert signum == signal.SIGKILL
         assert "it is cut short" in sentences(running.target)[-1]
     assert f"{len(held(destination))} created" in running.target.stderr
@@ -104,7 +102,7 @@ def test_a_tap_that_goes_away_lets_the_target_deliver_all_that_came(
 
 
 @pytest.mark.parametrize("side", ["tap", "target"])
-def test_wrong_credentials_are_told_in_one_sentence(pair, side):
+def test_wrong_credentials_are_reported_in_one_sentence(pair, side):
     setattr(pair, side, getattr(pair, side) | {"client_secret": "quite-wrong-4711"})
     running = pair.start()
     codes = running.wait()
@@ -118,7 +116,7 @@ def test_wrong_credentials_are_told_in_one_sentence(pair, side):
 
 
 @pytest.mark.parametrize("side", ["source", "destination"])
-def test_an_instance_that_is_away_for_a_while_is_waited_for(pair, source, destination, side):
+def test_a_short_outage_of_the_instance_is_waited_out(pair, source, destination, side):
     away = {"source": source, "destination": destination}[side]
     running = pair.start()
     await_that(away.journal)
@@ -130,7 +128,7 @@ def test_an_instance_that_is_away_for_a_while_is_waited_for(pair, source, destin
     assert differences(held(source), held(destination)) == []
 
 
-def test_an_instance_that_refuses_for_too_many_calls_is_waited_for(pair, source, destination):
+def test_rate_limit_refusals_are_waited_out(pair, source, destination):
     for sandbox in (source, destination):
         sandbox.fault("606", times=1, skip=1)
 
@@ -143,9 +141,7 @@ def test_an_instance_that_refuses_for_too_many_calls_is_waited_for(pair, source,
 
 
 @pytest.mark.parametrize("side", ["source", "destination"])
-def test_an_instance_that_refuses_for_too_long_is_told_in_one_sentence(
-    pair, source, destination, side
-):
+def test_lasting_rate_limit_refusals_are_reported(pair, source, destination, side):
     plugin_name = {"source": "tap", "destination": "target"}[side]
     refusing = {"source": source, "destination": destination}[side]
     refusing.fault("606", path="/rest/v1/opportunities.json")
@@ -165,7 +161,7 @@ def test_an_instance_that_refuses_for_too_long_is_told_in_one_sentence(
     assert differences(held(source), held(destination)) == []
 
 
-def test_a_day_without_calls_left_stops_both_where_they_are(pair, source, destination):
+def test_an_exhausted_daily_quota_stops_tap_and_target(pair, source, destination):
     pair.tap |= {"batch_size": 100}
     source.fault("607", skip=16)
     running = pair.start()

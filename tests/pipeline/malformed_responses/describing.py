@@ -1,9 +1,9 @@
-"""Odd answers to describe, of either object."""
+"""Malformed responses to describe calls, of either object."""
 
 from __future__ import annotations
 
-from tests.pipeline.odd_answers.messages import DEAL_AND_ROLE, ROLES_TOO
-from tests.pipeline.odd_answers.rows import (
+from tests.pipeline.malformed_responses.messages import DEAL_AND_ROLE, ROLES_TOO
+from tests.pipeline.malformed_responses.rows import (
     DESCRIBE,
     DESCRIBE_ROLE,
     QUERY_ROLE,

@@ -1,9 +1,8 @@
-"""Plugins as processes that begin with everything imported: a few hundred start in a minute.
+"""Plugins as forked processes that start with everything imported: hundreds start in a minute.
 
-A row of the table starts one or two processes, and most of what such a process costs is its
-imports. So a server that has made them forks each of them. From there on it is a process as any
-other: arguments, standard streams, exit code and end are its own. That the console scripts
-themselves start is what the other tests of this folder show.
+Each row of the table starts one or two processes, and most of the time of such a process goes into
+imports. Therefore a server that has imported the plugins forks each process, which has its own
+arguments, standard streams and exit status. Other tests in this folder start the console scripts.
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ _STREAMS = (("stdin", os.O_RDONLY), ("stdout", os.O_WRONLY), ("stderr", os.O_WRO
 
 
 class ForkedPlugin:
-    """One run of a tap or target; its streams are files.
+    """One run of a tap or target, with its standard streams in files.
 
     Args:
-        program: the name of the console script.
-        config: its settings.
-        directory: for its files; its standard input too, where there is one.
-        arguments: after `--config FILE`.
+        program: name of the console script.
+        config: settings of the plugin.
+        directory: directory for its files, among them standard input, if any.
+        arguments: arguments after `--config FILE`.
     """
 
     def __init__(
@@ -52,16 +51,16 @@ class ForkedPlugin:
 
     @property
     def stdout(self) -> str:
-        """What it has written so far."""
+        """Return what the plugin has written to standard output so far."""
         return self._paths["stdout"].read_text()
 
     @property
     def stderr(self) -> str:
-        """What it has said so far."""
+        """Return what the plugin has written to standard error so far."""
         return self._paths["stderr"].read_text(errors="replace")
 
     def wait(self, timeout_seconds: float) -> int:
-        """Its exit code."""
+        """Wait for the plugin to exit, and return its exit status."""
         self._process.join(timeout_seconds)
         if self._process.exitcode is None:
             self._process.kill()
@@ -74,7 +73,7 @@ def _main(command: list[str], directory: str) -> None:
     os.chdir(directory)
     for number, (name, flags) in enumerate(_STREAMS):
         os.dup2(os.open(f"{program}.{name}", flags), number)
-    # The server has closed the object, not the stream.
+    # The server closed the Python object, but the file descriptor is still open.
     sys.stdin = os.fdopen(0)
     sys.argv = command
     import_module(MODULES[program]).main()

@@ -1,4 +1,4 @@
-"""What the target is given: deals, roles, deletes, and the STATE after them."""
+"""Input of the target: opportunities, roles and deletes, each with a STATE message after them."""
 
 from __future__ import annotations
 

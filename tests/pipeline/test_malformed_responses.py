@@ -1,8 +1,8 @@
-"""A table of odd answers: what Marketo, or something in between, may send, and what comes of it.
+"""A table of malformed responses that Marketo or a proxy may send, with the expected outcomes.
 
-Each row is run through both plugins, as far as it concerns them: the right result, or another
-exit than 0 with one sentence; never a traceback, a secret, a hang, or exit 0 with something
-missing. What Adobe's pages leave open is played both ways.
+Each row is run with the plugins that it concerns. The outcome is either the correct result, or a
+non-zero exit status with one sentence; never a traceback, a secret, a hang, or exit status 0 with
+missing records. Rows about behaviour that Adobe does not document come in both variants.
 """
 
 from __future__ import annotations
@@ -11,8 +11,16 @@ from collections import Counter
 
 import pytest
 
-from tests.pipeline.odd_answers import describing, envelopes, gateway, identity, log, pages, writes
-from tests.pipeline.odd_answers.runs import TapRun, TargetRun, with_history, with_leads
+from tests.pipeline.malformed_responses import (
+    describing,
+    envelopes,
+    gateway,
+    identity,
+    log,
+    pages,
+    writes,
+)
+from tests.pipeline.malformed_responses.runs import TapRun, TargetRun, with_history, with_leads
 
 TABLES = (identity, gateway, envelopes, describing, pages, log, writes)
 ROWS = [row for table in TABLES for row in table.ROWS]
@@ -38,7 +46,7 @@ def parameter(row):
 
 
 @pytest.mark.parametrize("row", [parameter(row) for row in ROWS])
-def test_an_odd_answer_comes_out_right_or_is_told(row, marketo_sandbox_factory, tmp_path):
+def test_a_malformed_response_is_handled_or_reported(row, marketo_sandbox_factory, tmp_path):
     runs = []
     if row.of_tap:
         source = with_history(marketo_sandbox_factory(seed=3, **row.options))
@@ -50,11 +58,11 @@ def test_an_odd_answer_comes_out_right_or_is_told(row, marketo_sandbox_factory, 
         run.check()
 
 
-def test_what_is_left_open_is_played_both_ways():
+def test_undocumented_behaviour_is_tested_in_both_variants():
     ways = Counter(row.open for row in ROWS if row.open)
     assert ways.keys() == set(OPEN)
     assert [point for point, rows in ways.items() if rows < 2] == []
 
 
-def test_each_row_says_what_no_other_says():
+def test_each_row_has_a_unique_name():
     assert [name for name, rows in Counter(row.name for row in ROWS).items() if rows > 1] == []

@@ -1,10 +1,10 @@
-"""Odd answers of the activity log, and of what leads to it."""
+"""Malformed responses of the activity log, activity types and paging tokens."""
 
 from __future__ import annotations
 
 from marketo_sandbox.instance.describe import OPPORTUNITY
-from tests.pipeline.odd_answers.messages import KEY
-from tests.pipeline.odd_answers.rows import (
+from tests.pipeline.malformed_responses.messages import KEY
+from tests.pipeline.malformed_responses.rows import (
     FIELDS,
     LOG,
     PAGING_TOKEN,
@@ -23,7 +23,7 @@ SUPPORT = "quote the requestId to Marketo's support"
 TOKENS, MERGES = "how long page tokens live", "what a merge logs"
 CHANGES, UNCHANGED = "what attributeName holds", "what an unchanged or deleted deal logs"
 AGAIN = {"$parameter": "nextPageToken"}
-# The log that every instance begins with has so many pages before its last one.
+# Number of pages before the last one in the log of each instance.
 LAST_PAGE = 7
 ACTIVITIES, FIELD_CHANGES = "opportunity_activities", "opportunity_changes"
 CHANGE = '[{"attributeName":"stage","oldValue":"Proposal","newValue":"Won"}]'
@@ -32,7 +32,7 @@ BROKEN_OFF = [{"name": "Data Value Changes", "value": CHANGE[:-5]}]
 
 
 def merge(anew):
-    """Merge a lead after the deals were made; what is read begins after them."""
+    """Return a function that merges leads 40 days after the opportunities were created."""
 
     def prepare(sandbox):
         sandbox.advance(40 * 86_400)
@@ -42,7 +42,7 @@ def merge(anew):
 
 
 def change_and_delete(sandbox):
-    """Write a value twice, and delete a deal."""
+    """Write one value twice, and delete an opportunity."""
     for _ in range(2):
         sandbox.instance.change(["OPP-0000001"], {"stage": "Negotiation"})
     deleted = {"deleteBy": "dedupeFields", "input": [{KEY: "OPP-0000002"}]}

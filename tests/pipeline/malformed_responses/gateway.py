@@ -1,9 +1,9 @@
-"""What stands between: gateways, proxies and the wire, in any call."""
+"""Malformed responses of gateways and proxies, and broken connections, in any call."""
 
 from __future__ import annotations
 
-from tests.pipeline.odd_answers.messages import DELETES
-from tests.pipeline.odd_answers.rows import (
+from tests.pipeline.malformed_responses.messages import DELETES
+from tests.pipeline.malformed_responses.rows import (
     DELETE,
     DESCRIBE,
     LOG,
@@ -33,7 +33,7 @@ FAR_AHEAD = "Thu, 01 Jan 2099 00:00:00 GMT"
 
 
 def in_both(rule):
-    """A rule for a call of the tap and one for a call of the target."""
+    """Return a fault rule for a call of the tap and one for a call of the target."""
     return [{**rule, "operation": operation} for operation in (QUERY, SYNC)]
 
 

@@ -1,8 +1,8 @@
-"""Odd answers to what the target writes."""
+"""Malformed responses to the calls by which the target writes."""
 
 from __future__ import annotations
 
-from tests.pipeline.odd_answers.messages import (
+from tests.pipeline.malformed_responses.messages import (
     DEAL_IDS,
     DEAL_SCHEMA,
     DELETES,
@@ -13,7 +13,7 @@ from tests.pipeline.odd_answers.messages import (
     STATE,
     deal,
 )
-from tests.pipeline.odd_answers.rows import (
+from tests.pipeline.malformed_responses.rows import (
     DELETE,
     REQUEST_ID,
     SYNC,
@@ -39,7 +39,7 @@ ONE_REJECTED = frozenset({"D-3"})
 
 
 def results(*changes, of=SYNC):
-    """The work is done, and told by these results."""
+    """Return a rule that processes the call but responds with the given results."""
     return {**success(of, result=list(changes)), "after": True}
 
 
@@ -48,7 +48,7 @@ def created(seq, **more):
 
 
 def said(number, of=SYNC):
-    """Give another code for why records were skipped."""
+    """Return a rule that changes the code with which records are skipped."""
     reasons = [{"code": str(number), "message": "Not there"}]
     return patch(of, where=SKIPPED, each={"reasons": reasons})
 

@@ -1,8 +1,8 @@
-"""Odd answers of the identity service, which both plugins ask first."""
+"""Malformed responses of the identity endpoint, which both plugins call first."""
 
 from __future__ import annotations
 
-from tests.pipeline.odd_answers.rows import (
+from tests.pipeline.malformed_responses.rows import (
     IDENTITY,
     LOGIN_PAGE,
     REQUEST_ID,

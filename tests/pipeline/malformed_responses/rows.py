@@ -1,11 +1,11 @@
-"""What a row of the table says: what is odd, in which call, and what must come of it."""
+"""Rows of the table: a malformed response, the call that gets it, and the expected outcome."""
 
 from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, field
 
-from tests.pipeline.odd_answers.messages import DEALS
+from tests.pipeline.malformed_responses.messages import DEALS
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,14 +27,14 @@ LOGIN_PAGE = "<!DOCTYPE html><html><title>Sign in</title><body>Please sign in.</
 
 @dataclass(frozen=True)
 class Well:
-    """Exit 0, and all that there is has arrived.
+    """The expected outcome that a run exits with 0 and loses nothing.
 
     Attributes:
-        told: words of the log lines.
-        lacking: keys of what is left out, or rejected, and told.
-        extra: external ids of what is not the instance's, and yet was in its answers.
-        nulls: fields that come as null wherever the answer's value was none.
-        roles: False where roles cannot be read or written.
+        told: texts that the log lines must have.
+        lacking: keys of records that are left out or rejected, with a log line.
+        extra: external ids of records that are in responses but not in the instance.
+        nulls: fields that are null because the value in the response was invalid.
+        roles: False if roles cannot be read or written.
     """
 
     told: tuple[str, ...] = ()
@@ -46,12 +46,12 @@ class Well:
 
 @dataclass(frozen=True)
 class Refused:
-    """Another exit than 0, with one sentence.
+    """The expected outcome that a run exits with a non-zero status and one sentence.
 
     Attributes:
-        what: words of that sentence: what is wrong, Marketo's code and requestId if it gave any.
-        remedy: words of it that say what to do.
-        lacking: keys of what was rejected before the end, and told.
+        what: texts of the sentence: the problem, and Marketo's code and requestId if known.
+        remedy: texts of the sentence that say what to do.
+        lacking: keys of records that were rejected before the exit, with a log line.
     """
 
     what: tuple[str, ...]
@@ -64,23 +64,23 @@ Outcome = Well | Refused
 
 @dataclass(frozen=True)
 class Row:
-    """One odd answer.
+    """One malformed response.
 
     Attributes:
-        name: a sentence that says what is odd.
-        rules: fault rules of the instance, as the sandbox takes them.
-        tap, target: what must come of it; None where the plugin makes no such call.
-        both: of both of them.
-        open: what Adobe's pages leave open that this row plays one way of.
-        options: of the instances, as `SandboxOptions` has them.
-        tap_settings, target_settings: besides credentials, and what finds everything.
-        find: `activities` or `filter`.
-        selects: streams of the tap besides those that are selected by themselves.
-        messages: the target's input.
-        prepare: changes made to each instance beforehand.
-        secrets: texts that must not be told either.
-        pending: what has to be there before this can come out as it must.
-        long: takes too long for `make test`.
+        name: description of the malformed response.
+        rules: fault rules of the instance.
+        tap, target: expected outcome; None if the plugin does not make the call.
+        both: expected outcome of tap and target.
+        open: name of undocumented behaviour of which this row is one variant.
+        options: options of the instances, as in `SandboxOptions`.
+        tap_settings, target_settings: settings other than credentials and `find_by`.
+        find: value of the tap's setting `find_by`: `activities` or `filter`.
+        selects: streams to select in addition to those selected by default.
+        messages: input of the target.
+        prepare: function that changes each instance before the run.
+        secrets: additional texts that must not be in any output.
+        pending: reason why the row is expected to fail at present.
+        long: True if the row takes too long for `make test`.
     """
 
     name: str
@@ -102,38 +102,38 @@ class Row:
 
     @property
     def of_tap(self) -> Outcome | None:
-        """What must come of the tap's run; None if the row does not concern it."""
+        """Return the expected outcome of the tap, or None if the row does not concern it."""
         return self.tap or self.both
 
     @property
     def of_target(self) -> Outcome | None:
-        """What must come of the target's run; None if the row does not concern it."""
+        """Return the expected outcome of the target, or None if the row does not concern it."""
         return self.target or self.both
 
 
 def answer(operation: str, body: t.Any = None, **more: t.Any) -> Rule:
-    """Another answer in the place of the real one."""
+    """Return a rule that replaces the response to an operation."""
     return {"fault": "answer", "operation": operation, "body": body, **more}
 
 
 def success(operation: str, **members: t.Any) -> Rule:
-    """Another envelope in the place of the real one."""
+    """Return a rule that replaces the response by a successful one with the given members."""
     return answer(operation, {"requestId": REQUEST_ID, "success": True, **members})
 
 
 def patch(operation: str | None, **more: t.Any) -> Rule:
-    """The real answer, changed; its requestId is known if its envelope is changed."""
+    """Return a rule that changes the response; if it changes the envelope, requestId is fixed."""
     if "merge" in more:
         more["merge"] = {"requestId": REQUEST_ID, **more["merge"]}
     return {"fault": "patch", "operation": operation, **more}
 
 
 def code(number: int | str, operation: str, **more: t.Any) -> Rule:
-    """A code of Marketo's, with a requestId that is known."""
+    """Return a rule that refuses calls with a Marketo error code and a fixed requestId."""
     merge = {"requestId": REQUEST_ID, **more.pop("merge", {})}
     return {"fault": str(number), "operation": operation, "merge": merge, **more}
 
 
 def once(rule: Rule, skip: int = 0) -> Rule:
-    """Strike one call alone."""
+    """Return a rule that is injected into one call only, after skipping some."""
     return {**rule, "times": 1, "skip": skip}
