@@ -100,5 +100,7 @@ def _fault(name: str, value: t.Any) -> str:
     if len(text) > _LONGEST_VALUE:
         return f"Property '{name}' is longer than {_LONGEST_VALUE} characters, {_NO_LOOKUP}"
     if any("\ud800" <= each <= "\udfff" for each in text):
-        return f"Property '{name}' holds half of a surrogate pair, which is no character"
+        return (
+            f"Property '{name}' contains half of a surrogate pair, which is not a valid character"
+        )
     return ""

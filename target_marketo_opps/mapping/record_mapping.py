@@ -278,7 +278,7 @@ def _encoded(written: Record) -> bytes:
     try:
         body = encode_record(written)
     except UnicodeEncodeError:
-        message = "A value holds half of a surrogate pair, which is no character"
+        message = "A value contains half of a surrogate pair, which is not a valid character"
         raise RecordError([Reason(INVALID_DATA, message)]) from None
     if len(body) >= MAX_RECORD_BYTES:
         message = f"The record has {len(body):,} bytes; a call must stay under {MAX_BODY_BYTES:,}"
