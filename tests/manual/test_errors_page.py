@@ -735,8 +735,8 @@ ELSEWHERE = {
         "of the settings schema",
     ),
     "Marketo refused the access token, and": ("marketo_opps/test_auth.py", "returned the same"),
-    "The server at ... does not use TLS": ("marketo_opps/test_transport.py", "no_tls"),
-    "The certificate of ... cannot": ("marketo_opps/test_transport.py", "cannot_be_verified"),
+    "The server at ... does not use TLS": ("marketo_opps/test_transport.py", "without_tls"),
+    "The certificate of ... cannot": ("marketo_opps/test_transport.py", "unverifiable_certificate"),
     "The response of Marketo's identity": ("marketo_opps/test_auth.py", "ends after"),
     "Marketo's activity ... has no": (
         "tap_marketo_opps/finding/test_activity_log.py",

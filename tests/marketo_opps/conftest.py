@@ -1,4 +1,4 @@
-"""A client with a clock of its own, talking to an instance that a test makes up."""
+"""A client with a clock of its own, and an instance whose responses the test defines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SERVER_TIME = "Mon, 23 Nov 2026 17:00:00 GMT"
 
 
 class FakeTime:
-    """A clock that stands still but while somebody waits; for one thread."""
+    """A clock that only moves when a thread waits for it; for one thread."""
 
     def __init__(self):
         self.now = 1000.0
@@ -36,7 +36,7 @@ class FakeTime:
 
 
 class SharedTime:
-    """A clock that many threads may wait for at once: whoever waits moves it."""
+    """A clock that many threads may wait for at once: each wait moves it."""
 
     def __init__(self):
         self.now = 1000.0
@@ -68,7 +68,10 @@ def shared_time():
 
 @pytest.fixture
 def let_go_at(monkeypatch):
-    """When calls of this test were let go: a thread may lose its turn right after that."""
+    """Return the times at which calls of this test were allowed to start.
+
+    A thread may lose its turn right after that, so it may send its call later.
+    """
     times = []
 
     class Noting(pacing.SlidingWindow):
@@ -83,7 +86,7 @@ def let_go_at(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _forget_secrets(monkeypatch):
-    """No test's secrets redact the texts of another's."""
+    """Keep the secrets of one test from redacting texts of another."""
     monkeypatch.setattr(redaction.REDACTOR, "_secrets", ())
 
 
@@ -98,7 +101,7 @@ def settings():
 
 
 class Instance:
-    """What Marketo answers, one entry a call, and what it was asked; for any number of threads."""
+    """An instance with the responses that a test lists, one per call; it records its calls."""
 
     def __init__(self):
         self.adapter = requests_mock.Adapter(case_sensitive=True)
@@ -153,7 +156,7 @@ def instance():
 
 @pytest.fixture
 def connect(instance, settings, fake_time):
-    """Make clients of the instance; the time is theirs unless another is given."""
+    """Return a function that makes clients of the instance, with the fake clock by default."""
     made = []
 
     def make(time=fake_time, **changes):
@@ -180,7 +183,7 @@ def client(connect):
 
 @pytest.fixture
 def in_threads():
-    """Run a function on several threads at once and hand back results, or what they raised."""
+    """Run a function on several threads at once; return the results, or the exceptions raised."""
 
     def run(count, function):
         results = [None] * count

@@ -1,4 +1,4 @@
-"""Every endpoint once over real HTTP, and what goes wrong on the way there."""
+"""Every endpoint once over HTTP, with the most common errors."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_fields_are_browsed_and_found_by_name(client, marketo_sandbox):
     marketo_sandbox.acknowledge_problems()
 
 
-def test_the_activity_log_is_walked(client, marketo_sandbox):
+def test_the_activity_log_is_read_page_by_page(client, marketo_sandbox):
     marketo_sandbox.instance.add_leads([77])
     began = client.server_now() - timedelta(seconds=2)
     client.sync(OPPORTUNITIES, [opportunity(1)], action="createOnly")
@@ -184,7 +184,7 @@ def test_calls_are_counted_as_the_instance_counts_them(client, marketo_sandbox):
     assert len(rest) == client.counts.calls == 5
 
 
-def test_the_clock_is_the_instances(client, marketo_sandbox):
+def test_the_client_has_the_clock_of_the_instance(client, marketo_sandbox):
     there = client.describe(OPPORTUNITIES) and client.server_now()
     marketo_sandbox.advance(3600)
     client.describe(OPPORTUNITIES)
@@ -194,7 +194,7 @@ def test_the_clock_is_the_instances(client, marketo_sandbox):
 @pytest.mark.parametrize(
     "fault", ["604", "608", "611", "713", "http_502", "http_503", "truncated_body", "cut_before"]
 )
-def test_a_passing_fault_is_got_over(fault, client, marketo_sandbox):
+def test_a_transient_fault_is_retried(fault, client, marketo_sandbox):
     marketo_sandbox.fault(fault, times=1)
     outcome = client.sync(OPPORTUNITIES, [opportunity(1)], action="createOrUpdate")
     assert outcome.results[0].accepted
@@ -202,9 +202,7 @@ def test_a_passing_fault_is_got_over(fault, client, marketo_sandbox):
     assert client.counts.retries == 1
 
 
-def test_a_write_whose_answer_was_lost_is_made_again_and_known_to_be_ambiguous(
-    client, marketo_sandbox
-):
+def test_a_write_without_response_is_retried_and_ambiguous(client, marketo_sandbox):
     marketo_sandbox.fault("cut_after_write", times=1)
     outcome = client.sync(OPPORTUNITIES, [opportunity(1)], action="createOnly")
     assert outcome.results[0].reasons[0].code in {"1005", "1017"}
@@ -213,7 +211,7 @@ def test_a_write_whose_answer_was_lost_is_made_again_and_known_to_be_ambiguous(
     assert stored["createdAt"] >= outcome.first_sent_at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def test_a_connection_that_the_server_drops_between_calls_is_no_failure(client, marketo_sandbox):
+def test_a_connection_closed_between_calls_is_not_a_failure(client, marketo_sandbox):
     marketo_sandbox.fault("drop_keep_alive", times=3)
     for _ in range(4):
         client.describe(OPPORTUNITIES)
@@ -221,7 +219,7 @@ def test_a_connection_that_the_server_drops_between_calls_is_no_failure(client, 
 
 
 @pytest.mark.parametrize("fault", ["expire_tokens", "601", "602"])
-def test_a_token_that_is_refused_is_replaced(fault, client, marketo_sandbox):
+def test_a_refused_token_is_replaced(fault, client, marketo_sandbox):
     client.describe(OPPORTUNITIES)
     if fault == "expire_tokens":
         marketo_sandbox.instance.expire_tokens()
@@ -234,14 +232,14 @@ def test_a_token_that_is_refused_is_replaced(fault, client, marketo_sandbox):
     assert len(fetches) >= 2
 
 
-def test_wrong_credentials_are_told(marketo_sandbox, connect):
+def test_wrong_credentials_are_an_error(marketo_sandbox, connect):
     client = connect(marketo_sandbox, client_secret="not the secret")
     with pytest.raises(CredentialsError, match=r"HTTP 401.*LaunchPoint") as caught:
         client.describe(OPPORTUNITIES)
     assert "not the secret" not in str(caught.value)
 
 
-def test_a_page_of_html_is_told(client, marketo_sandbox):
+def test_a_response_of_html_is_an_error(client, marketo_sandbox):
     marketo_sandbox.fault("html", status=200, times=1)
     with pytest.raises(UnexpectedResponseError, match="HTML instead of JSON"):
         client.describe(OPPORTUNITIES)
@@ -260,14 +258,14 @@ def test_a_field_that_is_not_searchable_is_refused(client):
         client.query(OPPORTUNITIES, filter_type="nextStep", filter_values=["x"], fields=["name"])
 
 
-def test_the_daily_quota_of_the_instance_ends_it(marketo_sandbox_factory, connect):
+def test_an_exhausted_daily_quota_is_an_error(marketo_sandbox_factory, connect):
     sandbox = marketo_sandbox_factory(limits={"daily_calls": 3})
     client = connect(sandbox)
     with pytest.raises(DailyQuotaError, match="06:00 UTC"):
         call_often(client)
 
 
-def test_the_daily_limit_of_the_user_ends_it_before(marketo_sandbox_factory, connect):
+def test_a_reached_daily_call_limit_is_an_error(marketo_sandbox_factory, connect):
     sandbox = marketo_sandbox_factory()
     client = connect(sandbox, daily_call_limit=8)
     with pytest.raises(DailyLimitError):

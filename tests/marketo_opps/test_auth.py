@@ -1,4 +1,4 @@
-"""One token for all threads."""
+"""The access token that all threads share."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ OPPORTUNITIES = MarketoObject.OPPORTUNITIES
 
 
 class Identity:
-    """Hands out the given values, each with a life of an hour; the last for ever."""
+    """An identity service that issues the given values, then the last one again and again.
+
+    Each token is valid for an hour.
+    """
 
     def __init__(self, clock, *values, life_seconds=3600.0):
         self.values = list(values)
@@ -51,7 +54,7 @@ def keep(fake_time):
 
 
 class TestTokenKeeper:
-    def test_a_token_is_fetched_when_first_asked_for_and_then_kept(self, keep, fake_time):
+    def test_a_token_is_fetched_on_first_use_and_then_kept(self, keep, fake_time):
         keeper, identity = keep("one", "two")
         assert identity.fetches == 0
         assert keeper.token() is keeper.token()
@@ -59,20 +62,20 @@ class TestTokenKeeper:
         assert keeper.token().value == "one"
         assert identity.fetches == 1
 
-    def test_a_token_that_has_ended_is_replaced(self, keep, fake_time):
+    def test_an_expired_token_is_replaced(self, keep, fake_time):
         keeper, identity = keep("one", "two")
         keeper.token()
         fake_time.now += 3600
         assert keeper.token().value == "two"
         assert identity.fetches == 2
 
-    def test_a_refused_token_is_replaced_and_nobody_waits(self, keep, fake_time):
+    def test_a_refused_token_is_replaced_without_waiting(self, keep, fake_time):
         keeper, _ = keep("one", "two")
         keeper.renew(keeper.token())
         assert keeper.token().value == "two"
         assert fake_time.waited == 0
 
-    def test_a_thread_that_comes_late_finds_the_work_done(self, keep):
+    def test_a_late_thread_uses_the_token_renewed_by_another(self, keep):
         keeper, identity = keep("one", "two", "three")
         refused = keeper.token()
         keeper.renew(refused)
@@ -80,15 +83,13 @@ class TestTokenKeeper:
         assert (keeper.token().value, identity.fetches) == ("two", 2)
 
     @pytest.mark.parametrize(("left", "waited"), [(7.5, 7.5), (60.0, 60.0), (3600.0, 60.0)])
-    def test_the_same_token_handed_back_is_waited_out_for_a_minute_at_most(
-        self, left, waited, keep, fake_time
-    ):
+    def test_the_same_token_again_is_waited_for_up_to_a_minute(self, left, waited, keep, fake_time):
         keeper, identity = keep("one", "one", "two", life_seconds=left)
         keeper.renew(keeper.token())
         assert fake_time.waited == pytest.approx(waited)
         assert (keeper.token().value, identity.fetches) == ("two", 3)
 
-    def test_threads_that_come_late_do_not_wait_the_same_token_out_again(self, keep, fake_time):
+    def test_late_threads_do_not_wait_for_the_same_token_again(self, keep, fake_time):
         keeper, identity = keep("one")
         refused = keeper.token()
         for _ in range(5):
@@ -96,7 +97,7 @@ class TestTokenKeeper:
         assert identity.fetches == 3
         assert fake_time.waited == 60
 
-    def test_a_failed_fetch_leaves_the_refused_token_to_be_renewed_again(self, fake_time):
+    def test_after_a_failed_fetch_the_token_is_renewed_again(self, fake_time):
         tokens = [Token("one", 1e9), ServerError("down"), Token("two", 1e9)]
 
         def fetch():
@@ -135,7 +136,7 @@ def test_many_threads_refused_at_once_fetch_one_token(
 
 
 class SlowIdentity:
-    """Takes long enough for other threads to find that there is no other token yet."""
+    """An identity service so slow that other threads find that there is no token yet."""
 
     def __init__(self):
         self.fetches = 0
@@ -173,7 +174,7 @@ def test_many_threads_with_a_refused_token_fetch_one(in_threads):
     assert identity.fetches == 2
 
 
-def test_a_call_asks_for_a_new_token_twice_at_most(instance, client, refusal):
+def test_a_call_requests_a_new_token_at_most_twice(instance, client, refusal):
     instance.tokens = ["a-token", "b-token", "c-token", "d-token"]
     instance.answers("stats/usage.json", refusal(601, "Access token invalid"))
     with pytest.raises(TokenRefusedError, match=r"601 Access token invalid.*LaunchPoint"):
@@ -182,7 +183,7 @@ def test_a_call_asks_for_a_new_token_twice_at_most(instance, client, refusal):
     assert used == ["Bearer a-token", "Bearer b-token", "Bearer c-token"]
 
 
-def test_a_token_is_used_until_it_ends_and_not_longer(instance, client, fake_time, success):
+def test_a_token_is_used_until_it_expires(instance, client, fake_time, success):
     instance.tokens, instance.expires_in = ["first-token", "second-token"], 100
     instance.answers("stats/usage.json", success({"total": 1}))
     client.calls_today()
@@ -195,9 +196,7 @@ def test_a_token_is_used_until_it_ends_and_not_longer(instance, client, fake_tim
 
 
 @pytest.mark.parametrize("life", [0, 1, None, "soon", "3_600", True, "\u0663\u0660"])
-def test_a_token_in_its_last_second_is_tried_once_all_the_same(
-    life, instance, client, fake_time, success
-):
+def test_a_token_in_its_last_second_is_used_once(life, instance, client, fake_time, success):
     instance.expires_in = life
     instance.answers("stats/usage.json", success({"total": 1}))
     client.calls_today()
@@ -208,7 +207,7 @@ def test_a_token_in_its_last_second_is_tried_once_all_the_same(
     assert len(instance.token_fetches) == 2
 
 
-def test_identity_that_is_down_for_a_moment_is_asked_again(instance, client, fake_time, success):
+def test_a_transient_failure_of_identity_is_retried(instance, client, fake_time, success):
     answers = iter([503, 200])
 
     def token(_request, context):
@@ -222,9 +221,7 @@ def test_identity_that_is_down_for_a_moment_is_asked_again(instance, client, fak
     assert client.counts.retries == 0
 
 
-def test_identity_that_lets_nothing_through_is_waited_for_as_it_asks(
-    instance, client, fake_time, success
-):
+def test_a_retry_after_of_identity_is_respected(instance, client, fake_time, success):
     throttled = {"status_code": 429, "headers": {"Retry-After": "50"}}
     token = {"json": {"access_token": "token-1", "expires_in": 60}}
     instance.adapter.register_uri("POST", "/identity/oauth/token", [throttled, token])
@@ -233,7 +230,7 @@ def test_identity_that_lets_nothing_through_is_waited_for_as_it_asks(
     assert fake_time.waited == pytest.approx(50)
 
 
-def test_identity_is_asked_with_both_credentials(client, instance, success):
+def test_a_token_request_has_both_credentials(client, instance, success):
     instance.answers("stats/usage.json", success({"total": 1}))
     client.calls_today()
     (fetch,) = instance.token_fetches
@@ -244,9 +241,7 @@ def test_identity_is_asked_with_both_credentials(client, instance, success):
     }
 
 
-def test_a_refused_token_that_comes_back_is_waited_out(
-    client, instance, success, refusal, fake_time
-):
+def test_a_refused_token_issued_again_is_waited_for(client, instance, success, refusal, fake_time):
     instance.expires_in = 7
     instance.tokens = ["token-1", "token-1", "token-2"]
     instance.answers("stats/usage.json", refusal(601), success({"total": 5}))
@@ -255,7 +250,7 @@ def test_a_refused_token_that_comes_back_is_waited_out(
     assert instance.calls[-1].headers["Authorization"] == "Bearer token-2"
 
 
-def test_a_token_refused_for_ever_is_told_and_not_waited_for_beyond_the_retries(
+def test_waiting_for_a_token_ends_with_max_retry_seconds(
     instance, connect, refusal, fake_time, caplog
 ):
     instance.answers("stats/usage.json", *[refusal(601)] * 3)
@@ -271,16 +266,16 @@ def answer(members, status=200):
 
 
 class TestReadToken:
-    def test_a_token_lives_from_when_it_was_asked_for(self):
+    def test_the_life_of_a_token_starts_with_its_request(self):
         token = read_token(answer({"access_token": "abc:lon", "expires_in": 300}), now=10.0)
         assert (token.value, token.expires_at) == ("abc:lon", 310.0)
 
-    def test_a_token_is_a_secret_from_then_on(self):
+    def test_a_token_is_redacted_once_it_is_read(self):
         read_token(answer({"access_token": "abc:lon", "expires_in": 300}), now=0)
         assert redaction.REDACTOR.redact("it is abc:lon!") == "it is [redacted]!"
 
     @pytest.mark.parametrize("error", ["unauthorized", "invalid_client"])
-    def test_refused_credentials_are_told_with_identitys_words_and_where_to_look(self, error):
+    def test_refused_credentials_are_an_error_with_identitys_words(self, error):
         members = {"error": error, "error_description": "No client with requested id"}
         with pytest.raises(CredentialsError) as caught:
             read_token(answer(members, 401), now=0)
@@ -288,7 +283,7 @@ class TestReadToken:
         assert f"HTTP 401, {error}: No client with requested id" in told
         assert "LaunchPoint" in told
 
-    def test_a_secret_that_identity_repeats_is_not_told(self):
+    def test_a_secret_in_a_response_of_identity_is_redacted(self):
         redaction.REDACTOR.protect("hush-hush")
         members = {"error": "invalid_client", "error_description": "Bad secret hush-hush"}
         with pytest.raises(CredentialsError) as caught:
@@ -312,23 +307,23 @@ class TestReadToken:
             ({}, 302),
         ],
     )
-    def test_what_is_no_answer_of_identitys_is_unexpected(self, members, status):
+    def test_a_response_that_is_not_identitys_is_unexpected(self, members, status):
         with pytest.raises(UnexpectedResponseError, match=f"HTTP {status} with neither"):
             read_token(answer(members, status), now=0)
 
     @pytest.mark.parametrize("body", [b"", b" ", b'{"access_token":"abc'])
-    def test_one_that_breaks_off_is_a_lost_connection(self, body):
+    def test_an_incomplete_token_response_is_a_lost_connection(self, body):
         with pytest.raises(ConnectionLostError, match=f"ends after {len(body)} bytes"):
             read_token(answer(body), now=0)
 
-    def test_a_5xx_is_the_servers_error(self):
+    def test_a_5xx_of_identity_is_a_server_error(self):
         with pytest.raises(ServerError, match="HTTP 502"):
             read_token(answer(b"", 502), now=0)
 
     @pytest.mark.parametrize(
         ("status", "error"), [(408, ServerError), (425, ThrottledError), (429, ThrottledError)]
     )
-    def test_a_status_that_stands_for_a_moment_is_no_refusal(self, status, error):
+    def test_a_transient_status_does_not_refuse_the_credentials(self, status, error):
         response = HttpResponse(status, datetime.now(UTC), b"", "", retry_after_seconds=9.0)
         with pytest.raises(error, match=f"HTTP {status}") as caught:
             read_token(response, now=0)
@@ -336,12 +331,12 @@ class TestReadToken:
         assert caught.value.retry_after_seconds == 9.0
 
     @pytest.mark.parametrize("error", ["server_error", "temporarily_unavailable"])
-    def test_oauths_words_for_a_moment_are_no_refusal(self, error):
+    def test_transient_oauth_errors_do_not_refuse_the_credentials(self, error):
         with pytest.raises(ServerError, match=error):
             read_token(answer({"error": error}, 400), now=0)
 
     @pytest.mark.parametrize("status", [200, 401, 503])
-    def test_an_envelope_goes_by_its_code_here_too(self, status):
+    def test_an_envelope_from_identity_is_read_by_its_code(self, status):
         errors = [{"code": "608", "message": "unavailable"}]
         members = {"requestId": "r#1", "success": False, "errors": errors}
         with pytest.raises(TransientError, match=r"608 unavailable \(requestId r#1\)"):
@@ -350,7 +345,7 @@ class TestReadToken:
     @pytest.mark.parametrize(
         "value", ["line\nbreak", "br\u00e9ve", "\u4e00\u4e8c", "two words", "a\0b"]
     )
-    def test_a_token_that_no_header_can_hold_is_told_and_not_quoted(self, value):
+    def test_a_token_invalid_in_a_header_is_an_error_and_not_quoted(self, value):
         with pytest.raises(
             UnexpectedResponseError, match="is not valid in an HTTP header"
         ) as caught:
@@ -360,32 +355,32 @@ class TestReadToken:
     @pytest.mark.parametrize(
         "life", [10**400, -5, "soon", [], {}, None, b"1e999", b"NaN", b'"nan"', b'"inf"']
     )
-    def test_a_life_of_any_shape_is_a_second_at_least(self, life):
+    def test_the_life_of_a_token_is_at_least_a_second(self, life):
         told = life if isinstance(life, bytes) else json.dumps(life).encode()
         token = read_token(answer(b'{"access_token":"abc","expires_in":' + told + b"}"), now=0)
         assert token.expires_at == 1.0
 
     @pytest.mark.parametrize("error", [{"code": 1}, ["a"], 5, True])
-    def test_an_error_of_any_shape_is_told(self, error):
+    def test_an_error_of_any_form_is_shown(self, error):
         with pytest.raises(CredentialsError, match="LaunchPoint"):
             read_token(answer({"error": error, "error_description": ["b"]}, 401), now=0)
 
-    def test_long_words_of_identity_are_cut_to_one_short_line(self):
+    def test_a_long_error_of_identity_is_cut_to_one_short_line(self):
         with pytest.raises(CredentialsError) as caught:
             read_token(answer({"error": "a\nb" + "x" * 5000}, 401), now=0)
         assert "\n" not in str(caught.value)
         assert len(str(caught.value)) < 450
 
-    def test_an_error_of_another_program_is_told_and_not_laid_on_the_credentials(self):
+    def test_another_programs_error_does_not_refuse_the_credentials(self):
         with pytest.raises(UnexpectedResponseError, match=r"HTTP 404 \(Not Found: no desc"):
             read_token(answer({"error": "Not Found", "status": 404}, 404), now=0)
 
-    def test_http_500_is_a_fault_of_the_server_and_not_of_the_credentials(self):
+    def test_http_500_does_not_refuse_the_credentials(self):
         with pytest.raises(ServerError):
             read_token(answer(b"<html>", 500), now=0)
 
 
-def test_credentials_are_asked_for_with_everything_encoded():
+def test_credentials_are_encoded_in_the_request():
     assert token_path("a b", "c&d=e/f") == (
         "/identity/oauth/token?grant_type=client_credentials&client_id=a+b&client_secret=c%26d%3De%2Ff"
     )

@@ -1,4 +1,4 @@
-"""Every endpoint: what is sent, and what is made of the answer."""
+"""Every method of the client: the request that it sends, and how it reads the response."""
 
 from __future__ import annotations
 
@@ -95,7 +95,9 @@ class TestDescribe:
         assert described.field("Role") is None
 
     @pytest.mark.parametrize("result", [[], [{}, {}]])
-    def test_anything_but_one_object_is_unexpected(self, result, instance, client, success):
+    def test_a_describe_of_other_than_one_object_is_unexpected(
+        self, result, instance, client, success
+    ):
         instance.answers("opportunities/describe.json", success(*result))
         with pytest.raises(UnexpectedResponseError, match=f": {len(result)} objects"):
             client.describe(OPPORTUNITIES)
@@ -110,7 +112,7 @@ class TestQuery:
         }
         return client.query(obj, **(asked | changes))
 
-    def test_a_short_one_is_a_get_with_everything_in_its_query(self, instance, client, success):
+    def test_a_short_query_is_sent_as_get(self, instance, client, success):
         instance.answers("opportunities.json", success({"seq": 0, "name": "n"}))
         page = self.ask(client)
         (call,) = instance.calls
@@ -125,7 +127,7 @@ class TestQuery:
         assert page.records == [{"seq": 0, "name": "n"}]
         assert (page.more, page.next_page_token, page.request_id) == (None, None, "r#1")
 
-    def test_300_guids_go_as_a_posted_form(self, instance, client, success):
+    def test_a_query_of_300_guids_is_sent_as_a_form(self, instance, client, success):
         instance.answers("opportunities.json", success())
         self.ask(client, filter_type="idField", filter_values=GUIDS)
         (call,) = instance.calls
@@ -135,7 +137,7 @@ class TestQuery:
         assert form_of(call)["filterValues"].split(",") == GUIDS
         assert form_of(call)["batchSize"] == "300"
 
-    def test_no_uri_is_long_and_short_ones_stay_gets(self, instance, client, success):
+    def test_only_queries_with_a_long_uri_are_sent_as_post(self, instance, client, success):
         instance.answers("opportunities.json", success())
         methods = set()
         for length in range(500, 9000, 100):
@@ -146,14 +148,14 @@ class TestQuery:
         assert methods == {"GET", "POST"}
         assert instance.calls[0].method == "GET"
 
-    def test_a_long_page_token_makes_it_a_post_too(self, instance, client, success):
+    def test_a_long_page_token_is_sent_as_a_form(self, instance, client, success):
         instance.answers("opportunities.json", success())
         self.ask(client, next_page_token="t" * 7000)
         (call,) = instance.calls
         assert call.method == "POST"
         assert form_of(call)["nextPageToken"] == "t" * 7000
 
-    def test_the_next_page_is_asked_for_with_all_else_the_same(self, instance, client, success):
+    def test_the_next_page_is_requested_with_the_same_arguments(self, instance, client, success):
         instance.answers(
             "opportunities.json",
             success({"name": "1"}, moreResult=True, nextPageToken="to=k+en"),
@@ -166,19 +168,19 @@ class TestQuery:
         assert one["batchSize"] == "1"
         assert two == one | {"nextPageToken": "to=k+en"}
 
-    def test_roles_are_asked_for_at_their_own_place(self, instance, client, success):
+    def test_roles_are_queried_at_their_own_path(self, instance, client, success):
         instance.answers("opportunities/roles.json", success())
         self.ask(client, ROLES)
         assert path_of(instance.calls[0]) == "opportunities/roles.json"
 
-    def test_a_value_with_a_comma_costs_no_call(self, instance, client):
+    def test_a_value_with_a_comma_is_an_error_without_a_call(self, instance, client):
         with pytest.raises(InvalidFilterValueError, match="comma"):
             self.ask(client, filter_values=["fine", "not, fine"])
         assert not instance.adapter.request_history
         assert is_valid_filter_value("fine")
         assert not is_valid_filter_value("not, fine")
 
-    def test_no_data_is_an_empty_last_page(self, instance, client, refusal):
+    def test_code_702_is_an_empty_last_page(self, instance, client, refusal):
         instance.answers("opportunities.json", refusal(702))
         page = self.ask(client)
         assert (page.records, page.more, page.next_page_token) == ([], False, None)
@@ -194,20 +196,18 @@ class TestQuery:
         ]
 
     @pytest.mark.parametrize("code", [1003, 610, 703])
-    def test_a_refusal_of_a_later_page_is_a_page_token_that_has_expired(
-        self, code, instance, client, refusal
-    ):
+    def test_a_refused_later_page_is_a_page_token_error(self, code, instance, client, refusal):
         instance.answers("opportunities.json", refusal(code, "invalid"))
         with pytest.raises(PageTokenError, match=f"{code} invalid.*start the read again") as caught:
             self.ask(client, next_page_token="old")
         assert caught.value.request_id == "r#1"
 
-    def test_a_refusal_of_the_first_page_is_told_as_it_is(self, instance, client, refusal):
+    def test_a_refused_first_page_is_the_original_error(self, instance, client, refusal):
         instance.answers("opportunities.json", refusal(1003, "no such filter"))
         with pytest.raises(DataError):
             self.ask(client)
 
-    def test_a_read_that_breaks_off_is_made_again(self, instance, client, success):
+    def test_a_read_with_an_incomplete_response_is_retried(self, instance, client, success):
         instance.answers("opportunities.json", b'{"success":true,"resu', success({"a": 1}))
         assert self.ask(client).records == [{"a": 1}]
         assert client.counts.retries == 1
@@ -221,7 +221,7 @@ class TestQuery:
 class TestQueryByKeys:
     KEY: t.ClassVar = {"externalOpportunityId": "é", "leadId": 7, "role": "Decision Maker"}
 
-    def test_compound_keys_go_as_json(self, instance, client, success):
+    def test_compound_keys_are_sent_as_json(self, instance, client, success):
         instance.answers("opportunities/roles.json", success({"role": "x"}))
         page = client.query_by_keys(ROLES, keys=[self.KEY], fields=["role"], batch_size=10)
         (call,) = instance.calls
@@ -248,7 +248,7 @@ class TestQueryByKeys:
 
 
 class TestSync:
-    def test_records_go_out_as_compact_utf_8(self, instance, client, success):
+    def test_records_are_sent_as_compact_utf_8(self, instance, client, success):
         instance.answers(
             "opportunities.json",
             success(
@@ -272,7 +272,7 @@ class TestSync:
         assert outcome.request_id == "r#1"
         assert not outcome.ambiguous
 
-    def test_dedupe_by_is_sent_where_it_is_given(self, instance, client, success):
+    def test_dedupe_by_is_sent_if_given(self, instance, client, success):
         instance.answers("opportunities/roles.json", success({"status": "updated"}))
         client.sync(ROLES, [b"{}"], action="updateOnly", dedupe_by="idField")
         assert instance.calls[0].json() == {
@@ -281,7 +281,7 @@ class TestSync:
             "input": [{}],
         }
 
-    def test_no_data_is_no_success_of_a_write(self, instance, client, refusal):
+    def test_code_702_is_an_error_of_a_write(self, instance, client, refusal):
         instance.answers("opportunities.json", refusal(702))
         with pytest.raises(NoDataError):
             client.sync(OPPORTUNITIES, [b"{}"], action="updateOnly")
@@ -297,7 +297,7 @@ class TestDelete:
         ("obj", "path"),
         [(OPPORTUNITIES, "opportunities/delete.json"), (ROLES, "opportunities/roles/delete.json")],
     )
-    def test_keys_go_out_alone(self, obj, path, instance, client, success):
+    def test_a_delete_sends_keys_only(self, obj, path, instance, client, success):
         instance.answers(path, success({"seq": 0, "status": "deleted", "marketoGUID": "g"}))
         key = encode_record({"marketoGUID": "g"})
         outcome = client.delete(obj, [key], delete_by="idField")
@@ -308,7 +308,7 @@ class TestDelete:
 
 
 class TestAmbiguity:
-    """Whether an earlier attempt at a write may have been executed, and since when."""
+    """Whether an earlier attempt at a write may have been executed, and when it was sent."""
 
     def sync(self, client):
         return client.sync(OPPORTUNITIES, [b"{}"], action="createOnly")
@@ -327,7 +327,7 @@ class TestAmbiguity:
         ],
         ids=str,
     )
-    def test_a_write_without_a_clear_answer_is_ambiguous(
+    def test_a_write_without_a_clear_response_is_ambiguous(
         self, *, failure, instance, client, fake_time, success, refusal
     ):
         instance.answers(
@@ -344,7 +344,7 @@ class TestAmbiguity:
         [requests.ConnectTimeout("timed out"), *(f"code {code}" for code in (601, 602, 606, 615))],
         ids=str,
     )
-    def test_a_write_that_was_surely_not_executed_is_not(
+    def test_a_write_that_was_not_executed_is_not_ambiguous(
         self, failure, instance, client, success, refusal
     ):
         instance.tokens = ["token-1", "token-2"]
@@ -355,16 +355,16 @@ class TestAmbiguity:
         assert len(instance.calls) == 2
         assert not outcome.ambiguous
 
-    def test_ambiguity_outlasts_later_clear_failures(self, instance, client, success, refusal):
+    def test_a_write_stays_ambiguous_after_clear_failures(self, instance, client, success, refusal):
         instance.answers(
             "opportunities.json", 502, refusal(606), success({"seq": 0, "status": "created"})
         )
         assert self.sync(client).ambiguous
 
-    def test_a_token_that_cannot_be_fetched_makes_nothing_ambiguous(
+    def test_a_failed_token_request_makes_no_write_ambiguous(
         self, instance, client, fake_time, success, refusal
     ):
-        """601, then identity is down for a moment: the write was refused, and no more was sent."""
+        """Refuse the write with 601, then fail the token request: the write was never executed."""
         instance.answers(
             "opportunities.json", refusal(601), success({"seq": 0, "status": "created"})
         )
@@ -378,7 +378,7 @@ class TestAmbiguity:
         assert fake_time.waited > 0
         assert not outcome.ambiguous
 
-    def test_the_first_sending_is_told_by_marketos_clock(
+    def test_the_first_attempts_time_is_by_marketos_clock(
         self, instance, client, fake_time, success
     ):
         instance.answers("opportunities.json", 502, 502, success({"seq": 0, "status": "created"}))
@@ -387,7 +387,7 @@ class TestAmbiguity:
         outcome = self.sync(client)
         assert outcome.first_sent_at == DATE + timedelta(seconds=90)
 
-    def test_an_error_at_the_end_tells_it_too(self, instance, connect):
+    def test_the_final_error_has_the_first_attempts_time(self, instance, connect):
         instance.answers("opportunities.json", requests.ReadTimeout("Read timed out."))
         with pytest.raises(ConnectionLostError) as caught:
             self.sync(connect(max_retry_seconds=0))
@@ -419,12 +419,12 @@ class TestFields:
         instance.answers("opportunities/schema/fields/amount.json", success({"name": "amount"}))
         assert client.field("amount") == {"name": "amount"}
 
-    def test_a_name_cannot_lead_to_another_path(self, instance, client, success):
+    def test_a_field_name_is_encoded_in_the_path(self, instance, client, success):
         instance.answers("opportunities/schema/fields/a%2F..%20b.json", success({"name": "x"}))
         assert client.field("a/.. b") == {"name": "x"}
 
     @pytest.mark.parametrize("code", [702, 1006, 610])
-    def test_a_field_that_is_not_there_is_none(self, code, instance, client, refusal):
+    def test_an_unknown_field_is_none(self, code, instance, client, refusal):
         instance.answers("opportunities/schema/fields/x.json", refusal(code))
         assert client.field("x") is None
 
@@ -432,7 +432,7 @@ class TestFields:
         instance.answers("opportunities/schema/fields/x.json", success())
         assert client.field("x") is None
 
-    def test_another_refusal_is_told(self, instance, client, refusal):
+    def test_another_refusal_is_raised(self, instance, client, refusal):
         instance.answers("opportunities/schema/fields/x.json", refusal(605))
         with pytest.raises(RequestRefusedError):
             client.field("x")
@@ -443,7 +443,7 @@ class TestLeads:
         asked = {"filter_type": "email", "values": ["a@b.example", "ä+c@d.example"]}
         return client.leads(**(asked | {"fields": ["id", "email"]} | changes))
 
-    def test_few_values_are_asked_for_in_a_get(self, instance, client, success):
+    def test_few_values_are_sent_as_get(self, instance, client, success):
         instance.answers("leads.json", success({"id": 7, "email": "a@b.example"}))
         page = self.ask(client)
         assert query_of(instance.calls[0]) == {
@@ -455,27 +455,27 @@ class TestLeads:
         assert page.records == [{"id": 7, "email": "a@b.example"}]
         assert (page.more, page.next_page_token) == (None, None)
 
-    def test_300_addresses_go_as_a_posted_form(self, instance, client, success):
+    def test_a_lookup_of_300_addresses_is_sent_as_a_form(self, instance, client, success):
         instance.answers("leads.json", success())
         self.ask(client, values=[f"{number}@some.example" for number in range(300)])
         (call,) = instance.calls
         assert (call.method, query_of(call)) == ("POST", {"_method": "GET"})
         assert len(form_of(call)["filterValues"].split(",")) == 300
 
-    def test_the_next_page_is_asked_for_by_its_token(self, instance, client, success, refusal):
+    def test_the_next_page_is_requested_by_its_token(self, instance, client, success, refusal):
         instance.answers("leads.json", success({"id": 1}, nextPageToken="next"), refusal(1003))
         token = self.ask(client).next_page_token
         with pytest.raises(PageTokenError):
             self.ask(client, next_page_token=token)
         assert query_of(instance.calls[1])["nextPageToken"] == "next"
 
-    def test_too_many_matches_are_told_by_their_code(self, instance, client, refusal):
+    def test_too_many_matches_are_an_error_with_their_code(self, instance, client, refusal):
         instance.answers("leads.json", refusal(1003, "Too many results match the filter"))
         with pytest.raises(DataError) as caught:
             self.ask(client)
         assert caught.value.code == TOO_MANY_LEADS
 
-    def test_a_comma_costs_no_call(self, instance, client):
+    def test_a_comma_is_an_error_without_a_call(self, instance, client):
         with pytest.raises(InvalidFilterValueError):
             self.ask(client, values=["a,b@c.example"])
         assert not instance.calls
@@ -494,21 +494,21 @@ class TestLeads:
         with pytest.raises(AccessDeniedError, match="'Read-Only Lead' or 'Read-Write Lead'"):
             call(self, client)
 
-    def test_the_members_of_a_list_come_by_page(self, instance, client, success):
+    def test_the_members_of_a_list_are_read_page_by_page(self, instance, client, success):
         instance.answers("lists/7/leads.json", success({"id": 1}, nextPageToken="next"))
         page = client.list_members(7, fields=["id", "email"], next_page_token="here")
         assert (page.records, page.next_page_token, page.more) == ([{"id": 1}], "next", None)
         asked = {"fields": "id,email", "batchSize": "300", "nextPageToken": "here"}
         assert query_of(instance.calls[-1]) == asked
 
-    def test_a_list_refused_at_a_token_may_begin_again(self, instance, client, refusal):
+    def test_a_list_refused_at_a_later_page_is_a_page_token_error(self, instance, client, refusal):
         instance.answers("lists/7/leads.json", refusal(1003, "Invalid next page token"))
         with pytest.raises(PageTokenError):
             client.list_members(7, fields=["id"], next_page_token="old")
         with pytest.raises(DataError):
             client.list_members(7, fields=["id"])
 
-    def test_fields_are_called_by_their_rest_names(self, instance, client, success):
+    def test_lead_fields_have_their_rest_names(self, instance, client, success):
         instance.answers(
             "leads/describe.json",
             success(
@@ -528,18 +528,18 @@ class TestLeads:
         assert described.field("email") is described.fields[0]
         assert described.field("Email") is None
 
-    def test_a_description_of_no_fields_is_unexpected(self, instance, client, success):
+    def test_a_describe_of_leads_without_fields_is_unexpected(self, instance, client, success):
         instance.answers("leads/describe.json", success())
         with pytest.raises(UnexpectedResponseError, match="a description without fields"):
             client.describe_leads()
 
-    def test_searchable_fields_are_asked_for_apart(self, instance, client, success):
+    def test_searchable_lead_fields_are_read_from_describe2(self, instance, client, success):
         found_by = [["id"], ["email"], ["company", "email"]]
         instance.answers("leads/describe2.json", success({"searchableFields": found_by}))
         assert client.searchable_lead_fields() == {"id", "email"}
 
     @pytest.mark.parametrize("answer", ["code 610", "code 702", 404, "nothing"])
-    def test_not_told_what_leads_are_found_by_nothing_is(
+    def test_without_describe2_searchable_lead_fields_are_unknown(
         self, answer, instance, client, success, refusal
     ):
         instance.answers(
@@ -549,20 +549,20 @@ class TestLeads:
 
 
 class TestActivities:
-    def test_types_come_by_name(self, instance, client, success):
+    def test_activity_types_are_returned_by_name(self, instance, client, success):
         instance.answers(
             "activities/types.json",
             success({"id": 34.0, "name": "Add to Opportunity"}, {"id": "36.0", "name": "Update"}),
         )
         assert client.activity_types() == {"Add to Opportunity": 34, "Update": 36}
 
-    def test_a_paging_token_is_asked_for_in_utc(self, instance, client, success):
+    def test_a_paging_token_is_requested_in_utc(self, instance, client, success):
         instance.answers("activities/pagingtoken.json", success(nextPageToken="here"))
         since = datetime(2026, 11, 1, 2, 3, 4, 999, tzinfo=timezone(timedelta(hours=2)))
         assert client.paging_token(since) == "here"
         assert query_of(instance.calls[0]) == {"sinceDatetime": "2026-11-01T00:03:04Z"}
 
-    def test_no_paging_token_is_unexpected(self, instance, client, success):
+    def test_a_response_without_paging_token_is_unexpected(self, instance, client, success):
         instance.answers("activities/pagingtoken.json", success())
         with pytest.raises(UnexpectedResponseError, match=r"no paging token .*\. Run again"):
             client.paging_token(DATE)
@@ -579,7 +579,7 @@ class TestActivities:
         }
         assert (page.records, page.more, page.next_page_token) == ([{"leadId": 1}], True, "next")
 
-    def test_a_token_it_no_longer_takes_is_told_so(self, instance, client, refusal):
+    def test_a_refused_page_token_of_the_log_is_a_page_token_error(self, instance, client, refusal):
         instance.answers("activities.json", refusal(1003))
         with pytest.raises(PageTokenError):
             client.activities(next_page_token="old", activity_type_ids=[34])
@@ -599,7 +599,7 @@ class TestActivities:
         (lambda client: client.paging_token(DATE), "activities/pagingtoken.json", 300),
     ],
 )
-def test_patience_is_ten_seconds_longer_than_marketos_own(
+def test_the_timeout_is_ten_seconds_longer_than_marketos(
     *, call, path, seconds, instance, client, success
 ):
     instance.answers(path, success({"status": "created", "total": 1}, nextPageToken="x"))
@@ -608,14 +608,14 @@ def test_patience_is_ten_seconds_longer_than_marketos_own(
     assert instance.token_fetches[0].timeout == (10.0, 40.0)
 
 
-def test_the_servers_clock_goes_on_between_answers(instance, client, fake_time):
+def test_marketos_clock_continues_between_responses(instance, client, fake_time):
     assert client.server_now() == DATE
     fake_time.now += 61.5
     assert client.server_now() == DATE + timedelta(seconds=61.5)
     assert len(instance.token_fetches) == 1
 
 
-def test_calls_and_retries_count_and_token_fetches_do_not(instance, client, success, refusal):
+def test_calls_and_retries_are_counted_without_token_requests(instance, client, success, refusal):
     instance.tokens = ["token-1", "token-2"]
     instance.answers("stats/usage.json", 502, refusal(601), success({"total": 1}))
     client.calls_today()
@@ -636,7 +636,7 @@ def test_a_client_closes_its_connections_at_the_end(settings):
     assert closed
 
 
-def test_an_outage_lasts_no_longer_for_a_daily_limit(instance, connect, fake_time):
+def test_a_daily_limit_does_not_prolong_the_retries(instance, connect, fake_time):
     instance.answers("stats/usage.json", 502)
     instance.answers("opportunities/describe.json", 502)
     client = connect(max_retry_seconds=30, daily_call_limit=1000)
@@ -645,9 +645,7 @@ def test_an_outage_lasts_no_longer_for_a_daily_limit(instance, connect, fake_tim
     assert fake_time.waited == pytest.approx(30)
 
 
-def test_what_is_no_answer_of_marketos_does_not_set_its_clock(
-    instance, connect, success, fake_time
-):
+def test_only_marketos_responses_set_its_clock(instance, connect, success, fake_time):
     instance.answers("stats/usage.json", success(), 502)
     client = connect(max_retry_seconds=0)
     client.calls_today()
@@ -658,7 +656,7 @@ def test_what_is_no_answer_of_marketos_does_not_set_its_clock(
     assert client.server_now() == before + timedelta(seconds=5)
 
 
-def test_every_answer_of_marketos_sets_its_clock_anew(instance, connect, success, fake_time):
+def test_every_response_of_marketos_sets_its_clock(instance, connect, success, fake_time):
     instance.answers("stats/usage.json", success())
     client = connect()
     client.calls_today()
@@ -668,7 +666,7 @@ def test_every_answer_of_marketos_sets_its_clock_anew(instance, connect, success
 
 
 @pytest.mark.parametrize(("code", "possibly_applied_since"), [(611, DATE), (606, None)])
-def test_a_refusal_tells_whether_an_attempt_before_it_may_have_been_executed(
+def test_a_refusal_after_an_ambiguous_attempt_is_ambiguous(
     instance, client, refusal, code, possibly_applied_since
 ):
     instance.answers("opportunities.json", refusal(code), refusal(1003))
@@ -677,14 +675,14 @@ def test_a_refusal_tells_whether_an_attempt_before_it_may_have_been_executed(
     assert caught.value.possibly_applied_since == possibly_applied_since
 
 
-def test_waiting_for_another_token_leaves_the_time_for_what_is_transient(
+def test_waiting_for_a_token_does_not_count_as_retrying(
     instance, connect, success, refusal, fake_time
 ):
     instance.answers("stats/usage.json", refusal(601), refusal(611), success({"total": 7}))
     assert connect(max_retry_seconds=3).calls_today() == 7
 
 
-def test_after_a_request_to_stop_not_even_a_token_is_fetched(instance, client):
+def test_after_a_stop_no_token_is_fetched(instance, client):
     client.stop()
     with pytest.raises(StoppedError):
         client.describe(OPPORTUNITIES)
@@ -695,7 +693,7 @@ def test_after_a_request_to_stop_not_even_a_token_is_fetched(instance, client):
     "description",
     [{"name": "opportunity"}, None, "opportunity", [], {"fields": {}}, {"fields": [5]}],
 )
-def test_a_description_without_fields_is_told(description, instance, client, success):
+def test_a_describe_without_fields_is_unexpected(description, instance, client, success):
     instance.answers("opportunities/describe.json", success(description))
     with pytest.raises(UnexpectedResponseError, match=r"without fields \(requestId r#1"):
         client.describe(OPPORTUNITIES)
@@ -704,7 +702,7 @@ def test_a_description_without_fields_is_told(description, instance, client, suc
 @pytest.mark.parametrize(
     "kind", [{"id": 3}, {"name": "x", "id": None}, {"name": "x", "id": "1_0"}, None]
 )
-def test_an_activity_type_without_name_or_id_is_told(instance, client, success, kind):
+def test_an_activity_type_without_name_or_id_is_unexpected(instance, client, success, kind):
     instance.answers("activities/types.json", success(kind))
     with pytest.raises(UnexpectedResponseError, match=r"without name or id.*requestId r#1"):
         client.activity_types()
@@ -717,7 +715,7 @@ def test_an_activity_type_without_name_or_id_is_told(instance, client, success, 
         ({"result": [None]}, "a record that is not an object"),
     ],
 )
-def test_a_page_that_cannot_be_read_on_from_is_told(instance, client, success, members, said):
+def test_an_invalid_page_is_unexpected(instance, client, success, members, said):
     instance.answers("opportunities.json", {**success(), **members})
     with pytest.raises(UnexpectedResponseError, match=rf"{said}.*requestId r#1"):
         client.query(OPPORTUNITIES, filter_type="x", filter_values=["a"], fields=["name"])
@@ -725,7 +723,7 @@ def test_a_page_that_cannot_be_read_on_from_is_told(instance, client, success, m
 
 @pytest.fixture
 def new_york(monkeypatch):
-    """A machine whose own hour is not UTC."""
+    """Set this machine's time zone to one other than UTC."""
     monkeypatch.setenv("TZ", "America/New_York")
     time.tzset()
     yield
@@ -733,25 +731,23 @@ def new_york(monkeypatch):
     time.tzset()
 
 
-def test_the_log_is_read_from_a_moment_in_utc_wherever_the_machine_stands(
-    client, instance, success, new_york
-):
+def test_a_paging_token_is_in_utc_in_any_local_time_zone(client, instance, success, new_york):
     instance.answers("activities/pagingtoken.json", success(nextPageToken="T"))
     client.paging_token(datetime(2026, 7, 1, 12, tzinfo=UTC))
     assert instance.calls[0].qs["sinceDatetime"] == ["2026-07-01T12:00:00Z"]
 
 
-def test_marketos_clock_is_told_in_utc_wherever_the_machine_stands(client, new_york):
+def test_marketos_clock_is_in_utc_in_any_local_time_zone(client, new_york):
     assert client.server_now().isoformat() == "2026-11-23T17:00:00+00:00"
 
 
-def test_a_delete_goes_by_the_dedupe_fields_unless_told_otherwise(client, instance, success):
+def test_a_delete_uses_the_dedupe_fields_by_default(client, instance, success):
     instance.answers("opportunities/delete.json", success({"seq": 0, "status": "deleted"}))
     client.delete(OPPORTUNITIES, [b'{"externalOpportunityId":"K"}'])
     assert json.loads(instance.calls[0].body)["deleteBy"] == "dedupeFields"
 
 
-def test_reads_are_gets(client, instance, success):
+def test_short_reads_are_sent_as_get(client, instance, success):
     described = {
         "name": "opportunity",
         "idField": "marketoGUID",
@@ -772,20 +768,18 @@ def test_reads_are_gets(client, instance, success):
 
 
 def with_status(status, members, **headers):
-    """An answer of Marketo's that came by something that gives it a status of its own."""
+    """Return a response of Marketo's whose status was changed on its way."""
     return {"status_code": status, "json": members, "headers": headers}
 
 
-def test_a_token_refused_with_a_status_is_renewed_as_one_without(
-    instance, client, success, refusal
-):
+def test_a_token_refused_with_http_401_is_renewed(instance, client, success, refusal):
     instance.tokens = ["token-1", "token-2"]
     instance.answers("stats/usage.json", with_status(401, refusal(601)), success({"total": 7}))
     assert client.calls_today() == 7
     assert instance.calls[-1].headers["Authorization"] == "Bearer token-2"
 
 
-def test_a_used_up_quota_in_an_answer_of_failure_ends_it_at_once(instance, client, refusal):
+def test_code_607_with_an_error_status_is_not_retried(instance, client, refusal):
     instance.answers("stats/usage.json", with_status(503, refusal(607)))
     with pytest.raises(DailyQuotaError, match=r"607 .*requestId r#1"):
         client.calls_today()
@@ -796,9 +790,7 @@ def test_a_used_up_quota_in_an_answer_of_failure_ends_it_at_once(instance, clien
     ("after", "waited"), [("40", 40), ("Mon, 23 Nov 2026 17:00:45 GMT", 45), ("7200", 300)]
 )
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_wait_that_an_answer_asks_for_is_heeded(
-    *, status, after, waited, instance, client, fake_time, success
-):
+def test_a_retry_after_is_respected(*, status, after, waited, instance, client, fake_time, success):
     headers = {"Retry-After": after, "Date": "Mon, 23 Nov 2026 17:00:00 GMT"}
     instance.answers("stats/usage.json", with_status(status, {}, **headers), success({"total": 7}))
     assert client.calls_today() == 7
@@ -806,7 +798,7 @@ def test_a_wait_that_an_answer_asks_for_is_heeded(
 
 
 @pytest.mark.parametrize(("total", "read"), [("12", 12), (12.0, 12), (None, 0), (" 12 ", 12)])
-def test_a_total_of_calls_may_be_text(total, read, instance, client, success):
+def test_the_calls_of_today_may_be_a_string(total, read, instance, client, success):
     instance.answers("stats/usage.json", success({"total": total}))
     assert client.calls_today() == read
 
@@ -814,7 +806,7 @@ def test_a_total_of_calls_may_be_text(total, read, instance, client, success):
 @pytest.mark.parametrize(
     "day", ["12", None, [], {"total": "many"}, {"total": [1]}, {"total": {1: 2}}]
 )
-def test_a_total_of_calls_that_is_no_number_is_told(day, instance, client, success):
+def test_calls_of_today_that_are_not_a_number_are_unexpected(day, instance, client, success):
     instance.answers("stats/usage.json", success(day))
     with pytest.raises(UnexpectedResponseError, match=r"that is no number \(requestId r#1\)"):
         client.calls_today()
@@ -826,7 +818,7 @@ def test_a_paging_token_may_be_a_number(token, instance, client, success):
     assert client.paging_token(DATE) == "12"
 
 
-def test_a_runs_beginning_goes_by_the_earliest_date(instance, client, success, fake_time):
+def test_the_start_of_a_run_is_by_the_earliest_date_header(instance, client, success, fake_time):
     dates = ["Tue, 24 Nov 2026 17:00:00 GMT", "Mon, 23 Nov 2026 17:00:00 GMT"]
     instance.answers(
         "stats/usage.json",

@@ -1,4 +1,4 @@
-"""Describe's answers, in both documented shapes and in odd ones."""
+"""Describe's responses, in both documented forms and in unusual ones."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def field(**members):
     return read
 
 
-def test_the_shape_of_the_openapi_is_read_as_the_printed_one():
+def test_the_form_of_the_openapi_definition_is_read():
     by_name = {**BY_API_NAME, "name": "opportunity"}
     del by_name["apiName"]
     read = read_description(OPPORTUNITIES, BY_API_NAME)
@@ -49,7 +49,7 @@ def test_the_shape_of_the_openapi_is_read_as_the_printed_one():
     assert read.fields == (FieldDescription("amount", "Amount", "currency"),)
 
 
-def test_a_field_may_be_called_by_its_api_name():
+def test_a_field_may_be_named_by_api_name():
     assert described(fields=[{"apiName": "amount"}]).field_names == ("amount",)
 
 
@@ -60,7 +60,7 @@ def test_a_field_may_be_called_by_its_api_name():
         (ROLES, ("externalOpportunityId", "leadId", "role")),
     ],
 )
-def test_keys_that_are_left_out_are_the_documented_ones(obj, keys):
+def test_missing_dedupe_fields_are_the_documented_ones(obj, keys):
     read = described(obj)
     assert (read.name, read.id_field, read.dedupe_fields) == ("", "marketoGUID", keys)
     assert read.searchable_fields == ()
@@ -72,15 +72,15 @@ def test_searchable_fields_may_be_a_flat_list(searchable):
 
 
 @pytest.mark.parametrize("searchable", [None, "a", 5, {"a": 1}])
-def test_searchable_fields_of_any_other_shape_are_none(searchable):
+def test_searchable_fields_of_another_form_are_empty(searchable):
     assert described(searchableFields=searchable).searchable_fields == ()
 
 
-def test_a_key_alone_is_a_list_of_one():
+def test_a_single_dedupe_field_is_a_list_of_one():
     assert described(dedupeFields="externalKey").dedupe_fields == ("externalKey",)
 
 
-def test_a_field_listed_twice_is_taken_as_it_is_listed_first():
+def test_of_a_field_listed_twice_the_first_entry_is_used():
     read = described(
         fields=[
             {"name": "a", "dataType": "integer"},
@@ -93,12 +93,12 @@ def test_a_field_listed_twice_is_taken_as_it_is_listed_first():
 
 
 @pytest.mark.parametrize("name", ["amount due", "a.b", "\u00dcbertrag", "a/b", "$a", "1", "name'"])
-def test_an_odd_name_survives(name):
+def test_an_unusual_field_name_is_kept(name):
     assert described(fields=[{"name": name}]).field_names == (name,)
 
 
 @pytest.mark.parametrize("odd", [{}, {"name": ""}, {"name": None}, {"name": "a,b"}, 5, None, "a"])
-def test_a_field_that_cannot_be_asked_for_is_left_out_and_told(odd, caplog):
+def test_a_field_that_cannot_be_queried_is_skipped_and_logged(odd, caplog):
     assert described(fields=[{"name": "a"}, odd]).field_names == ("a",)
     assert "opportunities lists 1 field without a usable name" in caplog.text
 
@@ -126,14 +126,14 @@ def test_a_length_may_be_text(told, read):
     ("told", "read"),
     [(False, False), ("false", False), ("False ", False), (True, True), (None, True), ("no", True)],
 )
-def test_a_field_can_be_updated_unless_it_says_otherwise(told, read):
+def test_a_field_is_updateable_unless_describe_denies_it(told, read):
     assert field(updateable=told).updateable is read
 
 
 @pytest.mark.parametrize(
     ("told", "read"), [("Integer", "Integer"), (None, "string"), ("", "string"), ({}, "string")]
 )
-def test_a_data_type_is_kept_as_it_is_told_and_is_a_string_without(told, read):
+def test_a_missing_data_type_is_a_string_others_are_kept(told, read):
     assert field(dataType=told).data_type == read
     assert is_known_type(field(dataType=told).data_type)
 
@@ -141,7 +141,7 @@ def test_a_data_type_is_kept_as_it_is_told_and_is_a_string_without(told, read):
 @pytest.mark.parametrize(
     "odd", [{}, 5, None, "a", {"rest": {}}, {"rest": "email"}, {"soap": {"name": "Email"}}]
 )
-def test_a_lead_field_without_a_rest_name_is_left_out(odd, caplog):
+def test_a_lead_field_without_a_rest_name_is_skipped(odd, caplog):
     fields = read_lead_fields([odd, {"rest": {"name": "email"}}])
     assert fields == (FieldDescription("email", "email", "string"),)
     assert not caplog.text
@@ -156,5 +156,5 @@ def test_a_lead_field_that_is_read_only_cannot_be_updated(told, read):
 @pytest.mark.parametrize(
     "result", [[], [5], [{}], [{"searchableFields": "email"}], [{"searchableFields": [["a", "b"]]}]]
 )
-def test_searchable_lead_fields_of_no_shape_are_unknown(result):
+def test_searchable_lead_fields_of_another_form_are_unknown(result):
     assert read_searchable_lead_fields(result) is None

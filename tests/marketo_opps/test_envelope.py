@@ -1,4 +1,4 @@
-"""An HTTP answer in, its result or the right error out."""
+"""Reading an HTTP response: its result, or the right error."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def answer(body, status=200, content_type="application/json"):
     return HttpResponse(status, NOW, text, content_type)
 
 
-def test_absent_members_are_filled_in():
+def test_absent_members_have_defaults():
     read = read_response("GET /x", answer({"success": True}))
     assert read == Envelope([], None, more=None, next_page_token=None, warnings=())
 
 
-def test_everything_that_an_envelope_may_hold_is_kept():
+def test_every_member_of_an_envelope_is_kept():
     members = {
         "requestId": "r#1",
         "success": True,
@@ -55,13 +55,13 @@ def test_everything_that_an_envelope_may_hold_is_kept():
 
 
 @pytest.mark.parametrize("members", [[], {}, {"success": "true"}, {"result": []}, 1, None])
-def test_json_that_is_no_envelope_is_unexpected(members):
+def test_json_other_than_an_envelope_is_unexpected(members):
     with pytest.raises(UnexpectedResponseError, match="JSON, but not Marketo's"):
         read_response("GET /x", answer(members))
 
 
 @pytest.mark.parametrize("body", [b"", b" \n", b'{"success":true,"result":[{"a":', b'{"succ'])
-def test_half_an_answer_is_a_lost_connection(body):
+def test_an_incomplete_response_is_a_lost_connection(body):
     with pytest.raises(ConnectionLostError, match=rf"it ends after {len(body)} bytes"):
         read_response("GET /x", answer(body))
 
@@ -80,7 +80,7 @@ def test_html_instead_of_json_is_quoted_in_one_short_line():
 @pytest.mark.parametrize(
     ("content_type", "told"), [("text/plain", "text/plain"), ("", "something")]
 )
-def test_text_instead_of_json_is_called_by_its_content_type(content_type, told):
+def test_text_instead_of_json_is_named_by_its_content_type(content_type, told):
     with pytest.raises(UnexpectedResponseError, match=f"is {told} instead of JSON"):
         read_response("GET /x", answer(b"hello", content_type=content_type))
 
@@ -94,13 +94,13 @@ def test_an_http_status_that_marketo_does_not_send_is_unexpected(status, told):
         read_response("GET /x", answer({}, status=status))
 
 
-def test_a_5xx_is_the_servers_error_whatever_its_body():
+def test_a_5xx_is_a_server_error_with_any_body():
     with pytest.raises(ServerError, match="GET /x was HTTP 503 Service Unavailable"):
         read_response("GET /x", answer({"success": True}, status=503))
 
 
 @pytest.mark.parametrize("status", [413, 414])
-def test_a_call_that_is_too_large_is_told_by_its_status(status):
+def test_a_too_large_call_is_recognized_by_its_status(status):
     with pytest.raises(TooLargeError) as caught:
         read_response("POST /x", answer(b"<html>", status, "text/html"), permissions=())
     assert caught.value.call == "POST /x"
@@ -109,7 +109,7 @@ def test_a_call_that_is_too_large_is_told_by_its_status(status):
 
 
 @pytest.mark.parametrize("errors", [None, [], "", {}])
-def test_a_refusal_without_a_reason_is_still_a_refusal(errors):
+def test_a_refusal_without_a_reason_is_an_error(errors):
     with pytest.raises(RequestRefusedError, match="no reason was given") as caught:
         read_response("GET /x", answer({"success": False, "errors": errors}))
     assert caught.value.request_id is None
@@ -128,7 +128,7 @@ def test_a_refusal_without_a_reason_is_still_a_refusal(errors):
         ("gone", "gone"),
     ],
 )
-def test_reasons_of_any_shape_are_told(errors, said):
+def test_reasons_of_any_form_are_shown(errors, said):
     with pytest.raises(RequestRefusedError, match=f": {said} "):
         read_response("GET /x", answer({"success": False, "errors": errors, "requestId": "r#1"}))
 
@@ -140,7 +140,7 @@ def test_a_request_id_may_be_a_number():
 
 
 @pytest.mark.parametrize("result", [{}, {"a": 1}, "text", 5, False])
-def test_a_result_that_is_no_list_is_told(result):
+def test_a_result_that_is_not_a_list_is_unexpected(result):
     with pytest.raises(UnexpectedResponseError, match=r"a result that is not a list \(requestId r"):
         read_response("GET /x", answer({"success": True, "result": result, "requestId": "r"}))
 
@@ -170,7 +170,7 @@ def refusal(code, **members):
         (400, "9999", RequestRefusedError),
     ],
 )
-def test_whatever_the_status_the_envelopes_code_decides(status, code, error):
+def test_the_envelopes_code_decides_with_any_status(status, code, error):
     with pytest.raises(error, match=rf"{code} said Marketo \(requestId r#1\)") as caught:
         read_response("GET /x", answer(refusal(code), status))
     assert type(caught.value) is error
@@ -179,19 +179,19 @@ def test_whatever_the_status_the_envelopes_code_decides(status, code, error):
 @pytest.mark.parametrize(
     ("status", "error"), [(503, ServerError), (408, ServerError), (429, ThrottledError)]
 )
-def test_a_code_that_nobody_lists_goes_by_a_status_that_stands_for_a_moment(status, error):
+def test_an_unlisted_code_with_a_transient_status_is_retried(status, error):
     with pytest.raises(error, match=r"\(9999 said Marketo, requestId r#1\)") as caught:
         read_response("GET /x", answer(refusal("9999"), status))
     assert type(caught.value) is error
 
 
-def test_what_is_too_large_keeps_the_envelopes_words():
+def test_a_too_large_call_keeps_the_envelopes_reasons():
     with pytest.raises(TooLargeError, match=r"413 .*; 9999 said Marketo \(requestId r#1\)"):
         read_response("GET /x", answer(refusal("9999"), 413))
 
 
 @pytest.mark.parametrize(("status", "ambiguous"), [(408, True), (425, False), (429, False)])
-def test_only_what_was_let_through_may_have_been_executed(status, ambiguous):
+def test_a_throttled_call_is_not_ambiguous(status, ambiguous):
     with pytest.raises(ServerError) as caught:
         read_response("POST /x", answer(b"", status))
     assert caught.value.ambiguous is ambiguous
@@ -199,11 +199,11 @@ def test_only_what_was_let_through_may_have_been_executed(status, ambiguous):
 
 
 @pytest.mark.parametrize("status", [201, 203])
-def test_any_success_may_carry_an_envelope(status):
+def test_an_envelope_may_come_with_any_2xx(status):
     assert read_response("GET /x", answer({"success": True, "result": [1]}, status)).result == [1]
 
 
-def test_success_in_an_answer_of_failure_is_told_with_its_request_id():
+def test_success_with_an_error_status_is_an_error():
     with pytest.raises(UnexpectedResponseError, match=r"HTTP 404 Not Found \(requestId r#1\)"):
         read_response("GET /x", answer({"success": True, "requestId": "r#1"}, 404))
 
@@ -215,14 +215,14 @@ def test_a_refusal_may_lack_success():
 
 
 @pytest.mark.parametrize(("code", "error"), [("606", RateLimitError), ("1003", DataError)])
-def test_success_with_errors_is_a_refusal_that_may_have_been_executed(code, error):
+def test_success_with_errors_is_an_ambiguous_refusal(code, error):
     members = refusal(code, success=True, result=[{"status": "created"}])
     with pytest.raises(error) as caught:
         read_response("POST /x", answer(members))
     assert caught.value.ambiguous
 
 
-def test_no_data_beside_records_is_told_and_not_taken_for_nothing():
+def test_code_702_with_records_is_unexpected():
     members = refusal("702", success=True, result=[{"name": "x"}])
     with pytest.raises(
         UnexpectedResponseError, match=r"both records and the error 702 .*requestId r#1"
@@ -231,17 +231,17 @@ def test_no_data_beside_records_is_told_and_not_taken_for_nothing():
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"success":' + b"9" * 5000 + b"}"])
-def test_json_beyond_all_measure_is_told_at_once(body):
+def test_json_that_is_too_large_is_unexpected(body):
     with pytest.raises(UnexpectedResponseError, match="a number or nesting that is too large"):
         read_response("GET /x", answer(body))
 
 
-def test_a_byte_order_mark_before_an_envelope_is_taken():
+def test_a_byte_order_mark_before_an_envelope_is_accepted():
     body = b"\xef\xbb\xbf" + json.dumps({"success": True, "result": [1]}).encode()
     assert read_response("GET /x", answer(body)).result == [1]
 
 
-def test_a_wait_that_is_asked_for_comes_with_the_error():
+def test_a_retry_after_is_part_of_the_error():
     response = HttpResponse(503, NOW, b"", "", retry_after_seconds=17.0)
     with pytest.raises(ServerError) as caught:
         read_response("GET /x", response)

@@ -1,4 +1,4 @@
-"""Every code of Marketo's: its class, its recovery, and what the client does about it."""
+"""Every code of Marketo's: its class, its recovery, and how the client handles it."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.code)
-def test_a_refused_call_is_repeated_as_its_code_says_and_then_told(
+def test_a_refused_call_is_retried_if_its_code_allows_it(
     *, row, instance, client, fake_time, refusal, caplog
 ):
     caplog.set_level("INFO")
@@ -100,12 +100,12 @@ def test_a_refused_call_is_repeated_as_its_code_says_and_then_told(
 
 
 def logged_delays(caplog):
-    """The wait that follows each failed attempt, as it is logged."""
+    """Return the wait after each failed attempt, from the log."""
     return [float(each) for each in re.findall(r"Trying again in ([\d.]+) s", caplog.text)]
 
 
 @pytest.mark.parametrize(("status", "attempts"), [(413, 1), (414, 1)])
-def test_what_is_too_large_at_http_level_asks_for_another_call(status, attempts, instance, client):
+def test_http_413_and_414_ask_for_another_call(status, attempts, instance, client):
     instance.answers("opportunities.json", status)
     with pytest.raises(TooLargeError, match=rf"{status} .*too much data"):
         client.sync(OPPORTUNITIES, [b"{}"], action="createOrUpdate")
@@ -113,9 +113,7 @@ def test_what_is_too_large_at_http_level_asks_for_another_call(status, attempts,
 
 
 @pytest.mark.parametrize("status", [408, 500, 502, 503, 504, 599])
-def test_a_status_that_stands_for_a_moment_is_repeated(
-    status, instance, client, fake_time, success
-):
+def test_a_transient_status_is_retried(status, instance, client, fake_time, success):
     instance.answers("opportunities.json", status, status, success())
     client.query(OPPORTUNITIES, filter_type="idField", filter_values=["a"], fields=["name"])
     assert len(instance.calls) == 3
@@ -123,9 +121,7 @@ def test_a_status_that_stands_for_a_moment_is_repeated(
 
 
 @pytest.mark.parametrize("status", [425, 429])
-def test_a_gateway_that_lets_nothing_through_is_waited_for(
-    status, instance, client, fake_time, success
-):
+def test_a_gateway_that_throttles_is_retried(status, instance, client, fake_time, success):
     instance.answers("opportunities.json", status, status, success({"seq": 0, "status": "created"}))
     outcome = client.sync(OPPORTUNITIES, [b"{}"], action="createOnly")
     assert len(instance.calls) == 3
@@ -143,7 +139,7 @@ def test_a_gateway_that_lets_nothing_through_is_waited_for(
         ("609", "Correct what Marketo names"),
     ],
 )
-def test_a_code_that_has_advice_of_its_own_brings_it(code, advice, instance, client, refusal):
+def test_codes_with_their_own_advice_show_it(code, advice, instance, client, refusal):
     instance.answers("opportunities.json", refusal(code))
     with pytest.raises(RequestRefusedError, match=advice):
         client.sync(OPPORTUNITIES, [b"{}"], action="createOrUpdate")
@@ -172,7 +168,7 @@ def of_writing(client):
         (True, of_long_reading, "cannot be written by API"),
     ],
 )
-def test_what_a_crm_keeps_is_told_to_readers_and_writers_in_their_words(
+def test_code_1018_has_advice_for_reading_or_writing(
     *, writes, call, advice, instance, settings, refusal
 ):
     instance.answers("opportunities/describe.json", refusal(1018))
@@ -182,7 +178,7 @@ def test_what_a_crm_keeps_is_told_to_readers_and_writers_in_their_words(
         call(client)
 
 
-def test_what_to_do_is_told_only_once_it_is_given_up(instance, client, caplog):
+def test_advice_is_shown_only_after_the_last_attempt(instance, client, caplog):
     caplog.set_level("INFO")
     instance.answers("opportunities.json", 503)
     with pytest.raises(ServerError) as caught:
@@ -193,7 +189,7 @@ def test_what_to_do_is_told_only_once_it_is_given_up(instance, client, caplog):
     )
 
 
-def test_the_daily_quota_tells_the_hour_of_its_reset(instance, client, refusal):
+def test_an_exhausted_quota_shows_when_it_is_reset(instance, client, refusal):
     instance.answers("opportunities.json", refusal(607))
     with pytest.raises(
         DailyQuotaError, match=r"midnight US Central time \(06:00 UTC, perhaps 05:00 in summer\)"
@@ -239,7 +235,7 @@ def test_the_daily_quota_tells_the_hour_of_its_reset(instance, client, refusal):
         (lambda client: client.activity_types(), "activities/types.json", READ_ACTIVITY),
     ],
 )
-def test_denied_access_names_the_permission_of_the_call_and_the_allowlist(
+def test_denied_access_names_the_permission_and_the_allowlist(
     *, call, path, permission, instance, client, refusal
 ):
     instance.answers(path, refusal(603, "Access denied"))
@@ -249,13 +245,13 @@ def test_denied_access_names_the_permission_of_the_call_and_the_allowlist(
     assert "allowlist" in str(caught.value)
 
 
-def test_denied_access_to_a_call_that_needs_no_permission_is_told_too(instance, client, refusal):
+def test_denied_access_without_known_permission_is_an_error(instance, client, refusal):
     instance.answers("stats/usage.json", refusal(603))
     with pytest.raises(AccessDeniedError, match="permission that this call needs"):
         client.calls_today()
 
 
-def test_every_entry_of_errors_is_kept_and_the_first_decides(instance, client, refusal):
+def test_all_errors_are_kept_and_the_first_decides_the_class(instance, client, refusal):
     answer = refusal(1003, "bad value")
     answer["errors"].append({"code": "607", "message": "quota"})
     instance.answers("opportunities.json", answer)
@@ -264,7 +260,7 @@ def test_every_entry_of_errors_is_kept_and_the_first_decides(instance, client, r
     assert caught.value.code == "1003"
 
 
-def test_the_hierarchy_drawn_at_the_top_is_the_one_there_is():
+def test_the_drawn_hierarchy_is_that_of_the_classes():
     drawn = set(re.findall(r"(\w+Error)\b", errors.__doc__))
     defined = {
         name
@@ -274,7 +270,7 @@ def test_the_hierarchy_drawn_at_the_top_is_the_one_there_is():
     assert drawn == defined
 
 
-def test_the_codes_drawn_at_the_top_are_those_of_the_classes():
+def test_the_drawn_codes_are_those_of_the_classes():
     for line in errors.__doc__.splitlines():
         if match := re.match(r"[\s│├└─]*(\w+Error)\s+([\d ]+\d)", line):
             listed = {code for code in getattr(errors, match[1]).codes if not is_of_a_record(code)}

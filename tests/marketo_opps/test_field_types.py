@@ -1,4 +1,4 @@
-"""Marketo's values, read as the type that describe gives."""
+"""Marketo's values, converted to the type that describe gives."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def plain(value):
 
 
 @pytest.mark.parametrize("data_type", TYPES)
-def test_a_value_nested_beyond_all_measure_fits_no_type(data_type):
+def test_a_value_nested_too_deeply_fits_no_type(data_type):
     value = []
     for _ in range(100_000):
         value = [value]
@@ -42,7 +42,7 @@ def test_a_value_nested_beyond_all_measure_fits_no_type(data_type):
         read(data_type, value)
 
 
-def test_unknown_types_are_told_apart():
+def test_unknown_types_are_recognized():
     assert [each for each in TYPES if not is_known_type(each)] == ["brand_new_type"]
 
 
@@ -106,7 +106,7 @@ class TestReading:
             ("datetime", "", None),
         ],
     )
-    def test_a_value_comes_out_in_its_type(self, data_type, value, typed):
+    def test_a_value_is_converted_to_its_type(self, data_type, value, typed):
         came = read(data_type, value)
         assert came == typed
         assert type(came) is type(typed)
@@ -137,11 +137,11 @@ class TestReading:
             ),
         ],
     )
-    def test_a_value_that_does_not_fit_is_refused(self, data_type, value):
+    def test_a_value_that_does_not_fit_is_an_error(self, data_type, value):
         with pytest.raises(ValueError):
             read(data_type, value)
 
-    def test_a_guid_loses_its_stray_blanks(self):
+    def test_a_guid_is_stripped_of_blanks(self):
         assert reader(field("string", name="marketoGUID"))("abc  ") == "abc"
 
     @given(
@@ -159,7 +159,7 @@ class TestReading:
         assert read("integer", number) == number
 
     @given(st.datetimes(timezones=st.timezones()))
-    def test_datetimes_keep_their_moment_to_the_second(self, moment):
+    def test_datetimes_are_exact_to_the_second(self, moment):
         assume(datetime(2, 1, 1, tzinfo=UTC) < moment < datetime(9998, 1, 1, tzinfo=UTC))
         assume(moment.utcoffset().seconds % 60 == 0)
         typed = read("datetime", moment.isoformat())
@@ -167,7 +167,7 @@ class TestReading:
         assert datetime.fromisoformat(typed) == moment.astimezone(UTC).replace(microsecond=0)
 
     @given(st.one_of(st.booleans(), st.integers(), st.floats(), st.text()), st.sampled_from(TYPES))
-    def test_whatever_comes_either_fits_the_schema_or_raises_value_error(self, value, data_type):
+    def test_any_value_fits_the_schema_or_raises_value_error(self, value, data_type):
         try:
             typed = read(data_type, value)
         except ValueError:

@@ -1,4 +1,4 @@
-"""Singer's values as Marketo stores them, or the reason why a field does not take one."""
+"""Singer's values in the form that Marketo stores, or the reason why a field rejects them."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class TestWriting:
             ("datetime", "", None),
         ],
     )
-    def test_a_singer_value_becomes_marketos(self, data_type, value, written):
+    def test_a_singer_value_is_converted_to_marketos(self, data_type, value, written):
         came = write(data_type, value)
         assert came == written
         assert type(came) is type(written)
@@ -89,25 +89,25 @@ class TestWriting:
             ("text", {"a": 1}, "is not a string"),
         ],
     )
-    def test_a_value_of_the_wrong_type_is_refused_as_marketo_would(self, data_type, value, message):
+    def test_a_value_of_the_wrong_type_has_marketos_code(self, data_type, value, message):
         with pytest.raises(FieldValueError) as caught:
             write(data_type, value)
         assert str(caught.value.reason) == f"1001 Field 'x' {message}"
         assert str(caught.value) == f"Field 'x' {message}"
 
     @pytest.mark.parametrize("value", [2**63, -(2**63) - 1, "1e30"])
-    def test_an_integer_beyond_64_bits_is_refused(self, value):
+    def test_an_integer_over_64_bits_is_an_error(self, value):
         with pytest.raises(FieldValueError, match="beyond 64 bits") as caught:
             write("integer", value)
         assert caught.value.reason.code == "1003"
 
-    def test_a_string_may_be_as_long_as_its_field_and_no_longer(self):
+    def test_a_string_longer_than_its_field_is_an_error(self):
         assert write("string", "é" * 50, length=50) == "é" * 50
         with pytest.raises(FieldValueError, match="longer than 50 characters") as caught:
             write("string", "é" * 51, length=50)
         assert caught.value.reason.code == "1003"
 
-    def test_a_string_that_is_too_long_is_cut_if_asked(self):
+    def test_a_string_that_is_too_long_is_truncated_on_request(self):
         assert write("string", "abcdef", length=3, truncate=True) == "abc"
         assert write("string", "abc", length=3, truncate=True) == "abc"
 
@@ -137,11 +137,11 @@ class TestWriting:
             ("NaN", "NaN"),
         ],
     )
-    def test_numbers_become_text_in_plain_notation_and_text_stays(self, value, text):
+    def test_numbers_become_text_in_plain_notation(self, value, text):
         assert write("string", value, length=255) == text
 
     @pytest.mark.parametrize("value", [Decimal("1E+500"), Decimal("1E-999999999")])
-    def test_a_number_beyond_all_measure_is_no_text(self, value):
+    def test_a_number_with_too_many_digits_is_an_error(self, value):
         with pytest.raises(FieldValueError, match="is a number that is too large") as caught:
             write("string", value, truncate=True)
         assert caught.value.reason.code == "1003"
@@ -161,20 +161,20 @@ class TestWriting:
             "1.5",
         ],
     )
-    def test_a_whole_number_is_read_by_one_rule(self, value):
+    def test_integers_are_read_by_one_rule(self, value):
         with pytest.raises(FieldValueError, match="is not a whole number"):
             write("integer", value)
 
-    def test_a_text_is_measured_by_its_described_length_where_it_has_one(self):
+    def test_a_described_length_precedes_the_30_000_bytes(self):
         assert write("text", "ü" * 20_000, length=20_000) == "ü" * 20_000
 
-    def test_strings_are_not_cut_unless_asked_for(self):
+    def test_strings_are_not_truncated_by_default(self):
         with pytest.raises(FieldValueError) as caught:
             writer(field("string", 3))("abcd")
         assert caught.value.reason.code == "1003"
 
     @pytest.mark.parametrize("value", ["\ud800", "ok \udfff", "\udc00" * 60])
-    def test_half_a_surrogate_pair_is_refused(self, value):
+    def test_half_a_surrogate_pair_is_an_error(self, value):
         with pytest.raises(FieldValueError, match="surrogate") as caught:
             write("string", value, length=50, truncate=True)
         assert caught.value.reason.code == "1003"
@@ -199,7 +199,7 @@ class TestWriting:
             st.lists(st.integers(), max_size=2),
         ),
     )
-    def test_what_is_written_reads_back_the_same_and_is_json(self, data_type, value):
+    def test_a_written_value_is_json_and_reads_back_the_same(self, data_type, value):
         try:
             written = write(data_type, value)
         except FieldValueError:

@@ -1,4 +1,4 @@
-"""Fields as JSON Schema, and records read in the types of that schema."""
+"""Fields as JSON Schema, and records converted to the types of that schema."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ class TestSchema:
             ("Timestamp", {"type": ["string", "null"], "format": "date-time"}),
         ],
     )
-    def test_each_data_type_has_its_own(self, data_type, schema):
+    def test_each_data_type_has_its_json_schema(self, data_type, schema):
         assert json_schema(field(data_type)) == schema | {"description": "Shown as"}
 
-    def test_a_length_is_told_for_text_alone_and_stops_no_loader(self):
+    def test_a_length_is_described_for_strings_only(self):
         told = json_schema(field("string", 255))
         assert told["description"] == "Shown as (up to 255 characters)"
         assert "maxLength" not in told
         for data_type in (*INTEGER_TYPES, *NUMBER_TYPES, "boolean", "date", "datetime"):
             assert json_schema(field(data_type, 10))["description"] == "Shown as"
 
-    def test_a_length_is_told_without_a_display_name_too(self):
+    def test_a_length_is_described_without_a_display_name(self):
         told = json_schema(FieldDescription("x", "", "string", 50))
         assert told["description"] == "(up to 50 characters)"
 
-    def test_no_display_name_is_no_description(self):
+    def test_without_a_display_name_there_is_no_description(self):
         assert json_schema(FieldDescription("x", "", "string")) == {"type": ["string", "null"]}
 
     def test_an_objects_id_is_never_null(self):
@@ -57,7 +57,7 @@ class TestSchema:
         assert schema["properties"]["marketoGUID"]["type"] == "string"
         assert schema["properties"]["amount"]["type"] == ["number", "null"]
 
-    def test_an_object_may_be_told_in_part(self):
+    def test_a_schema_may_have_some_fields_only(self):
         schema = object_schema(DESCRIPTION, ["name", "amount"])
         assert list(schema["properties"]) == ["name", "amount"]
 
@@ -91,7 +91,7 @@ class TestRecordReader:
             DESCRIPTION, DESCRIPTION.field_names, lambda name, guid: misfits.append((name, guid))
         )
 
-    def test_a_record_comes_out_typed_and_in_order(self, read_record, misfits):
+    def test_a_record_is_converted_in_the_order_of_fields(self, read_record, misfits):
         typed = read_record(
             {
                 "seq": 3,
@@ -117,7 +117,7 @@ class TestRecordReader:
         assert list(typed) == list(DESCRIPTION.field_names)
         assert misfits == []
 
-    def test_what_is_absent_or_blank_is_null(self, read_record, misfits):
+    def test_absent_and_blank_values_are_null(self, read_record, misfits):
         assert read_record({"marketoGUID": "abc", "amount": "", "isWon": None}) == {
             "marketoGUID": "abc",
             "name": None,
@@ -129,7 +129,7 @@ class TestRecordReader:
         }
         assert misfits == []
 
-    def test_what_does_not_fit_is_null_and_told_and_the_rest_is_kept(self, read_record, misfits):
+    def test_a_value_that_does_not_fit_is_null_and_reported(self, read_record, misfits):
         typed = read_record(
             {
                 "marketoGUID": "abc ",
@@ -151,6 +151,6 @@ class TestRecordReader:
         }
         assert misfits == [("amount", "abc"), ("probability", "abc"), ("closeDate", "abc")]
 
-    def test_a_boolean_is_no_integer(self, read_record, misfits):
+    def test_a_boolean_is_not_an_integer(self, read_record, misfits):
         assert read_record({"probability": True})["probability"] is None
         assert misfits == [("probability", "")]

@@ -1,4 +1,4 @@
-"""Moments in headers, as servers and proxies write them."""
+"""Dates and waits in headers, as servers and proxies write them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOW = datetime(2026, 11, 23, 17, tzinfo=UTC)
         "23 Nov 2026 17:00:00 GMT",
     ],
 )
-def test_a_moment_is_read_in_utc(value):
+def test_a_date_is_read_in_utc(value):
     assert moment(value) == NOW
     assert moment(value).utcoffset() == timedelta()
 
@@ -32,7 +32,7 @@ def test_a_moment_is_read_in_utc(value):
         "Fri, 31 Dec 9999 23:00:00 -0500",
     ],
 )
-def test_what_is_no_moment_is_none(value):
+def test_an_invalid_date_is_none(value):
     assert moment(value) is None
 
 
@@ -47,5 +47,5 @@ def test_what_is_no_moment_is_none(value):
         *((value, None) for value in (None, "", "soon", "-5", "1e9", "9" * 400)),
     ],
 )
-def test_a_wait_is_asked_for_in_seconds_or_by_a_moment(value, seconds):
+def test_retry_after_is_in_seconds_or_a_date(value, seconds):
     assert retry_after_seconds(value, NOW) == seconds

@@ -1,4 +1,4 @@
-"""Which values of keys are taken for the same."""
+"""Which values of a key count as equal."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_missing_or_blank_key_is_none(value):
 
 
 @given(st.integers(-(10**30), 10**30), st.integers(0, 9), st.integers(0, 6))
-def test_a_number_is_one_key_however_it_is_spelt(digits, scale, zeros):
+def test_a_number_is_the_same_key_in_any_notation(digits, scale, zeros):
     number = Decimal(f"{digits}e-{scale}")  # exact, unlike scaleb
     plain = format(number, "f")
     padded = f"{plain}{'' if '.' in plain else '.'}{'0' * zeros}"

@@ -1,4 +1,4 @@
-"""Calls in any 20 seconds and calls at once, with clocks that only tests move."""
+"""The limits of calls in 20 seconds and of concurrent calls, with clocks that only tests move."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONGEST_TRAVEL_SECONDS = 0.5
 
 
 class BlockedError(Exception):
-    """Somebody would have to wait."""
+    """A call would have to wait."""
 
 
 def refuse_to_wait(_condition, _seconds):
@@ -46,7 +46,7 @@ class Clock:
     limit=st.integers(1, 100),
     gaps=st.lists(st.floats(0, 30, allow_subnormal=False), min_size=1, max_size=250),
 )
-def test_no_window_of_20_seconds_holds_more_calls_than_allowed_and_none_waits_longer(limit, gaps):
+def test_no_window_has_too_many_calls_and_no_call_waits_too_long(limit, gaps):
     clock = Clock()
     pacer = Pacer(limit, 10, clock=clock, nap=clock.nap)
     wanted, sent = [], []
@@ -63,7 +63,7 @@ def test_no_window_of_20_seconds_holds_more_calls_than_allowed_and_none_waits_lo
 
 
 class Traffic:
-    """Calls that travel, are answered, and overlap; time passes only while somebody waits."""
+    """Calls with travel times that may overlap; time passes only while a call waits."""
 
     def __init__(self, limit, at_once):
         self.now = 0.0
@@ -102,7 +102,7 @@ class Traffic:
         max_size=100,
     ),
 )
-def test_no_window_of_20_seconds_sees_more_calls_arrive_however_they_travel(limit, at_once, calls):
+def test_no_window_has_too_many_arrivals_with_any_travel_time(limit, at_once, calls):
     traffic = Traffic(limit, at_once)
     for gap, travel, longer in calls:
         traffic.let_pass(gap)
@@ -112,7 +112,7 @@ def test_no_window_of_20_seconds_sees_more_calls_arrive_however_they_travel(limi
 
 
 @pytest.mark.parametrize("answered_before", [False, True])
-def test_calls_under_way_take_all_of_a_small_share(answered_before):
+def test_calls_in_flight_count_against_the_limit(answered_before):
     traffic = Traffic(2, 5)
     if answered_before:
         traffic.call(0.0, 0.0)
@@ -126,7 +126,7 @@ def test_calls_under_way_take_all_of_a_small_share(answered_before):
     assert third >= first + WINDOW_SECONDS
 
 
-def test_calls_that_travel_slowly_at_first_leave_the_later_ones_no_less_room():
+def test_slow_first_calls_do_not_reduce_the_room_for_later_ones():
     traffic = Traffic(20, 10)
     for number in range(60):
         traffic.call(0.45 if number < 10 else 0.0, 0.01)
@@ -136,7 +136,7 @@ def test_calls_that_travel_slowly_at_first_leave_the_later_ones_no_less_room():
     assert traffic.arrivals[-1] < 2 * (WINDOW_SECONDS + LONGEST_TRAVEL_SECONDS) + 1
 
 
-def test_the_whole_allowance_may_go_at_once_and_then_again_after_the_window():
+def test_all_calls_may_start_at_once_and_again_after_a_window():
     clock = Clock()
     pacer = Pacer(50, 10, clock=clock, nap=clock.nap)
     sent = []
@@ -148,7 +148,7 @@ def test_the_whole_allowance_may_go_at_once_and_then_again_after_the_window():
     assert sent[100] == pytest.approx(2 * (WINDOW_SECONDS + MARGIN_SECONDS))
 
 
-def test_a_window_remembers_only_what_counts():
+def test_a_window_forgets_old_calls():
     window = SlidingWindow(3, 20.0)
     for now in range(100):
         window.add(float(now))
@@ -157,7 +157,9 @@ def test_a_window_remembers_only_what_counts():
 
 
 @pytest.mark.parametrize(("per_window", "at_once"), [(50, 5), (7, 3), (100, 10), (3, 1)])
-def test_threads_together_keep_both_limits(per_window, at_once, shared_time, in_threads, let_go_at):
+def test_threads_together_stay_within_both_limits(
+    per_window, at_once, shared_time, in_threads, let_go_at
+):
     pacer = Pacer(per_window, at_once, clock=shared_time.clock, nap=shared_time.nap)
     lock = threading.Lock()
     under_way = most_under_way = 0
@@ -181,7 +183,7 @@ def test_threads_together_keep_both_limits(per_window, at_once, shared_time, in_
     assert most_under_way <= at_once
 
 
-def test_a_call_that_fails_gives_its_place_back():
+def test_a_failed_call_releases_its_slot():
     clock = Clock()
     pacer = Pacer(50, 1, clock=clock, nap=refuse_to_wait)
     for _ in range(3):
@@ -206,7 +208,7 @@ class TestPause:
         except BlockedError:
             return False
 
-    def test_nobody_starts_a_call_before_it_is_over(self, pacer, clock):
+    def test_no_call_starts_during_a_pause(self, pacer, clock):
         pacer.pause(6)
         assert not self.is_free(pacer)
         clock.now += 5.9
@@ -214,13 +216,13 @@ class TestPause:
         clock.now += 0.2
         assert self.is_free(pacer)
 
-    def test_a_shorter_one_does_not_shorten_it(self, pacer, clock):
+    def test_a_shorter_pause_does_not_shorten_a_longer_one(self, pacer, clock):
         pacer.pause(6)
         pacer.pause(1)
         clock.now += 5
         assert not self.is_free(pacer)
 
-    def test_one_call_goes_ahead_alone_until_its_outcome_is_known(self, pacer, clock):
+    def test_after_a_pause_one_call_probes_the_limit(self, pacer, clock):
         pacer.pause(6)
         clock.now += 6
         with pacer.slot() as turn:
@@ -229,7 +231,7 @@ class TestPause:
         pacer.report_outcome(turn)
         assert all(self.is_free(pacer) for _ in range(5))
 
-    def test_a_probe_that_asks_for_another_pause_is_followed_by_one_probe(self, pacer, clock):
+    def test_after_a_failed_probe_another_single_probe_follows(self, pacer, clock):
         pacer.pause(6)
         clock.now += 6
         with pacer.slot() as turn:
@@ -241,7 +243,7 @@ class TestPause:
         assert self.is_free(pacer)
         assert not self.is_free(pacer)
 
-    def test_an_answer_to_a_call_from_before_it_ends_nothing(self, pacer, clock):
+    def test_the_outcome_of_an_earlier_call_does_not_end_a_pause(self, pacer, clock):
         with pacer.slot() as early:
             pacer.pause(6)
         pacer.report_outcome(early)
@@ -249,13 +251,13 @@ class TestPause:
         assert self.is_free(pacer)
         assert not self.is_free(pacer)
 
-    def test_calls_from_before_it_do_not_hold_the_probe_up(self, pacer, clock):
+    def test_earlier_calls_in_flight_do_not_delay_the_probe(self, pacer, clock):
         with pacer.slot(), pacer.slot():
             pacer.pause(6)
             clock.now += 6
             assert self.is_free(pacer)
 
-    def test_without_one_nothing_is_held_back(self, pacer):
+    def test_without_a_pause_no_call_is_delayed(self, pacer):
         with pacer.slot() as turn:
             assert self.is_free(pacer)
         pacer.report_outcome(turn)
@@ -265,11 +267,11 @@ class TestPause:
 class TestStop:
     @pytest.fixture
     def waiting(self):
-        """A thread that waits in real time for something far off; its pacer, and how it ended."""
+        """Return a pacer on which a thread waits long in real time, and a list for the result."""
         return Pacer(1, 1), []
 
     @pytest.mark.parametrize("wait", ["slot", "sleep"])
-    def test_a_waiting_thread_ends_its_waiting_soon(self, wait, waiting):
+    def test_a_stop_soon_ends_the_wait_of_a_thread(self, wait, waiting):
         pacer, ended = waiting
         with pacer.slot():
             pass
@@ -292,7 +294,7 @@ class TestStop:
         assert time.monotonic() - began < 1
         assert len(ended) == 1
 
-    def test_no_call_starts_any_more_even_where_there_is_a_place(self):
+    def test_after_a_stop_no_call_starts_in_a_free_slot(self):
         pacer = Pacer(50, 5)
         pacer.stop()
         with pytest.raises(StoppedError, match="no new calls"), pacer.slot():
@@ -300,15 +302,15 @@ class TestStop:
         with pytest.raises(StoppedError):
             pacer.sleep(0)
 
-    def test_a_call_under_way_goes_on(self):
+    def test_a_stop_does_not_end_a_call_in_flight(self):
         pacer = Pacer(50, 5)
         with pacer.slot() as turn:
             pacer.stop()
         pacer.report_outcome(turn)
 
-    def test_it_takes_no_lock_so_that_a_signal_handler_may_call_it(self):
+    def test_stop_takes_no_lock_and_may_run_in_a_signal_handler(self):
         def nap(_condition, _seconds):
-            """Called with the lock held."""
+            """Stop the pacer while its lock is held."""
             stopping = threading.Thread(target=pacer.stop)
             stopping.start()
             stopping.join(timeout=5)
@@ -319,13 +321,13 @@ class TestStop:
             pacer.sleep(3600)
 
 
-def test_sleeping_lasts_as_long_as_asked():
+def test_a_sleep_lasts_as_long_as_requested():
     clock = Clock()
     Pacer(50, 5, clock=clock, nap=clock.nap).sleep(1.5)
     assert clock.now == pytest.approx(1.5)
 
 
-def test_a_place_given_back_wakes_who_waits_for_it():
+def test_a_released_slot_wakes_a_waiting_thread():
     waits = threading.Event()
 
     def long_nap(condition, _seconds):
@@ -341,7 +343,7 @@ def test_a_place_given_back_wakes_who_waits_for_it():
     assert not waiting.is_alive()
 
 
-def test_the_end_of_a_probe_wakes_who_waits_for_it():
+def test_the_end_of_a_probe_wakes_waiting_threads():
     waits = threading.Event()
 
     def long_nap(condition, _seconds):

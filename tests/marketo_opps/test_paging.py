@@ -1,4 +1,4 @@
-"""When a read that comes in pages is at its end, whatever its pages say or leave out."""
+"""Where a read that comes in pages ends, with complete and incomplete responses."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def ends(paging, *pages):
         (page(more=True), GOES_ON),
     ],
 )
-def test_a_query_ends_where_its_page_says_so_or_has_no_token(only, outcome):
+def test_a_query_ends_without_more_result_or_token(only, outcome):
     resolved = QueryPaging().resolved(only)
     assert resolved.more is outcome
     assert (resolved.records, resolved.next_page_token) == (only.records, only.next_page_token)
 
 
-def test_without_more_result_a_page_of_nothing_new_is_the_end():
+def test_without_more_result_a_page_without_news_is_the_last():
     assert ends(QueryPaging(), page("a", "b"), page("b", "c"), page("a", "c ")) == [
         GOES_ON,
         GOES_ON,
@@ -57,14 +57,14 @@ def test_without_more_result_a_page_of_nothing_new_is_the_end():
     ]
 
 
-def test_with_more_result_one_page_of_nothing_new_is_passed_over():
+def test_with_more_result_one_page_without_news_is_skipped():
     pages = [page("a"), page("a"), page("b"), page(), page("c"), page("d", more=False)]
     told = [Page(each.records, "t", more=True, request_id="r") for each in pages]
     assert ends(QueryPaging(), *told[:-1], pages[-1]) == [GOES_ON] * 5 + [ENDS]
 
 
 @pytest.mark.parametrize("second", [page("a", more=True), page(more=True)])
-def test_two_pages_of_nothing_new_in_a_row_are_an_error(second):
+def test_two_pages_in_a_row_without_news_are_an_error(second):
     paging = QueryPaging()
     ends(paging, page("a", more=True), page("a", more=True))
     with pytest.raises(UnexpectedResponseError, match=r"two pages in a row .*requestId r#1"):
@@ -77,12 +77,12 @@ def test_an_error_names_the_call_and_the_request():
 
 
 @pytest.mark.parametrize("paging", [QueryPaging(), QueryPaging(["a"])])
-def test_true_without_a_token_is_an_error(paging):
+def test_more_result_without_a_token_is_an_error(paging):
     with pytest.raises(UnexpectedResponseError, match="moreResult is true without a page token"):
         paging.resolved(page("a", more=True, token=None))
 
 
-def test_records_without_a_guid_are_told_apart_by_all_but_their_place():
+def test_records_without_a_guid_are_compared_by_content():
     one, other = {"seq": 0, "name": "n", "size": 1}, {"seq": 0, "name": "n", "size": 2}
     again = {"size": 1, "name": "n", "seq": 7}
     assert ends(QueryPaging(), page_of(one), page_of(other), page_of(again)) == [
@@ -105,15 +105,15 @@ def test_values_are_looked_for_in_the_field_given():
     assert ends(paging, page_of(first), page_of(second)) == [GOES_ON, ENDS]
 
 
-def test_a_value_in_other_letters_is_not_taken_for_found():
+def test_a_value_in_another_case_is_not_found():
     assert ends(QueryPaging(["a", "A"]), page("A"), page("a")) == [GOES_ON, ENDS]
 
 
-def test_where_no_values_are_given_none_is_the_last():
+def test_without_looked_up_values_no_page_is_the_last():
     assert ends(QueryPaging(()), page("a")) == [GOES_ON]
 
 
-def test_records_are_remembered_where_the_caller_wants():
+def test_records_are_remembered_in_the_callers_set():
     class Hashes(set):
         def add(self, key):
             super().add(hash(key))
@@ -137,7 +137,7 @@ def walk(paging, *pages, asked="first"):
     return told
 
 
-def test_the_log_goes_on_through_empty_pages_as_long_as_it_says_so():
+def test_the_log_continues_through_empty_pages():
     pages = [page(more=True, token=f"t{n}") for n in range(50)]
     assert walk(LogPaging(), *pages, page(more=False, token="t49")) == [GOES_ON] * 50 + [ENDS]
 
@@ -147,21 +147,21 @@ def test_a_page_of_the_log_without_more_result_is_an_error():
         walk(LogPaging(), page("a"))
 
 
-def test_a_page_of_the_log_without_a_token_is_an_error_where_there_is_more():
+def test_more_result_in_the_log_without_a_token_is_an_error():
     with pytest.raises(UnexpectedResponseError, match="without a page token"):
         walk(LogPaging(), page("a", more=True, token=None))
     assert walk(LogPaging(), page("a", more=False, token=None)) == [ENDS]
 
 
 @pytest.mark.parametrize("tokens", [["first"], ["b", "b"], ["b", "c", "b"], ["b", "first"]])
-def test_a_token_that_the_walk_has_had_before_is_an_error(tokens):
+def test_a_repeated_page_token_of_the_log_is_an_error(tokens):
     pages = [page(str(n), more=True, token=token) for n, token in enumerate(tokens)]
     assert walk(LogPaging(), *pages[:-1]) == [GOES_ON] * (len(tokens) - 1)
     with pytest.raises(UnexpectedResponseError, match="that it sent before"):
         walk(LogPaging(), *pages)
 
 
-def test_many_empty_pages_in_a_row_are_told_at_each_tenfold(caplog):
+def test_many_empty_pages_are_logged_at_each_power_of_ten(caplog):
     paging = LogPaging()
     pages = [page(more=True, token=str(n)) for n in range(2000)]
     walk(paging, *pages[:99])
@@ -195,7 +195,7 @@ def ask(client):
         ({"moreResult": "False "}, False),
     ],
 )
-def test_what_marketo_says_of_more_is_told_as_it_is(instance, client, success, said, more):
+def test_more_result_is_passed_on_unchanged(instance, client, success, said, more):
     instance.answers("opportunities.json", success(nextPageToken="t", **said))
     assert ask(client).more is more
 
@@ -210,7 +210,7 @@ def test_what_marketo_says_of_more_is_told_as_it_is(instance, client, success, s
         ({"nextPageToken": [5]}, "a page token that is not a string"),
     ],
 )
-def test_what_marketo_cannot_mean_is_an_error(instance, client, success, said, told):
+def test_more_result_and_token_of_wrong_types_are_errors(instance, client, success, said, told):
     instance.answers("opportunities.json", success(**said))
     with pytest.raises(
         UnexpectedResponseError, match=rf"GET /v1/opportunities\.json: {told} .*requestId r#1"
@@ -218,7 +218,7 @@ def test_what_marketo_cannot_mean_is_an_error(instance, client, success, said, t
         ask(client)
 
 
-def test_an_odd_more_result_fails_no_write(instance, client, success):
+def test_an_invalid_more_result_does_not_fail_a_write(instance, client, success):
     instance.answers("opportunities.json", success({"status": "created"}, moreResult="perhaps"))
     outcome = client.sync(OPPORTUNITIES, [b"{}"], action="createOrUpdate")
     assert outcome.results[0].accepted
@@ -229,7 +229,7 @@ def test_an_empty_token_is_none(instance, client, success):
     assert QueryPaging().resolved(ask(client)).more is ENDS
 
 
-def test_an_error_of_paging_names_the_call_that_the_client_made(instance, client, success):
+def test_a_paging_error_names_the_clients_call(instance, client, success):
     instance.answers("opportunities.json", success(moreResult=True))
     with pytest.raises(UnexpectedResponseError, match=r"GET /v1/opportunities\.json: .*r#1"):
         QueryPaging().resolved(ask(client))

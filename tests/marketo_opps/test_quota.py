@@ -1,4 +1,4 @@
-"""`daily_call_limit` against instances that count, lag, and start anew at midnight."""
+"""`daily_call_limit` with instances whose count is right, lags, or is reset at midnight."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OPPORTUNITIES = MarketoObject.OPPORTUNITIES
 
 
 class Counting:
-    """An instance that counts calls, and tells the count with the given lag."""
+    """An instance that counts calls, and reports the count with the given lag."""
 
     def __init__(self, limit, *, used=0, lag=0):
         self.used = used
@@ -49,7 +49,7 @@ def calls_until_refused(instance, most=100_000):
 
 
 @given(limit=st.integers(2, 3000), used=st.integers(0, 3000), lag=st.integers(0, 3000))
-def test_own_calls_never_pass_the_limit_and_reach_it(limit, used, lag):
+def test_own_calls_reach_the_limit_and_do_not_exceed_it(limit, used, lag):
     instance = Counting(limit, used=used, lag=lag)
     calls_until_refused(instance)
     # Asking once is the only way to know.
@@ -62,7 +62,7 @@ def test_own_calls_never_pass_the_limit_and_reach_it(limit, used, lag):
     limit=st.integers(100, 2000),
     others=st.lists(st.integers(0, 5), min_size=1, max_size=50),
 )
-def test_others_calls_are_seen_in_time_to_stop_near_the_limit(limit, others):
+def test_calls_of_other_clients_count_near_the_limit(limit, others):
     instance = Counting(limit)
     in_between = itertools.cycle(others)
     with contextlib.suppress(DailyLimitError):
@@ -73,7 +73,7 @@ def test_others_calls_are_seen_in_time_to_stop_near_the_limit(limit, others):
     assert instance.used <= limit + 5 * 12
 
 
-def test_usage_is_asked_seldom_far_from_the_limit_and_more_often_near_it():
+def test_usage_is_queried_more_often_near_the_limit():
     instance = Counting(50_000)
     calls_until_refused(instance)
     assert instance.asked < 50_000 / 150
@@ -82,7 +82,7 @@ def test_usage_is_asked_seldom_far_from_the_limit_and_more_often_near_it():
     assert 5 <= near.asked <= 12
 
 
-def test_usage_is_asked_again_after_five_minutes():
+def test_usage_is_queried_again_after_five_minutes():
     instance = Counting(50_000)
     instance.call()
     instance.now += 299
@@ -99,19 +99,19 @@ def test_a_limit_already_reached_stops_the_first_call():
         instance.call()
 
 
-def test_a_limit_of_one_leaves_no_call_but_asking():
+def test_a_limit_of_one_allows_the_usage_query_only():
     instance = Counting(1)
     with pytest.raises(DailyLimitError):
         instance.call()
     assert instance.asked == 1
 
 
-def test_the_last_call_is_not_spent_on_asking():
-    """Asked once, taken for two calls used; after ten more it would be time to ask again."""
+def test_the_last_call_is_not_a_usage_query():
+    """Query once, which counts as two calls; after ten more another query would be due."""
     assert calls_until_refused(Counting(13)) == 11
 
 
-def test_midnight_gives_new_calls():
+def test_at_midnight_the_count_starts_again():
     instance = Counting(1000, used=900)
     for _ in range(50):
         instance.call()
@@ -121,13 +121,13 @@ def test_midnight_gives_new_calls():
     assert calls_until_refused(instance) >= 900
 
 
-def test_a_usage_that_lags_behind_is_not_taken_for_midnight():
+def test_a_lagging_total_does_not_count_as_a_reset():
     instance = Counting(120, used=0, lag=1000)
     assert calls_until_refused(instance) <= 120
     assert instance.used <= 120
 
 
-def test_threads_together_do_not_pass_the_limit(in_threads):
+def test_threads_together_do_not_exceed_the_limit(in_threads):
     class Slow(Counting):
         def ask(self):
             threading.Event().wait(0.01)
@@ -153,7 +153,7 @@ def test_threads_together_do_not_pass_the_limit(in_threads):
     assert instance.asked < 40
 
 
-def test_the_client_stops_before_the_limit_and_says_what_to_do(instance, connect, success):
+def test_the_client_stops_before_the_limit_with_advice(instance, connect, success):
     instance.answers("stats/usage.json", success({"date": "2026-11-23", "total": 95}))
     instance.answers("opportunities/describe.json", describe(success))
     client = connect(daily_call_limit=100)
@@ -164,8 +164,8 @@ def test_the_client_stops_before_the_limit_and_says_what_to_do(instance, connect
     assert client.counts.calls == 5
 
 
-def test_calls_that_ask_are_counted_too_those_in_vain_among_them(instance, connect, success):
-    """90 used and 30 more allowed; usage lags behind, and fails twice when it is asked again."""
+def test_usage_queries_count_even_if_they_fail(instance, connect, success):
+    """Start at 90 calls with 30 more allowed; usage lags behind, and its query fails twice."""
     usage = success({"total": 90})
     instance.answers("stats/usage.json", usage, 503, 503, usage)
     instance.answers("opportunities/describe.json", describe(success))
@@ -176,7 +176,7 @@ def test_calls_that_ask_are_counted_too_those_in_vain_among_them(instance, conne
     assert len(instance.calls) == 30
 
 
-def test_repeated_calls_are_counted_too(instance, connect, success):
+def test_retries_count_against_the_limit(instance, connect, success):
     instance.answers("stats/usage.json", success({"total": 95}))
     instance.answers("opportunities/describe.json", 503)
     client = connect(daily_call_limit=100)
@@ -185,13 +185,13 @@ def test_repeated_calls_are_counted_too(instance, connect, success):
     assert len(instance.calls) == 5
 
 
-def test_without_a_limit_usage_is_not_asked(instance, connect, success):
+def test_without_a_limit_usage_is_not_queried(instance, connect, success):
     instance.answers("opportunities/describe.json", describe(success))
     connect().describe(OPPORTUNITIES)
     assert len(instance.calls) == 1
 
 
-def test_the_days_of_all_results_are_summed_up(instance, client, success):
+def test_the_totals_of_all_results_are_summed_up(instance, client, success):
     instance.answers("stats/usage.json", success({"total": 3}, {"total": "4"}, {}))
     assert client.calls_today() == 7
 

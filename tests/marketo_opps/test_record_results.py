@@ -1,4 +1,4 @@
-"""What became of each record: matched to the input, with reasons."""
+"""The results of records: matched to the input, with reasons."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_record_results_are_matched_by_seq_not_by_position():
     assert all(each.accepted for each in results)
 
 
-def test_a_skipped_record_brings_all_its_reasons():
+def test_a_skipped_record_has_all_its_reasons():
     reasons = [{"code": 1004, "message": "not found"}, {"code": "1003", "message": "bad"}]
     (result,) = read_record_results(
         "POST /x", envelope({"seq": 0, "status": "skipped", "reasons": reasons}), sent=1
@@ -40,7 +40,7 @@ def test_a_skipped_record_brings_all_its_reasons():
     assert result.reasons == (Reason("1004", "not found"), Reason("1003", "bad"))
 
 
-def test_reasons_may_be_called_errors_and_then_need_no_status():
+def test_reasons_may_be_named_errors_without_a_status():
     errors = [{"code": "1004", "message": "not found"}]
     results = read_record_results(
         "POST /x",
@@ -52,7 +52,7 @@ def test_reasons_may_be_called_errors_and_then_need_no_status():
 
 
 @pytest.mark.parametrize("status", ["skipped", "failed", "queued"])
-def test_a_status_that_is_no_success_is_not_accepted_and_has_a_reason(status):
+def test_an_unknown_status_is_not_accepted_and_has_a_reason(status):
     (result,) = read_record_results("POST /x", envelope({"seq": 0, "status": status}), sent=1)
     assert not result.accepted
     assert status in str(result.reasons[0])
@@ -75,7 +75,7 @@ def test_a_status_that_is_no_success_is_not_accepted_and_has_a_reason(status):
         ),
     ],
 )
-def test_results_that_do_not_match_the_input_one_by_one_are_not_trusted(items):
+def test_results_that_do_not_match_the_records_are_an_error(items):
     with pytest.raises(UnexpectedResponseError, match=r"2 records.*r#1.*Run again") as caught:
         read_record_results("POST /x", envelope(*items), sent=2)
     assert caught.value.ambiguous
@@ -89,7 +89,7 @@ def test_results_without_seq_are_in_the_order_of_the_input(seq):
     assert [each.status for each in results] == ["created", "deleted"]
 
 
-def test_a_seq_may_be_text_and_a_guid_a_number():
+def test_a_seq_may_be_a_string_and_a_guid_a_number():
     results = read_record_results(
         "POST /x",
         envelope(

@@ -1,4 +1,4 @@
-"""No secret in any log line, whoever writes it and at whatever level."""
+"""No secret in any log line, from any logger and at any level."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def forms(secret):
 
 @pytest.fixture(autouse=True)
 def _not_yet_installed():
-    """Whatever redacts here was put in place by the test or by the client, not by a test before."""
+    """Remove the redaction that an earlier test has installed."""
     installed = logging.getLogRecordFactory()
     logging.setLogRecordFactory(logging.LogRecord)
     yield
@@ -45,7 +45,7 @@ def _not_yet_installed():
 
 
 class Log:
-    """Everything that is logged, as each of the formatters in use writes it."""
+    """All log output, as each of the formatters in use writes it."""
 
     def __init__(self):
         self.streams = []
@@ -96,33 +96,33 @@ def redactor():
 
 class TestRedactor:
     @pytest.mark.parametrize("form", forms(SECRET))
-    def test_a_protected_value_goes_in_every_form_it_may_take(self, form, redactor):
+    def test_a_protected_value_is_redacted_in_every_form(self, form, redactor):
         assert redactor.redact(f"before {form} after") == "before [redacted] after"
 
     @given(st.text(min_size=4), st.text(), st.text())
-    def test_no_protected_value_is_left_whatever_is_around_it(self, secret, before, after):
+    def test_a_protected_value_is_redacted_in_any_context(self, secret, before, after):
         redactor = Redactor()
         redactor.protect(secret)
         assert secret not in redactor.redact(before + secret + after).replace("[redacted]", "\n\0")
 
-    def test_a_longer_secret_goes_before_one_that_is_part_of_it(self):
+    def test_a_secret_is_redacted_before_one_contained_in_it(self):
         redactor = Redactor()
         redactor.protect("abcd")
         redactor.protect("abcdefgh")
         assert redactor.redact("abcdefgh") == "[redacted]"
 
-    def test_a_secret_within_a_longer_one_uncovers_nothing_of_it(self):
+    def test_a_secret_within_another_reveals_no_part_of_it(self):
         redactor = Redactor()
         for secret in ("hunter", "a-hunter-z"):
             redactor.protect(secret)
         assert redactor.redact("x a-hunter-z x") == "x [redacted] x"
 
-    def test_a_path_that_slashes_are_part_of_stays_secret(self):
+    def test_a_secret_with_slashes_is_redacted_in_urls(self):
         redactor = Redactor()
         redactor.protect("pass/word")
         assert "word" not in redactor.redact("pass%2Fword and pass/word")
 
-    def test_a_value_of_three_characters_is_left_alone(self):
+    def test_a_value_of_three_characters_is_not_redacted(self):
         redactor = Redactor()
         redactor.protect("the")
         assert redactor.redact("the thing") == "the thing"
@@ -148,7 +148,7 @@ class TestRedactor:
             ),
         ],
     )
-    def test_what_looks_like_a_secret_goes_though_nobody_told_it(self, text, redacted):
+    def test_unregistered_secrets_are_redacted_by_pattern(self, text, redacted):
         assert Redactor().redact(text) == redacted
 
     @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ class TestRedactor:
             "What? Is https://x.example/rest/ right?",
         ],
     )
-    def test_plain_sentences_stay_as_they_are(self, text):
+    def test_ordinary_sentences_are_unchanged(self, text):
         assert Redactor().redact(text) == text
 
 
@@ -170,7 +170,7 @@ class TestInstall:
     def _installed(self):
         redaction.install()
 
-    def test_it_may_be_done_twice(self):
+    def test_installing_twice_is_harmless(self):
         factory = logging.getLogRecordFactory()
         redaction.install()
         assert logging.getLogRecordFactory() is factory
@@ -185,7 +185,7 @@ class TestInstall:
         log.assert_clean(SECRET)
         assert log.texts()[0].count("it is [redacted], you know") == 10
 
-    def test_tracebacks_are_redacted_down_to_their_causes(self, log):
+    def test_tracebacks_are_redacted_including_their_causes(self, log):
         REDACTOR.protect(SECRET)
 
         def fail():
@@ -204,7 +204,7 @@ class TestInstall:
             assert "Traceback" in text
             assert "[redacted]" in text
 
-    def test_a_traceback_without_a_secret_is_left_to_the_formatters(self, log):
+    def test_a_traceback_without_a_secret_is_unchanged(self, log):
         REDACTOR.protect(SECRET)
         try:
             int("harmless")
@@ -217,16 +217,14 @@ class TestInstall:
     @pytest.mark.parametrize(
         "arguments", [("%s %s", SECRET), ("%d", SECRET), ("%(x)s", {"y": SECRET})]
     )
-    def test_arguments_that_do_not_fit_are_left_out_and_nothing_is_raised(
-        self, arguments, log, capsys
-    ):
+    def test_arguments_that_do_not_fit_are_omitted(self, arguments, log, capsys):
         logging.getLogger("anybody").warning(*arguments)
         for text in log.texts():
             assert arguments[0] in text
             assert SECRET not in text
         assert capsys.readouterr().err == ""
 
-    def test_exc_info_without_an_exception_does_no_harm(self, log):
+    def test_exc_info_without_an_exception_is_harmless(self, log):
         logging.getLogger("anybody").error("no exception here", exc_info=True)  # noqa: LOG014 - the case
         assert "no exception here" in log.texts()[0]
 
@@ -236,7 +234,7 @@ def settings_of(address):
 
 
 def make_calls(client):
-    """One of each kind; what goes wrong is logged with its traceback, as a careless user would."""
+    """Make one call of each kind, and log errors with their tracebacks."""
     for call in (
         client.calls_today,
         lambda: client.describe(MarketoObject.OPPORTUNITIES),
@@ -248,8 +246,8 @@ def make_calls(client):
             logging.getLogger("user").exception("It failed")
 
 
-def test_an_identity_out_of_reach_does_not_tell_the_secret(log, fake_time):
-    """requests and urllib3 print its URL, which holds the secret."""
+def test_an_unreachable_identity_reveals_no_secret(log, fake_time):
+    """Fail in requests and urllib3, which print the URL with the secret."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         address = f"http://127.0.0.1:{closed.getsockname()[1]}"
     with MarketoClient(
@@ -260,8 +258,8 @@ def test_an_identity_out_of_reach_does_not_tell_the_secret(log, fake_time):
     assert "Connection refused" in log.texts()[0]
 
 
-def test_requests_own_exceptions_do_not_tell_it_either(log):
-    """As somebody else's code in this process would log them."""
+def test_exceptions_of_requests_reveal_no_secret(log):
+    """Log an exception of requests as other code in this process would."""
     redaction.install()
     REDACTOR.protect(SECRET)
     with socket.create_server(("127.0.0.1", 0)) as closed:
@@ -277,7 +275,7 @@ def test_requests_own_exceptions_do_not_tell_it_either(log):
 
 @pytest.fixture
 def telling_instance():
-    """An instance that answers every call with an error, over a real socket."""
+    """Start a server that answers every call with an error, over a real socket."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve():

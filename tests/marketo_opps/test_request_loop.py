@@ -1,4 +1,4 @@
-"""Many threads and one instance: pauses, limits and the end on request."""
+"""Many threads on one instance: pauses, limits, and the end after a stop."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OPPORTUNITIES = MarketoObject.OPPORTUNITIES
 
 
 class Watched:
-    """Answers usage calls, and notes when each came, how many at once, and whether it succeeded."""
+    """Responses that record for each call its time, how many ran at once, and its success."""
 
     def __init__(self, time, answer):
         self.time = time
@@ -45,7 +45,7 @@ class Watched:
         return json.dumps(members).encode()
 
 
-def test_the_limits_hold_on_the_wire(
+def test_both_limits_hold_at_the_sandbox(
     *, instance, connect, shared_time, in_threads, success, let_go_at
 ):
     watched = Watched(shared_time, lambda _: success({"total": 1}))
@@ -61,10 +61,10 @@ def test_the_limits_hold_on_the_wire(
 
 
 @pytest.mark.parametrize("code", [606, 615])
-def test_all_threads_wait_when_one_meets_a_limit_and_then_one_goes_ahead(
+def test_after_a_limit_all_threads_wait_and_one_probes(
     *, code, instance, connect, shared_time, in_threads, success, refusal, monkeypatch
 ):
-    """The first call is refused, and so is the first after the pause."""
+    """Refuse the first call, and the first one after the pause."""
     watched = Watched(
         shared_time, lambda index: refusal(code) if index in {0, 1} else success({"total": 1})
     )
@@ -97,7 +97,7 @@ def test_all_threads_wait_when_one_meets_a_limit_and_then_one_goes_ahead(
     assert len(watched.log) == 7
 
 
-def test_a_limit_met_on_the_last_try_still_lets_the_others_probe(
+def test_a_limit_at_the_last_attempt_lets_others_probe(
     instance, connect, shared_time, success, refusal
 ):
     instance.answers("stats/usage.json", refusal(606), success({"total": 1}))
@@ -107,7 +107,7 @@ def test_a_limit_met_on_the_last_try_still_lets_the_others_probe(
     assert client.calls_today() == 1
 
 
-def test_a_probe_that_is_refused_for_good_lets_the_others_go(
+def test_a_probe_refused_for_good_releases_the_others(
     *, instance, connect, shared_time, in_threads, success, refusal
 ):
     instance.answers("stats/usage.json", refusal(606), refusal(610), success({"total": 1}))
@@ -117,7 +117,7 @@ def test_a_probe_that_is_refused_for_good_lets_the_others_go(
     assert in_threads(5, lambda _: client.calls_today()) == [1] * 5
 
 
-def test_a_bug_in_reading_a_response_holds_nobody_up(
+def test_a_defect_in_reading_a_response_blocks_no_thread(
     *, instance, connect, success, refusal, monkeypatch
 ):
     instance.answers("stats/usage.json", refusal(606), success({"total": 1}))
@@ -134,7 +134,7 @@ def test_a_bug_in_reading_a_response_holds_nobody_up(
 
 
 class TestStop:
-    def test_no_call_is_made_after_it(self, instance, client, success):
+    def test_after_a_stop_no_call_is_made(self, instance, client, success):
         instance.answers("stats/usage.json", success({"total": 1}))
         client.calls_today()
         client.stop()
@@ -142,7 +142,7 @@ class TestStop:
             client.calls_today()
         assert len(instance.calls) == 1
 
-    def test_a_call_under_way_is_finished(self, instance, client, success):
+    def test_a_call_in_flight_is_finished_after_a_stop(self, instance, client, success):
         def answer(_request, _context):
             client.stop()
             return json.dumps(success({"total": 1})).encode()
@@ -151,7 +151,9 @@ class TestStop:
         assert client.calls_today() == 1
 
     @pytest.mark.parametrize("failure", [502, "606", "601", "608"])
-    def test_a_call_that_fails_after_it_is_not_made_again(self, failure, instance, client, refusal):
+    def test_a_call_that_fails_after_a_stop_is_not_retried(
+        self, failure, instance, client, refusal
+    ):
         def answer(_request, context):
             client.stop()
             if isinstance(failure, int):
@@ -165,7 +167,7 @@ class TestStop:
         assert len(instance.calls) == 1
         assert len(instance.token_fetches) == 1
 
-    def test_a_long_wait_before_a_retry_ends_soon(self, instance, settings, refusal):
+    def test_a_stop_ends_a_long_wait_for_a_retry(self, instance, settings, refusal):
         instance.answers("stats/usage.json", refusal(608))
         napping = threading.Event()
         ended = []
@@ -194,7 +196,7 @@ class TestStop:
             assert len(ended) == 1
 
 
-def test_an_instance_out_of_reach_is_given_up_after_max_retry_seconds(fake_time):
+def test_an_unreachable_instance_fails_after_max_retry_seconds(fake_time):
     settings = ConnectionSettings("http://127.0.0.1:1", "id", "secret", max_retry_seconds=10)
     with (
         MarketoClient(
@@ -207,9 +209,7 @@ def test_an_instance_out_of_reach_is_given_up_after_max_retry_seconds(fake_time)
     assert client.counts.calls == 0
 
 
-def test_the_line_that_tells_a_retry_says_why_and_how_long(
-    instance, client, success, refusal, caplog
-):
+def test_the_log_line_of_a_retry_has_reason_and_wait(instance, client, success, refusal, caplog):
     instance.tokens = ["token-1", "token-2"]
     caplog.set_level("INFO")
     instance.answers(
@@ -229,7 +229,7 @@ def test_the_line_that_tells_a_retry_says_why_and_how_long(
     ]
 
 
-def test_no_log_line_of_ours_holds_a_query(instance, client, success, caplog):
+def test_no_log_line_has_a_query_string(instance, client, success, caplog):
     caplog.set_level("DEBUG")
     instance.answers("opportunities.json", 502, success())
     client.query(OPPORTUNITIES, filter_type="idField", filter_values=["customer-7"], fields=[])
@@ -237,7 +237,7 @@ def test_no_log_line_of_ours_holds_a_query(instance, client, success, caplog):
     assert "customer-7" not in caplog.text
 
 
-def test_a_call_is_named_without_its_query():
+def test_the_name_of_a_call_has_no_query_string():
     call = Call("GET", "/v1/opportunities.json", query=(("filterValues", "customer-7"),))
     assert call.name == "query GET /v1/opportunities.json"
     assert call.target == "/rest/v1/opportunities.json?filterValues=customer-7"

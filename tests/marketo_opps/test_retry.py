@@ -1,4 +1,4 @@
-"""How long before the next try, if any."""
+"""The wait before the next attempt, if there is one."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def delay(error, failures=1, seconds_retrying=0.0, max_retry_seconds=300.0, frac
         (response_error(ConcurrencyLimitError), [1, 2, 4, 8, 8]),
     ],
 )
-def test_waits_double_up_to_a_longest(error, waits):
+def test_waits_double_up_to_a_maximum(error, waits):
     assert [delay(error, failures=1 + index) for index in range(len(waits))] == waits
 
 
@@ -74,28 +74,28 @@ def test_no_retry_begins_after_max_retry_seconds(
 @pytest.mark.parametrize(
     ("asked", "waited"), [(None, 1), (0.0, 1), (0.5, 1), (17.0, 17), (3600.0, 300)]
 )
-def test_a_wait_that_a_response_asks_for_is_heeded_within_the_time_for_retrying(asked, waited):
+def test_a_retry_after_is_respected_within_max_retry_seconds(asked, waited):
     error = ServerError("")
     error.retry_after_seconds = asked
     assert delay(error) == waited
 
 
-def test_no_time_for_retrying_means_one_attempt():
+def test_with_max_retry_seconds_0_there_is_one_attempt():
     assert delay(ServerError(""), max_retry_seconds=0) is None
 
 
-def test_a_refused_token_is_replaced_at_once_and_twice_at_most():
+def test_a_refused_token_is_replaced_at_most_twice():
     error = response_error(TokenRefusedError)
     waits = [delay(error, failures=count, max_retry_seconds=0) for count in (1, 2, 3)]
     assert waits == [0, 0, None]
     assert MAX_REAUTHENTICATIONS == 2
 
 
-def test_what_is_fatal_is_never_tried_again():
+def test_a_fatal_error_is_not_retried():
     assert delay(CredentialsError("")) is None
 
 
-def test_only_limits_of_instance_and_gateway_concern_all_threads():
+def test_only_rate_and_concurrency_limits_pause_all_threads():
     assert pauses_all_threads(response_error(RateLimitError))
     assert pauses_all_threads(response_error(ConcurrencyLimitError))
     assert pauses_all_threads(ThrottledError(""))

@@ -1,4 +1,4 @@
-"""A set in a few bytes a key, which neither forgets a key nor takes one for another."""
+"""Sets of keys in a few bytes per key, which forget no key and confuse none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def _slots_of(seen):
     return len(seen._slots)
 
 
-def test_seen_keys_are_remembered_and_others_are_not():
+def test_added_keys_are_contained_and_others_are_not():
     seen = KeyHashSet()
     for value in VALUES:
         seen.add(value)
@@ -21,7 +21,7 @@ def test_seen_keys_are_remembered_and_others_are_not():
     assert not any(f"other-{number}" in seen for number in range(700))
 
 
-def test_a_key_takes_16_to_32_bytes_whatever_their_number():
+def test_a_key_takes_16_to_32_bytes_for_any_number_of_keys():
     seen = KeyHashSet()
     for number in range(1, 20_000):
         seen.add(str(number))
@@ -37,7 +37,7 @@ def test_slots_are_half_full_before_they_are_doubled():
     assert _slots_of(seen) == 2048
 
 
-def test_keys_that_crowd_in_one_slot_are_kept_apart():
+def test_keys_with_the_same_slot_are_distinguished():
     seen = KeyHashSet()
     crowd = range(1024, 1024 * 401, 1024)
     for number in crowd:
@@ -48,21 +48,21 @@ def test_keys_that_crowd_in_one_slot_are_kept_apart():
     assert 1024 * 401 not in seen
 
 
-def test_a_search_ends_though_every_other_slot_is_taken():
+def test_a_search_ends_if_every_other_slot_is_used():
     seen = KeyHashSet()
     for number in range(2, 1026, 2):
         seen.add(number)
     assert 1026 not in seen
 
 
-def test_a_hash_of_zero_is_not_taken_for_an_empty_slot():
+def test_a_hash_of_zero_does_not_count_as_empty():
     seen = KeyHashSet()
     assert 0 not in seen
     seen.add(0)
     assert 0 in seen
 
 
-def test_a_key_that_is_discarded_takes_no_other_with_it():
+def test_discarding_a_key_keeps_all_others():
     seen = KeyHashSet()
     crowd = [*range(1023, 1024 * 300, 1024), *range(2, 9)]
     for number in crowd:
@@ -74,7 +74,7 @@ def test_a_key_that_is_discarded_takes_no_other_with_it():
     assert len(seen) == len(crowd[1::2])
 
 
-def test_flags_of_a_key_add_up_and_those_of_others_stay():
+def test_flags_are_added_to_those_of_the_same_key_only():
     seen = KeyFlags()
     for value in VALUES:
         seen.add(value, 1)
@@ -84,7 +84,7 @@ def test_flags_of_a_key_add_up_and_those_of_others_stay():
     assert seen.counts() == {1: 600, 7: 100}
 
 
-def test_flags_of_keys_that_crowd_in_one_slot_are_kept_apart():
+def test_flags_of_keys_with_the_same_slot_are_distinguished():
     seen = KeyFlags()
     for number in range(1024, 1024 * 701, 1024):
         seen.add(number, 1 + number // 1024 % 2)

@@ -1,4 +1,4 @@
-"""Marketo's clock, told well, badly, or not at all."""
+"""Marketo's clock, from responses with right, wrong and missing dates."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def clock(fake_time):
     return ServerClock(fake_time.clock, lambda: NOON)
 
 
-def test_it_goes_on_between_responses(clock, fake_time):
+def test_the_clock_continues_between_responses(clock, fake_time):
     clock.sync(NOON, 200)
     fake_time.now += 90
     assert clock.now() == clock.earliest_now() == NOON + 90 * SECOND
@@ -25,7 +25,7 @@ def test_it_goes_on_between_responses(clock, fake_time):
 
 @pytest.mark.parametrize("ahead", [10 * SECOND, DAY, 3000 * DAY])
 @pytest.mark.parametrize("is_first", [True, False])
-def test_one_date_that_lies_ahead_has_no_say_beside_another(ahead, is_first, clock, fake_time):
+def test_a_date_in_the_future_does_not_change_the_earliest_now(ahead, is_first, clock, fake_time):
     odd, right = NOON + ahead, NOON
     for each in (odd, right) if is_first else (right, odd):
         clock.sync(each, 200)
@@ -33,7 +33,7 @@ def test_one_date_that_lies_ahead_has_no_say_beside_another(ahead, is_first, clo
     assert clock.earliest_now() == NOON + 5 * SECOND
 
 
-def test_the_last_response_tells_the_present(clock):
+def test_the_last_response_sets_the_current_time(clock):
     clock.sync(NOON, 200)
     clock.sync(NOON + SECOND, 200)
     assert clock.now() == NOON + SECOND
@@ -45,13 +45,13 @@ def test_a_response_without_a_date_changes_nothing(clock):
     assert clock.now() == NOON - SECOND
 
 
-def test_where_no_response_has_a_date_it_is_this_machines_clock(clock):
+def test_without_any_date_the_machines_clock_is_used(clock):
     clock.sync(None, 200)
     assert not clock.is_known
     assert clock.now() == clock.earliest_now() == NOON
 
 
-def test_an_answer_of_failure_tells_it_only_while_nothing_else_has(clock):
+def test_an_error_response_sets_only_an_unknown_clock(clock):
     clock.sync(NOON - SECOND, 502)
     assert clock.now() == NOON - SECOND
     clock.sync(NOON, 200)
@@ -61,7 +61,7 @@ def test_an_answer_of_failure_tells_it_only_while_nothing_else_has(clock):
 
 
 @pytest.mark.parametrize("told", [NOON - DAY - SECOND, NOON + DAY + SECOND])
-def test_a_clock_that_differs_by_over_a_day_is_warned_of_once(told, clock, caplog):
+def test_a_difference_of_over_a_day_is_logged_once(told, clock, caplog):
     clock.sync(told, 200)
     clock.sync(told, 200)
     (line,) = caplog.messages
@@ -69,6 +69,6 @@ def test_a_clock_that_differs_by_over_a_day_is_warned_of_once(told, clock, caplo
 
 
 @pytest.mark.parametrize("told", [NOON - DAY, NOON, NOON + DAY])
-def test_a_clock_that_differs_by_a_day_or_less_is_not(told, clock, caplog):
+def test_a_difference_of_a_day_or_less_is_not_logged(told, clock, caplog):
     clock.sync(told, 200)
     assert not caplog.messages

@@ -1,4 +1,4 @@
-"""Connection settings: what is taken, what is refused, and with which words."""
+"""Connection settings: valid ones, invalid ones, and the error messages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TestInstanceAddress:
     @pytest.mark.parametrize(
         "ending", ["", "/", "/rest", "/rest/", "/identity", "/identity/", "//"]
     )
-    def test_every_form_that_marketo_shows_is_taken(self, ending):
+    def test_every_form_of_an_endpoint_that_marketo_shows_is_valid(self, ending):
         address = "https://123-ABC-456.mktorest.com"
         assert instance_address(f" {address}{ending}\n") == address
 
@@ -38,7 +38,7 @@ class TestInstanceAddress:
             "https://marketo.example:8443",
         ],
     )
-    def test_plain_http_is_for_loopback_and_https_for_any_host(self, address):
+    def test_http_is_for_loopback_and_https_for_any_host(self, address):
         assert instance_address(f"{address}/rest") == address
 
     @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ class TestInstanceAddress:
             "file:///etc/passwd",
         ],
     )
-    def test_what_is_no_url_is_told_with_an_example(self, endpoint):
+    def test_an_endpoint_that_is_not_a_url_is_an_error(self, endpoint):
         with pytest.raises(SettingsError, match=r"'endpoint' is no URL.*mktorest\.com/rest"):
             instance_address(endpoint)
 
@@ -64,7 +64,7 @@ class TestInstanceAddress:
         "endpoint",
         ["https://123-ABC-456.mktoapi.com/soap/mktows/2_9", "https://a.example/soap/mktows/3_1"],
     )
-    def test_the_soap_endpoint_is_told_as_such(self, endpoint):
+    def test_the_soap_endpoint_is_an_error(self, endpoint):
         with pytest.raises(SettingsError, match="is the SOAP endpoint: use the one below it"):
             instance_address(endpoint)
 
@@ -76,7 +76,7 @@ class TestInstanceAddress:
             "https://user:pass@a.example",
         ],
     )
-    def test_more_than_an_address_is_refused_without_being_quoted(self, endpoint):
+    def test_a_longer_url_is_an_error_and_not_quoted(self, endpoint):
         with pytest.raises(SettingsError, match="address alone") as caught:
             instance_address(endpoint)
         assert "pass" not in str(caught.value)
@@ -84,13 +84,13 @@ class TestInstanceAddress:
     @pytest.mark.parametrize(
         "host", ["123-abc-456.mktorest.com", "10.0.0.1", "localhost.example", "[fe80::1]"]
     )
-    def test_plain_http_to_another_host_is_refused(self, host):
+    def test_plain_http_to_another_host_is_an_error(self, host):
         with pytest.raises(SettingsError, match=rf"plain http to {host.strip('[]')}.*https"):
             instance_address(f"http://{host}/rest")
 
 
 class TestConnectionSettings:
-    def test_defaults_are_those_that_are_documented(self):
+    def test_defaults_are_the_documented_ones(self):
         settings = ConnectionSettings.from_config(GOOD)
         assert settings == ConnectionSettings(
             endpoint="https://123-ABC-456.mktorest.com",
@@ -103,7 +103,7 @@ class TestConnectionSettings:
             user_agent=default_user_agent(),
         )
 
-    def test_what_is_given_is_taken_and_other_settings_are_passed_over(self):
+    def test_other_settings_of_a_configuration_are_ignored(self):
         given = {
             "calls_per_20_seconds": 100,
             "max_concurrent_calls": 10,
@@ -115,11 +115,11 @@ class TestConnectionSettings:
         for name, value in given.items():
             assert getattr(settings, name) == value
 
-    def test_null_is_the_default(self):
+    def test_null_means_the_default(self):
         nulls = dict.fromkeys(field.name for field in fields(ConnectionSettings)) | GOOD
         assert ConnectionSettings.from_config(nulls) == ConnectionSettings.from_config(GOOD)
 
-    def test_blanks_around_pasted_values_do_not_count(self):
+    def test_blanks_around_values_are_removed(self):
         settings = ConnectionSettings.from_config(
             {name: f" {value}\n" for name, value in GOOD.items()}
         )
@@ -127,21 +127,21 @@ class TestConnectionSettings:
 
     @pytest.mark.parametrize("name", GOOD)
     @pytest.mark.parametrize("value", [None, "", "  "])
-    def test_a_required_one_that_is_missing_or_empty_is_named(self, name, value):
+    def test_a_missing_or_empty_required_setting_is_named(self, name, value):
         with pytest.raises(SettingsError, match=f"^Setting '{name}' is missing or empty"):
             ConnectionSettings.from_config(GOOD | {name: value})
 
     @pytest.mark.parametrize("agent", ["a\nb", "é", " a", "", "a\r\nX-Header: 1"])
-    def test_a_user_agent_that_http_cannot_carry_is_refused(self, agent):
+    def test_a_user_agent_invalid_in_http_is_an_error(self, agent):
         with pytest.raises(SettingsError, match="'user_agent' must be printable ASCII"):
             ConnectionSettings.from_config(GOOD | {"user_agent": agent})
 
-    def test_secrets_are_not_in_its_repr(self):
+    def test_secrets_are_not_in_the_repr(self):
         shown = repr(ConnectionSettings.from_config(GOOD))
         assert "the-secret" not in shown
         assert "an-id" not in shown
 
-    def test_it_knows_loopback(self):
+    def test_loopback_addresses_are_recognized(self):
         assert not ConnectionSettings.from_config(GOOD).is_loopback
         at_home = GOOD | {"endpoint": "http://127.0.0.1:1"}
         assert ConnectionSettings.from_config(at_home).is_loopback

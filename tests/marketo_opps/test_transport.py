@@ -1,4 +1,4 @@
-"""One HTTP exchange with servers that misbehave, over real sockets."""
+"""HTTP exchanges with faulty servers, over real sockets."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DATE = b"Date: Mon, 23 Nov 2026 17:00:00 GMT\r\n"
 
 
 class Server:
-    """Answers each connection with the bytes it is given; keeps what it was sent."""
+    """A server that sends each connection the given bytes, and records what it received."""
 
     def __init__(self):
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -108,7 +108,7 @@ def whole(body, *headers):
     return b"HTTP/1.1 200 OK\r\n" + DATE + head + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
 
-def test_an_answer_comes_with_status_clock_type_and_body(server, connect):
+def test_a_response_has_status_date_type_and_body(server, connect):
     address = server.start(whole(b'{"a":1}', b"Content-Type: application/json"))
     answer = get(connect(address))
     assert (answer.status, answer.body, answer.content_type) == (
@@ -119,7 +119,7 @@ def test_an_answer_comes_with_status_clock_type_and_body(server, connect):
     assert answer.server_time == datetime(2026, 11, 23, 17, tzinfo=UTC)
 
 
-def test_a_request_goes_out_as_it_was_given(server, connect):
+def test_a_request_is_sent_unchanged(server, connect):
     address = server.start(whole(b""))
     transport = connect(address)
     transport.send(
@@ -137,13 +137,13 @@ def test_a_request_goes_out_as_it_was_given(server, connect):
     assert body == b'{"a":"\xc3\xa9"}'
 
 
-def test_a_zipped_answer_is_unzipped(server, connect):
+def test_a_gzip_response_is_decompressed(server, connect):
     body = b'{"a":"' + b"x" * 100_000 + b'"}'
     address = server.start(whole(gzip.compress(body), b"Content-Encoding: gzip"))
     assert get(connect(address)).body == body
 
 
-def test_a_chunked_answer_is_put_together(server, connect):
+def test_a_chunked_response_is_joined(server, connect):
     chunked = b'5\r\n{"a":\r\n2\r\n1}\r\n0\r\n\r\n'
     address = server.start(
         b"HTTP/1.1 200 OK\r\n" + DATE + b"Transfer-Encoding: chunked\r\n\r\n" + chunked
@@ -152,7 +152,7 @@ def test_a_chunked_answer_is_put_together(server, connect):
 
 
 @pytest.mark.parametrize("location", [b"http://127.0.0.1:1/", b"http://[::1", b"http://x/\xe9"])
-def test_a_redirect_is_not_followed_wherever_it_leads(location, server, connect):
+def test_no_redirect_is_followed(location, server, connect):
     address = server.start(
         b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\nContent-Length: 0\r\n\r\n"
     )
@@ -160,7 +160,7 @@ def test_a_redirect_is_not_followed_wherever_it_leads(location, server, connect)
 
 
 @pytest.mark.parametrize("date", [b"", b"Date: yesterday\r\n"])
-def test_a_date_that_cannot_be_read_is_none(date, server, connect):
+def test_an_invalid_date_header_is_none(date, server, connect):
     address = server.start(b"HTTP/1.1 200 OK\r\n" + date + b"Content-Length: 0\r\n\r\n")
     assert get(connect(address)).server_time is None
 
@@ -177,14 +177,14 @@ def test_a_date_that_cannot_be_read_is_none(date, server, connect):
     ],
     ids=["nothing", "half a head", "half a body", "half a chunk", "broken gzip", "no http"],
 )
-def test_an_answer_that_breaks_off_is_a_lost_connection(answer, server, connect):
+def test_a_truncated_response_is_a_lost_connection(answer, server, connect):
     address = server.start(answer)
     with pytest.raises(ConnectionLostError, match="was lost before the response arrived") as caught:
         get(connect(address))
     assert caught.value.ambiguous
 
 
-def test_a_connection_that_is_reset_is_a_lost_one(server, connect):
+def test_a_reset_connection_is_a_lost_connection(server, connect):
     def reset(connection):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         connection.close()
@@ -196,7 +196,7 @@ def test_a_connection_that_is_reset_is_a_lost_one(server, connect):
 
 
 def dripping(*pieces):
-    """An answer that goes on for ever; its last piece comes again and again."""
+    """Return a response that never ends, because its last piece is repeated."""
 
     def drip(connection):
         with contextlib.suppress(OSError):
@@ -222,8 +222,8 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
     ],
     ids=["body", "body until the end", "chunks", "header", "status line", "100 Continue"],
 )
-def test_an_answer_that_drips_in_is_given_up_at_the_deadline(answer, server, connect):
-    """Each byte comes in time, the whole never would."""
+def test_a_very_slow_response_times_out(answer, server, connect):
+    """Send each byte in time, but never all of them."""
     transport = connect(server.start(answer), connect_timeout_seconds=0.1, patience_seconds=0.1)
     began = time.monotonic()
     with pytest.raises(ConnectionLostError, match="Timed out while reading the response") as caught:
@@ -232,7 +232,7 @@ def test_an_answer_that_drips_in_is_given_up_at_the_deadline(answer, server, con
     assert 0.3 <= time.monotonic() - began < 10
 
 
-def test_a_body_that_nobody_takes_is_given_up_at_the_deadline(connect):
+def test_a_request_body_that_is_not_received_times_out(connect):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         transport = connect(address, connect_timeout_seconds=0.1, patience_seconds=0.1)
@@ -244,7 +244,7 @@ def test_a_body_that_nobody_takes_is_given_up_at_the_deadline(connect):
 
 
 @pytest.mark.parametrize("word", [b"HTTP/1.1 200 OK\r\n", b""])
-def test_a_proxy_that_drips_means_that_nothing_was_sent(word, server, connect, monkeypatch):
+def test_a_very_slow_proxy_means_that_nothing_was_sent(word, server, connect, monkeypatch):
     monkeypatch.setenv("https_proxy", server.start(dripping(word, b"x")))
     monkeypatch.delenv("no_proxy", raising=False)
     transport = connect(
@@ -255,7 +255,7 @@ def test_a_proxy_that_drips_means_that_nothing_was_sent(word, server, connect, m
     assert not caught.value.ambiguous
 
 
-def test_a_host_that_never_shakes_hands_means_that_nothing_was_sent(connect):
+def test_without_a_tls_handshake_nothing_was_sent(connect):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"https://127.0.0.1:{listener.getsockname()[1]}"
         transport = connect(address, connect_timeout_seconds=0.1, patience_seconds=0.1)
@@ -265,7 +265,7 @@ def test_a_host_that_never_shakes_hands_means_that_nothing_was_sent(connect):
 
 
 @pytest.mark.parametrize("seconds", [30.0, 60.0, 300.0])
-def test_reading_is_given_ten_seconds_more_than_marketo_gives_itself(seconds, connect):
+def test_the_read_timeout_exceeds_marketos_by_ten_seconds(seconds, connect):
     timeouts = []
 
     class Session(requests.Session):
@@ -288,7 +288,7 @@ def test_a_silent_server_times_out(server, connect):
     assert caught.value.ambiguous
 
 
-def test_nobody_listening_means_that_nothing_was_sent(connect):
+def test_a_refused_connection_means_that_nothing_was_sent(connect):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         address = f"http://127.0.0.1:{closed.getsockname()[1]}"
     with pytest.raises(UnreachableError) as caught:
@@ -301,7 +301,7 @@ def test_nobody_listening_means_that_nothing_was_sent(connect):
     assert caught.value.__cause__ is None
 
 
-def test_a_host_without_an_address_means_that_nothing_was_sent(connect, monkeypatch):
+def test_an_unknown_host_means_that_nothing_was_sent(connect, monkeypatch):
     def fail(*_args, **_keywords):
         raise socket.gaierror(-2, "Name or service not known")
 
@@ -312,7 +312,7 @@ def test_a_host_without_an_address_means_that_nothing_was_sent(connect, monkeypa
 
 
 @pytest.mark.parametrize("error", [OSError(113, "No route to host"), TimeoutError("timed out")])
-def test_a_connection_that_cannot_be_made_means_that_nothing_was_sent(error, connect, monkeypatch):
+def test_without_a_connection_nothing_was_sent(error, connect, monkeypatch):
     def fail(*_args, **_keywords):
         raise error
 
@@ -322,7 +322,7 @@ def test_a_connection_that_cannot_be_made_means_that_nothing_was_sent(error, con
     assert not caught.value.ambiguous
 
 
-def test_a_proxy_that_cannot_be_reached_means_that_nothing_was_sent(connect, monkeypatch):
+def test_an_unreachable_proxy_means_that_nothing_was_sent(connect, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         proxy = f"http://127.0.0.1:{closed.getsockname()[1]}"
     monkeypatch.setenv("https_proxy", proxy)
@@ -338,7 +338,7 @@ def test_a_proxy_that_cannot_be_reached_means_that_nothing_was_sent(connect, mon
         *("http://me:my-word\N{SNOWMAN}@127.0.0.1:9", "http://me:my-word@127.0.0.1:9/path"),
     ],
 )
-def test_a_proxy_that_cannot_be_right_is_a_setting_to_correct(proxy, connect, monkeypatch):
+def test_an_invalid_proxy_is_a_settings_error(proxy, connect, monkeypatch):
     monkeypatch.setenv("https_proxy", proxy)
     with pytest.raises(SettingsError, match=r"The proxy for .*: correct HTTPS_PROXY") as caught:
         get(connect("https://marketo.invalid"))
@@ -346,7 +346,7 @@ def test_a_proxy_that_cannot_be_right_is_a_setting_to_correct(proxy, connect, mo
 
 
 @pytest.mark.parametrize(("name", "said"), [("none", "No such file"), ("text", "it contains none")])
-def test_certificates_that_cannot_be_read_are_told(name, said, connect, monkeypatch, tmp_path):
+def test_unreadable_certificates_are_a_settings_error(name, said, connect, monkeypatch, tmp_path):
     (tmp_path / "text").write_text("no certificate")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / name))
     with pytest.raises(SettingsError, match=f"{said}.*: correct REQUESTS_CA_BUNDLE"):
@@ -361,7 +361,7 @@ def test_certificates_that_cannot_be_read_are_told(name, said, connect, monkeypa
     ],
 )
 @pytest.mark.parametrize("scheme", ["http://", "HTTP://", ""])
-def test_a_proxys_password_may_hold_anything_and_is_never_shown(
+def test_a_proxys_password_may_be_anything_and_is_redacted(
     *, password, scheme, server, connect, monkeypatch, caplog
 ):
     caplog.set_level("DEBUG")
@@ -375,16 +375,14 @@ def test_a_proxys_password_may_hold_anything_and_is_never_shown(
     assert password not in str(caught.value) + caplog.text
 
 
-def test_no_proxy_stands_before_loopback(server, connect, monkeypatch):
+def test_loopback_is_called_without_a_proxy(server, connect, monkeypatch):
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     monkeypatch.delenv("no_proxy", raising=False)
     assert get(connect(server.start(whole(b"here")))).body == b"here"
 
 
-def test_proxy_and_certificates_of_the_environment_are_used_for_a_real_instance(
-    connect, monkeypatch, tmp_path
-):
+def test_the_environments_proxy_and_certificates_are_used(connect, monkeypatch, tmp_path):
     monkeypatch.setenv("https_proxy", "http://proxy.invalid:3128")
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
@@ -395,14 +393,14 @@ def test_proxy_and_certificates_of_the_environment_are_used_for_a_real_instance(
     assert not session.trust_env
 
 
-def test_certificates_of_the_environment_are_used_for_loopback_too(connect, monkeypatch, tmp_path):
+def test_the_environments_certificates_are_used_for_loopback(connect, monkeypatch, tmp_path):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
     session = requests.Session()
     connect("https://127.0.0.1:9", session=session)
     assert session.verify == str(tmp_path)
 
 
-def test_certificates_that_cannot_be_read_do_not_matter_without_tls(server, connect, monkeypatch):
+def test_unreadable_certificates_do_not_matter_without_tls(server, connect, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "no/such/file")
     assert get(connect(server.start(whole(b"here")))).body == b"here"
 
@@ -415,7 +413,7 @@ def test_certificates_that_cannot_be_read_do_not_matter_without_tls(server, conn
         "UNSAFE_LEGACY_RENEGOTIATION_DISABLED",
     ],
 )
-def test_tls_that_cannot_work_is_told_at_once(reason):
+def test_an_incompatible_tls_is_a_settings_error(reason):
     failure = connection_error(tls_error(reason), "https://marketo.invalid")
     assert isinstance(failure, SettingsError)
     assert "TLS handshake with" in str(failure)
@@ -424,7 +422,7 @@ def test_tls_that_cannot_work_is_told_at_once(reason):
 @pytest.mark.parametrize(
     "reason", ["UNEXPECTED_EOF_WHILE_READING", "TLSV1_ALERT_INTERNAL_ERROR", "BAD_RECORD_MAC", None]
 )
-def test_tls_that_may_work_later_is_a_lost_connection(reason):
+def test_a_transient_tls_failure_is_a_lost_connection(reason):
     failure = connection_error(tls_error(reason), "https://marketo.invalid")
     assert isinstance(failure, ConnectionLostError)
 
@@ -436,7 +434,7 @@ def tls_error(reason):
     return requests.exceptions.SSLError(wrapped)
 
 
-def test_a_server_of_an_old_tls_is_told_at_once(server, connect):
+def test_a_server_with_an_old_tls_version_is_a_settings_error(server, connect):
     def refuse():
         connection, _ = server.listener.accept()
         with connection:
@@ -456,7 +454,7 @@ def test_a_netrc_does_not_replace_the_token(server, connect, monkeypatch, tmp_pa
     assert b"Authorization: Bearer t\r\n" in server.requests[0] + b"\r\n"
 
 
-def test_a_certificate_that_cannot_be_verified_is_a_setting_to_correct():
+def test_an_unverifiable_certificate_is_a_settings_error():
     refused = ssl.SSLCertVerificationError(1, "certificate verify failed")
     refused.verify_message = "self-signed certificate"
     wrapped = urllib3.exceptions.MaxRetryError(None, "/x", urllib3.exceptions.SSLError(refused))
@@ -476,7 +474,7 @@ def test_a_certificate_that_cannot_be_verified_is_a_setting_to_correct():
         (OSError("Tunnel connection failed: 407 Proxy Authentication Required"), UnreachableError),
     ],
 )
-def test_through_a_proxy_a_call_was_not_sent_only_where_no_connection_was_made(cause, error):
+def test_a_call_without_a_connection_through_a_proxy_is_unsent(cause, error):
     # So urllib3 says it of any connection through a proxy, though the call had gone out on it.
     wrapped = urllib3.exceptions.ProxyError("Unable to connect to proxy", cause)
     given_up = urllib3.exceptions.MaxRetryError(None, "/x", wrapped)
@@ -485,7 +483,7 @@ def test_through_a_proxy_a_call_was_not_sent_only_where_no_connection_was_made(c
     assert failure.ambiguous is (error is ConnectionLostError)
 
 
-def test_a_server_that_speaks_no_tls_is_a_setting_to_correct(server, connect):
+def test_a_server_without_tls_is_a_settings_error(server, connect):
     def answer_plainly():
         connection, _ = server.listener.accept()
         with connection:
@@ -497,7 +495,7 @@ def test_a_server_that_speaks_no_tls_is_a_setting_to_correct(server, connect):
         get(connect(server.address.replace("http:", "https:")))
 
 
-def test_a_connection_is_kept_and_used_again(server, connect):
+def test_a_connection_is_reused(server, connect):
     def answer_twice(connection):
         connection.sendall(whole(b"one"))
         server.requests.append(receive(connection))

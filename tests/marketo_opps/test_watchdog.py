@@ -1,4 +1,4 @@
-"""Attempts that are over, and those that are overdue."""
+"""Attempts that finish in time, and attempts that are overdue."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def wait_for(condition):
     assert condition()
 
 
-def test_an_attempt_that_is_over_in_time_is_not_ended_later():
+def test_an_attempt_that_finishes_in_time_is_not_ended():
     with contextlib.closing(Watchdog()) as watchdog:
         with watchdog.attempt(0.3) as quick:
             pass
@@ -25,7 +25,7 @@ def test_an_attempt_that_is_over_in_time_is_not_ended_later():
         assert not quick.is_overdue
 
 
-def test_a_short_attempt_is_ended_though_a_long_one_began_before():
+def test_a_short_attempt_is_ended_before_an_earlier_long_one():
     with (
         contextlib.closing(Watchdog()) as watchdog,
         watchdog.attempt(1000) as patient,
@@ -35,7 +35,7 @@ def test_a_short_attempt_is_ended_though_a_long_one_began_before():
         assert not patient.is_overdue
 
 
-def test_its_thread_ends_with_it():
+def test_closing_the_watchdog_ends_its_thread():
     with contextlib.closing(Watchdog()) as watchdog:
         before = {*threading.enumerate()}
         with watchdog.attempt(1000):

@@ -1,4 +1,4 @@
-"""JSON as it crosses the wire."""
+"""Encoding and decoding of JSON in requests and responses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ JSON = st.recursive(
 )
 
 
-def test_a_record_is_compact_utf_8_with_every_digit():
+def test_a_record_is_encoded_as_compact_utf_8_with_all_digits():
     record = {"name": "Ünïcode ☃", "amount": Decimal("1234567890123456.70"), "closed": None}
     assert encode_record(record) == (
         '{"name":"Ünïcode ☃","amount":1234567890123456.70,"closed":null}'.encode()
@@ -36,32 +36,32 @@ def test_a_record_is_compact_utf_8_with_every_digit():
 
 
 @given(JSON)
-def test_what_is_encoded_decodes_to_the_same(value):
+def test_an_encoded_record_decodes_to_the_same(value):
     assert decode_response(encode_record({"x": value})) == {"x": value}
 
 
-def test_fractions_are_read_as_decimals_and_whole_numbers_of_any_size_as_integers():
+def test_fractions_are_decoded_as_decimals_integers_as_int():
     read = decode_response(b'{"a":0.10,"b":1e2,"c":123456789012345678901234567890}')
     assert read == {"a": Decimal("0.10"), "b": Decimal("1e2"), "c": 123456789012345678901234567890}
     assert str(read["a"]) == "0.10"
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"<html>", b'{"a":}', b"\xff\xfe"])
-def test_what_is_no_json_is_a_value_error(body):
+def test_invalid_json_is_a_value_error(body):
     with pytest.raises(ValueError):
         decode_response(body)
 
 
-def test_a_text_cut_within_a_surrogate_pair_is_readable():
+def test_a_text_cut_within_a_surrogate_pair_is_decoded():
     read = decode_response(rb'{"result":[{"a":"cut \ud83d","ok":"\ud83d\ude00","n":0.10}]}')
     assert read == {"result": [{"a": "cut \ufffd", "ok": "\U0001f600", "n": Decimal("0.10")}]}
 
 
-def test_bytes_that_are_no_utf_8_are_replaced():
+def test_bytes_that_are_not_utf_8_are_replaced():
     assert decode_response(b'{"a":"caf\xe9"}') == {"a": "caf\ufffd"}
 
 
-def test_a_batch_puts_records_together_as_they_are():
+def test_a_batch_joins_encoded_records_unchanged():
     assert encode_batch([b'{"a":1}', b'{"b":2}'], action="createOnly", dedupeBy=None) == (
         b'{"action":"createOnly","input":[{"a":1},{"b":2}]}'
     )
@@ -73,7 +73,7 @@ def test_a_batch_puts_records_together_as_they_are():
     st.sampled_from(["createOrUpdate", "createOnly", "updateOnly"]),
     st.sampled_from([None, "dedupeFields", "idField"]),
 )
-def test_a_batch_is_json_and_no_longer_than_told_beforehand(records, action, dedupe_by):
+def test_a_batch_is_json_within_the_computed_size(records, action, dedupe_by):
     body = encode_batch(records, action=action, dedupeBy=dedupe_by)
     assert json.loads(body)["input"] == [json.loads(record) for record in records]
     assert len(body) <= SYNC_ENVELOPE_BYTES + sum(map(len, records)) + len(records) - 1
@@ -81,13 +81,13 @@ def test_a_batch_is_json_and_no_longer_than_told_beforehand(records, action, ded
 
 
 @given(st.lists(st.tuples(st.text("abcXYZ", min_size=1), st.text(st.characters(codec="utf-8")))))
-def test_a_query_says_what_it_was_given_in_printable_ascii(query):
+def test_a_query_is_encoded_in_printable_ascii(query):
     encoded = encode_query(query)
     assert re.fullmatch(r"[!-~]*", encoded)
     assert parse_qsl(encoded, keep_blank_values=True, strict_parsing=bool(query)) == query
 
 
-def test_a_query_keeps_the_commas_between_values():
+def test_commas_in_a_query_are_not_encoded():
     assert encode_query([("v", "a b,ü&,-1.5~"), ("w", "")]) == "v=a+b,%C3%BC%26,-1.5~&w="
 
 

@@ -1,4 +1,4 @@
-"""What both plugins do with settings, the environment and signals, before the SDK does."""
+"""How both plugins handle settings, the environment and signals before the SDK does."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GOOD = {
 
 
 class Plugin(MarketoPlugin, Tap):
-    """The least that is a tap."""
+    """A minimal tap."""
 
     name = "tap-of-tests"
     purpose = "Read nothing."
@@ -40,7 +40,7 @@ class Plugin(MarketoPlugin, Tap):
 
 @pytest.fixture
 def dotenv(monkeypatch, tmp_path):
-    """Write a `.env` into the working directory, and forget its variables afterwards."""
+    """Write a `.env` into the working directory, and remove its variables afterwards."""
     monkeypatch.chdir(tmp_path)
     before = dict(os.environ)
 
@@ -73,13 +73,13 @@ def test_invalid_settings_raise_one_error_each():
     ]
 
 
-def test_invalid_settings_are_taken_where_that_is_asked_for():
+def test_invalid_settings_are_accepted_without_validation():
     plugin = Plugin(config={"batch_size": 5}, validate_config=False)
 
     assert plugin.config["batch_size"] == 5
 
 
-def test_an_unknown_setting_is_warned_of_once(caplog):
+def test_an_unknown_setting_is_logged_once_as_a_warning(caplog):
     Plugin(config=GOOD | {"batchsize": 5})
 
     (told,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
@@ -105,7 +105,7 @@ def test_environment_variables_take_precedence(monkeypatch):
     assert plugin.config["client_id"] == "an-id"
 
 
-def test_the_environment_is_not_read_unasked(monkeypatch, dotenv):
+def test_the_environment_is_not_read_without_the_option(monkeypatch, dotenv):
     monkeypatch.setenv("TAP_OF_TESTS_BATCH_SIZE", "5")
     dotenv("TAP_OF_TESTS_BATCH_SIZE=6")
 
@@ -119,20 +119,20 @@ def test_a_dotenv_file_takes_precedence_over_variables(monkeypatch, dotenv):
     assert Plugin.read_environment() == {"batch_size": 6}
 
 
-def test_a_dotenv_file_with_a_byte_order_mark_is_taken(dotenv):
+def test_a_dotenv_file_with_a_byte_order_mark_is_read(dotenv):
     dotenv("TAP_OF_TESTS_BATCH_SIZE=6", encoding="utf-8-sig")
 
     assert Plugin.read_environment() == {"batch_size": 6}
 
 
-def test_a_dotenv_file_that_is_no_text_is_told(dotenv):
+def test_a_dotenv_file_that_is_not_utf_8_is_an_error(dotenv):
     dotenv("TAP_OF_TESTS_BATCH_SIZE=6", encoding="utf-16")
 
     with pytest.raises(SettingsError, match=r"--config=ENV: cannot read .*/.env: it is not UTF-8"):
         Plugin.read_environment()
 
 
-def test_a_dotenv_file_elsewhere_is_not_looked_for(dotenv, tmp_path, monkeypatch):
+def test_a_dotenv_file_in_another_directory_is_ignored(dotenv, tmp_path, monkeypatch):
     dotenv("TAP_OF_TESTS_BATCH_SIZE=6")
     (tmp_path / "below").mkdir()
     monkeypatch.chdir(tmp_path / "below")
@@ -141,13 +141,13 @@ def test_a_dotenv_file_elsewhere_is_not_looked_for(dotenv, tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize(("given", "number"), [(50.0, 50), (7, 7)])
-def test_a_whole_number_of_json_is_one_however_it_is_spelt(given, number):
+def test_an_integer_setting_may_be_written_as_50_0_or_5e1(given, number):
     read = Plugin(config=GOOD | {"batch_size": given}).config["batch_size"]
 
     assert (read, type(read)) == (number, int)
 
 
-def test_variables_that_are_read_are_logged_without_values(monkeypatch, dotenv, caplog):
+def test_names_of_variables_are_logged_without_values(monkeypatch, dotenv, caplog):
     dotenv("TAP_OF_TESTS_CLIENT_SECRET=hush")
 
     with caplog.at_level(logging.INFO, logger="tap-of-tests"):
@@ -157,14 +157,14 @@ def test_variables_that_are_read_are_logged_without_values(monkeypatch, dotenv, 
 
 
 @pytest.mark.usefixtures("dotenv")
-def test_a_variable_of_another_type_is_an_error(monkeypatch):
+def test_a_variable_of_the_wrong_type_is_an_error(monkeypatch):
     monkeypatch.setenv("TAP_OF_TESTS_BATCH_SIZE", "many")
 
     with pytest.raises(SettingsError, match=r"TAP_OF_TESTS_BATCH_SIZE: .*integer \(got 'many'\)"):
         Plugin(config=GOOD, parse_env_config=True)
 
 
-def test_signal_handlers_are_left_as_they_are():
+def test_signal_handlers_are_not_replaced_by_the_sdks():
     before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
 
     Plugin(config=GOOD)
@@ -178,9 +178,7 @@ def test_an_unreadable_config_file_is_an_error(tmp_path):
 
 
 @pytest.mark.parametrize("parse_env_config", [True, False])
-def test_the_sdk_does_not_say_that_the_environment_was_passed_over(
-    parse_env_config, dotenv, caplog
-):
+def test_the_sdks_line_about_a_skipped_environment_is_dropped(parse_env_config, dotenv, caplog):
     caplog.set_level(logging.INFO)
     Plugin(config=GOOD, parse_env_config=parse_env_config)
     Plugin.logger.info("Skipping parse of something else")

@@ -1,4 +1,4 @@
-"""What `--help` says of the plugins, and that a module is a command as its script is."""
+"""The texts of `--help`, and running a plugin as a module."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def help_of(plugin):
     return command.get_help(click.Context(command, info_name=plugin.name))
 
 
-def test_help_says_what_the_plugin_is_for_and_shows_lines(plugin):
+def test_help_shows_the_purpose_and_the_examples(plugin):
     told = help_of(plugin)
     verb = "Read" if plugin is TapMarketoOpps else "Write"
     assert told.splitlines()[2].startswith(f"  {verb} opportunities and their roles")
@@ -35,7 +35,7 @@ def test_help_says_what_the_plugin_is_for_and_shows_lines(plugin):
     assert {name for line in lines for name in re.findall(r"--[a-z]+", line)} <= known
 
 
-def test_every_option_has_a_help_of_ours(plugin):
+def test_every_option_has_a_help_text(plugin):
     texts = {each.opts[0]: each.help for each in plugin.get_singer_command().params}
     prefix = plugin.name.upper().replace("-", "_")
     assert f"{prefix}_<SETTING>" in texts["--config"]
@@ -45,7 +45,7 @@ def test_every_option_has_a_help_of_ours(plugin):
 
 
 @pytest.mark.slow
-def test_a_plugin_is_run_by_its_module(plugin):
+def test_a_plugin_can_be_run_as_a_module(plugin):
     module = plugin.name.replace("-", "_")
     done = subprocess.run(
         [sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=True

@@ -1,4 +1,4 @@
-"""What settings are read from, and what is said where it cannot be read."""
+"""Reading settings from files and the environment, and the errors if they cannot be read."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def test_a_variable_is_read_as_its_settings_type():
 
 
 @pytest.mark.parametrize("text", ["1000", " 1000 ", "+1000", "1000.0", "1e3"])
-def test_a_whole_number_is_one_however_it_is_spelt(text):
+def test_an_integer_may_be_written_in_any_notation(text):
     assert read(number=text) == {"number": 1000}
 
 
-def test_a_setting_without_a_variable_is_not_given():
+def test_a_setting_without_a_variable_is_absent():
     assert read(switch="off") == {"switch": False}
     assert read(of_others="x") == {}
 
@@ -55,7 +55,7 @@ def test_a_setting_without_a_variable_is_not_given():
         ("Xenia,MaX", ["Xenia", "MaX"]),
     ],
 )
-def test_values_come_as_json_or_with_commas_between_them(text, values):
+def test_a_list_is_read_from_json_or_comma_separated_values(text, values):
     assert read(values=text) == {"values": values}
 
 
@@ -83,14 +83,14 @@ def test_values_come_as_json_or_with_commas_between_them(text, values):
         ({"maps": "deals"}, "TAP_MAPS: must be of type object (not valid JSON"),
     ],
 )
-def test_a_variable_that_cannot_be_of_its_type_is_told(variable, told):
+def test_a_variable_of_the_wrong_type_is_named_with_its_value(variable, told):
     with pytest.raises(SettingsError) as caught:
         read(**variable)
 
     assert told in str(caught.value)
 
 
-def test_broken_json_is_not_quoted():
+def test_invalid_json_is_not_quoted():
     with pytest.raises(SettingsError) as caught:
         read(maps='{"hash_seed": "hush"')
 
@@ -114,7 +114,7 @@ def test_broken_json_is_not_quoted():
         (b'{"a": ' + b"1" * 5000 + b"}", "contains a number or nesting that is too large."),
     ],
 )
-def test_a_file_that_is_no_configuration_is_told(content, told, tmp_path):
+def test_a_file_that_is_not_a_configuration_is_an_error(content, told, tmp_path):
     path = tmp_path / "config.json"
     if content is not None:
         path.write_bytes(content)
@@ -127,7 +127,7 @@ def test_a_file_that_is_no_configuration_is_told(content, told, tmp_path):
     assert told in str(caught.value)
 
 
-def test_of_several_files_the_last_one_wins_with_or_without_a_mark(tmp_path):
+def test_later_config_files_override_earlier_ones(tmp_path):
     (tmp_path / "a.json").write_text('{"a": 1, "b": 1}', encoding="utf-8-sig")
     (tmp_path / "b.json").write_text('{"b": 2}')
 
@@ -136,7 +136,7 @@ def test_of_several_files_the_last_one_wins_with_or_without_a_mark(tmp_path):
     assert settings == {"a": 1, "b": 2}
 
 
-def test_a_file_that_can_be_read_only_once_is_enough(tmp_path):
+def test_a_config_file_may_be_a_pipe(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     writer = threading.Thread(target=pipe.write_text, args=('{"a": 1}',))
@@ -147,7 +147,7 @@ def test_a_file_that_can_be_read_only_once_is_enough(tmp_path):
 
 
 class Plugin:
-    """Sets up logging as the SDK does, or fails to, and remembers that it was run."""
+    """A plugin that sets up logging like the SDK, or fails to, and counts its runs."""
 
     name = "tap-of-tests"
 
@@ -178,7 +178,7 @@ class Plugin:
         ),
     ],
 )
-def test_a_level_that_there_is_not_is_told_before_anything_is_run(environment, told):
+def test_an_invalid_log_level_is_an_error_before_the_run(environment, told):
     plugin = Plugin()
     with pytest.raises(SettingsError, match=told):
         run_command(plugin, environment)
@@ -194,17 +194,17 @@ def test_a_level_that_there_is_not_is_told_before_anything_is_run(environment, t
         {"TAP_OF_TESTS_LOGLEVEL": "WARN", "LOGLEVEL": "x"},
     ],
 )
-def test_a_level_that_there_is_is_none_of_our_concern(environment):
+def test_a_valid_log_level_is_accepted(environment):
     plugin = Plugin()
     run_command(plugin, environment)
     assert plugin.runs == 1
 
 
-def test_a_configuration_of_logging_that_is_none_is_told():
+def test_an_invalid_logging_configuration_is_an_error():
     with pytest.raises(SettingsError, match=r"SINGER_SDK_LOG_CONFIG names x.yaml, .*\(KeyError\)"):
         run_command(Plugin(KeyError("hush")), {"SINGER_SDK_LOG_CONFIG": "x.yaml"})
 
 
-def test_any_other_error_is_left_as_it_is():
+def test_other_errors_are_not_caught():
     with pytest.raises(KeyError):
         run_command(Plugin(KeyError()), {})

@@ -13,7 +13,7 @@ from marketo_opps.plugin.log_lines import heed_format, name_lines
 
 @pytest.fixture
 def handler():
-    """A handler of the root logger, alone for the time of a test."""
+    """Install a handler as the only one of the root logger, for the duration of a test."""
     root, mine = logging.getLogger(), logging.StreamHandler()
     others, root.handlers = root.handlers, [mine]
     yield mine
@@ -29,7 +29,7 @@ def test_a_line_of_any_module_names_the_plugin(handler):
     assert line(handler).endswith("| WARNING  | tap-x | said")
 
 
-def test_a_line_as_json_is_one_object_whatever_it_says(handler):
+def test_a_json_log_line_is_one_object_for_any_message(handler):
     name_lines("tap-x")
     heed_format({"log_format": "json"})
     told = json.loads(line(handler, message='a "b"\nc \u2028'))
@@ -38,20 +38,20 @@ def test_a_line_as_json_is_one_object_whatever_it_says(handler):
     assert "\n" not in line(handler, message="a\nb")
 
 
-def test_the_moment_of_a_line_as_json_has_its_offset(handler):
+def test_the_time_in_a_json_log_line_has_a_utc_offset(handler):
     name_lines("tap-x")
     heed_format({"log_format": "json"})
     assert datetime.fromisoformat(json.loads(line(handler))["at"]).tzinfo is not None
 
 
 @pytest.mark.parametrize("settings", [{}, {"log_format": "text"}, {"log_format": None}])
-def test_lines_stay_text_unless_json_is_asked_for(handler, settings):
+def test_log_lines_are_text_unless_json_is_set(handler, settings):
     name_lines("tap-x")
     heed_format(settings)
     assert line(handler).endswith("| tap-x | said")
 
 
-def test_logging_that_is_configured_stays_as_it_is(handler, monkeypatch):
+def test_configured_logging_is_left_unchanged(handler, monkeypatch):
     monkeypatch.setenv("SINGER_SDK_LOG_CONFIG", "meltano.yml")
     formatter = handler.formatter
     name_lines("tap-x")

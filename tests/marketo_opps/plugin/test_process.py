@@ -1,4 +1,4 @@
-"""How a process ends: its exit code, what it says, and how soon; with real signals and pipes."""
+"""How a process ends: exit code, messages and timing; with real signals and pipes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def script(main):
 
 
 def ended(main, **keywords):
-    """Run a script to its end: exit code, stdout, stderr."""
+    """Run a script to its end; return exit code, stdout and stderr."""
     done = subprocess.run(
         script(main), capture_output=True, text=True, timeout=30, check=False, **keywords
     )
@@ -47,7 +47,7 @@ def ended(main, **keywords):
 
 
 class Running:
-    """A script under way; said that it is ready."""
+    """A running script that has reported that it is ready."""
 
     def __init__(self, main):
         self.process = subprocess.Popen(
@@ -66,21 +66,21 @@ class Running:
 
 @pytest.fixture
 def alarms(monkeypatch):
-    """Keep what a timer is set to instead of setting it."""
+    """Record the timers that are set instead of setting them."""
     set_to = []
     monkeypatch.setattr(signal, "setitimer", lambda _which, seconds: set_to.append(seconds))
     return set_to
 
 
 class TestWithoutASignal:
-    def test_the_end_of_the_work_is_0_and_silence(self):
+    def test_a_successful_run_exits_with_0_and_logs_nothing(self):
         assert ended("run(lambda: print('done'))") == (0, "done\n", "")
 
     @pytest.mark.parametrize(("code", "exit_code"), [("0", 0), ("", 0), ("3", 3)])
-    def test_an_exit_code_asked_for_is_kept(self, code, exit_code):
+    def test_the_exit_code_of_system_exit_is_kept(self, code, exit_code):
         assert ended(f"run(lambda: sys.exit({code}))") == (exit_code, "", "")
 
-    def test_an_exit_with_a_text_says_it(self):
+    def test_the_text_of_system_exit_is_logged(self):
         assert ended("run(lambda: sys.exit('What a pity.'))") == (1, "", "What a pity.\n")
 
     def test_a_marketo_error_is_one_sentence_and_no_traceback(self):
@@ -91,7 +91,7 @@ class TestWithoutASignal:
         """
         assert ended(main) == (1, "", "Setting 'endpoint' is missing or empty.\n")
 
-    def test_other_foreseeable_errors_are_too(self):
+    def test_an_expected_error_is_one_sentence_and_no_traceback(self):
         main = """
             def main():
                 raise LookupError("It is not there.")
@@ -99,7 +99,7 @@ class TestWithoutASignal:
         """
         assert ended(main) == (1, "", "It is not there.\n")
 
-    def test_an_unforeseen_one_brings_its_traceback_without_secrets(self):
+    def test_a_defect_is_logged_with_a_redacted_traceback(self):
         main = f"""
             from marketo_opps.redaction import REDACTOR
             REDACTOR.protect({SECRET!r})
@@ -114,7 +114,7 @@ class TestWithoutASignal:
         assert "ZeroDivisionError: with [redacted]" in err
         assert SECRET not in err
 
-    def test_a_secret_in_a_foreseeable_error_is_redacted(self):
+    def test_a_secret_in_an_expected_error_is_redacted(self):
         main = f"""
             from marketo_opps.redaction import REDACTOR
             REDACTOR.protect({SECRET!r})
@@ -124,7 +124,7 @@ class TestWithoutASignal:
         """
         assert ended(main) == (1, "", "It is [redacted]\n")
 
-    def test_a_thread_still_waiting_does_not_hold_the_end_up(self):
+    def test_a_waiting_thread_does_not_delay_the_exit(self):
         main = """
             def main():
                 threading.Thread(target=time.sleep, args=(60,)).start()
@@ -147,13 +147,13 @@ class TestSignals:
     """
 
     @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-    def test_the_first_asks_and_the_exit_code_says_which(self, signum, code):
+    def test_a_signal_ends_the_run_with_128_plus_its_number(self, signum, code):
         got, out, err, seconds = Running(self.WAITING).signalled(signum)
         assert (got, out, err) == (code, "", "Stopped on request.\n")
         assert seconds < 5
 
     @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-    def test_a_second_ends_the_process_at_once(self, signum, code):
+    def test_a_second_signal_ends_the_process_at_once(self, signum, code):
         main = """
             def main():
                 ready()
@@ -167,7 +167,7 @@ class TestSignals:
         assert seconds < 5
 
     @pytest.mark.parametrize("how", ["return", "sys.exit(0)", "raise BrokenPipeError", "1 / 0"])
-    def test_after_a_signal_the_exit_code_is_the_signals_however_it_ends(self, how):
+    def test_after_a_signal_the_exit_code_is_always_the_signals(self, how):
         main = f"""
             def main():
                 signal_self()
@@ -176,7 +176,7 @@ class TestSignals:
         """
         assert ended(main)[0] == 143
 
-    def test_what_was_written_before_is_not_lost(self):
+    def test_output_before_a_signal_is_flushed(self):
         main = """
             def main():
                 print("line")
@@ -185,7 +185,7 @@ class TestSignals:
         """
         assert ended(main)[:2] == (143, "line\n")
 
-    def test_whoever_asked_is_called_once_and_late_comers_at_once(self):
+    def test_callbacks_are_called_once_and_late_ones_at_once(self):
         main = """
             def main():
                 SHUTDOWN.on_request(lambda: print("called"))
@@ -195,8 +195,8 @@ class TestSignals:
         """
         assert ended(main)[:2] == (143, "called\ncalled late\n")
 
-    def test_a_main_thread_held_up_is_ended_by_the_last_resort(self):
-        """Blocked in a write whose reader has stopped reading, say; the clock is shortened."""
+    def test_a_blocked_main_thread_ends_in_a_hard_exit(self):
+        """Block the main thread, as a write does whose reader has stopped; with shortened times."""
         main = """
             def main():
                 ready()
@@ -209,7 +209,7 @@ class TestSignals:
         assert err.startswith("Stopped on request while writing was blocked: the reader")
         assert 0.2 < seconds < 5
 
-    def test_a_pipe_that_nobody_reads_is_no_way_out_either(self):
+    def test_a_blocked_stdout_does_not_prevent_the_hard_exit(self):
         main = """
             def main():
                 ready()
@@ -234,7 +234,7 @@ class TestBrokenPipe:
             "sys.stdout.buffer.write(b'the same in bytes')",
         ],
     )
-    def test_a_reader_that_is_gone_ends_it_quietly_and_not_with_0(self, write):
+    def test_a_closed_pipe_ends_the_run_with_1_and_no_message(self, write):
         main = f"""
             def main():
                 time.sleep(0.2)
@@ -258,7 +258,7 @@ class TestBrokenPipe:
             ("print('x', flush=True)", "Reading or writing failed"),
         ],
     )
-    def test_a_full_disk_is_told_without_a_traceback(self, write, told):
+    def test_a_full_disk_is_one_sentence_and_no_traceback(self, write, told):
         if not os.path.exists("/dev/full"):  # noqa: PTH110 - a device
             pytest.skip("this system has no /dev/full")
         with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
@@ -281,16 +281,16 @@ class TestBrokenPipe:
         told = "Reading or writing of 'no/such/file' failed: No such file or directory."
         assert err.startswith(told)
 
-    def test_a_closed_stdout_is_no_success(self):
+    def test_a_closed_stdout_is_a_failure(self):
         assert ended("run(lambda: sys.stdout.close())")[::2] == (1, "")
 
 
 class TestResult:
-    """Waiting for calls in flight, within the grace that is left after a signal."""
+    """Waiting for calls in flight within the grace period after a signal."""
 
     @pytest.fixture(autouse=True)
     def _handlers(self, alarms):
-        """Put back the handlers that `ask_to_end` replaces."""
+        """Restore the handlers that `ask_to_end` replaces."""
         signums = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)
         before = [signal.getsignal(signum) for signum in signums]
         yield
@@ -307,7 +307,7 @@ class TestResult:
 
     now = 1000.0
 
-    def test_a_result_that_is_there_is_handed_on(self, shutdown):
+    def test_a_finished_future_returns_its_result(self, shutdown):
         future = Future()
         future.set_result(7)
         assert shutdown.result(future) == 7
@@ -318,7 +318,7 @@ class TestResult:
         timer.start()
         assert shutdown.result(future) == 7
 
-    def test_something_can_be_done_for_as_long_as_it_is_waited(self, shutdown):
+    def test_a_function_is_called_repeatedly_during_the_wait(self, shutdown):
         future = Future()
         done = []
 
@@ -333,14 +333,14 @@ class TestResult:
         assert done == [0, 1]
 
     @pytest.mark.parametrize("error", [ValueError("x"), TimeoutError("the call's own")])
-    def test_what_the_call_raised_is_raised(self, error, shutdown):
+    def test_the_exception_of_a_future_is_raised(self, error, shutdown):
         future = Future()
         future.set_exception(error)
         with pytest.raises(type(error)) as caught:
             shutdown.result(future)
         assert caught.value is error
 
-    def test_within_the_grace_calls_in_flight_may_settle(self, shutdown):
+    def test_within_the_grace_period_a_result_is_returned(self, shutdown):
         self.ask_to_end(shutdown)
         self.now += GRACE_SECONDS
         future = Future()
@@ -348,13 +348,13 @@ class TestResult:
         timer.start()
         assert shutdown.result(future) == 7
 
-    def test_after_the_grace_they_are_given_up(self, shutdown):
+    def test_after_the_grace_period_waiting_is_an_error(self, shutdown):
         self.ask_to_end(shutdown)
         self.now += GRACE_SECONDS + 0.1
         with pytest.raises(StoppedError, match="did not finish in time"):
             shutdown.result(Future())
 
-    def test_a_result_that_is_there_is_handed_on_even_then(self, shutdown):
+    def test_after_the_grace_period_a_finished_future_returns(self, shutdown):
         self.ask_to_end(shutdown)
         self.now += 100
         future = Future()
@@ -367,7 +367,7 @@ class TestResult:
         self.ask_to_end(shutdown)
         assert shutdown.exit_code == 143
 
-    def test_the_grace_begins_with_the_signal_then_a_hard_exit(self, shutdown, alarms):
+    def test_the_grace_period_starts_with_the_signal(self, shutdown, alarms):
         self.ask_to_end(shutdown)
         self.now += GRACE_SECONDS
         shutdown.raise_if_out_of_time()
@@ -379,7 +379,7 @@ class TestResult:
 
 @pytest.mark.parametrize("error", ["ValueError('closed')", "BrokenPipeError()"])
 @pytest.mark.parametrize(("end", "code"), [("pass", 0), ("signal_self()", 143)])
-def test_a_stderr_that_is_gone_changes_no_exit_code(error, end, code):
+def test_a_closed_stderr_does_not_change_the_exit_code(error, end, code):
     main = f"""
         class Gone:
             def flush(self):

@@ -23,7 +23,7 @@ def begin(report, path):
     report.begin(str(path), plugin="tap-x", version="1.2")
 
 
-def test_a_run_leaves_one_line_with_all_that_it_did(report, tmp_path):
+def test_a_run_appends_one_line_with_all_its_counts(report, tmp_path):
     report.expect_run()
     begin(report, tmp_path / "runs.jsonl")
     report.measure_by(lambda: ({"deals": {"created": 3}}, CallCounts(9, 2, 1.25, 0.5)))
@@ -41,7 +41,7 @@ def test_a_run_leaves_one_line_with_all_that_it_did(report, tmp_path):
     }
 
 
-def test_a_run_that_failed_before_it_began_leaves_its_line_too(report, tmp_path):
+def test_a_run_that_fails_at_its_start_appends_its_line(report, tmp_path):
     report.expect_run()
     begin(report, tmp_path / "runs.jsonl")
     report.write(1)
@@ -49,7 +49,7 @@ def test_a_run_that_failed_before_it_began_leaves_its_line_too(report, tmp_path)
     assert (told["exit"], told["streams"], told["calls"]) == (1, {}, 0)
 
 
-def test_lines_are_appended_to_what_is_there(report, tmp_path):
+def test_lines_are_appended_to_an_existing_file(report, tmp_path):
     (tmp_path / "runs.jsonl").write_text('{"cut')
     report.expect_run()
     begin(report, tmp_path / "runs.jsonl")
@@ -59,7 +59,7 @@ def test_lines_are_appended_to_what_is_there(report, tmp_path):
     assert json.loads(second)["exit"] == 0
 
 
-def test_what_is_no_run_leaves_no_line_and_opens_nothing(report, tmp_path):
+def test_a_process_that_is_not_a_run_opens_no_report(report, tmp_path):
     begin(report, tmp_path / "runs.jsonl")
     report.write(0)
     assert not list(tmp_path.iterdir())
@@ -71,7 +71,7 @@ def test_a_path_that_cannot_be_opened_ends_the_run_at_its_start(report, tmp_path
         begin(report, tmp_path / "no" / "runs.jsonl")
 
 
-def test_a_full_disk_at_the_end_is_a_line_of_the_log(report, caplog):
+def test_a_full_disk_at_the_end_is_only_logged(report, caplog):
     report.expect_run()
     begin(report, "/dev/full")
     report.write(0)

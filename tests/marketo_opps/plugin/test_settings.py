@@ -1,4 +1,4 @@
-"""The check of a plugin's configuration: which errors and warnings it gives."""
+"""The validation of a plugin's settings: its errors and warnings."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ SCHEMA = {
 
 
 class TestConnectionSettings:
-    def test_they_are_the_members_of_the_connection_settings(self):
+    def test_schema_and_class_have_the_same_settings(self):
         assert list(CONNECTION_SETTINGS) == [field.name for field in fields(ConnectionSettings)]
 
-    def test_their_defaults_are_those_of_the_connection_settings(self):
+    def test_schema_and_class_have_the_same_defaults(self):
         settings = ConnectionSettings.from_config(GOOD)
         defaults = {
             name: each["default"] for name, each in CONNECTION_SETTINGS.items() if "default" in each
@@ -43,17 +43,17 @@ class TestConnectionSettings:
 
 
 class TestSettingErrors:
-    def test_a_good_configuration_has_none(self):
+    def test_a_valid_configuration_has_no_errors(self):
         assert setting_errors(GOOD, SCHEMA) == []
 
-    def test_each_missing_setting_is_told_once(self):
+    def test_each_missing_setting_is_reported_once(self):
         assert setting_errors({}, SCHEMA) == [
             "Setting 'endpoint' is missing.",
             "Setting 'client_id' is missing.",
             "Setting 'client_secret' is missing.",
         ]
 
-    def test_an_empty_one_and_a_bad_endpoint_are_told(self):
+    def test_an_empty_setting_and_an_invalid_endpoint_are_errors(self):
         assert setting_errors(GOOD | {"client_id": " "}, SCHEMA) == [
             "Setting 'client_id' is missing or empty."
         ]
@@ -69,12 +69,12 @@ class TestSettingErrors:
             ("endpoint", 5, "must be a string (got 5)"),
         ],
     )
-    def test_a_value_that_cannot_be_right_is_named_with_the_reason(self, name, value, told):
+    def test_an_invalid_value_is_reported_with_the_reason(self, name, value, told):
         assert setting_errors(GOOD | {name: value}, SCHEMA) == [
             f"Invalid value for setting '{name}': {told}."
         ]
 
-    def test_the_place_within_a_setting_is_told(self):
+    def test_the_position_within_a_list_is_reported(self):
         assert setting_errors(GOOD | {"filter_values": ["a", 2]}, SCHEMA) == [
             "Invalid value for setting 'filter_values'[1]: must be a string."
         ]
@@ -91,13 +91,13 @@ class TestSettingErrors:
             ({"type": ["string", "integer"]}, [], "must be a string or an integer"),
         ],
     )
-    def test_what_is_wrong_is_told_without_words_of_a_schema(self, schema, value, told):
+    def test_errors_do_not_use_the_words_of_json_schema(self, schema, value, told):
         properties = {**SCHEMA["properties"], "one": schema}
         assert setting_errors(GOOD | {"one": value}, SCHEMA | {"properties": properties}) == [
             f"Invalid value for setting 'one': {told}."
         ]
 
-    def test_every_wrong_setting_is_told(self):
+    def test_every_invalid_setting_is_reported(self):
         config = GOOD | {"calls_per_20_seconds": 0, "max_concurrent_calls": 0}
         assert len(setting_errors(config, SCHEMA)) == 2
 
@@ -106,7 +106,7 @@ class TestSettingErrors:
         told = setting_errors(GOOD | {name: ["hush", 987654]}, SCHEMA)
         assert told == [f"Invalid value for setting '{name}': must be a non-empty string."]
 
-    def test_what_is_wrong_with_the_whole_is_told_without_quoting_it(self):
+    def test_an_invalid_configuration_is_not_quoted(self):
         assert setting_errors(GOOD, SCHEMA | {"maxProperties": 1}) == [
             "Invalid configuration: it violates 'maxProperties' of the settings schema."
         ]
@@ -120,15 +120,15 @@ class TestUnknownSettings:
         assert {record.levelname for record in caplog.records} <= {"WARNING"}
         return caplog.messages
 
-    def test_known_ones_are_not_told(self, caplog):
+    def test_known_settings_cause_no_warning(self, caplog):
         assert self.told(caplog, filter_values=["a"]) == []
 
-    def test_a_slip_of_the_pen_is_told_with_what_was_meant_and_without_its_value(self, caplog):
+    def test_a_misspelt_setting_is_logged_with_a_similar_name(self, caplog):
         assert self.told(caplog, clientsecret="hush") == [
             "Setting 'clientsecret' is unknown and has no effect; did you mean 'client_secret'?"
         ]
 
     @pytest.mark.parametrize("name", ["batch_config", "load_method", "validate_records"])
-    def test_one_that_is_near_to_none_is_told_without_a_question(self, caplog, name):
+    def test_a_setting_unlike_any_is_logged_without_suggestion(self, caplog, name):
         told = f"Setting '{name}' is unknown and has no effect."
         assert self.told(caplog, **{name: {"secret": "hush"}}) == [told]

@@ -24,12 +24,12 @@ def workers():
         thread.join(timeout=5)
 
 
-def test_a_result_comes_through_its_future(workers):
+def test_a_future_returns_the_result_of_its_function(workers):
     assert workers.submit(lambda a, *, b: a + b, 1, b=2).result(timeout=5) == 3
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), SystemExit(3), KeyboardInterrupt()])
-def test_whatever_is_raised_comes_through_its_future_and_the_thread_goes_on(error, workers):
+def test_an_exception_is_raised_by_its_future_and_ends_no_thread(error, workers):
     def fail():
         raise error
 
@@ -39,7 +39,7 @@ def test_whatever_is_raised_comes_through_its_future_and_the_thread_goes_on(erro
     assert workers.submit(lambda: "alive").result(timeout=5) == "alive"
 
 
-def test_work_is_done_in_the_order_of_submission():
+def test_functions_run_in_the_order_of_submission():
     workers = Workers(1, "test")
     done = []
     futures = [workers.submit(done.append, index) for index in range(20)]
@@ -49,13 +49,13 @@ def test_work_is_done_in_the_order_of_submission():
     assert done == list(range(20))
 
 
-def test_as_many_run_at_once_as_there_are_workers(workers):
+def test_as_many_functions_run_at_once_as_there_are_threads(workers):
     both = threading.Barrier(2)
     futures = [workers.submit(both.wait, 5) for _ in range(2)]
     assert sorted(future.result(timeout=5) for future in futures) == [0, 1]
 
 
-def test_work_cancelled_before_its_turn_is_not_done(workers):
+def test_a_cancelled_function_is_not_run(workers):
     go = threading.Event()
     for _ in range(2):
         workers.submit(go.wait, 5)
@@ -67,7 +67,7 @@ def test_work_cancelled_before_its_turn_is_not_done(workers):
     assert done == []
 
 
-def test_closing_lets_what_was_submitted_finish_and_ends_the_threads():
+def test_closing_runs_what_was_submitted_and_ends_the_threads():
     workers = Workers(1, "test")
     futures = [workers.submit(int, "7") for _ in range(5)]
     workers.close()
