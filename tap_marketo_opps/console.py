@@ -25,7 +25,7 @@ def main() -> NoReturn:
     try:
         from tap_marketo_opps.tap import main as run  # noqa: PLC0415 - see above
     except Exception as error:  # noqa: BLE001 - without memory, any may come of an import
-        why = str(error) or "it got no more memory"
+        why = str(error) or "out of memory"
         sys.exit(f"tap-marketo-opps cannot be loaded: {why}.")
     run()
 

@@ -24,7 +24,7 @@ def main() -> NoReturn:
     try:
         from target_marketo_opps.target import main as run  # noqa: PLC0415 - see above
     except Exception as error:  # noqa: BLE001 - without memory, any may come of an import
-        why = str(error) or "it got no more memory"
+        why = str(error) or "out of memory"
         sys.exit(f"target-marketo-opps cannot be loaded: {why}.")
     run()
 

@@ -10,9 +10,7 @@ from target_marketo_opps.delivery.receipts import Receipts
 from target_marketo_opps.delivery.rejects import RejectsFile
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
+    from marketo_opps import MarketoClient
     from target_marketo_opps.delivery.receipts import SettledRecords
     from target_marketo_opps.settings import TargetSettings
 
@@ -22,7 +20,7 @@ class OutputFiles:
 
     Args:
         settings: the target's settings.
-        now: returns the current time by Marketo's clock.
+        client: tells the time by Marketo's clock.
 
     Attributes:
         rejects: takes rejected records; None without `rejects_path`.
@@ -33,9 +31,9 @@ class OutputFiles:
         OutputFileError: a file cannot be opened or, later, written.
     """
 
-    def __init__(self, settings: TargetSettings, *, now: Callable[[], datetime]) -> None:
+    def __init__(self, settings: TargetSettings, client: MarketoClient) -> None:
         self.rejects = RejectsFile(settings.rejects_path) if settings.rejects_path else None
-        self.settled = _settled_records(settings, now)
+        self.settled = _settled_records(settings, client)
 
     def flush(self) -> None:
         """Write all lines to disk; called before a STATE after these records is written."""
@@ -51,9 +49,7 @@ class OutputFiles:
                     closing.callback(file.close)
 
 
-def _settled_records(
-    settings: TargetSettings, now: Callable[[], datetime]
-) -> SettledRecords | None:
+def _settled_records(settings: TargetSettings, client: MarketoClient) -> SettledRecords | None:
     if settings.dry_run:
         return Diff(settings.diff_path) if settings.diff_path else None
-    return Receipts(settings.receipts_path, now) if settings.receipts_path else None
+    return Receipts(settings.receipts_path, client.server_now) if settings.receipts_path else None

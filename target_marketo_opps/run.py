@@ -94,7 +94,7 @@ class TargetRun:
         self.settings = settings
         self._connection = ConnectionSettings.from_config(config)
         client = make_client(self._connection)
-        self.files = OutputFiles(settings, now=client.server_now)
+        self.files = OutputFiles(settings, client)
         self.marketo = MarketoAccess(
             client,
             max_calls=self._connection.max_concurrent_calls,

@@ -101,8 +101,8 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
         "default": False,
         "title": "Hard Delete",
         "description": (
-            "Delete records whose `_sdc_deleted_at` is set in Marketo. If `false`, they are not "
-            "written, and counted as left alone."
+            "Delete a record in Marketo if `_sdc_deleted_at` marks it as deleted (a soft delete). "
+            "If `false`, such a record is left alone and counted."
         ),
     },
     "lead_lookup_field": {
@@ -149,7 +149,7 @@ _OWN_SETTINGS: dict[str, dict[str, t.Any]] = {
         "title": "Diff Path",
         "description": (
             "With `dry_run`: JSON Lines file to which a line is appended for every record: "
-            "whether it would be created, updated etc., and the old and new value of each field."
+            "whether it would be created, updated or deleted, and each field's old and new value."
         ),
     },
     "rejects_path": {

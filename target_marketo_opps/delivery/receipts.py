@@ -54,7 +54,7 @@ class Receipts:
             "receipts_path",
             path,
             consequence=(
-                "No STATE was written past a record without a receipt: free disk space and run "
+                "No STATE was written after a record without a receipt: free disk space and run "
                 "again."
             ),
         )

@@ -77,7 +77,7 @@ class RejectsFile:
             "rejects_path",
             path,
             consequence=(
-                "No STATE was written past a reject that is not in the file: free disk space and "
+                "No STATE was written after a reject that is not in the file: free disk space and "
                 "run again."
             ),
         )

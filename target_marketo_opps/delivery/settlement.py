@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
     from target_marketo_opps.delivery.waiting import WaitingRecords
     from target_marketo_opps.state.state_release import StateRelease
 
-_FOUND = "the opportunity exists, so the lead does not"
+_FOUND = "the opportunity exists, so the lead is missing"
 _DELETED = "the role or its opportunity was deleted while the role waited"
 _NEVER_CAME = (
     "no opportunity with this id was accepted in this run, so the opportunity or the lead is "

@@ -69,12 +69,7 @@ class FieldPlan:
         self.fields = _fields(description)
         self.writers: dict[str, FieldWriter | None] = {}
         self.unknown: set[str] = set()
-        self._field_names = [field.name for field in self.fields]
-        self._by_name: dict[str, list[FieldDescription]] = {}
-        self._by_loose_name: dict[str, list[FieldDescription]] = {}
-        for field in self.fields:
-            self._by_name.setdefault(field.name, []).append(field)
-            self._by_loose_name.setdefault(comparable_name(field.name), []).append(field)
+        self._index = _FieldIndex(self.fields)
         self._stream = stream
         self._settings = settings
         self._notes = notes
@@ -83,7 +78,7 @@ class FieldPlan:
         self._schema_properties = tuple(properties)
         self._field_map = FieldMap(stream, settings.field_map.get(stream, {}))
         others = leads.names if leads else ()
-        self._field_map.check(self._schema_properties, [*self._field_names, *others])
+        self._field_map.check(self._schema_properties, [*self._index.names, *others])
         # A property with the exact name of the field is first in its list.
         self._properties_of: dict[str, list[str]] = {}
         self._contested: set[str] = set()
@@ -172,13 +167,12 @@ class FieldPlan:
         wanted = self._field_map.renamed(name)
         if wanted == name and (name.startswith("_sdc_") or name == "seq"):
             return None
-        loose = comparable_name(wanted)
-        matches = self._by_name.get(wanted) or self._by_loose_name.get(loose, [])
+        matches = self._index.matches(wanted)
         if len(matches) > 1:
             self._note_ambiguous(name, [field.name for field in matches])
-        elif not (matches or loose in _LOOSE_MANAGED_FIELDS or self._describes_lead(wanted)):
+        elif not (matches or _is_managed(wanted) or self._describes_lead(wanted)):
             self.unknown.add(name)
-            self._notes.note_unknown(name, self._field_names)
+            self._notes.note_unknown(name, self._index.names)
         return matches[0] if len(matches) == 1 else None
 
     def _describes_lead(self, name: str) -> bool:
@@ -208,12 +202,41 @@ class FieldPlan:
             )
 
 
+class _FieldIndex:
+    """The fields of an object by name, and by name without case and underscores.
+
+    Args:
+        fields: the fields.
+
+    Attributes:
+        names: names of the fields.
+    """
+
+    def __init__(self, fields: Iterable[FieldDescription]) -> None:
+        self.names: list[str] = []
+        self._exact: dict[str, list[FieldDescription]] = {}
+        self._loose: dict[str, list[FieldDescription]] = {}
+        for field in fields:
+            self.names.append(field.name)
+            self._exact.setdefault(field.name, []).append(field)
+            self._loose.setdefault(comparable_name(field.name), []).append(field)
+
+    def matches(self, name: str) -> list[FieldDescription]:
+        """Return the fields with exactly this name; else those that match it loosely."""
+        return self._exact.get(name) or self._loose.get(comparable_name(name), [])
+
+
 def _fields(description: ObjectDescription) -> tuple[FieldDescription, ...]:
     """Return the fields of an object and its id, which describe may leave out for roles."""
     if description.field(description.id_field) is not None:
         return description.fields
     id_field = FieldDescription(description.id_field, description.id_field, "string")
     return (*description.fields, id_field)
+
+
+def _is_managed(name: str) -> bool:
+    """Return whether Marketo manages the field with this name, ignoring case and underscores."""
+    return comparable_name(name) in _LOOSE_MANAGED_FIELDS
 
 
 def _is_writable(field: FieldDescription) -> bool:

@@ -138,7 +138,7 @@ def test_a_full_disk_ends_the_run_before_its_state(marketo_sandbox, singer):
         receipts_path="/dev/full",
     )
     assert isinstance(run.error, OutputFileError)
-    assert "No STATE was written past a record without a receipt" in str(run.error)
+    assert "No STATE was written after a record without a receipt" in str(run.error)
     assert run.states == []
 
 

@@ -186,7 +186,7 @@ def test_overdue_role_of_an_existing_opportunity_is_rejected(sandbox, singer, tm
         calls_per_20_seconds=100,
     ).succeeded()
     (reject,) = rejects(path)
-    assert "the opportunity exists, so the lead does not" in reject["reasons"][0]["message"]
+    assert "the opportunity exists, so the lead is missing" in reject["reasons"][0]["message"]
     assert ended.states[-1] == 2
     assert len(calls(sandbox, "query opportunity")) == 1
 
