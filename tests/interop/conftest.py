@@ -1,4 +1,4 @@
-"""Other people's tools, the instances of tests/pipeline, and a PostgreSQL where there is one."""
+"""Fixtures: third-party programs, the instances of tests/pipeline, and a PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INTEROP = Path(sys.prefix) / "interop"
 
 @pytest.fixture(scope="session")
 def third_party():
-    """The path of another people's program, from an environment that `make test` has made."""
+    """Return a function that finds a third-party program in the environments of `make test`."""
 
     def find(name: str) -> Path:
         paths = sorted(INTEROP.glob(f"*/bin/{name}"))
@@ -28,7 +28,7 @@ def third_party():
 
 @pytest.fixture(scope="session")
 def server():
-    """One server for all tests of a process, so they are kept together on one."""
+    """Yield one PostgreSQL server for all tests, which therefore run in one worker process."""
     found = postgres.programs()
     if found is None:
         pytest.skip("no PostgreSQL on this machine")
@@ -41,5 +41,5 @@ def server():
 
 @pytest.fixture
 def database(server):
-    """An empty database of the test's own."""
+    """Return a new empty database."""
     return server.create_database()

@@ -1,4 +1,4 @@
-"""The tap into another's target: which of its pages were read, and a kill between two of them."""
+"""Runs of the tap into a third-party target that are interrupted between two pages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if t.TYPE_CHECKING:
 
 LATENCY_MS = 150
 PAGES = 7
-"""Of 100 opportunities each, where the source holds 700; more of roles, each after its page."""
+"""Number of pages with 100 opportunities each, as the source has 700; pages of roles follow."""
 
 SMALL_PAGES = {"batch_size": 100, "max_concurrent_calls": 1}
 
@@ -29,7 +29,14 @@ def end_half_way(
     choose: t.Callable[[RunningPair], Plugin],
     signum: signal.Signals,
 ) -> tuple[int, int]:
-    """End one half while the tap still waits for pages; the exit codes of both."""
+    """Kill tap or target while the tap waits for pages, and return both exit statuses.
+
+    Args:
+        pair: the pair to start.
+        source: the instance that the tap reads.
+        choose: returns the plugin to kill.
+        signum: the signal to send.
+    """
     source.instance.options.latency_ms = LATENCY_MS
     running = pair.start()
     await_that(lambda: len(source.journal(operation="query role")) >= PAGES)

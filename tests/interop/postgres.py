@@ -1,4 +1,4 @@
-"""A PostgreSQL of the tests' own: in a directory that goes away with it, on loopback."""
+"""A PostgreSQL server for tests, on loopback and in a temporary directory."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ Row = dict[str, t.Any]
 
 
 class PsqlError(Exception):
-    """What psql says of a statement that failed."""
+    """Raised for a statement that fails, with the message of psql."""
 
 
 def programs() -> Path | None:
-    """Where the server's programs are: on PATH, else where Debian keeps them; the newest."""
+    """Return the directory of the server's programs, or None: from PATH, or Debian's newest."""
     found = shutil.which("postgres")
     if found:
         return Path(found).resolve().parent
@@ -38,7 +38,7 @@ def programs() -> Path | None:
 
 
 def unprivileged() -> str | None:
-    """Whom the server is to run as: it refuses root."""
+    """Return the user to run the server as if this process runs as root, which it refuses."""
     if os.geteuid() != 0:
         return None
     names = {each.pw_name for each in pwd.getpwall()}
@@ -50,14 +50,15 @@ class Database:
     """One database of the server.
 
     Attributes:
-        settings: as both plugins of MeltanoLabs take them.
+        bin: directory of the server's programs.
+        settings: connection settings, as both plugins of MeltanoLabs take them.
     """
 
     bin: Path
     settings: dict[str, t.Any]
 
     def execute(self, sql: str) -> str:
-        """What psql prints, without any decoration."""
+        """Execute SQL, and return the output of psql without headers and alignment."""
         address = {name: self.settings[name] for name in ("host", "port", "user")}
         command = [
             self.bin / "psql",
@@ -72,7 +73,7 @@ class Database:
         return ended.stdout.strip()
 
     def rows(self, sql: str) -> list[Row]:
-        """The rows of a query, with numbers to the last digit and dates as text."""
+        """Return the rows of a query, with exact numbers and with dates as text."""
         told = self.execute(f"select coalesce(json_agg(each), '[]') from ({sql}) as each")
         return json.loads(told, parse_float=Decimal)
 
@@ -84,7 +85,7 @@ class Database:
         return [row["name"] for row in rows]
 
     def column_types(self, table: str) -> dict[str, str]:
-        """Columns in order, each with its type."""
+        """Return the types of a table's columns by name, in order."""
         rows = self.rows(
             "select attname as name, format_type(atttypid, atttypmod) as type from pg_attribute"
             f" where attrelid = '{table}'::regclass and attnum > 0 and not attisdropped"
@@ -94,13 +95,15 @@ class Database:
 
 
 class Server:
-    """A server that ends with the tests; trusts whoever is on this machine, as all data is made up.
+    """A PostgreSQL server that is stopped after the tests.
+
+    It accepts local connections without a password, because all its data is invented.
 
     Args:
-        bin: where its programs are.
+        bin: directory of the server's programs.
     """
 
-    def __init__(self, bin: Path) -> None:  # noqa: A002 - what such a folder is called
+    def __init__(self, bin: Path) -> None:  # noqa: A002 - the usual name of this directory
         self._bin = bin
         self._user = unprivileged()
         self._directory = Path(tempfile.mkdtemp(prefix="postgres-"))
@@ -124,7 +127,7 @@ class Server:
 
     def stop(self) -> None:
         if self._process.poll() is None:
-            # At once: what it holds goes away with it.
+            # Immediate shutdown, because the data is deleted anyway.
             self._process.send_signal(signal.SIGQUIT)
             self._process.wait(END_SECONDS)
         shutil.rmtree(self._directory)
@@ -144,7 +147,7 @@ class Server:
         return Database(self._bin, {**settings, "database": name})
 
     def _serves(self) -> bool:
-        """Start at a free port; someone else may have it by then."""
+        """Start the server on a free port; return False if another process took the port."""
         self._port = free_port()
         self._process = self._run(
             [

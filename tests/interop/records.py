@@ -20,12 +20,15 @@ KEYS = {
 
 
 def by_key(stream: str, found: t.Iterable[Record]) -> dict[tuple[str, ...], Record]:
-    """Records of a stream by key, the last of each."""
+    """Return records of a stream by key, the last record of each key."""
     return {tuple(record[name] for name in KEYS[stream]): record for record in found}
 
 
 def records(output: bytes, stream: str) -> dict[tuple[str, ...], Record]:
-    """The records of a stream by key; the last of each, numbers to the last digit."""
+    """Return the records of a stream in Singer messages by key, with exact numbers.
+
+    The last record of each key counts.
+    """
     messages = [json.loads(line, parse_float=Decimal) for line in output.splitlines()]
     found = [each for each in messages if each["type"] == "RECORD"]
     return by_key(stream, (each["record"] for each in found if each["stream"] == stream))

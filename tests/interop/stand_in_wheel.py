@@ -1,4 +1,7 @@
-"""A package that Meltano installs in a moment: its programs are those of this environment."""
+"""A package without dependencies whose programs run those of this environment.
+
+Meltano installs it in less than a second.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ _FILES = {
 
 
 def wheel(folder: Path, *programs: str) -> Path:
-    """Write such a package, without dependencies, that has these programs."""
+    """Write a wheel with the given programs to a folder, and return its path."""
     scripts = [f"{program} = {_NAME}:main\n" for program in programs]
     path = folder / f"{_NAME}-1-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:

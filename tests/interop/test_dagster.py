@@ -1,4 +1,4 @@
-"""`examples/dagster`: three instances, two workers with one PostgreSQL, and 607 in between."""
+"""`examples/dagster`: three instances, two workers with one PostgreSQL, and error 607."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.manual.pages import BIN, ROOT, blocks
 from tests.pipeline.compare import differences, held, with_a_role
 from tests.pipeline.processes import await_that
 
-# A dozen starts of Dagster, on a machine that may be busy.
+# A dozen starts of Dagster take this long on a busy machine.
 SECONDS = 900
 pytestmark = [
     pytest.mark.long,
@@ -31,11 +31,11 @@ EXAMPLE = ROOT / "examples" / "dagster"
 INSTANCES = ("emea", "amer", "apac")
 LEADS = 80
 CALLS_A_DAY = 50_000
-# Of the 27 that a sweep takes in pages of 20 records: some of those for opportunities are left.
+# Fewer than the 27 calls of a sweep in pages of 20 records, so that the quota is exhausted midway.
 CALLS_LEFT = 22
 DAY_SECONDS = 24 * 3600
 RUN_SECONDS = 240
-# A run in slow calls outlasts the start of another one; one in the latter can be met half way.
+# Slow calls make a run outlast the start of another run; with faster calls it can be interrupted.
 SLOW_MS, FEW_MS = 6000, 500
 
 
@@ -54,7 +54,7 @@ def destinations(marketo_sandbox_factory):
 
 @pytest.fixture
 def secrets(sources, destinations, database):
-    """What the environment of every worker holds."""
+    """Return the environment variables of every worker."""
     address = "postgresql://{user}:{password}@{host}:{port}/{database}"
     found = {"DAGSTER_POSTGRES_URL": address.format(**database.settings)}
     for kind, sandboxes in (("TAP", sources), ("TARGET", destinations)):
@@ -66,7 +66,7 @@ def secrets(sources, destinations, database):
 
 @pytest.fixture
 def worker(third_party, secrets, tmp_path, database):
-    """Make workers, each with a machine's folder of its own, by name."""
+    """Yield a function that makes a worker with its own folder, given a name."""
     database.execute((EXAMPLE / "states.sql").read_text())
     workers = []
 
@@ -80,13 +80,13 @@ def worker(third_party, secrets, tmp_path, database):
 
 
 class Worker:
-    """A machine that has the example, Dagster, and both plugins on its PATH.
+    """A simulated machine with the example, Dagster, and both plugins on its PATH.
 
     Args:
-        dagster: the program.
-        folder: all that the machine has.
-        secrets: of its environment.
-        batch_size: of its taps.
+        dagster: path of the program `dagster`.
+        folder: folder for the machine's files.
+        secrets: environment variables with credentials.
+        batch_size: setting `batch_size` of its taps.
     """
 
     def __init__(
@@ -108,12 +108,12 @@ class Worker:
         }
 
     def ask(self, *arguments):
-        """Run Dagster to a good end."""
+        """Run a Dagster command that must succeed."""
         code, said = self.wait(self._start(*arguments))
         assert code == 0, said
 
     def start(self, name, *, sweep=False):
-        """Start the job of an instance."""
+        """Start the job of an instance, as a sweep or as a daily run."""
         arguments = ["job", "execute", "-f", "definitions.py", "-j", f"marketo_{name}"]
         if sweep:
             path = self.folder / f"sweep-{name}.yaml"
@@ -124,17 +124,17 @@ class Worker:
         return self._start(*arguments)
 
     def wait(self, run):
-        """The exit status of a run, and what Dagster has said of it."""
+        """Wait for a run to end; return its exit status and Dagster's output."""
         said, _ = run.communicate(timeout=RUN_SECONDS)
         return run.returncode, said
 
     def attempts(self, name):
-        """The folders of all attempts to move an instance's records, in their order."""
+        """Return the folders of all attempts to move an instance's records, oldest first."""
         found = (self.folder / "artefacts" / name).glob("*/*")
         return sorted(found, key=lambda folder: folder.stat().st_mtime)
 
     def end(self):
-        """End what has not ended by itself, when a test has failed."""
+        """Kill the runs that are still active after a failed test."""
         for run in self._runs:
             if run.poll() is None:
                 run.kill()
@@ -176,7 +176,7 @@ def state_of(database, name):
 
 
 def materialized(database, name):
-    """How often Dagster was shown each file of an instance."""
+    """Return how often Dagster materialized each file of an instance, by file name."""
     rows = database.rows(
         "select asset_key, count(*) from event_logs"
         " where dagster_event_type = 'ASSET_MATERIALIZATION' group by asset_key"
@@ -185,7 +185,9 @@ def materialized(database, name):
     return {file: count for (_, instance, file), count in found.items() if instance == name}
 
 
-def test_instances_shared_by_two_workers_end_whole(worker, sources, destinations, database):
+def test_two_workers_share_instances_without_losing_records(
+    worker, sources, destinations, database
+):
     one, other = worker("one"), worker("other")
     one.ask("instance", "migrate")
     sources["amer"].set_calls_today(CALLS_A_DAY - CALLS_LEFT)
@@ -197,7 +199,7 @@ def test_instances_shared_by_two_workers_end_whole(worker, sources, destinations
     the_next_day_one_of_two_goes_on(one, other, sources)
 
     assert arrived(sources, destinations, "amer")
-    # One call at a time is what a tap makes here, so more were two taps.
+    # Each tap makes one call at a time here, so two concurrent calls would prove two taps.
     assert {call["in_flight"] for call in queries(sources["amer"])} == {1}
 
 
@@ -260,7 +262,7 @@ def the_next_day_one_of_two_goes_on(one, other, sources):
 
 
 def start_large(one, source):
-    """Start a first run of several thousand records, in calls that take a while."""
+    """Start a first run of several thousand records in slow calls."""
     source.seed(2000, leads=LEADS)
     one.ask("instance", "migrate")
     source.instance.options.latency_ms = FEW_MS
@@ -272,7 +274,7 @@ def states_kept(database):
 
 
 def goes_on_to_the_end(worker, sources, destinations, state):
-    """Another worker begins with this state, and has all when it ends."""
+    """Check that another worker starts from a state and completes the copy."""
     sources["apac"].instance.options.latency_ms = 0
     other = worker("other", batch_size=300)
     code, said = other.wait(other.start("apac", sweep=True))
@@ -283,7 +285,7 @@ def goes_on_to_the_end(worker, sources, destinations, state):
 
 
 def processes_in(folder):
-    """How many processes have a path below this folder in their command line."""
+    """Return the number of processes with a path below a folder in their command line."""
     found = 0
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
@@ -292,7 +294,7 @@ def processes_in(folder):
 
 
 def test_a_killed_worker_leaves_state_and_no_process(worker, sources, destinations, database):
-    # Pages that fill a call of the target's each, so that the state of each comes at once.
+    # Each page fills a batch of the target, so that its state is emitted immediately.
     one = worker("one", batch_size=300)
     run = start_large(one, sources["apac"])
     await_that(lambda: states_kept(database), RUN_SECONDS)
@@ -301,7 +303,7 @@ def test_a_killed_worker_leaves_state_and_no_process(worker, sources, destinatio
     assert processes_in(attempt) == 2
     run.send_signal(signal.SIGKILL)
     one.wait(run)
-    # Sooner than a plugin could notice it by itself: with the next answer, and its state.
+    # Sooner than a plugin could detect it by itself, which takes until the next response.
     await_that(lambda: not processes_in(attempt), SLOW_MS / 1000)
 
     state = state_of(database, "apac")
@@ -312,7 +314,7 @@ def test_a_killed_worker_leaves_state_and_no_process(worker, sources, destinatio
 def test_a_stopped_run_keeps_the_state_of_its_last_records(worker, sources, destinations, database):
     source, one = sources["apac"], worker("one", batch_size=100)
     run = start_large(one, source)
-    # Fewer records than the target waits for to make a call.
+    # Fewer records than fill a batch of the target.
     await_that(lambda: len(source.journal(operation="query opportunity")) == 2, RUN_SECONDS)
     assert states_kept(database) == 0
     run.send_signal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""The SQL of `docs/history.md`, on what the tap has loaded into PostgreSQL."""
+"""The SQL of `docs/history.md`, run on data that the tap has loaded into PostgreSQL."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ BEGIN = "2026-03-01T00:00:00+00:00"
 
 
 class World:
-    """Deals of few names, each with one to five leads, and all that was ever changed of them.
+    """Opportunities that share a few names, with one to five leads each, and all their changes.
 
     Args:
         source: an instance with leads.
-        seed: of what happens.
+        seed: random seed of opportunities and changes.
     """
 
     def __init__(self, source, seed):
@@ -36,7 +36,7 @@ class World:
         self.changes = []
 
     def create(self, count):
-        """Make deals with their roles."""
+        """Create opportunities with roles."""
         for number in range(count):
             key, name = f"D-{number}", self._draw.choice(NAMES)
             self._write(OPPORTUNITY, {KEY: key, "name": name})
@@ -46,7 +46,7 @@ class World:
                 self._write(ROLE, {KEY: key, "leadId": lead, "role": "Buyer"})
 
     def change(self, count):
-        """Change one or two fields of a deal, now and then its name."""
+        """Make a number of changes, each of one or two fields of a random opportunity."""
         for _ in range(count):
             self._source.advance(self._draw.randrange(1, 2000))
             values = {
@@ -59,7 +59,7 @@ class World:
             self._change(key, {name: values[name] for name in names})
 
     def expected(self):
-        """The changes of each deal that can be told from others, in their order."""
+        """Return the changes of each opportunity that is not ambiguous, in order."""
         found = defaultdict(list)
         for key, *change in self.changes:
             if key not in self.ambiguous():
@@ -67,7 +67,7 @@ class World:
         return found
 
     def ambiguous(self):
-        """The deals all of whose leads have a role in a namesake, too."""
+        """Return opportunities whose leads all have a role in another opportunity of that name."""
         return {
             key
             for key, values in self._values.items()
@@ -92,17 +92,17 @@ class World:
 
 @pytest.fixture
 def source(marketo_sandbox_factory):
-    """An instance with nothing but leads; it takes the place of that of the other tests."""
+    """Return an instance with leads only, instead of the source of the other tests."""
     sandbox = marketo_sandbox_factory(clock=BEGIN, limits={"enforced": False})
     sandbox.instance.add_leads(LEADS)
-    # So that an entry of the log is of the very second that the test takes down.
+    # A frozen clock dates each activity with the same second as the test's record of the change.
     sandbox.set_clock(datetime.fromisoformat(BEGIN), frozen=True)
     return sandbox
 
 
 @pytest.fixture
 def into_postgres(pair, third_party, database, everything_selected):
-    """The tap by its log, all streams selected, into the schema of queries without one."""
+    """Return a pair that loads all streams by the activity log into the schema `public`."""
     pair.target_program = third_party("target-postgres")
     pair.target = {**database.settings, "default_target_schema": "public"}
     pair.environment = {"PGTZ": "UTC"}
@@ -112,9 +112,9 @@ def into_postgres(pair, third_party, database, everything_selected):
 
 
 def history(database):
-    """What the view has of each deal, in the order of the changes."""
+    """Return the changes of each opportunity in the view, in order of their dates."""
     found = defaultdict(list)
-    # Of one moment in any order: an entry's changes are of one.
+    # Changes with the same date come in any order, because one activity has several.
     for row in database.rows(f'select * from deal_history order by "{KEY}", "activityDate"'):
         change = (row["activityDate"], row["field"], row["oldValue"], row["newValue"])
         found[row[KEY]].append(change)
@@ -126,13 +126,13 @@ def in_order(found):
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_every_change_of_an_unambiguous_deal_is_there_once(into_postgres, source, database, seed):
+def test_the_history_has_each_unambiguous_change_once(into_postgres, source, database, seed):
     world = World(source, seed)
     world.create(30)
     world.change(150)
     into_postgres.run_well()
     database.execute(NUMBERS + HISTORY)
-    # What a later run brings is in the views with it.
+    # The views include records that a later run loads.
     world.change(150)
     into_postgres.run_well()
 
@@ -146,7 +146,7 @@ def test_every_change_of_an_unambiguous_deal_is_there_once(into_postgres, source
     assert left_out[0]["changes"] >= sum(each[0] in ambiguous for each in world.changes)
 
 
-def test_the_stages_of_a_deal_follow_one_another(into_postgres, source, database):
+def test_the_stages_of_a_deal_are_consecutive(into_postgres, source, database):
     world = World(source, seed=3)
     world.create(8)
     world.change(60)

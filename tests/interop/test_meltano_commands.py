@@ -1,4 +1,4 @@
-"""What Meltano does with the tap besides running the pair: its commands, and another's loader."""
+"""Meltano's other commands with the tap, and a third-party loader under Meltano."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STATE_ID = "dev:tap-marketo-opps-to-target-marketo-opps"
 
 @pytest.fixture
 def into_postgres(project, third_party, database):
-    """The project with another's loader, which keeps moments in UTC as the README says."""
+    """Return the project with target-postgres, which stores dates in UTC as README says."""
     database.execute("alter role current_user set timezone to 'America/Chicago'")
     path = project.directory / "meltano.yml"
     content = yaml.safe_load(path.read_text())
@@ -36,13 +36,13 @@ def into_postgres(project, third_party, database):
     )
     path.write_text(yaml.safe_dump(content))
     project.loader = "target-postgres"
-    # At debug level that target logs for half a minute what it stores in two seconds.
+    # At debug level target-postgres takes half a minute instead of two seconds.
     project.environment["MELTANO_CLI_LOG_LEVEL"] = "info"
     return project
 
 
 def asked_for(source) -> set[str]:
-    """The fields that the last pages of opportunities were asked for."""
+    """Return the fields that the last queries of opportunities requested."""
     (fields,) = {call["parameters"]["fields"] for call in pages(source)}
     return set(fields.split(","))
 
@@ -52,13 +52,13 @@ def pages(source, since=0) -> list[dict]:
 
 
 def selection(listed) -> dict[str, str]:
-    """What `meltano select --list` says of each property."""
+    """Return the selection of each property in the output of `meltano select --list`."""
     lines = [line.strip() for line in listed.partition("Selected properties:")[2].splitlines()]
     words = [line.strip("[").split("]") for line in lines if line]
     return {name.strip(): how.strip() for how, name in words}
 
 
-def test_invoke_hands_the_catalog_through(project):
+def test_meltano_invoke_passes_the_catalog(project):
     catalog = json.loads(project.command("invoke", "tap-marketo-opps", "--discover"))
 
     assert {stream["tap_stream_id"] for stream in catalog["streams"]} == {
@@ -71,7 +71,7 @@ def test_invoke_hands_the_catalog_through(project):
     }
 
 
-def test_config_test_tells_good_credentials_from_bad_ones(project):
+def test_meltano_config_test_detects_wrong_credentials(project):
     assert "Plugin configuration is valid" in project.command("config", "test", "tap-marketo-opps")
 
     project.set("TAP", client_secret="wrong")
@@ -79,7 +79,7 @@ def test_config_test_tells_good_credentials_from_bad_ones(project):
         project.command("config", "test", "tap-marketo-opps")
 
 
-def test_a_field_deselected_by_select_is_not_asked_for(project, source):
+def test_a_field_deselected_by_select_is_not_queried(project, source):
     project.command("select", "tap-marketo-opps", "--exclude", "opportunities", "amount")
 
     told = selection(project.command("select", "tap-marketo-opps", "--list", "--all"))
@@ -90,11 +90,11 @@ def test_a_field_deselected_by_select_is_not_asked_for(project, source):
     project.run()
     selected = {name for name, how in told.items() if how in {"selected", "automatic"}}
     fields = {name.removeprefix("opportunities.") for name in selected if "opportunities." in name}
-    # The mark of what is deleted is in every SCHEMA, and nothing of Marketo's.
+    # The deletion mark is in every SCHEMA message, but is not a field of Marketo's.
     assert asked_for(source) == fields - {"_sdc_deleted_at"}
 
 
-def test_the_state_is_in_its_own_database(project, source):
+def test_meltano_stores_the_state_in_its_database(project, source):
     project.run()
 
     assert STATE_ID in project.command("state", "list").split()
@@ -105,9 +105,7 @@ def test_the_state_is_in_its_own_database(project, source):
 
 
 @pytest.mark.xdist_group("postgres")
-def test_into_a_warehouse_the_run_after_a_sweep_reads_next_to_nothing(
-    into_postgres, source, database
-):
+def test_the_run_after_a_sweep_reads_hardly_anything(into_postgres, source, database):
     into_postgres.set("TAP", find_by="lead_ids", lead_id_from=1, lead_id_to=120)
     into_postgres.run()
     swept = keys_with_a_role(source)
@@ -126,6 +124,6 @@ def test_into_a_warehouse_the_run_after_a_sweep_reads_next_to_nothing(
     again = database.rows("select * from marketo.opportunities")
     assert sorted(again, key=str) == sorted(rows, key=str)
     assert not pages(source, before)
-    # Token, describe for two objects, the types of activities, a place in the log, and its end;
-    # and a page of fields, which are read whole each time.
+    # Access token, describe of two objects, activity types, paging token, and the end of the log;
+    # and a page of fields, which are read completely each time.
     assert len(source.journal(before)) <= 10

@@ -1,4 +1,4 @@
-"""The queries of `docs/queries.md`, on what the tap has loaded into PostgreSQL."""
+"""The queries of `docs/queries.md`, run on data that the tap has loaded into PostgreSQL."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ PNG = b"\x89PNG"
 
 @pytest.fixture
 def source(marketo_sandbox_factory):
-    """A smaller instance than that of the other tests, for it is loaded anew for each of these."""
+    """Return an instance smaller than that of other tests, because each test loads it again."""
     return marketo_sandbox_factory(opportunities=150, leads=40, seed=3)
 
 
 @pytest.fixture
 def loaded(pair, source, third_party, database, everything_selected):
-    """All that the source has, some of it changed, and a deal and a role that are gone."""
+    """Load the source, with changed records, a deleted opportunity and a deleted role."""
     ids = source.instance.opportunity_ids()
     source.instance.change(ids[:40], {"stage": "Negotiation", "isClosed": False})
     source.instance.change(ids[40:50], {"amount": None, "isWon": True})
@@ -52,7 +52,7 @@ def _amount(deal):
 
 
 def _persons(source):
-    """The leads of each deal."""
+    """Return the leads of each opportunity."""
     found = defaultdict(set)
     for role in source.instance.roles():
         found[role[KEY]].add(role["leadId"])
@@ -71,7 +71,7 @@ def test_open_deals_are_counted_by_stage(loaded, source):
     assert [row["deals"] for row in rows] == sorted(counts.values(), reverse=True)
 
 
-def test_the_picture_is_drawn_from_that_query(loaded, tmp_path):
+def test_the_chart_is_drawn_from_the_stages_query(loaded, tmp_path):
     lines = ["stage,deals,amount"]
     lines += [f'"{row["stage"]}",{row["deals"]},{row["amount"]}' for row in _rows(loaded, BY_STAGE)]
     script, drawn = tmp_path / "draw.py", tmp_path / "stages.png"
@@ -98,7 +98,7 @@ def test_days_in_stage_are_counted_from_the_last_change(loaded, source):
             assert 0 <= (today - made).days - days[deal[KEY]] + 1 <= 2, deal[KEY]
 
 
-def test_won_deals_count_once_for_each_person(loaded, source):
+def test_won_deals_are_counted_once_per_person(loaded, source):
     won, amounts = defaultdict(int), defaultdict(Decimal)
     persons = _persons(source)
     for deal in source.instance.opportunities():
@@ -115,7 +115,7 @@ def test_deals_without_a_person_are_found(loaded, source):
     assert {row[KEY] for row in _rows(loaded, ALONE)} == alone
 
 
-def test_what_is_gone_is_in_no_answer(loaded, source):
+def test_deleted_records_are_in_no_query_result(loaded, source):
     gone = source.instance.roles()[0][KEY]
     loaded.execute("update opportunities set _sdc_deleted_at = now(); select 1")
     assert [_rows(loaded, query) for query in (BY_STAGE, IN_STAGE, WON, ALONE)] == [[]] * 4

@@ -1,4 +1,4 @@
-"""The SQL of `docs/receipts.md`, on receipts that the target has left."""
+"""The SQL of `docs/receipts.md`, run on receipts that the target has written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TABLE, COPY, VIEW, LATEST = blocks("sql", PAGE)
 
 @pytest.fixture
 def receipts(marketo_sandbox_factory, tmp_path):
-    """A file of receipts of each kind; returns its path."""
+    """Return the path of a file with receipts of each kind."""
     sandbox = marketo_sandbox_factory(leads=3)
     path = tmp_path / "receipts.jsonl"
     config = tmp_path / "target.json"
@@ -54,7 +54,7 @@ MESSAGES = [
 ]
 
 
-def test_the_manuals_statements_load_and_show_receipts(receipts, database):
+def test_the_sql_on_the_page_loads_and_shows_receipts(receipts, database):
     database.execute(TABLE)
     database.execute(COPY.replace("receipts.jsonl", str(receipts)))
     database.execute(VIEW)
@@ -74,7 +74,7 @@ def test_the_manuals_statements_load_and_show_receipts(receipts, database):
     assert len(latest) == 3
 
 
-def test_the_lines_on_the_page_have_the_members_of_receipts(receipts):
+def test_the_lines_on_the_page_have_the_receipts_members(receipts):
     shown = [json.loads(each) for each in blocks("json", PAGE)]
     (receipt,) = [each for each in shown if "at" in each]
     lines = [json.loads(line) for line in receipts.read_text().splitlines()]

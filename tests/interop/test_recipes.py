@@ -1,4 +1,4 @@
-"""`docs/recipes.md`: a CRM's table and a CSV file into Marketo, by Meltano, as the page says."""
+"""`docs/recipes.md`: a CRM table and a CSV file into Marketo by Meltano, as the page says."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.manual.pages import Reader, blocks, page, section
 from tests.pipeline.compare import held
 from tests.pipeline.meltano_project import own_project
 
-# Two pipelines of Meltano, with plugins of its own to start: a minute of `make test`.
+# Two Meltano pipelines take a minute of `make test`.
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 PAGE = page("recipes.md")
@@ -40,7 +40,7 @@ TAP_SETTINGS = {
 
 @pytest.fixture
 def reader_of(tmp_path, destination):
-    """Someone with a recipe's project, in which the plugins are those of this repository."""
+    """Return a function that makes a reader with a recipe's project and the local plugins."""
 
     def make(text, **tap):
         directory = tmp_path / "project"
@@ -58,13 +58,18 @@ def reader_of(tmp_path, destination):
 
 
 def project(text, tap) -> str:
-    """The recipe's own plugins; a tap that Meltano would look up is described here."""
+    """Return the recipe's project file, with the definition of a tap that Meltano would look up.
+
+    Args:
+        text: text of the recipe.
+        tap: members that complete the tap's definition.
+    """
     (shown,) = map(yaml.safe_load, blocks("yaml", text))
     own = own_project()
     (definition,) = own["plugins"]["loaders"]
     (loader,) = shown["plugins"]["loaders"]
     (extractor,) = shown["plugins"]["extractors"]
-    # Else Meltano would install it.
+    # Without this member Meltano does not install the tap.
     extractor.pop("pip_url", None)
     shown["plugins"] = {
         "loaders": [definition | loader],
@@ -79,9 +84,7 @@ def project(text, tap) -> str:
 
 
 @pytest.mark.xdist_group("postgres")
-def test_a_crms_table_arrives_and_then_what_has_changed_in_it(
-    reader_of, destination, third_party, database
-):
+def test_a_crm_table_arrives_and_then_its_changes(reader_of, destination, third_party, database):
     database.execute(DEALS)
     reader = reader_of(
         TABLE,

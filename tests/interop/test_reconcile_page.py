@@ -1,4 +1,4 @@
-"""docs/reconcile.md, as it stands: out of PostgreSQL, through the tap, and back into it."""
+"""The commands of docs/reconcile.md: from PostgreSQL through the tap and back to PostgreSQL."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MARK = "_sdc_deleted_at"
 
 @pytest.fixture
 def loaded(pair, third_party, database):
-    """The pair with its target put in the other's place, and all of it loaded."""
+    """Return a pair with target-postgres as its target, after a full load."""
     pair.target_program = third_party("target-postgres")
     pair.target = {**database.settings, "default_target_schema": SCHEMA}
     pair.environment = {"PGTZ": "UTC"}
@@ -35,7 +35,10 @@ def loaded(pair, third_party, database):
 
 @pytest.fixture
 def reconcile(loaded, database, tmp_path):
-    """Do what the page says, but for Meltano; the tap's closing lines."""
+    """Return a function that runs the page's commands without Meltano.
+
+    The function returns the last lines that the tap logs.
+    """
     where = {name: str(database.settings[name]) for name in ("host", "port", "user", "database")}
     environment = {
         **os.environ,
@@ -73,16 +76,16 @@ def _stored(database, stream="opportunities"):
 
 
 def _own(row):
-    """What a row holds besides the loader's own columns."""
+    """Return a row without the columns that the loader adds."""
     return {name: value for name, value in row.items() if not name.startswith("_sdc_")}
 
 
 def _form(line):
-    """A closing line without its numbers, up to what it says of the log."""
+    """Return a closing line without its numbers, up to its part about the activity log."""
     return re.sub(r"[0-9][0-9.,]*", "N", line.rpartition(" known gone; ")[0])
 
 
-def test_rows_of_what_is_gone_keep_all_and_get_the_mark(source, database, reconcile):
+def test_rows_of_deleted_records_keep_values_and_get_the_mark(source, database, reconcile):
     before = _stored(database)
     ids = source.instance.opportunity_ids()
     source.advance(60)
@@ -108,7 +111,7 @@ def test_rows_of_what_is_gone_keep_all_and_get_the_mark(source, database, reconc
     assert len(database.rows(LIVING.replace("from ", f"from {SCHEMA}.").rstrip(";\n"))) == 696
 
 
-def test_the_next_one_knows_what_is_gone_till_it_is_deleted(source, database, reconcile):
+def test_the_next_reconcile_knows_marked_rows_until_deleted(source, database, reconcile):
     ids = source.instance.opportunity_ids()
     _delete(source, ids[:5])
     reconcile()
@@ -120,7 +123,7 @@ def test_the_next_one_knows_what_is_gone_till_it_is_deleted(source, database, re
     assert "695 alike, 0 changed, 0 gone, 0 known gone" in opportunities
 
 
-def test_what_is_there_again_loses_its_mark(database, reconcile):
+def test_a_record_that_exists_again_loses_its_mark(database, reconcile):
     database.execute(
         f"update {SCHEMA}.opportunities set {MARK} = now()"
         f' where "marketoGUID" in (select "marketoGUID" from {SCHEMA}.opportunities limit 3)'
@@ -131,7 +134,7 @@ def test_what_is_there_again_loses_its_mark(database, reconcile):
 
 
 @pytest.mark.parametrize("hard_delete", [False, True])
-def test_hard_delete_of_target_postgres_does_not_act_on_the_mark(
+def test_hard_delete_of_target_postgres_ignores_the_mark(
     source, database, loaded, reconcile, hard_delete
 ):
     assert "`hard_delete` is about tables that are replaced" in PAGE

@@ -1,4 +1,4 @@
-"""The table of `docs/operating.md`: what state a `meltano run` keeps that was stopped half-way."""
+"""The table of `docs/operating.md` about the state that an interrupted `meltano run` keeps."""
 
 from __future__ import annotations
 
@@ -24,26 +24,27 @@ KEPT = {
     "target-jsonl": "nothing",
 }
 ALL_THAT_WAS_WRITTEN = "all that was written"
-# 35 pages, each of which takes half a second.
+# 35 pages of half a second each.
 PAGES, PAGE_SIZE, LATENCY_MS = 35, 20, 500
-# Past the first full call of our target.
+# More pages than fill the first batch of target-marketo-opps.
 STOP_AFTER_PAGES = 20
 BOX_SECONDS = 12
-# So many pages fill a call of our target.
+# Number of pages that fill a batch of target-marketo-opps.
 CALL = 15
 
 
 def cells(loader: str) -> list[str]:
-    """What the table says of a loader: by Ctrl-C, SIGTERM, --timeout and max_run_seconds."""
+    """Return a loader's cells in the table: for Ctrl-C, SIGTERM, --timeout and max_run_seconds."""
     (row,) = [line for line in TABLE if line.startswith(f"| `{loader}` |")]
     return [cell.strip() for cell in row.strip("|").split("|")[1:]]
 
 
 @pytest.fixture
 def stopped(project, source, third_party, database, tmp_path):
-    """Runs the project into a loader and has it end half-way.
+    """Return a function that runs the project into a loader and interrupts the run midway.
 
-    Returns whether a position is kept, and how many pages that run and the next have read.
+    The function returns True if a position was kept, and the numbers of pages that this run and
+    the next run have read.
     """
     settings = {
         "target-jsonl": {"destination_path": str(tmp_path), "do_timestamp_file": False},
@@ -72,7 +73,7 @@ def stopped(project, source, third_party, database, tmp_path):
 
 
 def start(project, *more) -> subprocess.Popen:
-    """Start `meltano run` in a process group of its own, as a shell does."""
+    """Start `meltano run` in its own process group, as a shell does."""
     with project.directory.with_name("run.log").open("wb") as log:
         return subprocess.Popen(
             [BIN / "meltano", "run", "tap-marketo-opps", project.loader, *more],
@@ -140,21 +141,21 @@ LOADERS = pytest.mark.parametrize("loader", KEPT)
 
 @pytest.mark.parametrize("way", WAYS)
 @LOADERS
-def test_a_stopped_run_keeps_what_the_table_says(stopped, loader, way):
+def test_a_stopped_run_keeps_the_state_in_the_table(stopped, loader, way):
     how = dict(WAYS[way])
     is_kept, read, rest = stopped(loader, *how.pop("more", ()), **how)
 
     assert cells(loader)[[*WAYS].index(way)] == KEPT[loader]
     assert is_kept == (KEPT[loader] != "nothing")
-    # Two full calls, of which the first, at least, was accepted by then.
+    # The pages of two full batches were read, at least the first of which was accepted.
     assert PAGES - read <= rest <= PAGES - CALL if is_kept else rest == PAGES
 
 
 @LOADERS
-def test_a_time_box_keeps_all_that_was_written(stopped, loader):
+def test_max_run_seconds_keeps_all_that_was_written(stopped, loader):
     is_kept, read, rest = stopped(loader, max_run_seconds=BOX_SECONDS)
 
     assert cells(loader)[-1] == ALL_THAT_WAS_WRITTEN
     assert is_kept
-    # A call may overtake another that comes too late: its page is read again.
+    # A call that ends too late was overtaken by others, so its page is read again.
     assert PAGES <= read + rest <= PAGES + CALLS_IN_HAND

@@ -1,4 +1,4 @@
-"""`tap-postgres` into the target: a CRM's table, its rows read back from the instance."""
+"""`tap-postgres` into the target: rows of a CRM table, compared with the instance."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def with_numbers_as_text(_directory) -> dict:
 
 
 def with_batch_files(directory) -> dict:
-    """Four files for 650 rows, none of which fills a number of calls."""
+    """Return settings for batch files: four files for 650 rows, which do not fill whole batches."""
     return {
         "batch_config": {
             "encoding": {"format": "jsonl", "compression": "gzip"},
@@ -52,7 +52,7 @@ def with_batch_files(directory) -> dict:
 
 @pytest.fixture
 def crm(database):
-    """The table, in a database that keeps another time than UTC."""
+    """Create the CRM table in a database whose time zone is not UTC, and return the database."""
     database.execute("alter role current_user set timezone to 'America/Chicago'")
     database.execute(DEALS)
     return database
@@ -60,7 +60,7 @@ def crm(database):
 
 @pytest.fixture
 def from_postgres(crm, destination, third_party, tmp_path):
-    """The pair with its tap put in the other's place."""
+    """Return a pair with tap-postgres as its tap."""
     pair = Pair(
         {**crm.settings, "filter_schemas": ["crm"]},
         dict(destination.credentials),
@@ -72,7 +72,7 @@ def from_postgres(crm, destination, third_party, tmp_path):
 
 
 def by_updated_at(pair) -> Path:
-    """The tap's catalog with the one table selected, to be replicated by `updated_at`."""
+    """Return the path of a catalog that selects the table for replication by `updated_at`."""
     config, path = pair.directory / "discover.json", pair.directory / "catalog.json"
     config.write_text(json.dumps(pair.tap))
     command = [pair.tap_program, "--config", config, "--discover"]
@@ -89,7 +89,7 @@ def by_updated_at(pair) -> Path:
 
 
 def rows(crm) -> dict[str, dict]:
-    """What the table holds, as an opportunity would."""
+    """Return the rows of the table as opportunities, by external id."""
     found = crm.rows("select * from crm.deals")
     return by_key(
         {field: as_in_marketo(field, row[name]) for name, field in FIELDS.items()} for row in found
@@ -97,17 +97,17 @@ def rows(crm) -> dict[str, dict]:
 
 
 def as_in_marketo(field, value):
-    """A moment without an offset is one of UTC; Marketo keeps whole seconds."""
+    """Return a value as Marketo stores it: a date-time without offset in UTC, in whole seconds."""
     return value[:19] + "Z" if field in MOMENTS else value
 
 
 def calls(sandbox, since=0) -> list[int]:
-    """How many records each call held."""
+    """Return the number of records in each sync call."""
     return [call["asked"] for call in sandbox.journal(since, operation="sync opportunity")]
 
 
 @pytest.mark.parametrize("way", [with_records, with_numbers_as_text, with_batch_files])
-def test_every_value_arrives_in_full_calls(from_postgres, crm, destination, way, tmp_path):
+def test_every_value_arrives_in_full_batches(from_postgres, crm, destination, way, tmp_path):
     from_postgres.tap |= way(tmp_path)
 
     running = from_postgres.run_well()
@@ -121,7 +121,7 @@ def test_every_value_arrives_in_full_calls(from_postgres, crm, destination, way,
 
 
 @pytest.mark.parametrize("way", [with_records, with_batch_files])
-def test_an_update_is_all_that_the_next_run_writes(from_postgres, crm, destination, way, tmp_path):
+def test_the_next_run_writes_only_updated_rows(from_postgres, crm, destination, way, tmp_path):
     from_postgres.tap |= way(tmp_path)
     from_postgres.run_well()
     crm.execute(
@@ -134,7 +134,7 @@ def test_an_update_is_all_that_the_next_run_writes(from_postgres, crm, destinati
 
     assert held(destination) == rows(crm)
     assert all(each.get("amount") is None for each in changed(destination))
-    # Seven, and the one at the very moment of the bookmark.
+    # Seven changed records, and the one whose date equals the bookmark.
     assert calls(destination, before) == [8]
     assert len(destination.journal(before)) == 3
 
@@ -145,7 +145,7 @@ def changed(sandbox) -> list[dict]:
     return found
 
 
-def test_a_row_without_a_name_is_rejected_and_told_as_the_tap_sent_it(
+def test_a_row_without_a_name_is_rejected_as_the_tap_sent_it(
     from_postgres, crm, destination, tmp_path
 ):
     crm.execute("update crm.deals set name = null where external_opportunity_id = 'D-5'")
@@ -164,7 +164,7 @@ def test_a_row_without_a_name_is_rejected_and_told_as_the_tap_sent_it(
     assert from_postgres.state is not None
 
 
-def test_one_reject_more_than_allowed_keeps_the_state_back(from_postgres, crm, destination):
+def test_one_reject_above_max_rejects_holds_back_the_state(from_postgres, crm, destination):
     crm.execute("update crm.deals set name = null where external_opportunity_id = 'D-5'")
 
     codes = from_postgres.run()

@@ -1,4 +1,4 @@
-"""The tap into `target-jsonl`, which validates with a jsonschema of 2018."""
+"""The tap into `target-jsonl`, which validates records with a jsonschema from 2018."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def into_jsonl(pair, third_party, everything_selected, tmp_path):
-    """The pair with its target put in the other's place, all streams selected."""
+    """Return a pair with target-jsonl as its target and all streams selected."""
     pair.target_program = third_party("target-jsonl")
     pair.target = {"destination_path": str(tmp_path / "out"), "do_timestamp_file": False}
     pair.tap |= {"start_date": "2020-01-01", **SMALL_PAGES}
@@ -29,7 +29,7 @@ def lines(directory, stream) -> list[dict]:
     return [json.loads(line, parse_float=Decimal) for line in path.read_text().splitlines()]
 
 
-def test_its_files_hold_what_the_tap_wrote(into_jsonl, output, tmp_path):
+def test_the_files_have_all_records_of_the_tap(into_jsonl, output, tmp_path):
     into_jsonl.run_well()
 
     for stream in KEYS:
@@ -38,7 +38,7 @@ def test_its_files_hold_what_the_tap_wrote(into_jsonl, output, tmp_path):
     assert into_jsonl.state["bookmarks"].keys() == last_state(output)["bookmarks"].keys()
 
 
-def test_a_second_run_brings_only_what_has_changed(into_jsonl, source, tmp_path):
+def test_a_second_run_adds_only_changes(into_jsonl, source, tmp_path):
     into_jsonl.run_well()
     source.advance(86_400)
     changed = source.instance.opportunity_ids()[100:125]
@@ -49,13 +49,13 @@ def test_a_second_run_brings_only_what_has_changed(into_jsonl, source, tmp_path)
 
     again = lines(tmp_path, "opportunities")[before:]
     assert set(changed) <= {record["externalOpportunityId"] for record in again}
-    # A record at the very moment of the bookmark comes again.
+    # A record whose date equals the bookmark is read again.
     assert len(again) <= len(changed) + 1
     values = {(record["amount"], record["nextStep"]) for record in again}
     assert (Decimal("123456789012345.67"), None) in values
 
 
-def test_what_a_tap_had_written_when_it_was_stopped_is_not_read_again(into_jsonl, source, tmp_path):
+def test_records_before_a_stop_of_the_tap_are_not_read_again(into_jsonl, source, tmp_path):
     codes = end_half_way(into_jsonl, source, lambda running: running.tap, signal.SIGTERM)
     assert codes == (128 + signal.SIGTERM, 0)
     before = pages_read(source)
@@ -68,8 +68,8 @@ def test_what_a_tap_had_written_when_it_was_stopped_is_not_read_again(into_jsonl
     assert pages_read(source) - before <= PAGES - 2
 
 
-def test_after_a_kill_at_whatever_moment_the_next_run_brings_the_rest(into_jsonl, source, tmp_path):
-    # In the middle of a line, perhaps: then it ends with an error, and without a state.
+def test_after_a_kill_the_next_run_adds_the_rest(into_jsonl, source, tmp_path):
+    # A kill in the middle of a line makes the target exit with an error and without a state.
     codes = end_half_way(into_jsonl, source, lambda running: running.tap, signal.SIGKILL)
     assert codes[0] == -signal.SIGKILL
 

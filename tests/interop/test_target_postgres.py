@@ -1,4 +1,4 @@
-"""The tap into `target-postgres`, read back by SQL."""
+"""The tap into `target-postgres`, with the tables read by SQL."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ SCHEMA = "marketo"
 
 @pytest.fixture
 def into_postgres(pair, third_party, database, everything_selected):
-    """The pair with its target put in the other's place, all streams selected.
+    """Return a pair with target-postgres as its target and all streams selected.
 
-    The database keeps another time than UTC, as one of a user's may.
+    The time zone of the database is not UTC, as users' databases may have any.
     """
     database.execute("alter role current_user set timezone to 'America/Chicago'")
     pair.target_program = third_party("target-postgres")
@@ -35,7 +35,7 @@ def stored(database, stream) -> list[dict]:
 
 
 def as_stored(record) -> dict:
-    """Moments are kept without an offset, so they are to be those of UTC."""
+    """Return a value as the tables have it: date-times in UTC without an offset."""
     return {
         name: value.removesuffix("Z") if isinstance(value, str) and value[10:11] == "T" else value
         for name, value in record.items()
@@ -97,7 +97,7 @@ def test_every_value_of_every_stream_is_in_its_table(into_postgres, output, data
 
 
 @pytest.mark.parametrize("load_method", ["append-only", "overwrite"])
-def test_a_second_run_upserts_only_what_has_changed(into_postgres, source, database, load_method):
+def test_a_second_run_upserts_only_changes(into_postgres, source, database, load_method):
     into_postgres.target["load_method"] = load_method
     into_postgres.run_well()
     moment = latest(database)
@@ -110,7 +110,7 @@ def test_a_second_run_upserts_only_what_has_changed(into_postgres, source, datab
 
     again = written_again(database, moment)
     assert set(changed) <= again
-    # A record at the very moment of the bookmark comes again.
+    # A record whose date equals the bookmark is read again.
     assert len(again) <= len(changed) + 1
     values = {
         (str(row["amount"]), row["nextStep"], row["legacyNumber"])
@@ -121,9 +121,7 @@ def test_a_second_run_upserts_only_what_has_changed(into_postgres, source, datab
     assert_all_is_there(database, source)
 
 
-def test_what_a_tap_had_written_when_it_was_stopped_is_not_read_again(
-    into_postgres, source, database
-):
+def test_records_before_a_stop_of_the_tap_are_not_read_again(into_postgres, source, database):
     codes = end_half_way(into_postgres, source, lambda running: running.tap, signal.SIGTERM)
     assert codes == (128 + signal.SIGTERM, 0)
     before = pages_read(source)
@@ -135,7 +133,7 @@ def test_what_a_tap_had_written_when_it_was_stopped_is_not_read_again(
     assert_all_is_there(database, source)
 
 
-def test_what_a_killed_target_had_not_confirmed_is_read_again(into_postgres, source, database):
+def test_records_a_killed_target_did_not_confirm_are_read_again(into_postgres, source, database):
     codes = end_half_way(into_postgres, source, lambda running: running.target, signal.SIGKILL)
     assert codes[0] != 0
     assert into_postgres.state is None

@@ -1,4 +1,4 @@
-"""README's way with Meltano, followed to the letter, with the installation that users have."""
+"""The Meltano commands of README, run exactly as written, installation included."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ TEXT = section("With Meltano", page("README.md"))
 CACHE_OFF_LINE = "TAP_MARKETO_OPPS__USE_CACHED_CATALOG=false"
 AGAIN = "meltano run tap-marketo-opps target-postgres"
 SHOWN = "/path/to/marketo-opps"
-# Keeps what it is given, and prints a state as loaders do.
+# A loader that appends its input to a file, and prints states as loaders do.
 LOADER = r"""exec awk '{ print >> "loaded.jsonl" }
 /^[{]"type": *"STATE"/ {
   sub(/^[{]"type": *"STATE", *"value": */, ""); sub(/[}]$/, ""); fflush(); print; fflush() }'"""
-# One of each kind, as users type it, and as it has to arrive.
+# One setting of each type: its text on the command line, and the value that the tap must get.
 TYPED = {
     "lead_fields": ('["email", "company"]', ["email", "company"]),
     "stream_maps": ('{"opportunities": {"a": "name"}}', {"opportunities": {"a": "name"}}),
@@ -36,7 +36,7 @@ TYPED = {
 
 
 def commands() -> list[str]:
-    """The commands of the block; what a heredoc holds is none."""
+    """Return the commands of the block, without the lines of its heredoc."""
     (block,) = (each for each in blocks("sh", TEXT) if BY_HAND in each)
     head, _, rest = block.partition("<<'ENV'\n")
     return [*head.splitlines(), *rest.partition("\nENV\n")[2].splitlines()]
@@ -44,7 +44,10 @@ def commands() -> list[str]:
 
 @pytest.fixture
 def loader(tmp_path):
-    """Writes a definition of a loader, which Meltano would look up, and returns its path."""
+    """Return a function that writes a loader's definition, which Meltano would look up.
+
+    The function returns the path of the definition.
+    """
 
     def write(executable, settings=()):
         path = tmp_path / "target-postgres.yml"
@@ -66,7 +69,7 @@ def loader(tmp_path):
 
 @pytest.fixture
 def follower_of(tmp_path, source):
-    """Someone who follows README with the sandbox's endpoint, and a database's settings."""
+    """Return a function that makes a reader of README with settings of sandbox and database."""
 
     def make(loader, database, more=None):
         package = wheel(tmp_path, "tap-marketo-opps", "target-marketo-opps")
@@ -77,7 +80,7 @@ def follower_of(tmp_path, source):
             "https://123-ABC-456.mktorest.com/rest": credentials["endpoint"],
             "CLIENT_ID=...": f"CLIENT_ID={credentials['client_id']}",
             "CLIENT_SECRET=...": f"CLIENT_SECRET={credentials['client_secret']}",
-            # The sandbox's log begins earlier.
+            # The sandbox's activities begin earlier than README's start date.
             "2026-01-01T00:00:00Z": "2020-01-01T00:00:00Z",
             "HOST=localhost": f"HOST={database['host']}",
             "PORT=5432": f"PORT={database['port']}",
@@ -95,7 +98,7 @@ def follower_of(tmp_path, source):
 
 @pytest.fixture
 def follower(follower_of, loader, tmp_path):
-    """The same, without the line about the catalog, and with a loader that takes no time."""
+    """Return a reader of README without its line about the catalog, and with a fast loader."""
     script = tmp_path / "loader"
     script.write_text(f"#!/bin/sh\n{LOADER}\n")
     script.chmod(0o755)
@@ -103,9 +106,11 @@ def follower(follower_of, loader, tmp_path):
     return follower_of(loader(script), nowhere, {f"{CACHE_OFF_LINE}\n": ""})
 
 
-@pytest.mark.long  # half a minute: a project made anew, with all its installations
+@pytest.mark.long  # half a minute: a new project with all its installations
 @pytest.mark.xdist_group("postgres")
-def test_six_commands_lead_from_nothing_to_rows(follower_of, loader, third_party, database, source):
+def test_six_commands_load_rows_into_a_new_project(
+    follower_of, loader, third_party, database, source
+):
     assert len(commands()) <= 6
     database.execute("alter role current_user set timezone to 'America/Chicago'")
     settings = (*database.settings, "default_target_schema")
@@ -125,7 +130,7 @@ def test_six_commands_lead_from_nothing_to_rows(follower_of, loader, third_party
 
 
 @pytest.mark.long
-def test_a_new_field_arrives_unless_the_catalog_is_kept(follower, source):
+def test_a_new_field_arrives_unless_the_catalog_is_cached(follower, source):
     where = {"at": "/result/0/fields", "where": {"name": "nextStep"}, "drop": True}
     source.fault("patch", operation="describe opportunity", **where)
     follower.does(BY_HAND)
@@ -140,7 +145,7 @@ def test_a_new_field_arrives_unless_the_catalog_is_kept(follower, source):
 
 
 def columns(follower) -> set[str]:
-    """The fields of opportunities by the last SCHEMA that has arrived."""
+    """Return the properties of opportunities in the last SCHEMA message that was loaded."""
     (path,) = follower.directory.rglob("loaded.jsonl")
     messages = [json.loads(line) for line in path.read_text().splitlines()]
     *_, last = (
@@ -149,7 +154,7 @@ def columns(follower) -> set[str]:
     return {*last["schema"]["properties"]}
 
 
-def test_settings_arrive_as_the_type_that_they_are(tmp_path):
+def test_settings_arrive_with_their_types(tmp_path):
     directory = tmp_path / "project"
     directory.mkdir()
     follower = Reader("", directory, {})
