@@ -19,7 +19,7 @@ from marketo_opps.errors import (
 )
 from marketo_opps.field_types import exact_number
 from marketo_opps.redaction import REDACTOR
-from marketo_opps.wire import BeyondMeasureError, decode_response
+from marketo_opps.wire import JsonTooLargeError, decode_response
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -163,15 +163,15 @@ def _token(value: str, expires_at: float) -> Token:
 def _error(response: HttpResponse, members: Mapping[str, t.Any]) -> MarketoError:
     if is_envelope(members):
         return refusal_error(_CALL, response, members)
-    said = _said(members)
-    status = f"HTTP {response.status}{f' ({said})' if said else ''}"
+    refusal = _refusal_text(members)
+    status = f"HTTP {response.status}{f' ({refusal})' if refusal else ''}"
     transient = transient_error_class(response.status)
     if transient or members.get("error") in _TRANSIENT_ERRORS:
         return (transient or ServerError)(f"Marketo's identity service returned {status}.")
-    if said and response.status in _STATUSES_OF_REFUSAL:
+    if refusal and response.status in _STATUSES_OF_REFUSAL:
         return CredentialsError(
             f"Marketo's identity service refused the credentials (HTTP {response.status}, "
-            f"{said}): check client_id and client_secret against "
+            f"{refusal}): check client_id and client_secret against "
             "Admin > LaunchPoint > View Details of the custom service."
         )
     return UnexpectedResponseError(
@@ -180,7 +180,7 @@ def _error(response: HttpResponse, members: Mapping[str, t.Any]) -> MarketoError
     )
 
 
-def _said(members: Mapping[str, t.Any]) -> str:
+def _refusal_text(members: Mapping[str, t.Any]) -> str:
     """Return the identity service's error in one short line; empty if the body has no error."""
     if not members.get("error"):
         return ""
@@ -200,7 +200,7 @@ def _members(response: HttpResponse) -> dict[str, t.Any]:
     try:
         members = decode_response(response.body)
     except ValueError as error:
-        is_cut = not isinstance(error, BeyondMeasureError)
+        is_cut = not isinstance(error, JsonTooLargeError)
         if is_cut and response.status == HTTPStatus.OK and response.body.strip()[:1] in {b"", b"{"}:
             raise ConnectionLostError(
                 "The response of Marketo's identity service is incomplete: it ends after "

@@ -26,12 +26,13 @@ def connection_error(error: Exception, base: str, *, connected: bool | None = No
     """
     causes = list(_causes(error))
     cause = causes[-1]
-    said = REDACTOR.redact(_short(cause))
-    if isinstance(cause, ssl.SSLError) and (tls := _tls_error(cause, base, said)):
+    reason = REDACTOR.redact(_short(cause))
+    if isinstance(cause, ssl.SSLError) and (tls := _tls_error(cause, base, reason)):
         return tls
     if any(isinstance(each, _UNUSABLE_PROXY) for each in causes):
         return SettingsError(
-            f"The proxy for {base} cannot be used ({said}): correct HTTPS_PROXY in the environment."
+            f"The proxy for {base} cannot be used ({reason}): correct HTTPS_PROXY in the "
+            "environment."
         )
     # A `ProxyError` alone does not prove that nothing was sent: urllib3 raises one whenever a
     # connection through a proxy is closed, even after the call was sent on it.
@@ -42,17 +43,17 @@ def connection_error(error: Exception, base: str, *, connected: bool | None = No
     )
     if never_sent and any(isinstance(each, requests.exceptions.ProxyError) for each in causes):
         return UnreachableError(
-            f"{base} cannot be reached through the proxy ({said}): check HTTPS_PROXY in the "
+            f"{base} cannot be reached through the proxy ({reason}): check HTTPS_PROXY in the "
             "environment, and the network."
         )
     if never_sent:
-        return unreachable_error(base, said)
+        return unreachable_error(base, reason)
     return ConnectionLostError(
-        f"The connection to {base} was lost before the response arrived ({said})."
+        f"The connection to {base} was lost before the response arrived ({reason})."
     )
 
 
-def _tls_error(cause: ssl.SSLError, base: str, said: str) -> SettingsError | None:
+def _tls_error(cause: ssl.SSLError, base: str, reason: str) -> SettingsError | None:
     """Return the error of a TLS failure that retrying cannot cure; None if a retry may succeed."""
     if isinstance(cause, ssl.SSLCertVerificationError):
         return SettingsError(
@@ -65,20 +66,22 @@ def _tls_error(cause: ssl.SSLError, base: str, said: str) -> SettingsError | Non
         )
     if _NO_AGREEMENT.search(cause.reason or ""):
         return SettingsError(
-            f"The TLS handshake with {base} failed ({said}): check 'endpoint' and any proxy in "
+            f"The TLS handshake with {base} failed ({reason}): check 'endpoint' and any proxy in "
             "between; Marketo supports TLS 1.2 and later."
         )
     return None
 
 
-def unreachable_error(base: str, said: str) -> UnreachableError:
+def unreachable_error(base: str, reason: str) -> UnreachableError:
     """Return the error of an instance to which no connection could be made.
 
     Args:
         base: the instance's address.
-        said: the reason, in the system's words.
+        reason: why, in the system's words.
     """
-    return UnreachableError(f"{base} cannot be reached ({said}): check 'endpoint' and the network.")
+    return UnreachableError(
+        f"{base} cannot be reached ({reason}): check 'endpoint' and the network."
+    )
 
 
 # OpenSSL's words for failures that a retry cannot cure: versions, ciphers, keys, certificates.

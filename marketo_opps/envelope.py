@@ -22,7 +22,7 @@ from marketo_opps.errors import (
     response_error_class,
 )
 from marketo_opps.models import NO_CODE, Page, Reason
-from marketo_opps.wire import BeyondMeasureError, decode_response
+from marketo_opps.wire import JsonTooLargeError, decode_response
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -178,11 +178,11 @@ def status_error(
         return None
     if str(status) in TooLargeError.codes:
         return TooLargeError(call, [Reason(str(status), _phrase(status)), *reasons], request_id)
-    told = f"The response to {call} was HTTP {_phrase_of(status, reasons, request_id)}"
+    problem = f"The response to {call} was HTTP {_phrase_of(status, reasons, request_id)}"
     if transient := transient_error_class(status):
-        return transient(f"{told}.")
+        return transient(f"{problem}.")
     error = UnexpectedResponseError(
-        f"{told}, which Marketo's REST API does not send: check "
+        f"{problem}, which Marketo's REST API does not send: check "
         "that 'endpoint' is the instance's own address and that no proxy responds instead."
     )
     error.http_status = status
@@ -206,13 +206,13 @@ def _phrase(status: int) -> str:
 
 
 def _phrase_of(status: int, reasons: Sequence[Reason], request_id: str | None) -> str:
-    said = "; ".join(map(str, reasons))
-    quoted = ", ".join(filter(None, [said, f"requestId {request_id}" if request_id else ""]))
+    joined = "; ".join(map(str, reasons))
+    quoted = ", ".join(filter(None, [joined, f"requestId {request_id}" if request_id else ""]))
     return f"{status} {_phrase(status)}{f' ({quoted})' if quoted else ''}"
 
 
 def _not_json_error(call: str, response: HttpResponse, error: ValueError) -> MarketoError:
-    if isinstance(error, BeyondMeasureError):
+    if isinstance(error, JsonTooLargeError):
         return beyond_documentation(call, None, str(error))
     text = response.body.decode("utf-8", errors="replace").strip()
     if not text or text.startswith("{"):

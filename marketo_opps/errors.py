@@ -174,9 +174,9 @@ class ResponseError(MarketoError):
     @property
     def summary(self) -> str:
         """Return which call Marketo refused and why, without advice."""
-        said = "; ".join(str(reason) for reason in self.reasons)
+        reasons = "; ".join(str(reason) for reason in self.reasons)
         quoted = f" (requestId {self.request_id})" if self.request_id else ""
-        return f"Marketo refused {self.call}: {said}{quoted}."
+        return f"Marketo refused {self.call}: {reasons}{quoted}."
 
     @property
     def code(self) -> str:

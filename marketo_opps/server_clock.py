@@ -46,23 +46,23 @@ class ServerClock:
         """Return whether a response with a `Date` has arrived."""
         return self._latest is not None
 
-    def sync(self, told: datetime | None, status: int) -> None:
+    def sync(self, date: datetime | None, status: int) -> None:
         """Set the clock by a response's `Date`.
 
         Once the clock is known, responses with an error are ignored: they may come from a load
         balancer or proxy with a clock of its own.
 
         Args:
-            told: the `Date`; None if there is none.
+            date: value of the header; None if there is none.
             status: HTTP status of the response.
         """
-        if told is None or (self.is_known and status != HTTPStatus.OK):
+        if date is None or (self.is_known and status != HTTPStatus.OK):
             return
-        zero = told - timedelta(seconds=self._clock())
+        zero = date - timedelta(seconds=self._clock())
         with self._lock:
             self._latest = zero
             self._earliest = min(self._earliest or zero, zero)
-        self._warn_if_suspicious(told)
+        self._warn_if_suspicious(date)
 
     def now(self) -> datetime:
         """Return the current time by the `Date` of the last response."""
@@ -81,14 +81,14 @@ class ServerClock:
             return self._local_now()
         return zero + timedelta(seconds=self._clock())
 
-    def _warn_if_suspicious(self, told: datetime) -> None:
+    def _warn_if_suspicious(self, date: datetime) -> None:
         local = self._local_now()
-        if self._warned or abs(told - local) <= _SUSPICIOUS:
+        if self._warned or abs(date - local) <= _SUSPICIOUS:
             return
         self._warned = True
         _LOGGER.warning(
             "Marketo's clock says %s, this machine's clock says %s: one of them is wrong by more "
             "than a day. Bookmarks use Marketo's clock.",
-            f"{told:%Y-%m-%dT%H:%M:%SZ}",
+            f"{date:%Y-%m-%dT%H:%M:%SZ}",
             f"{local:%Y-%m-%dT%H:%M:%SZ}",
         )

@@ -206,8 +206,8 @@ def _check_certificates(path: str) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(**{kind: path})
     except OSError as error:
-        said = "it contains none" if isinstance(error, ssl.SSLError) else error.strerror
+        reason = "it contains none" if isinstance(error, ssl.SSLError) else error.strerror
         raise SettingsError(
-            f"The certificates in {path} cannot be read ({said}): correct REQUESTS_CA_BUNDLE in "
+            f"The certificates in {path} cannot be read ({reason}): correct REQUESTS_CA_BUNDLE in "
             "the environment."
         ) from None

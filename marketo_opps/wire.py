@@ -22,7 +22,7 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
-class BeyondMeasureError(ValueError):
+class JsonTooLargeError(ValueError):
     """JSON contains a number or nesting that is too large to decode; the text says which."""
 
 
@@ -40,7 +40,7 @@ def decode_response(body: bytes) -> t.Any:
     """Decode the body of a response; numbers with a fraction become `Decimal`.
 
     Raises:
-        BeyondMeasureError: it contains a number or nesting that is too large.
+        JsonTooLargeError: it contains a number or nesting that is too large.
         ValueError: it is not JSON.
     """
     try:
@@ -48,7 +48,7 @@ def decode_response(body: bytes) -> t.Any:
     except json.JSONDecodeError:
         raise
     except (ValueError, RecursionError):
-        raise BeyondMeasureError("a number or nesting that is too large") from None
+        raise JsonTooLargeError("a number or nesting that is too large") from None
 
 
 def _decode_tolerantly(body: bytes) -> t.Any:

@@ -20,7 +20,7 @@ from marketo_opps.plugin.command_line import (
     read_config_files,
     run_command,
 )
-from marketo_opps.plugin.log_lines import LOG_FORMAT, heed_format
+from marketo_opps.plugin.log_lines import LOG_FORMAT, apply_log_format
 from marketo_opps.plugin.process import run
 from marketo_opps.plugin.run_report import RUN_REPORT
 from marketo_opps.plugin.settings import (
@@ -188,7 +188,7 @@ class MarketoPlugin(PluginBase):
         """Read the files of `--config`; an unreadable one is reported in one sentence."""
         files = [path for path in value if path != _ENVIRONMENT]
         settings = read_config_files(files)
-        heed_format(settings | cls._log_format_of_environment(value))
+        apply_log_format(settings | cls._log_format_of_environment(value))
         given = super().cb_config(ctx, param, tuple(path for path in value if path not in files))
         # The SDK does not read these files, because it fails on a byte order mark.
         given.config.update(settings)

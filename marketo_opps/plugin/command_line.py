@@ -10,7 +10,7 @@ from pathlib import Path
 
 from marketo_opps.errors import SettingsError
 from marketo_opps.field_types import whole_number
-from marketo_opps.plugin.log_lines import LOG_CONFIG, name_lines
+from marketo_opps.plugin.log_lines import LOG_CONFIG, add_plugin_name
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -49,7 +49,7 @@ def run_command(plugin: type[PluginBase], environment: Mapping[str, str]) -> Non
             f"a valid configuration of Python's logging ({type(error).__name__}): correct that "
             "file, or unset the variable."
         ) from None
-    name_lines(plugin.name)
+    add_plugin_name(plugin.name)
     command()
 
 

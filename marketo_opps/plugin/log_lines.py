@@ -58,13 +58,13 @@ class JsonLines(logging.Formatter):
         )
 
 
-def name_lines(plugin: str) -> None:
+def add_plugin_name(plugin: str) -> None:
     """Put the plugin's name into every log line of this process, unless logging is configured."""
     if LOG_CONFIG not in os.environ:
         _format_with(PluginLines(plugin))
 
 
-def heed_format(settings: Mapping[str, t.Any]) -> None:
+def apply_log_format(settings: Mapping[str, t.Any]) -> None:
     """Write JSON log lines from now on if the settings ask for it and logging is not configured."""
     if settings.get(LOG_FORMAT) != JSON_FORMAT:
         return

@@ -124,7 +124,7 @@ class ShutdownSignal:
             callback()
 
     def _give_up(self, _signum: int, _frame: FrameType | None) -> None:
-        _say_if_possible(_BLOCKED)
+        _write_unless_blocked(_BLOCKED)
         os._exit(self.exit_code)
 
 
@@ -134,7 +134,7 @@ _BLOCKED = (
 )
 
 
-def _say_if_possible(sentence: bytes) -> None:
+def _write_unless_blocked(sentence: bytes) -> None:
     """Write to standard error, unless that would block."""
     poll = select.poll()
     poll.register(2, select.POLLOUT)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pytest
 
-from marketo_opps.plugin.log_lines import heed_format, name_lines
+from marketo_opps.plugin.log_lines import add_plugin_name, apply_log_format
 
 
 @pytest.fixture
@@ -25,13 +25,13 @@ def line(handler, name="urllib3", message="said"):
 
 
 def test_a_line_of_any_module_names_the_plugin(handler):
-    name_lines("tap-x")
+    add_plugin_name("tap-x")
     assert line(handler).endswith("| WARNING  | tap-x | said")
 
 
 def test_a_json_log_line_is_one_object_for_any_message(handler):
-    name_lines("tap-x")
-    heed_format({"log_format": "json"})
+    add_plugin_name("tap-x")
+    apply_log_format({"log_format": "json"})
     told = json.loads(line(handler, message='a "b"\nc \u2028'))
     assert told.pop("at")[-6:] == "+00:00"
     assert told == {"level": "WARNING", "plugin": "tap-x", "message": 'a "b"\nc \u2028'}
@@ -39,21 +39,21 @@ def test_a_json_log_line_is_one_object_for_any_message(handler):
 
 
 def test_the_time_in_a_json_log_line_has_a_utc_offset(handler):
-    name_lines("tap-x")
-    heed_format({"log_format": "json"})
+    add_plugin_name("tap-x")
+    apply_log_format({"log_format": "json"})
     assert datetime.fromisoformat(json.loads(line(handler))["at"]).tzinfo is not None
 
 
 @pytest.mark.parametrize("settings", [{}, {"log_format": "text"}, {"log_format": None}])
 def test_log_lines_are_text_unless_json_is_set(handler, settings):
-    name_lines("tap-x")
-    heed_format(settings)
+    add_plugin_name("tap-x")
+    apply_log_format(settings)
     assert line(handler).endswith("| tap-x | said")
 
 
 def test_configured_logging_is_left_unchanged(handler, monkeypatch):
     monkeypatch.setenv("SINGER_SDK_LOG_CONFIG", "meltano.yml")
     formatter = handler.formatter
-    name_lines("tap-x")
-    heed_format({"log_format": "json"})
+    add_plugin_name("tap-x")
+    apply_log_format({"log_format": "json"})
     assert handler.formatter is formatter
