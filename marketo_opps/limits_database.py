@@ -1,4 +1,4 @@
-"""The tables of the file of `limits_path`, and how it is opened."""
+"""Opens the SQLite file of `limits_path`, and creates its tables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sqlite3
 
 from marketo_opps.process_identity import boot_id
 
-# "Mkto", by which SQLite tells one program's files from another's.
+# "Mkto"; SQLite files have such a number to tell which program they belong to.
 _APPLICATION_ID = 0x4D6B746F
 
 # Times are seconds of the machine's monotonic clock.
@@ -37,8 +37,8 @@ _SCHEMA = (
 )
 _TABLES_OF_ONE_BOOT = ("instances", "processes", "calls", "waiting")
 
-# How long another process may lock the file: longer than a busy disk takes. A process that was
-# suspended in the middle of a change holds the others up no longer than this.
+# How long to wait for a lock of another process: longer than a busy disk takes. A process that is
+# suspended during a change delays the others by no more than this.
 LONGEST_LOCK_SECONDS = 10.0
 
 
@@ -46,11 +46,11 @@ def open_limits_database(path: str) -> sqlite3.Connection:
     """Return a connection to the file, which is created if it does not exist.
 
     Args:
-        path: on a local disk.
+        path: path of the file, on a local disk.
 
     Raises:
-        sqlite3.Error: the file cannot be opened, locked or written, or is another program's.
-        OSError: the operating system does not tell one start of the machine from another.
+        sqlite3.Error: the file cannot be opened, locked or written, or belongs to another program.
+        OSError: the operating system has no identifier of the machine's last start.
     """
     database = sqlite3.connect(
         path, timeout=LONGEST_LOCK_SECONDS, isolation_level=None, check_same_thread=False
@@ -65,11 +65,11 @@ def open_limits_database(path: str) -> sqlite3.Connection:
 
 def _prepare(database: sqlite3.Connection) -> None:
     with database:
-        # Before the journal's mode is set: that would already change another program's file.
+        # Before the journal mode is set, which would change another program's file.
         database.execute("BEGIN IMMEDIATE")
         _create_tables(database)
         _forget_earlier_boots(database)
-    # A write-ahead log survives the end of any process, and seldom waits for the disk.
+    # A write-ahead log survives the end of any process, and rarely waits for the disk.
     (mode,) = database.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
         raise sqlite3.OperationalError("processes cannot share it")
@@ -92,5 +92,5 @@ def _forget_earlier_boots(database: sqlite3.Connection) -> None:
     if database.execute("SELECT id FROM boot").fetchone() == boot:
         return
     for table in ("boot", *_TABLES_OF_ONE_BOOT):
-        database.execute(f"DELETE FROM {table}")  # noqa: S608 - a name of ours
+        database.execute(f"DELETE FROM {table}")  # noqa: S608 - a constant
     database.execute("INSERT INTO boot VALUES (?)", boot)

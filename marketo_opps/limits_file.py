@@ -16,30 +16,30 @@ _BEHIND_ALL = 1 << 62
 
 
 class LimitsFileError(Exception):
-    """The file cannot be opened, locked, read or written, or is another program's."""
+    """The file cannot be opened, locked, read or written, or belongs to another program."""
 
 
 class Limits(t.NamedTuple):
-    """Limits of a process: calls in any window, and calls in flight."""
+    """Limits of a process: the number of calls in a window, and of calls in flight."""
 
     calls_per_20_seconds: int
     max_concurrent_calls: int
 
 
 class Ahead(t.NamedTuple):
-    """The calls that wait longer than another: their number, and the lowest of their limits."""
+    """The calls that have waited longer than another: their number, and their lowest limits."""
 
     number: int
     limits: Limits
 
 
 class Pause(t.NamedTuple):
-    """What the file holds on the last pause of an instance.
+    """The last pause of an instance.
 
     Attributes:
         until: monotonic seconds at which it ends.
-        is_probing: True until a single call, the probe, has had a response that asks for no pause.
-        probed_at: monotonic seconds at which the probe was sent; None if it was not.
+        is_probing: True until one call, the probe, gets a response that asks for no other pause.
+        probed_at: monotonic seconds at which the probe was sent; None if it was not sent.
     """
 
     until: float
@@ -48,20 +48,20 @@ class Pause(t.NamedTuple):
 
 
 class LimitsFile:
-    """The rows of one instance and one process in a file that other processes use, too.
+    """The rows of one process and one instance in a file that several processes share.
 
-    All methods but `close` are called within `change`. Rows are kept by SQLite's transactions, so
-    that neither a killed process nor a full disk leaves half a change. Rows from before the
-    machine's last start are removed when the file is opened: its monotonic clock began anew.
+    All methods but `close` must be called within `change`, which makes them one SQLite
+    transaction, so that neither a killed process nor a full disk leaves half a change. When the
+    file is opened, rows from before the machine's last start are removed, because their times are
+    of another clock.
 
     Args:
-        path: on a local disk; the file is created if it does not exist.
-        host: the instance.
-        limits: of this process.
+        path: path of the file, on a local disk; it is created if it does not exist.
+        host: host of the instance.
+        limits: limits of this process.
 
     Raises:
-        LimitsFileError: the file cannot be used, or the operating system does not tell one start of
-            the machine from another.
+        LimitsFileError: the file cannot be used.
     """
 
     def __init__(self, path: str, host: str, limits: Limits) -> None:
@@ -79,7 +79,7 @@ class LimitsFile:
 
     @contextlib.contextmanager
     def change(self) -> Iterator[None]:
-        """Run a block while no other process changes the file, and write all or nothing of it.
+        """Run a block as one transaction: no other process changes the file meanwhile.
 
         Raises:
             LimitsFileError: the file cannot be locked, read or written.
@@ -94,7 +94,7 @@ class LimitsFile:
     # Processes
 
     def add_process(self) -> None:
-        """Add this process."""
+        """Add this process and its limits."""
         self._execute("INSERT OR IGNORE INTO instances (host) VALUES (?)", self._host)
         self._execute(
             "INSERT OR REPLACE INTO processes VALUES (?, ?, ?, ?, ?)",
@@ -104,7 +104,7 @@ class LimitsFile:
         )
 
     def limits_of_processes(self) -> dict[int, Limits]:
-        """Return the limits of each process by its number."""
+        """Return the limits of each process by its process ID."""
         rows = self._execute(
             "SELECT pid, calls_per_20_seconds, max_concurrent_calls FROM processes WHERE host = ?",
             self._host,
@@ -112,11 +112,16 @@ class LimitsFile:
         return {pid: Limits(*limits) for pid, *limits in rows}
 
     def remove_process(self) -> None:
-        """Remove this process."""
+        """Remove this process and its calls."""
         self._remove(self._process, arrived_after=0.0)
 
     def claim_check(self, now: float, seconds_between: float) -> bool:
-        """Return whether no process has claimed this for so long; if so, claim it."""
+        """Claim the check for ended processes; return False if another process did so recently.
+
+        Args:
+            now: monotonic seconds.
+            seconds_between: minimum time between two claims.
+        """
         claim = self._execute(
             "UPDATE instances SET processes_checked_at = ? "
             "WHERE host = ? AND processes_checked_at <= ?",
@@ -127,13 +132,13 @@ class LimitsFile:
         return claim.rowcount > 0
 
     def remove_ended_processes(self, *, arrived_after: float) -> bool:
-        """Remove all processes that no longer run, and free what they held.
+        """Remove all processes that no longer run, and release their slots.
 
         Args:
-            arrived_after: seconds from being sent to arriving, for their calls in flight.
+            arrived_after: time after which their calls in flight count as arrived, in seconds.
 
         Returns:
-            True if there was any.
+            True if a process was removed.
         """
         rows = self._execute("SELECT pid, started FROM processes WHERE host = ?", self._host)
         processes = [ProcessIdentity(*row) for row in rows.fetchall()]
@@ -146,7 +151,7 @@ class LimitsFile:
         row = (self._host, *process)
         of_process = "WHERE host = ? AND pid = ? AND started = ?"
         for table in ("processes", "waiting"):
-            self._execute(f"DELETE FROM {table} {of_process}", *row)  # noqa: S608 - names of ours
+            self._execute(f"DELETE FROM {table} {of_process}", *row)  # noqa: S608 - constants
         self._execute(
             f"UPDATE calls SET arrived_at = sent_at + ? {of_process} "  # noqa: S608
             "AND arrived_at IS NULL",
@@ -162,7 +167,7 @@ class LimitsFile:
     # Waiting calls
 
     def queue(self, waiting_id: int | None, since: float, now: float) -> int:
-        """Add a waiting call, or note that it still waits; return its id."""
+        """Add a waiting call, or record that it still waits; return its id."""
         cursor = self._execute(
             "INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             waiting_id,
@@ -179,12 +184,13 @@ class LimitsFile:
         self._execute("DELETE FROM waiting WHERE id = ?", waiting_id)
 
     def ahead(self, waiting_id: int | None, since: float, *, seen_after: float) -> Ahead:
-        """Return how many calls wait longer, of processes that noted it lately, and their limits.
+        """Return the number of calls that have waited longer than another, and their lowest limits.
 
         Args:
-            waiting_id: the row of the call that asks, if it has one.
-            since: when that call began to wait.
-            seen_after: monotonic seconds before which "lately" ends.
+            waiting_id: id of the other call; None if it is not in the queue yet.
+            since: monotonic seconds at which the other call began to wait.
+            seen_after: monotonic seconds; calls whose processes recorded them last before that are
+                ignored.
         """
         row = self._execute(
             "SELECT count(*), min(calls_per_20_seconds), min(max_concurrent_calls) FROM waiting "
@@ -206,17 +212,17 @@ class LimitsFile:
         return int(cursor.lastrowid or 0)
 
     def end_call(self, call_id: int, arrived_at: float) -> None:
-        """Note that a call is in flight no more, and when it arrived at the latest."""
+        """Record that a call is no longer in flight, and when it has arrived at the latest."""
         self._execute("UPDATE calls SET arrived_at = ? WHERE id = ?", arrived_at, call_id)
 
     def remove_calls_before(self, arrived_at: float) -> None:
-        """Remove calls that arrived by then."""
+        """Remove calls that arrived by this time."""
         self._execute(
             "DELETE FROM calls WHERE host = ? AND arrived_at <= ?", self._host, arrived_at
         )
 
     def count_in_flight(self, *, sent_after: float) -> int:
-        """Return the number of calls in flight, without those sent before."""
+        """Return the number of calls in flight that were sent after this time."""
         row = self._execute(
             "SELECT count(*) FROM calls WHERE host = ? AND arrived_at IS NULL AND sent_at > ?",
             self._host,
@@ -225,7 +231,11 @@ class LimitsFile:
         return int(row[0])
 
     def newest_arrival_but(self, newer: int) -> float | None:
-        """Return when the newest call but so many arrived; None if there are no more."""
+        """Return when a call arrived, the newest one being number 0; None if there is no such call.
+
+        Args:
+            newer: number of the call, which is that of newer calls.
+        """
         row = self._execute(
             "SELECT arrived_at FROM calls WHERE host = ? AND arrived_at IS NOT NULL "
             "ORDER BY arrived_at DESC LIMIT 1 OFFSET ?",
@@ -237,14 +247,14 @@ class LimitsFile:
     # Pauses
 
     def pause(self) -> Pause:
-        """Return the last pause; one that is over if there was none."""
+        """Return the last pause; if there was none, one that has ended."""
         row = self._execute(
             "SELECT paused_until, is_probing, probed_at FROM instances WHERE host = ?", self._host
         ).fetchone()
         return Pause(*row)
 
     def begin_pause(self, until: float) -> None:
-        """Begin a pause, which no call under way can end."""
+        """Begin a pause, which no call that is already in flight can end."""
         self._execute(
             "UPDATE instances SET pauses = pauses + 1, paused_until = max(paused_until, ?), "
             "is_probing = 1, probed_at = NULL WHERE host = ?",
@@ -253,7 +263,7 @@ class LimitsFile:
         )
 
     def begin_probe(self, now: float) -> int | None:
-        """Note that this process sends the probe, and return the pause's number; None if over."""
+        """Record that this process sends the probe; return the pause's number, or None if over."""
         cursor = self._execute(
             "UPDATE instances SET probe_pid = ?, probe_started = ?, probed_at = ? "
             "WHERE host = ? AND is_probing RETURNING pauses",
@@ -265,7 +275,7 @@ class LimitsFile:
         return row[0] if row else None
 
     def end_pause(self, number: int) -> None:
-        """End a pause, unless another has begun since."""
+        """End a pause, unless another one has begun since."""
         self._execute(
             "UPDATE instances SET is_probing = 0 WHERE host = ? AND pauses = ?", self._host, number
         )

@@ -1,4 +1,4 @@
-"""Identify processes of this machine for longer than their numbers last, and its uptime."""
+"""Identifies processes of this machine, even if process IDs are reused, and its last start."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _STAT_OF_PROCESS = "/proc/{}/stat"
 
-# Fields of /proc/<pid>/stat after the name, which may hold spaces itself: proc(5) counts from 1 and
-# has the name second.
+# Indices of fields in /proc/<pid>/stat after the name, which may contain spaces. proc(5) counts the
+# fields from 1, and the name is the second.
 _FIRST_FIELD_AFTER_NAME = 3
 _STATE = 3 - _FIRST_FIELD_AFTER_NAME
 _START_TIME = 22 - _FIRST_FIELD_AFTER_NAME
@@ -19,10 +19,10 @@ _DEAD_STATES = frozenset("ZXx")
 
 
 class ProcessIdentity(t.NamedTuple):
-    """A process of this machine: its number, and when it started.
+    """A process of this machine: its process ID, and when it started.
 
-    Numbers are given out again; a number and a start together are not, as long as the machine runs.
-    `started` only compares as equal or not.
+    Process IDs are reused, but no two processes since the machine's last start have the same ID
+    and the same `started`, which can only be compared for equality.
     """
 
     pid: int
@@ -35,15 +35,15 @@ class ProcessIdentity(t.NamedTuple):
         return cls(pid, start_of(pid) or "")
 
     def is_running(self) -> bool:
-        """Return False once the process has ended, even if its number is in use again."""
+        """Return whether the process still runs; False if another process has its ID now."""
         return start_of(self.pid) == self.started
 
 
 def boot_id() -> str:
-    """Return a text that changes with each start of the machine, and never in between.
+    """Return a text that is different after each start of the machine.
 
     Raises:
-        OSError: the operating system offers none.
+        OSError: the operating system has no such text.
     """
     if BOOT_ID.exists():
         return BOOT_ID.read_text(encoding="ascii").strip()
@@ -51,10 +51,10 @@ def boot_id() -> str:
 
 
 def start_of(pid: int) -> str | None:
-    """Return when a process started, to compare as equal or not; None if it has ended."""
+    """Return when a process started, as text to compare for equality; None if it has ended."""
     if not BOOT_ID.exists():
         return _start_by_ps(pid)
-    # Ticks since the machine started: unlike a date, no change of the clock moves them.
+    # Clock ticks since the machine started, which setting the clock does not change.
     try:
         stat = Path(_STAT_OF_PROCESS.format(pid)).read_text(encoding="utf-8", errors="replace")
     except OSError:

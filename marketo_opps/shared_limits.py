@@ -14,31 +14,31 @@ if t.TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 
-# A call reaches Marketo within this time of being sent, or not at all.
+# A call reaches Marketo within this time after it was sent, or not at all.
 LONGEST_TRAVEL_SECONDS = 0.5
 
-# How soon to ask again: never later than the first, for a call that waits longer may be given up.
+# Waits before asking again. The longest is short, because a call ahead may leave the queue.
 _LONGEST_WAIT_SECONDS = 0.5
 _WAIT_FOR_CALL_SECONDS = 0.05
 _SECONDS_BETWEEN_CHECKS = 0.25
 
-# A call whose process has not asked for so long holds nobody up: the process was suspended, say.
+# A waiting call is ignored if its process, which may be suspended, has not asked for this long.
 _STALLED_SECONDS = 2.0
-# What is left of a process that could not write that its call is over.
+# Older calls and probes in flight are ignored: their processes could not record their end.
 _LONGEST_CALL_SECONDS = 600.0
 _LONGEST_PROBE_SECONDS = 60.0
 
 
 @dataclass
 class SharedCall:
-    """A call that waits for a place in the shared limits, or has one.
+    """A call that waits for a slot in the shared limits, or has one.
 
     Attributes:
-        since: monotonic seconds at which it began to wait; whoever waits longest goes first.
-        ask_at: monotonic seconds before which no place can be expected.
-        waiting_id: its row among the waiting calls, if it has one.
-        call_id: its row among the calls, once it has a place.
-        probed_pause: number of the pause that it is sent to find the end of, if any.
+        since: monotonic seconds at which it began to wait; the call that waits longest goes first.
+        ask_at: monotonic seconds before which no slot can become free.
+        waiting_id: its id among the waiting calls, if it is one.
+        call_id: its id among the calls, once it has a slot.
+        probed_pause: number of the pause whose end it probes, if any.
     """
 
     since: float
@@ -49,26 +49,26 @@ class SharedCall:
 
 
 class SharedLimits:
-    """Counts the calls of all processes that use one file, and decides when one may be sent.
+    """Counts the calls of all processes that use one file, and decides when a call may be sent.
 
-    A call may be sent once the calls of all processes together are below the limits of its own
-    process, no pause holds, and there is room for every call that waits longer, too, within the
-    limits of theirs. What a process
-    held is free as soon as the process has ended, however it ended. Times are those of the
-    machine's monotonic clock, which all its processes have in common.
+    A call may be sent if there is no pause, and if the calls in flight, those in the window, and
+    all calls that have waited longer leave room for it, within the limits of its own process and
+    of the processes that wait. A process's slots are released when it ends, even if it is killed.
+    Times are those of the machine's monotonic clock, which all its processes share.
 
     Not thread-safe. Every method may raise `LimitsFileError`.
 
     Args:
-        path: the file, created if it does not exist; it may serve several instances.
-        host: the instance.
-        calls_per_20_seconds: the most calls that all processes may send in any window.
-        max_concurrent_calls: the most calls that all processes may have in flight.
+        path: path of the file, which is created if it does not exist and may serve several
+            instances.
+        host: host of the instance.
+        calls_per_20_seconds: maximum number of calls of all processes in any window.
+        max_concurrent_calls: maximum number of calls in flight of all processes.
         window_seconds: length of a window.
-        clock: monotonic seconds, the same in all processes.
+        clock: returns monotonic seconds, the same in all processes.
 
     Raises:
-        SettingsError: the file cannot be opened, locked or written, or is another program's.
+        SettingsError: the file cannot be opened, locked or written, or belongs to another program.
     """
 
     def __init__(
@@ -96,10 +96,11 @@ class SharedLimits:
             ) from None
 
     def take(self, call: SharedCall) -> float:
-        """Give the call a place if there is one, or have it wait in the queue.
+        """Take a slot for the call if one is free; otherwise put the call into the queue.
 
         Returns:
-            0 if the call may be sent now; otherwise seconds after which to ask again.
+            0 if the call may be sent now; otherwise the number of seconds after which to ask
+            again.
         """
         now = self._clock()
         if now < call.ask_at:
@@ -114,16 +115,16 @@ class SharedLimits:
         return seconds
 
     def leave_queue(self, call: SharedCall) -> None:
-        """Give up waiting."""
+        """Remove a waiting call from the queue."""
         if call.waiting_id is not None:
             with self._file.change():
                 self._file.dequeue(call.waiting_id)
 
     def give_back(self, call: SharedCall, arrived_at: float) -> None:
-        """Give back the place of a call that is over.
+        """Release the slot of a call that has ended.
 
         Args:
-            call: a call that was given a place.
+            call: a call with a slot.
             arrived_at: monotonic seconds at which it reached Marketo at the latest.
         """
         if call.call_id is not None:
@@ -131,12 +132,12 @@ class SharedLimits:
                 self._file.end_call(call.call_id, arrived_at)
 
     def pause(self, seconds: float) -> None:
-        """Let no process start a call for so long, and then a single one."""
+        """Keep all processes from starting calls for this time; then allow a single call first."""
         with self._file.change():
             self._file.begin_pause(self._clock() + seconds)
 
     def report_outcome(self, call: SharedCall) -> None:
-        """End the pause that the call was sent to find the end of, if no other has begun since."""
+        """End the pause that the call has probed, unless another one has begun since."""
         if call.probed_pause is not None:
             with self._file.change():
                 self._file.end_pause(call.probed_pause)
@@ -155,8 +156,8 @@ class SharedLimits:
         for pid in [pid for pid, limits in others.items() if limits != self._limits][:1]:
             _LOGGER.warning(
                 "limits_path: process %d uses calls_per_20_seconds %d and max_concurrent_calls "
-                "%d on this instance, this process %d and %d. Give all the same: a process with "
-                "lower limits holds up the others while it waits for its turn.",
+                "%d on this instance, this process %d and %d. Use the same values in all "
+                "processes: one with lower limits delays the others while it waits.",
                 pid,
                 *others[pid],
                 *self._limits,
@@ -165,7 +166,7 @@ class SharedLimits:
 
     def _seconds_until_free(self, call: SharedCall, now: float) -> float:
         seconds = self._seconds_by_rows(call, now)
-        # Once for all processes: each is asked of the operating system.
+        # One process checks for all, because it asks the operating system about each process.
         if (
             seconds > 0
             and self._file.claim_check(now, _SECONDS_BETWEEN_CHECKS)
@@ -181,7 +182,7 @@ class SharedLimits:
         ahead, theirs = self._file.ahead(
             call.waiting_id, call.since, seen_after=now - _STALLED_SECONDS
         )
-        # Calls in flight may arrive at any moment, and so may those that wait longer.
+        # Calls in flight and calls that have waited longer may arrive at any moment.
         taken = ahead + self._file.count_in_flight(sent_after=now - _LONGEST_CALL_SECONDS)
         at_once = min(self._limits.max_concurrent_calls, theirs.max_concurrent_calls)
         if taken >= at_once or (pause.is_probing and ahead):
@@ -192,7 +193,7 @@ class SharedLimits:
         return self._seconds_in_window(per_window - taken, now)
 
     def _seconds_in_window(self, room: int, now: float) -> float:
-        """Return how long until fewer than `room` calls have arrived in the window."""
+        """Return the wait until fewer than `room` calls have arrived in the window."""
         if room <= 0:
             return _LONGEST_WAIT_SECONDS
         arrived_at = self._file.newest_arrival_but(room - 1)
