@@ -315,6 +315,12 @@ def test_contributing_leads_to_the_page_of_architecture():
     assert "](docs/architecture.md)" in (ROOT / "CONTRIBUTING.md").read_text()
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
+def test_each_page_of_the_manual_is_linked_from_readme(path):
+    is_of_developers = f"`docs/{path.name}`" in (ROOT / "CONTRIBUTING.md").read_text()
+    assert is_of_developers or f"](docs/{path.name})" in README
+
+
 @pytest.mark.parametrize("path", PROSE, ids=lambda path: path.name)
 def test_prose_mentions_no_ticket(path):
     assert not re.findall(r"(?i)\bissues? ?#?\d+|(?<!\w)#\d+", path.read_text())
