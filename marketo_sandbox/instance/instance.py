@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from marketo_sandbox.instance.describe import OPPORTUNITY, ROLE, ObjectType
 from marketo_sandbox.instance.errors import RecordRefusedError
 from marketo_sandbox.instance.lead_database import to_stored_lead
-from marketo_sandbox.instance.leads import LeadKeeper
+from marketo_sandbox.instance.lead_editing import LeadEditor
 from marketo_sandbox.instance.parameters import WriteRequest
 from marketo_sandbox.instance.records import decode, to_stored_record
 from marketo_sandbox.instance.seed import Seeder
@@ -61,15 +61,15 @@ class Instance(Subscription):
     def add_leads(self, ids: Iterable[int]) -> None:
         """Add leads with these ids and seeded field values; leave existing leads unchanged."""
         with self.lock, self.storage.transaction():
-            LeadKeeper(self.context).add(ids)
+            LeadEditor(self.context).add(ids)
 
     def add_lead_records(self, records: Iterable[Mapping[str, Any]]) -> list[int]:
         """Add leads with the given field values and return their ids.
 
-        ``LeadKeeper.add_records`` describes the details.
+        ``LeadEditor.add_records`` describes the details.
         """
         with self.lock, self.storage.transaction():
-            return LeadKeeper(self.context).add_records(records)
+            return LeadEditor(self.context).add_records(records)
 
     def leads(self, after: int = 0, limit: int = -1) -> list[dict[str, Any]]:
         """Return stored leads in order of their ids, without nulls, dates in seconds since 1970.
@@ -82,14 +82,14 @@ class Instance(Subscription):
             return [to_stored_lead(row) for row in self.storage.scan("lead", after, limit)]
 
     def merge_leads(self, kept: int, merged: Sequence[int], *, anew: bool = False) -> None:
-        """Merge leads into one lead that is kept; see ``LeadKeeper.merge``."""
+        """Merge leads into one lead that is kept; see ``LeadEditor.merge``."""
         with self.lock, self.storage.transaction():
-            LeadKeeper(self.context).merge(kept, merged, anew=anew)
+            LeadEditor(self.context).merge(kept, merged, anew=anew)
 
     def delete_leads(self, ids: Sequence[int]) -> None:
-        """Delete leads and their roles; see ``LeadKeeper.delete``."""
+        """Delete leads and their roles; see ``LeadEditor.delete``."""
         with self.lock, self.storage.transaction():
-            LeadKeeper(self.context).delete(ids)
+            LeadEditor(self.context).delete(ids)
 
     def add_to_list(self, list_id: int, leads: Iterable[int]) -> None:
         """Add leads to the static list with an id; create the list if it does not exist."""

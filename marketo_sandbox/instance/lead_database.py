@@ -95,7 +95,9 @@ class LeadDatabase:
         envelope: Envelope = {"result": list(map(_to_list, found[:size]))}
         reached = found[:size][-1].id if found else after
         more = len(found) > size
-        return envelope | self._pager.onward(checksum, reached, more=more, tells_more=False)
+        return envelope | self._pager.next_page_members(
+            checksum, reached, more=more, has_more_result=False
+        )
 
     def static_list(self, parameters: Parameters) -> Envelope:
         """Return one static list, by its id."""
@@ -135,7 +137,9 @@ class LeadDatabase:
         rows = find(after, size + 1)
         envelope: Envelope = {"result": [_to_result(row, page.fields) for row in rows[:size]]}
         reached, more = (rows[:size][-1].id if rows else after), len(rows) > size
-        return envelope | self._pager.onward(checksum, reached, more=more, tells_more=False)
+        return envelope | self._pager.next_page_members(
+            checksum, reached, more=more, has_more_result=False
+        )
 
     def _list(self, parameters: Parameters) -> StaticList:
         number = read_path_id(parameters, "listId")

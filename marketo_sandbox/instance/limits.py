@@ -76,12 +76,12 @@ class Limits:
         self._usage.remove_call(counted.user, counted.day)
 
     def enter(self) -> None:
-        """Count one more call in flight."""
+        """Increase the number of calls in flight by one."""
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
 
     def leave(self) -> None:
-        """Count one call in flight less."""
+        """Decrease the number of calls in flight by one."""
         self.in_flight -= 1
 
     def in_window(self) -> int:

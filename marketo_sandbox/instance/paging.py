@@ -43,8 +43,8 @@ class Pager:
             return self._source.randrange(1, requested)
         return requested
 
-    def onward(
-        self, checksum: str, position: int, *, more: bool, tells_more: bool = True
+    def next_page_members(
+        self, checksum: str, position: int, *, more: bool, has_more_result: bool = True
     ) -> dict[str, Any]:
         """Return ``nextPageToken`` and ``moreResult`` for the response with a page.
 
@@ -52,11 +52,11 @@ class Pager:
             checksum: checksum of the query.
             position: position of the last record on the page.
             more: True if more records follow.
-            tells_more: False for endpoints whose responses never have ``moreResult``.
+            has_more_result: False for endpoints whose responses never have ``moreResult``.
         """
         token = {"nextPageToken": self._tokens.make(checksum, [position])}
         if "tokens-only" in self._options.dialects:
             return token
         if not more:
             return {}
-        return {**token, "moreResult": True} if tells_more else token
+        return {**token, "moreResult": True} if has_more_result else token

@@ -149,7 +149,7 @@ class Subscription:
             "result": [to_result(row, request.fields, seq) for seq, row in enumerate(rows[:size])]
         }
         reached = rows[:size][-1].id if rows else after
-        return envelope | self._pager.onward(checksum, reached, more=len(rows) > size)
+        return envelope | self._pager.next_page_members(checksum, reached, more=len(rows) > size)
 
     def sync(self, obj: ObjectType, parameters: Parameters) -> Envelope:
         """Create or update records, and return one result for each."""
@@ -171,7 +171,7 @@ class Subscription:
         known = [each for each in obj.fields if each.name not in MANAGED]
         end = begin + size
         envelope: Envelope = {"result": [each.to_schema() for each in known[begin:end]]}
-        return envelope | self._pager.onward(checksum, end, more=end < len(known))
+        return envelope | self._pager.next_page_members(checksum, end, more=end < len(known))
 
     def field(self, obj: ObjectType, parameters: Parameters) -> Envelope:
         """Return the field with the API name in the path, as the schema endpoint shows it."""

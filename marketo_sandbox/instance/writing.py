@@ -101,7 +101,7 @@ class RecordWriter:
         results = []
         for seq, (key, record) in enumerate(zip(keys, write.records, strict=True)):
             try:
-                result = act(write, self._admit(key), record)
+                result = act(write, self._reserve_key(key), record)
             except RecordRefusedError as refusal:
                 reason = {"code": refusal.code, "message": refusal.message}
                 result = {"status": "skipped", "reasons": [reason]}
@@ -138,7 +138,7 @@ class RecordWriter:
         leads = [parse_lead_id(each.get("leadId")) for each in records]
         self._leads = self._storage.existing_leads([each for each in leads if each is not None])
 
-    def _admit(self, key: str | RecordRefusedError) -> str:
+    def _reserve_key(self, key: str | RecordRefusedError) -> str:
         if isinstance(key, RecordRefusedError):
             raise key
         if key in self._taken:

@@ -170,7 +170,7 @@ class Control:
         return self._instance.counts()
 
     def merge_leads(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Merge the leads ``merged`` into the lead ``kept``; see ``LeadKeeper.merge``."""
+        """Merge the leads ``merged`` into the lead ``kept``; see ``LeadEditor.merge``."""
         validate(MERGE, parameters)
         anew = parameters.get("anew", False)
         self._instance.merge_leads(parameters["kept"], parameters["merged"], anew=anew)

@@ -95,7 +95,7 @@ def _leads() -> list[Route]:
         ("static_lists", "/rest/v1/lists.json"),
         ("static_list", "/rest/v1/lists/{listId}.json"),
         ("list_members", f"{members}.json"),
-        # The older path, which has not gone.
+        # An older path of list_members, which Marketo still supports.
         ("list_members", "/rest/v1/list/{listId}/leads.json"),
         ("are_members", f"{members}/ismember.json"),
     )

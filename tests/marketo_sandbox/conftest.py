@@ -129,3 +129,17 @@ def fuzzed(start, caller_of):
         opportunities=5, leads=3, sales_persons=frozenset({"a"}), limits={"enforced": False}
     )
     return caller_of(sandbox)
+
+
+@pytest.fixture
+def control(sandbox):
+    """Yield a function that makes a control call and returns the response."""
+    session = requests.Session()
+    session.trust_env = False
+
+    def call(method, path, body=None, **parameters):
+        url = f"{sandbox.endpoint}/sandbox/{path}"
+        return session.request(method, url, json=body, params=parameters, timeout=30)
+
+    yield call
+    session.close()

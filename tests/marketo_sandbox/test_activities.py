@@ -1,53 +1,11 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
-PATH = "/rest/v1/activities.json"
-TOKEN = "/rest/v1/activities/pagingtoken.json"
-NAMES = {
-    32: "Merge Leads",
-    34: "Add to Opportunity",
-    35: "Remove from Opportunity",
-    36: "Update Opportunity",
-    37: "Delete Lead",
-}
-NOON = datetime(2026, 6, 1, 12, 0, 0, tzinfo=UTC)
-
-
-def told(activities):
-    return [
-        (NAMES[each["activityTypeId"]], each["leadId"], each["primaryAttributeValue"])
-        for each in activities
-    ]
-
-
-def attributes(activity):
-    return {each["name"]: each["value"] for each in activity["attributes"]}
-
-
-def token(api, moment=NOON - timedelta(seconds=1)):
-    return api.get(TOKEN, sinceDatetime=moment.isoformat())["nextPageToken"]
-
-
-@pytest.fixture
-def sandbox(start):
-    return start(clock=NOON.isoformat(), activity_scan=5)
-
-
-@pytest.fixture
-def api(sandbox, caller_of):
-    sandbox.set_clock(NOON, frozen=True)
-    caller = caller_of(sandbox)
-    sandbox.instance.add_leads(range(1, 10))
-    caller.sync([{"externalOpportunityId": each, "name": f"deal {each}"} for each in ("a", "b")])
-    return caller
-
-
-def role(lead, external_id="a"):
-    return {"externalOpportunityId": external_id, "leadId": lead, "role": "Captain"}
+from tests.marketo_sandbox.activities import *  # noqa: F403 - fixtures
+from tests.marketo_sandbox.activities import NAMES, NOON, PATH, TOKEN, attributes, role, token, told
 
 
 def test_activity_types_have_their_standard_names(api):
@@ -188,45 +146,6 @@ def test_activities_at_since_datetime_itself_are_excluded(api):
     assert len(before["result"]) == 1
 
 
-def test_a_delayed_activity_appears_behind_the_read_position(api, sandbox):
-    sandbox.instance.options.activity_delay_seconds = 60
-    api.sync_roles([role(1)])
-    sandbox.instance.options.activity_delay_seconds = 0
-    sandbox.advance(30)
-    api.sync_roles([role(2)])
-    answer = api.get(PATH, nextPageToken=token(api), activityTypeIds="34")
-    assert [each["leadId"] for each in answer["result"]] == [2]
-    sandbox.advance(31)
-    onward = api.get(PATH, nextPageToken=answer["nextPageToken"], activityTypeIds="34")
-    anew = api.get(PATH, nextPageToken=token(api), activityTypeIds="34")
-    assert "result" not in onward
-    assert [each["leadId"] for each in anew["result"]] == [1, 2]
-
-
-@pytest.mark.parametrize(
-    ("days", "left"), [(13, [34, 36, 37]), (15, [34, 36]), (91, [34]), (759, [34]), (761, [])]
-)
-def test_each_activity_type_has_its_own_retention(api, sandbox, days, left):
-    api.sync_roles([role(1)])
-    api.sync([{"externalOpportunityId": "a", "stage": "Won"}])
-    sandbox.instance.delete_leads([9])
-    sandbox.advance(days * 86_400)
-    api.authenticate()
-    assert [each["activityTypeId"] for each in api.log(types="34,36,37")] == left
-
-
-def test_activity_retention_days_overrides_the_retention(start, caller_of):
-    sandbox = start(activity_retention_days=5, opportunities=300, leads=40, seed=1)
-    api = caller_of(sandbox)
-    assert len(api.log(types="1,34,36")) == sandbox.instance.counts()["activities"]
-    first = min(each["activityDate"] for each in api.log())
-    limit = sandbox.instance.clock.now() - timedelta(days=5, seconds=5)
-    assert datetime.fromisoformat(first) > limit
-    sandbox.advance(6 * 86_400)
-    api.authenticate()
-    assert api.log() == []
-
-
 def test_an_update_lists_the_changed_values(api):
     api.sync_roles([role(1)])
     api.sync([{"externalOpportunityId": "a", "stage": "Won", "name": "deal a", "amount": "5.10"}])
@@ -246,24 +165,6 @@ def test_an_update_is_logged_once_for_a_lead_with_several_roles(api):
     api.sync_roles([role(1), role(1) | {"role": "Cook"}, role(2)])
     api.sync([{"externalOpportunityId": "a", "stage": "Won"}])
     assert [each["leadId"] for each in api.log(types="36")] == [1, 2]
-
-
-def test_log_unchanged_false_skips_updates_without_changes(api, sandbox):
-    api.sync_roles([role(1)])
-    sandbox.instance.options.log_unchanged = False
-    deal = {"externalOpportunityId": "a", "stage": "Won"}
-    api.sync([deal])
-    api.sync([deal])
-    api.sync_roles([role(1)])
-    assert len(api.log(types="36")) == 1
-
-
-def test_log_deletions_false_skips_deleted_opportunities(api, sandbox):
-    api.sync_roles([role(1), role(2)])
-    sandbox.instance.options.log_deletions = False
-    api.delete([role(2)], "/rest/v1/opportunities/roles/delete.json")
-    api.delete([{"externalOpportunityId": "a"}])
-    assert [each["leadId"] for each in api.log(types="35")] == [2]
 
 
 def test_asset_ids_filter_activities_by_opportunity(api):
@@ -321,23 +222,3 @@ def test_every_datetime_form_that_adobe_prints_gets_a_paging_token(api, moment):
 )
 def test_an_invalid_datetime_gets_no_paging_token(api, moment, code):
     assert api.get(TOKEN, sinceDatetime=moment)["errors"][0]["code"] == code
-
-
-def test_a_seeded_instance_has_activities_within_retention(start, caller_of):
-    sandbox = start(opportunities=300, leads=40, seed=1)
-    activities = caller_of(sandbox).log()
-    names = {
-        each["externalOpportunityId"]: each["name"] for each in sandbox.instance.opportunities()
-    }
-    roles = {
-        (each["leadId"], names[each["externalOpportunityId"]], each["role"], each["isPrimary"])
-        for each in sandbox.instance.roles()
-    }
-    assert {each["activityTypeId"] for each in activities} == {34, 36}
-    for each in activities:
-        told = attributes(each)
-        name = each["primaryAttributeValue"]
-        assert (each["leadId"], name, told["Role"], told["Is Primary"]) in roles
-        assert ("Data Value Changes" in told) == (each["activityTypeId"] == 36)
-    dates = [each["activityDate"][:19] for each in activities]
-    assert dates == sorted(dates)

@@ -1,49 +1,10 @@
-"""Replay of the requests and responses that Adobe prints.
-
-They come from the pages Opportunities, Opportunity Roles, Lead Database, Leads, List Membership,
-Paging Tokens, Authentication, Usage, Activities and Error Codes of Adobe's developer guide. An
-instance chooses its own request ids, GUIDs, tokens and dates, so these are compared by form and
-all other values exactly.
-"""
+"""Replay of the requests and responses that Adobe prints for opportunities and roles."""
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime
-from urllib.parse import quote
+from tests.marketo_sandbox.documented import *  # noqa: F403 - fixtures
+from tests.marketo_sandbox.documented import CHAIRS, OPPORTUNITIES, ROLES, buyer, formed, results
 
-import pytest
-
-OPPORTUNITIES = "/rest/v1/opportunities.json"
-ROLES = "/rest/v1/opportunities/roles.json"
-FORMS = {
-    "requestId": r"[0-9a-f]+#[0-9a-f]+",
-    "marketoGUID": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12} ?",
-    "nextPageToken": r"[A-Z2-7]+=*",
-    "access_token": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:int",
-    "createdAt": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|\+0000)",
-    "updatedAt": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|\+0000)",
-}
-
-
-def formed(value, name=None):
-    """Return a value in which ids, tokens and dates are replaced by the form they must have."""
-    if isinstance(value, dict):
-        return {key: formed(each, key) for key, each in value.items()}
-    if isinstance(value, list):
-        return [formed(each) for each in value]
-    if name in FORMS and isinstance(value, str) and re.fullmatch(FORMS[name], value):
-        return f"<{name}>"
-    return value
-
-
-CHAIRS = {
-    "externalOpportunityId": "19UYA31581L000000",
-    "name": "Chairs",
-    "description": "Chairs",
-    "amount": "1604.47",
-    "source": "Inbound Sales Call/Email",
-}
 DAY_CARE = {
     "externalOpportunityId": "29UYA31581L000000",
     "name": "Big Dog Day Care-Phase12",
@@ -51,18 +12,9 @@ DAY_CARE = {
     "amount": "1604.47",
     "source": "Email",
 }
+
+
 SYNC = {"action": "createOrUpdate", "dedupeBy": "dedupeFields", "input": [CHAIRS, DAY_CARE]}
-
-
-@pytest.fixture
-def with_chairs(api):
-    """Create the opportunity that Adobe's first sync example updates."""
-    api.sync([CHAIRS])
-    return api
-
-
-def results(*items):
-    return {"requestId": "<requestId>", "success": True, "result": list(items)}
 
 
 def test_sync_opportunities(with_chairs):
@@ -70,6 +22,36 @@ def test_sync_opportunities(with_chairs):
         {"seq": 0, "status": "updated", "marketoGUID": "<marketoGUID>"},
         {"seq": 1, "status": "created", "marketoGUID": "<marketoGUID>"},
     )
+
+
+PRINTED_FIELDS = [
+    {
+        "name": "marketoGUID",
+        "displayName": "Marketo GUID",
+        "dataType": "string",
+        "length": 36,
+        "updateable": False,
+    },
+    {
+        "name": "createdAt",
+        "displayName": "Created At",
+        "dataType": "datetime",
+        "updateable": False,
+    },
+    {
+        "name": "updatedAt",
+        "displayName": "Updated At",
+        "dataType": "datetime",
+        "updateable": False,
+    },
+    {
+        "name": "externalOpportunityId",
+        "displayName": "External Opportunity Id",
+        "dataType": "string",
+        "length": 50,
+        "updateable": False,
+    },
+]
 
 
 def test_describe_opportunities(api):
@@ -95,35 +77,7 @@ def test_describe_opportunities(api):
             ["crmOwner"],
         ],
     }
-    printed = [
-        {
-            "name": "marketoGUID",
-            "displayName": "Marketo GUID",
-            "dataType": "string",
-            "length": 36,
-            "updateable": False,
-        },
-        {
-            "name": "createdAt",
-            "displayName": "Created At",
-            "dataType": "datetime",
-            "updateable": False,
-        },
-        {
-            "name": "updatedAt",
-            "displayName": "Updated At",
-            "dataType": "datetime",
-            "updateable": False,
-        },
-        {
-            "name": "externalOpportunityId",
-            "displayName": "External Opportunity Id",
-            "dataType": "string",
-            "length": 50,
-            "updateable": False,
-        },
-    ]
-    assert told["fields"][:4] == printed
+    assert told["fields"][:4] == PRINTED_FIELDS
 
 
 def test_query_opportunities_by_guid(with_chairs, sandbox):
@@ -294,62 +248,6 @@ def test_describe_roles(api):
     )
 
 
-LINCOLN = {"lastName": "Lincoln", "email": "abe@usa.gov", "firstName": "Abraham"}
-WASHINGTON = {"lastName": "Washington", "email": "george@usa.gov", "firstName": "George"}
-DATES = {"createdAt": "<createdAt>", "updatedAt": "<updatedAt>"}
-
-
-@pytest.fixture
-def presidents(sandbox):
-    sandbox.instance.add_lead_records([{"id": 318581, **LINCOLN}, {"id": 318592, **WASHINGTON}])
-
-
-def test_query_leads_by_id(api, presidents):
-    answer = api.get("/rest/v1/leads.json", filterType="id", filterValues="318581,318592")
-    assert formed(answer) == results(
-        {"id": 318581, **LINCOLN, **DATES}, {"id": 318592, **WASHINGTON, **DATES}
-    )
-
-
-def test_query_missing_leads(api):
-    answer = api.get("/rest/v1/leads.json", filterType="id", filterValues="1")
-    assert formed(answer) == results()
-
-
-def test_create_leads(api, sandbox):
-    sandbox.instance.add_leads([49])
-    people = [{"email": f"kjashaedd-{n}@klooblept.com"} for n in (1, 2, 3)]
-    body = {"action": "createOnly", "lookupField": "email", "input": people}
-    assert formed(api.post("/rest/v1/leads.json", body)) == results(
-        *({"id": number, "status": "created"} for number in (50, 51, 52))
-    )
-
-
-def test_add_leads_to_a_list(api, sandbox, presidents):
-    sandbox.instance.add_to_list(1, [])
-    answer = api.send("POST", "/rest/v1/lists/1/leads.json?id=318581&id=318595").json()
-    not_found = {"code": "1004", "message": "Lead not found"}
-    assert formed(answer) == results(
-        {"id": 318581, "status": "added"},
-        {"id": 318595, "status": "skipped", "reasons": [not_found]},
-    )
-
-
-def buyer(lead, **more):
-    return {
-        "externalOpportunityId": "19UYA31581L000000",
-        "leadId": lead,
-        "role": "Technical Buyer",
-        **more,
-    }
-
-
-@pytest.fixture
-def with_leads(with_chairs, sandbox):
-    sandbox.instance.add_leads([456783, 456784, 1, 1872, 273891])
-    return with_chairs
-
-
 def test_sync_roles(with_leads):
     with_leads.sync_roles([buyer(456783)])
     body = {
@@ -392,99 +290,4 @@ def test_delete_roles(with_leads):
     answer = with_leads.post("/rest/v1/opportunities/roles/delete.json", body)
     assert formed(answer) == results(
         {"seq": 0, "marketoGUID": "<marketoGUID>", "status": "deleted"}
-    )
-
-
-def test_paging_token(api):
-    moment = quote("2014-10-06T13:22:17-08:00")
-    answer = api.send("GET", f"/rest/v1/activities/pagingtoken.json?sinceDatetime={moment}").json()
-    assert formed(answer) == {
-        "requestId": "<requestId>",
-        "success": True,
-        "nextPageToken": "<nextPageToken>",
-    }
-
-
-def test_activities(with_leads):
-    with_leads.sync_roles([buyer(456783)])
-    token = with_leads.get(
-        "/rest/v1/activities/pagingtoken.json", sinceDatetime="2016-09-15T10:53:00Z"
-    )["nextPageToken"]
-    answer = with_leads.send(
-        "GET",
-        f"/rest/v1/activities.json?nextPageToken={token}&activityTypeIds=1&activityTypeIds=34",
-    ).json()
-    (activity,) = answer.pop("result")
-    assert formed(answer) == {
-        "requestId": "<requestId>",
-        "success": True,
-        "nextPageToken": "<nextPageToken>",
-        "moreResult": False,
-    }
-    types = {name: type(value) for name, value in activity.items()}
-    assert types == {
-        "id": int,
-        "marketoGUID": str,
-        "leadId": int,
-        "activityDate": str,
-        "activityTypeId": int,
-        "primaryAttributeValueId": int,
-        "primaryAttributeValue": str,
-        "attributes": list,
-    }
-
-
-def test_activity_types(api):
-    for told in api.get("/rest/v1/activities/types.json")["result"]:
-        assert set(told) == {"id", "name", "description", "primaryAttribute", "attributes"}
-        for attribute in (told["primaryAttribute"], *told["attributes"]):
-            assert set(attribute) == {"name", "dataType"}
-
-
-def test_identity(api, sandbox):
-    sandbox.set_clock(datetime(2026, 1, 1, tzinfo=UTC), frozen=True)
-    sandbox.instance.expire_tokens()
-    answer = formed(api.token())
-    assert answer == {
-        "access_token": "<access_token>",
-        "token_type": "bearer",
-        "expires_in": 3600,
-        "scope": "opportunities@sandbox.example",
-    }
-
-
-def test_usage_and_errors_of_a_day(api):
-    api.get("/rest/v1/opportunities.json")
-    (usage,) = api.get("/rest/v1/stats/usage.json")["result"]
-    (errors,) = api.get("/rest/v1/stats/errors.json")["result"]
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d", usage["date"])
-    assert usage | {"date": ""} == {
-        "date": "",
-        "total": 2,
-        "users": [{"userId": "opportunities@sandbox.example", "count": 2}],
-    }
-    assert errors | {"date": ""} == {
-        "date": "",
-        "total": 1,
-        "errors": [{"errorCode": "1002", "count": 1}],
-    }
-
-
-def test_a_response_level_error(api):
-    api.session.headers["Authorization"] = "Bearer nobody"
-    assert formed(api.get("/rest/v1/stats/usage.json")) == {
-        "requestId": "<requestId>",
-        "success": False,
-        "errors": [{"code": "601", "message": "Access token invalid"}],
-    }
-
-
-def test_a_record_level_error(with_chairs):
-    answer = with_chairs.sync([CHAIRS], action="createOnly")
-    assert formed(answer) == results(
-        {
-            "seq": 0,
-            "status": "skipped",
-            "reasons": [{"code": "1005", "message": "Opportunity already exists"}],
-        }
     )

@@ -43,7 +43,7 @@ class UnknownLeadError(ValueError):
         super().__init__(f"leads not found: {', '.join(map(str, ids))}")
 
 
-class LeadKeeper:
+class LeadEditor:
     """Add, merge and delete leads, with their roles and the activities that this causes.
 
     Args:
@@ -77,7 +77,7 @@ class LeadKeeper:
     def _add_record(self, record: Mapping[str, Any]) -> int:
         number = int(record.get(ID) or self._storage.next_id("lead"))
         if self._storage.existing_leads([number]):
-            raise ValueError(f"lead {number} exists")
+            raise ValueError(f"lead {number} already exists")
         body = changed_fields(LEAD, record, (ID,), number)
         self._storage.insert("lead", [lead_row(number, body, int(self._clock.seconds()))])
         return number
@@ -97,23 +97,23 @@ class LeadKeeper:
             UnknownLeadError: if the kept lead or a merged lead does not exist.
             ValueError: if the kept lead is also one of the merged leads.
         """
-        self._require([kept, *merged])
+        self._require_existing([kept, *merged])
         if kept in merged:
             raise ValueError(f"lead {kept} cannot be merged into itself")
         taken = {role.key for role in self._roles_of([kept])}
         for role in self._roles_of(merged):
-            moved = self._moved(role, kept)
+            moved = self._moved_role(role, kept)
             self._storage.delete("role", [role.id])
             if moved.key not in taken:
-                self._storage.insert("role", [self._renewed(role, moved) if anew else moved])
+                self._storage.insert("role", [self._recreate_role(role, moved) if anew else moved])
             taken.add(moved.key)
-        self._fill(kept, merged)
+        self._fill_empty_fields(kept, merged)
         self._storage.move_list_members(merged, kept)
         self._storage.remove_leads(merged)
         ids = ",".join(map(str, merged))
         self._log.write([Event(MERGED, kept, kept, str(kept), {MERGE_IDS: ids})])
 
-    def _fill(self, kept: int, merged: Sequence[int]) -> None:
+    def _fill_empty_fields(self, kept: int, merged: Sequence[int]) -> None:
         """Copy values of the merged leads into fields that are empty in the kept lead."""
         (row,) = self._storage.find("lead", ID, [kept])
         body: dict[str, Any] = {}
@@ -127,12 +127,12 @@ class LeadKeeper:
         Raises:
             UnknownLeadError: if one of the leads does not exist.
         """
-        self._require(ids)
+        self._require_existing(ids)
         self._storage.delete("role", [role.id for role in self._roles_of(ids)])
         self._storage.remove_leads(ids)
         self._log.write(Event(DELETED, each, each, str(each), {}) for each in ids)
 
-    def _require(self, ids: Sequence[int]) -> None:
+    def _require_existing(self, ids: Sequence[int]) -> None:
         known = self._storage.existing_leads(ids)
         unknown = [each for each in ids if each not in known]
         if unknown:
@@ -141,7 +141,7 @@ class LeadKeeper:
     def _roles_of(self, leads: Sequence[int]) -> list[Row]:
         return self._storage.find("role", "lead", leads)
 
-    def _renewed(self, role: Row, moved: Row) -> Row:
+    def _recreate_role(self, role: Row, moved: Row) -> Row:
         """Log that a role was removed and added; return the moved role with a new id and GUID."""
         (opportunity, *_) = self._storage.find("opportunity", "key", [role.parent])
         events = [role_event(REMOVED, role, opportunity), role_event(ADDED, moved, opportunity)]
@@ -150,6 +150,6 @@ class LeadKeeper:
         guid = new_guid(ROLE, number, self._seed)
         return moved._replace(id=number, guid=guid, created=now, updated=now)
 
-    def _moved(self, role: Row, lead: int) -> Row:
+    def _moved_role(self, role: Row, lead: int) -> Row:
         body = decode(role.body) | {"leadId": lead}
         return role._replace(lead=lead, key=self._keys.of(ROLE, body), body=encode(body).decode())
