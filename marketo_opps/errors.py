@@ -185,7 +185,7 @@ class ResponseError(MarketoError):
 
 
 class TransientError(ResponseError):
-    """A temporary failure at Marketo; a write may have been executed all the same."""
+    """A temporary failure at Marketo; a write may still have been executed."""
 
     codes = frozenset({"500", "502", "604", "608", "611", "614", "713", "719"})
     recovery = Recovery.RETRY
@@ -225,7 +225,7 @@ class TooLargeError(ResponseError):
 
     codes = frozenset({"413", "414"})
     recovery = Recovery.RESHAPE
-    remedy = "The call holds too much data for one request."
+    remedy = "The call contains too much data for one request."
 
 
 class DataError(ResponseError):
@@ -247,7 +247,7 @@ class PageTokenError(ResponseError):
 
 
 class NoDataError(ResponseError):
-    """Nothing was found; the client makes an empty page of it for a query."""
+    """Nothing was found; for a query the client returns an empty page."""
 
     codes = frozenset({"702"})
     recovery = Recovery.RESHAPE
@@ -328,7 +328,7 @@ _OTHER_CALLS = (
 
 
 class RequestRefusedError(ResponseError):
-    """Marketo rejects this call, now and later; unlisted codes are shown verbatim."""
+    """Marketo refuses this call, and would refuse it again; unknown codes count as such too."""
 
     codes = frozenset(
         {"600", "605", "609", "610", "612", "613", "616", "701", "703", "704", "709"}

@@ -12,7 +12,7 @@ import pytest
 REPOSITORY = Path(__file__).parents[1]
 BENCHMARKS = REPOSITORY / "benchmarks"
 
-# One run serves all tests here: keep them on one worker.
+# All tests here share one run, so they must run on one worker.
 pytestmark = pytest.mark.xdist_group("benchmarks")
 
 

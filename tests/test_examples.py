@@ -53,7 +53,7 @@ def test_the_examples_page_names_each_of_its_files():
 def test_settings_in_the_list_of_instances_are_valid(entry):
     for kind, schema in (("tap", TAP), ("target", TARGET)):
         known = {"properties": schema["properties"], "additionalProperties": False}
-        # Not `validate`, which first checks the schema: the SDK's own part of it has a fault.
+        # Not `validate`, which checks the schema first: the SDK's part of it is invalid.
         jsonschema.Draft7Validator(known).validate(entry.get(kind, {}))
 
 
@@ -63,7 +63,7 @@ def instances():
     spec = importlib.util.spec_from_file_location("instances", EXAMPLE / "instances.py")
     module = importlib.util.module_from_spec(spec)
     with pytest.MonkeyPatch.context() as patch:
-        # A dataclass looks its module up.
+        # A dataclass looks up its module by name.
         patch.setitem(sys.modules, "instances", module)
         spec.loader.exec_module(module)
         yield module

@@ -47,7 +47,7 @@ class SharedTime:
             return self.now
 
     def nap(self, condition, seconds):
-        # Lets the other threads have the condition, and a turn.
+        # Lets the other threads acquire the condition and run.
         condition.wait(0.0005)
         self.move(seconds)
 
@@ -79,7 +79,7 @@ def let_go_at(monkeypatch):
             times.append(when)
             super().add(when)
 
-    # Of the pacers made from now on: a thread of an earlier test may still be on its way.
+    # Only of pacers made from now on, because a thread of an earlier test may still run.
     monkeypatch.setattr(pacing, "SlidingWindow", Noting)
     return times
 

@@ -224,7 +224,7 @@ def test_a_refused_token_is_replaced(fault, client, marketo_sandbox):
     if fault == "expire_tokens":
         marketo_sandbox.instance.expire_tokens()
     else:
-        # Identity would hand out the same token, which is waited for; so let it end, too.
+        # Otherwise identity would issue the same token, whose expiry is waited for.
         marketo_sandbox.fault(fault, times=1)
         marketo_sandbox.instance.expire_tokens()
     client.describe(OPPORTUNITIES)
@@ -271,7 +271,7 @@ def test_a_reached_daily_call_limit_is_an_error(marketo_sandbox_factory, connect
     with pytest.raises(DailyLimitError):
         call_often(client)
     rest = [entry for entry in sandbox.journal() if entry["operation"] != "identity"]
-    # Whether the instance counts the call that asks is not documented: it is taken for uncounted.
+    # Marketo does not document whether it counts the usage query; the client assumes that not.
     assert len(rest) in {7, 8}
 
 

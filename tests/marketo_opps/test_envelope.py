@@ -67,7 +67,7 @@ def test_an_incomplete_response_is_a_lost_connection(body):
 
 
 def test_html_instead_of_json_is_quoted_in_one_short_line():
-    # In Latin-1: what stands between need not know UTF-8.
+    # In Latin-1, because a proxy may use another encoding than UTF-8.
     page = b"<html>\n  <body>Please log in</body>" + b"x" * 1000 + b"\xe9"
     with pytest.raises(UnexpectedResponseError) as caught:
         read_response("GET /x", answer(page, content_type="text/html"))

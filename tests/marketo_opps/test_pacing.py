@@ -132,7 +132,7 @@ def test_slow_first_calls_do_not_reduce_the_room_for_later_ones():
         traffic.call(0.45 if number < 10 else 0.0, 0.01)
 
     assert most_within(WINDOW_SECONDS, traffic.arrivals) == 20
-    # 40 of them have had to wait, for two windows.
+    # 40 of them have to wait, for two windows.
     assert traffic.arrivals[-1] < 2 * (WINDOW_SECONDS + LONGEST_TRAVEL_SECONDS) + 1
 
 

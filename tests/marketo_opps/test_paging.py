@@ -177,7 +177,7 @@ def test_many_empty_pages_are_logged_at_each_power_of_ten(caplog):
     assert [record.getMessage().split()[2] for record in caplog.records] == ["100"]
 
 
-# What the client makes of what Marketo says
+# Pages of the client
 
 
 def ask(client):

@@ -52,7 +52,7 @@ def calls_until_refused(instance, most=100_000):
 def test_own_calls_reach_the_limit_and_do_not_exceed_it(limit, used, lag):
     instance = Counting(limit, used=used, lag=lag)
     calls_until_refused(instance)
-    # Asking once is the only way to know.
+    # One query is needed to know that the limit is reached.
     assert instance.used <= max(limit, used + 1)
     if used + 2 < limit:
         assert instance.used >= limit - 1
@@ -69,7 +69,7 @@ def test_calls_of_other_clients_count_near_the_limit(limit, others):
         while True:
             instance.call()
             instance.used += next(in_between)
-    # What others did since the last asking cannot be known: at most five for each of ten calls.
+    # Calls of others since the last query are unknown: at most five for each of ten calls.
     assert instance.used <= limit + 5 * 12
 
 
@@ -149,7 +149,7 @@ def test_threads_together_do_not_exceed_the_limit(in_threads):
     in_threads(8, work)
     assert len(made) + instance.asked <= 500
     assert len(made) > 450
-    # One thread asks, the others wait for what it is told.
+    # One thread queries usage, and the others wait for the result.
     assert instance.asked < 40
 
 

@@ -90,7 +90,7 @@ def test_after_a_limit_all_threads_wait_and_one_probes(
 
     refused, probe, after_first, after_second = [watched.log[index][0] for index in (0, 1, 2, 3)]
     assert probe >= refused + first_wait
-    # Whoever probes has failed once or twice by now.
+    # The probing thread has failed once or twice by now.
     assert after_first >= probe + min(first_wait, second_wait)
     assert [at_once for _, at_once in watched.log[:3]] == [1, 1, 1]
     assert after_second >= after_first

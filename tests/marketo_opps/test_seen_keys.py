@@ -41,7 +41,7 @@ def test_keys_with_the_same_slot_are_distinguished():
     seen = KeyHashSet()
     crowd = range(1024, 1024 * 401, 1024)
     for number in crowd:
-        # A small number is its own hash: all of these belong in the first place.
+        # A small number is its own hash, so all of these belong in the first slot.
         seen.add(number)
     assert len(seen) == 400
     assert all(number in seen for number in crowd)

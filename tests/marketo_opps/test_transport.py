@@ -475,7 +475,7 @@ def test_an_unverifiable_certificate_is_a_settings_error():
     ],
 )
 def test_a_call_without_a_connection_through_a_proxy_is_unsent(cause, error):
-    # So urllib3 says it of any connection through a proxy, though the call had gone out on it.
+    # urllib3 raises this for any connection through a proxy, even if the call was sent on it.
     wrapped = urllib3.exceptions.ProxyError("Unable to connect to proxy", cause)
     given_up = urllib3.exceptions.MaxRetryError(None, "/x", wrapped)
     failure = connection_error(requests.exceptions.ProxyError(given_up), "https://marketo.invalid")

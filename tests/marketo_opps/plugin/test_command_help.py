@@ -40,7 +40,7 @@ def test_every_option_has_a_help_text(plugin):
     prefix = plugin.name.upper().replace("-", "_")
     assert f"{prefix}_<SETTING>" in texts["--config"]
     assert all(text and text.endswith(".") for text in texts.values())
-    # Where the SDK gets an option that is not known here, its own text shows.
+    # An option that the SDK adds later would keep the SDK's text.
     assert not [text for text in texts.values() if text.startswith(("Display", "Use a", "A path"))]
 
 
