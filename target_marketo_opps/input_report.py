@@ -41,10 +41,10 @@ class InputReport:
 
     def notes_of(self, written: str) -> StreamNotes:
         """Return the notes of a stream, by its name after `stream_maps`."""
-        tells_unknown = self._settings.unknown_fields == "warn"
-        return self._notes.setdefault(written, StreamNotes(written, tells_unknown=tells_unknown))
+        logs_unknown = self._settings.unknown_fields == "warn"
+        return self._notes.setdefault(written, StreamNotes(written, logs_unknown=logs_unknown))
 
-    def log_left_out(self) -> None:
+    def log_not_written(self) -> None:
         """Log what was not written of the records of each stream."""
         for notes in self._notes.values():
             for remark in notes.remarks():
@@ -52,7 +52,7 @@ class InputReport:
             for warning in notes.warnings():
                 _LOGGER.warning("%s", warning)
 
-    def log_never_came(self) -> None:
+    def log_unmatched_settings(self) -> None:
         """Warn about settings for streams that were not in the input, at the end of the input."""
         if not self._arrived:
             return

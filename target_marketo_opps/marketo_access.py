@@ -57,7 +57,7 @@ class MarketoAccess:
         return self._shutdown.result(self._workers.submit(function, *args, **kwargs))
 
     def close(self) -> None:
-        """Close threads, connections and descriptors."""
+        """Close the worker threads, the client's connections and the self-pipe."""
         self._workers.close()
         self.client.close()
         self.self_pipe.close()

@@ -131,7 +131,7 @@ class TargetRun:
     def complete(self) -> None:
         """Deliver all records at the end of the input, and log what concerns all of them."""
         self.dispatcher.complete()
-        if self.counters.have_come(self.attribution.streams):
+        if self.counters.has_outcomes_of(self.attribution.streams):
             self.attribution.log()
         if self.settings.dry_run:
             self._log_dry_run_cost()

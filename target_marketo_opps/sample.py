@@ -47,18 +47,18 @@ class Sample:
 
         return take_some
 
-    def log_left_out(self) -> None:
+    def log_skipped(self) -> None:
         """Log, if only a sample was delivered, how many records of each stream were skipped."""
         if self._max_records is None:
             return
-        left_out = {
+        surplus = {
             stream: count - self._max_records
             for stream, count in self._arrived.items()
             if count > self._max_records
         }
-        told = [f"{counted(count, 'record')} of {stream}" for stream, count in left_out.items()]
+        skipped = [f"{counted(count, 'record')} of {stream}" for stream, count in surplus.items()]
         _LOGGER.warning(
             "This run delivered a sample (max_records is %d): skipped %s; no STATE was written.",
             self._max_records,
-            ", ".join(told) or "nothing",
+            ", ".join(skipped) or "nothing",
         )

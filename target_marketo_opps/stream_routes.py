@@ -82,7 +82,7 @@ class StreamRoutes:
         self._routes: dict[tuple[str, bytes], _Route] = {}
 
     def drop(self, stream: str) -> None:
-        """Drop all records of a stream."""
+        """Drop all records of a stream from now on, because the stream is ignored."""
         self.current[stream] = drop_record
 
     def use_schema(self, message: _Message) -> None:

@@ -135,7 +135,7 @@ class TargetMarketoOpps(MarketoPlugin, Target):
         try:
             yield
         except BaseException as error:
-            self._report.log_left_out()
+            self._report.log_not_written()
             self.run.end(deliver_rest=isinstance(error, _DELIVER_REST_AFTER))
             raise
 
@@ -147,10 +147,10 @@ class TargetMarketoOpps(MarketoPlugin, Target):
         """
         with self._ending_run():
             self.run.complete()
-            self._report.log_never_came()
+            self._report.log_unmatched_settings()
             self._routes.clean_up()
-        self._report.log_left_out()
-        self._sample.log_left_out()
+        self._report.log_not_written()
+        self._sample.log_skipped()
         self.run.end(deliver_rest=False)
 
 

@@ -77,7 +77,7 @@ def bisect(
 
 
 class _Search:
-    """One search; its methods are parts of one generator."""
+    """The search for bad records in one refused call; its methods form one generator."""
 
     def __init__(self, sales_persons: Mapping[int, str | None], target: BatchTarget) -> None:
         self.gave_up: AllRefusedError | None = None

@@ -42,7 +42,7 @@ class RunCounters:
         """Register a stream, so that it is reported even with zero records."""
         self._outcomes.setdefault(stream, Counter())
 
-    def have_come(self, streams: Iterable[str]) -> bool:
+    def has_outcomes_of(self, streams: Iterable[str]) -> bool:
         """Return whether a record of at least one of some streams is settled."""
         return any(self._outcomes.get(stream) for stream in streams)
 
@@ -94,7 +94,7 @@ class RunCounters:
             )
 
     def by_stream(self) -> dict[str, dict[str, int]]:
-        """Return the number of records with each outcome, and of merged records, by stream."""
+        """Return the number of records by outcome, and of merged records, for each stream."""
         return {
             stream: {
                 **{kind.identifier: outcomes[kind] for kind in Outcome},
@@ -115,9 +115,9 @@ class RunCounters:
         return f"{streams or 'No records'}{lost}{leads}; {took}."
 
     def _stream_summary(self, stream: str) -> str:
-        told = [f"{self._outcomes[stream][kind]:,} {kind.value}" for kind in Outcome]
+        counts = [f"{self._outcomes[stream][kind]:,} {kind.value}" for kind in Outcome]
         merged = self._merged[stream]
-        return ", ".join([*told, f"{merged:,} merged"] if merged else told)
+        return ", ".join([*counts, f"{merged:,} merged"] if merged else counts)
 
 
 def _calls(counts: CallCounts) -> str:

@@ -99,7 +99,7 @@ class Dispatcher:
     def complete(self) -> None:
         """Deliver all records at the end of the input, and reject the roles that still wait."""
         self.finish()
-        self._settlement.reject_waiting()
+        self._settlement.reject_parked()
 
     def finish(self) -> None:
         """Deliver all records taken so far, until no batch is open or in flight.
@@ -152,7 +152,7 @@ class Dispatcher:
         self._check_shutdown()
         self._take_results()
         self._send_overdue()
-        self._settlement.ask_for_overdue()
+        self._settlement.look_up_overdue()
         self._send()
         self._progress.log_due()
 
@@ -168,7 +168,7 @@ class Dispatcher:
     def _send_short(self) -> None:
         """Send a call that is not full, because there is no memory for records to fill it."""
         if self._leads is not None and self._leads.is_pending:
-            self._leads.ask_for_rest()
+            self._leads.start_all()
         else:
             self._waiting.batches.close_fullest()
             self._send()
@@ -176,7 +176,7 @@ class Dispatcher:
     def _send_rest(self) -> None:
         """Send the pending lookups of leads; if there are none, send all open batches."""
         if self._leads is not None and self._leads.is_pending:
-            self._leads.ask_for_rest()
+            self._leads.start_all()
         else:
             self._waiting.batches.close_all()
         self._send()
@@ -192,7 +192,7 @@ class Dispatcher:
     def _send(self) -> None:
         """Start the lookups that are full, and send closed batches while calls are free."""
         if self._leads is not None:
-            self._leads.ask()
+            self._leads.start_full()
         closed = self._waiting.closed
         while closed and self._calls.has_room:
             self._calls.start(self._deliver, closed.popleft(), self._take_result)
@@ -205,7 +205,7 @@ class Dispatcher:
             self._has_failed = had_failed
 
     def _take_result(self, future: Future[BatchResult]) -> None:
-        """Settle a batch.
+        """Settle the records of a batch whose call is done.
 
         Raises:
             MarketoError: the error that ended its delivery, after its outcomes were counted.
@@ -221,7 +221,7 @@ class Dispatcher:
                 if token.is_open:
                     self._waiting.batches.close_short(token)
             elif self._leads is not None and isinstance(token, OutboundRecord):
-                self._leads.ask_now(token)
+                self._leads.start_overdue(token)
 
     def _seconds_until_due(self) -> float:
         """Return the seconds until the next progress line or overdue STATE."""

@@ -133,7 +133,9 @@ class DryRun:
         Returns:
             A record for each record of the batch; None if Marketo would have none.
         """
-        asked = [fields for fields, each in zip(ours, known, strict=True) if self._asks(each)]
+        asked = [
+            fields for fields, each in zip(ours, known, strict=True) if self._needs_lookup(each)
+        ]
         names = sorted({name for record in asked for name in record}) if self._needs_values else []
         by_id = self._settings.dedupe_by == "idField"
         target = batch.target
@@ -148,7 +150,7 @@ class DryRun:
             for fields, each in zip(ours, known, strict=True)
         ]
 
-    def _asks(self, known: PredictedRecord | None) -> bool:
+    def _needs_lookup(self, known: PredictedRecord | None) -> bool:
         """Return whether a record has to be looked up, given what this run has predicted of it."""
         if known is None:
             return True

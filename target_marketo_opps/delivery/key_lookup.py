@@ -122,7 +122,7 @@ class KeyIndex:
             self._records.setdefault(self._key(record, comparable_key), []).append(record)
 
     def holds(self, record: Mapping[str, t.Any]) -> bool:
-        """Return whether there is a record whose key equals this record's in comparable form."""
+        """Return whether a record with the key of this record was found, ignoring its spelling."""
         return self._key(record, comparable_key) in self._records
 
     def get(self, record: Mapping[str, t.Any]) -> Record | None:

@@ -43,7 +43,7 @@ class KnownLeads:
         self._database = private_database(_SCHEMA, cache_bytes=cache_bytes)
 
     def match(self, value: str) -> LeadMatch | None:
-        """Return the result for a value; None if the value has to be looked up."""
+        """Return the lead that was found for a value; None if the value was not looked up."""
         match = self._stored(value)
         if match is None and self.ignores_case:
             form = folded(value)

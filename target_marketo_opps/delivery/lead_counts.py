@@ -32,7 +32,7 @@ class LeadCounts:
         self._roles_ambiguous = 0
 
     def add(self, matches: Iterable[int], too_many: int, calls: int) -> None:
-        """Count the answer of a lookup.
+        """Count values that were looked up, by whether they match one lead, none, or several.
 
         Args:
             matches: number of leads of each value.

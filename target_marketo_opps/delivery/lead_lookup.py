@@ -65,7 +65,7 @@ class LeadLookup:
         self._size = LookupSize()
         # By the folded value, because values that differ only by case must not share a call.
         self._roles: dict[str, _Spellings] = {}
-        self._unasked: dict[str, None] = {}
+        self._unsent: dict[str, None] = {}
         self._has_warned = False
 
     @property
@@ -93,53 +93,53 @@ class LeadLookup:
         record.wanted = None
         return True
 
-    def ask(self) -> None:
+    def start_full(self) -> None:
         """Start all lookups that are full, while calls are free."""
-        while len(self._unasked) >= self._size.values and self._calls.has_room:
+        while len(self._unsent) >= self._size.values and self._calls.has_room:
             self._start()
 
-    def ask_for_rest(self) -> None:
+    def start_all(self) -> None:
         """Start all lookups, full or not, while calls are free."""
-        while self._unasked and self._calls.has_room:
+        while self._unsent and self._calls.has_room:
             self._start()
 
-    def ask_now(self, record: OutboundRecord) -> None:
-        """Look up the lead of a role that has waited for too long, if it was not looked up yet."""
-        if record.awaits_lead and record.wanted and folded(record.wanted.value) in self._unasked:
-            self.ask_for_rest()
+    def start_overdue(self, record: OutboundRecord) -> None:
+        """Start the lookup of a role's lead, if it has waited for too long."""
+        if record.awaits_lead and record.wanted and folded(record.wanted.value) in self._unsent:
+            self.start_all()
 
     def _wait(self, record: OutboundRecord, wanted: WantedLead) -> None:
         form = folded(wanted.value)
         if form not in self._roles:
-            self._roles[form], self._unasked[form] = {}, None
+            self._roles[form], self._unsent[form] = {}, None
         self._roles[form].setdefault(wanted.value, []).append(record)
         self._waiting.await_lead(record)
-        self.ask()
+        self.start_full()
 
     def _start(self) -> None:
-        forms = list(itertools.islice(self._unasked, self._size.values))
+        forms = list(itertools.islice(self._unsent, self._size.values))
         for form in forms:
-            del self._unasked[form]
+            del self._unsent[form]
         values = [next(iter(self._roles[form])) for form in forms]
         self._calls.start(self._query.find, values, self._take)
 
     def _take(self, future: Future[LeadAnswer]) -> None:
-        """Settle or release the roles that waited for a lookup.
+        """Set the lead IDs of the roles that waited for a lookup, or reject the roles.
 
         Raises:
             MarketoError: the lookup failed, or `max_rejects` is exceeded.
         """
         answer = future.result()
-        matches, unasked_for = self._known.add(answer)
+        matches, unrequested = self._known.add(answer)
         self._size.learn(matches)
         self._counts.add(matches, len(answer.too_many), answer.calls)
-        self._warn_of(unasked_for + answer.unusable)
+        self._warn_of(unrequested + answer.unusable)
         for value in answer.values:
             self._settle_spellings(folded(value))
         self._states.write_due()
 
     def _settle_spellings(self, form: str) -> None:
-        """Settle the roles of a value; look up another spelling of it if needed."""
+        """Set the lead ID of a value's roles, or reject them; other spellings may wait."""
         rest: _Spellings = {}
         for value, records in self._roles.pop(form).items():
             match = self._known.match(value)
@@ -149,7 +149,7 @@ class LeadLookup:
             for record in records:
                 self._settle(record, match)
         if rest:
-            self._roles[form], self._unasked[form] = rest, None
+            self._roles[form], self._unsent[form] = rest, None
 
     def _settle(self, record: OutboundRecord, match: LeadMatch) -> None:
         wanted = t.cast("WantedLead", record.wanted)

@@ -54,5 +54,5 @@ class LookupSize:
         return math.floor(root * root)
 
     def _safe(self) -> int:
-        """Return the number of values that match fewer than 1,000 leads on average."""
+        """Return the number of values that, on average, match fewer than 1,000 leads."""
         return _SAFE_LEADS * self._asked // self._leads if self._leads else MAX_BATCH_RECORDS

@@ -142,7 +142,7 @@ class BatchResult:
 
     @property
     def orphans(self) -> list[int]:
-        """Return the indices of roles that Marketo skipped because something is missing."""
+        """Return the indices of roles skipped because their opportunity or lead is missing."""
         if not self.batch.target.parks_orphans:
             return []
         return [

@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
     from target_marketo_opps.delivery.parked_roles import ParkedRoles
     from target_marketo_opps.state.state_release import StateRelease
 
-_REST = 0.1
+_CHECK_INTERVAL = 0.1
 """Fraction of `patience_seconds` until roles are checked again when fewer than 300 were due."""
 
 _Found = t.Sequence[str | None]
@@ -52,33 +52,33 @@ class OverdueRoles:
         self._client = client
         self._clock = clock
         self._patience_seconds = patience_seconds
-        self._is_asking = False
-        self._again_at = 0.0
+        self._is_looking_up = False
+        self._next_check_at = 0.0
 
-    def ask(self, take_found: Callable[[Iterable[str | None]], None]) -> None:
-        """Start the next lookup, if one is due.
+    def look_up_next(self, on_found: Callable[[Iterable[str | None]], None]) -> None:
+        """Start the next lookup of opportunities, if one is due.
 
         Args:
-            take_found: takes the comparable ids of the opportunities that Marketo has, on the main
-                thread.
+            on_found: called on the main thread with the comparable ids of opportunities that
+                Marketo has.
         """
         roles, until = self._parked.waiting, self._states.overdue_number()
         # The limit of calls in flight does not apply: batches would always use it up, and an
         # additional call only waits for a free worker.
-        if roles is None or until < 0 or self._is_asking:
+        if roles is None or until < 0 or self._is_looking_up:
             return
         now = self._clock()
-        if now < self._again_at:
+        if now < self._next_check_at:
             return
-        ids = roles.opportunities_to_ask_for(
-            MAX_BATCH_RECORDS, until=until, asked_before=now - self._patience_seconds, now=now
+        ids = roles.opportunities_to_look_up(
+            MAX_BATCH_RECORDS, until=until, looked_up_before=now - self._patience_seconds, now=now
         )
         if len(ids) < MAX_BATCH_RECORDS:
             # All roles were checked, which takes long if there are many.
-            self._again_at = now + self._patience_seconds * _REST
+            self._next_check_at = now + self._patience_seconds * _CHECK_INTERVAL
         if ids:
-            self._is_asking = True
-            self._calls.start(self._find, ids, lambda found: self._take(found, take_found))
+            self._is_looking_up = True
+            self._calls.start(self._find, ids, lambda found: self._take(found, on_found))
 
     def _find(self, ids: Sequence[t.Any]) -> _Found:
         """Return the comparable ids of the opportunities that Marketo has; runs on a worker."""
@@ -88,7 +88,7 @@ class OverdueRoles:
         return [comparable_key(each[EXTERNAL_ID]) for each in records if found.holds(each)]
 
     def _take(
-        self, found: Future[_Found], take_found: Callable[[Iterable[str | None]], None]
+        self, found: Future[_Found], on_found: Callable[[Iterable[str | None]], None]
     ) -> None:
-        self._is_asking = False
-        take_found(found.result())
+        self._is_looking_up = False
+        on_found(found.result())

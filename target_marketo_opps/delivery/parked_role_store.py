@@ -1,4 +1,4 @@
-"""Store parked roles: in memory up to a limit, then in a temporary file."""
+"""Store roles that wait for their opportunity: in memory, then in a temporary file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CREATE TABLE roles (
     opportunity BLOB NOT NULL,
     key BLOB NOT NULL,
     checkpoint INTEGER NOT NULL,
-    asked_at REAL NOT NULL,
+    looked_up_at REAL NOT NULL,
     streams BLOB NOT NULL,
     body BLOB NOT NULL,
     source BLOB NOT NULL,
@@ -56,7 +56,7 @@ class ParkedRole:
 
 
 class ParkedRoleStore:
-    """Parked roles by key and by opportunity, in order of arrival.
+    """Roles that wait for their opportunity, by key and by opportunity, in order of arrival.
 
     Args:
         cache_bytes: maximum memory before a temporary file is used.
@@ -64,7 +64,7 @@ class ParkedRoleStore:
 
     def __init__(self, *, cache_bytes: int = CACHE_BYTES) -> None:
         self._count = 0
-        self._asked_for_until = b""
+        self._looked_up_until = b""
         self._target: BatchTarget | None = None
         self._database = private_database(_SCHEMA, cache_bytes=cache_bytes)
 
@@ -77,7 +77,7 @@ class ParkedRoleStore:
         self._target = record.target
         self._count += 1
         self._database.execute(
-            f"INSERT INTO roles (opportunity, asked_at, {_COLUMNS})"  # noqa: S608 - constants alone
+            f"INSERT INTO roles (opportunity, looked_up_at, {_COLUMNS})"  # noqa: S608 - constants alone
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 _opportunity(record),
@@ -93,18 +93,18 @@ class ParkedRoleStore:
         )
 
     def first_of_key(self, key: Hashable) -> ParkedRole | None:
-        """Return the role with a key that was parked first; None if there is none."""
+        """Return the role with a key that has waited longest; None if there is none."""
         row = next(self._rows("roles", "key = ?", encode(key)), None)
         return None if row is None else self._role(row[1:])
 
     def waits_for(self, opportunity: Hashable) -> bool:
-        """Return whether roles of an opportunity are parked."""
+        """Return whether any role waits for an opportunity."""
         return next(self._rows("roles", "opportunity = ?", encode(opportunity)), None) is not None
 
     # Dismissed roles no longer count as parked, but are kept until they are taken.
 
     def dismiss_key(self, key: Hashable) -> None:
-        """Move all roles with a key to the dismissed roles."""
+        """Move all roles with a key to the dismissed roles, which will be rejected."""
         self._dismiss("key = ?", encode(key))
 
     def dismiss_opportunity(self, opportunity: Hashable) -> None:
@@ -127,27 +127,28 @@ class ParkedRoleStore:
         """Remove and return the roles that were parked first, up to a size."""
         return self._take("roles", "TRUE", most_bytes=most_bytes)
 
-    def opportunities_to_ask_for(
-        self, count: int, *, until: int, asked_before: float, now: float
+    def opportunities_to_look_up(
+        self, count: int, *, until: int, looked_up_before: float, now: float
     ) -> list[t.Any]:
         """Return the ids of opportunities to look up, as they were sent, and record the lookup.
 
         Args:
             count: maximum number of ids.
             until: highest checkpoint number of the roles to consider.
-            asked_before: opportunities that were looked up after this moment are left out.
+            looked_up_before: opportunities that were looked up after this moment are left out.
             now: current moment, by the same clock.
         """
         rows = self._database.execute(
             "SELECT opportunity, body FROM roles"
-            " WHERE opportunity > ? AND checkpoint <= ? AND asked_at <= ?"
+            " WHERE opportunity > ? AND checkpoint <= ? AND looked_up_at <= ?"
             " GROUP BY opportunity ORDER BY opportunity LIMIT ?",
-            (self._asked_for_until, until, asked_before, count),
+            (self._looked_up_until, until, looked_up_before, count),
         ).fetchall()
         # The next call continues after these ids instead of reading them again.
-        self._asked_for_until = rows[-1][0] if len(rows) == count else b""
+        self._looked_up_until = rows[-1][0] if len(rows) == count else b""
         self._database.executemany(
-            "UPDATE roles SET asked_at = ? WHERE opportunity = ?", [(now, row[0]) for row in rows]
+            "UPDATE roles SET looked_up_at = ? WHERE opportunity = ?",
+            [(now, row[0]) for row in rows],
         )
         return [decode(body)["externalOpportunityId"] for _, body in rows]
 

@@ -63,11 +63,11 @@ class ParkedRoles:
         return True
 
     def unpark(self, role: ParkedRole) -> None:
-        """Tell the ledger that a role that was parked is settled."""
+        """Tell the ledger that a parked role was rejected, so that no STATE waits for it."""
         self._ledger.unpark(role.checkpoint)
 
     def dismiss(self, delete: OutboundRecord) -> None:
-        """Stop the wait of the parked roles that a delete, which is now being sent, affects."""
+        """Move parked roles that a delete affects to the roles to be rejected."""
         if not self._roles:
             return
         self.has_dismissed = True
@@ -85,10 +85,10 @@ class ParkedRoles:
         return roles
 
     def waits_for(self, opportunity: Hashable) -> bool:
-        """Return whether roles of an opportunity are parked."""
+        """Return whether any parked role waits for an opportunity."""
         return self._roles is not None and self._roles.waits_for(opportunity)
 
-    def freed_by(self, opportunity: Hashable, *, most_bytes: int) -> list[OutboundRecord]:
+    def take_roles_of(self, opportunity: Hashable, *, most_bytes: int) -> list[OutboundRecord]:
         """Remove and return the first parked roles of an opportunity, merged where possible.
 
         Args:

@@ -96,9 +96,9 @@ class Settlement:
         while roles := self._waiting.parked_roles.take_dismissed():
             self._reject(roles, _DELETED)
 
-    def ask_for_overdue(self) -> None:
+    def look_up_overdue(self) -> None:
         """Look up the opportunities of roles that were parked for too long."""
-        self._overdue.ask(self._reject_found)
+        self._overdue.look_up_next(self._reject_found)
 
     def _reject_found(self, opportunities: Iterable[Hashable]) -> None:
         """Reject the roles that wait for opportunities that Marketo has: their lead is missing."""
@@ -110,7 +110,7 @@ class Settlement:
             while roles := waiting.take_of_opportunity(opportunity):
                 self._reject(roles, _FOUND)
 
-    def reject_waiting(self) -> None:
+    def reject_parked(self) -> None:
         """Reject all roles that are still parked at the end of the input.
 
         Raises:

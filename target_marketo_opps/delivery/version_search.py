@@ -14,14 +14,14 @@ if t.TYPE_CHECKING:
 
 
 class VersionSearch:
-    """The search in one merged record.
+    """The search for bad versions in one merged record.
 
     Args:
         record: a record of several versions, which Marketo rejected as a whole.
 
     Attributes:
         outcomes: the outcome of each version; None if it is not known.
-        is_under_way: whether there is another part to send.
+        is_under_way: whether there are versions to send next.
     """
 
     def __init__(self, record: OutboundRecord) -> None:
@@ -38,7 +38,7 @@ class VersionSearch:
         return replace(self._record, body=merged_body(bodies), later_versions=None, merged=None)
 
     def answer(self, outcome: RecordOutcome | None) -> None:
-        """Take the outcome of the part that was sent; None ends the search."""
+        """Take the outcome of the versions that were sent; None ends the search."""
         if outcome is None:
             self.is_under_way = False
             return

@@ -77,7 +77,7 @@ class WaitingRecords:
         self._ledger = ledger
         self._holders: dict[Hashable, Batch] = {}
         self._queues = KeyQueues()
-        self._freed: deque[Hashable] = deque()
+        self._to_readmit: deque[Hashable] = deque()
 
     @property
     def is_crowded(self) -> bool:
@@ -136,7 +136,7 @@ class WaitingRecords:
         """
         if self.parked_roles.waits_for(opportunity):
             self._queues.of(opportunity).more_parked = True
-            self._freed.append(opportunity)
+            self._to_readmit.append(opportunity)
 
     def is_busy(self, ordering_key: Hashable) -> bool:
         """Return whether a record of a key is queued or in an unsettled batch."""
@@ -150,8 +150,8 @@ class WaitingRecords:
         if self._queues:
             for key in batch.ordering_keys:
                 self._advance(key)
-        if self._freed:
-            self._readmit_freed()
+        if self._to_readmit:
+            self._readmit_while_room()
 
     def _merge(self, record: OutboundRecord) -> bool:
         """Merge a record into the last waiting upsert of its key; return whether it was."""
@@ -203,7 +203,7 @@ class WaitingRecords:
 
     def _take_out(self, record: OutboundRecord) -> None:
         """Remove a record from the queues of its keys."""
-        self._freed.extend(self._queues.remove(record))
+        self._to_readmit.extend(self._queues.remove(record))
 
     def _advance(self, ordering_key: Hashable) -> None:
         """Move records from the head of a key's queue to batches while possible."""
@@ -215,18 +215,18 @@ class WaitingRecords:
             else:
                 freed.extend(key for key in record.ordering_keys if key != freed[-1])
 
-    def _readmit_freed(self) -> None:
+    def _readmit_while_room(self) -> None:
         portion = self.max_held_bytes // _PORTION_OF_ROOM
         room = self.max_held_bytes - self.held_bytes
         if not self._holders:
             # No batch is unsettled that could free memory, so one portion may exceed the limit.
             room = max(room, portion)
-        while self._freed and room > 0:
-            room -= self._readmit_some(self._freed.popleft(), most_bytes=min(room, portion))
+        while self._to_readmit and room > 0:
+            room -= self._readmit_some(self._to_readmit.popleft(), most_bytes=min(room, portion))
 
     def _readmit_some(self, opportunity: Hashable, *, most_bytes: int) -> int:
         """Queue some parked roles of an opportunity first; return their memory."""
-        records = self.parked_roles.freed_by(opportunity, most_bytes=most_bytes)
+        records = self.parked_roles.take_roles_of(opportunity, most_bytes=most_bytes)
         held_bytes = sum(record.held_bytes for record in records)
         self.held_bytes += held_bytes
         more_parked = self.parked_roles.waits_for(opportunity)

@@ -68,8 +68,8 @@ def _lines(url: str, name: str, *, compressed: bool) -> Iterator[bytes]:
         with _opened(url) as file:
             yield from gzip.GzipFile(fileobj=file) if compressed else file
     except Exception as error:  # noqa: BLE001 - each kind of storage has exceptions of its own
-        said = _without_signature(" ".join(str(error).split()) or type(error).__name__, url)
-        raise InputError(f"The BATCH file '{name}' cannot be read: {said}.") from None
+        why = _without_signature(" ".join(str(error).split()) or type(error).__name__, url)
+        raise InputError(f"The BATCH file '{name}' cannot be read: {why}.") from None
 
 
 def _without_signature(text: str, url: str) -> str:

@@ -38,7 +38,7 @@ def display_key(parts: Iterable[t.Any]) -> str:
 
 
 def with_line(key: str, line_number: int) -> str:
-    """Return a displayed key that is only a part of the record's key, with its line number."""
+    """Return an incomplete key for a log line, with the input line of its record."""
     return f"{key} (line {line_number:,})"
 
 

@@ -1,4 +1,4 @@
-"""Collect what is not written of a stream's records, for log lines at the end of the run."""
+"""Collect which properties of a stream are not written, for log lines at the end of the run."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ class StreamNotes:
 
     Args:
         stream: name of the stream.
-        tells_unknown: whether unknown properties are logged.
+        logs_unknown: whether unknown properties are logged.
 
     Attributes:
         missing_numbers: number of values that were NaN or infinite.
     """
 
-    def __init__(self, stream: str, *, tells_unknown: bool = True) -> None:
+    def __init__(self, stream: str, *, logs_unknown: bool = True) -> None:
         self.missing_numbers = 0
         self._stream = stream
-        self._tells_unknown = tells_unknown
+        self._logs_unknown = logs_unknown
         # Dictionaries instead of sets, to keep the order.
         self._unknown: dict[str, str] = {}
         self._unwritable: dict[str, None] = {}
@@ -32,7 +32,7 @@ class StreamNotes:
 
     def note_unknown(self, name: str, fields: Iterable[str]) -> None:
         """Record a property that the instance has no field for."""
-        if self._tells_unknown and name not in self._unknown:
+        if self._logs_unknown and name not in self._unknown:
             self._unknown[name] = or_near(name, fields)
 
     def note_unwritable(self, name: str) -> None:

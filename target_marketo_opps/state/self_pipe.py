@@ -62,6 +62,6 @@ class SelfPipe:
         return bool(ready)
 
     def close(self) -> None:
-        """Close the descriptors."""
+        """Close both ends of the self-pipe."""
         self._reader.close()
         self._writer.close()

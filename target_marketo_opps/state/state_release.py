@@ -47,7 +47,7 @@ class StateRelease:
         self.write_due()
 
     def write_due(self) -> None:
-        """Write every STATE that waits for nothing."""
+        """Write every STATE before which all records are settled."""
         if not self._ledger.has_due:
             return
         self._before_write()

@@ -97,7 +97,7 @@ def test_opportunities_are_looked_up_again_after_a_while(roles):
         roles.add(role(name, 1, checkpoint=checkpoint))
 
     def due(now, count=9):
-        return roles.opportunities_to_ask_for(count, until=1, asked_before=now - 300, now=now)
+        return roles.opportunities_to_look_up(count, until=1, looked_up_before=now - 300, now=now)
 
     assert sorted(map(str.casefold, due(1000))) == ["a", "b"]
     assert due(1299) == []
@@ -110,7 +110,7 @@ def test_all_opportunities_are_looked_up_in_small_calls(roles):
         roles.add(role(name, 1))
         roles.add(role(name, 2))
     asked = [
-        roles.opportunities_to_ask_for(3, until=0, asked_before=700, now=1000) for _ in range(4)
+        roles.opportunities_to_look_up(3, until=0, looked_up_before=700, now=1000) for _ in range(4)
     ]
     assert [len(each) for each in asked] == [3, 3, 1, 0]
     assert sorted(name for each in asked for name in each) == list("abcdefg")

@@ -190,7 +190,7 @@ def test_unknown_fields_of_schema_and_records_share_one_line(make, told):
 
 
 def test_unknown_fields_can_be_ignored():
-    notes = StreamNotes("deals", tells_unknown=False)
+    notes = StreamNotes("deals", logs_unknown=False)
     notes.note_unknown("bogus", ["name"])
     assert [*notes.warnings(), *notes.remarks()] == []
 
