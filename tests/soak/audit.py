@@ -12,7 +12,7 @@ from tests.pipeline import compare
 if t.TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.pipeline.processes import SandboxProcess
+    from tests.pipeline.sandbox_process import SandboxProcess
 
 SHOWN_AT_MOST = 5
 # Parts of seeded names and addresses, which stand for customers' data: no log line may have them.

@@ -8,7 +8,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from tests.pipeline.processes import Pair, RunningPair, SandboxProcess
+from tests.pipeline.processes import Pair, RunningPair
+from tests.pipeline.sandbox_process import SandboxProcess
 from tests.soak import audit
 from tests.soak.plan import Event, RunPlan, plan_run
 from tests.soak.watch import Watch

@@ -10,7 +10,7 @@ from tests.soak import audit
 from tests.soak.soak import CALLS_AT_ONCE, CALLS_PER_20_SECONDS
 
 if t.TYPE_CHECKING:
-    from tests.pipeline.processes import SandboxProcess
+    from tests.pipeline.sandbox_process import SandboxProcess
     from tests.soak.soak import Soak
     from tests.soak.watch import Watch
 

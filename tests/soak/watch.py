@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 if t.TYPE_CHECKING:
-    from tests.pipeline.processes import SandboxProcess
+    from tests.pipeline.sandbox_process import SandboxProcess
 
 WINDOW_SECONDS = 20.0
 IDENTITY = "identity"

@@ -9,7 +9,7 @@ import typing as t
 import requests
 
 if t.TYPE_CHECKING:
-    from tests.pipeline.processes import SandboxProcess
+    from tests.pipeline.sandbox_process import SandboxProcess
     from tests.soak.plan import Event
 
 Record = dict[str, t.Any]
