@@ -30,10 +30,10 @@ def main() -> int:
         try:
             outcomes = _judge(directory / package, SUITES[package], chosen, asked.children)
         except subprocess.CalledProcessError as error:
-            sys.stderr.write(f"mutmut ended with {error.returncode}; see above\n")
+            sys.stderr.write(f"mutmut failed with exit status {error.returncode}; see above\n")
             return 1
         sys.stdout.write(results.report(directory / package / "fast", chosen, outcomes))
-    sys.stdout.write(f"Everything is in {directory}\n")
+    sys.stdout.write(f"All results are in {directory}\n")
     return 0
 
 
@@ -55,7 +55,7 @@ def _judge(directory: Path, suite: Suite, modules: list[str], children: int) -> 
 
 def _with_package(name: str) -> str:
     if name.partition(".")[0] not in SUITES:
-        raise SystemExit(f"{name}: give a module with its package, one of {', '.join(SUITES)}")
+        raise SystemExit(f"{name} is not a module of one of the packages {', '.join(SUITES)}")
     return name
 
 
@@ -97,9 +97,12 @@ def _mutmut(copy: Path, mutants: list[str], children: int) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests.mutation", description=__doc__)
-    parser.add_argument("modules", nargs="+", help="such as target_marketo_opps.state.ledger")
-    parser.add_argument("--children", type=int, default=os.cpu_count() or 2)
-    parser.add_argument("--directory", type=Path, help="where to work; one that exists goes on")
+    modules = "modules to mutate, such as target_marketo_opps.state.ledger"
+    parser.add_argument("modules", nargs="+", help=modules)
+    children = "number of parallel processes (default: %(default)s)"
+    parser.add_argument("--children", type=int, default=os.cpu_count() or 2, help=children)
+    directory = "working directory; an existing one is continued (default: a temporary one)"
+    parser.add_argument("--directory", type=Path, help=directory)
     return parser.parse_args()
 
 

@@ -53,8 +53,8 @@ def with_a_role(sandbox: SandboxServer) -> dict[str, Record]:
 
 def differences(source: t.Mapping[str, Record], destination: t.Mapping[str, Record]) -> list[str]:
     """Return one line for each record that is missing, additional or different in the copy."""
-    lacking = [f"{key} has not arrived" for key in source.keys() - destination.keys()]
-    extra = [f"{key} came from nowhere" for key in destination.keys() - source.keys()]
+    lacking = [f"{key} is missing" for key in source.keys() - destination.keys()]
+    extra = [f"{key} is not in the source" for key in destination.keys() - source.keys()]
     other = [
         f"{key} differs in {', '.join(_differing(source[key], destination[key]))}"
         for key in source.keys() & destination.keys()

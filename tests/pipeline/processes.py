@@ -24,7 +24,7 @@ def await_that(happened: t.Callable[[], t.Any], seconds: float = WAIT_SECONDS) -
     """Wait until a condition returns True, or fail."""
     deadline = time.monotonic() + seconds
     while not happened():
-        assert time.monotonic() < deadline, "it did not come to that"
+        assert time.monotonic() < deadline, f"the condition was not met within {seconds:g} s"
         time.sleep(0.01)
 
 

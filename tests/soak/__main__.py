@@ -21,7 +21,7 @@ def main() -> int:
     asked = _arguments()
     seed = random.randrange(10**6) if asked.seed is None else asked.seed
     again = f"make soak SECONDS={asked.seconds:.0f} SEED={seed}"
-    _say(f"soak         seed {seed}; the same plan again with: {again}")
+    _say(f"soak         seed {seed}; repeat this plan with: {again}")
     directory = Path(tempfile.mkdtemp(prefix="marketo-soak-"))
     size = asked.opportunities or (1_500 if asked.seconds >= LONG_SECONDS else 400)
     began = time.monotonic()
@@ -40,15 +40,16 @@ def _verdict(findings: list[str], directory: Path) -> int:
         _say(f"result       {len(findings)} findings; databases, state and output: {directory}")
         return 1
     shutil.rmtree(directory)
-    _say("result       nothing lost, nothing silent")
+    _say("result       passed: no record lost, no problem unreported")
     return 0
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests.soak", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=600, help="how long, a last run aside")
-    parser.add_argument("--seed", type=int, help="by default a new one, which is printed")
-    parser.add_argument("--opportunities", type=int, help="how many the source begins with")
+    duration = "duration without the last run (default: %(default)s)"
+    parser.add_argument("--seconds", type=float, default=600, help=duration)
+    parser.add_argument("--seed", type=int, help="random seed (default: a new one, printed)")
+    parser.add_argument("--opportunities", type=int, help="opportunities in the source at start")
     return parser.parse_args()
 
 

@@ -58,7 +58,7 @@ def account(
         {key: arrived[key] for key in unaccounted & arrived.keys()},
     )
     lost += [
-        f"{key} came from nowhere"
+        f"{key} is not in the source"
         for key in arrived.keys() - {record[compare.KEY] for record in there}
     ]
     return Account(len(due), len(equal), len(rejected), lost)

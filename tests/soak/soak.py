@@ -212,7 +212,7 @@ class Soak:
         lost = audit.account(self.source, self.destination, self.rejects, until).lost
         shown = lost[: audit.SHOWN_AT_MOST]
         run = self.tally.runs - 1
-        self.tally.findings += [f"after run {run}, which ended well: {line}" for line in shown]
+        self.tally.findings += [f"after run {run}, which succeeded: {line}" for line in shown]
 
     def _remember_peaks(self, pair: RunningPair, *, sweep: bool) -> None:
         if not sweep:

@@ -42,10 +42,10 @@ def _runs(soak: Soak, seconds: float) -> str:
     tally = soak.tally
     days = tally.simulated_seconds / DAY_SECONDS
     if not tally.finished:
-        tally.findings.append("no run ended well")
+        tally.findings.append("no run succeeded")
     return (
         f"runs         {tally.runs} in {seconds:.0f} s, {days:.1f} days by the instances' clocks; "
-        f"{tally.finished} ended well, {tally.runs - tally.finished} were cut short"
+        f"{tally.finished} succeeded, {tally.runs - tally.finished} were interrupted"
     )
 
 
@@ -61,8 +61,8 @@ def _events(soak: Soak) -> str:
 def _changes(soak: Soak) -> str:
     done = soak.world.done
     return (
-        f"meanwhile    {done['changed']} changes, {done['new']} new opportunities, "
-        f"{done['first_role']} got their first role, {done['new_lead']} new leads"
+        f"changes      {done['changed']} changed and {done['new']} new opportunities, "
+        f"{done['first_role']} with their first role, {done['new_lead']} new leads"
     )
 
 
@@ -72,24 +72,24 @@ def _calls(watch: Watch, findings: list[str]) -> str:
     listed = ", ".join(f"{name} {count}" for name, count in faults.most_common())
     share = 100 * faults.total() / max(calls, 1)
     return (
-        f"{watch.instance.name:<12} {calls} calls, {faults.total()} struck by a fault "
-        f"({share:.0f} %: {listed})"
+        f"{watch.instance.name:<12} {calls} calls, {faults.total()} with an injected fault "
+        f"({share:.0f}%: {listed})"
     )
 
 
 def _limits(watch: Watch, plugin: str, findings: list[str]) -> str:
-    in_window, at_once = watch.busiest(f"soak-{plugin}-")
+    in_window, at_once = watch.peaks(f"soak-{plugin}-")
     findings += watch.exceeded()
     if in_window > CALLS_PER_20_SECONDS:
         findings.append(f"a {plugin} made {in_window} calls in 20 s")
     if at_once > CALLS_AT_ONCE + WORLD_CALLS_AT_ONCE:
-        findings.append(f"a {plugin} was one of {at_once} calls at once")
+        findings.append(f"a call of the {plugin} was one of {at_once} concurrent calls")
     if watch.most_in_window > INSTANCE_CALLS_PER_20_SECONDS:
         findings.append(f"{watch.instance.name} counted {watch.most_in_window} calls in 20 s")
     return (
         f"limits       {plugin}: at most {in_window} of {CALLS_PER_20_SECONDS} calls in any 20 s; "
         f"its instance: {watch.most_in_window} of {INSTANCE_CALLS_PER_20_SECONDS}, and "
-        f"{watch.most_in_flight} of {INSTANCE_CALLS_AT_ONCE} at once"
+        f"{watch.most_in_flight} of {INSTANCE_CALLS_AT_ONCE} concurrent calls"
     )
 
 
@@ -97,8 +97,8 @@ def _records(soak: Soak) -> str:
     due, equal, rejected, lost = soak.account()
     soak.tally.findings += lost[: audit.SHOWN_AT_MOST]
     return (
-        f"records      {due} to be found, {equal} equal in both instances, {rejected} in the "
-        f"rejects file, {due - equal - rejected} unaccounted for"
+        f"records      {due} to copy: {equal} equal in both instances, {rejected} in the "
+        f"rejects file, {due - equal - rejected} lost"
     )
 
 
@@ -106,14 +106,14 @@ def _memory(soak: Soak, plugin: str) -> str:
     peaks = soak.tally.peaks[plugin]
     if len(peaks) < FEWEST_TO_COMPARE:
         listed = ", ".join(f"{peak / 1000:.1f}" for peak in peaks) or "none"
-        return f"memory       {plugin}: peaks of its daily runs in MB: {listed}"
+        return f"memory       {plugin}: peaks of daily runs in MB: {listed}"
     third = len(peaks) // 3
     first, last = statistics.median(peaks[:third]), statistics.median(peaks[-third:])
     if last > FLAT * first:
         soak.tally.findings.append(f"the {plugin}'s memory grew from {first} to {last} kB")
     return (
-        f"memory       {plugin}: {first / 1000:.1f} MB at its peak in the first third of "
-        f"{len(peaks)} daily runs, {last / 1000:.1f} MB in the last"
+        f"memory       {plugin}: median peak {first / 1000:.1f} MB in the first third of "
+        f"{len(peaks)} daily runs, {last / 1000:.1f} MB in the last third"
     )
 
 
@@ -127,4 +127,4 @@ def _output(soak: Soak) -> str:
     printed = {path.name: path.read_text() for path in soak.directory.glob("*-opps.stderr")}
     soak.tally.findings += found[: audit.SHOWN_AT_MOST]
     soak.tally.findings += audit.tracebacks(printed.items())
-    return f"output       {lines} lines, {len(found)} with a secret or a customer's data in them"
+    return f"output       {lines} lines, {len(found)} with a secret or a customer's data"

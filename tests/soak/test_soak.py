@@ -23,4 +23,4 @@ def test_disturbed_runs_lose_no_record():
     )
 
     assert soak.returncode == 0, soak.stdout
-    assert soak.stdout.endswith("nothing lost, nothing silent\n"), soak.stdout
+    assert soak.stdout.endswith("passed: no record lost, no problem unreported\n"), soak.stdout

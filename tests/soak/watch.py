@@ -60,7 +60,7 @@ class Watch:
         """Return the number of calls of a program, without identity calls."""
         return sum(1 for entry in self._calls() if entry["user_agent"] == agent)
 
-    def busiest(self, prefix: str) -> tuple[int, int]:
+    def peaks(self, prefix: str) -> tuple[int, int]:
         """Return the peaks of a process's calls within 20 s and of its concurrent calls."""
         starts: dict[str, list[float]] = {}
         at_once = 0
@@ -81,7 +81,7 @@ class Watch:
     def exceeded(self) -> list[str]:
         """Return the refusals for an exceeded limit that were not injected faults."""
         return [
-            f"{self.instance.name} answered {', '.join(entry['codes'])} to {entry['path']}"
+            f"{self.instance.name} refused {entry['path']} with {', '.join(entry['codes'])}"
             for entry in self._calls()
             if not entry["fault"] and LIMIT_CODES.intersection(entry["codes"])
         ]
