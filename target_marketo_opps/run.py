@@ -116,17 +116,7 @@ class TargetRun:
             max_held_bytes=limits.max_held_bytes,
         )
         states = self._state_release(ledger, shutdown, limits)
-        self.dispatcher = Dispatcher(
-            waiting=self.waiting,
-            calls=self.marketo.calls,
-            deliver=self._dry_run.deliver if settings.dry_run else self._batch_writer().deliver,
-            states=states,
-            settlement=self._settlement(states, limits),
-            leads=self._lead_lookup(states),
-            shutdown=shutdown,
-            progress=self._progress_log(limits),
-            clock=time.monotonic,
-        )
+        self.dispatcher = self._dispatcher(states, shutdown, limits)
 
     def complete(self) -> None:
         """Deliver all records at the end of the input, and log what concerns all of them."""
@@ -179,7 +169,24 @@ class TargetRun:
             self._connection.daily_call_limit,
         )
 
-    # Parts of the dispatcher
+    # The dispatcher and its parts
+
+    def _dispatcher(
+        self, states: StateRelease, shutdown: ShutdownSignal, limits: RunLimits
+    ) -> Dispatcher:
+        return Dispatcher(
+            waiting=self.waiting,
+            calls=self.marketo.calls,
+            deliver=self._dry_run.deliver
+            if self.settings.dry_run
+            else self._batch_writer().deliver,
+            states=states,
+            settlement=self._settlement(states, limits),
+            leads=self._lead_lookup(states),
+            shutdown=shutdown,
+            progress=self._progress_log(limits),
+            clock=time.monotonic,
+        )
 
     def _state_release(
         self, ledger: Ledger, shutdown: ShutdownSignal, limits: RunLimits

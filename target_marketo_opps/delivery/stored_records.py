@@ -72,21 +72,19 @@ class StoredRecords:
         comparison = self._comparison(result)
         for index, record in ours.items():
             theirs = found.get(record)
+            result.outcomes[index] = refusals[index]
+            if theirs is None:
+                result.existing_unresolved += 1
             # Marketo reports whole seconds, so the values are compared too: another client may
             # have created the record in the same second.
-            is_own = (
-                theirs is not None
-                and _created_since(result.possibly_applied_since[index], theirs)
-                and comparison.is_unchanged(record, theirs)
-            )
-            result.outcomes[index] = (
-                replace(outcomes.CREATED, marketo_guid=theirs.get(MARKETO_GUID))
-                if theirs is not None and is_own
-                else refusals[index]
-            )
-            result.existing_ours += is_own
-            result.existing_theirs += theirs is not None and not is_own
-            result.existing_unresolved += theirs is None
+            elif _created_since(
+                result.possibly_applied_since[index], theirs
+            ) and comparison.is_unchanged(record, theirs):
+                guid = theirs.get(MARKETO_GUID)
+                result.outcomes[index] = replace(outcomes.CREATED, marketo_guid=guid)
+                result.existing_ours += 1
+            else:
+                result.existing_theirs += 1
 
     def _maybe_ours(self, result: BatchResult, indices: Sequence[int]) -> list[int]:
         """Return the records that "already exist" and that this run may have created."""
