@@ -37,7 +37,7 @@ if t.TYPE_CHECKING:
 
     from marketo_opps import Record
     from tap_marketo_opps.finding.activity_types import FollowedTypes
-    from tap_marketo_opps.sync.run import StreamRun
+    from tap_marketo_opps.sync.run_context import StreamRun
     from tap_marketo_opps.sync.stream_output import ConvertPage
 
 _CHANGE = {ADD: "added", REMOVE: "removed"}

@@ -15,11 +15,9 @@ if t.TYPE_CHECKING:
 
     from singer_sdk import Stream
 
-    from marketo_opps import MarketoClient, ObjectDescription
+    from marketo_opps import ObjectDescription
     from tap_marketo_opps.finding.activity_types import FollowedTypes
-    from tap_marketo_opps.singer_writer import MessageWriter
-    from tap_marketo_opps.sync.run import StreamRun
-    from tap_marketo_opps.sync.time_box import TimeBox
+    from tap_marketo_opps.sync.run_context import RunContext, StreamRun
 
 _LOGGER = logging.getLogger("tap-marketo-opps")
 
@@ -27,67 +25,48 @@ _LOGGER = logging.getLogger("tap-marketo-opps")
 def run_of(
     stream: LookupStream,
     streams: Mapping[str, Stream],
-    *,
-    config: Mapping[str, t.Any],
-    client: MarketoClient,
-    writer: MessageWriter,
-    state: dict[str, t.Any],
+    context: RunContext,
     opportunities: ObjectDescription | None,
     activity_types: Callable[[], FollowedTypes],
-    time_box: TimeBox,
-    seconds_between_logs: float,
 ) -> StreamRun | None:
-    """Return the run that finds a stream's records; None if there is none, or it is another's.
+    """Return the run that finds a stream's records.
 
     Args:
-        stream: The one that is about to be read.
-        streams: All of the tap's, by name.
-        config: Settings of the tap.
-        client: To read with.
-        writer: Of messages.
-        state: The tap's, which the run changes.
-        opportunities: What describe said of opportunities; None if it was not asked.
-        activity_types: Returns which types of activities are followed.
-        time_box: The time that it may take.
-        seconds_between_logs: How often progress is logged.
+        stream: The stream that is about to be read.
+        streams: All streams of the tap, by name.
+        context: What all runs of the tap share.
+        opportunities: Description of opportunities; None if describe was not called.
+        activity_types: Returns the activity types to read.
+
+    Returns:
+        The run; None if the stream is skipped, or an earlier stream's run finds its records.
 
     Raises:
-        SettingsError: Settings or state do not let it begin.
+        SettingsError: Settings or state are invalid for a run.
     """
-    if reason := skip_reason(config, stream.name):
+    if reason := skip_reason(context.config, stream.name):
         _LOGGER.info("%s", reason)
         return None
-    if not time_box.admits(stream.name):
+    if not context.time_box.admits(stream.name):
         return None
-    way = find_by(config)
-    if way == BY_RECONCILE:
-        return start_reconcile(
-            stream.output(),
-            config=config,
-            client=client,
-            writer=writer,
-            state=state,
-            time_box=time_box,
-            seconds_between_logs=seconds_between_logs,
-        )
+    if find_by(context.config) == BY_RECONCILE:
+        return start_reconcile(stream.output(), context)
+    served = _streams_served(stream, streams, find_by(context.config))
+    if served[0] is not stream:
+        return None
+    outputs = {each.name: each.output() for each in served}
+    return start_run(outputs, context, opportunities, activity_types)
+
+
+def _streams_served(
+    stream: LookupStream, streams: Mapping[str, Stream], way: str
+) -> list[LookupStream]:
+    """Return the selected streams that share a run with a stream, in the order of syncing."""
+    if stream.is_dry_run:
+        return [stream]
     selected = {
         name: each
         for name, each in streams.items()
         if isinstance(each, LookupStream) and each.selected
     }
-    names = [stream.name]
-    if not stream.is_dry_run:
-        names = streams_sharing_a_run(stream.name, [*selected], way)
-    if names[0] != stream.name:
-        return None
-    return start_run(
-        {name: each.output() for name, each in selected.items() if name in names},
-        config=config,
-        client=client,
-        writer=writer,
-        state=state,
-        opportunities=opportunities,
-        activity_types=activity_types,
-        time_box=time_box,
-        seconds_between_logs=seconds_between_logs,
-    )
+    return [selected[name] for name in streams_sharing_a_run(stream.name, [*selected], way)]

@@ -18,8 +18,9 @@ from tap_marketo_opps.marketo_stream import MarketoStream
 from tap_marketo_opps.reconcile.row_types import DELETED_AT
 from tap_marketo_opps.schemas import description_from_properties, fields_schema
 from tap_marketo_opps.settings import skip_reason
+from tap_marketo_opps.sync.closing_notes import without_key
 from tap_marketo_opps.sync.progress import SECONDS_BETWEEN_LOGS, LogThrottle
-from tap_marketo_opps.sync.stream_output import StreamOutput, without_key
+from tap_marketo_opps.sync.stream_output import StreamOutput
 from tap_marketo_opps.typed_page import PageConverter, replication_key_reader
 
 if t.TYPE_CHECKING:
@@ -30,7 +31,7 @@ if t.TYPE_CHECKING:
 
     from marketo_opps import MarketoClient, ObjectDescription, Record
     from tap_marketo_opps.singer_writer import TypedRecord
-    from tap_marketo_opps.sync.run import StreamRun
+    from tap_marketo_opps.sync.run_context import StreamRun
     from tap_marketo_opps.sync.stream_output import ConvertPage
     from tap_marketo_opps.sync.time_box import TimeBox
 

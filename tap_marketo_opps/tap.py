@@ -41,6 +41,7 @@ from tap_marketo_opps.singer_writer import MessageWriter, encode_state
 from tap_marketo_opps.stream_maps import new_mapper, register
 from tap_marketo_opps.streams import DeletableStream, LookupStream, OpportunityFieldsStream
 from tap_marketo_opps.sync.progress import SECONDS_BETWEEN_LOGS
+from tap_marketo_opps.sync.run_context import RunContext
 from tap_marketo_opps.sync.state import with_bookmarks
 from tap_marketo_opps.sync.time_box import TimeBox
 
@@ -51,7 +52,7 @@ if t.TYPE_CHECKING:
     from marketo_opps.plugin.run_report import StreamCounts
     from tap_marketo_opps.finding.activity_types import FollowedTypes
     from tap_marketo_opps.marketo_stream import MarketoStream
-    from tap_marketo_opps.sync.run import StreamRun
+    from tap_marketo_opps.sync.run_context import StreamRun
 
 _PAIR = (OPPORTUNITIES, ROLES)
 
@@ -194,18 +195,15 @@ class TapMarketoOpps(MarketoPlugin, Tap):
         opportunities: ObjectDescription | None,
         activity_types: Callable[[], FollowedTypes],
     ) -> StreamRun | None:
-        return run_of(
-            stream,
-            self.streams,
+        context = RunContext(
             config=self.config,
             client=self.client,
             writer=t.cast("MessageWriter", self.message_writer),
             state=t.cast("dict[str, t.Any]", self.state),
-            opportunities=opportunities,
-            activity_types=activity_types,
             time_box=self.time_box,
             seconds_between_logs=self.seconds_between_logs,
         )
+        return run_of(stream, self.streams, context, opportunities, activity_types)
 
     def write_page(self, lines: bytes) -> None:
         """Write a page of messages, and the current state after them."""

@@ -1,4 +1,4 @@
-"""The first stage where nothing is given: the log of what leads did, and was done to them."""
+"""The first stage of `find_by: activities`, which reads the activity log page by page."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ ACTIVITIES = "opportunity_activities"
 CHANGES = "opportunity_changes"
 ROLE_CHANGES = "opportunity_role_changes"
 LOG_STREAMS = (ACTIVITIES, CHANGES, ROLE_CHANGES)
-"""Streams whose records are in the log's own entries; its pages are those of the first."""
+"""Streams whose records are log entries; pages of the log have the name of the first."""
 
 ACTIVITY_DATE = "activityDate"
 
-# Adobe says both that the moment itself is included and that it is not.
+# Adobe documents both that the given second is included and that it is not.
 _INCLUSIVE_SECONDS = 1
-# Marketo keeps some months of its log: to ask for what was before any log only risks a refusal.
+# Marketo keeps only some months of its log, and may refuse to read from before any log.
 _BEFORE_ANY_LOG = datetime(1970, 1, 1, tzinfo=UTC)
 
 LEAD_ID = "leadId"
@@ -52,10 +52,10 @@ read_lead_id = reader(FieldDescription(LEAD_ID, "", "integer"))
 
 
 def read_followed_types(client: MarketoClient) -> FollowedTypes:
-    """Ask which types of activities are followed on this instance, and log what is odd about it.
+    """Fetch the instance's activity types, log warnings about them, and return those to read.
 
     Raises:
-        NoActivityTypesError: There is none about opportunities.
+        NoActivityTypesError: The instance has no activity types about opportunities.
     """
     types = followed_types(client.activity_types())
     for warning in types.warnings:
@@ -66,7 +66,7 @@ def read_followed_types(client: MarketoClient) -> FollowedTypes:
 
 
 def activity_type_id(activity: Record) -> int:
-    """Return the id of its type; 0 if there is none that can be read."""
+    """Return the type ID of an activity; 0 if it has none that can be read."""
     try:
         return whole_number(activity["activityTypeId"])
     except (KeyError, ValueError):
@@ -74,25 +74,25 @@ def activity_type_id(activity: Record) -> int:
 
 
 def activity_date(activity: Record) -> str:
-    """Return when it happened, as a moment.
+    """Return the timestamp of an activity.
 
     Raises:
-        UnexpectedResponseError: It has no date that can be read.
+        UnexpectedResponseError: The activity has no date that can be read.
     """
     return t.cast("str", _required(activity, ACTIVITY_DATE, _read_date))
 
 
 def lead_id(activity: Record) -> int:
-    """Return the id of the lead whose activity it is.
+    """Return the ID of the lead that an activity belongs to.
 
     Raises:
-        UnexpectedResponseError: It has no lead id that can be read.
+        UnexpectedResponseError: The activity has no lead ID that can be read.
     """
     return t.cast("int", _required(activity, LEAD_ID, read_lead_id))
 
 
 def with_key(activity: Record) -> Record:
-    """Return an activity by its `id` where it has no marketoGUID, as older ones have not."""
+    """Return an activity with its `id` as marketoGUID if it has none, as older ones have not."""
     if has_guid(activity) or activity.get("id") is None:
         return activity
     return {**activity, MARKETO_GUID: str(activity["id"])}
@@ -112,30 +112,29 @@ def _required(activity: Record, name: str, read: Callable[[t.Any], t.Any]) -> t.
 
 
 class ActivityLogReader:
-    """The activity log from one moment to another, page after page.
+    """Reads the activity log of a period page by page; a stage of a pipeline.
 
-    Pages may be short or empty while there is more. The page token goes on where an interrupted
-    run stood; should Marketo no longer know it, the moment of the last activity does. What the
-    pages name is pending: where little happens, many pages go by before a call for the leads in
-    them is full.
+    Pages may be short or empty although more follow. An interrupted run resumes with its page
+    token or, if Marketo no longer accepts the token, with the date of the last activity read. The
+    lead IDs found are kept as pending keys, because it can take many pages until they fill a call.
 
     Args:
-        client: To read with.
-        type_ids: Of the activities wanted.
-        merges: Those of them that are read for the leads they name alone.
-        since: The first moment of interest.
-        until: The last one.
-        batch_size: Activities a page.
-        keys_of: Returns what activities name that is to be looked up.
-        pending: Keys that are being looked up.
-        late: Measures how late entries become visible; None where nobody asks.
-        at: Where an earlier run stood.
+        client: Client that makes the calls.
+        type_ids: IDs of the activity types to read.
+        merges: Those of the type IDs whose activities only supply lead IDs and are not emitted.
+        since: Timestamp of the beginning of the period.
+        until: Timestamp of its end.
+        batch_size: Activities per page.
+        keys_of: Returns the keys to look up for a page of activities.
+        pending: The keys that are being looked up, which are saved with the position.
+        late: Measures how late activities become visible; None if that is not measured.
+        at: Position of an interrupted run; None for a new one.
 
     Raises:
-        PositionError: Nothing can be gone on with from there.
+        PositionError: The position is not valid for this period.
 
     Attributes:
-        reached: The moment up to which the log has been read.
+        reached: Timestamp up to which the log has been read.
         late: As given.
     """
 
@@ -172,7 +171,7 @@ class ActivityLogReader:
         self._keys_of = keys_of
         self._pending = pending
         self.late = late
-        # What earlier pages named comes before anything else.
+        # Keys that the interrupted run had not looked up come first.
         self._left = decode_keys(at["keys"])
         self.reached: str = at["reached"]
         self._cursor: ChunkCursor | None = ChunkCursor(0, {}, token=at["token"])
@@ -181,21 +180,21 @@ class ActivityLogReader:
 
     @property
     def is_idle(self) -> bool:
-        """Return True if the log has been read to the end."""
+        """Return True if the log has been read to the end of the period."""
         return self._is_done
 
     def next_cursor(self) -> ChunkCursor | None:
-        """Return the cursor of the log, once."""
+        """Return the only cursor of the log at the first call, None afterwards."""
         cursor, self._cursor = self._cursor, None
         return cursor
 
     def calls(self, cursor: ChunkCursor) -> Calls:
-        """Return the request for the next page; before the first goes one for a page token."""
+        """Return the call for the next page, which first fetches a page token if there is none."""
         call = functools.partial(self._page, self._paging, cursor.token, self.reached)
         return lambda before: call if before is None else None
 
     def restart(self, cursor: ChunkCursor, error: PageTokenError) -> None:
-        """Go on from the moment of the last activity, without the refused token."""
+        """Continue from the date of the last activity, without the page token that was refused."""
         cursor.drop_token(error)
         if self.late:
             self.late.void()
@@ -206,7 +205,7 @@ class ActivityLogReader:
         )
 
     def process(self, cursor: ChunkCursor, page: Page) -> list[PageResult]:
-        """Return the page's activities within the bounds, and the keys that they name."""
+        """Return the page's activities within the period, and the keys to look up for them."""
         dates = [activity_date(activity) for activity in page.records]
         wanted = [
             activity

@@ -1,7 +1,7 @@
-"""Which types of activities are followed on an instance, and what users are told of it; pure.
+"""Selection of the activity types to read among those of an instance; pure.
 
-Types are known by their names, which every instance lists with its own ids; in practice the ids are
-the same everywhere, so where a name is not found the number is.
+Types are identified by name, because IDs may differ between instances. In practice the IDs are the
+same everywhere, so a type whose name is missing is identified by its usual ID.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NUMBERS = {
     UPDATE: 36,
     MERGE_LEADS: 32,
 }
-"""Standard names of the types that are followed, and their ids in practice."""
+"""Standard names of the activity types that the tap reads, and their usual IDs."""
 
 ABOUT_OPPORTUNITIES = tuple(name for name in NUMBERS if name != MERGE_LEADS)
 
@@ -31,14 +31,14 @@ _SUBJECT = "opportunity"
 
 @dataclass(frozen=True, slots=True)
 class FollowedTypes:
-    """The types of an instance that are followed.
+    """The activity types of an instance that the tap reads.
 
     Attributes:
-        names: Ids of those about opportunities, and their standard names.
-        merges: Ids of those that tell of leads merged into another.
-        missing: Standard names of those that the instance does not have.
-        warnings: Sentences on what is not seen, or only taken for what it is.
-        notes: Sentences on what is left aside.
+        names: IDs of the types about opportunities, to their standard names.
+        merges: IDs of the types about merged leads.
+        missing: Standard names of types that the instance does not have.
+        warnings: Sentences on missing types, and on types identified only by their ID.
+        notes: Sentences on types about opportunities that the tap does not read.
     """
 
     names: Mapping[int, str]
@@ -49,10 +49,13 @@ class FollowedTypes:
 
 
 def followed_types(listed: Mapping[str, int]) -> FollowedTypes:
-    """Choose among the types that an instance lists, by name and id.
+    """Return the activity types to read.
+
+    Args:
+        listed: Names of the instance's activity types, to their IDs.
 
     Raises:
-        NoActivityTypesError: None of them is about opportunities.
+        NoActivityTypesError: None of the types is about opportunities.
     """
     by_name = _found_by_name(listed)
     by_number = _found_by_number(listed, by_name)
@@ -85,7 +88,7 @@ def _found_by_name(listed: Mapping[str, int]) -> dict[int, str]:
 def _found_by_number(
     listed: Mapping[str, int], by_name: Mapping[int, str]
 ) -> dict[int, tuple[str, str]]:
-    """Return ids of types that go by other names: the standard name of each, and its own."""
+    """Return IDs of types with unusual names, each with its standard name and its own name."""
     own_names = {number: name for name, number in listed.items()}
     return {
         number: (name, own_names[number])

@@ -1,4 +1,4 @@
-"""How opportunities are found, for Marketo's API cannot list them: one class a `find_by`."""
+"""The ways to find opportunities, which Marketo's API cannot list: one class per `find_by`."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ OPPORTUNITIES = str(MarketoObject.OPPORTUNITIES)
 ROLES = str(MarketoObject.OPPORTUNITY_ROLES)
 
 Fields = t.Mapping[str, "Sequence[str]"]
-"""Streams to their selected fields; a stream that is missing is not wanted."""
+"""Names of the streams to read, to their selected fields."""
 
 Resumes = t.Mapping[str, "ResumePoint"]
-"""Streams to where the run begins, which is one place for all of them."""
+"""Stream names to the resume points of a run, all of which have the same position."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ class StagePlan:
     """The stages of a run.
 
     Attributes:
-        source: The first stage; progress is counted by it.
-        lookups: The stages after it.
+        source: The first stage, which determines the progress of the run.
+        lookups: The later stages, which look up keys found by the stages before them.
     """
 
     source: KeyScan | ActivityLogReader | LeadListReader
@@ -56,11 +56,12 @@ class StagePlan:
 
 
 class Finder(t.Protocol):
-    """One way to find opportunities.
+    """A way to find opportunities.
 
     Attributes:
-        fingerprint_label: Its name with what it looks up: a bookmark holds for these keys alone.
-        description: What is logged of it.
+        fingerprint_label: Name of the way and of the keys it looks up. A bookmark is valid only for
+            the label with which it was written.
+        description: Text for log lines.
     """
 
     fingerprint_label: str
@@ -72,19 +73,19 @@ class Finder(t.Protocol):
         """Return the stages of a run.
 
         Args:
-            client: To read with.
-            batch_size: Records a page.
-            fields: Those of each stream that is wanted.
-            resumes: Where the run begins, for each of these streams.
+            client: Client that makes the calls.
+            batch_size: Records per page.
+            fields: Names of the streams to read, to their selected fields.
+            resumes: Resume point of each of these streams.
         """
 
 
 class FilterFinder:
-    """`filter`: values of a searchable field are given.
+    """Finds opportunities by given values of a searchable field (`find_by: filter`).
 
     Args:
-        filter_type: The field, or an alias of it.
-        source: Of the values.
+        filter_type: Name of the field, or an alias of it.
+        source: Source of the values.
     """
 
     def __init__(self, filter_type: str, source: KeySource) -> None:
@@ -97,7 +98,7 @@ class FilterFinder:
     def stages(
         self, client: MarketoClient, batch_size: int, fields: Fields, resumes: Resumes
     ) -> StagePlan:
-        """Return stages for opportunities by the values, and roles by their opportunities."""
+        """Return stages that look up opportunities by the values, and then their roles."""
         key_field, at = self._key_field, any_resume(resumes).at
         roles = roles_query(client, EXTERNAL_ID, batch_size, fields)
         if OPPORTUNITIES not in fields and key_field == EXTERNAL_ID:
@@ -119,13 +120,12 @@ class FilterFinder:
 
 
 class LeadFinder:
-    """`lead_ids`: the roles of given leads, and the opportunities that they lead to.
+    """Finds the roles of given leads, and their opportunities (`find_by: lead_ids`).
 
     Args:
-        source: Lead ids.
-        swept_before: Labels of the bookmarks' own runs; leads beyond the range of any of them are
-            new to us, so what they lead to is emitted regardless of its age.
-
+        source: Source of the lead IDs.
+        swept_before: Labels of the runs that wrote the bookmarks. Leads outside their ranges were
+            never read, so their roles and opportunities are emitted regardless of age.
     """
 
     def __init__(self, source: KeySource, swept_before: Iterable[str] = ()) -> None:
@@ -141,7 +141,7 @@ class LeadFinder:
     def stages(
         self, client: MarketoClient, batch_size: int, fields: Fields, resumes: Resumes
     ) -> StagePlan:
-        """Return stages for roles by lead, and opportunities by role."""
+        """Return stages that look up roles by lead ID, and then their opportunities."""
         source = KeyScan(
             roles_query(client, LEAD_ID, batch_size, fields),
             ROLES,
@@ -154,18 +154,18 @@ class LeadFinder:
         return StagePlan(source, opportunities_by_role(client, batch_size, fields, resumes))
 
     def is_of_new_lead(self, role: Record) -> bool:
-        """Return True if a range that was swept before does not hold the role's lead."""
+        """Return True if the role's lead is outside one of the ranges that were swept before."""
         return any(is_beyond(role, [leads]) for leads in self._swept_before)
 
 
 class ActivityFinder:
-    """`activities`: the roles of leads that the activity log names, and their opportunities.
+    """Finds the roles of leads in the activity log, and their opportunities (`activities`).
 
     Args:
-        types: Returns which types of activities are followed.
-        sweeps: Of the leads, that the bookmarks go on from: what lies beyond their ranges is new
-            to us, so it is emitted regardless of its age.
-        overlap: What the next run reads again, and what the one before has seen of it.
+        types: Returns the activity types to read.
+        sweeps: The lead sweeps after which the bookmarks continue. Leads outside their ranges were
+            never read, so their roles and opportunities are emitted regardless of age.
+        overlap: The part of the log that the next run reads again.
     """
 
     fingerprint_label = description = "activities"
@@ -183,7 +183,7 @@ class ActivityFinder:
     def stages(
         self, client: MarketoClient, batch_size: int, fields: Fields, resumes: Resumes
     ) -> StagePlan:
-        """Return stages for the log, roles by lead, and opportunities by role."""
+        """Return stages that read the log, look up roles by lead ID, and their opportunities."""
         pending = PendingKeys()
         if OPPORTUNITIES not in fields and ROLES not in fields:
             return StagePlan(self._log(client, batch_size, resumes, pending, by_lead=False), ())
@@ -226,25 +226,25 @@ class ActivityFinder:
 
 
 def filterable_fields(description: ObjectDescription) -> list[str]:
-    """Return what `filter_type` may be: fields searchable by themselves, and the two aliases."""
+    """Return the valid values of `filter_type`: searchable fields, and the two aliases."""
     alone = [names[0] for names in description.searchable_fields if len(names) == 1]
     return [*FILTER_ALIASES, *alone]
 
 
 def any_resume(resumes: Resumes) -> ResumePoint:
-    """Return one of the resume points, for what all of them have in common."""
+    """Return the first resume point, for members that are equal in all of them."""
     return next(iter(resumes.values()))
 
 
 def _asked(fields: Fields, stream: str, *needed: str) -> tuple[str, ...]:
-    """Return the fields to ask for: the selected ones, and those that finding itself needs."""
+    """Return the fields to request of a stream: the selected ones, and some needed besides."""
     return tuple(dict.fromkeys((*fields.get(stream, ()), *needed)))
 
 
 def roles_query(
     client: MarketoClient, key_field: str, batch_size: int, fields: Fields
 ) -> Callable[..., Page]:
-    """Return a query of the roles' selected fields by one of them."""
+    """Return a function that queries roles, with their selected fields, by values of a field."""
     asked = _asked(fields, ROLES, EXTERNAL_ID, LEAD_ID, UPDATED_AT)
     return _query(client, MarketoObject.OPPORTUNITY_ROLES, key_field, asked, batch_size)
 
@@ -264,7 +264,7 @@ def opportunities_by_role(
     resumes: Resumes,
     pending: PendingKeys | None = None,
 ) -> Sequence[LookupStage]:
-    """Return the stage that looks up what roles name, if that is wanted."""
+    """Return the stage that looks up the opportunities of roles, if that stream is read."""
     if OPPORTUNITIES not in fields:
         return ()
     asked = _asked(fields, OPPORTUNITIES, EXTERNAL_ID, UPDATED_AT)
@@ -287,7 +287,7 @@ def _opportunities_found(result: PageResult, is_new: Callable[[Record], bool]) -
     if result.stream == OPPORTUNITIES:
         for opportunity in result.records:
             if external_id := opportunity.get(EXTERNAL_ID):
-                # One that is new to these values brings its roles along, however old they are.
+                # The roles of a new or changed opportunity are emitted regardless of age.
                 yield str(external_id), is_new(opportunity)
 
 

@@ -1,4 +1,4 @@
-"""Files of keys as other programs export them: encodings, headers, columns, quotes."""
+"""Reading of files of keys as other programs export them, in several encodings and formats."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
-# A semicolon is what spreadsheets write where the comma stands in numbers; as it may also be a
-# part of a value, it counts only where it makes a header of the first line.
+# Spreadsheets write semicolons in locales with decimal commas. A semicolon can also be part of a
+# value, so it counts as delimiter only if it makes a header of the first line.
 _DELIMITERS = ("\t", ",", ";")
 _NEED_A_HEADER = ("\t", ",")
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Where keys are in a file.
+    """Where in a file the keys are.
 
     Attributes:
-        has_header: True if the first line that is not blank names columns.
-        delimiter: Between columns; None for a file with one key a line.
-        index: Of the keys' column.
         columns: Names of all columns.
+        has_header: True if the first line that is not blank is a header.
+        delimiter: Delimiter of columns; None for a file with one key per line.
+        index: Index of the column that contains the keys.
     """
 
     columns: Sequence[str]
@@ -51,15 +51,15 @@ class _Layout:
 
 
 class KeyFile:
-    """A text file of keys: one a line, or in a column of a CSV or TSV file that has a header.
+    """A text file of keys: one per line, or in a column of a CSV or TSV file with a header.
 
     Args:
-        setting: That names the file, for error messages.
-        path: Of the file.
-        column: The header of the keys' column, as users know it.
+        setting: Name of the setting that names the file, for messages.
+        path: Path of the file.
+        column: Header of the column that contains the keys.
 
     Attributes:
-        keyless: How many rows, of all that were read so far, have no key in that column.
+        keyless: Number of rows read so far that have no key.
     """
 
     def __init__(self, setting: str, path: str, column: str) -> None:
@@ -69,30 +69,30 @@ class KeyFile:
         self.keyless = 0
 
     def keys(self) -> Iterator[str]:
-        """Yield the key of each line; empty for a line without one.
+        """Yield the key of each line, or an empty string for a line without a key.
 
-        Of a row that spans several lines, the key comes with the first of them.
+        The key of a row that spans several lines comes with the first of them.
 
         Raises:
-            SettingsError: The file cannot be read, is no text, or has no such column.
+            SettingsError: The file cannot be read, is not text, or has no such column.
         """
         with self._faults_told(), self._open() as file:
             yield from self._keys_in(file)
 
     def rows(self) -> Iterator[tuple[str, Sequence[str]]]:
-        """Yield key and cells of each row that has a key.
+        """Yield the key and the cells of each row that has a key.
 
         Raises:
-            SettingsError: As for `keys`.
+            SettingsError: The file cannot be read, is not text, or has no such column.
         """
         with self._faults_told():
             yield from self._read_rows()
 
     def columns(self) -> Sequence[str]:
-        """Return the names of the cells of a row, as the header has them.
+        """Return the names of the columns, as in the header.
 
         Raises:
-            SettingsError: As for `keys`.
+            SettingsError: The file cannot be read, is not text, or has no such column.
         """
         with self._faults_told(), self._open() as file:
             return self._layout(file).columns
@@ -149,7 +149,7 @@ class KeyFile:
         return self._keys_of(file, layout)
 
     def _last_good_line(self) -> int:
-        """Return the last line that can be read; not counted before, for that takes its time."""
+        """Return the number of the last readable line, found by reading the file again."""
         number = 0
         with contextlib.suppress(UnicodeError, csv.Error), self._open() as file:
             for number, _ in enumerate(self._keys_in(file), 1):  # noqa: B007 - it ends by an error
@@ -167,7 +167,7 @@ class KeyFile:
                 start = file.read(3)
             return path.open(encoding=_encoding(start), newline="")
         except ValueError:
-            # A NUL in it, or half of a surrogate pair.
+            # The path contains a NUL or an unpaired surrogate.
             raise SettingsError(f"{self._setting}: cannot read {path}: not a valid path.") from None
 
     def _layout(self, file: t.TextIO) -> _Layout:
@@ -184,7 +184,7 @@ class KeyFile:
         return _Layout([self._column], has_header=self._index([_unquoted(first)]) is not None)
 
     def _index(self, names: Sequence[str]) -> int | None:
-        """Return which of the names is the keys' column; None if none of them is."""
+        """Return the index of the column of keys among column names; None if it is missing."""
         wanted = comparable_name(self._column)
         bare = [name.strip() for name in names]
         if self._column in bare:
@@ -213,7 +213,7 @@ class KeyFile:
 
 
 def _cells(file: t.TextIO, layout: _Layout) -> Iterator[Sequence[str]]:
-    """Return the cells of each row; a blank line has none."""
+    """Return an iterator of the cells of each row; a blank line has no cells."""
     if layout.delimiter:
         return csv.reader(file, delimiter=layout.delimiter)
     return ([key] if key else [] for key in _one_a_line(file))
@@ -226,7 +226,7 @@ def _one_a_line(lines: t.TextIO) -> Iterator[str]:
 
 
 def _without_first(keys: Iterator[str]) -> Iterator[str]:
-    """Yield keys, but nothing for the header, which is the first of them."""
+    """Yield keys with the first one, which is the header, replaced by an empty string."""
     for key in keys:
         yield ""
         if key:
@@ -235,7 +235,7 @@ def _without_first(keys: Iterator[str]) -> Iterator[str]:
 
 
 def _unquoted(key: str) -> str:
-    """Return a key without quotation marks around it, as a column by itself is exported."""
+    """Return a key without enclosing quotation marks, which exports of one column have."""
     return key[1:-1].replace('""', '"').strip() if _QUOTED.fullmatch(key) else key
 
 
@@ -243,7 +243,7 @@ def _encoding(start: bytes) -> str:
     for byte_order_mark, encoding in _BYTE_ORDER_MARKS.items():
         if start.startswith(byte_order_mark):
             return encoding
-    # No text in UTF-8 holds a NUL; in UTF-16 every other byte of plain letters is one.
+    # UTF-8 text contains no NUL; in UTF-16 every other byte of ASCII text is a NUL.
     if b"\0" in start[:2]:
         return "utf-16-be" if start[:1] == b"\0" else "utf-16-le"
     return "utf-8"

@@ -1,4 +1,4 @@
-"""Where the keys to look up come from: a setting, a file of any length, a range of lead ids."""
+"""Sources of keys to look up: a setting, a file of any length, or a range of lead IDs."""
 
 from __future__ import annotations
 
@@ -20,9 +20,12 @@ KEYS_PER_CALL = MAX_BATCH_RECORDS
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The keys of one call, and where they stand in their source.
+    """The keys of one call.
 
-    `start` and `end` are what `KeySource.chunks` takes: this chunk's beginning, the next one's.
+    Attributes:
+        start: Position of this chunk in its source, as taken by `KeySource.chunks`.
+        end: Position of the next chunk.
+        keys: The keys, without duplicates.
     """
 
     start: int
@@ -31,13 +34,13 @@ class Chunk:
 
 
 class KeySource(t.Protocol):
-    """Keys in a fixed order, readable from any chunk on.
+    """Keys in a fixed order, which can be read from the beginning of any chunk.
 
     Attributes:
-        total: How many keys there are, twice given ones counted twice.
-        digest: Differs where the keys do.
-        made_at: When they were put together, where that is known.
-        end: Where a chunk after the last one would begin.
+        total: Number of keys, including duplicates.
+        digest: Text that differs for different keys.
+        made_at: Timestamp at which the keys were collected; None if unknown.
+        end: Position after the last chunk.
     """
 
     total: int
@@ -46,18 +49,18 @@ class KeySource(t.Protocol):
     end: int
 
     def chunks(self, start: int = 0) -> Iterator[Chunk]:
-        """Yield the keys from a chunk's beginning on, up to 300 distinct ones at a time."""
+        """Yield chunks of up to 300 distinct keys, from the chunk at the given position."""
 
 
 class ListedKeys:
-    """Keys given in a setting.
+    """Keys that are listed in a setting.
 
     Args:
-        setting: Which one, for error messages.
-        values: Of the setting.
+        setting: Name of the setting, for messages.
+        values: Value of the setting.
 
     Raises:
-        SettingsError: There are none, or one of them cannot be looked up.
+        SettingsError: The setting has no keys, or one that cannot be looked up.
     """
 
     made_at: str | None = None
@@ -73,26 +76,27 @@ class ListedKeys:
         self.end = len(self._keys)
 
     def chunks(self, start: int = 0) -> Iterator[Chunk]:
-        """Yield the keys from the given index on."""
+        """Yield chunks of keys, from the key with the given index."""
         return _chunks(self._keys[start:], start)
 
 
 class FileKeys:
-    """Keys in a file, one a line or in a column; never all in memory.
+    """Keys in a file, which is never held in memory as a whole.
 
-    It is read once to count and check its keys, and again to look them up. What is looked up is
-    what the digest, and so each bookmark, is of: 16 bytes a chunk are kept to compare.
+    The file is read once to count and check its keys, and again to look them up. Of each chunk 16
+    bytes are kept to make sure that the second reading yields the same keys as the first, because
+    the digest, and with it each bookmark, is that of the first reading.
 
     Args:
-        setting: Which one names the file, for error messages.
-        path: Of the file.
-        column: The header of the keys' column, where the file has one.
+        setting: Name of the setting that names the file, for messages.
+        path: Path of the file.
+        column: Header of the column that contains the keys, if the file has columns.
         read_key: Returns a key in the form in which it is looked up.
-        is_valid: Returns True for one that can be looked up.
-        rule: Which keys cannot.
+        is_valid: Returns True for a key that can be looked up.
+        rule: Error message for keys that cannot be looked up.
 
     Raises:
-        SettingsError: It cannot be read, holds no keys, or one that cannot be looked up.
+        SettingsError: The file cannot be read, contains no keys, or one that cannot be looked up.
     """
 
     def __init__(
@@ -123,10 +127,10 @@ class FileKeys:
         return map(self._read_key, keys) if self._read_key else keys
 
     def chunks(self, start: int = 0) -> Iterator[Chunk]:
-        """Yield the keys from the given line (counted from 0) on.
+        """Yield chunks of keys, from the given line (counted from 0).
 
         Raises:
-            ChangedFileError: They are not what they were.
+            ChangedFileError: The file has changed since it was first read.
         """
         line = self._marks.line_before(start)
         chunks = _chunks(itertools.islice(self._keys(), line, None), line)
@@ -134,12 +138,12 @@ class FileKeys:
 
 
 class LeadRange:
-    """Lead ids from one number to another, both included.
+    """A range of lead IDs.
 
     Args:
-        first: The first one.
-        last: The last one.
-        keys_per_chunk: How many are looked up by a call.
+        first: First lead ID.
+        last: Last lead ID, inclusive.
+        keys_per_chunk: Number of IDs looked up by one call.
     """
 
     made_at: str | None = None
@@ -151,7 +155,7 @@ class LeadRange:
         self.digest = range_digest(first, last)
 
     def chunks(self, start: int = 0) -> Iterator[Chunk]:
-        """Yield the ids from the given one (counted from the first) on."""
+        """Yield chunks of IDs, from the given offset in the range."""
         for offset in range(start, self.total, self._keys_per_chunk):
             end = min(offset + self._keys_per_chunk, self.total)
             ids = range(self._first + offset, self._first + end)

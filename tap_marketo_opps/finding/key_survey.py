@@ -1,4 +1,4 @@
-"""What the first reading of a file finds out: how many keys it has, and what the next must find."""
+"""Count, digest and validity of keys, and checks that a file does not change between readings."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _SAMPLE_SIZE = 5
 
 
 class MarkedChunk(t.Protocol):
-    """The keys of one call; its hash is that of all it holds."""
+    """A chunk of keys whose hash covers all its content."""
 
     @property
     def end(self) -> int:
-        """Return where the next chunk begins."""
+        """Return the position of the next chunk."""
 
 
 _Chunk = t.TypeVar("_Chunk", bound=MarkedChunk)
@@ -35,14 +35,14 @@ _Chunk = t.TypeVar("_Chunk", bound=MarkedChunk)
 
 @dataclass(frozen=True, slots=True)
 class ChunkMarks:
-    """Where each chunk of a file ends, and a hash of it that is good within this process."""
+    """The end and the hash of each chunk of a file; hashes are valid within this process only."""
 
     ends: array[int] = field(default_factory=lambda: array("Q"))
     hashes: array[int] = field(default_factory=lambda: array("q"))
 
     @classmethod
     def of(cls, chunks: Iterable[MarkedChunk]) -> ChunkMarks:
-        """Return the marks of all chunks."""
+        """Return the ends and hashes of all these chunks."""
         marks = cls()
         for chunk in chunks:
             marks.ends.append(chunk.end)
@@ -50,23 +50,23 @@ class ChunkMarks:
         return marks
 
     def line_before(self, start: int) -> int:
-        """Return the line at which the chunk begins that the given line is in."""
+        """Return the first line of the chunk that contains the given line."""
         number = self._number(start)
         return self.ends[number - 1] if number else 0
 
     def checked(
         self, chunks: Iterable[_Chunk], start: int, setting: str, path: str
     ) -> Iterator[_Chunk]:
-        """Yield the chunks of another reading, each once it is known to be what it was.
+        """Yield the chunks of a later reading, each after comparing it with the first reading.
 
         Args:
-            chunks: From the one on that the line is in.
-            start: That line.
-            setting: That names the file, for the error message.
-            path: Of the file.
+            chunks: Chunks from the one that contains the line `start`.
+            start: Number of a line.
+            setting: Name of the setting that names the file, for messages.
+            path: Path of the file.
 
         Raises:
-            ChangedFileError: One is not, or the file cannot be read again.
+            ChangedFileError: A chunk differs, or the file cannot be read again.
         """
         marks = itertools.islice(self.hashes, self._number(start), None)
         try:
@@ -84,10 +84,13 @@ class ChunkMarks:
 
 
 class KeySummary:
-    """Count and digest of all keys, and where those are that cannot be looked up.
+    """Count and digest of keys, and the numbers of those that cannot be looked up.
 
     Args:
         is_valid: Returns True for a key that can be looked up.
+
+    Attributes:
+        count: Number of keys counted so far.
     """
 
     def __init__(self, is_valid: Callable[[str], bool]) -> None:
@@ -103,11 +106,11 @@ class KeySummary:
         return self._hash.hexdigest()[:32]
 
     def add_each(self, keys: Iterable[str], first: int = 1) -> Iterator[str]:
-        """Take each key that is not empty into account, and yield all.
+        """Count each key that is not empty, and yield all keys unchanged.
 
         Args:
-            keys: In the order in which they are given.
-            first: The number of the first one's place.
+            keys: Keys in their order.
+            first: Number of the first key, such as its line number.
         """
         is_valid, take = self._is_valid, self._hash.update
         for number, key in enumerate(keys, first):
@@ -124,9 +127,14 @@ class KeySummary:
             self._first_invalid.append(number)
 
     def raise_if_invalid(self, where: str, rule: str, place: str) -> None:
-        """Raise SettingsError if a key is invalid, or if there is none.
+        """Raise SettingsError if a key is invalid, or if there are no keys.
 
-        Keys may be of any field, and are not quoted.
+        The message does not quote keys, because they may be values of any field.
+
+        Args:
+            where: Beginning of the message: the setting and the file.
+            rule: Message about invalid keys.
+            place: What the numbers of keys count: "line", "row" or "value".
         """
         if self._invalid_count:
             named = ", ".join(f"{place} {number}" for number in self._first_invalid)
@@ -139,7 +147,7 @@ class KeySummary:
 
 
 def modified_at(path: str) -> str | None:
-    """Return when a file was last changed; None where that cannot be known."""
+    """Return the timestamp of a file's last modification; None if it is not available."""
     try:
         return to_iso_utc(datetime.fromtimestamp(Path(path).stat().st_mtime, UTC))
     except (OSError, ValueError, OverflowError):

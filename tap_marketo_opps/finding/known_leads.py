@@ -1,4 +1,4 @@
-"""Remember what leads hold: the last million of them, in bounded memory."""
+"""A cache of lead field values: at least the last million leads, in bounded memory."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ _SCHEMA = "CREATE TABLE leads (id INTEGER PRIMARY KEY, held BLOB NOT NULL)"
 
 
 class KnownLeads:
-    """What leads hold, by id, in the two newest of private databases.
+    """A cache of the fields of leads by lead ID, kept in two temporary databases.
 
-    Each takes as many leads as are to be remembered at least; when the newer one is full, the older
-    is given up. Both hold 64 MB in memory, and what is more in temporary files.
+    New leads go into the newer database until it holds `capacity` leads; then it becomes the older
+    one, and the former older one is deleted. Both together use 64 MB of memory, and temporary files
+    for the rest.
 
     Args:
-        capacity: How many leads are remembered at least.
+        capacity: Minimum number of leads that the cache holds.
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
@@ -36,7 +37,7 @@ class KnownLeads:
         self._has_failed = False
 
     def find(self, ids: Collection[int]) -> dict[int, bytes]:
-        """Return what is known of these leads."""
+        """Return the encoded fields of those of these leads that are in the cache."""
         try:
             found = dict(_select(self._newest, ids))
             if len(found) < len(ids) and self._older is not self._newest:
@@ -47,7 +48,7 @@ class KnownLeads:
         return found
 
     def add(self, held: Mapping[int, bytes]) -> None:
-        """Remember what leads hold."""
+        """Add leads with their encoded fields to the cache."""
         try:
             if self._count >= self._capacity:
                 self._start_anew()
@@ -65,7 +66,7 @@ class KnownLeads:
         self._count = 0
 
     def _forget(self, error: sqlite3.Error) -> None:
-        """Go on without what is known, which a full disk keeps from being written or read."""
+        """Empty the cache after an error, such as a full disk, and warn once."""
         if not self._has_failed:
             _LOGGER.warning(
                 "The cache of leads cannot be used any more (%s: %s), so some leads are looked up "

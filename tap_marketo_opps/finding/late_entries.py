@@ -1,8 +1,8 @@
-"""How late entries of the activity log become visible; pure.
+"""Measurement of how late entries of the activity log become visible; pure.
 
-Each run counts the entries in the last stretch of the log, by how long before its beginning they
-are dated. The next run reads that stretch again: where it finds more of one age, an entry has
-become visible in between, so it did later than that age.
+Each run counts the entries in the last part of the log by their age at the beginning of the run.
+The next run reads that part again. If it finds more entries of an age, then an entry became visible
+between the runs, so it became visible later than at that age.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ TAIL = "tail"
 _STEPS = 60
 
 Counts = dict[int, int]
-"""Ages, in steps, to how many entries are of that age."""
+"""Ages in steps, to the number of entries of that age."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogTail:
-    """The last stretch of a log: its entries, counted by age.
+    """The entries in the last part of the log, counted by age.
 
     Attributes:
-        until: Its end.
-        seconds: How long it is.
-        types: Ids of the types of its entries.
-        counts: Of them.
+        until: Timestamp of the end of that part.
+        seconds: Length of that part.
+        types: Type IDs of the entries counted.
+        counts: Number of entries by age.
     """
 
     until: str
@@ -43,11 +43,11 @@ class LogTail:
 
     @property
     def step(self) -> int:
-        """Return how many seconds are counted as one age."""
+        """Return how many seconds one step of age comprises."""
         return max(1, -(-self.seconds // _STEPS))
 
     def add(self, dates: Iterable[str]) -> None:
-        """Count the entries of these dates that lie in it."""
+        """Count the entries with these dates that lie in this part of the log."""
         first = minus_seconds(self.until, self.seconds)
         for date in dates:
             if first <= date <= self.until:
@@ -56,18 +56,18 @@ class LogTail:
                 self.counts[step] = self.counts.get(step, 0) + 1
 
     def greatest_surplus(self, before: Counts) -> int:
-        """Return the greatest age, in seconds, of which it has more than there were before."""
+        """Return the greatest age, in seconds, with more entries than in the earlier counts."""
         more = (step for step, count in self.counts.items() if count > before.get(step, 0))
         return max(more, default=0) * self.step
 
     def encode(self) -> str:
-        """Return it as one string, for a bookmark."""
+        """Return the counts as one string, for a bookmark."""
         members = {"until": self.until, "seconds": self.seconds, "types": self.types}
         return json.dumps({**members, "counts": self.counts}, separators=(",", ":"))
 
     @classmethod
     def decode(cls, text: str) -> LogTail | None:
-        """Read what `encode` made a string of; None for anything else."""
+        """Return the object of which `encode` returned this string; None for any other string."""
         try:
             members = json.loads(text)
             return cls(
@@ -82,18 +82,18 @@ class LogTail:
 
 @dataclass(frozen=True, slots=True)
 class LogOverlap:
-    """The stretch of the log that each run reads again.
+    """The last part of the log, which the next run reads again.
 
     Attributes:
-        seconds: How long it is.
-        tails: What bookmarks hold of it, as text.
+        seconds: Length of that part.
+        tails: Encoded `LogTail` of each bookmark, left by the previous run.
     """
 
     seconds: int = 0
     tails: Sequence[str] = ()
 
     def tail_seen(self, until: str | None, types: tuple[int, ...]) -> LogTail | None:
-        """Return what the walk that ended then has seen, if it counted the same types."""
+        """Return the counts of the run that read the log up to `until`, if for the same types."""
         tails = filter(None, map(LogTail.decode, self.tails))
         return next((tail for tail in tails if (tail.until, tail.types) == (until, types)), None)
 
@@ -102,12 +102,12 @@ NO_OVERLAP = LogOverlap()
 
 
 class LateEntries:
-    """Measures, in one walk of the log, how late entries become visible.
+    """Measures during a run how late entries of the activity log become visible.
 
     Args:
-        types: Ids of the types of entries that are counted.
-        overlap: What the next run reads again, and what the one before has seen of it.
-        resume: Where the walk begins.
+        types: Type IDs of the entries to count.
+        overlap: The part of the log that is read again, and the previous run's counts of it.
+        resume: Resume point of the run.
     """
 
     def __init__(self, types: Iterable[int], overlap: LogOverlap, resume: ResumePoint) -> None:
@@ -122,43 +122,43 @@ class LateEntries:
         self._again = replace(self._before, counts=again) if self._before else None
 
     def take(self, dates: Iterable[str]) -> None:
-        """Count a page's entries."""
+        """Count the entries of a page by their dates."""
         seen = [*dates]
         self._last.add(seen)
         if self._again:
             self._again.add(seen)
 
     def void(self) -> None:
-        """Measure nothing in this walk: some of its entries come twice."""
+        """Stop measuring in this run, because some entries will be read twice."""
         self._is_void = True
 
     def position(self) -> Position:
-        """Return what is counted so far; nothing where that is not all."""
+        """Return the counts so far as part of a position; empty if they are not complete."""
         if self._is_void:
             return {}
         again = self._again.counts if self._again else {}
-        # Copies: a position is encoded when its page is written, and others are read by then.
+        # Copies, because more pages are counted before this position is encoded.
         return {TAIL: {"last": {**self._last.counts}, "again": {**again}}}
 
     def last_tail(self) -> str | None:
-        """Return what the next run compares with, as text."""
+        """Return the encoded counts for the next run to compare with; None if not measured."""
         return None if self._is_void or not self._overlap_seconds else self._last.encode()
 
     @property
     def seconds(self) -> int | None:
-        """Return how late the latest one became visible at least; None if that is not known."""
+        """Return the least delay of the latest entry, in seconds; None if not measured."""
         if self._is_void or not (self._before and self._again):
             return None
         return self._again.greatest_surplus(self._before.counts)
 
     @property
     def is_alarming(self) -> bool:
-        """Return True if half of the overlap has been passed: soon an entry may be missed."""
+        """Return True if the delay exceeds half of the overlap: entries may soon be missed."""
         return 2 * (self.seconds or 0) > self._overlap_seconds
 
 
 def _read_position(at: Position | None) -> tuple[Counts, Counts] | None:
-    """Return what an earlier attempt has counted; None if that is not in its position."""
+    """Return the counts in the position of an interrupted run; None if it has none."""
     if at is None:
         return {}, {}
     try:

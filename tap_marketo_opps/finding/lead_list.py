@@ -1,4 +1,4 @@
-"""The first stage where the leads are those of a static list in Marketo."""
+"""The first stage of `find_by: lead_list`, which reads the members of a static list."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ ID = "id"
 
 
 class LeadListReader:
-    """The members of a static list, page after page.
+    """Reads the members of a static list page by page; a stage of a pipeline.
 
-    How long Marketo's page tokens live is not documented: where one is refused the list begins
-    again, for what has been read of it cannot be told from the rest.
+    Marketo does not document how long page tokens stay valid. If a token is refused, the list is
+    read again from the beginning, because nothing else identifies the members already read.
 
     Args:
-        members: Returns a page of them, given `next_page_token`.
-        pending: Keys that are being looked up.
-        at: Where an earlier run stood.
+        members: Returns a page of members, given `next_page_token`.
+        pending: The keys that are being looked up, which are saved with the position.
+        at: Position of an interrupted run; None for a new one.
 
     Raises:
-        PositionError: Nothing can be gone on with from there.
+        PositionError: The position is not valid.
 
     Attributes:
-        keys_done: How many members have been read.
+        keys_done: Number of members read.
     """
 
     keeps_place = False
@@ -61,9 +61,9 @@ class LeadListReader:
             raise PositionError
         self._members = members
         self._pending = pending
-        # A list that begins again has gained nothing until it is past where it was.
+        # After a restart there is no progress until the earlier position is passed.
         self.keys_done = self._most_done = at["done"]
-        # What earlier pages named comes before anything else.
+        # Keys that the interrupted run had not looked up come first.
         self._left = decode_keys(at["keys"])
         self._cursor: ChunkCursor | None = ChunkCursor(0, {}, token=at["token"])
         self._is_done = False
@@ -75,17 +75,17 @@ class LeadListReader:
         return self._is_done
 
     def next_cursor(self) -> ChunkCursor | None:
-        """Return the cursor of the list, once."""
+        """Return the only cursor of the list at the first call, None afterwards."""
         cursor, self._cursor = self._cursor, None
         return cursor
 
     def calls(self, cursor: ChunkCursor) -> Calls:
-        """Return the request for the next page."""
+        """Return the call for the next page."""
         call = functools.partial(self._page, self._paging, cursor.token)
         return lambda before: call if before is None else None
 
     def restart(self, cursor: ChunkCursor, error: PageTokenError) -> None:
-        """Begin again, without the refused token."""
+        """Start from the beginning of the list, without the page token that was refused."""
         cursor.drop_token(error)
         self._paging = QueryPaging((), ID, KeyHashSet())
         self.keys_done = 0
@@ -95,7 +95,7 @@ class LeadListReader:
         )
 
     def process(self, cursor: ChunkCursor, page: Page) -> list[PageResult]:
-        """Return the members of a page as keys, and the position after them."""
+        """Return the lead IDs of a page as keys to look up, and the position after the page."""
         ids = [*_ids(page)]
         done_before, self.keys_done = self.keys_done, self.keys_done + len(ids)
         if self.keys_done > self._most_done:
@@ -103,7 +103,7 @@ class LeadListReader:
         cursor.done = self._is_done = not page.more
         if cursor.done and not self.keys_done:
             _LOGGER.warning("The static list has no leads: nothing to look up.")
-        # From the last page no token leads on: there the next run reads that page again.
+        # The last page has no token to continue with, so a later run reads that page again.
         if page.more:
             cursor.token, done_before = page.next_page_token, self.keys_done
         position = {"token": cursor.token, "done": done_before}
@@ -122,10 +122,10 @@ class LeadListReader:
 
 
 def _ids(page: Page) -> Iterator[str]:
-    """Yield the ids of a page's leads.
+    """Yield the IDs of a page's leads.
 
     Raises:
-        UnexpectedResponseError: One of them has none that can be read.
+        UnexpectedResponseError: A lead has no ID that can be read.
     """
     for lead in page.records:
         try:

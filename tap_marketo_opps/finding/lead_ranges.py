@@ -1,4 +1,4 @@
-"""Lead ids as text: in files, and in bookmarks: `lead_ids 1-2000`, `lead_list 1001`."""
+"""Lead IDs in files, and labels of sets of leads in bookmarks, such as `lead_ids 1-2000`."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ _LABEL = re.compile(r"lead_ids ([0-9]{1,18})-([0-9]{1,18})")
 
 
 def range_digest(first: int, last: int) -> str:
-    """Return a range of lead ids as text."""
+    """Return a range of lead IDs as a string."""
     return f"{first}-{last}"
 
 
 def leads_label(digest: str) -> str:
-    """Return the name of the lead ids of a source in bookmarks; of a range it can be read."""
+    """Return the bookmark label of the lead IDs with a digest, which for a range is the range."""
     return f"lead_ids {digest}"
 
 
 def list_label(list_id: int) -> str:
-    """Return the name of the leads of a static list in bookmarks."""
+    """Return the bookmark label of the leads of a static list."""
     return f"{_LIST}{list_id}"
 
 
 def is_list_label(label: str) -> bool:
-    """Return True if a label names a static list, whose leads may be others by now."""
+    """Return True if a label is that of a static list, whose leads may have changed since."""
     return label.startswith(_LIST)
 
 
 def lead_range(label: str | None) -> range:
-    """Return the lead ids that a label names; empty if it names no range."""
+    """Return the range of lead IDs in a label; an empty range if the label has none."""
     match = _LABEL.fullmatch(label or "")
     return range(int(match[1]), int(match[2]) + 1) if match else range(0)
 
 
 def lead_ranges(labels: str) -> list[range]:
-    """Return the ranges that labels name, written as bookmarks join them."""
+    """Return the ranges of lead IDs in several labels, joined as in a bookmark."""
     return [leads for label in labels.split(LABEL_SEPARATOR) if (leads := lead_range(label))]
 
 
 def lead_range_contains(label: str, other: str) -> bool:
-    """Return True if one label's lead ids hold all of another's: same file, or wider range."""
+    """Return True if the leads of `label` include those of `other`: equal, or a wider range."""
     if label == other:
         return True
     wide, narrow = lead_range(label), lead_range(other)
@@ -51,7 +51,7 @@ def lead_range_contains(label: str, other: str) -> bool:
 
 
 def plain_lead_id(key: str) -> str:
-    """Return a lead id without the `.0` or exponent of a spreadsheet; else the text as it is."""
+    """Return a lead ID without the `.0` or exponent of a spreadsheet; any other text as it is."""
     if key.isdigit() or not key:
         return key
     try:
@@ -61,5 +61,5 @@ def plain_lead_id(key: str) -> str:
 
 
 def is_valid_lead_id(key: str) -> bool:
-    """Return True if a line of a lead id file can be a lead id."""
+    """Return True if a text can be a lead ID."""
     return key.isascii() and key.isdigit()

@@ -1,4 +1,4 @@
-"""The last stage: roles wait for what is wanted of their leads."""
+"""The stage of `lead_fields`, which adds fields of the lead to roles."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _LARGEST_ID = 2**63 - 1
 def with_leads(
     stages: StagePlan, client: MarketoClient, columns: Mapping[str, str], resumes: Resumes
 ) -> StagePlan:
-    """Return stages after which roles carry what is wanted of their leads.
+    """Return the stages of a run, followed by a stage that adds lead fields to roles.
 
     Args:
-        stages: Those that find roles.
-        client: To read with.
-        columns: Names in records to those of the lead's fields.
-        resumes: Where the run begins.
+        stages: The stages that find roles.
+        client: Client that makes the calls.
+        columns: Lead columns of roles (`lead_email`) to the lead's REST names (`email`).
+        resumes: Resume point of each stream.
     """
     leads = lead_stage(client, columns, changed_since(resumes[ROLES].since))
     return StagePlan(stages.source, [*stages.lookups, leads])
@@ -47,12 +47,12 @@ def with_leads(
 def lead_stage(
     client: MarketoClient, columns: Mapping[str, str], is_new: Callable[[Record], bool]
 ) -> LeadStage:
-    """Return a stage after which roles carry what is wanted of their leads.
+    """Return a stage that adds lead fields to roles.
 
     Args:
-        client: To read with.
-        columns: Names in records to those of the lead's fields.
-        is_new: Returns True for a role that is emitted in any case.
+        client: Client that makes the calls.
+        columns: Lead columns of roles (`lead_email`) to the lead's REST names (`email`).
+        is_new: Returns True for a role that is new enough to be emitted.
     """
     return LeadStage(_leads_query(client, columns.values()), columns, is_new=is_new)
 
@@ -71,17 +71,17 @@ def _leads_query(client: MarketoClient, names: Iterable[str]) -> Callable[..., P
 
 
 class LeadStage(WaitingStage):
-    """Adds to roles what their leads hold; each lead is asked for once, 300 a call.
+    """Adds fields of their leads to roles, and looks each lead up once, 300 per call.
 
-    Roles that are too old to be emitted are left as they are. Of a lead that is gone, or hidden
-    from this user, nothing is added.
+    Roles that are too old to be emitted are not changed. Nothing is added for a lead that was
+    deleted, or that the API user cannot see.
 
     Args:
         query: Fetches a page of leads, given `filter_values` and `next_page_token`.
-        columns: Names in records to those of the lead's fields.
-        is_new: Returns True for a role that is emitted in any case.
-        known: What leads hold that were asked for before.
-        max_pages_waiting: How many pages wait for a call to be filled.
+        columns: Lead columns of roles (`lead_email`) to the lead's REST names (`email`).
+        is_new: Returns True for a role that is new enough to be emitted.
+        known: Cache of the fields of leads that were looked up before.
+        max_pages_waiting: Number of pages that may wait for a call to be filled.
     """
 
     naming_field = LEAD_ID
@@ -102,7 +102,7 @@ class LeadStage(WaitingStage):
         self._unanswered: defaultdict[int, list[Record]] = defaultdict(list)
 
     def process(self, cursor: ChunkCursor, page: Page) -> Iterator[PageResult]:
-        """Complete the roles of the leads that came; yields the pages that waited for them."""
+        """Add the fields of a page's leads to their roles; yield the pages now complete."""
         self._take_answer(cursor, page)
         held = {
             number: self._held(record)
@@ -144,7 +144,7 @@ class LeadStage(WaitingStage):
         return has_guid(role) and (self._is_new(role) or result.emit_regardless_of_age(role))
 
     def _add_leads(self, roles: Sequence[Record]) -> None:
-        """Add to roles what is known of their leads, and queue those leads that are not."""
+        """Add lead fields to roles from the cache, and queue leads that are not in the cache."""
         by_lead: defaultdict[int, list[Record]] = defaultdict(list)
         for role in roles:
             number = _lead_number(role.get(LEAD_ID))
@@ -168,7 +168,7 @@ class LeadStage(WaitingStage):
 
 
 def _lead_number(value: t.Any) -> int | None:
-    """Return a lead's id; None for what can be none."""
+    """Return a value as a lead ID; None if it cannot be one."""
     try:
         number = value if value.__class__ is int else read_lead_id(value)
     except ValueError:

@@ -1,4 +1,4 @@
-"""`lead_list`: a sweep of the leads that are members of a static list in Marketo."""
+"""`find_by: lead_list`, which sweeps the leads of a static list in Marketo."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if t.TYPE_CHECKING:
     from tap_marketo_opps.finding.finders import Fields, Resumes
 
 LISTED_LATE_DAYS = 7
-"""How long after its deal a lead may come onto the list: a campaign that puts it there may wait."""
+"""Days by which a campaign may add a lead to the list after the lead's opportunity changed."""
 
 _DAY_SECONDS = 86_400
 
 
 class LeadListFinder:
-    """The roles of the leads of a static list, and the opportunities that they lead to.
+    """Finds the roles of the leads of a static list, and their opportunities (`lead_list`).
 
     Args:
-        list_id: Of the list.
+        list_id: ID of the list.
     """
 
     def __init__(self, list_id: int) -> None:
@@ -44,7 +44,7 @@ class LeadListFinder:
     def stages(
         self, client: MarketoClient, batch_size: int, fields: Fields, resumes: Resumes
     ) -> StagePlan:
-        """Return stages for the list, roles by lead, and opportunities by role."""
+        """Return stages that read the list, look up roles by lead ID, and their opportunities."""
         pending = PendingKeys()
         members = functools.partial(
             client.list_members, self.list_id, fields=(ID,), batch_size=batch_size
@@ -63,15 +63,17 @@ class LeadListFinder:
 
 
 SWEEPS = (LeadFinder, LeadListFinder)
-"""Those that hand over to the activity log."""
+"""The finders after which a run with `find_by: activities` continues."""
 
 
 def listed_at(finder: LeadFinder | LeadListFinder, began: str) -> str | None:
-    """Return when the leads were listed: of later ones a sweep knows nothing.
+    """Return the timestamp at which a sweep's leads were listed; None for a range of lead IDs.
+
+    The sweep does not include leads that were added after that time.
 
     Args:
-        finder: Of the sweep.
-        began: When the sweep did.
+        finder: Finder of the sweep.
+        began: Timestamp of the beginning of the sweep.
     """
     if isinstance(finder, LeadListFinder):
         return minus_seconds(began, LISTED_LATE_DAYS * _DAY_SECONDS)

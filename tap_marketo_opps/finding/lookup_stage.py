@@ -1,4 +1,4 @@
-"""A stage that looks up what the stages before it name; positions wait until it has."""
+"""A stage that looks up keys found in the pages of earlier stages."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ _SAMPLE_SIZE = 5
 
 
 class LookupStage(WaitingStage):
-    """A later stage: what the pages before name is looked up, 300 keys a call, each key once.
+    """Looks up the keys in the pages of earlier stages, 300 keys per call, each key once.
 
     Args:
         query: Fetches a page, given `filter_values` and `next_page_token`.
-        obj: What is found; also the name of its stream.
-        key_field: The field that the keys are values of.
-        keys_of: Returns the keys that a page names.
-        write_found_first: True if what is found is written before the records that named it;
-            else it is written right after them.
-        is_new: Returns True for a found record that is emitted in any case, and so need not be
-            looked up again for a key that has it emitted regardless of its age.
-        emit_regardless_of_age: Returns True for a found record that is emitted however old it is,
-            whatever key it was found by.
-        pending: Where the source's positions find the keys that wait here.
-        keys_per_call: How many keys fill a call.
-        max_pages_waiting: How many pages wait for a call to be filled.
+        obj: Object to look up, which is also the name of its stream.
+        key_field: Field that the keys are values of.
+        keys_of: Returns the keys in a page of an earlier stage.
+        write_found_first: True if found records are written before the records that contain their
+            keys; False if right after them.
+        is_new: Returns True for a found record that is new enough to be emitted, which need not be
+            looked up again for a key that requires it regardless of age.
+        emit_regardless_of_age: Returns True for a found record that is always emitted, whatever
+            key it was found by.
+        pending: The pending keys of the first stage, which are saved with its position.
+        keys_per_call: Number of keys that fill a call.
+        max_pages_waiting: Number of pages that may wait for a call to be filled.
     """
 
     naming_field = EXTERNAL_ID
@@ -80,7 +80,7 @@ class LookupStage(WaitingStage):
         return result
 
     def process(self, cursor: ChunkCursor, page: Page) -> Iterable[PageResult]:
-        """Yield the page's records, and the pages that waited for them."""
+        """Yield a page of found records, and the pages of earlier stages that waited for them."""
         self._take_answer(cursor, page)
         for record in filter(self._is_new, page.records):
             self._seen_forced.add(str(record.get(self._key_field)))
@@ -90,11 +90,14 @@ class LookupStage(WaitingStage):
         yield from self._released()
 
     def _hurried_count(self) -> int:
-        """Count the pages that would be read again by the next run, should this one be killed."""
+        """Return the number of pages that the next run would read again if this run were killed."""
         return len(self._waiting) - (0 if self._pending.is_full else self._unhurried_count)
 
     def _enqueue(self, key: str, *, force: bool) -> bool:
-        """Queue a key, unless it was for as good a reason; return True if it will be looked up."""
+        """Queue a key unless it was queued before; return True if it will be looked up.
+
+        A key that was looked up is queued again if its records are now required regardless of age.
+        """
         if not key:
             self.missing_key_count += 1
             return False
@@ -112,7 +115,7 @@ class LookupStage(WaitingStage):
         return True
 
     def _force_if_coming(self, key: str) -> bool:
-        """Force a key if it is about to be looked up anyway; return True if it is."""
+        """Mark a key that is already queued as required regardless of age; return True if it is."""
         for keys in (
             self._filling,
             *(each.keys for each in self._unread.values() if not each.begun),
@@ -137,7 +140,7 @@ class LookupStage(WaitingStage):
         return lambda record: comparable_key(record.get(key_field)) in forced or is_emitted(record)
 
     def _records_naming(self, cursor: ChunkCursor) -> Iterator[PageResult]:
-        """Yield the records that named these keys; their positions go on waiting."""
+        """Yield the waiting records that contain the cursor's keys; positions keep waiting."""
         end = cursor.start + len(cursor.keys)
         for waiting in self._waiting:
             result = waiting.result

@@ -1,4 +1,4 @@
-"""Which records are emitted, and which of them however old they are; pure."""
+"""Rules for which records are new enough to be emitted, or emitted regardless of age; pure."""
 
 from __future__ import annotations
 
@@ -18,17 +18,22 @@ if t.TYPE_CHECKING:
     from marketo_opps import Record
     from tap_marketo_opps.finding.page_result import Key
 
-# The log may lag behind `updatedAt`, a touched lead's other deals are not to be sent again.
+# The log may lag behind `updatedAt`, but a lead's other, older opportunities are not emitted again.
 _DAY_SECONDS = 86_400
 
 _read_moment = reader(FieldDescription(UPDATED_AT, "", "datetime"))
 
 
 def emit_since(log_from: str, start_date: str | None) -> str:
-    """Return from when on what the log leads to is emitted, if it is read from a moment on.
+    """Return the timestamp from which records found through the activity log are emitted.
 
-    A day earlier, but never before what users want: an entry may be dated later than the change
-    that it tells of. Where the log is read from before `start_date`, a bookmark goes before that.
+    That is a day before the log is read from, because a log entry may be dated later than the
+    change that it records, but not before `start_date`. If the log itself is read from before
+    `start_date`, because of a bookmark, then `start_date` does not count.
+
+    Args:
+        log_from: Timestamp from which the log is read.
+        start_date: Value of the setting, as a timestamp.
     """
     earlier = minus_seconds(log_from, _DAY_SECONDS)
     not_before = start_date if start_date and start_date <= log_from else None
@@ -36,9 +41,9 @@ def emit_since(log_from: str, start_date: str | None) -> str:
 
 
 def changed_since(since: str | None) -> Callable[[Record], bool]:
-    """Return a function that returns True for a record changed at or after a moment.
+    """Return a function that returns True for a record changed at or after a timestamp.
 
-    A record without a date that can be read counts as changed.
+    A record without a readable `updatedAt` counts as changed; so does any record for None.
     """
 
     def is_new(record: Record) -> bool:
@@ -51,9 +56,9 @@ def changed_since(since: str | None) -> Callable[[Record], bool]:
 
 
 def leads_touched(activities: Iterable[Record], merges: Collection[int]) -> Iterator[Key]:
-    """Yield the leads of activities; forced where others were merged into them.
+    """Yield the lead IDs of activities as keys; forced for leads that others were merged into.
 
-    What a merged lead brings along may keep its `updatedAt`, and be logged nowhere else.
+    The roles of a merged lead may keep their `updatedAt`, and no other activity records the move.
     """
     for activity in activities:
         yield str(lead_id(activity)), activity_type_id(activity) in merges
@@ -61,11 +66,11 @@ def leads_touched(activities: Iterable[Record], merges: Collection[int]) -> Iter
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """A sweep of leads that a stream's log goes on from.
+    """A lead sweep after which a stream continues with the activity log.
 
     Attributes:
-        leads: Their label; ranges can be read of it.
-        began: When it began; what changed since then, the log has told.
+        leads: Label of the leads, which contains their ranges if they have any.
+        began: Timestamp of its beginning, from which the log records all changes.
     """
 
     leads: str
@@ -73,10 +78,10 @@ class Sweep:
 
 
 def never_swept(sweeps: Iterable[Sweep]) -> Callable[[Record], bool]:
-    """Return a function that returns True for a role that neither a sweep nor the log has told.
+    """Return a function that returns True for a role that no run can have read before.
 
-    Its lead lies beyond the ranges of one of the sweeps, and it is older than that sweep. Of
-    leads in a file nothing is known but those that are in it.
+    The lead of that role is outside the ranges of one of the sweeps, and the role is older than
+    that sweep. Sweeps of lead files are ignored, because a file has no range.
     """
     known = {(sweep.began, tuple(lead_ranges(sweep.leads))) for sweep in sweeps}
     ranges = [(changed_since(began), leads) for began, leads in known if leads]
@@ -90,7 +95,7 @@ def never_swept(sweeps: Iterable[Sweep]) -> Callable[[Record], bool]:
 
 
 def is_beyond(role: Record, ranges: Iterable[range]) -> bool:
-    """Return True if none of the ranges holds the role's lead."""
+    """Return True if none of the ranges contains the role's lead."""
     try:
         lead = read_lead_id(role[LEAD_ID])
     except (KeyError, ValueError):

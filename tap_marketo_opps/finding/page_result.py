@@ -1,4 +1,4 @@
-"""A page of Marketo's on its way through the stages of a run."""
+"""A page of records or keys that is passed through the stages of a run."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if t.TYPE_CHECKING:
     from tap_marketo_opps.finding.resume_point import Position
 
 Key = tuple[str, bool]
-"""A key to look up; True if what it leads to is emitted regardless of its age."""
+"""A key to look up, and True if the records found by it are emitted regardless of age."""
 
 
 def never_force(_record: Record) -> bool:
-    """Return False: records are emitted when they are new enough, and only then."""
+    """Return False, so that no record is emitted regardless of its age."""
     return False
 
 
 def has_guid(record: Record) -> bool:
-    """Return True if a record has the key that every stream of records goes by."""
+    """Return True if a record has a marketoGUID that is not blank."""
     guid = record.get(MARKETO_GUID)
     if guid.__class__ is str:
         return guid.strip() != ""
@@ -32,17 +32,17 @@ def has_guid(record: Record) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PageResult:
-    """The content of one page, and what it is good for.
+    """The content of one page.
 
     Attributes:
-        stream: What the records are.
-        records: As Marketo sent them.
+        stream: Name of the stream that the records belong to.
+        records: Records as Marketo sent them.
         emit_regardless_of_age: Returns True for a record that is emitted however old it is.
         position: Resume position valid once this page is written; a callable if it is only known
             then; None if unchanged.
-        keys: To be looked up, besides what the records name.
+        keys: Keys to look up, besides those in the records.
         is_tracked: True if the saved position includes these keys, so the page need not be held
-            back; one without keys then does not wait at all.
+            back; a page without keys then does not wait at all.
     """
 
     stream: str
@@ -53,5 +53,5 @@ class PageResult:
     is_tracked: bool = False
 
     def resolve_position(self) -> Position | None:
-        """Return the position, now that the page is written."""
+        """Return the resume position once the page is written; None if it is unchanged."""
         return self.position() if callable(self.position) else self.position

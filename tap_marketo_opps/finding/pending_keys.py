@@ -1,4 +1,4 @@
-"""Keys that a source's pages have named and that are not looked up to the end."""
+"""Keys that a first stage has found and that are not completely looked up yet."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if t.TYPE_CHECKING:
     from tap_marketo_opps.finding.resume_point import Position
 
 MAX_KEYS_IN_POSITION = 600
-"""A position with as many lead ids takes some 5 KB, in every STATE and for each stream of a run."""
+"""With this many lead IDs a position takes 5 KB, in every STATE and for each stream of a run."""
 
 _KEYS = re.compile(r"(-?[0-9]+(,-?[0-9]+)*)?", re.ASCII)
 
 Keys = dict[str, bool]
-"""Keys to look up; True for one that has what it leads to emitted regardless of its age."""
+"""Keys to look up, to True if the records found by them are emitted regardless of age."""
 
 
 def encode_keys(keys: Keys) -> dict[str, str]:
-    """Return keys in few bytes, for a position; none of them holds a comma."""
+    """Return keys as members of a position, in few bytes; keys must not contain commas."""
     return {
         "always": ",".join(key for key, force in keys.items() if force),
         "if_new": ",".join(key for key, force in keys.items() if not force),
@@ -31,13 +31,13 @@ def encode_keys(keys: Keys) -> dict[str, str]:
 
 
 def decode_keys(members: Mapping[str, str]) -> Keys:
-    """Return the keys that `encode_keys` was given."""
+    """Return the keys for which `encode_keys` returned these members."""
     forced, others = (filter(None, members[name].split(",")) for name in ("always", "if_new"))
     return dict.fromkeys(forced, True) | dict.fromkeys(others, False)
 
 
 def are_encoded_keys(members: t.Any) -> bool:
-    """Return True for what `encode_keys` returns; keys are whole numbers."""
+    """Return True if a value has the form that `encode_keys` returns for integer keys."""
     return (
         isinstance(members, dict)
         and {*encode_keys({})} <= members.keys()
@@ -46,13 +46,14 @@ def are_encoded_keys(members: t.Any) -> bool:
 
 
 class PendingKeys:
-    """Lets a source's position go on while what its pages named is still being looked up.
+    """Lets the position of a first stage advance while keys in its pages are still looked up.
 
-    The position carries those keys, so that the next run looks them up. Where they are more than
-    a STATE should hold, the position waits: then it is that of the last page that is looked up.
+    The position includes these pending keys, so that a resumed run looks them up. If there are more
+    keys than a STATE should contain, the position is that of the last page whose keys are all
+    looked up.
 
     Args:
-        max_keys: How many keys a position carries at most.
+        max_keys: Maximum number of keys in a position.
     """
 
     def __init__(self, max_keys: int = MAX_KEYS_IN_POSITION) -> None:
@@ -64,29 +65,29 @@ class PendingKeys:
 
     @property
     def is_full(self) -> bool:
-        """Return True if the keys are more than a position carries."""
+        """Return True if there are more pending keys than a position may contain."""
         return len(self._keys) > self._max_keys
 
     def track(self, position: Position, keys: Iterable[Key]) -> TrackedPage:
-        """Return a page with the position right after it, and the keys that it names."""
+        """Return a page to track, given the position right after it and the keys in it."""
         named: Keys = {}
         for key, force in keys:
             named[key] = force or named.get(key, False)
         return TrackedPage(self, next(self._numbers), position, named)
 
     def add(self, key: str, *, force: bool) -> None:
-        """Record a pending key."""
+        """Add a key that is going to be looked up."""
         self._keys[key] = force or self._keys.get(key, False)
 
     def mark_written(self, page: TrackedPage) -> Position | None:
-        """Return the position now that a page's records, and all before them, are written."""
+        """Note that a page's records are written; return the new position, None if unchanged."""
         self._last_written = page
         return self._position()
 
     def mark_looked_up(self, page: TrackedPage) -> Position | None:
-        """Return the position now that all is written that a page, and all before it, led to."""
+        """Note that a page's keys are looked up; return the new position, None if unchanged."""
         for key, force in page.keys.items():
-            # What an earlier page named for a weaker reason is looked up again for this one.
+            # A key that is now required regardless of age is looked up again, so it stays.
             if force or not self._keys.get(key):
                 self._keys.pop(key, None)
         if not self.is_full:
@@ -105,13 +106,13 @@ class PendingKeys:
 
 @dataclass(frozen=True, slots=True)
 class TrackedPage:
-    """A page of a source, what it names, and the position right after it.
+    """A page of a first stage, with its keys and the position right after it.
 
     Attributes:
-        pending: Where its keys are held.
-        number: Of the page, in the order of reading.
-        position: Right after the page.
-        keys: That it names.
+        pending: The pending keys that the page's keys belong to.
+        number: Number of the page, in the order of reading.
+        position: Position right after the page.
+        keys: Keys in the page.
     """
 
     pending: PendingKeys
@@ -120,9 +121,9 @@ class TrackedPage:
     keys: Keys
 
     def mark_written(self) -> Position | None:
-        """Return the position now that its records are written; None if unchanged."""
+        """Note that the page's records are written; return the new position, None if unchanged."""
         return self.pending.mark_written(self)
 
     def mark_looked_up(self) -> Position | None:
-        """Return the position now that all it led to is written; None if unchanged."""
+        """Note that the page's keys are looked up; return the new position, None if unchanged."""
         return self.pending.mark_looked_up(self)

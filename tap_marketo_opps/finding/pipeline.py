@@ -1,4 +1,4 @@
-"""Run the stages concurrently; output order is deterministic."""
+"""Concurrent execution of stages, with a deterministic order of output."""
 
 from __future__ import annotations
 
@@ -17,30 +17,29 @@ if t.TYPE_CHECKING:
     from tap_marketo_opps.finding.stages import ChunkCursor
 
 QUEUE_LENGTH = 10
-"""Chunks queued at once. Equal for any concurrency, so that the order of pages is, too."""
+"""Number of chunks queued at once, independent of concurrency, so that page order is too."""
 
 
 class FollowingStage(Stage, t.Protocol):
-    """A stage that reads what the pages of the stages before it name."""
+    """A stage that looks up keys found in the pages of earlier stages."""
 
     def accept(self, result: PageResult) -> Iterator[PageResult]:
-        """Queue a page's keys; yields the pages that may go on."""
+        """Queue the keys of a page; yield the pages that may be passed to the next stage."""
 
     def flush_partial(self) -> None:
-        """Let the call that is being filled be made as it is."""
+        """Release the queued keys for a call, although they do not fill it."""
 
 
 class Pipeline:
-    """A source and the lookups that follow from it.
+    """Runs a first stage and the lookups that follow from its pages.
 
-    Whatever is read is in one queue, and what enters the queue next depends on nothing but the
-    pages taken from it so far. Later stages go first: what was found is looked up before more
-    is found.
+    All reads are in one queue, and what enters the queue next depends only on the pages taken from
+    it so far. Later stages have priority, so that keys found are looked up before more are found.
 
     Args:
-        source: Stage that begins.
-        lookups: Stages that follow, each from those before it.
-        prefetcher: Fetches their pages.
+        source: The first stage.
+        lookups: The later stages in order, each of which gets the pages of those before it.
+        prefetcher: Fetches the pages of all stages.
     """
 
     def __init__(
@@ -55,12 +54,12 @@ class Pipeline:
         self._prefetcher = prefetcher
 
     def results(self) -> Iterator[PageResult]:
-        """Read everything; yields what may be written, in order."""
+        """Read all pages of all stages; yield each page when it may be written, in order."""
         self._fill()
         while len(self._prefetcher):
             (stage, cursor), page = self._prefetcher.next_page()
             results = self._process(stage, cursor, page)
-            # Before anything is written: the calls go on while it is.
+            # New calls start before the page is written, so that both happen at the same time.
             self._fill()
             yield from results
 

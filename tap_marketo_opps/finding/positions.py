@@ -1,4 +1,4 @@
-"""What a position must be to be gone on from: it may have been edited, or cut off; pure."""
+"""Validation of positions in a state, which may have been edited or truncated; pure."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if t.TYPE_CHECKING:
 
 
 class PositionError(ValueError):
-    """A position is none of the stage that is to go on from it."""
+    """Raised when a stage cannot resume from a position."""
 
 
 def is_place_in_scan(at: Position, end: int) -> bool:
-    """Return True for a place among keys; past their end nothing would be read.
+    """Return True if a position is a valid position among keys.
 
     Args:
-        at: A position.
-        end: Where a chunk after the last one would begin.
+        at: The position.
+        end: Position after the last key, beyond which nothing would be read.
     """
     counts, half_read = [at.get(name) for name in ("next", "done", "unmatched")], at.get("open")
     return (
@@ -33,11 +33,11 @@ def is_place_in_scan(at: Position, end: int) -> bool:
 
 
 def is_place_in_log(at: Position, end: str) -> bool:
-    """Return True for a place in the activity log; past its end nothing would be read.
+    """Return True if a position is a valid position in the activity log.
 
     Args:
-        at: A position.
-        end: The last moment that is to be read.
+        at: The position.
+        end: Timestamp of the end of the period to read, beyond which nothing would be read.
     """
     reached = at.get("reached")
     is_place = "token" in at and _is_token(at["token"]) and is_moment(reached) and reached <= end
@@ -45,13 +45,13 @@ def is_place_in_log(at: Position, end: str) -> bool:
 
 
 def is_place_in_list(at: Position) -> bool:
-    """Return True for a place in a list of leads in Marketo, whatever its length."""
+    """Return True if a position is a valid position in a static list of any length."""
     is_place = "token" in at and _is_token(at["token"]) and _is_count(at.get("done"))
     return is_place and are_encoded_keys(at.get("keys"))
 
 
 def _is_half_read(chunk: t.Any, end: int) -> bool:
-    """Return True for a chunk's beginning, which lies before the end, and its page token."""
+    """Return True if a value is a pair of a chunk's start before the end, and a page token."""
     match chunk:
         case [start, token]:
             return _is_count(start) and start < end and _is_token(token)
@@ -63,12 +63,12 @@ def _is_count(value: t.Any) -> bool:
 
 
 def _is_token(value: t.Any) -> bool:
-    """Return True for a page token that can be asked for, and for none."""
+    """Return True if a value is None, or a page token that can be sent."""
     return value is None or (isinstance(value, str) and bool(value) and _is_text(value))
 
 
 def _is_text(value: str) -> bool:
-    """Return False for text that JSON can hold and UTF-8 cannot: half of a surrogate pair."""
+    """Return False for a string with an unpaired surrogate, which UTF-8 cannot encode."""
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Prefetch pages concurrently, deliver them in order."""
+"""Concurrent prefetching of pages, which are delivered in order."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ _Tag = t.TypeVar("_Tag")
 _T = t.TypeVar("_T")
 
 Calls = t.Callable[[Page | None], t.Callable[[], Page] | None]
-"""From a page (None before the first) to the call for the one after it; None after the last."""
+"""Returns the call for the page after a given one (None: for the first); None after the last."""
 
 
 class StopSignal(t.Protocol):
-    """What may ask a run to begin no further call."""
+    """A signal that can ask a run to stop making calls."""
 
     @property
     def requested(self) -> bool:
-        """Return True once no call may begin."""
+        """Return True once no further call may start."""
 
     def result(self, future: Future[_T], meanwhile: Callable[[], object] | None = None) -> _T:
-        """Wait for a call's result and return it; once no call may begin, only for a grace."""
+        """Wait for a call and return its result; after a stop request only for a grace period."""
 
 
 @dataclass(slots=True)
 class _Entry(t.Generic[_Tag]):
-    """Pages to read one after another: under way, or answered and waiting to be taken."""
+    """A sequence of pages, some of which are being fetched or wait to be delivered."""
 
     tag: _Tag
     calls: Calls
@@ -43,7 +43,7 @@ class _Entry(t.Generic[_Tag]):
     taken: Future[Page] | None = None
 
     def next_call(self) -> t.Callable[[], Page] | None:
-        """Return the call that can be made now."""
+        """Return the call for the next page; None if it cannot be made yet, or there is none."""
         last = self.pages[-1] if self.pages else self.taken
         if last is None:
             return self.calls(None)
@@ -51,19 +51,18 @@ class _Entry(t.Generic[_Tag]):
 
 
 class OrderedPrefetcher(t.Generic[_Tag]):
-    """Fetches pages concurrently, delivers them in the order of their being added.
+    """Fetches pages concurrently, and delivers them in the order in which they were added.
 
-    Entries are taken from the front page by page. Only the first `depth` pages are under way (or
-    answered and waiting), so what a process that dies has fetched in vain is never more than
-    those. The next page of an entry is asked for as soon as its page token is known, not when its
-    turn to be taken comes. After a stop request none is started, and those under way get what is
-    left of the grace.
+    An entry is a sequence of pages, and entries are delivered one after another. At most `depth`
+    pages are being fetched or wait for delivery, so a process that is killed has never fetched more
+    than those in vain. The next page of an entry is fetched as soon as its page token is known.
+    After a stop request no call starts, and calls in flight are waited for during a grace period.
 
     Args:
-        workers: Make the calls.
-        depth: How many pages are under way.
-        stop: May ask for no further call.
-        meanwhile: Called with each page, and now and then while one is waited for.
+        workers: Threads on which the calls are made.
+        depth: Maximum number of pages that are being fetched or wait for delivery.
+        stop: Signal after which no further call is made.
+        meanwhile: Called for each page, and now and then while waiting for one.
     """
 
     def __init__(
@@ -78,24 +77,26 @@ class OrderedPrefetcher(t.Generic[_Tag]):
         self._depth = depth
         self._stop = stop
         self._meanwhile = meanwhile
-        # A page that arrives, on a worker's thread, may have the next one started.
+        # The arrival of a page, on a worker's thread, may start the next call.
         self._lock = threading.RLock()
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def add(self, tag: _Tag, calls: Calls) -> None:
-        """Put pages to read at the end of the queue."""
+        """Add a sequence of pages to fetch at the end of the queue, with a tag for the caller."""
         with self._lock:
             self._entries.append(_Entry(tag, calls))
             self._start_calls()
 
     def next_page(self) -> tuple[_Tag, Page | PageTokenError]:
-        """Wait for the first page; return its entry's tag with it, or with its token's refusal.
+        """Wait for the next page in order; return it with the tag of its entry.
+
+        If Marketo refused the page token, the error is returned in place of the page.
 
         Raises:
-            StoppedError: This process was asked to stop, and the call had no time left.
-            MarketoError: The call failed for good.
+            StoppedError: A stop was requested, and the call was not made or took too long.
+            MarketoError: The call failed, also when retried.
         """
         self._meanwhile()
         entry = self._entries[0]

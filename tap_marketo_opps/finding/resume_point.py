@@ -1,4 +1,4 @@
-"""Where an interrupted run stands, as every stream's bookmark holds it."""
+"""The resume point of an interrupted run, which is part of each stream's bookmark."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from dataclasses import asdict, dataclass
 from tap_marketo_opps.moments import is_moment
 
 Position = dict[str, t.Any]
-"""How far a run has come in its keys, or in the activity log; JSON."""
+"""How far a run has read its keys or the activity log, as a JSON object."""
 
 _VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
 class ResumePoint:
-    """How an interrupted run goes on.
+    """What a run needs to resume an interrupted run.
 
     Attributes:
-        fingerprint: Of the settings of that run.
-        began: When its first attempt began, by Marketo's clock.
-        since: It emits records that changed then or later; None for all.
-        seen: The greatest replication key value of what it has read so far.
+        fingerprint: Digest of the settings of that run.
+        began: Timestamp at which its first attempt began, by Marketo's clock.
+        since: Timestamp from which changed records are emitted; None for all records.
+        seen: Greatest replication key value read so far.
         cursor: End of the previously read activity log; None if never read.
-        log_from: Where reading the activity log begins.
-        at: What has been read, written, and put into a STATE message; None at the beginning.
+        log_from: Timestamp from which the activity log is read; None if it is not read.
+        at: Position up to which everything is written; None at the beginning.
     """
 
     fingerprint: str
@@ -37,12 +37,15 @@ class ResumePoint:
     at: Position | None
 
     def encode(self) -> str:
-        """Return it as one string: Meltano merges deeply, and cannot delete a key."""
+        """Return the resume point as one string.
+
+        It is not an object, because Meltano merges objects in states deeply and cannot delete keys.
+        """
         return json.dumps({"v": _VERSION, **asdict(self)}, separators=(",", ":"))
 
     @classmethod
     def decode(cls, text: t.Any) -> ResumePoint | None:
-        """Read what `encode` made a string of; None for anything else."""
+        """Return the resume point of which `encode` returned this string; None for other values."""
         try:
             members = json.loads(text)
             version = members.pop("v")
@@ -53,7 +56,7 @@ class ResumePoint:
 
     @property
     def is_of_its_types(self) -> bool:
-        """Return True if each member is what it should be; what `at` holds is for its stage."""
+        """Return True if each member has its type; the content of `at` is checked by the stage."""
         moments = (self.since, self.seen, self.cursor, self.log_from)
         return (
             isinstance(self.fingerprint, str)
@@ -63,6 +66,6 @@ class ResumePoint:
         )
 
     def is_ahead_of(self, moment: str) -> bool:
-        """Return True if it says of a moment after this one that it is over."""
+        """Return True if one of its timestamps is later than the given timestamp."""
         known = (self.began, self.since, self.cursor, self.log_from)
         return any(each is not None and each > moment for each in known)

@@ -1,4 +1,4 @@
-"""Stages that read by key: chunks of keys go in, pages come out."""
+"""Stages that look up chunks of keys and return pages of records."""
 
 from __future__ import annotations
 
@@ -29,28 +29,28 @@ _LOGGER = logging.getLogger("tap-marketo-opps")
 _KEY_FIELDS = frozenset({EXTERNAL_ID, MARKETO_GUID, "leadId"})
 
 MAX_REFUSALS = 5
-"""How often a page token may be refused.
+"""How often Marketo may refuse a page token before the run ends with its error.
 
-An instance that restarts forgets its page tokens, a fresh one too; but what is refused again and
-again is not refused for its token, and reading on would cost calls for ever.
+An instance that restarts forgets its page tokens, even new ones. But a call that is refused again
+and again has another cause, and repeating it would cost calls without end.
 """
 
 
 @dataclass(slots=True)
 class ChunkCursor:
-    """A chunk of keys being looked up, page by page.
+    """A chunk of keys that is being looked up page by page.
 
     Attributes:
-        start: Where the chunk begins.
-        keys: To look up; True if what they find is emitted regardless of its age.
-        token: Of the next page; None for the first.
+        start: Position of the chunk among all keys.
+        keys: Keys to look up, to True if their records are emitted regardless of age.
+        token: Page token of the next page; None for the first page.
         begun: True once a page has been read.
         done: True once the last page has been read.
-        matched: What was found has these values in the field that is looked up by.
-        resumed_midway: True if an earlier run has read its first pages, so that what they matched
-            is not known.
-        refusals: How often its page token was refused, with nothing gained in between.
-        paging: Finds its last page; None before the first page is asked for.
+        matched: Values of the key field in the records found.
+        resumed_midway: True if an interrupted run read the first pages, so that `matched` is not
+            complete.
+        refusals: How often the page token was refused without progress in between.
+        paging: Determines which page is the last; None before the first call.
     """
 
     start: int
@@ -64,10 +64,10 @@ class ChunkCursor:
     paging: QueryPaging | None = None
 
     def drop_token(self, error: PageTokenError) -> None:
-        """Go on without the page token, which was refused.
+        """Remove the page token, after Marketo refused it.
 
         Raises:
-            PageTokenError: It has been refused too often.
+            PageTokenError: A token was refused too often.
         """
         self.refusals += 1
         if self.refusals > MAX_REFUSALS:
@@ -76,46 +76,46 @@ class ChunkCursor:
 
 
 class Stage(t.Protocol):
-    """One kind of call, whatever it reads.
+    """A step of a run that makes one kind of call.
 
     Attributes:
-        keeps_place: True if a chunk keeps its place in the queue until its last page. Chunks of
-            what follows from others do: the others wait for it. A source's next page goes to the
-            end of the queue, so that what follows from its pages is looked up in between.
+        keeps_place: True if all pages of a chunk are read before the next chunk's, as in later
+            stages, for which other pages wait. In a first stage the next page of a chunk goes to
+            the end of the queue, so that keys in its pages are looked up in between.
     """
 
     keeps_place: bool
 
     def next_cursor(self) -> ChunkCursor | None:
-        """Return something new to read, if there is any just now."""
+        """Return a cursor for what can be read next; None if there is nothing now."""
 
     def calls(self, cursor: ChunkCursor) -> Calls:
-        """Return a function that yields the request for each following page."""
+        """Return a function from a page to the call for the page after it."""
 
     def process(self, cursor: ChunkCursor, page: Page) -> Iterable[PageResult]:
-        """Yield what the page brings."""
+        """Yield the results of a page."""
 
     def restart(self, cursor: ChunkCursor, error: PageTokenError) -> None:
-        """Begin again, without the page token that was refused."""
+        """Prepare the cursor to be read again, without the page token that was refused."""
 
     @property
     def is_idle(self) -> bool:
-        """Return True if nothing is left to read, now or later, but for what is yet to come in."""
+        """Return True if all that this stage has received so far has been read."""
 
 
 class KeyedStage:
-    """Base of lookups by key: paging, and counting the keys that found nothing.
+    """Base of stages that look up keys: paging, and counting of keys without a record.
 
     Args:
         query: Fetches a page, given `filter_values` and `next_page_token`.
-        obj: What is found; also the name of its stream.
-        key_field: The field that the keys are values of.
+        obj: Object to look up, which is also the name of its stream.
+        key_field: Field that the keys are values of.
 
     Attributes:
-        stream: The name of its stream.
-        keys_done: How many keys have been looked up to the end.
-        unmatched: How many of them found nothing.
-        echoes: How many records came back for a key that was not asked for, letter by letter.
+        stream: Name of the stream of the records found.
+        keys_done: Number of keys that have been looked up completely.
+        unmatched: Number of those keys for which no record was found.
+        echoes: Number of records returned for a key that differs from all requested ones.
     """
 
     keeps_place = False
@@ -129,7 +129,7 @@ class KeyedStage:
         self.echoes = 0
 
     def calls(self, cursor: ChunkCursor) -> Calls:
-        """Return a function that yields the request for each following page."""
+        """Return a function from a page to the call for the page after it."""
         keys = tuple(cursor.keys)
         if cursor.paging is None:
             cursor.paging = self._paging(keys)
@@ -151,11 +151,11 @@ class KeyedStage:
         return QueryPaging(keys if is_unique else (), self._key_field, KeyHashSet())
 
     def _page(self, paging: QueryPaging, keys: Sequence[str], token: str | None) -> Page:
-        """Fetch a page; those of one chunk are fetched one after another."""
+        """Fetch a page; the pages of one chunk are fetched one after another."""
         return paging.resolved(self._query(filter_values=keys, next_page_token=token))
 
     def restart(self, cursor: ChunkCursor, error: PageTokenError) -> None:
-        """Begin a chunk again, without the page token that was refused."""
+        """Prepare a chunk to be read again, without the page token that was refused."""
         if cursor.token is None:
             raise error
         cursor.drop_token(error)
@@ -187,28 +187,28 @@ class KeyedStage:
         missing = keys_not_among(cursor.matched, cursor.keys)
         self.unmatched += len(missing)
         if missing:
-            # Of customers' records no log line holds anything but keys, and any field is looked up.
+            # Log lines must not contain customer data except keys, and keys may be of any field.
             named = missing if self._key_field in _KEY_FIELDS else counted(len(missing), "value")
             _LOGGER.debug("No %s has %s in %s", self.stream, self._key_field, named)
 
 
 class KeyScan(KeyedStage):
-    """The first stage where keys are given: chunks of a source, each read page by page.
+    """The first stage for given keys, which reads each chunk of a key source page by page.
 
-    Chunks are in the queue side by side, so a position is where the first untouched one starts,
-    and the page tokens of those that are half read.
+    Several chunks are read at the same time. So a position consists of the start of the first
+    chunk that has not been read at all, and the page tokens of those that are partly read.
 
     Args:
         query: Fetches a page, given `filter_values` and `next_page_token`.
-        obj: What is found; also the name of its stream.
-        key_field: The field that the keys are values of.
-        source: Of the keys.
-        noun: What users call one of them.
+        obj: Object to look up, which is also the name of its stream.
+        key_field: Field that the keys are values of.
+        source: Source of the keys.
+        noun: Word for a key in messages, such as "lead".
         emit_regardless_of_age: Returns True for a record that is emitted however old it is.
-        at: Where an interrupted run stood.
+        at: Position of an interrupted run; None for a new one.
 
     Raises:
-        PositionError: Nothing can be gone on with from there.
+        PositionError: The position is not valid for these keys.
     """
 
     reached = late = None
@@ -244,16 +244,16 @@ class KeyScan(KeyedStage):
 
     @property
     def total(self) -> int:
-        """Return how many keys there are."""
+        """Return the number of keys."""
         return self._source.total
 
     @property
     def is_idle(self) -> bool:
-        """Return True if all chunks have been read."""
+        """Return True if all chunks have been read completely."""
         return not (self._chunk or self._half_read or self._untouched)
 
     def next_cursor(self) -> ChunkCursor | None:
-        """Return the next chunk; those half read by an earlier run come first."""
+        """Return the next chunk, first those that an interrupted run has partly read."""
         if self._reopened:
             return self._reopened.popleft()
         if (chunk := self._chunk) is None:
@@ -264,7 +264,7 @@ class KeyScan(KeyedStage):
         return _cursor(chunk)
 
     def process(self, cursor: ChunkCursor, page: Page) -> Iterable[PageResult]:
-        """Return the page's records, and the position after them."""
+        """Return the page's records with the position after them."""
         if cursor.start not in self._half_read:
             self._untouched.popleft()
             self._half_read[cursor.start] = cursor

@@ -1,4 +1,4 @@
-"""Stages whose pages wait until what they name has been looked up."""
+"""The base of stages that hold back pages until the keys in them have been looked up."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ if t.TYPE_CHECKING:
     from tap_marketo_opps.finding.page_result import PageResult
 
 MAX_PAGES_WAITING = 20
-"""A position waits until the call that its keys are in has been filled and answered, unless it
-carries them. Where keys are rare, a call is made short after so many pages: some calls more,
-little to read again.
+"""Number of pages that may wait until their keys fill a call.
+
+A position can be written only when its page's keys have been looked up, unless it includes them. So
+if keys are rare, a call that is not full is made after this many pages. That costs some calls, but
+less has to be read again after an interruption.
 """
 
 
 @dataclass(slots=True)
 class WaitingPage:
-    """A page whose keys are being looked up: from the `first`-th queued to the `last`-th."""
+    """A page that waits for its keys, which are queued with the numbers `first` to `last`."""
 
     first: int
     last: int
@@ -32,25 +34,25 @@ class WaitingPage:
 
 
 class WaitingStage(KeyedStage):
-    """A later stage: keys of the pages before fill calls, and the pages wait for the answers.
+    """Base of later stages: keys from earlier pages fill calls, and the pages wait for them.
 
-    A page goes on to the next stage when every key it names has been looked up, so that its
-    position never includes what has not been written, and calls are full all the same. Its
-    records are held as long: whatever is written before its position can be is read again by the
-    next run, should this one be killed.
+    A page is passed to the next stage when all keys in it have been looked up. So its position
+    never covers records that are not written yet, and calls are full all the same. The page's
+    records are held back as long as its position, because a run that is killed in between would
+    emit them again.
 
     Args:
         query: Fetches a page, given `filter_values` and `next_page_token`.
-        obj: What is found.
-        key_field: The field that the keys are values of.
-        keys_per_call: How many keys fill a call.
-        max_pages_waiting: How many pages wait for a call to be filled.
+        obj: Object to look up.
+        key_field: Field that the keys are values of.
+        keys_per_call: Number of keys that fill a call.
+        max_pages_waiting: Number of pages that may wait for a call to be filled.
 
     Attributes:
-        naming_field: The field of roles that names what is looked up.
-        missing_key_count: How many records name nothing to look up.
-        invalid_key_count: How many keys cannot be looked up.
-        sample_invalid_keys: The first few of them.
+        naming_field: Field of roles that contains the key.
+        missing_key_count: Number of records without a key.
+        invalid_key_count: Number of keys that cannot be looked up.
+        sample_invalid_keys: The first few of those keys.
     """
 
     keeps_place = True
@@ -80,11 +82,11 @@ class WaitingStage(KeyedStage):
 
     @property
     def is_idle(self) -> bool:
-        """Return True if all keys that came in so far have been looked up."""
+        """Return True if all keys received so far have been looked up."""
         return not (self._filling or self._unread)
 
     def accept(self, result: PageResult) -> Iterator[PageResult]:
-        """Queue a page's keys; yields the pages that may go on."""
+        """Queue the keys of a page; yield the pages that may be passed to the next stage."""
         if result.is_tracked and not result.keys:
             yield result
             return
@@ -97,15 +99,15 @@ class WaitingStage(KeyedStage):
         yield from self._released()
 
     def process(self, cursor: ChunkCursor, page: Page) -> Iterable[PageResult]:
-        """Yield what an answer brings, and the pages that waited for it."""
+        """Yield the results of a page of found records, and the pages that waited for it."""
         raise NotImplementedError
 
     def _take(self, result: PageResult) -> PageResult:
-        """Queue the keys of a page; return the page as it is to go on."""
+        """Queue the keys of a page; return the page to pass on later."""
         raise NotImplementedError
 
     def flush_partial(self) -> None:
-        """Let the call that is being filled be made as it is."""
+        """Release the queued keys for a call, although they do not fill it."""
         if self._filling:
             cursor = ChunkCursor(self._queued - len(self._filling), self._filling)
             self._filling = {}
@@ -113,11 +115,11 @@ class WaitingStage(KeyedStage):
             self._unread[cursor.start] = cursor
 
     def next_cursor(self) -> ChunkCursor | None:
-        """Return the next full call."""
+        """Return a cursor for the next keys to look up; None if there are not enough yet."""
         return self._full.popleft() if self._full else None
 
     def _hurried_count(self) -> int:
-        """Count the pages that would be read again by the next run, should this one be killed."""
+        """Return the number of pages that the next run would read again if this run were killed."""
         return len(self._waiting) - self._unhurried_count
 
     def _queue(self, key: str, *, force: bool) -> None:

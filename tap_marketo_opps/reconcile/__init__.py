@@ -1,1 +1,1 @@
-"""`find_by: reconcile`: what the warehouse has is looked up, and what it has wrong is emitted."""
+"""`find_by: reconcile`, which looks up the warehouse's rows and emits what differs in Marketo."""

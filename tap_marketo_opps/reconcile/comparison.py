@@ -1,4 +1,4 @@
-"""Whether the warehouse has a record as Marketo has it; pure."""
+"""Comparison of a warehouse row with the record in Marketo; pure."""
 
 from __future__ import annotations
 
@@ -17,24 +17,31 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Compares rows with the records that are found for them.
+    """Compares warehouse rows with the records found for them.
 
     Attributes:
-        reader: Of the rows.
-        log_until: Up to when the state says that the log has told of changes; None if it does not.
+        reader: Reader of the rows' cells.
+        log_until: Timestamp up to which earlier runs have read the activity log, by the state; None
+            if the state does not say so.
     """
 
     reader: RowReader
     log_until: str | None
 
     def is_marked(self, row: Row) -> bool:
-        """Return True if the warehouse knows that the row's record is gone."""
+        """Return True if the row is already marked as deleted."""
         return self.reader.is_marked(row.cells)
 
     def is_changed(self, row: Row, record: Record, counts: Counts) -> bool:
-        """Return True if a record is to be emitted, and count it.
+        """Return True if a record differs from its row and must be emitted, and count it.
 
-        One that the warehouse holds for gone is, and any where rows do not say when they changed.
+        A record whose row is marked as deleted differs, and so does any record if rows have no
+        `updatedAt`.
+
+        Args:
+            row: The warehouse's row.
+            record: Marketo's record.
+            counts: Counts to update.
         """
         updated_at = read_moment(record.get(UPDATED_AT))
         if self._is_alike(row, updated_at):

@@ -1,4 +1,4 @@
-"""Where an interrupted reconcile stands, as one string, and what it has counted; pure."""
+"""The position and the counts of an interrupted reconcile, as one string; pure."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _VERSION = 1
 
 @dataclass(slots=True)
 class Counts:
-    """Counts of rows, over all attempts.
+    """Counts of rows over all attempts of a reconcile.
 
     Attributes:
-        alike: Those that are as Marketo has them.
-        changed: Those whose records were emitted.
-        untold: Of these, those that changed before the log's bookmark.
-        gone: Those that got a tombstone.
-        known_gone: Those that had one already.
-        living: Those looked up that the warehouse does not hold for gone.
+        alike: Rows that are equal to the record in Marketo.
+        changed: Rows that differ from the record in Marketo, which was emitted.
+        untold: Changed rows whose change the activity log has missed.
+        gone: Rows for which a tombstone was written.
+        known_gone: Rows that were already marked as deleted.
+        living: Rows looked up that were not marked as deleted.
     """
 
     alike: int = 0
@@ -36,19 +36,19 @@ class Counts:
     living: int = 0
 
     def add(self, other: Counts) -> None:
-        """Add others' counts to these."""
+        """Add other counts to these."""
         for name, count in asdict(other).items():
             setattr(self, name, getattr(self, name) + count)
 
 
 @dataclass(slots=True)
 class Progress:
-    """How far a reconcile is.
+    """How far a reconcile has come.
 
     Attributes:
-        next_row: The first row that is not looked up.
-        pending: Numbers of the rows before it that were not found, and are not looked up again.
-        counts: Of all that is done.
+        next_row: Number of the first row that has not been looked up.
+        pending: Numbers of earlier rows that were not found, and have to be looked up again.
+        counts: Counts of all rows done.
     """
 
     next_row: int = 0
@@ -56,10 +56,12 @@ class Progress:
     counts: Counts = field(default_factory=Counts)
 
     def encode(self, fingerprint: str) -> str:
-        """Return it as one string: Meltano merges deeply, and cannot delete a key.
+        """Return the progress as one string.
+
+        It is not an object, because Meltano merges objects in states deeply and cannot delete keys.
 
         Args:
-            fingerprint: Of what it is a place in.
+            fingerprint: Digest of the file and the settings for which the progress is valid.
         """
         members = {
             "v": _VERSION,
@@ -72,10 +74,17 @@ class Progress:
 
     @classmethod
     def decode(cls, text: t.Any, fingerprint: str) -> Progress | None:
-        """Read what `encode` made a string of; None for a place in something else.
+        """Return the progress of which `encode` returned this string.
+
+        Args:
+            text: The string.
+            fingerprint: Digest of the file and the settings of this run.
+
+        Returns:
+            The progress; None if it belongs to another file or other settings.
 
         Raises:
-            PositionError: It cannot be read.
+            PositionError: The string cannot be read.
         """
         try:
             members = json.loads(text)
@@ -90,7 +99,7 @@ class Progress:
 
     @property
     def is_possible(self) -> bool:
-        """Return True if each member can be what it says."""
+        """Return True if all members are possible values."""
         numbers = (self.next_row, *asdict(self.counts).values())
         return all(number.__class__ is int and number >= 0 for number in numbers) and all(
             0 <= number < self.next_row for number in self.pending
@@ -98,11 +107,11 @@ class Progress:
 
 
 def _encode_numbers(numbers: Iterable[int]) -> str:
-    """Return ascending numbers in few bytes: the first one, and by how much each is greater."""
+    """Return ascending numbers as a short string of their differences."""
     steps = (number - before for before, number in itertools.pairwise((0, *numbers)))
     return ",".join(map(str, steps))
 
 
 def _decode_numbers(text: str) -> list[int]:
-    """Return the numbers that `_encode_numbers` was given."""
+    """Return the numbers for which `_encode_numbers` returned this string."""
     return [*itertools.accumulate(int(step) for step in text.split(","))] if text else []

@@ -1,4 +1,4 @@
-"""The cells of a warehouse's row, in the types of the SCHEMA; pure."""
+"""Conversion of the cells of a warehouse row to the types of the SCHEMA; pure."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if t.TYPE_CHECKING:
 DELETED_AT = "_sdc_deleted_at"
 
 _BOOLEANS = {"t": "true", "f": "false"}
-# Some warehouses write a blank before the offset, or the zone's name.
+# Some warehouses write a space before the offset, or the name of the time zone.
 _ZONE = re.compile(r"\s+(?:UTC|(?=Z$|[+-][0-9:]+$))", re.IGNORECASE)
 
 _read_moment = reader(FieldDescription(UPDATED_AT, "", "datetime"))
 
 
 class RowReader:
-    """Reads rows whose columns are named as all names are compared.
+    """Reads the cells of rows, whose columns match fields regardless of case and underscores.
 
     Args:
-        columns: Names of the cells of a row.
-        fields: Those of the stream that are selected.
-        types: Of the stream's fields.
-        on_misfit: Called with field and GUID of every value that does not fit its type.
+        columns: Names of the columns.
+        fields: Names of the stream's selected fields.
+        types: Description of the stream's fields.
+        on_misfit: Called with field and GUID for each value that does not match its type.
 
     Attributes:
-        missing: Selected fields that have no column.
-        has_updated_at: True if rows say when their records changed.
+        missing: Selected fields without a column.
+        has_updated_at: True if there is a column for `updatedAt`.
     """
 
     def __init__(
@@ -59,19 +59,19 @@ class RowReader:
         self.has_updated_at = self._updated_at is not None
 
     def updated_at(self, cells: Sequence[str]) -> str | None:
-        """Return when a row's record changed; None where it does not say so."""
+        """Return `updatedAt` of a row as a timestamp; None if it has none."""
         return read_moment(_cell_at(cells, self._updated_at))
 
     def is_marked(self, cells: Sequence[str]) -> bool:
-        """Return True if the warehouse knows that the record is gone."""
+        """Return True if a row is already marked as deleted."""
         return bool(_cell_at(cells, self._deleted_at).strip())
 
     def tombstone(self, cells: Sequence[str], deleted_at: str) -> Record:
-        """Return a row as a record, with the mark that its record is gone.
+        """Return a row as a record with `_sdc_deleted_at`.
 
         Args:
-            cells: Of the row.
-            deleted_at: The moment to mark it with.
+            cells: Cells of the row.
+            deleted_at: Value of `_sdc_deleted_at`.
         """
         guid = _cell_at(cells, self._key).strip()
         record = {
@@ -89,7 +89,7 @@ class RowReader:
 
 
 def read_moment(value: t.Any) -> str | None:
-    """Return a date-time of Marketo's or of a warehouse's, to the second; None for any other."""
+    """Return a date-time of Marketo or of a warehouse as a timestamp; None for other values."""
     try:
         return t.cast("str | None", _read_moment(_iso_text(value))) if value else None
     except ValueError:
@@ -97,17 +97,17 @@ def read_moment(value: t.Any) -> str | None:
 
 
 def _iso_text(value: t.Any) -> t.Any:
-    # The usual forms are read faster without.
+    # The usual forms need no change, which saves time.
     return _zoned(value) if isinstance(value, str) and " " in value[10:].lstrip() else value
 
 
 def _zoned(cell: str) -> str:
-    """Return a date-time with its zone, where it has one, as ISO 8601 has it."""
+    """Return a date-time with its time zone, if it has one, in the form of ISO 8601."""
     return _ZONE.sub("", cell.strip(), count=1)
 
 
 def _cell_reader(field: FieldDescription) -> Callable[[str], t.Any]:
-    """Return a function from a cell that is not empty to a value."""
+    """Return a function that converts a cell that is not empty to a field's type."""
     read = reader(field)
     if field.data_type == "boolean":
         return lambda cell: read(_BOOLEANS.get(cell.strip().lower(), cell))
@@ -117,9 +117,9 @@ def _cell_reader(field: FieldDescription) -> Callable[[str], t.Any]:
 
 
 def _places(columns: Sequence[str]) -> Mapping[str, int]:
-    """Return where each column is, by its name, and by the form in which names are compared."""
+    """Return the index of each column, by its exact name and by its comparable name."""
     bare = [name.strip() for name in columns]
-    # Of several that compare equal the first one counts, and one of exactly a name before all.
+    # An exact name takes precedence, then the first of the columns with equal comparable names.
     compared = {comparable_name(name): place for place, name in reversed([*enumerate(bare)])}
     return {**compared, **{name: place for place, name in reversed([*enumerate(bare)])}}
 
@@ -129,5 +129,5 @@ def _place(places: Mapping[str, int], name: str) -> int | None:
 
 
 def _cell_at(cells: Sequence[str], place: int | None) -> str:
-    """Return a cell; empty for a column that is not there, or a row that ends before it."""
+    """Return a cell; an empty string if there is no such column or the row is too short."""
     return cells[place] if place is not None and place < len(cells) else ""

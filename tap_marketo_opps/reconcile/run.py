@@ -1,111 +1,82 @@
-"""One reconcile of a stream: reads, writes what is wrong, and a STATE after each chunk."""
+"""A reconcile run, which compares one stream's warehouse file with Marketo."""
 
 from __future__ import annotations
 
 import logging
-import time
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from marketo_opps.plugin.workers import Workers
 from marketo_opps.wording import counted
 from tap_marketo_opps.errors import TooManyGoneError
 from tap_marketo_opps.finding.page_result import has_guid
 from tap_marketo_opps.finding.pipeline import Pipeline
-from tap_marketo_opps.finding.prefetch import OrderedPrefetcher
-from tap_marketo_opps.reconcile.looks import LookResult
-from tap_marketo_opps.singer_writer import encode_state
+from tap_marketo_opps.reconcile.passes import PassResult
+from tap_marketo_opps.reconcile.reporter import ReconcileReporter
 from tap_marketo_opps.sync.error_advice import with_advice
-from tap_marketo_opps.sync.progress import SECONDS_BETWEEN_LOGS, LogThrottle
-from tap_marketo_opps.sync.progress_reporter import ProgressReporter, advised_errors
-from tap_marketo_opps.sync.run import CALLS_IN_HAND
-from tap_marketo_opps.sync.run_reporter import lookup_oddities, misfits
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from marketo_opps import MarketoClient, MarketoError
-    from tap_marketo_opps.finding.lead_stage import LeadStage
-    from tap_marketo_opps.finding.pipeline import FollowingStage
-    from tap_marketo_opps.finding.stages import ChunkCursor, Stage
-    from tap_marketo_opps.reconcile.looks import FirstLook, SecondLook
-    from tap_marketo_opps.reconcile.position import Counts
+    from marketo_opps import MarketoError
+    from tap_marketo_opps.finding.page_result import PageResult
+    from tap_marketo_opps.reconcile.stages import ReconcileStages
     from tap_marketo_opps.reconcile.tombstones import Tombstones
     from tap_marketo_opps.reconcile.warehouse_file import WarehouseFile
-    from tap_marketo_opps.singer_writer import MessageWriter, TypedRecord
+    from tap_marketo_opps.singer_writer import TypedRecord
+    from tap_marketo_opps.sync.run_context import RunContext
     from tap_marketo_opps.sync.stream_output import StreamOutput
-    from tap_marketo_opps.sync.time_box import TimeBox
 
 BOOKMARK_KEY = "reconcile"
-"""Where a stream's bookmark has its place: one string, or null."""
+"""Member of a stream's bookmark that contains the position of a reconcile: a string, or null."""
 
 _LOGGER = logging.getLogger("tap-marketo-opps")
 
 
 @dataclass(frozen=True)
 class ReconcileRun:
-    """A run over one stream's file.
+    """A run that emits what differs in the warehouse, and writes a STATE after each page.
 
     Attributes:
-        client: To read with.
-        writer: Of messages.
-        output: The stream.
-        file: What the warehouse has of it.
-        tombstones: Make records of the file's rows that are gone.
-        first: Looks up all rows.
-        second: Looks up again those that the first look did not find.
-        leads: Adds to roles what is wanted of their leads; None if nothing is.
-        counts: Of both.
-        no_untold: Why it cannot be told which changes the log has not told; None if it can.
-        max_concurrent_calls: How many pages are fetched ahead.
-        state: The tap's, written to.
-        time_box: The time that it may take.
-        notes: Sentences on where it begins.
+        context: What all runs of the tap share.
+        output: Output of the stream.
+        file: The warehouse's rows of the stream.
+        stages: The stages that look up the rows.
+        tombstones: Creates records for rows that no longer exist in Marketo.
+        why_unknown: Why changes missed by the activity log cannot be counted; None if they can.
+        notes: Sentences on where the run begins.
         catalog_warnings: Sentences on fields that the catalog does not have.
-        missing_columns: Sentences on fields that the file does not have.
-        seconds_between_logs: How often progress is logged.
     """
 
-    client: MarketoClient
-    writer: MessageWriter
+    context: RunContext
     output: StreamOutput
     file: WarehouseFile
+    stages: ReconcileStages
     tombstones: Tombstones
-    first: FirstLook
-    second: SecondLook
-    leads: LeadStage | None
-    counts: Counts
-    no_untold: str | None
-    max_concurrent_calls: int
-    state: dict[str, t.Any]
-    time_box: TimeBox
-    notes: list[str] = field(default_factory=list)
-    catalog_warnings: list[str] = field(default_factory=list)
-    missing_columns: list[str] = field(default_factory=list)
-    seconds_between_logs: float = SECONDS_BETWEEN_LOGS
+    why_unknown: str | None
+    notes: list[str]
+    catalog_warnings: list[str]
 
     @property
     def warnings(self) -> list[str]:
-        """Return sentences on what may be missing."""
-        return [*self.catalog_warnings, *self.missing_columns]
+        """Return sentences on fields that may be missing."""
+        return [*self.catalog_warnings, *self.tombstones.warnings]
 
     def pages(self) -> Iterator[tuple[str, list[TypedRecord]]]:
-        """Write all there is; yields stream and records of each page that was written."""
+        """Write all records page by page; yield stream name and records of each written page."""
         self._log_beginning()
-        self.time_box.begin(self.output.name)
-        self.output.write_schema()
-        throttle = LogThrottle(time.monotonic, self.seconds_between_logs)
-        reporter = ProgressReporter(self.client, self.first, [self.output], throttle)
-        workers = Workers(self.max_concurrent_calls + CALLS_IN_HAND, "marketo-reconcile")
-        try:
-            with (
-                advised_errors(self._with_advice, reporter),
-                self.time_box.pausing(reporter.so_far),
-            ):
-                yield from self._read(workers, reporter)
-        finally:
-            workers.close()
-        self._log_result(reporter)
+        self.context.begin([self.output])
+        reporter = ReconcileReporter(
+            self.context.client,
+            self.stages,
+            self.output,
+            self.context.throttle(),
+            file=self.file,
+            why_unknown=self.why_unknown,
+        )
+        with self.context.reading(reporter, self._with_advice) as prefetcher:
+            pipeline = Pipeline(self.stages.first, self.stages.lookups, prefetcher)
+            yield from self._written(pipeline.results(), reporter)
+        reporter.log_result()
 
     def _log_beginning(self) -> None:
         _LOGGER.info(
@@ -118,43 +89,33 @@ class ReconcileRun:
 
     def _with_advice(self, error: MarketoError) -> MarketoError:
         fields = {self.output.name: self.output.fields}
-        return with_advice(error, self.client, None, fields)
+        return with_advice(error, self.context.client, None, fields)
 
-    def _read(
-        self, workers: Workers, reporter: ProgressReporter
+    def _written(
+        self, results: Iterable[PageResult], reporter: ReconcileReporter
     ) -> Iterator[tuple[str, list[TypedRecord]]]:
-        prefetcher: OrderedPrefetcher[tuple[Stage, ChunkCursor]] = OrderedPrefetcher(
-            workers,
-            self.max_concurrent_calls + CALLS_IN_HAND,
-            self.time_box,
-            reporter.log_progress,
-        )
-        told = self.output.state.get(BOOKMARK_KEY)
-        position = began_at = told if isinstance(told, str) else None
+        """Write the records of each page result; yield stream name and records."""
+        saved = self.output.state.get(BOOKMARK_KEY)
+        position = began_at = saved if isinstance(saved, str) else None
         try:
-            lookups: list[FollowingStage] = [self.second, *self._lead_stages]
-            for result in Pipeline(self.first, lookups, prefetcher).results():
-                assert isinstance(result, LookResult)
+            for result in results:
+                assert isinstance(result, PassResult)
                 records = self._records_of(result)
                 position = result.encoded_position or position
                 self._write(records, position)
-                self._count()
+                self._count_rows()
                 reporter.note_state()
                 if position != began_at:
-                    self.time_box.note_advance()
+                    self.context.time_box.note_advance()
                 yield self.output.name, records
         except TooManyGoneError:
-            # What has been found cannot be believed, so there is nothing to go on from.
+            # The rows found so far are not plausible, so a later run must not resume from here.
             self._write([], None)
             raise
         self._write([], None)
-        self.time_box.note_advance()
+        self.context.time_box.note_advance()
 
-    @property
-    def _lead_stages(self) -> list[LeadStage]:
-        return [self.leads] if self.leads else []
-
-    def _records_of(self, result: LookResult) -> list[TypedRecord]:
+    def _records_of(self, result: PassResult) -> list[TypedRecord]:
         kept = [record for record in result.records if has_guid(record)]
         self.output.counts.keyless += len(result.records) - len(kept)
         records = [typed for _, typed in self.output.convert_page(kept)]
@@ -162,35 +123,9 @@ class ReconcileRun:
 
     def _write(self, records: list[TypedRecord], position: str | None) -> None:
         self.output.state[BOOKMARK_KEY] = position
-        self.writer.write(self.output.encode(records) + encode_state(self.state))
+        self.context.write_page(self.output.encode(records))
 
-    def _count(self) -> None:
-        counts, totals = self.output.counts, self.counts
+    def _count_rows(self) -> None:
+        counts, totals = self.output.counts, self.stages.counts
         counts.alike, counts.changed = totals.alike, totals.changed
         counts.gone, counts.known_gone = totals.gone, totals.known_gone
-
-    def _log_result(self, reporter: ProgressReporter) -> None:
-        _LOGGER.info("%s", "; ".join([reporter.leaders_line(), *self._results()]))
-        reporter.warn_of_records_without_key()
-
-    def _results(self) -> list[str]:
-        counts, strangers = self.counts, self.first.strangers + self.second.strangers
-        rows = (
-            f"{counts.alike:,} alike, {counts.changed:,} changed, {counts.gone:,} gone, "
-            f"{counts.known_gone:,} known gone"
-        )
-        results = [rows, self._untold(), *misfits(self.output)]
-        for leads in self._lead_stages:
-            results += lookup_oddities(leads)
-        if self.file.repeated:
-            results.append(f"{counted(self.file.repeated, 'row')} with a repeated marketoGUID")
-        if strangers:
-            results.append(
-                f"{counted(strangers, 'record')} returned for an id that was not requested"
-            )
-        return results
-
-    def _untold(self) -> str:
-        if self.no_untold:
-            return f"changes missed by the activity log: unknown ({self.no_untold})"
-        return f"{self.counts.untold:,} of the changes missed by the activity log"

@@ -1,4 +1,4 @@
-"""Records for what is gone, made of what the warehouse has."""
+"""Tombstones: records for warehouse rows that no longer exist in Marketo."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ _LOGGER = logging.getLogger("tap-marketo-opps")
 
 
 class Tombstones:
-    """Makes a record of each row that is gone.
+    """Creates a record for each row whose record no longer exists in Marketo.
 
     Args:
-        reader: Of the rows.
-        now: Returns the present by Marketo's clock.
-        warnings: Sentences to log before the first one.
+        reader: Reader of the rows' cells.
+        now: Returns the current time by Marketo's clock.
+        warnings: Warnings to log before the first tombstone.
+
+    Attributes:
+        warnings: As given.
     """
 
     def __init__(
@@ -32,13 +35,18 @@ class Tombstones:
     ) -> None:
         self._reader = reader
         self._now = now
-        self._warnings = [*warnings]
+        self.warnings = [*warnings]
+        self._has_warned = False
 
     def of(self, rows: Sequence[Row]) -> list[Record]:
-        """Return a record for each row: its columns, and since when it is gone."""
+        """Return a record for each row, with the row's values and `_sdc_deleted_at`."""
         if not rows:
             return []
-        while self._warnings:
-            _LOGGER.warning("%s", self._warnings.pop(0))
+        self._warn_once()
         now = to_iso_utc(self._now())
         return [self._reader.tombstone(row.cells, now) for row in rows]
+
+    def _warn_once(self) -> None:
+        for warning in () if self._has_warned else self.warnings:
+            _LOGGER.warning("%s", warning)
+        self._has_warned = True

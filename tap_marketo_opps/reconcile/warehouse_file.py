@@ -1,4 +1,4 @@
-"""What the warehouse has, as a file: rows of a CSV, or GUIDs alone; never all in memory."""
+"""The warehouse's rows in a file: a CSV file, or only GUIDs, never all in memory."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Row(t.NamedTuple):
     """A row of the warehouse.
 
     Attributes:
-        number: Counted from 0, of the rows that have a GUID.
-        key: Its GUID.
-        cells: Of all its columns, as the file has them.
+        number: Number of the row among those with a GUID, from 0.
+        key: GUID of the row.
+        cells: Cells of all columns, as in the file.
     """
 
     number: int
@@ -33,7 +33,7 @@ class Row(t.NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RowChunk:
-    """The rows of one call, from the `start`-th to the one before the `end`-th."""
+    """The rows looked up by one call, which have the numbers from `start` to before `end`."""
 
     start: int
     end: int
@@ -43,22 +43,22 @@ class RowChunk:
 class WarehouseFile:
     """A file of the warehouse's rows.
 
-    It is read once to count and check its GUIDs, and again to look them up: 16 bytes a chunk are
-    kept to compare.
+    The file is read once to count and check its GUIDs, and again to look them up. Of each chunk 16
+    bytes are kept to make sure that the file has not changed between the readings.
 
     Args:
-        setting: Which one names the file, for error messages.
-        path: Of the file.
+        setting: Name of the setting that names the file, for messages.
+        path: Path of the file.
 
     Attributes:
-        columns: Names of the cells of a row.
-        total: How many rows have a GUID.
-        repeated: How many of them name one that the same chunk has again; the last one counts.
-        digest: Differs where the GUIDs do.
-        made_at: When the file was last changed; None where that cannot be known.
+        columns: Names of the columns.
+        total: Number of rows with a GUID.
+        repeated: Number of rows whose GUID occurs again in the same chunk; the last row counts.
+        digest: Text that differs for different GUIDs.
+        made_at: Timestamp of the file's last modification; None if unknown.
 
     Raises:
-        SettingsError: It cannot be read, or holds no GUIDs.
+        SettingsError: The file cannot be read, or contains no GUIDs.
     """
 
     def __init__(self, setting: str, path: str) -> None:
@@ -76,16 +76,16 @@ class WarehouseFile:
         self._file.warn_of_rows_without_key()
 
     def chunks(self) -> Iterator[RowChunk]:
-        """Yield the rows from the first one on, those of 300 GUIDs at a time.
+        """Yield all rows in chunks of 300 distinct GUIDs.
 
         Raises:
-            ChangedFileError: They are not what they were.
+            ChangedFileError: The file has changed since it was first read.
         """
         return self._marks.checked(_chunks(self._file.rows()), 0, self.setting, self.path)
 
 
 def _summed(chunks: Iterable[RowChunk], summary: KeySummary) -> Iterator[RowChunk]:
-    """Take the GUIDs of each chunk into account, and yield all."""
+    """Add the GUIDs of each chunk to a summary, and yield all chunks unchanged."""
     for chunk in chunks:
         keys = (row.key for row in chunk.rows)
         deque(summary.add_each(keys, chunk.start + 1), maxlen=0)

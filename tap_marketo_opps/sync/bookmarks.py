@@ -1,4 +1,4 @@
-"""The bookmarks that a run begins with: what cannot be right is told, and not gone by."""
+"""Reading and checking of the bookmarks with which a run begins."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
 
 _LOGGER = logging.getLogger("tap-marketo-opps")
 
-# How far a bookmark may be ahead: clocks of one instance's machines differ a little.
+# A bookmark may be this far in the future, because an instance's machines differ in their clocks.
 _TOLERANCE_SECONDS = 300
 
 
@@ -27,14 +27,14 @@ def read_bookmarks(
     """Return the streams' bookmarks.
 
     Args:
-        outputs: The streams, by name.
+        outputs: The streams by name.
         instance: Host of the instance.
-        now: The present by Marketo's clock.
-        start_date: The user's.
+        now: Current timestamp by Marketo's clock.
+        start_date: Value of the setting, as a timestamp.
 
     Raises:
-        SettingsError: `start_date` lies ahead; or a bookmark cannot be read, is of another
-            instance, or lies ahead and there is no `start_date` to begin at instead.
+        SettingsError: `start_date` is in the future; or a bookmark is unreadable, belongs to
+            another instance, or is in the future and there is no `start_date` to use instead.
     """
     if start_date and start_date > now:
         raise SettingsError(
@@ -52,7 +52,7 @@ def read_bookmarks(
 
 
 def warn_of_lost_position(stream: str) -> None:
-    """Log that an interrupted run cannot be gone on with."""
+    """Log that the interrupted run of a stream cannot be resumed."""
     _LOGGER.getChild(stream).warning(
         "Cannot resume the interrupted run of %s, because its position cannot be read: starting "
         "from the last finished run.",
@@ -68,7 +68,7 @@ def own_bookmark(output: StreamOutput, instance: str) -> Bookmark:
         instance: Host of the instance.
 
     Raises:
-        SettingsError: It cannot be read, or is of another instance.
+        SettingsError: The bookmark is unreadable, or belongs to another instance.
     """
     try:
         bookmark = Bookmark.from_state(output.state, output.replication_key)
@@ -97,7 +97,7 @@ def _read(output: StreamOutput, instance: str, latest: str) -> Bookmark:
 def _not_ahead(
     name: str, bookmark: Bookmark, latest: str, now: str, start_date: str | None
 ) -> Bookmark:
-    """Return a bookmark, or an empty one if nothing that changes would pass it for long."""
+    """Return a bookmark, or an empty one, with a warning, if the bookmark is in the future."""
     if not bookmark.up_to or bookmark.up_to <= latest:
         return bookmark
     fault = (

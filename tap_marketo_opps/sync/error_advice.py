@@ -1,4 +1,4 @@
-"""Advice for whoever configured a run that ended in an error."""
+"""Replacement of errors that end a run by errors with advice on the configuration."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 
 def is_resumable(error: MarketoError) -> bool:
-    """Return True if a later run with the same settings may go on where this one has ended."""
+    """Return True if a later run with the same settings can resume after this error."""
     return not isinstance(error, NotResumableError | SettingsError | CrmManagedError)
 
 
@@ -54,13 +54,13 @@ def with_advice(
     finder: Finder | None,
     fields: Mapping[str, Sequence[str]],
 ) -> MarketoError:
-    """Return an error that says more, where there is more to say; else the error itself.
+    """Return an error with advice in place of an error that ended a run, or the same error.
 
     Args:
-        error: What ended a run.
-        client: May be asked once more.
-        finder: Of that run; None where records are not found, but looked up.
-        fields: Streams to those that are selected.
+        error: The error that ended the run.
+        client: Client for one more describe call.
+        finder: Finder of the run; None for `find_by: reconcile`.
+        fields: Stream names to their selected fields.
     """
     refused = isinstance(error, CrmManagedError | RequestRefusedError | DataError)
     if not refused or not isinstance(error, ResponseError):
@@ -91,11 +91,11 @@ def _of_objects(
 
 
 def filter_type_error(filter_type: str, filterable: Sequence[str]) -> SettingsError:
-    """Return the error of a field that cannot be looked up by.
+    """Return the error for a `filter_type` that is not a searchable field.
 
     Args:
-        filter_type: The field.
-        filterable: Those that can.
+        filter_type: Value of the setting.
+        filterable: The valid values.
     """
     return SettingsError(
         f"filter_type {filter_type!r} is not searchable on this instance: must be one of "
@@ -113,7 +113,7 @@ def _unknown_field(
 
 
 def _unknown_lead_field(error: ResponseError, selected: Iterable[str]) -> MarketoError | None:
-    """Return the error of a stored catalog that selects a field which leads do not have."""
+    """Return the error for a stored catalog that selects a lead field which does not exist."""
     carried = [name for name in selected if name.startswith(LEAD_PREFIX)]
     names = {name.removeprefix(LEAD_PREFIX): name for name in carried}
     return _unknown_field(error, names, names)

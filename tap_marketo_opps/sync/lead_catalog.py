@@ -1,4 +1,4 @@
-"""What a catalog and `lead_fields` say of the fields of leads that roles carry; pure."""
+"""Comparison of `lead_fields` with the lead columns in a catalog; pure."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _AGAIN = "create the catalog again with --discover"
 
 
 def catalog_warnings(roles: StreamOutput, columns: Mapping[str, str]) -> list[str]:
-    """Return a sentence on the fields that a catalog has not, though `lead_fields` names them.
+    """Return a warning, if necessary, about lead fields that the catalog does not have.
 
     Args:
-        roles: The stream, as its catalog has it.
-        columns: Names in records to those of the lead's fields.
+        roles: Output of opportunity_roles, as in the catalog.
+        columns: Lead columns of roles (`lead_email`) to the lead's REST names (`email`).
 
     Raises:
-        SettingsError: The catalog selects fields that `lead_fields` does not name.
+        SettingsError: The catalog selects lead columns that `lead_fields` does not include.
     """
     selected = [name for name in roles.fields if name.startswith(LEAD_PREFIX)]
     if unnamed := [name for name in selected if name not in columns]:

@@ -1,27 +1,28 @@
-"""From when on a later run will read the activity log, and whether it reaches back so far; pure."""
+"""From when the activity log must be read, and how far back Marketo keeps it; pure."""
 
 from __future__ import annotations
 
 from tap_marketo_opps.moments import minus_seconds
 
 KEPT_DAYS = 90
-"""How long Marketo keeps "Update Opportunity" at the least; the other types for two years."""
+"""Days for which Marketo keeps "Update Opportunity" entries; other types are kept longer."""
 
 _DAY_SECONDS = 86_400
 
 
 def hand_over_from(made_at: str | None, began: str) -> str:
-    """Return from when on the log is read after a sweep.
+    """Return the timestamp from which the activity log must be read after a sweep.
 
     Args:
-        made_at: When the swept leads were listed; None for a range, which holds later ones too.
-        began: When the sweep did.
+        made_at: Timestamp at which the swept leads were listed; None for a range of lead IDs,
+            which includes leads created later.
+        began: Timestamp of the beginning of the sweep.
     """
     return min(made_at or began, began)
 
 
 def hand_over_note(made_at: str | None, began: str) -> str | None:
-    """Return a sentence on when a list of leads hands over to the log; None for a range."""
+    """Return a note on where `activities` continues after a list of leads; None for a range."""
     if made_at is None:
         return None
     return (
@@ -31,7 +32,7 @@ def hand_over_note(made_at: str | None, began: str) -> str | None:
 
 
 def retention_warning(log_from: str | None, now: str) -> str | None:
-    """Return a sentence on what the log no longer holds of what is wanted of it, if so."""
+    """Return a warning if the log is read from before the time for which Marketo keeps it."""
     if log_from is None or log_from >= minus_seconds(now, KEPT_DAYS * _DAY_SECONDS):
         return None
     return (

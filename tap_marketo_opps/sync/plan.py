@@ -1,4 +1,4 @@
-"""From the streams' bookmarks and the settings to where a run begins; pure."""
+"""Decision where a run begins, from the streams' bookmarks and the settings; pure."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ Bookmarks = t.Mapping[str, "Bookmark"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Where a run begins: a resume point for each stream, all of them at one place.
+    """Where a run begins.
 
     Attributes:
-        resumes: Resume points, by stream.
-        notes: Sentences on what users may wonder about.
-        warnings: Sentences on what may be missing.
+        resumes: Resume point of each stream; all have the same position.
+        notes: Sentences to log at INFO.
+        warnings: Sentences to log at WARNING, on records that may be missing.
     """
 
     resumes: dict[str, ResumePoint]
@@ -36,20 +36,25 @@ class Plan:
 
     @property
     def resume(self) -> ResumePoint:
-        """Return the first stream's: what all of them have in common is in any of them."""
+        """Return the first stream's resume point, for members that are equal in all of them."""
         return next(iter(self.resumes.values()))
 
 
 def log_start(
     bookmarks: Bookmarks, start_date: str | None, overlap_seconds: int
 ) -> tuple[str, str | None]:
-    """Decide from when on the activity log is read for the streams of a run.
+    """Return from which timestamp the activity log is read for the streams of a run.
+
+    Args:
+        bookmarks: Bookmarks of the streams.
+        start_date: Value of the setting, as a timestamp.
+        overlap_seconds: Seconds of the log to read again.
 
     Returns:
-        The first moment read, and the end of the previously read log (None if never read).
+        The timestamp, and the end of the previously read log (None if never read).
 
     Raises:
-        SettingsError: Neither bookmarks nor start_date say so.
+        SettingsError: There is neither a bookmark nor a start_date.
     """
     cursors = [_cursor(bookmark) for bookmark in bookmarks.values()]
     known = [cursor for cursor in cursors if cursor]
@@ -70,12 +75,13 @@ def log_start(
 
 
 def _cursor(bookmark: Bookmark) -> tuple[str, bool] | None:
-    """Return when the last run began after which nothing is known of the log.
+    """Return up to which timestamp a bookmark's earlier runs have read the activity log.
 
-    A state that does not say how it came about, written by hand say, is taken at its word.
+    A bookmark without `found_by`, which another tap or a user wrote, is used as it is.
 
     Returns:
-        The moment, and True if start_date limits it, which what is written by hand goes before.
+        The timestamp, and True if `start_date` limits it, which is False for a bookmark of another
+        tap or user. None if the bookmark has no such timestamp.
     """
     cursor = bookmark.log_cursor or (bookmark.value if bookmark.found_by is None else None)
     if not cursor or _refresh_of_log_from(bookmark):
@@ -84,7 +90,7 @@ def _cursor(bookmark: Bookmark) -> tuple[str, bool] | None:
 
 
 def _refresh_of_log_from(bookmark: Bookmark) -> str | None:
-    """Return from when on an interrupted run was to read the log that did so whatever was known."""
+    """Return from when an interrupted run read the log if it ignored the bookmark, else None."""
     resume = bookmark.resume
     return resume.log_from if resume and not resume.cursor else None
 
@@ -97,14 +103,14 @@ def plan_run(
     start_date: str | None,
     incremental: Mapping[str, bool],
 ) -> Plan:
-    """Go on where an interrupted run stood, or begin.
+    """Return the plan to resume an interrupted run, or to begin a new one.
 
     Args:
-        bookmarks: Of the streams that the run is for.
-        found_by: Label of what it looks up.
-        new_run: Where a run of these settings begins, but for what each stream emits.
-        start_date: The user's.
-        incremental: For each stream, True if it emits only what is new.
+        bookmarks: Bookmarks of the streams that the run serves.
+        found_by: Label of the keys that the run looks up.
+        new_run: Resume point of a new run with these settings, without each stream's `since`.
+        start_date: Value of the setting, as a timestamp.
+        incremental: For each stream, True if it is replicated incrementally.
     """
     resumes = {name: bookmark.resume for name, bookmark in bookmarks.items()}
     if share_resume_point(resumes.values(), new_run.fingerprint):
@@ -121,7 +127,7 @@ def plan_run(
 
 
 def _gone_on(resume: ResumePoint, start_date: str | None) -> ResumePoint:
-    """Return a kept resume point; versions before this one emitted since when the log was read."""
+    """Return a saved resume point, with `since` as this version computes it for the log."""
     if resume.log_from is None or resume.since is None:
         return resume
     return replace(resume, since=emit_since(resume.log_from, start_date))
@@ -139,9 +145,9 @@ def _since(
 
 
 def _is_interrupted_refresh(bookmark: Bookmark) -> bool:
-    """Return True if a run was cut short that was to emit more than its bookmark lets through.
+    """Return True if the interrupted run was to emit more records than the bookmark selects.
 
-    Meltano lays the state of a full refresh, which began without any, on the one before.
+    That is so after an interrupted full refresh, whose state Meltano merges into the earlier one.
     """
     resume = bookmark.resume
     if resume is None:
@@ -152,18 +158,18 @@ def _is_interrupted_refresh(bookmark: Bookmark) -> bool:
 
 
 def _is_refresh_again(bookmarks: Bookmarks, *, by_log: bool) -> bool:
-    """Return True if bookmarks are passed over since an interrupted run did so."""
+    """Return True if the run ignores bookmarks because the interrupted run ignored them."""
     if by_log:
         return any(each.log_cursor and _refresh_of_log_from(each) for each in bookmarks.values())
     return any(each.value and _is_interrupted_refresh(each) for each in bookmarks.values())
 
 
 def _applies_to(bookmark: Bookmark, found_by: str, start_date: str | None) -> bool:
-    """Return True if a bookmark's value holds for what is looked up now.
+    """Return True if a bookmark's value applies to the keys that are looked up now.
 
-    Of another range of leads it does: what only the further ones lead to is emitted however old it
-    is. Where something is too old to be emitted, that does not do. A list in Marketo may hold
-    other leads each time, and does not say so.
+    It applies to another range of leads too, because records of leads outside the former range are
+    emitted regardless of age; but not with a `start_date`, which excludes old records. It never
+    applies to a static list, whose leads may have changed since.
     """
     if bookmark.found_by and is_list_label(found_by):
         return False

@@ -1,4 +1,4 @@
-"""How far a run is: when to log it, and in which words."""
+"""Progress of a run: when to log it, and the text of the log line."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _HOUR = 3600
 
 
 class LogThrottle:
-    """Lets something be logged now and then, but not too often.
+    """Limits how often a line is logged.
 
     Args:
-        clock: Seconds that pass.
-        seconds: At least so many lie between two times.
+        clock: Returns the time in seconds.
+        seconds: Least number of seconds between two lines.
     """
 
     def __init__(self, clock: Callable[[], float], seconds: float = SECONDS_BETWEEN_LOGS) -> None:
@@ -31,7 +31,7 @@ class LogThrottle:
         self._due = clock() + seconds
 
     def is_due(self) -> bool:
-        """Return True if the last time is long enough ago, and count the next one from now."""
+        """Return True, and start the next interval, if the interval since the last line is over."""
         now = self._clock()
         if now < self._due:
             return False
@@ -42,12 +42,12 @@ class LogThrottle:
 class Pace:
     """Estimates how long the rest of a run will take.
 
-    Calls go out in bursts, as many at once as the limit lets through and then none until its window
-    is over. So only moments are compared that lie whole windows apart.
+    The rate limit lets calls through in bursts, one per window of time. So only times are compared
+    that are a whole number of windows apart.
 
     Args:
-        share: What earlier attempts had done, of 1.
-        window_seconds: Length of a window.
+        share: Fraction of the run that earlier attempts had done, from 0 to 1.
+        window_seconds: Length of a window of the rate limit.
     """
 
     def __init__(self, share: float, window_seconds: float = WINDOW_SECONDS) -> None:
@@ -55,25 +55,25 @@ class Pace:
         self._first_window = [(0.0, share)]
 
     def seconds_left(self, seconds: float, share: float) -> float | None:
-        """Return the seconds that the rest will take; None where that cannot be told yet.
+        """Return the seconds that the rest of the run will take; None if unknown.
 
         Args:
-            seconds: Since this attempt began; more than at the last call.
-            share: Done by now, of 1.
+            seconds: Seconds since this attempt began, more than in the previous call.
+            share: Fraction of the run that is done, from 0 to 1.
         """
         if seconds < self._window_seconds:
             self._first_window.append((seconds, share))
             return None
         phase = seconds % self._window_seconds
         then, before = min(self._first_window, key=lambda sample: abs(sample[0] - phase))
-        # Where all keys are looked up, what they have led to may still have to be.
+        # When all keys of the first stage are looked up, later stages may still be reading.
         if share >= 1 or share <= before:
             return None
         return (seconds - then) / (share - before) * (1 - share)
 
 
 def log_share(reached: str, since: str, until: str) -> float:
-    """Return how much of the activity log from one moment to another has been read, of 1."""
+    """Return which fraction of the activity log between two timestamps has been read."""
     begin = from_iso_utc(since)
     whole = (from_iso_utc(until) - begin).total_seconds()
     done = (from_iso_utc(reached) - begin).total_seconds()
@@ -82,15 +82,15 @@ def log_share(reached: str, since: str, until: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class ProgressReport:
-    """How far a run is.
+    """The progress of a run at one time.
 
     Attributes:
-        where: What has been done, of what.
-        share: How much that is, of 1; None where nobody knows.
-        records: Emitted.
-        calls: Made.
-        seconds: Since this attempt began.
-        seconds_left: For the rest, where that can be told.
+        where: Text for what has been read, such as "300 of 900 leads".
+        share: Fraction of the run that is done, from 0 to 1; None if unknown.
+        records: Number of records emitted.
+        calls: Number of calls made.
+        seconds: Seconds since this attempt began.
+        seconds_left: Estimated seconds for the rest; None if unknown.
     """
 
     where: str
@@ -101,7 +101,7 @@ class ProgressReport:
     seconds_left: float | None
 
     def summary(self) -> str:
-        """Return what is done, how fast, and how long the rest will take."""
+        """Return a text on what is done, the calls per second and the time left."""
         parts = [self.so_far()]
         if self.seconds > 0:
             parts.append(f"{self.calls / self.seconds:.1f} calls/s")
@@ -110,14 +110,14 @@ class ProgressReport:
         return ", ".join(parts)
 
     def so_far(self) -> str:
-        """Return what is done, without what that means for the rest."""
+        """Return a text on what is done, without speed and time left."""
         records, calls = counted(self.records, "record"), counted(self.calls, "call")
         percent = "" if self.share is None else f"{100 * self.share:.0f} % ({self.where})"
         return f"{percent or self.where}, {records}, {calls}"
 
 
 def format_duration(seconds: float) -> str:
-    """Return seconds in the unit that fits."""
+    """Return a duration as text in seconds, minutes or hours."""
     if seconds < 2 * _MINUTE:
         return f"{seconds:.0f} s"
     if seconds < 2 * _HOUR:

@@ -1,21 +1,18 @@
-"""Logging of a run: its progress, where it stops, and what it has cost."""
+"""Log lines of any run: its progress, where it stops, and how many calls it made."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
 import typing as t
 
-from marketo_opps import MarketoError
 from marketo_opps.fields import MARKETO_GUID
 from marketo_opps.wording import counted
-from tap_marketo_opps.sync.error_advice import is_resumable
+from tap_marketo_opps.sync.closing_notes import without_key
 from tap_marketo_opps.sync.progress import Pace, ProgressReport, log_share
-from tap_marketo_opps.sync.stream_output import without_key
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from marketo_opps import MarketoClient
     from tap_marketo_opps.sync.progress import LogThrottle
@@ -23,40 +20,40 @@ if t.TYPE_CHECKING:
 
 _LOGGER = logging.getLogger("tap-marketo-opps")
 
-# Where a loader had not printed it yet, the last STATE that was written is lost.
+# The last STATE written is lost if the loader has not printed it yet.
 _GO_ON = "To resume, run again with the last saved state."
 _START_AGAIN = "No STATE was written yet: run again with the same state as before."
 
 
 class CountedSource(t.Protocol):
-    """The first stage of a run, by which its progress is counted."""
+    """The first stage of a run, which determines the run's progress."""
 
     @property
     def keys_done(self) -> int:
-        """Return how many keys have been looked up, over all attempts."""
+        """Return the number of keys looked up, over all attempts."""
 
     @property
     def total(self) -> int | None:
-        """Return how many keys there are, where that is known."""
+        """Return the number of keys; None if unknown."""
 
     @property
     def noun(self) -> str:
-        """Return what users call a key."""
+        """Return the word for a key in messages, such as "lead"."""
 
     @property
     def reached(self) -> str | None:
-        """Return up to when the activity log was read, where it is."""
+        """Return the timestamp up to which the log was read; None if it is not read."""
 
 
 class ProgressReporter:
-    """Logs how far a run is, and what it has cost.
+    """Base of reporters, which logs the progress of a run and where it stops.
 
     Args:
-        client: Whose calls are counted.
-        source: Tells how far the run is.
-        outputs: Of the streams that take part; the first leads.
-        throttle: Says when progress is logged.
-        log_span: From and to which moment the activity log is read, where it is.
+        client: Client whose calls are counted.
+        source: First stage of the run, which determines the progress.
+        outputs: Outputs of the streams that the run serves; calls are logged with the first.
+        throttle: Decides when progress is logged.
+        log_span: Timestamps from and to which the activity log is read; None if it is not read.
     """
 
     def __init__(
@@ -79,25 +76,25 @@ class ProgressReporter:
         self._has_state = False
 
     def note_state(self) -> None:
-        """Remember that a STATE has been written."""
+        """Note that a STATE has been written."""
         self._has_state = True
 
     def log_progress(self) -> None:
-        """Log how far the run is, but not too often."""
+        """Log the progress of the run, if the last line is long enough ago."""
         if self._throttle.is_due():
             _LOGGER.info("%s: %s", self._names, self._progress().summary())
 
     def log_stopping_point(self) -> None:
-        """Log how far the run came, and how to go on."""
+        """Log how far the run came, and how to resume it."""
         how = _GO_ON if self._has_state else _START_AGAIN
         _LOGGER.info("Stopped at %s. %s", self.so_far(), how)
 
     def so_far(self) -> str:
-        """Return how far the run came."""
+        """Return a text on how far the run came."""
         return self._progress().so_far()
 
     def leaders_line(self) -> str:
-        """Return what the leading stream has emitted, and what the run has cost."""
+        """Return the records of the first stream, and the calls, retries and seconds of the run."""
         leader = self._outputs[0]
         counts, before = self._client.counts, self._counts_before
         calls, retries = counts.calls - before.calls, counts.retries - before.retries
@@ -108,7 +105,7 @@ class ProgressReporter:
         )
 
     def warn_of_records_without_key(self) -> None:
-        """Log how many records of each stream could not be emitted for want of their key."""
+        """Log how many records of each stream were skipped because they have no key."""
         for output in self._outputs:
             if count := output.counts.keyless:
                 _LOGGER.warning("%s", without_key(output.name, MARKETO_GUID, count))
@@ -133,29 +130,8 @@ class ProgressReporter:
         return f"{source.keys_done:,} of {counted(source.total, source.noun)}"
 
     def _share(self) -> float | None:
-        """Return how much has been done, of 1; None where nobody knows how much there is."""
+        """Return the fraction of the run that is done, from 0 to 1; None if unknown."""
         source, (since, until) = self._source, self._log_span
         if source.reached:
             return log_share(source.reached, since or until, until)
         return source.keys_done / source.total if source.total else None
-
-
-@contextlib.contextmanager
-def advised_errors(
-    advise: Callable[[MarketoError], MarketoError], reporter: ProgressReporter
-) -> Iterator[None]:
-    """Raise a run's error with advice, and log where the run can be gone on with.
-
-    Args:
-        advise: Returns an error that says more, or the error itself.
-        reporter: Of the run.
-    """
-    try:
-        yield
-    except MarketoError as error:
-        advised = advise(error)
-        if is_resumable(advised):
-            reporter.log_stopping_point()
-        if advised is error:
-            raise
-        raise advised from error

@@ -1,117 +1,75 @@
-"""One run of a finder, on behalf of all streams that it finds records for."""
+"""A run that finds records with a finder, for one or more streams."""
 
 from __future__ import annotations
 
 import logging
-import time
 import typing as t
 from dataclasses import dataclass
 
-from marketo_opps.plugin.workers import Workers
 from tap_marketo_opps.finding.finders import ActivityFinder
 from tap_marketo_opps.finding.list_finder import SWEEPS, listed_at
 from tap_marketo_opps.finding.pipeline import Pipeline
-from tap_marketo_opps.finding.prefetch import OrderedPrefetcher
-from tap_marketo_opps.singer_writer import encode_state
 from tap_marketo_opps.sync.error_advice import with_advice
 from tap_marketo_opps.sync.log_reach import hand_over_from
-from tap_marketo_opps.sync.progress import SECONDS_BETWEEN_LOGS, LogThrottle
-from tap_marketo_opps.sync.progress_reporter import advised_errors
 from tap_marketo_opps.sync.run_reporter import RunReporter
 from tap_marketo_opps.sync.stream_output import StreamEmitter
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from marketo_opps import MarketoClient, MarketoError
+    from marketo_opps import MarketoError
     from tap_marketo_opps.finding.finders import Finder, StagePlan
     from tap_marketo_opps.finding.page_result import PageResult
     from tap_marketo_opps.finding.resume_point import Position, ResumePoint
-    from tap_marketo_opps.finding.stages import ChunkCursor, Stage
-    from tap_marketo_opps.singer_writer import MessageWriter, TypedRecord
+    from tap_marketo_opps.singer_writer import TypedRecord
     from tap_marketo_opps.sync.plan import Plan
+    from tap_marketo_opps.sync.run_context import RunContext
     from tap_marketo_opps.sync.state import Bookmark
     from tap_marketo_opps.sync.stream_output import StreamOutput
-    from tap_marketo_opps.sync.time_box import TimeBox
 
 _LOGGER = logging.getLogger("tap-marketo-opps")
-
-CALLS_IN_HAND = 2
-"""While an answer is unpacked, its place among the calls at once is taken by one that is ready."""
-
-
-class StreamRun(t.Protocol):
-    """What finds the records of a stream, perhaps together with others'."""
-
-    def pages(self) -> Iterator[tuple[str, list[TypedRecord]]]:
-        """Write all there is; yields stream and records of each page that was written."""
-
-    @property
-    def warnings(self) -> list[str]:
-        """Return sentences on what may be missing."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run: reads, writes each page and a STATE after it, and leaves the bookmarks.
+    """A run, which writes each page with a STATE after it, and updates the bookmarks.
 
     Attributes:
-        client: To read with.
-        writer: Of messages.
-        outputs: The streams that take part, by name; the first leads.
-        bookmarks: Theirs, as the run found them.
-        finder: How records are found.
-        plan: Where to begin.
-        stages: What is read.
-        max_concurrent_calls: How many pages are fetched ahead.
-        state: The tap's, written to.
-        time_box: The time that it may take.
-        start_date: Of a sweep, which tells how many records it leaves out.
-        seconds_between_logs: How often progress is logged.
+        context: What all runs of the tap share.
+        outputs: Outputs of the streams that the run serves, by name; calls are logged with the
+            first.
+        bookmarks: The streams' bookmarks before the run, by name.
+        finder: The way to find records.
+        plan: Where the run begins.
+        stages: The stages that read.
+        start_date: Timestamp before which a sweep counts skipped records; None for other runs.
     """
 
-    client: MarketoClient
-    writer: MessageWriter
+    context: RunContext
     outputs: Mapping[str, StreamOutput]
     bookmarks: Mapping[str, Bookmark]
     finder: Finder
     plan: Plan
     stages: StagePlan
-    max_concurrent_calls: int
-    state: dict[str, t.Any]
-    time_box: TimeBox
     start_date: str | None = None
-    seconds_between_logs: float = SECONDS_BETWEEN_LOGS
-
-    def pages(self) -> Iterator[tuple[str, list[TypedRecord]]]:
-        """Write all there is; yields stream and records of each page that was written."""
-        self._log_beginning()
-        self.time_box.begin(*self.outputs)
-        for output in self.outputs.values():
-            output.write_schema()
-        throttle = LogThrottle(time.monotonic, self.seconds_between_logs)
-        span = self.plan.resume.log_from, self.plan.resume.began
-        outputs = [*self.outputs.values()]
-        reporter = RunReporter(self.client, self.stages, outputs, throttle, span)
-        workers = Workers(self.max_concurrent_calls + CALLS_IN_HAND, "marketo-read")
-        try:
-            with (
-                advised_errors(self._with_advice, reporter),
-                self.time_box.pausing(reporter.so_far),
-            ):
-                yield from self._read(workers, reporter)
-        finally:
-            workers.close()
-        reporter.log_result()
-
-    def _with_advice(self, error: MarketoError) -> MarketoError:
-        fields = {name: output.fields for name, output in self.outputs.items()}
-        return with_advice(error, self.client, self.finder, fields)
 
     @property
     def warnings(self) -> list[str]:
-        """Return sentences on what may be missing."""
+        """Return sentences on records that may be missing."""
         return self.plan.warnings
+
+    def pages(self) -> Iterator[tuple[str, list[TypedRecord]]]:
+        """Write all records page by page; yield stream name and records of each written page."""
+        context, resume = self.context, self.plan.resume
+        self._log_beginning()
+        outputs = [*self.outputs.values()]
+        context.begin(outputs)
+        span = resume.log_from, resume.began
+        reporter = RunReporter(context.client, self.stages, outputs, context.throttle(), span)
+        with context.reading(reporter, self._with_advice) as prefetcher:
+            pipeline = Pipeline(self.stages.source, self.stages.lookups, prefetcher)
+            yield from self._written(pipeline.results(), reporter)
+        reporter.log_result()
 
     def _log_beginning(self) -> None:
         since = self.plan.resume.log_from
@@ -123,15 +81,20 @@ class Run:
         for note in self.plan.notes:
             _LOGGER.info("%s", note)
 
-    def _read(
-        self, workers: Workers, reporter: RunReporter
+    def _with_advice(self, error: MarketoError) -> MarketoError:
+        fields = {name: output.fields for name, output in self.outputs.items()}
+        return with_advice(error, self.context.client, self.finder, fields)
+
+    def _written(
+        self, results: Iterable[PageResult], reporter: RunReporter
     ) -> Iterator[tuple[str, list[TypedRecord]]]:
+        """Write the records of each page result; yield stream name and records."""
         emitters = {
             name: StreamEmitter(output, self.plan.resumes[name], self.start_date)
             for name, output in self.outputs.items()
         }
         position = self.plan.resume.at
-        for result in self._results(workers, reporter):
+        for result in results:
             new_position = result.resolve_position()
             position = new_position or position
             found_here = [
@@ -141,38 +104,27 @@ class Run:
                 continue
             pages = [(each.output, each.records_of(result)) for each in found_here]
             lines = b"".join(output.encode(records) for output, records in pages)
-            self.writer.write(lines + self._paused_state(emitters, position))
+            self._save_paused(emitters, position)
+            self.context.write_page(lines)
             reporter.note_state()
             if position != self.plan.resume.at:
-                self.time_box.note_advance()
+                self.context.time_box.note_advance()
             yield from ((output.name, records) for output, records in pages)
-        self.writer.write(self._finished_state(emitters, position))
-        self.time_box.note_advance()
+        self._save_finished(emitters, position)
+        self.context.write_page(b"")
+        self.context.time_box.note_advance()
 
-    def _results(self, workers: Workers, reporter: RunReporter) -> Iterator[PageResult]:
-        # Progress is logged where calls find nothing to write, and while none is answered, too.
-        prefetcher: OrderedPrefetcher[tuple[Stage, ChunkCursor]] = OrderedPrefetcher(
-            workers,
-            self.max_concurrent_calls + CALLS_IN_HAND,
-            self.time_box,
-            reporter.log_progress,
-        )
-        return Pipeline(self.stages.source, self.stages.lookups, prefetcher).results()
-
-    def _paused_state(
+    def _save_paused(
         self, emitters: Mapping[str, StreamEmitter], position: Position | None
-    ) -> bytes:
+    ) -> None:
         for name, emitter in emitters.items():
-            resume = emitter.resume_at(position)
-            emitter.output.save(self.bookmarks[name].paused(resume))
-        return encode_state(self.state)
+            emitter.output.save(self.bookmarks[name].paused(emitter.resume_at(position)))
 
-    def _finished_state(
+    def _save_finished(
         self, emitters: Mapping[str, StreamEmitter], position: Position | None
-    ) -> bytes:
+    ) -> None:
         for name, emitter in emitters.items():
             emitter.output.save(self._finished(name, emitter.resume_at(position)))
-        return encode_state(self.state)
 
     def _finished(self, name: str, resume: ResumePoint) -> Bookmark:
         label = self.finder.fingerprint_label

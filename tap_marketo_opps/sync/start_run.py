@@ -1,12 +1,10 @@
-"""Who finds what: which streams share a run, what it looks up, and where it begins."""
+"""Preparation of a run: the streams that it serves, how it finds records, where it begins."""
 
 from __future__ import annotations
 
 import typing as t
 from dataclasses import replace
-from urllib.parse import urlsplit
 
-from marketo_opps.settings import instance_address
 from tap_marketo_opps.finding.activity_log import LOG_STREAMS
 from tap_marketo_opps.finding.finders import (
     OPPORTUNITIES,
@@ -16,11 +14,7 @@ from tap_marketo_opps.finding.finders import (
     LeadFinder,
     filterable_fields,
 )
-from tap_marketo_opps.finding.key_sources import (
-    FileKeys,
-    LeadRange,
-    ListedKeys,
-)
+from tap_marketo_opps.finding.key_sources import FileKeys, LeadRange, ListedKeys
 from tap_marketo_opps.finding.late_entries import LogOverlap
 from tap_marketo_opps.finding.lead_ranges import is_valid_lead_id, plain_lead_id
 from tap_marketo_opps.finding.lead_stage import with_leads
@@ -43,21 +37,19 @@ from tap_marketo_opps.sync.error_advice import filter_type_error
 from tap_marketo_opps.sync.lead_catalog import catalog_warnings
 from tap_marketo_opps.sync.log_reach import hand_over_note, retention_warning
 from tap_marketo_opps.sync.plan import log_start, plan_run
-from tap_marketo_opps.sync.progress import SECONDS_BETWEEN_LOGS
 from tap_marketo_opps.sync.run import Run
 from tap_marketo_opps.sync.state import Bookmark, fingerprint
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from marketo_opps import MarketoClient, ObjectDescription
+    from marketo_opps import ObjectDescription
     from tap_marketo_opps.finding.activity_types import FollowedTypes
     from tap_marketo_opps.finding.finders import Finder, StagePlan
     from tap_marketo_opps.finding.key_sources import KeySource
-    from tap_marketo_opps.singer_writer import MessageWriter
     from tap_marketo_opps.sync.plan import Plan
+    from tap_marketo_opps.sync.run_context import RunContext
     from tap_marketo_opps.sync.stream_output import StreamOutput
-    from tap_marketo_opps.sync.time_box import TimeBox
 
 Config = t.Mapping[str, t.Any]
 Outputs = t.Mapping[str, "StreamOutput"]
@@ -65,12 +57,12 @@ Bookmarks = t.Mapping[str, Bookmark]
 
 
 def streams_sharing_a_run(stream: str, selected: Sequence[str], way: str) -> list[str]:
-    """Return the streams that one finder serves: its calls are made once for all of them.
+    """Return the streams whose records one run finds, so that its calls are not made twice.
 
     Args:
-        stream: One of them.
-        selected: All that are selected, in the order in which they are synced.
-        way: The `find_by` in force.
+        stream: Name of one of these streams.
+        selected: Names of all selected streams, in the order in which they are synced.
+        way: Value of `find_by`.
     """
     groups: list[tuple[str, ...]] = [(OPPORTUNITIES, ROLES), LOG_STREAMS]
     if way == BY_ACTIVITIES:
@@ -81,73 +73,54 @@ def streams_sharing_a_run(stream: str, selected: Sequence[str], way: str) -> lis
 
 def start_run(
     outputs: Outputs,
-    *,
-    config: Config,
-    client: MarketoClient,
-    writer: MessageWriter,
-    state: dict[str, t.Any],
+    context: RunContext,
     opportunities: ObjectDescription | None,
     activity_types: Callable[[], FollowedTypes],
-    time_box: TimeBox,
-    seconds_between_logs: float = SECONDS_BETWEEN_LOGS,
 ) -> Run:
     """Return the run that finds the records of these streams.
 
     Args:
-        outputs: The streams, by name; the first leads.
-        config: Settings of the tap.
-        client: To read with.
-        writer: Of messages.
-        state: The tap's, which the run changes.
-        opportunities: What describe said of opportunities; None if it was not asked.
-        activity_types: Returns which types of activities are followed.
-        time_box: The time that it may take.
-        seconds_between_logs: How often progress is logged.
+        outputs: Outputs of the streams, by name; calls are logged with the first.
+        context: What all runs of the tap share.
+        opportunities: Description of opportunities; None if describe was not called.
+        activity_types: Returns the activity types to read.
 
     Raises:
-        SettingsError: Settings or state do not let it begin.
+        SettingsError: Settings or state are invalid for a run.
     """
-    now = to_iso_utc(client.earliest_now())
+    config = context.config
+    now = to_iso_utc(context.client.earliest_now())
     bookmarks = read_bookmarks(
-        outputs,
-        instance=urlsplit(instance_address(config["endpoint"])).netloc.casefold(),
-        now=now,
-        start_date=start_date(config),
+        outputs, instance=context.instance, now=now, start_date=start_date(config)
     )
     warnings = catalog_warnings(outputs[ROLES], lead_columns(config)) if ROLES in outputs else []
     finder = _finder(config, bookmarks, opportunities, activity_types)
     plan = _plan(config, outputs, bookmarks, finder, now)
     try:
-        stages = _stages(config, outputs, finder, client, plan)
+        stages = _stages(context, outputs, finder, plan)
     except PositionError:
         bookmarks = _without_positions(bookmarks)
         plan = _plan(config, outputs, bookmarks, finder, now)
-        stages = _stages(config, outputs, finder, client, plan)
-    told = _told(plan, bookmarks, finder, now)
+        stages = _stages(context, outputs, finder, plan)
+    plan = _with_log_sentences(plan, bookmarks, finder, now)
     return Run(
-        client=client,
-        writer=writer,
-        outputs=outputs,
-        bookmarks=bookmarks,
-        finder=finder,
-        plan=replace(told, warnings=[*warnings, *told.warnings]),
-        stages=stages,
-        max_concurrent_calls=config["max_concurrent_calls"],
-        state=state,
-        time_box=time_box,
-        start_date=start_date(config) if isinstance(finder, SWEEPS) else None,
-        seconds_between_logs=seconds_between_logs,
+        context,
+        outputs,
+        bookmarks,
+        finder,
+        replace(plan, warnings=[*warnings, *plan.warnings]),
+        stages,
+        start_date(config) if isinstance(finder, SWEEPS) else None,
     )
 
 
-def _stages(
-    config: Config, outputs: Outputs, finder: Finder, client: MarketoClient, plan: Plan
-) -> StagePlan:
+def _stages(context: RunContext, outputs: Outputs, finder: Finder, plan: Plan) -> StagePlan:
     """Return the stages of a run.
 
     Raises:
-        PositionError: Nothing can be gone on with from where the plan says.
+        PositionError: A stage cannot resume from the position in the plan.
     """
+    config, client = context.config, context.client
     columns = lead_columns(config)
     fields = {
         name: [each for each in output.fields if each not in columns]
@@ -183,7 +156,7 @@ def _finder(
     if way == BY_LEAD_LIST:
         return LeadListFinder(config["lead_list_id"])
     leads = _lead_source(config)
-    # With a start_date, a run of another range emits all since then.
+    # With a start_date, a run for another range emits all records since then.
     return LeadFinder(leads, () if start_date(config) else _labels(bookmarks))
 
 
@@ -208,7 +181,7 @@ def _lead_source(config: Config) -> KeySource:
 
 
 def _check_filter_type(filter_type: str, opportunities: ObjectDescription | None) -> None:
-    """Refuse a field that describe, where it was asked, does not name; else Marketo will."""
+    """Raise SettingsError if describe was called and does not list the field as searchable."""
     if opportunities and filter_type not in filterable_fields(opportunities):
         raise filter_type_error(filter_type, filterable_fields(opportunities))
 
@@ -223,7 +196,7 @@ def _plan(
     incremental = {name: output.is_incremental for name, output in outputs.items()}
     log_from = cursor = None
     if isinstance(finder, ActivityFinder):
-        # A full table is read from the start, whatever is known of the log.
+        # A full table ignores what earlier runs have read of the log.
         known = bookmarks if all(incremental.values()) else {"": Bookmark()}
         log_from, cursor = log_start(known, start_date(config), config["activity_overlap_seconds"])
     return plan_run(
@@ -243,8 +216,8 @@ def _plan(
     )
 
 
-def _told(plan: Plan, bookmarks: Bookmarks, finder: Finder, now: str) -> Plan:
-    """Return a plan with sentences on how far the log reaches, now or after this sweep."""
+def _with_log_sentences(plan: Plan, bookmarks: Bookmarks, finder: Finder, now: str) -> Plan:
+    """Return a plan with sentences on how far back the activity log is needed and kept."""
     resume = plan.resume
     if isinstance(finder, SWEEPS):
         is_known = all(bookmark.log_until for bookmark in bookmarks.values())
@@ -266,7 +239,7 @@ def _fingerprint(config: Config, outputs: Outputs, finder: Finder) -> str:
             "found_by": finder.fingerprint_label,
             "fields": {name: output.fields for name, output in outputs.items()},
             "settings": {name: config.get(name) for name in names},
-            # Left out where there is none, for the positions that earlier versions left.
+            # Omitted if empty, so that positions saved by earlier versions stay valid.
             **({"full_table": full} if full else {}),
         }
     )

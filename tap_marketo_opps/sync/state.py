@@ -1,7 +1,7 @@
-"""A stream's bookmark: how it is read, written, and carried on by a run; pure.
+"""Reading, writing and updating of a stream's bookmark; pure.
 
-A stream's bookmark holds flat values only, and `resume` in every one of them: Meltano merges the
-state of an interrupted run deeply onto the one before, and cannot delete a key.
+A bookmark has only strings as members, and always the member `resume`. Meltano merges the state of
+an interrupted run deeply into the earlier one, and cannot delete a member.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ _KNOWN_KEYS = frozenset({_VALUE, "resume", *_PLAIN_KEYS})
 
 
 def fingerprint(settings: Mapping[str, t.Any]) -> str:
-    """Return a short digest of the settings that a position belongs to."""
+    """Return a short digest of the settings for which a position is valid."""
     text = json.dumps(settings, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
 class Bookmark:
-    """One stream's state.
+    """One stream's bookmark.
 
     Attributes:
-        value: The replication key value that the last finished run left.
-        found_by: What that run looked up, by the label of its finder.
-        log_until: When the last finished run that read the activity log began.
-        sweep_began: When the lead sweep began that `activities` may go on from.
-        sweep_leads: Which leads were swept since then.
-        instance: Host of the instance that it belongs to.
-        resume: What the last run left unfinished.
-        log_tail: What the run that left `log_until` has seen of the log's last stretch.
+        value: Replication key value of the last finished run.
+        found_by: Label of the keys that the run looked up.
+        log_until: Timestamp at which the last finished run that read the activity log began.
+        sweep_began: Timestamp at which the lead sweep began after which `activities` continues.
+        sweep_leads: Label of the leads swept since then.
+        instance: Host of the instance that the bookmark belongs to.
+        resume: Resume point of an interrupted run; None after a finished run.
+        log_tail: Encoded counts of the last part of the log, by the run that left `log_until`.
     """
 
     value: str | None = None
@@ -56,14 +56,15 @@ class Bookmark:
 
     @classmethod
     def from_state(cls, state: Mapping[str, t.Any], replication_key: str | None = None) -> Bookmark:
-        """Read a stream's bookmark out of a STATE message's value.
+        """Return the bookmark in a state.
 
         Args:
-            state: The bookmark's members.
-            replication_key: The stream's; taps of singer-io's have the value under its name.
+            state: Members of the bookmark.
+            replication_key: Replication key of the stream, a member with that name being the value
+                in states of singer-io's taps.
 
         Raises:
-            ValueError: A moment in it is none, or a text is none.
+            ValueError: A timestamp or a string is invalid.
         """
         return cls(
             value=_read_moment(state.get(_value_key(state, replication_key))),
@@ -78,16 +79,16 @@ class Bookmark:
 
     @property
     def up_to(self) -> str | None:
-        """Return the last moment up to which it says that anything has been read."""
+        """Return the latest timestamp of the bookmark up to which records have been read."""
         return max_or_none(self.value, self.log_until, self.sweep_began)
 
     @property
     def log_cursor(self) -> str | None:
-        """Return when the last run began after which nothing is known of the log."""
+        """Return the timestamp up to which the activity log, or a sweep instead, has been read."""
         return self.log_until or self.sweep_began
 
     def to_state(self, replication_key: str | None) -> dict[str, t.Any]:
-        """Return the members to set in a stream's bookmark; null ones are set too."""
+        """Return the members to set in the state; a null overwrites the earlier value."""
         members: dict[str, t.Any] = {"resume": self.resume.encode() if self.resume else None}
         if replication_key:
             members["replication_key"] = replication_key
@@ -95,29 +96,37 @@ class Bookmark:
         return members | {name: value for name in _PLAIN_KEYS if (value := getattr(self, name))}
 
     def paused(self, resume: ResumePoint) -> Bookmark:
-        """Return what an unfinished run leaves: nothing is promised but the position."""
+        """Return the bookmark of an unfinished run, in which only the resume point changes."""
         return replace(self, resume=resume)
 
     def finished(self, run: ResumePoint, found_by: str) -> Bookmark:
-        """Return what a finished run leaves.
+        """Return the bookmark after a finished run.
 
-        The value never passes the moment at which the run began: a record that changed after its
-        page was read has a later `updatedAt`. Up to there it never goes back, either, unless the
-        run was to emit everything there is.
+        The value is never later than the beginning of the run, because records that changed during
+        the run may have been read before. It is never earlier than the previous value, unless the
+        run was a full refresh.
+
+        Args:
+            run: Resume point at the end of the run.
+            found_by: Label of the keys that the run looked up.
         """
         value = max_or_none(run.seen, self.value if run.since else None)
         bounded = min(value, run.began) if value else None
         return replace(self, value=bounded, found_by=found_by, resume=None)
 
     def after_log(self, began: str, tail: str | None = None) -> Bookmark:
-        """Return it with the activity log read up to a moment, and what was counted at its end."""
+        """Return the bookmark after reading the activity log up to `began`, with its tail."""
         return replace(self, log_until=began, log_tail=tail)
 
     def after_sweep(self, began: str, leads: str) -> Bookmark:
-        """Return it with a lead sweep handed over to `activities`.
+        """Return the bookmark after a lead sweep, from which `activities` will continue.
 
-        Where another sweep was handed over before and these leads do not contain its own, the log
-        has to be read from the earlier of the two.
+        If there was an earlier sweep, and these leads do not include its leads, then the log must
+        be read from the beginning of the earlier sweep.
+
+        Args:
+            began: Timestamp from which the log must be read.
+            leads: Label of the leads swept.
         """
         if (
             not self.sweep_began
@@ -130,14 +139,14 @@ class Bookmark:
 
 
 def with_bookmarks(state: Mapping[str, t.Any], streams: Collection[str]) -> dict[str, t.Any]:
-    """Return a state in which each stream has an object.
+    """Return a state in which the bookmark of each stream is an object.
 
-    Where somebody, or a tap of singer-io's, has put a bare value, that is a replication key value;
-    the oldest of those taps have streams, and nothing else, at the top.
+    A string in place of an object is a replication key value, as in states of singer-io's taps. The
+    oldest of these have the streams at the top level, without `bookmarks`.
 
     Args:
-        state: As it was given.
-        streams: Names of those that there are.
+        state: The state as the user gave it.
+        streams: Names of the tap's streams.
     """
     bookmarks = state.get("bookmarks")
     if bookmarks is None and state and all(name in streams for name in state):
@@ -153,7 +162,7 @@ def with_bookmarks(state: Mapping[str, t.Any], streams: Collection[str]) -> dict
 
 
 def share_resume_point(resumes: Iterable[ResumePoint | None], wanted_fingerprint: str) -> bool:
-    """Return True if all streams were left at one place, by a run of these settings."""
+    """Return True if a run with these settings left all streams at the same position."""
     first, *others = resumes
     return (
         first is not None
@@ -166,7 +175,7 @@ def share_resume_point(resumes: Iterable[ResumePoint | None], wanted_fingerprint
 
 
 def _value_key(state: Mapping[str, t.Any], replication_key: str | None) -> str:
-    """Return the member that has the replication key value."""
+    """Return the name of the member that contains the replication key value."""
     if replication_key and _KNOWN_KEYS.isdisjoint(state):
         wanted = _plain(replication_key)
         return next((name for name in state if _plain(name) == wanted), _VALUE)

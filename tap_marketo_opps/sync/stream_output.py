@@ -1,11 +1,10 @@
-"""One stream as a run sees it: how its pages are converted, limited, encoded and bookmarked."""
+"""The output of a stream: how a run converts, limits, encodes and bookmarks its records."""
 
 from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, replace
 
-from marketo_opps.wording import counted
 from tap_marketo_opps.finding.page_result import has_guid
 
 if t.TYPE_CHECKING:
@@ -18,7 +17,7 @@ if t.TYPE_CHECKING:
     from tap_marketo_opps.sync.state import Bookmark
 
 ConvertPage = t.Callable[["Sequence[Record]"], "list[tuple[str | None, TypedRecord]]"]
-"""From a page as Marketo sent it to typed records, each with its replication key value."""
+"""Returns the typed records of a page of Marketo's, each with its replication key value."""
 
 
 @dataclass(slots=True)
@@ -26,15 +25,15 @@ class StreamCounts:
     """Counts of a stream's output so far.
 
     Attributes:
-        emitted: Records.
-        misfits: Values that did not fit their type, and are null instead.
-        keyless: Records without their key, which are not emitted.
-        too_old: Records that a sweep's start_date left out.
-        unreadable: Entries of the log that cannot be read, or not whole, for this stream.
-        alike: Rows of the warehouse that are as Marketo has them.
-        changed: Those that are not.
-        gone: Those that Marketo does not have any more.
-        known_gone: Those of which the warehouse knows that.
+        emitted: Records emitted.
+        misfits: Values set to null because they do not match their type.
+        keyless: Records skipped because they have no key.
+        too_old: Records skipped because they are older than start_date.
+        unreadable: Log entries that cannot be read, or only in part.
+        alike: Warehouse rows that are equal to the record in Marketo.
+        changed: Warehouse rows that differ from the record in Marketo.
+        gone: Warehouse rows whose record no longer exists in Marketo.
+        known_gone: Warehouse rows that are already marked as deleted.
     """
 
     emitted: int = 0
@@ -48,54 +47,26 @@ class StreamCounts:
     known_gone: int = 0
 
 
-def without_key(stream: str, key: str, count: int) -> str:
-    """Return a sentence on records that have no key, and are not emitted.
-
-    Args:
-        stream: Of these records.
-        key: The field that they lack.
-        count: How many they are.
-    """
-    return (
-        f"{counted(count, 'record')} of {stream} skipped: Marketo sent no {key}, which is the key. "
-        "Ask Marketo's support."
-    )
-
-
-def unreadable_entries(stream: str, count: int) -> str:
-    """Return a sentence on entries of the log whose changes are not emitted, or not all of them.
-
-    Args:
-        stream: That lacks them.
-        count: How many they are.
-    """
-    return (
-        f"Changes in {counted(count, 'entry')} of the activity log could not be read and are "
-        f"missing from {stream}. The stream opportunity_activities has all entries as Marketo sent "
-        "them."
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class StreamOutput:
-    """A stream, as far as a run knows it.
+    """The part of a stream that a run uses.
 
     Attributes:
-        name: Of the stream.
-        fields: Those that are selected.
-        is_incremental: True if only changes are wanted.
-        replication_key: The field whose value says when a record changed.
-        record_limit: How many records may be emitted; infinite but in a dry run.
-        state: The stream's bookmark within the tap's state, which a run changes.
-        counts: Of what has come out.
-        convert_page: Types a page.
-        encode: Turns typed records into RECORD messages, and counts them.
-        write_schema: Writes the SCHEMA, unless it has been written.
-        found_in: Name of the results that its records are in.
-        records_in: Returns its records in a page of these.
-        field_types: Of all fields, as the SCHEMA says.
-        note_misfit: Called with field and GUID of a value that does not fit its type.
-        known_fields: Those that its schema has, selected or not.
+        name: Name of the stream.
+        fields: Names of the selected fields.
+        is_incremental: True if the stream is replicated incrementally.
+        replication_key: Name of the replication key.
+        record_limit: Maximum number of records to emit; infinity except in a dry run.
+        state: The stream's bookmark within the tap's state, which the run updates.
+        counts: Counts of the stream's output.
+        convert_page: Converts the records of a page to the types of the schema.
+        encode: Returns RECORD messages for typed records, and counts the records.
+        write_schema: Writes the SCHEMA messages, except those already written.
+        found_in: Name of the stream of the page results that contain this stream's records.
+        records_in: Returns this stream's records in the records of such a result.
+        field_types: Description of all fields of the schema.
+        note_misfit: Called with field and GUID for each value that does not match its type.
+        known_fields: Names of all fields of the schema, selected or not.
     """
 
     name: str
@@ -115,22 +86,22 @@ class StreamOutput:
     known_fields: frozenset[str] = frozenset()
 
     def limited(self, records: list[TypedRecord]) -> list[TypedRecord]:
-        """Return those of the records that may be emitted."""
+        """Return as many of the records as the record limit still allows."""
         left = self.record_limit - self.counts.emitted
         return records if len(records) <= left else records[: int(left)]
 
     def save(self, bookmark: Bookmark) -> None:
-        """Put a bookmark into the state; a full table has no replication key value."""
+        """Write a bookmark to the state, without a replication key value for a full table."""
         self.state.update(bookmark.to_state(self.replication_key if self.is_incremental else None))
 
 
 class StreamEmitter:
-    """One stream's records on their way out: typed, and only those that are to be emitted.
+    """Selects and converts the records of one stream that a run emits.
 
     Args:
-        output: Of the stream.
-        resume: Where the stream's run begins.
-        start_date: Records before it are counted; None where nobody asks.
+        output: Output of the stream.
+        resume: Resume point with which the stream's run begins.
+        start_date: Timestamp before which skipped records are counted; None to count none.
     """
 
     def __init__(
@@ -142,7 +113,7 @@ class StreamEmitter:
         self._seen = resume.seen or ""
 
     def records_of(self, result: PageResult) -> list[TypedRecord]:
-        """Return what is to be emitted of a page."""
+        """Return the typed records of a page that are emitted."""
         records = self.output.records_in(result.records)
         kept = [record for record in records if has_guid(record)]
         self.output.counts.keyless += len(records) - len(kept)
@@ -165,5 +136,5 @@ class StreamEmitter:
         )
 
     def resume_at(self, position: Position | None) -> ResumePoint:
-        """Return how to go on from a position."""
+        """Return the resume point for a position."""
         return replace(self._resume, seen=self._seen or None, at=position)

@@ -1,4 +1,4 @@
-"""The time that a run may take: after it the run pauses, and the next goes on from there."""
+"""The time limit of a run (`max_run_seconds`), after which the run pauses."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _T = t.TypeVar("_T")
 
 
 class TimeBox:
-    """Lets a run begin no call once its time is over and it has got further than it began.
+    """Stops a run when its time is over and it has made some progress.
 
-    Without the latter, runs whose time is too short would all end where the first one began. It
-    stands for the signals of the process, too, which go before.
+    Without the second condition, a series of runs with too little time would never get anywhere.
+    The time box is also the run's stop signal for SIGTERM and SIGINT, which take precedence.
 
     Args:
-        seconds: How long a run may take; None for as long as it likes.
-        selected: Returns the streams that are to be read.
-        stop_calls: Lets the client make no further call or retry.
-        began: When the process did, by the clock.
-        clock: Monotonic seconds.
-        shutdown: Signals of the process.
-        grace_seconds: How long calls in flight are waited for.
+        seconds: Maximum duration of a run; None for no limit.
+        selected: Returns the names of the streams to read.
+        stop_calls: Makes the client stop making calls and retries.
+        began: Time by `clock` at which the process began.
+        clock: Returns monotonic seconds.
+        shutdown: Stop signal of the process.
+        grace_seconds: How long to wait for calls in flight.
     """
 
     def __init__(
@@ -61,34 +61,34 @@ class TimeBox:
 
     @property
     def is_over(self) -> bool:
-        """Return True if the time is over, and the run has got further than it began."""
+        """Return True if the time is over and the run has made some progress."""
         return self._has_advanced and self._clock() >= self._end
 
     @property
     def requested(self) -> bool:
-        """Return True if no call may begin, whether for a signal or for the time."""
+        """Return True if no further call may start, because of a signal or of the time limit."""
         return self._shutdown.requested or self.is_over
 
     def note_advance(self) -> None:
-        """Remember that a STATE was written from which a run goes on further than this one did."""
+        """Note that a STATE was written from which a later run continues further than this one."""
         self._has_advanced = True
         self.stop_calls_if_over()
 
     def stop_calls_if_over(self) -> None:
-        """Stop the client if the time is over; calls in flight get a grace from then on."""
+        """Stop the client if the time is over, and start the grace period of calls in flight."""
         if self._grace_end is None and self.is_over:
             self._grace_end = self._clock() + self._grace_seconds
             self._stop_calls()
 
     def result(self, future: Future[_T], meanwhile: Callable[[], object] | None = None) -> _T:
-        """Wait for a future's result and return it; once no call may begin, only for the grace.
+        """Wait for a call and return its result; after the time limit only for the grace period.
 
         Args:
-            future: Of a call.
+            future: Future of the call.
             meanwhile: Called now and then while waiting.
 
         Raises:
-            StoppedError: The call took too long.
+            StoppedError: The call took longer than the grace period.
         """
 
         def look() -> None:
@@ -105,11 +105,11 @@ class TimeBox:
             raise StoppedError("max_run_seconds reached, and calls in flight took too long.")
 
     def begin(self, *streams: str) -> None:
-        """Note which streams are being read."""
+        """Note that these streams are being read."""
         self._begun.update(streams)
 
     def admits(self, stream: str) -> bool:
-        """Return True if a stream may be read; if not, warn of all that come too late."""
+        """Return True if there is time to read a stream; else warn of the streams not started."""
         if stream in self._begun or not self.is_over:
             return True
         if self._not_begun():
@@ -121,10 +121,10 @@ class TimeBox:
 
     @contextlib.contextmanager
     def pausing(self, so_far: Callable[[], str]) -> Iterator[None]:
-        """Take the end of the time for the end of a run, and warn how far it came.
+        """End a run without an error when its time is over, with a warning how far it came.
 
         Args:
-            so_far: Returns how far the run has come.
+            so_far: Returns a text on how far the run came.
         """
         try:
             yield

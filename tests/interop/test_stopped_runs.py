@@ -10,7 +10,7 @@ import subprocess
 import pytest
 import yaml
 
-from tap_marketo_opps.sync.run import CALLS_IN_HAND
+from tap_marketo_opps.sync.run_context import CALLS_IN_HAND
 from tests.manual.pages import page, section
 from tests.pipeline.meltano_project import END_SECONDS
 from tests.pipeline.processes import BIN, await_that

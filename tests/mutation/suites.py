@@ -88,7 +88,7 @@ SUITES = {
             "finding/test_prefetch.py",
             "finding/test_resume_point.py",
             "finding/test_stages.py",
-            "reconcile/test_looks.py",
+            "reconcile/test_passes.py",
             "reconcile/test_position.py",
             "reconcile/test_row_types.py",
             "sync/test_plan.py",

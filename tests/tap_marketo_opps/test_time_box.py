@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tap_marketo_opps.sync.run import CALLS_IN_HAND
+from tap_marketo_opps.sync.run_context import CALLS_IN_HAND
 from tests.tap_marketo_opps.conftest import FAST
 from tests.tap_marketo_opps.helpers import UnpacedTap, by_filter, by_lead_ids
 

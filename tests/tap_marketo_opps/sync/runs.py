@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from marketo_opps import CallCounts, Page
 from tap_marketo_opps.finding.activity_types import FollowedTypes
+from tap_marketo_opps.sync.run_context import RunContext
 from tap_marketo_opps.sync.start_run import start_run
 from tap_marketo_opps.sync.stream_output import StreamCounts, StreamOutput
 from tap_marketo_opps.sync.time_box import TimeBox
@@ -64,15 +65,14 @@ def started(settings, bookmarks, *, client=None, writer=None, **more):
         "batch_size": 300,
         "max_concurrent_calls": 1,
     }
+    context = RunContext(
+        config | settings, client or EmptyInstance(), writer or Written(), state, TimeBox()
+    )
     return start_run(
         {name: _output(name, each, **more) for name, each in state["bookmarks"].items()},
-        config=config | settings,
-        client=client or EmptyInstance(),
-        writer=writer or Written(),
-        state=state,
+        context,
         opportunities=None,
         activity_types=lambda: FollowedTypes({34: "Add to Opportunity"}),
-        time_box=TimeBox(),
     )
 
 

@@ -13,6 +13,7 @@ from marketo_opps import ObjectDescription, Page, SettingsError
 from tap_marketo_opps.finding.activity_types import FollowedTypes
 from tap_marketo_opps.finding.finders import ActivityFinder, FilterFinder, LeadFinder
 from tap_marketo_opps.finding.page_result import PageResult
+from tap_marketo_opps.sync.run_context import RunContext
 from tap_marketo_opps.sync.start_run import start_run, streams_sharing_a_run
 from tap_marketo_opps.sync.stream_output import StreamCounts, StreamOutput
 from tap_marketo_opps.sync.time_box import TimeBox
@@ -67,17 +68,15 @@ def _settings(**settings):
     return config | settings
 
 
-def _run(settings, *streams, **more):
+def _run(settings, *streams, client=None, **more):
+    client = client or Client()
+    context = RunContext(_settings(**settings), client, object(), {"bookmarks": {}}, TimeBox())
     arguments = {
-        "config": _settings(**settings),
-        "client": Client(),
-        "writer": object(),
-        "state": {"bookmarks": {}},
         "opportunities": SEARCHABLE,
         "activity_types": lambda: FollowedTypes({34: "Add to Opportunity"}, merges=(32,)),
-        "time_box": TimeBox(),
     }
-    return start_run({k: v for one in streams for k, v in one.items()}, **(arguments | more))
+    outputs = {k: v for one in streams for k, v in one.items()}
+    return start_run(outputs, context, **(arguments | more))
 
 
 def _page(*log):
@@ -118,14 +117,11 @@ def test_only_what_is_selected_takes_part():
     assert streams_sharing_a_run("opportunities", ["opportunities"], "filter") == ["opportunities"]
 
 
-def test_a_run_is_given_what_it_needs():
-    client, writer, state = Client(), object(), {"bookmarks": {}}
+def test_a_run_begins_with_streams_bookmarks_and_first_keys():
     streams = _stream("opportunities", {"replication_key_value": LATE})
-    run = _run(FILTER, streams, client=client, writer=writer, state=state)
-    assert (run.client, run.writer, run.state) == (client, writer, state)
+    run = _run(FILTER, streams)
     assert run.outputs == streams
     assert run.bookmarks["opportunities"].value == LATE
-    assert run.max_concurrent_calls == 4
     assert run.plan.resume.began == "2026-04-01T00:00:00Z"
     assert run.stages.source.next_cursor().keys == {"a": False, "b": False}
 

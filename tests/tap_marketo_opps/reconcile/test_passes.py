@@ -1,4 +1,4 @@
-"""The two looks, page by page."""
+"""The two passes of a reconcile, page by page."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from marketo_opps import Page
 from tap_marketo_opps.reconcile.comparison import Comparison
-from tap_marketo_opps.reconcile.looks import FirstLook, SecondLook, Subject
+from tap_marketo_opps.reconcile.passes import FirstPass, PassContext, SecondPass
 from tap_marketo_opps.reconcile.position import Progress
 from tap_marketo_opps.reconcile.row_types import RowReader
 from tap_marketo_opps.reconcile.warehouse_file import WarehouseFile
@@ -19,16 +19,16 @@ TYPES = description_from_properties({"marketoGUID": {"type": "string"}})
 
 
 @pytest.fixture
-def looks(tmp_path):
-    """Both looks at rows `a`, `b` and `c`, all of which are old."""
+def passes(tmp_path):
+    """Both passes over rows `a`, `b` and `c`, all of which are old."""
     path = write(tmp_path / "rows.csv", f"marketoGUID,updatedAt\na,{OLD}\nb,{OLD}\nc,{OLD}\n")
     file = WarehouseFile("reconcile_opportunities_path", str(path))
     reader = RowReader(file.columns, ["marketoGUID"], TYPES, lambda *_: None)
     progress = Progress()
     comparison = Comparison(reader, log_until=None)
-    subject = Subject(lambda **_: None, "opportunities", comparison, progress, "f")
-    first = FirstLook(subject, file, 300)
-    return first, SecondLook(subject, lambda *_: None, first.left_over), progress
+    context = PassContext(lambda **_: None, "opportunities", comparison, progress, "f")
+    first = FirstPass(context, file, 300)
+    return first, SecondPass(context, lambda *_: None, first.left_over), progress
 
 
 def _page(*records, token=None):
@@ -40,16 +40,16 @@ def _emitted(stage, cursor, page):
     return [r["marketoGUID"] for result in stage.process(cursor, page) for r in result.records]
 
 
-def test_a_record_on_two_pages_is_emitted_and_counted_once(looks):
-    first, _, progress = looks
+def test_a_record_on_two_pages_is_emitted_and_counted_once(passes):
+    first, _, progress = passes
     cursor = first.next_cursor()
     assert _emitted(first, cursor, _page(("a", NEW), ("b", OLD), token="t")) == ["a"]
     assert not _emitted(first, cursor, _page(("a", NEW), ("b", OLD), ("c ", OLD)))
     assert (progress.counts.changed, progress.counts.alike) == (1, 2)
 
 
-def test_a_chunk_begun_again_counts_its_rows_once(looks):
-    first, _, progress = looks
+def test_a_chunk_begun_again_counts_its_rows_once(passes):
+    first, _, progress = passes
     cursor = first.next_cursor()
     page = _page(("a", NEW), ("b", OLD), token="t")
     assert _emitted(first, cursor, page) == ["a"]
@@ -59,8 +59,8 @@ def test_a_chunk_begun_again_counts_its_rows_once(looks):
     assert (progress.counts.changed, progress.counts.alike) == (1, 2)
 
 
-def test_rows_wait_in_the_position_until_the_second_look_is_done(looks):
-    first, second, progress = looks
+def test_rows_wait_in_the_position_until_the_second_pass_is_done(passes):
+    first, second, progress = passes
     (result,) = first.process(first.next_cursor(), _page(("b", OLD)))
     assert [row.key for row in result.missing] == ["a", "c"]
     assert [*progress.pending] == [0, 2]
@@ -75,9 +75,9 @@ def test_rows_wait_in_the_position_until_the_second_look_is_done(looks):
     assert progress.counts.gone == 1
 
 
-def test_a_record_not_asked_for_is_counted_and_not_emitted(looks):
-    first, _, progress = looks
+def test_a_record_not_asked_for_is_counted_and_not_emitted(passes):
+    first, _, progress = passes
     page = _page(("stranger", NEW), ("a", OLD), ("B", OLD), ("c", OLD))
     assert not _emitted(first, first.next_cursor(), page)
-    assert first.strangers == 1
+    assert first.unrequested == 1
     assert progress.counts.alike == 3

@@ -1,8 +1,9 @@
-"""The two looks at what the warehouse has: all of it, and again what the first did not find.
+"""The two passes of a reconcile: the first looks up all rows, the second those not found.
 
-Both are stages of one pipeline. The rows that are not found are put together into calls of 300,
-and nothing is gone before the second look has not found it either. Where Marketo does not say
-whether a page is the last, the first look does not ask for another one, either: the second decides.
+Both are stages of one pipeline. Rows not found by the first pass are collected for calls of 300
+rows, and a row counts as deleted only if the second pass does not find it either. If Marketo does
+not say whether a page is the last one, then the first pass does not fetch another page: rows that
+it misses are looked up by the second pass.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ if t.TYPE_CHECKING:
 
 @dataclass(slots=True)
 class RowCursor(ChunkCursor):
-    """Rows being looked up.
+    """A chunk of rows that is being looked up.
 
     Attributes:
-        end: Where the next chunk of rows begins.
-        numbers: Of all its rows.
-        rows: By their GUIDs, as these are compared; of several for one GUID the last.
-        counts: Of what has been found of them so far.
+        end: Number of the first row of the next chunk.
+        numbers: Numbers of the chunk's rows.
+        rows: Rows by the comparable form of their GUID; of rows with the same GUID the last.
+        counts: Counts of the chunk's rows found so far.
     """
 
     end: int = 0
@@ -47,13 +48,13 @@ class RowCursor(ChunkCursor):
 
 
 @dataclass(frozen=True, slots=True)
-class LookResult(PageResult):
-    """What a page shows to be wrong in the warehouse.
+class PassResult(PageResult):
+    """The records of a page that differ from the warehouse, and rows not found.
 
     Attributes:
-        missing: Rows that it leaves to the second look.
-        gone: Rows that get a tombstone.
-        encoded_position: Valid once this is written; None if unchanged.
+        missing: Rows that the second pass has to look up.
+        gone: Rows that no longer exist in Marketo, for which tombstones are written.
+        encoded_position: Position valid once this result is written; None if unchanged.
     """
 
     missing: Sequence[Row] = ()
@@ -62,15 +63,15 @@ class LookResult(PageResult):
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """What both looks are at.
+class PassContext:
+    """What both passes use.
 
     Attributes:
         query: Fetches a page, given `filter_values` and `next_page_token`.
-        stream: What is looked up.
-        comparison: Of records with rows.
-        progress: Of both looks.
-        fingerprint: Of what a position is a place in.
+        stream: Name of the stream whose rows are looked up.
+        comparison: Compares rows with records.
+        progress: Common progress of both passes.
+        fingerprint: Digest of the file and the settings for which a position is valid.
     """
 
     query: Callable[..., Page]
@@ -80,86 +81,90 @@ class Subject:
     fingerprint: str
 
 
-class _Look(KeyedStage):
-    """Base of the two looks.
+class _Pass(KeyedStage):
+    """Base of the two passes.
 
     Args:
-        subject: What is looked at.
+        context: What both passes use.
 
     Attributes:
-        strangers: How many records came back for a GUID that was not asked for.
+        unrequested: Number of records returned for a GUID that was not requested.
     """
 
-    # Chunks are finished in their order, so a position is one number.
+    # Chunks are completed in order, so that a position is one number.
     keeps_place = True
 
-    def __init__(self, subject: Subject) -> None:
-        super().__init__(subject.query, subject.stream, MARKETO_GUID)
-        self._subject = subject
-        self._comparison = subject.comparison
-        self._progress = subject.progress
-        self.strangers = 0
+    def __init__(self, context: PassContext) -> None:
+        super().__init__(context.query, context.stream, MARKETO_GUID)
+        self._context = context
+        self._comparison = context.comparison
+        self._progress = context.progress
+        self.unrequested = 0
 
     def restart(self, cursor: ChunkCursor, error: PageTokenError) -> None:
-        """Begin a chunk again, without the page token that was refused."""
+        """Prepare a chunk to be read again, without the page token that was refused."""
         super().restart(cursor, error)
         t.cast("RowCursor", cursor).counts = Counts()
 
     def process(self, cursor: ChunkCursor, page: Page) -> Iterable[PageResult]:
-        """Yield the page's records that the warehouse has otherwise."""
+        """Yield a result with the page's records that differ from the warehouse."""
         rows = t.cast("RowCursor", cursor)
         changed = [record for record in page.records if self._is_wanted(rows, record)]
         self._advance(cursor, page)
-        result = LookResult(self.stream, changed)
+        result = PassResult(self.stream, changed)
         yield self._finished(rows, result) if cursor.done else result
 
     def _is_wanted(self, cursor: RowCursor, record: Record) -> bool:
-        """Return True for a record to be emitted, and count it with its row.
+        """Return True if a record differs from its row and must be emitted, and count it.
 
-        One without GUID is: the run counts it, and tells.
+        Return True for a record without GUID too, which the run skips with a warning.
         """
         if not has_guid(record):
             return True
         key = comparable_key(record[MARKETO_GUID])
         row = cursor.rows.get(key)
-        self.strangers += row is None
+        self.unrequested += row is None
         if row is None or key in cursor.matched:
             return False
         cursor.matched.add(key)
         return self._comparison.is_changed(row, record, cursor.counts)
 
-    def _finished(self, cursor: RowCursor, result: LookResult) -> LookResult:
-        """Return the result of a chunk's last page, with all that is known now."""
+    def _finished(self, cursor: RowCursor, result: PassResult) -> PassResult:
+        """Return the result of a chunk's last page, with rows not found and the new position."""
         raise NotImplementedError
 
     def _position(self) -> str:
-        return self._progress.encode(self._subject.fingerprint)
+        return self._progress.encode(self._context.fingerprint)
 
 
-class FirstLook(_Look):
-    """Looks up every row of a file.
+class FirstPass(_Pass):
+    """The first pass, which looks up every row of a file.
 
     Args:
-        subject: What is looked at; its progress says where to begin.
-        file: Of the rows.
-        batch_size: Records a page.
-        most_chunks: After how many it ends.
+        context: What both passes use; its progress says where to begin.
+        file: The warehouse's rows.
+        batch_size: Records per page.
+        most_chunks: Maximum number of chunks to read.
 
     Attributes:
-        left_over: Rows that an earlier attempt did not find, and did not look up again.
+        left_over: Rows that an interrupted run did not find, and had not looked up again.
 
     Raises:
-        PositionError: Nothing can be gone on with from there.
+        PositionError: The progress does not match the file.
     """
 
     noun = "row"
     reached = None
 
     def __init__(
-        self, subject: Subject, file: WarehouseFile, batch_size: int, most_chunks: float = math.inf
+        self,
+        context: PassContext,
+        file: WarehouseFile,
+        batch_size: int,
+        most_chunks: float = math.inf,
     ) -> None:
-        super().__init__(subject)
-        progress = subject.progress
+        super().__init__(context)
+        progress = context.progress
         self.total = file.total
         self.keys_done = progress.next_row
         self._batch_size = batch_size
@@ -172,7 +177,7 @@ class FirstLook(_Look):
             raise PositionError
 
     def _pass_over(self, progress: Progress) -> Iterator[Row]:
-        """Pass over the rows that are looked up; yields those that are to be looked up again."""
+        """Skip the rows already looked up, and yield those of them that must be looked up again."""
         end = 0
         while end < progress.next_row and (chunk := next(self._chunks, None)):
             end = chunk.end
@@ -182,11 +187,11 @@ class FirstLook(_Look):
 
     @property
     def is_idle(self) -> bool:
-        """Return True if all rows have been looked up."""
+        """Return True if all rows of the file have been looked up."""
         return not (self._has_more() or self._open)
 
     def next_cursor(self) -> ChunkCursor | None:
-        """Return the next chunk."""
+        """Return a cursor for the next chunk of rows; None after the last."""
         chunk = self._next
         if not self._has_more() or chunk is None:
             return None
@@ -204,7 +209,7 @@ class FirstLook(_Look):
         resolved = paging.resolved(page)
         return resolved if page.more is not None or is_full else replace(resolved, more=False)
 
-    def _finished(self, cursor: RowCursor, result: LookResult) -> LookResult:
+    def _finished(self, cursor: RowCursor, result: PassResult) -> PassResult:
         self._open -= 1
         missing = _missing(cursor)
         lost = [row for row in missing if not self._comparison.is_marked(row)]
@@ -218,23 +223,23 @@ class FirstLook(_Look):
         return replace(result, missing=lost, encoded_position=self._position())
 
 
-class SecondLook(_Look):
-    """Looks up again what the first look did not find.
+class SecondPass(_Pass):
+    """The second pass, which looks up the rows that the first pass did not find.
 
     Args:
-        subject: What is looked at.
-        check_gone: Called with the counts before rows are gone, and their number; it raises an
-            error where they are too many.
-        left_over: Rows to begin with.
+        context: What both passes use.
+        check_gone: Called with the counts so far and the number of further rows not found; raises
+            an error if they are too many.
+        left_over: Rows to begin with, which an interrupted run left.
     """
 
     def __init__(
         self,
-        subject: Subject,
+        context: PassContext,
         check_gone: Callable[[Counts, int], None],
         left_over: Iterable[Row],
     ) -> None:
-        super().__init__(subject)
+        super().__init__(context)
         self._check_gone = check_gone
         self._filling: list[Row] = []
         self._full: deque[RowCursor] = deque()
@@ -243,24 +248,24 @@ class SecondLook(_Look):
 
     @property
     def is_idle(self) -> bool:
-        """Return True if all that came in so far has been looked up."""
+        """Return True if all rows received so far have been looked up."""
         return not (self._filling or self._open)
 
     def accept(self, result: PageResult) -> Iterator[PageResult]:
-        """Queue what a page leaves to this look; the page itself need not wait."""
-        if isinstance(result, LookResult):
+        """Queue the missing rows of a result of the first pass; yield the result at once."""
+        if isinstance(result, PassResult):
             self._add(result.missing)
         yield result
 
     def flush_partial(self) -> None:
-        """Let the call that is being filled be made as it is."""
+        """Release the queued rows for a call, although they do not fill it."""
         if self._filling:
             self._full.append(_cursor(self._filling))
             self._open += 1
             self._filling = []
 
     def next_cursor(self) -> ChunkCursor | None:
-        """Return the next full call."""
+        """Return a cursor for the next rows to look up; None if there are not enough yet."""
         return self._full.popleft() if self._full else None
 
     def _add(self, rows: Iterable[Row]) -> None:
@@ -269,7 +274,7 @@ class SecondLook(_Look):
             if len(self._filling) == KEYS_PER_CALL:
                 self.flush_partial()
 
-    def _finished(self, cursor: RowCursor, result: LookResult) -> LookResult:
+    def _finished(self, cursor: RowCursor, result: PassResult) -> PassResult:
         self._open -= 1
         gone = _missing(cursor)
         progress = self._progress

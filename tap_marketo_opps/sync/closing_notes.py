@@ -1,0 +1,94 @@
+"""Sentences and parts of sentences on what was odd in a run, for its last log lines; pure."""
+
+from __future__ import annotations
+
+import typing as t
+
+from marketo_opps.wording import counted
+from tap_marketo_opps.finding.finders import OPPORTUNITIES
+from tap_marketo_opps.finding.lead_stage import LEADS
+
+if t.TYPE_CHECKING:
+    from tap_marketo_opps.finding.late_entries import LateEntries
+    from tap_marketo_opps.finding.waiting_stage import WaitingStage
+    from tap_marketo_opps.sync.stream_output import StreamCounts
+
+_NAMED_BY_ROLES = {OPPORTUNITIES: "opportunity", LEADS: "lead"}
+
+
+def without_key(stream: str, key: str, count: int) -> str:
+    """Return a warning about records that were skipped because they have no key.
+
+    Args:
+        stream: Name of the stream.
+        key: Name of the key field.
+        count: Number of the records.
+    """
+    return (
+        f"{counted(count, 'record')} of {stream} skipped: Marketo sent no {key}, which is the key. "
+        "Ask Marketo's support."
+    )
+
+
+def unreadable_entries(stream: str, count: int) -> str:
+    """Return a warning about log entries whose changes are not, or not all, in a stream.
+
+    Args:
+        stream: Name of the stream.
+        count: Number of the entries.
+    """
+    return (
+        f"Changes in {counted(count, 'entry')} of the activity log could not be read and are "
+        f"missing from {stream}. The stream opportunity_activities has all entries as Marketo sent "
+        "them."
+    )
+
+
+def misfits(counts: StreamCounts) -> list[str]:
+    """Return a note on values that were set to null, if there are any."""
+    if not counts.misfits:
+        return []
+    return [f"{counted(counts.misfits, 'value')} set to null for not matching the type"]
+
+
+def too_old(counts: StreamCounts) -> list[str]:
+    """Return a note on records that were skipped because of `start_date`, if there are any."""
+    if not counts.too_old:
+        return []
+    return [f"{counted(counts.too_old, 'record')} from before start_date skipped"]
+
+
+def lateness(late: LateEntries | None) -> list[str]:
+    """Return a note on how late log entries became visible, if that was measured."""
+    if late is None or late.seconds is None:
+        return []
+    if not late.seconds:
+        return ["no entry of the activity log became visible late"]
+    return [f"an entry of the activity log became visible {late.seconds:,} s late or more"]
+
+
+def lookup_notes(lookup: WaitingStage) -> list[str]:
+    """Return notes on keys that a stage did not find, or could not look up."""
+    return [*_missing_keys(lookup), *_invalid_keys(lookup), *_not_found(lookup)]
+
+
+def _missing_keys(lookup: WaitingStage) -> list[str]:
+    if not lookup.missing_key_count:
+        return []
+    return [f"{counted(lookup.missing_key_count, 'role')} without {lookup.naming_field}"]
+
+
+def _invalid_keys(lookup: WaitingStage) -> list[str]:
+    if not lookup.invalid_key_count:
+        return []
+    count, sample = lookup.invalid_key_count, lookup.sample_invalid_keys
+    named = ", ".join(map(repr, sample)) + (", ..." if count > len(sample) else "")
+    return [f"{counted(count, 'external id')} with a comma not looked up: {named}"]
+
+
+def _not_found(lookup: WaitingStage) -> list[str]:
+    # A lead need not have a role, nor need an opportunity; but a role has both.
+    noun = _NAMED_BY_ROLES.get(lookup.stream)
+    if not noun or not lookup.unmatched:
+        return []
+    return [f"{counted(lookup.unmatched, noun)} named by roles not found"]
