@@ -82,7 +82,7 @@ def activities_schema() -> dict[str, t.Any]:
 
 
 def changes_schema() -> dict[str, t.Any]:
-    """Return the schema of opportunity_changes, a record of which is a change of one field."""
+    """Return the schema of opportunity_changes, whose records are changes of one field."""
     schema = object_schema(_description(CHANGES, MARKETO_GUID, _CHANGE_FIELDS))
     schema["properties"][CHANGED_FIELD]["type"] = "string"
     return schema

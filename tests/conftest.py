@@ -30,7 +30,7 @@ SLOW = (
     "tap_marketo_opps/test_finding_by_list.py",
     "tap_marketo_opps/test_lead_fields.py",
     "tap_marketo_opps/test_typed_page.py",
-    "tap_marketo_opps/test_what_a_test_finds.py",
+    "tap_marketo_opps/test_connection_test_results.py",
     "target_marketo_opps/test_merge_versions.py",
     "target_marketo_opps/test_model.py",
     "test_benchmarks.py",

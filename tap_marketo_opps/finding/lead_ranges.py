@@ -17,7 +17,7 @@ def range_digest(first: int, last: int) -> str:
 
 
 def leads_label(digest: str) -> str:
-    """Return the bookmark label of the lead IDs with a digest, which for a range is the range."""
+    """Return the bookmark label of lead IDs, given their digest (of a range, the range itself)."""
     return f"lead_ids {digest}"
 
 

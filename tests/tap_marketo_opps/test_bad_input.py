@@ -103,14 +103,14 @@ SETTINGS = {
         ),
     ],
 )
-def test_a_setting_that_cannot_be_right(changed, told):
+def test_an_invalid_setting(changed, told):
     with pytest.raises(ConfigValidationError) as caught:
         TapMarketoOpps(config={**SETTINGS, **changed})
     assert any(told in sentence for sentence in caught.value.errors), caught.value.errors
     assert SETTINGS["client_secret"] not in " ".join(caught.value.errors)
 
 
-def test_settings_that_cannot_be_right_are_all_told_and_the_exit_is_1(tap):
+def test_invalid_settings_are_all_reported_and_the_exit_is_1(tap):
     done = tap({**SETTINGS, "endpoint": "123-ABC-456", "batch_size": 301, "find_by": "magic"})
     assert done.returncode == 1
     errors = "".join(_errors(done))
@@ -190,7 +190,7 @@ def test_a_file_of_the_command_line_that_cannot_be_read(tap, tmp_path, options, 
         },
     ],
 )
-def test_a_stream_of_a_catalog_that_is_none_is_told(stream, tmp_path):
+def test_a_stream_of_a_catalog_that_is_none_is_reported(stream, tmp_path):
     path = tmp_path / "catalog.json"
     path.write_text(json.dumps({"streams": [stream]}))
     with path.open() as file, pytest.raises(SettingsError, match="each stream must have"):
@@ -409,7 +409,7 @@ def test_a_test_with_wrong_credentials_tries_nothing_else(tap, marketo_sandbox_f
     assert SETTINGS["client_secret"] not in done.stdout + done.stderr
 
 
-def test_the_settings_of_the_sdk_that_are_not_honoured_are_not_offered(tap):
+def test_sdk_settings_that_are_not_supported_are_not_offered(tap):
     about = json.loads(tap(SETTINGS, "--about", "--format=json").stdout)
     names = set(about["settings"]["properties"])
     assert {"stream_maps", "flattening_enabled"} <= names

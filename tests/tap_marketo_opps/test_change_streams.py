@@ -275,7 +275,7 @@ class History:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_of_any_history_all_changes_are_told(marketo_sandbox_factory, catalog_of, sync, seed):
+def test_in_any_history_all_changes_are_emitted(marketo_sandbox_factory, catalog_of, sync, seed):
     sandbox = marketo_sandbox_factory(opportunities=12, leads=6, seed=seed, limits=FAST)
     catalog = catalog_of(sandbox, *PAIR, CHANGES, ROLE_CHANGES)
     history, config = History(sandbox, seed), _config(sandbox, batch_size=7)

@@ -75,7 +75,7 @@ def test_of_a_changed_file_no_other_value_is_handed_out(path, change, content, s
 
 
 @pytest.mark.parametrize("start", [0, 2100, 3000])
-def test_a_file_that_is_gone_is_told(path, start):
+def test_a_file_that_is_gone_is_reported(path, start):
     source = _source(path)
     path.unlink()
     with pytest.raises(SettingsError, match=TOLD.format("values.txt")):
@@ -83,7 +83,7 @@ def test_a_file_that_is_gone_is_told(path, start):
 
 
 @pytest.mark.parametrize("start", [2700, 3000])
-def test_a_file_that_has_grown_is_told_though_all_else_was_read_before(path, start):
+def test_a_file_that_grew_ends_the_run_after_its_former_lines(path, start):
     source = _source(path)
     with path.open("a") as file:
         file.write("OPP-9999999\n")
@@ -91,7 +91,7 @@ def test_a_file_that_has_grown_is_told_though_all_else_was_read_before(path, sta
         list(source.chunks(start))
 
 
-def test_a_change_while_chunks_are_being_read_is_told(path):
+def test_a_change_while_chunks_are_being_read_is_reported(path):
     source = _source(path)
     chunks = source.chunks()
     next(chunks)

@@ -53,7 +53,7 @@ def test_without_a_catalog_two_describes_come_first(sandbox, sync):
     ]
 
 
-def test_deselected_fields_are_not_asked_for(sandbox, catalog_of, sync):
+def test_deselected_fields_are_not_requested(sandbox, catalog_of, sync):
     catalog = catalog_of(sandbox, "opportunities", fields=["name", "stage"])
     output = sync({**sandbox.credentials, "filter_values": _ids(sandbox)[:5]}, catalog=catalog)
     wanted = {"marketoGUID", "updatedAt", "name", "stage"}
@@ -64,9 +64,7 @@ def test_deselected_fields_are_not_asked_for(sandbox, catalog_of, sync):
     assert set(asked) == {*wanted, "externalOpportunityId"}
 
 
-def test_values_that_match_nothing_are_counted_and_named_at_debug_level(
-    sandbox, catalog_of, sync, caplog
-):
+def test_values_not_found_are_counted_and_named_at_debug_level(sandbox, catalog_of, sync, caplog):
     caplog.set_level("DEBUG", "tap-marketo-opps")
     values = [*_ids(sandbox)[:3], "gone-1", "gone-2"]
     sync(
@@ -103,9 +101,7 @@ def test_case_and_blanks_around_do_not_make_a_value_missing(sandbox, catalog_of,
     assert "nothing found for" not in caplog.text
 
 
-def test_roles_are_looked_up_for_the_opportunities_found_and_calls_are_not_doubled(
-    sandbox, catalog_of, sync
-):
+def test_roles_are_found_by_opportunities_without_double_calls(sandbox, catalog_of, sync):
     config = {**sandbox.credentials, "filter_values": _ids(sandbox)[:300]}
     both = sync(config, catalog=catalog_of(sandbox, "opportunities", "opportunity_roles"))
     wanted = set(_ids(sandbox)[:300])
@@ -164,7 +160,7 @@ def test_roles_alone_by_another_field_go_through_the_opportunities(sandbox, cata
     assert set(asked) == {"marketoGUID", "externalOpportunityId", "updatedAt"}
 
 
-def test_only_what_changed_since_the_bookmark_comes_with_the_same_values(sandbox, catalog_of, sync):
+def test_with_the_same_values_only_changes_since_the_bookmark_come(sandbox, catalog_of, sync):
     sandbox.advance(3600)
     config = {**sandbox.credentials, "filter_values": _ids(sandbox)}
     catalog = catalog_of(sandbox, "opportunities")
@@ -269,7 +265,7 @@ def test_as_many_calls_are_in_flight_as_allowed_and_never_more(
     assert max(call["in_flight"] for call in _data_calls(sandbox)) == 4
 
 
-def test_a_field_that_is_not_searchable_is_told_with_those_that_are(sandbox, sync, catalog_of):
+def test_a_filter_type_not_searchable_is_reported_with_valid_ones(sandbox, sync, catalog_of):
     config = {**sandbox.credentials, "filter_type": "stage", "filter_values": ["Won"]}
     for catalog in (None, catalog_of(sandbox, "opportunities")):
         with pytest.raises(
@@ -278,7 +274,7 @@ def test_a_field_that_is_not_searchable_is_told_with_those_that_are(sandbox, syn
             sync(config, catalog=catalog)
 
 
-def test_record_by_record_a_state_never_speaks_of_what_was_not_written(sandbox, catalog_of, sync):
+def test_no_state_covers_a_record_that_was_not_written(sandbox, catalog_of, sync):
     output = sync(
         {**sandbox.credentials, "filter_values": _ids(sandbox), "batch_size": 20},
         catalog=catalog_of(sandbox, "opportunities"),
@@ -290,9 +286,7 @@ def test_record_by_record_a_state_never_speaks_of_what_was_not_written(sandbox, 
     assert resumes[-1] is None
 
 
-def test_roles_come_with_the_same_values_only_where_they_or_their_opportunity_changed(
-    sandbox, catalog_of, sync
-):
+def test_with_the_same_values_only_changed_roles_or_deals_come(sandbox, catalog_of, sync):
     sandbox.advance(3600)
     catalog = catalog_of(sandbox, "opportunities", "opportunity_roles")
     config = {**sandbox.credentials, "filter_values": sandbox.instance.opportunity_ids()}
@@ -329,7 +323,7 @@ def test_a_full_table_after_an_interrupted_run_is_whole(sandbox, catalog_of, syn
     assert len(sync(config, catalog=full, state=part.state).records()) == len(ids)
 
 
-def test_what_comes_back_for_another_id_is_told(sandbox, catalog_of, sync, caplog):
+def test_what_comes_back_for_another_id_is_reported(sandbox, catalog_of, sync, caplog):
     caplog.set_level("INFO")
     ids = sandbox.instance.opportunity_ids()[:5]
     asked = [ids[0].lower(), *ids[1:]]

@@ -61,9 +61,7 @@ def test_a_file_of_leads_is_swept_as_a_range_is(sandbox, catalog_of, sync, tmp_p
     assert sorted(output.ids(key="externalOpportunityId")) == sorted(keys_with_a_role(sandbox))
 
 
-def test_both_streams_together_make_no_more_calls_than_opportunities_alone(
-    sandbox, catalog_of, sync
-):
+def test_both_streams_take_no_more_calls_than_opportunities_alone(sandbox, catalog_of, sync):
     catalog = catalog_of(sandbox, "opportunities")
     both_catalog = catalog_of(sandbox, "opportunities", "opportunity_roles")
     before = len(sandbox.journal())
@@ -114,9 +112,7 @@ def test_a_second_sweep_emits_what_changed_or_whose_role_did(sandbox, catalog_of
     assert untouched in second.ids("opportunity_roles", key="externalOpportunityId")
 
 
-def test_leads_beyond_the_range_swept_before_are_new_however_old_their_opportunities(
-    sandbox, catalog_of, sync
-):
+def test_leads_outside_the_swept_range_bring_old_opportunities_too(sandbox, catalog_of, sync):
     leads = sandbox.instance.lead_ids()
     catalog = catalog_of(sandbox, "opportunities")
     half = leads[len(leads) // 2]
@@ -127,9 +123,7 @@ def test_leads_beyond_the_range_swept_before_are_new_however_old_their_opportuni
     assert len(second.records()) < len(found)
 
 
-def test_leads_beyond_the_range_swept_before_are_new_though_a_stream_is_newly_selected(
-    sandbox, catalog_of, sync
-):
+def test_leads_outside_the_range_are_new_with_a_stream_added(sandbox, catalog_of, sync):
     sandbox.advance(3600)
     leads = sandbox.instance.lead_ids()
     alone = catalog_of(sandbox, "opportunities")
@@ -141,9 +135,7 @@ def test_leads_beyond_the_range_swept_before_are_new_though_a_stream_is_newly_se
     assert found == keys_with_a_role(sandbox)
 
 
-def test_a_wider_range_tells_nothing_older_than_the_start_date_and_all_that_is_newer(
-    sandbox, catalog_of, sync
-):
+def test_a_wider_range_emits_everything_since_start_date(sandbox, catalog_of, sync):
     catalog = catalog_of(sandbox, "opportunities", "opportunity_roles")
     leads = sandbox.instance.lead_ids()
     dates = sorted(
@@ -158,9 +150,7 @@ def test_a_wider_range_tells_nothing_older_than_the_start_date_and_all_that_is_n
         assert {*second.ids(stream)} == {*wanted.ids(stream)}
 
 
-def test_an_opportunity_emitted_for_an_old_role_is_not_emitted_again_for_a_new_one(
-    sandbox, catalog_of, sync
-):
+def test_an_opportunity_of_an_old_and_a_new_role_is_emitted_once(sandbox, catalog_of, sync):
     sandbox.advance(3600)
     catalog = catalog_of(sandbox, "opportunities")
     first = sync(by_lead_ids(sandbox), catalog=catalog)
@@ -244,9 +234,7 @@ def test_an_old_opportunity_that_gets_its_first_role_today_is_emitted(sandbox, c
     assert emitted[untouched]["updatedAt"] < first.bookmark()["log_until"]
 
 
-def test_what_only_the_overlap_touched_is_emitted_when_it_changed_within_it(
-    sandbox, catalog_of, sync
-):
+def test_records_of_the_overlap_are_emitted_if_changed_within_it(sandbox, catalog_of, sync):
     catalog = catalog_of(sandbox, "opportunities")
     first_ids = sorted(keys_with_a_role(sandbox))
     sandbox.advance(3600)
@@ -264,7 +252,7 @@ def test_what_only_the_overlap_touched_is_emitted_when_it_changed_within_it(
     assert fourth.records() == []
 
 
-def test_an_activity_that_becomes_visible_late_is_found_by_the_overlap(
+def test_an_activity_that_becomes_visible_late_is_in_the_overlap(
     marketo_sandbox_factory, catalog_of, sync
 ):
     sandbox = marketo_sandbox_factory(
@@ -384,7 +372,7 @@ def slow_log(marketo_sandbox_factory):
 
 
 @pytest.mark.parametrize("passed", [200, 400])
-def test_how_late_an_entry_became_visible_is_told(slow_log, catalog_of, sync, caplog, passed):
+def test_how_late_an_entry_became_visible_is_logged(slow_log, catalog_of, sync, caplog, passed):
     caplog.set_level("INFO")
     sandbox = slow_log
     catalog = catalog_of(sandbox, "opportunities", "opportunity_roles")
@@ -406,7 +394,7 @@ def test_how_late_an_entry_became_visible_is_told(slow_log, catalog_of, sync, ca
     assert "s after its date" not in caplog.text
 
 
-def test_a_state_that_counted_nothing_of_the_log_is_gone_on_from(sandbox, catalog_of, sync, caplog):
+def test_a_state_that_counted_nothing_of_the_log_is_resumed(sandbox, catalog_of, sync, caplog):
     # As the version before left it.
     caplog.set_level("INFO")
     catalog = catalog_of(sandbox, "opportunities")
@@ -418,9 +406,7 @@ def test_a_state_that_counted_nothing_of_the_log_is_gone_on_from(sandbox, catalo
     assert second.bookmark()["log_tail"]
 
 
-def test_activities_take_over_from_a_sweep_with_nothing_falling_between(
-    sandbox, catalog_of, sync, caplog
-):
+def test_activities_continue_after_a_sweep_without_a_gap(sandbox, catalog_of, sync, caplog):
     caplog.set_level("INFO")
     catalog = catalog_of(sandbox, "opportunities")
     config = by_lead_ids(sandbox, batch_size=20, max_concurrent_calls=1)
@@ -461,9 +447,7 @@ def test_without_start_date_or_cursor_activities_say_what_is_missing(sandbox, ca
         )
 
 
-def test_where_a_crm_sync_leaves_no_roles_the_message_says_what_still_works(
-    marketo_sandbox_factory, sync, caplog
-):
+def test_without_roles_the_message_says_what_still_works(marketo_sandbox_factory, sync, caplog):
     sandbox = marketo_sandbox_factory(
         opportunities=20, leads=10, crm_sync="read-only", limits={"enforced": False}
     )
@@ -494,15 +478,13 @@ def test_where_a_crm_sync_lets_nobody_read_nothing_is_said_of_writing(
     assert "tart again" not in caplog.text
 
 
-def test_a_description_that_a_crm_sync_refuses_is_told_as_a_read(marketo_sandbox_factory, sync):
+def test_a_description_that_a_crm_sync_refuses_is_reported_as_a_read(marketo_sandbox_factory, sync):
     sandbox = marketo_sandbox_factory(crm_sync="disabled", limits={"enforced": False})
     with pytest.raises(CrmManagedError, match=r"describe.* read it from the CRM"):
         sync({**sandbox.credentials, "filter_values": ["x"]})
 
 
-def test_the_log_itself_is_a_stream_with_types_by_name_and_attributes_as_an_object(
-    sandbox, catalog_of, sync
-):
+def test_log_entries_come_with_type_names_and_attribute_objects(sandbox, catalog_of, sync):
     config = _log(sandbox, batch_size=50)
     output = sync(config, catalog=catalog_of(sandbox, "opportunity_activities"))
     records = output.records("opportunity_activities")
@@ -542,7 +524,7 @@ def test_the_log_is_walked_once_for_the_finder_and_for_the_stream(sandbox, catal
     }
 
 
-def test_a_role_that_was_removed_is_told_by_the_log(sandbox, catalog_of, sync):
+def test_a_role_that_was_removed_is_reported_by_the_log(sandbox, catalog_of, sync):
     catalog = catalog_of(sandbox, "opportunity_activities")
     first = sync(_log(sandbox), catalog=catalog)
     sandbox.advance(60)
@@ -602,7 +584,7 @@ def test_a_sweep_of_a_file_hands_over_from_when_it_was_made(sandbox, catalog_of,
     assert untouched in after.ids(key="externalOpportunityId")
 
 
-def test_records_without_a_key_are_told_and_never_emitted(sandbox, catalog_of, sync, caplog):
+def test_records_without_a_key_are_reported_and_never_emitted(sandbox, catalog_of, sync, caplog):
     sandbox.fault("patch", operation="query opportunity", each={"marketoGUID": None})
     sandbox.fault("patch", operation="activities", each={"marketoGUID": None})
     output = sync(_log(sandbox), catalog=catalog_of(sandbox, "opportunities", ACTIVITIES))

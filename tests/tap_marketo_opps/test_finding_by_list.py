@@ -139,7 +139,7 @@ def _killed(sync, config, catalog, share):
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8, 0.97])
-def test_an_interrupted_sweep_goes_on_by_its_page_token(sandbox, catalog_of, sync, share):
+def test_an_interrupted_sweep_resumes_by_its_page_token(sandbox, catalog_of, sync, share):
     # Pages of roles are shorter than what is pending: positions do not all hold the whole list.
     config = _by_list(sandbox, batch_size=20, max_concurrent_calls=1)
     catalog = catalog_of(sandbox, DEALS, ROLES)
@@ -185,7 +185,7 @@ def test_a_token_that_is_always_refused_ends_the_run(sandbox, catalog_of, sync):
 
 
 @pytest.mark.parametrize("member", ["token", "done", "keys"])
-def test_an_edited_position_is_told_and_begins_afresh(sandbox, catalog_of, sync, caplog, member):
+def test_an_edited_position_is_reported_and_starts_over(sandbox, catalog_of, sync, caplog, member):
     catalog = catalog_of(sandbox, DEALS)
     config = _by_list(sandbox, batch_size=50)
     _, part = _killed(sync, config, catalog, 0.5)

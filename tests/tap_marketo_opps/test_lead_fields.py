@@ -61,7 +61,7 @@ def test_roles_found_by_the_log_carry_them_too(sandbox, sync):
     assert len(lookups(sandbox)) <= math.ceil(len(leads) / 300) + 1
 
 
-def test_each_lead_is_asked_for_once_in_full_calls(marketo_sandbox_factory, sync):
+def test_each_lead_is_requested_once_in_full_calls(marketo_sandbox_factory, sync):
     sandbox = marketo_sandbox_factory(opportunities=2000, leads=1500, limits={"enforced": False})
     leads = {each["leadId"] for each in sandbox.instance.roles()}
     output = sync(by_filter(sandbox, **WANTED))
@@ -120,7 +120,7 @@ def test_without_lead_fields_no_call_is_about_leads(sandbox, sync):
     assert not [call for call in sandbox.journal() if "lead" in (call["operation"] or "")]
 
 
-def test_a_deselected_lead_field_is_not_asked_for(sandbox, sync):
+def test_a_deselected_lead_field_is_not_requested(sandbox, sync):
     config = by_filter(sandbox, **WANTED)
     catalog = _catalog(config, {"lead_email"})
     output = sync(config, catalog=catalog)
@@ -130,7 +130,7 @@ def test_a_deselected_lead_field_is_not_asked_for(sandbox, sync):
 
 
 @pytest.mark.parametrize("selected", [{"role"}, None])
-def test_no_lead_is_asked_for_where_none_is_selected(sandbox, sync, selected):
+def test_no_lead_is_requested_where_none_is_selected(sandbox, sync, selected):
     config = by_filter(sandbox, **WANTED)
     catalog = _catalog(config, selected or set(), roles=selected is not None)
     assert sync(config, catalog=catalog).records("opportunities")
@@ -152,7 +152,7 @@ def _catalog(config, selected, *, roles=True):
     return catalog
 
 
-def test_only_leads_of_roles_that_are_emitted_are_asked_for(sandbox, sync):
+def test_only_leads_of_roles_that_are_emitted_are_requested(sandbox, sync):
     config = by_filter(sandbox, **WANTED)
     state = sync(config).state
     sandbox.api.journal.clear()
@@ -164,7 +164,7 @@ def test_only_leads_of_roles_that_are_emitted_are_asked_for(sandbox, sync):
 
 @pytest.mark.parametrize("way", [by_filter, by_lead_ids, by_activities])
 @pytest.mark.parametrize("cut", [0.1, 0.5, 0.9])
-def test_a_killed_run_goes_on_without_losing_any(sandbox, sync, way, cut):
+def test_a_killed_run_resumes_without_losing_any(sandbox, sync, way, cut):
     config = way(sandbox, **WANTED, batch_size=40)
     expected = carried(sync(config))
     first = sync(config, most_bytes=int(cut * len(sync.raw)))

@@ -98,14 +98,14 @@ def test_attributes_may_come_as_an_object():
     ["", "not JSON", '{"attributeName":"a"}', STAGE, None, 5, "[" * 100_000, "null"],
     ids=lambda value: repr(value)[:30],
 )
-def test_changes_in_no_known_form_are_told_of(changes):
+def test_changes_in_no_known_form_are_reported(changes):
     with pytest.raises(UnreadableChangesError) as caught:
         _changes(_entry(changes))
     assert caught.value.readable == []
 
 
 @pytest.mark.parametrize("attributes", [None, "text", [], [None, "x"], {}])
-def test_an_entry_without_changes_is_told_of(attributes):
+def test_an_entry_without_changes_is_reported(attributes):
     with pytest.raises(UnreadableChangesError):
         _changes(_entry([]) | {"attributes": attributes})
 

@@ -23,7 +23,7 @@ def _everything(records, key="marketoGUID"):
 
 
 @TOKEN_ALONE
-def test_opportunities_come_whole_where_pages_go_by_token_alone(
+def test_opportunities_come_whole_with_tokens_but_no_more_result(
     sandbox, catalog_of, sync, monkeypatch, form
 ):
     catalog = catalog_of(sandbox, "opportunities")
@@ -36,7 +36,7 @@ def test_opportunities_come_whole_where_pages_go_by_token_alone(
 
 
 @TOKEN_ALONE
-def test_roles_and_opportunities_come_whole_where_pages_go_by_token_alone(
+def test_without_more_result_all_roles_and_opportunities_come(
     sandbox, catalog_of, sync, monkeypatch, form
 ):
     catalog = catalog_of(sandbox, "opportunities", "opportunity_roles")
@@ -63,7 +63,7 @@ def test_a_value_of_many_opportunities_is_read_to_its_end(
 
 
 @TOKEN_ALONE
-def test_fields_come_whole_where_pages_go_by_token_alone(
+def test_fields_come_whole_with_tokens_but_no_more_result(
     sandbox, catalog_of, sync, monkeypatch, form
 ):
     catalog = catalog_of(sandbox, "opportunity_fields")
@@ -76,7 +76,7 @@ def test_fields_come_whole_where_pages_go_by_token_alone(
 
 @TOKEN_ALONE
 @pytest.mark.parametrize("find", [by_filter, by_lead_ids])
-def test_a_refused_token_has_the_chunk_read_from_its_start_all_the_same(
+def test_a_chunk_is_read_again_after_its_token_is_refused(
     *, sandbox, catalog_of, sync, monkeypatch, form, find
 ):
     catalog = catalog_of(sandbox, "opportunities", "opportunity_roles")
@@ -103,7 +103,7 @@ def test_fields_are_read_again_from_their_start_after_a_refused_token(
 
 
 @TOKEN_ALONE
-def test_an_interrupted_run_goes_on_where_pages_go_by_token_alone(
+def test_an_interrupted_run_resumes_with_tokens_but_no_more_result(
     sandbox, catalog_of, sync, monkeypatch, form
 ):
     catalog = catalog_of(sandbox, "opportunities")

@@ -86,7 +86,7 @@ def _disturb(rng, sandbox):
 
 
 @pytest.mark.parametrize("number", range(8))
-def test_killed_anywhere_while_records_change_the_union_of_all_attempts_is_complete(
+def test_runs_killed_while_records_change_are_complete_together(
     number, rng, world, catalog_of, sync
 ):
     sandbox, config = world
@@ -162,7 +162,7 @@ def test_a_page_token_that_has_expired_costs_one_chunk(sandbox, catalog_of, sync
     assert len(rest.ids()) <= 300
 
 
-def test_the_log_goes_on_from_its_last_activity_when_the_page_token_has_expired(
+def test_with_an_expired_token_the_log_resumes_at_the_last_activity(
     sandbox, catalog_of, sync, caplog
 ):
     caplog.set_level("INFO")
@@ -182,7 +182,7 @@ def test_the_log_goes_on_from_its_last_activity_when_the_page_token_has_expired(
     assert len({*part.ids(stream)} & {*rest.ids(stream)}) <= 20
 
 
-def test_where_little_happens_the_log_goes_on_page_by_page_with_the_leads_still_to_be_looked_up(
+def test_sparse_log_pages_advance_with_pending_leads_in_the_state(
     marketo_sandbox_factory, catalog_of, sync
 ):
     sandbox = marketo_sandbox_factory(
@@ -247,9 +247,7 @@ def test_a_changed_selection_starts_afresh(sandbox, catalog_of, sync):
     )
 
 
-def test_the_bookmark_never_passes_the_moment_at_which_the_first_attempt_began(
-    sandbox, catalog_of, sync
-):
+def test_the_bookmark_never_passes_the_start_of_the_first_attempt(sandbox, catalog_of, sync):
     config = by_filter(sandbox, batch_size=20)
     catalog = catalog_of(sandbox, "opportunities")
     _, part = _halved(sync, config, catalog)
@@ -280,9 +278,7 @@ def test_records_with_the_very_moment_of_the_bookmark_come_again(sandbox, catalo
     assert second.records()
 
 
-def test_an_interrupted_full_refresh_merged_by_meltano_is_finished_by_the_next_run(
-    sandbox, catalog_of, sync, merged
-):
+def test_the_next_run_finishes_a_refresh_merged_by_meltano(sandbox, catalog_of, sync, merged):
     config = by_filter(sandbox, batch_size=20)
     catalog = catalog_of(sandbox, "opportunities")
     first = sync(config, catalog=catalog)
@@ -324,9 +320,7 @@ def test_an_interrupted_full_refresh_stays_one_whatever_has_changed(
     assert rest.bookmark()["resume"] is None
 
 
-def test_a_finished_full_refresh_merged_by_meltano_brings_no_old_position_back(
-    sandbox, catalog_of, sync, merged
-):
+def test_a_finished_refresh_merged_by_meltano_has_no_position(sandbox, catalog_of, sync, merged):
     config = by_filter(sandbox, batch_size=20)
     catalog = catalog_of(sandbox, "opportunities")
     _, interrupted = _halved(sync, config, catalog)
@@ -377,9 +371,7 @@ def test_under_mixed_faults_every_record_comes_exactly_once(
     assert len(outcomes) > 3
 
 
-def test_the_daily_quota_in_the_middle_ends_the_run_and_the_next_one_goes_on(
-    sandbox, catalog_of, sync, caplog
-):
+def test_a_run_ended_by_the_daily_quota_is_resumed_by_the_next(sandbox, catalog_of, sync, caplog):
     caplog.set_level("INFO")
     config = by_filter(sandbox, batch_size=20, max_concurrent_calls=2)
     catalog = catalog_of(sandbox, "opportunities")
@@ -396,9 +388,7 @@ def test_the_daily_quota_in_the_middle_ends_the_run_and_the_next_one_goes_on(
     )
 
 
-def test_a_run_that_ends_before_its_first_page_does_not_speak_of_a_last_state(
-    sandbox, catalog_of, sync, caplog
-):
+def test_a_run_that_ends_before_its_first_page_names_no_state(sandbox, catalog_of, sync, caplog):
     caplog.set_level("INFO")
     catalog = catalog_of(sandbox, "opportunities")
     sandbox.fault("607")

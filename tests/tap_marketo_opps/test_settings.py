@@ -8,7 +8,7 @@ from tap_marketo_opps.tap import TapMarketoOpps
 
 
 @pytest.mark.parametrize("setting", ["lead_ids_path", "lead_id_from", "reconcile_roles_path"])
-def test_what_is_named_for_a_way_without_find_by_is_told_to_do_nothing(setting, caplog):
+def test_settings_without_effect_for_lack_of_find_by_are_named(setting, caplog):
     settings = {"endpoint": "http://127.0.0.1:9", "client_id": "a", "client_secret": "b"}
     for find_by, told in ((None, 1), ("activities", 0), ("filter", 0)):
         caplog.clear()

@@ -21,7 +21,7 @@ class BarePipe(io.BytesIO):
         return super().write(bytes(data[:7]))
 
 
-def test_a_write_that_is_cut_short_goes_on_where_it_was(monkeypatch):
+def test_a_write_that_is_cut_short_resumes_where_it_stopped(monkeypatch):
     pipe = BarePipe()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(pipe))
     lines = b'{"type":"STATE","value":{}}\n' * 3

@@ -90,7 +90,7 @@ def test_what_is_written_is_the_same_in_any_case(records):
     assert sorted(misfits) == sorted(careful_misfits)
 
 
-def test_a_usual_page_takes_the_quick_way_and_field_names_need_not_be_pythons():
+def test_a_usual_page_takes_the_fast_path_with_any_field_names():
     quick = PageConverter(DESCRIPTION, list(KINDS), "updatedAt", lambda *_: None)
     usual = {"marketoGUID": "g ", "class": "c", "amount": "1.50", "closeDate": "2026-01-31"}
     ((moment, typed),) = quick([usual])

@@ -88,7 +88,7 @@ def test_it_ends_with_the_last_page_or_one_past_the_end(log):
     assert log.next_cursor() is None
 
 
-def test_the_first_page_is_asked_for_from_one_second_earlier(client, log):
+def test_the_first_page_is_requested_from_one_second_earlier(client, log):
     calls = log.calls(log.next_cursor())
     calls(None)()
     # The next one waits for its turn.
@@ -96,7 +96,7 @@ def test_the_first_page_is_asked_for_from_one_second_earlier(client, log):
     assert client.asked == [datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC), "first"]
 
 
-def test_after_a_refused_token_it_goes_on_by_moment(client, log):
+def test_after_a_refused_token_it_resumes_by_timestamp(client, log):
     cursor = log.next_cursor()
     result, _ = log.process(cursor, _page("2026-01-05T00:00:00Z"))
     position = result.resolve_position()
@@ -170,7 +170,7 @@ def test_what_is_odd_about_the_types_is_logged(client, caplog):
     assert levels == ["WARNING", "WARNING", "WARNING", "INFO"]
 
 
-def test_entries_of_merges_name_leads_and_are_not_told(client):
+def test_entries_of_merges_name_leads_and_are_not_emitted(client):
     log = ActivityLogReader(
         client,
         [32, 34],
@@ -278,7 +278,7 @@ def test_an_activity_without_lead_or_date_ends_the_run(read, activity):
         read({"marketoGUID": "9", **activity})
 
 
-def test_the_log_is_never_asked_for_moments_before_1970():
+def test_the_log_is_never_requested_moments_before_1970():
     client = Client()
     log = _log(
         client, at={"token": None, "reached": "0001-01-01T00:00:00Z", "keys": encode_keys({})}

@@ -25,7 +25,7 @@ def _without(*names):
     return {name: number for name, number in STANDARD.items() if name not in names}
 
 
-def test_of_standard_types_all_are_followed_and_nothing_is_told():
+def test_of_standard_types_all_are_followed_and_nothing_is_reported():
     followed = followed_types(STANDARD)
     assert (followed.names, followed.merges, followed.missing) == (ABOUT, (32,), ())
     assert followed.warnings == followed.notes == ()
@@ -79,7 +79,7 @@ def test_each_missing_type_is_warned_of_by_name(missing):
         assert "find_by: lead_ids" in warning
 
 
-def test_other_types_that_speak_of_opportunities_are_told_once():
+def test_other_types_about_opportunities_are_reported_once():
     others = {"Opportunity Score": 100_001, "Lost opportunity": 100_002}
     (note,) = followed_types(STANDARD | others).notes
     told = "'Opportunity Score' (100001), 'Lost opportunity' (100002)."
@@ -87,6 +87,6 @@ def test_other_types_that_speak_of_opportunities_are_told_once():
 
 
 @pytest.mark.parametrize("listed", [{}, {"Visit Webpage": 1}, {"Merge Leads": 32}])
-def test_without_types_about_opportunities_the_error_says_what_else_works(listed):
+def test_without_opportunity_types_the_error_names_alternatives(listed):
     with pytest.raises(NoActivityTypesError, match="use find_by: filter or lead_ids"):
         followed_types(listed)

@@ -148,7 +148,7 @@ def test_by_filter_roles_follow_the_opportunities_found():
     assert (found.source.noun, found.source.unmatched) == ("value", 1)
 
 
-def test_by_filter_without_roles_few_fields_are_asked_for():
+def test_by_filter_without_roles_few_fields_are_requested():
     found = _found(_filter("region", "North"), OPPORTUNITIES)
     assert [each[1] for each in found.emitted] == ["g1", "g2"]
     assert found.asked == [
@@ -179,7 +179,7 @@ def test_by_filter_roles_alone_by_other_values_take_two_stages():
 
 
 @pytest.mark.parametrize(("filter_type", "fields"), [("dedupeFields", ROLES), ("region", BOTH)])
-def test_by_filter_an_interrupted_run_goes_on_where_it_stood(filter_type, fields):
+def test_by_filter_an_interrupted_run_resumes_where_it_stopped(filter_type, fields):
     at = {"next": 1, "open": [], "done": 1, "unmatched": 1}
     found = _found(_filter(filter_type, "East", "North"), fields, at=at)
     assert found.asked[0][2] == ("North",)
@@ -209,7 +209,7 @@ def test_by_leads_opportunities_are_written_before_their_roles():
     assert (found.source.noun, found.source.unmatched) == ("lead", 1)
 
 
-def test_by_leads_roles_are_asked_for_with_their_opportunity():
+def test_by_leads_roles_are_requested_with_their_opportunity():
     asked = _found(_leads(), OPPORTUNITIES).asked
     assert asked[0] == _call("opportunity_roles", "leadId", ROLE_FIELDS[1:], "1", "2", "3")
 
@@ -324,7 +324,7 @@ def test_by_the_log_too_many_leads_do_not_hold_opportunities_up():
 
 
 @pytest.mark.parametrize("fields", [ROLES, LOG | ROLES])
-def test_by_the_log_no_unwanted_opportunity_is_asked_for(fields):
+def test_by_the_log_no_unwanted_opportunity_is_requested(fields):
     found = _found(_log(), fields, log_from=EARLY)
     assert [each[1] for each in found.emitted] == [None, None, None, "r1", "r2", "r3"]
     assert len(found.asked) == 3
@@ -336,14 +336,14 @@ def test_by_the_log_roles_are_read_for_their_opportunities():
     assert asked[3][2] == ("o1", "o2")
 
 
-def test_an_interrupted_log_goes_on_where_it_stood():
+def test_an_interrupted_log_resumes_where_it_stopped():
     at = {"token": "next", "reached": LATE, "keys": {"always": "7", "if_new": ""}}
     found = _found(_log(), BOTH, log_from=EARLY, at=at)
     assert found.asked[0]["next_page_token"] == "next"
     assert found.asked[1][2] == ("7", "1", "2", "9")
 
 
-def test_a_field_is_asked_for_once_though_finding_needs_it_too():
+def test_a_field_is_requested_once_though_finding_needs_it_too():
     selected = {"opportunity_roles": ("leadId", "role")}
     assert _found(_leads(), selected).asked[0][1]["fields"] == (
         "leadId",
@@ -362,7 +362,7 @@ def test_fields_searchable_by_themselves_and_aliases_filter():
 # Moments and positions at their very edges, where a record could be passed over
 
 
-def test_a_scan_of_leads_goes_on_where_it_was_interrupted():
+def test_a_scan_of_leads_resumes_where_it_stopped():
     at = {"next": 600, "open": [[300, "token"]], "done": 300, "unmatched": 7}
     finder = LeadFinder(LeadRange(1, 1000))
     source = finder.stages(Client(), 300, ROLES, _resumes(ROLES, at=at)).source

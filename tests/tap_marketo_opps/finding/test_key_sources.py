@@ -84,13 +84,13 @@ def test_chunks_are_full_and_can_be_read_again_from_any_of_them(tmp_path, kind):
         assert list(source.chunks(chunk.end)) == chunks[number + 1 :]
 
 
-def test_a_value_given_twice_is_asked_for_once_a_call():
+def test_a_value_given_twice_is_requested_once_a_call():
     source = ListedKeys("filter_values", ["a", "b", "a", " b "])
     assert _all(source) == ["a", "b"]
     assert source.total == 4
 
 
-def test_every_key_that_cannot_be_looked_up_is_counted_and_the_first_are_named(tmp_path):
+def test_invalid_keys_are_counted_and_the_first_five_named(tmp_path):
     path = tmp_path / "values.txt"
     path.write_text("\n".join(["fine", *(f"{n},x" for n in range(8))]))
     with pytest.raises(SettingsError, match="line 2, line 3, line 4, line 5, line 6, and 3 more"):
@@ -103,7 +103,7 @@ def _told(make, *given):
     return str(told.value)
 
 
-def test_a_value_that_cannot_be_looked_up_is_told_with_its_place(tmp_path):
+def test_a_value_that_cannot_be_looked_up_is_reported_with_its_place(tmp_path):
     path = tmp_path / "values.txt"
     path.write_text("a\n\nb,c\n")
     rule = "values with a comma cannot be looked up"
@@ -113,14 +113,14 @@ def test_a_value_that_cannot_be_looked_up_is_told_with_its_place(tmp_path):
     assert _told(_of_file, path) == f"filter_values_path: {path}: {rule}: line 3."
 
 
-def test_a_source_without_values_is_told(tmp_path):
+def test_a_source_without_values_is_reported(tmp_path):
     path = tmp_path / "values.txt"
     path.write_text(" \n\n")
     assert _told(ListedKeys, "filter_values", []) == "filter_values contains no values."
     assert _told(_of_file, path) == f"filter_values_path: {path} contains no values."
 
 
-def test_a_file_that_cannot_be_read_is_told_with_its_setting(tmp_path):
+def test_a_file_that_cannot_be_read_is_reported_with_its_setting(tmp_path):
     missing = tmp_path / "missing.txt"
     assert (
         _told(_of_file, missing)
@@ -140,7 +140,7 @@ def test_a_pipe_and_a_directory_are_refused_for_they_are_read_twice(tmp_path):
 
 
 @pytest.mark.parametrize(("before", "line"), [("", 1), ("x" * (2**20 - 1) + "\n", 2)])
-def test_a_file_that_is_no_text_is_told_with_the_line_from_which_on(tmp_path, before, line):
+def test_a_file_that_is_not_text_is_reported_with_its_line(tmp_path, before, line):
     path = tmp_path / "values.txt"
     path.write_bytes(before.encode() + b"\xff\n")
     assert f"{path} is not valid UTF-8 in line {line} or after it: save it as UTF-8" in _told(
@@ -148,7 +148,7 @@ def test_a_file_that_is_no_text_is_told_with_the_line_from_which_on(tmp_path, be
     )
 
 
-def test_the_digest_stays_what_it_is_for_bookmarks_of_earlier_runs_hold_it():
+def test_the_digest_stays_equal_to_that_in_earlier_bookmarks():
     assert ListedKeys("filter_values", ["a", "b"]).digest == DIGEST_OF_A_AND_B
     assert LeadRange(1, 9).digest == "1-9"
 
@@ -226,7 +226,7 @@ def test_a_first_line_that_names_no_column_is_a_value(tmp_path):
     assert _all(_of_file(path)) == ["Id;Name", "marketoGUID"]
 
 
-def test_the_name_as_it_is_written_goes_before_one_that_compares_alike(tmp_path):
+def test_an_exact_column_name_takes_precedence_over_a_similar_one(tmp_path):
     path = tmp_path / "values.csv"
     path.write_text("external_opportunity_id,externalOpportunityId\na,b\n")
     assert _all(_of_file(path)) == ["b"]
@@ -238,7 +238,7 @@ def test_quotation_marks_that_are_a_part_of_a_value_stay(tmp_path):
     assert _all(_of_file(path)) == ['The "big" deal', '"Acme" and "Sons"', '"']
 
 
-def test_a_quotation_mark_that_is_never_closed_is_told_with_its_line(tmp_path):
+def test_an_unclosed_quotation_mark_is_reported_with_its_line(tmp_path):
     path = tmp_path / "values.csv"
     path.write_text('externalOpportunityId,Name\na,b\nc,"d\n' + "e,f\n" * 50_000)
     assert f"{path} has an unterminated field in line 3 or after it" in _told(_of_file, path)

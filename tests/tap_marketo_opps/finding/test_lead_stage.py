@@ -52,7 +52,7 @@ def test_roles_go_on_with_what_their_leads_hold():
     assert stage.unmatched == 1
 
 
-def test_a_lead_is_asked_for_once_known_gone_or_under_way():
+def test_a_lead_is_requested_once_known_gone_or_under_way():
     known_leads = KnownLeads()
     stage = _stage(known=known_leads)
     list(stage.accept(_roles(1, 2)))
@@ -75,7 +75,7 @@ def test_pages_of_few_new_leads_share_a_call():
     assert len(cursor.keys) == MAX_PAGES_WAITING + 1
 
 
-def test_300_new_leads_are_asked_for_at_once():
+def test_300_new_leads_are_requested_at_once():
     stage = _stage()
     list(stage.accept(_roles(*range(1, 302))))
     assert len(stage.next_cursor().keys) == 300
@@ -104,7 +104,7 @@ def test_pages_go_on_in_their_order_whatever_they_hold():
     ]
 
 
-def test_leads_of_roles_that_are_not_emitted_are_not_asked_for():
+def test_leads_of_roles_that_are_not_emitted_are_not_requested():
     stage = _stage(is_new=lambda role: role["leadId"] == 1)
     forced = _roles(1, 2, 3, emit_regardless_of_age=lambda role: role["leadId"] == 3)
     list(stage.accept(forced))
@@ -139,7 +139,7 @@ def test_the_least_remembered_is_the_capacity():
     assert len(known.find(range(1, 31))) <= 20
 
 
-def test_leads_that_cannot_be_kept_are_asked_for_again(caplog):
+def test_leads_that_cannot_be_kept_are_requested_again(caplog):
     known = KnownLeads()
     known.add({1: b"one"})
     for _ in range(2):
@@ -150,7 +150,7 @@ def test_leads_that_cannot_be_kept_are_asked_for_again(caplog):
     assert caplog.text.count("The cache of leads cannot be used any more") == 1
 
 
-def test_a_lead_that_is_no_longer_remembered_is_asked_for_again():
+def test_a_lead_that_is_no_longer_remembered_is_requested_again():
     stage = _stage(known=KnownLeads(capacity=2))
     for leads in ((1, 2), (3, 4), (5, 6)):
         list(stage.accept(_roles(*leads)))

@@ -27,7 +27,7 @@ def _scan(count, **more):
 
 
 @pytest.mark.parametrize("kind", ["scan", "lookup"])
-def test_each_page_is_asked_for_by_the_token_before_it(kind):
+def test_each_page_is_requested_by_the_token_before_it(kind):
     stage = _scan(1) if kind == "scan" else make_lookup(_query)
     cursor = stage.next_cursor() or ChunkCursor(0, {"1": True})
     before = _page("1", token="more")

@@ -18,7 +18,7 @@ def _place(state, stream=OPPORTUNITIES):
     return state["bookmarks"][stream].get("reconcile")
 
 
-def test_a_killed_run_goes_on_where_it_was(scene_of):
+def test_a_killed_run_resumes_where_it_stopped(scene_of):
     scene = scene_of(opportunities=6000, leads=10)
     guids = scene.guids()
     warehouse = Warehouse()
@@ -172,7 +172,7 @@ def test_another_file_begins_again_and_says_so(scene_of):
         lambda place: place.replace('"gone"', '"gnoe"'),
     ],
 )
-def test_a_place_that_cannot_be_read_is_told_and_begun_again(scene_of, edit):
+def test_a_place_that_cannot_be_read_is_reported_and_begun_again(scene_of, edit):
     scene = scene_of(opportunities=6000, leads=10)
     warehouse = Warehouse()
     warehouse.rows = dict.fromkeys(scene.guids())

@@ -75,7 +75,7 @@ def test_rows_wait_in_the_position_until_the_second_pass_is_done(passes):
     assert progress.counts.gone == 1
 
 
-def test_a_record_not_asked_for_is_counted_and_not_emitted(passes):
+def test_a_record_not_requested_is_counted_and_not_emitted(passes):
     first, _, progress = passes
     page = _page(("stranger", NEW), ("a", OLD), ("B", OLD), ("c", OLD))
     assert not _emitted(first, first.next_cursor(), page)

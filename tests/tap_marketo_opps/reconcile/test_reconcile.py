@@ -374,7 +374,7 @@ def test_a_pipe_and_a_file_without_guids_are_refused(scene):
             scene.reconcile(warehouse, path)
 
 
-def test_rows_without_a_guid_and_named_twice_are_told(scene):
+def test_rows_without_a_guid_and_named_twice_are_reported(scene):
     warehouse = scene.sweep()
     columns = ["marketoGUID", "updatedAt"]
     lines = warehouse.export(scene.file(), columns=columns).read_text().splitlines()
@@ -399,7 +399,7 @@ def test_a_cell_that_does_not_fit_is_null_and_told(scene):
     assert scene.lines.having("1 value set to null")
 
 
-def test_deselected_fields_are_not_asked_for_nor_in_tombstones(scene, catalog_of):
+def test_deselected_fields_are_not_requested_nor_in_tombstones(scene, catalog_of):
     warehouse = scene.sweep()
     guid = next(iter(warehouse.rows))
     scene.delete([guid])
@@ -455,7 +455,7 @@ def test_roles_carry_what_is_wanted_of_their_leads(scene):
     assert sum("lead" in call and "describe" not in call for call in calls) == 1
 
 
-def test_where_no_role_changed_no_lead_is_asked_for(scene):
+def test_where_no_role_changed_no_lead_is_requested(scene):
     settings = {"lead_fields": ["email"]}
     warehouse = scene.sweep(ROLES, **settings)
     before = len(scene.sandbox.journal())

@@ -35,7 +35,7 @@ def test_a_start_date_after_marketos_clock_is_refused(settings):
 
 @pytest.mark.parametrize("name", MOMENTS)
 @pytest.mark.parametrize("settings", [LEADS, LOG])
-def test_a_bookmark_that_lies_ahead_is_told_and_start_date_holds(settings, name, caplog):
+def test_a_bookmark_that_lies_ahead_is_reported_and_start_date_holds(settings, name, caplog):
     bookmarks = {"opportunities": FOUND | {name: AHEAD}}
     run = started(settings | {"start_date": EARLY}, bookmarks)
     resume = run.plan.resume
@@ -67,7 +67,7 @@ def test_a_position_left_beside_a_bookmark_ahead_is_not_gone_on_from():
     assert run.bookmarks["opportunities"].resume is None
 
 
-def test_only_the_stream_whose_bookmark_lies_ahead_begins_at_start_date():
+def test_only_a_stream_with_a_future_bookmark_begins_at_start_date():
     bookmarks = {
         "opportunities": FOUND | {"replication_key_value": LATE},
         "opportunity_roles": FOUND | {"replication_key_value": AHEAD},

@@ -126,7 +126,7 @@ def test_an_interrupted_daily_run_by_the_log_is_no_refresh():
     ]
 
 
-def test_an_interrupted_run_of_a_filter_does_not_have_the_log_read_anew():
+def test_an_interrupted_filter_run_keeps_the_cursor_of_the_log():
     by_filter = make_resume_point(fingerprint="old", since=None)
     known = Bookmark(found_by="activities", log_until=LATE, resume=by_filter)
     assert log_start({"a": known}, EARLY, 0) == (LATE, LATE)
@@ -152,7 +152,7 @@ def test_of_two_cursors_the_earlier_one_counts():
     assert log_start(bookmarks, None, 0)[1] == MIDDLE
 
 
-def test_a_run_that_goes_on_says_so():
+def test_a_run_that_resumes_says_so():
     notes = _plan({"a": Bookmark(resume=make_resume_point())}).notes
     assert notes == ["Resuming where the last run stopped."]
 
@@ -165,7 +165,7 @@ def test_a_run_that_goes_on_says_so():
         (MIDDLE, LATE, []),
     ],
 )
-def test_sweeps_that_a_run_with_the_log_goes_on_from_are_named(cursor, log_until, notes):
+def test_sweeps_after_which_a_log_run_continues_are_named(cursor, log_until, notes):
     bookmarks = {
         leads: Bookmark(value=EARLY, found_by=leads, sweep_leads=leads, log_until=log_until)
         for leads in ("leads 2", "leads 1")
@@ -205,7 +205,7 @@ def test_a_run_with_the_log_emits_from_a_day_before(cursor, start_date, since):
         (None, EARLY, None),
     ],
 )
-def test_an_interrupted_log_goes_on_with_the_day_before(kept, start_date, since):
+def test_an_interrupted_log_resumes_with_the_day_before(kept, start_date, since):
     resume = make_resume_point(since=kept, log_from=MIDDLE, cursor=MIDDLE)
     plan = _plan({"a": Bookmark(resume=resume)}, found_by="activities", start_date=start_date)
     assert plan.resume.since == since

@@ -57,7 +57,7 @@ def test_what_an_earlier_attempt_has_done_does_not_count_as_speed():
     assert Pace(0.5).seconds_left(20, 0.6) == pytest.approx(20 / 0.1 * 0.4)
 
 
-def test_nothing_is_said_of_the_rest_where_only_what_the_keys_led_to_is_left():
+def test_no_time_left_is_logged_once_all_keys_are_looked_up():
     assert Pace(0.0).seconds_left(40, 1.0) is None
     assert Pace(0.0).seconds_left(40, 0.0) is None
 

@@ -220,7 +220,7 @@ def test_start_date_and_bookmark_say_what_is_new():
     assert again.plan.resume.since is None
 
 
-def test_each_stream_is_asked_for_its_own_fields_in_pages_of_one_size():
+def test_each_stream_is_requested_its_own_fields_in_pages_of_one_size():
     client = Client()
     run = _run(LEADS, _stream("opportunity_roles"), _stream("opportunities"), client=client)
     run.stages.source.calls(run.stages.source.next_cursor())(None)()
@@ -253,14 +253,14 @@ def test_what_is_new_is_decided_stream_by_stream(since, looked_up):
     assert [*(again.keys if again else ())] == looked_up
 
 
-def test_an_interrupted_sweep_goes_on_where_it_stood():
+def test_an_interrupted_sweep_resumes_where_it_stopped():
     at = {"next": 600, "open": [], "done": 600, "unmatched": 7}
     run = _run(LEADS, _stream("opportunities", _paused(LEADS, "opportunities", at)))
     assert run.plan.resume.at == at
     assert run.stages.source.next_cursor().start == 600
 
 
-def test_an_interrupted_log_goes_on_where_it_stood():
+def test_an_interrupted_log_resumes_where_it_stopped():
     log = _run(LOG, _stream("opportunities")).stages.source
     result, _ = log.process(log.next_cursor(), _page({"leadId": 1, "activityDate": LATE}))
     run = _run(
@@ -293,7 +293,7 @@ def test_a_position_belongs_to_keys_and_selected_fields():
     assert both.plan.resume.fingerprint != _fingerprint(LEADS)
 
 
-def test_a_position_of_an_earlier_version_is_gone_on_from():
+def test_a_position_of_an_earlier_version_is_resumed():
     assert _fingerprint(LEADS) == "663ce230b7bf7a8f"
 
 

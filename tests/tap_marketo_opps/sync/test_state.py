@@ -155,7 +155,7 @@ def test_a_bookmark_comes_back_out_of_its_state_as_it_was():
 
 
 @pytest.mark.parametrize("odd", [None, 5, [], {"a": 1}])
-def test_a_tail_of_the_log_that_is_no_text_is_none(odd):
+def test_a_tail_of_the_log_that_is_not_text_is_none(odd):
     assert Bookmark.from_state({"log_tail": odd, "log_until": LATE}) == Bookmark(log_until=LATE)
 
 

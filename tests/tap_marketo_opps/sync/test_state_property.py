@@ -95,7 +95,7 @@ def assert_read_from_the_start(way, client):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_position_as_it_was_left_is_gone_on_from(way):
+def test_a_position_as_it_was_left_is_resumed(way):
     told, client = read_again(way, resume_of(way).encode())
     assert not told
     assert len(client.keys) in {650, 2, 600}
@@ -104,7 +104,7 @@ def test_a_position_as_it_was_left_is_gone_on_from(way):
 
 @quick
 @given(ways, anything)
-def test_a_resume_of_any_json_type_is_told_and_all_is_read(way, resume):
+def test_a_resume_of_any_json_type_is_reported_and_all_is_read(way, resume):
     told, client = read_again(way, resume)
     assert told == (resume is not None)
     assert_read_from_the_start(way, client)
@@ -112,7 +112,7 @@ def test_a_resume_of_any_json_type_is_told_and_all_is_read(way, resume):
 
 @quick
 @given(ways, st.data())
-def test_a_truncated_resume_is_told_and_all_is_read(way, data):
+def test_a_truncated_resume_is_reported_and_all_is_read(way, data):
     text = resume_of(way).encode()
     told, client = read_again(way, text[: data.draw(st.integers(0, len(text) - 1))])
     assert told
@@ -121,7 +121,7 @@ def test_a_truncated_resume_is_told_and_all_is_read(way, data):
 
 @quick
 @given(ways, st.data())
-def test_a_resume_without_one_of_its_members_is_told(way, data):
+def test_a_resume_without_one_of_its_members_is_reported(way, data):
     members = json.loads(resume_of(way).encode())
     of = members["at"] if data.draw(st.booleans()) else members
     del of[data.draw(st.sampled_from(sorted(of)))]
@@ -132,7 +132,7 @@ def test_a_resume_without_one_of_its_members_is_told(way, data):
 
 @quick
 @given(ways, anything, st.data())
-def test_a_member_of_the_wrong_type_is_told_and_all_is_read(way, value, data):
+def test_a_member_of_the_wrong_type_is_reported_and_all_is_read(way, value, data):
     members = json.loads(resume_of(way).encode())
     del members["fingerprint"]
     of = members["at"] if data.draw(st.booleans()) else members
@@ -170,14 +170,14 @@ def test_a_member_of_the_wrong_type_is_told_and_all_is_read(way, value, data):
         ("activities", {"keys": {"always": 1, "if_new": ""}}),
     ],
 )
-def test_a_position_where_nothing_can_stand_is_told(way, changed):
+def test_a_position_where_nothing_can_stand_is_reported(way, changed):
     resume = resume_of(way)
     told, client = read_again(way, replace(resume, at=resume.at | changed).encode())
     assert told
     assert_read_from_the_start(way, client)
 
 
-def test_a_position_of_another_version_is_told():
+def test_a_position_of_another_version_is_reported():
     text = json.dumps({"v": 2, **asdict(resume_of("filter"))})
     told, client = read_again("filter", text)
     assert told
@@ -185,7 +185,7 @@ def test_a_position_of_another_version_is_told():
 
 
 @pytest.mark.parametrize("way", ["filter", "lead_ids"])
-def test_a_position_within_a_chunk_of_a_file_is_told(way, tmp_path):
+def test_a_position_within_a_chunk_of_a_file_is_reported(way, tmp_path):
     path = tmp_path / "keys.txt"
     path.write_text("".join(f"{number}\n" for number in range(650)))
     config = {"filter": {"filter_values_path": str(path)}}.get(

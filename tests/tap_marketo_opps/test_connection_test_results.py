@@ -57,7 +57,7 @@ def line_with(words, lines):
     return line
 
 
-def test_each_type_is_told_with_its_first_entry(make, checked):
+def test_each_type_is_reported_with_its_first_entry(make, checked):
     sandbox = make()
     lines, is_well = checked(sandbox, **BY_LOG)
     assert is_well
@@ -110,7 +110,7 @@ def test_a_lead_field_that_there_is_not_fails_the_test(make, checked):
     assert "'emial' (near: 'email')" in line_with("FAILED  reading leads", lines)
 
 
-def test_a_type_without_an_entry_is_told_with_the_remedy(make, checked):
+def test_a_type_without_an_entry_is_reported_with_the_remedy(make, checked):
     lines, is_well = checked(make(opportunities=0, leads=0), **BY_LOG)
     assert is_well
     for name in ("Add to Opportunity", "Remove from Opportunity", "Update Opportunity"):
@@ -132,7 +132,7 @@ def test_of_a_log_that_goes_on_and_on_five_pages_are_read(make, checked):
     assert len(calls_of(sandbox)) <= 25
 
 
-def test_a_log_without_more_result_is_told_as_what_would_end_a_run(make, checked):
+def test_a_log_without_more_result_fails_the_connection_test(make, checked):
     sandbox = make()
     sandbox.fault("patch", operation="activities", merge={"moreResult": None})
     lines, is_well = checked(sandbox, **BY_LOG)
@@ -149,7 +149,7 @@ def test_the_log_is_tried_as_far_back_as_marketo_keeps_it(make, checked, name, d
     assert f"since {since}" in line_with(f"{name}: not found", lines)
 
 
-def test_types_that_are_missing_or_others_are_told(make, checked):
+def test_types_that_are_missing_or_others_are_reported(make, checked):
     sandbox = make()
     body = {"success": True, "requestId": "r#1", "result": TYPES}
     sandbox.fault("answer", operation="activity_types", status=200, body=body)
@@ -184,7 +184,7 @@ def test_without_leads_of_the_log_pages_cannot_be_tried(make, checked, settings)
     assert "note    paged responses: could not be tried" in line_with("paged responses", lines)
 
 
-def test_searchable_fields_and_unknown_data_types_are_told(make, checked):
+def test_searchable_fields_and_unknown_data_types_are_reported(make, checked):
     sandbox = make()
     lines, _ = checked(sandbox, filter_values=["x"])
     searchable = line_with("searchable fields for filter_type", lines)
