@@ -157,10 +157,10 @@ def _machine() -> dict[str, t.Any]:
 
 
 def _hold(results: dict[str, t.Any]) -> int:
-    told = claims(results)
-    for claim in told:
+    checked = claims(results)
+    for claim in checked:
         print(f"{'holds ' if claim.holds else 'MISSED'}  {claim.line}")
-    return 0 if all(claim.holds for claim in told) else 1
+    return 0 if all(claim.holds for claim in checked) else 1
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -114,8 +114,8 @@ def _bad_sales_persons(workspace: Workspace, bad: int, *, persons: int) -> Figur
     )
     with Instance() as destination:
         destination.control("options", {"sales_persons": [_KNOWN_PERSON]})
-        told = _delivered(workspace, destination, lines)
-    return {"code": SALES_PERSON, "bad": bad, "sales_persons": persons, **told}
+        figures = _delivered(workspace, destination, lines)
+    return {"code": SALES_PERSON, "bad": bad, "sales_persons": persons, **figures}
 
 
 def _bad_data(workspace: Workspace, bad: int) -> Figures:

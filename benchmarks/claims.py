@@ -68,8 +68,10 @@ def _walls(results: Results) -> Iterator[Claim]:
 
 
 def _cpu(results: Results) -> Iterator[Claim]:
-    seconds = {name: told["median"] for name, told in results["cpu"]["seconds_per_million"].items()}
-    ratios = {name: told["median"] for name, told in results["cpu"]["ratios"].items()}
+    seconds = {
+        name: figures["median"] for name, figures in results["cpu"]["seconds_per_million"].items()
+    }
+    ratios = {name: figures["median"] for name, figures in results["cpu"]["ratios"].items()}
     for ours, plain, limit in (
         (cpu.TAP, cpu.PLAIN_TAP, _TAP_OF_PLAIN),
         (cpu.TARGET, cpu.PLAIN_TARGET, _TARGET_OF_PLAIN),
@@ -88,40 +90,41 @@ def _memory(results: Results) -> Iterator[Claim]:
 
 
 def _calls(results: Results) -> Iterator[Claim]:
-    told = results["calls"]
+    figures = results["calls"]
     for what in ("known_ids", "upserts"):
-        for entry in told[what]:
+        for entry in figures[what]:
             name = f"calls for {entry['records']} {what.replace('_', ' ')}"
             yield Claim(name, entry["calls"], entry["allowed"])
-    for entry in told["roles_by_address"]:
+    for entry in figures["roles_by_address"]:
         name = f"calls for {entry['records']} roles of {entry['leads']} leads by address"
         yield Claim(name, entry["calls"], entry["allowed"])
-    for entry in told["long_texts"]:
+    for entry in figures["long_texts"]:
         yield Claim("calls for records of 30 KB", entry["calls"], entry["optimum"] + 1)
 
 
 def _lookups(results: Results) -> Iterator[Claim]:
-    for told in results.get("lookups", []):
-        name = f"{told['records']} roles of {told['leads']} leads, {told['shared']:.0%} doubled"
-        most = told["fewest_lookups"] * (2 if told["shared"] else 1)
-        yield Claim(f"lookups for {name}", told["lookups"], most)
-        yield Claim(f"writes for {name}", told["writes"], told["fewest_writes"])
-        yield Claim(f"{name}: refused with 606", told["refused_606"], 0)
-        if told["bound_seconds"]:
-            ratio = told["wall_seconds"] / told["bound_seconds"]
+    for figures in results.get("lookups", []):
+        roles, leads = figures["records"], figures["leads"]
+        name = f"{roles} roles of {leads} leads, {figures['shared']:.0%} doubled"
+        most = figures["fewest_lookups"] * (2 if figures["shared"] else 1)
+        yield Claim(f"lookups for {name}", figures["lookups"], most)
+        yield Claim(f"writes for {name}", figures["writes"], figures["fewest_writes"])
+        yield Claim(f"{name}: refused with 606", figures["refused_606"], 0)
+        if figures["bound_seconds"]:
+            ratio = figures["wall_seconds"] / figures["bound_seconds"]
             yield Claim(f"{name}: wall to bound", ratio, _WALL_OF_BOUND)
 
 
 def _reconcile(results: Results) -> Iterator[Claim]:
-    told = results.get("reconcile", [])
-    for entry in told:
+    figures = results.get("reconcile", [])
+    for entry in figures:
         name = f"a reconcile of {entry['records']} rows, pages {entry['dialect']}"
         yield Claim(f"calls for {name}", entry["calls"], entry["allowed"])
         missed = abs(entry["planted"] - entry["changed"] - entry["gone"])
         yield Claim(f"differences missed, or too many, by {name}", missed, 0)
-    if told:
-        growth = told[-1]["peak_mib"] / told[0]["peak_mib"]
-        sizes = f"{told[-1]['records']} rows to {told[0]['records']}"
+    if figures:
+        growth = figures[-1]["peak_mib"] / figures[0]["peak_mib"]
+        sizes = f"{figures[-1]['records']} rows to {figures[0]['records']}"
         yield Claim(f"peak memory of a reconcile, {sizes}", growth, _GROWTH)
 
 

@@ -66,8 +66,8 @@ class Instance:
 
     def calls(self, since: int = 0) -> list[Call]:
         """Return the calls after a number, without those for a token, which no limit counts."""
-        told = self.control(f"journal?since={since}")["calls"]
-        return [call for call in told if call["operation"] != "identity"]
+        calls = self.control(f"journal?since={since}")["calls"]
+        return [call for call in calls if call["operation"] != "identity"]
 
     def count(self) -> int:
         """Return how many calls the instance has received."""

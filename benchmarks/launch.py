@@ -16,17 +16,17 @@ import time
 _PEAK_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
 
 
-def main(told_path: str, *command: str) -> int:
+def main(usage_path: str, *command: str) -> int:
     began = time.monotonic()
     child = os.posix_spawnp(command[0], command, os.environ)
     _, status, used = os.wait4(child, 0)
-    told = {
+    usage = {
         "wall_seconds": time.monotonic() - began,
         "cpu_seconds": used.ru_utime + used.ru_stime,
         "peak_bytes": used.ru_maxrss * _PEAK_UNIT_BYTES,
     }
-    with open(told_path, "w", encoding="utf-8") as file:  # noqa: PTH123 - pathlib is memory too
-        json.dump(told, file)
+    with open(usage_path, "w", encoding="utf-8") as file:  # noqa: PTH123 - pathlib is memory too
+        json.dump(usage, file)
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
 

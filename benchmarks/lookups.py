@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import typing as t
 
-from instances import Instance
+from instances import Instance, refusals
 from measure import run
 from workspace import address, instance_flags
 
 if t.TYPE_CHECKING:
+    from instances import Call
     from workspace import Workspace
 
 _CALL_RECORDS = 300
@@ -53,20 +54,25 @@ def _delivered(workspace: Workspace, count: int, shared: float) -> Figures:
         (usage,) = run(workspace.target(destination, **settings), stdin=lines)
         calls = destination.calls()
         roles = destination.control("status")["counts"]["roles"]
-    writes = sum(call["operation"] == "sync role" for call in calls)
-    fewest = math.ceil(leads / _CALL_RECORDS)
     return {
         "records": roles,
         "leads": leads,
         "shared": shared,
+        **_call_figures(calls),
+        "fewest_lookups": math.ceil(leads / _CALL_RECORDS),
+        "fewest_writes": math.ceil(count / _CALL_RECORDS),
+        "wall_seconds": round(usage.wall_seconds, 1),
+    }
+
+
+def _call_figures(calls: list[Call]) -> Figures:
+    writes = sum(call["operation"] == "sync role" for call in calls)
+    return {
         "calls": len(calls),
         # The other two calls describe roles, and list the fields by which leads can be looked up.
         "lookups": len(calls) - writes - 2,
-        "fewest_lookups": fewest,
         "writes": writes,
-        "fewest_writes": math.ceil(count / _CALL_RECORDS),
-        "refused_606": sum("606" in call["codes"] for call in calls),
-        "wall_seconds": round(usage.wall_seconds, 1),
+        "refused_606": refusals(calls, "606"),
         # No window has to pass after the last calls.
         "bound_seconds": (math.ceil(len(calls) / _CALLS_A_WINDOW) - 1) * _WINDOW_SECONDS,
     }

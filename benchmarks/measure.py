@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:
 _LAUNCH = str(Path(__file__).with_name("launch.py"))
 # With these variables every run would compile the SDK again, which a user's runs do not.
 _NOT_INHERITED = frozenset({"PYTHONDONTWRITEBYTECODE", "COVERAGE_PROCESS_START"})
-_TOLD_OF_A_FAILURE_BYTES = 2_000
+_QUOTED_STDERR_BYTES = 2_000
 
 
 class FailedError(Exception):
@@ -75,7 +75,7 @@ def run(
 class _Job:
     def __init__(self, command: Command, base: Path) -> None:
         self._command = command
-        self._told = base.with_suffix(".json")
+        self._usage_path = base.with_suffix(".json")
         self._errors = base.with_suffix(".stderr")
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -86,7 +86,7 @@ class _Job:
         }
         with self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", _LAUNCH, str(self._told), *self._command],
+                [sys.executable, "-I", "-S", _LAUNCH, str(self._usage_path), *self._command],
                 stdin=source,
                 stdout=sink or subprocess.PIPE,
                 stderr=errors,
@@ -104,10 +104,10 @@ class _Job:
     def usage(self, code: int, accepted: Iterable[int]) -> Usage:
         """Return the usage of the process; raise an error if its exit status is not accepted."""
         if code not in accepted:
-            said = self._errors.read_bytes()[-_TOLD_OF_A_FAILURE_BYTES:].decode(errors="replace")
+            stderr = self._errors.read_bytes()[-_QUOTED_STDERR_BYTES:].decode(errors="replace")
             name = " ".join(Path(part).name for part in self._command[:3])
-            raise FailedError(f"{name} ended with {code}:\n{said}")
-        return Usage(**json.loads(self._told.read_bytes()))
+            raise FailedError(f"{name} ended with {code}:\n{stderr}")
+        return Usage(**json.loads(self._usage_path.read_bytes()))
 
 
 def cpu_of(usages: Iterable[Usage]) -> float:

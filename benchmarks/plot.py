@@ -101,8 +101,8 @@ def _cpu(results: Results, axes: Axes) -> None:
     axes.set_title("CPU time")
 
 
-def _errors(told: list[dict[str, t.Any]]) -> list[list[float]]:
+def _errors(figures: list[dict[str, t.Any]]) -> list[list[float]]:
     return [
-        [each["median"] - each["min"] for each in told],
-        [each["max"] - each["median"] for each in told],
+        [each["median"] - each["min"] for each in figures],
+        [each["max"] - each["median"] for each in figures],
     ]

@@ -70,8 +70,8 @@ def tables(results: Results) -> str:
             " *Ended by* names the error codes that ended a tool before it had moved everything."
         )
     parts = (_walls, _cpu, _memory, _calls, _bad_records, _reconcile, _waiting)
-    told = (part(results) for part in parts)
-    return "\n\n".join([head, *filter(None, told)])
+    figures = (part(results) for part in parts)
+    return "\n\n".join([head, *filter(None, figures)])
 
 
 def _table(head: t.Sequence[str], rows: t.Iterable[t.Sequence[str]]) -> str:
@@ -79,8 +79,8 @@ def _table(head: t.Sequence[str], rows: t.Iterable[t.Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def _spread(told: dict[str, t.Any], unit: str = "") -> str:
-    median, least, greatest = (_number(told[name]) for name in ("median", "min", "max"))
+def _spread(figures: dict[str, t.Any], unit: str = "") -> str:
+    median, least, greatest = (_number(figures[name]) for name in ("median", "min", "max"))
     return f"{median}{unit} ({least}-{greatest})"
 
 
@@ -138,35 +138,35 @@ def _cpu(results: Results) -> str:
     rows = [
         [
             name,
-            _spread(told),
-            f"{1_000_000 / told['median']:,.0f}",
+            _spread(figures),
+            f"{1_000_000 / figures['median']:,.0f}",
             _spread(beside[name]) if name in beside else "",
         ]
-        for name, told in results["cpu"]["seconds_per_million"].items()
+        for name, figures in results["cpu"]["seconds_per_million"].items()
     ]
     return _table(head, rows)
 
 
 def _memory(results: Results) -> str:
-    told = results["memory"]
-    head = ["peak memory", *(f"{count:,} records" for count in told["sizes"]), "ratio"]
+    figures = results["memory"]
+    head = ["peak memory", *(f"{count:,} records" for count in figures["sizes"]), "ratio"]
     rows = [
         [name, *(_spread(peak, " MiB") for peak in peaks["peak_mib"]), _spread(peaks["ratio"])]
-        for name, peaks in ((name, told[name]) for name in ("tap", "target"))
+        for name, peaks in ((name, figures[name]) for name in ("tap", "target"))
     ]
     return _table(head, rows)
 
 
 def _calls(results: Results) -> str:
-    told = results["calls"]
+    figures = results["calls"]
     rows = [
         [f"{entry['records']:,} {what}", str(entry["calls"])]
         for key, what in (("known_ids", "known ids"), ("upserts", "upserts"))
-        for entry in told[key]
+        for entry in figures[key]
     ]
     rows += [
         [f"{entry['records']} upserts of {entry['bytes'] / 1e6:.1f} MB", str(entry["calls"])]
-        for entry in told["long_texts"]
+        for entry in figures["long_texts"]
     ]
     return _table(["run (authentication not counted)", "API calls"], rows)
 
@@ -196,7 +196,7 @@ def _waiting(results: Results) -> str:
 
 
 def _reconcile(results: Results) -> str:
-    if not (told := results.get("reconcile")):
+    if not (figures := results.get("reconcile")):
         return ""
     head = ["reconcile", "differences", "found changed", "found deleted", "calls", "peak memory"]
     rows = [
@@ -205,6 +205,6 @@ def _reconcile(results: Results) -> str:
             *(f"{entry[name]:,}" for name in ("planted", "changed", "gone", "calls")),
             f"{entry['peak_mib']:.0f} MiB",
         ]
-        for entry in told
+        for entry in figures
     ]
     return _table(head, rows)

@@ -110,7 +110,7 @@ def measure_walls(
         workspace.lines(count)
     with ThreadPoolExecutor(_LANES) as pool:
         runs = list(pool.map(lambda lane: _run_lane(workspace, lane), lanes * repeats))
-    return [_told(lane, runs[number :: len(lanes)]) for number, lane in enumerate(lanes)]
+    return [_lane_figures(lane, runs[number :: len(lanes)]) for number, lane in enumerate(lanes)]
 
 
 def _run_lane(workspace: Workspace, lane: Lane) -> Run:
@@ -149,7 +149,7 @@ def _command(workspace: Workspace, lane: Lane, instance: Instance) -> tuple[list
     return script("peer", *sleep, workspace.config(instance), lane.does, *more), stdin
 
 
-def _told(lane: Lane, runs: list[Run]) -> dict[str, t.Any]:
+def _lane_figures(lane: Lane, runs: list[Run]) -> dict[str, t.Any]:
     ended_by = list(dict.fromkeys(code for each in runs for code in each.ended_by))
     walls = [] if ended_by else [seconds_of(data_calls(each.calls)) for each in runs]
     bound = lane.bound_seconds

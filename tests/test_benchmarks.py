@@ -67,7 +67,7 @@ def test_a_tool_ended_by_refusals_has_their_codes_and_no_time(results, tmp_path)
 import json, pathlib, sys, walls, workspace
 lane = walls.Lane(walls.PEER_WITHOUT_SLEEP, walls.READ, 0.0, 30_600)
 run = walls._run_lane(workspace.Workspace(pathlib.Path(sys.argv[1])), lane)
-print(json.dumps(walls._told(lane, [run])))
+print(json.dumps(walls._lane_figures(lane, [run])))
 """
     told = json.loads(asked_of_benchmarks(code, tmp_path))
 
