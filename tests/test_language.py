@@ -1,4 +1,4 @@
-"""The language of the repository: docstrings of functions open with a verb."""
+"""The language of the repository: docstrings open with a verb, names of tests are short."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ PACKAGES = (
     "examples",
 )
 MOST_OBLIQUE = 0.03
+MOST_CHARACTERS = 60
 
 # A function's docstring opens with one of these. Add a verb that says what a function does; not
 # "have", "let", "tell", "get", "go" or "see", which can mean anything.
@@ -97,3 +98,20 @@ def test_docstrings_of_functions_open_with_a_verb(package):
 )
 def test_a_noun_phrase_is_oblique_and_an_imperative_is_not(text, is_oblique):
     assert Docstring("", text).is_oblique == is_oblique
+
+
+def test_names_of_tests_have_up_to_60_characters():
+    names = {
+        f"{path.relative_to(ROOT)}:{each.lineno}": each.name.removeprefix("test_")
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        for each in functions(path)
+        if each.name.startswith("test_")
+    }
+    long = [
+        f"{where}: {name} ({len(name)})"
+        for where, name in names.items()
+        if len(name) > MOST_CHARACTERS
+    ]
+
+    assert len(names) > 1_000
+    assert not long, "\n".join(long)
