@@ -37,6 +37,38 @@ _SCHEMA = (
 )
 _TABLES_OF_ONE_BOOT = ("instances", "processes", "calls", "waiting")
 
+SITUATION = """
+SELECT
+    paused_until, is_probing, probed_at,
+    (SELECT count(*) FROM calls
+     WHERE host = :host AND arrived_at IS NULL AND sent_at > :sent_after),
+    ahead.number, ahead.calls_per_20_seconds, ahead.max_concurrent_calls
+FROM instances, (
+    SELECT
+        count(*) AS number,
+        min(calls_per_20_seconds) AS calls_per_20_seconds,
+        min(max_concurrent_calls) AS max_concurrent_calls
+    FROM waiting
+    WHERE host = :host AND seen_at > :seen_after AND (since, id) < (:since, :id)
+) AS ahead
+WHERE host = :host
+"""
+
+ADD_CALL_IF_FREE = """
+INSERT INTO calls
+SELECT NULL, host, :pid, :started, :now, NULL FROM instances
+WHERE host = :host AND paused_until <= :now AND NOT is_probing
+AND NOT EXISTS (SELECT * FROM waiting WHERE host = :host AND seen_at > :seen_after)
+AND :in_flight > (
+    SELECT count(*) FROM calls
+    WHERE host = :host AND arrived_at IS NULL AND sent_at > :sent_after
+)
+AND :in_window > (
+    SELECT count(*) FROM calls WHERE host = :host
+    AND (arrived_at > :arrived_after OR arrived_at IS NULL AND sent_at > :sent_after)
+)
+"""
+
 # How long to wait for a lock of another process: longer than a busy disk takes. A process that is
 # suspended during a change delays the others by no more than this.
 LONGEST_LOCK_SECONDS = 10.0

@@ -6,7 +6,7 @@ import contextlib
 import sqlite3
 import typing as t
 
-from marketo_opps.limits_database import open_limits_database
+from marketo_opps import limits_database
 from marketo_opps.process_identity import ProcessIdentity
 
 if t.TYPE_CHECKING:
@@ -26,34 +26,33 @@ class Limits(t.NamedTuple):
     max_concurrent_calls: int
 
 
-class Ahead(t.NamedTuple):
-    """The calls that have waited longer than another: their number, and their lowest limits."""
-
-    number: int
-    limits: Limits
-
-
-class Pause(t.NamedTuple):
-    """The last pause of an instance.
+class Situation(t.NamedTuple):
+    """What decides whether a call may be sent, besides the calls that have arrived.
 
     Attributes:
-        until: monotonic seconds at which it ends.
-        is_probing: True until one call, the probe, gets a response that asks for no other pause.
-        probed_at: monotonic seconds at which the probe was sent; None if it was not sent.
+        paused_until: monotonic seconds at which the last pause ends.
+        is_probing: True until a single call, the probe, has had a response that asks for no pause.
+        probed_at: monotonic seconds at which the probe was sent; None if it was not.
+        in_flight: number of calls in flight.
+        ahead: number of calls that have waited longer.
+        limits_ahead: the lowest limits of those, or of this process where there are none.
     """
 
-    until: float
+    paused_until: float
     is_probing: bool
     probed_at: float | None
+    in_flight: int
+    ahead: int
+    limits_ahead: Limits
 
 
 class LimitsFile:
     """The rows of one process and one instance in a file that several processes share.
 
-    All methods but `close` must be called within `change`, which makes them one SQLite
-    transaction, so that neither a killed process nor a full disk leaves half a change. When the
-    file is opened, rows from before the machine's last start are removed, because their times are
-    of another clock.
+    Methods must be called within `change`, or within `one_change` if they write by one statement.
+    Both are SQLite transactions, so that neither a killed process nor a full disk leaves half a
+    change. When the file is opened, rows from before the machine's last start are removed, because
+    their times are of another clock.
 
     Args:
         path: path of the file, on a local disk; it is created if it does not exist.
@@ -61,7 +60,7 @@ class LimitsFile:
         limits: limits of this process.
 
     Raises:
-        LimitsFileError: the file cannot be used.
+        LimitsFileError: the file cannot be used; also raised within `change` and `one_change`.
     """
 
     def __init__(self, path: str, host: str, limits: Limits) -> None:
@@ -69,7 +68,7 @@ class LimitsFile:
         self._limits = limits
         self._process = ProcessIdentity.current()
         try:
-            self._database = open_limits_database(path)
+            self._database = limits_database.open_limits_database(path)
         except (sqlite3.Error, OSError) as error:
             raise LimitsFileError(str(error)) from None
 
@@ -79,17 +78,42 @@ class LimitsFile:
 
     @contextlib.contextmanager
     def change(self) -> Iterator[None]:
-        """Run a block as one transaction: no other process changes the file meanwhile.
+        """Run a block as one transaction: no other process changes the file meanwhile."""
+        with self.one_change(), self._database:
+            self._execute("BEGIN IMMEDIATE")
+            yield
 
-        Raises:
-            LimitsFileError: the file cannot be locked, read or written.
-        """
+    @contextlib.contextmanager
+    def one_change(self) -> Iterator[None]:
+        """Run a block that writes by a single statement, which costs less than `change`."""
         try:
-            with self._database:
-                self._execute("BEGIN IMMEDIATE")
-                yield
+            yield
         except sqlite3.Error as error:
             raise LimitsFileError(str(error)) from None
+
+    def situation(
+        self, waiting_id: int | None, since: float, *, sent_after: float, seen_after: float
+    ) -> Situation:
+        """Return what decides whether a call may be sent, in one statement.
+
+        Args:
+            waiting_id: the call's row among the waiting ones, if it has one.
+            since: monotonic seconds at which it began to wait.
+            sent_after: calls in flight that were sent before are not counted.
+            seen_after: waiting calls whose process was not heard of since are not counted.
+        """
+        row = self._database.execute(
+            limits_database.SITUATION,
+            self._values(
+                sent_after=sent_after,
+                seen_after=seen_after,
+                since=since,
+                id=_BEHIND_ALL if waiting_id is None else waiting_id,
+            ),
+        ).fetchone()
+        paused_until, is_probing, probed_at, in_flight, ahead, *limits = row
+        limits_ahead = Limits(*limits) if ahead else self._limits
+        return Situation(paused_until, is_probing, probed_at, in_flight, ahead, limits_ahead)
 
     # Processes
 
@@ -132,13 +156,10 @@ class LimitsFile:
         return claim.rowcount > 0
 
     def remove_ended_processes(self, *, arrived_after: float) -> bool:
-        """Remove all processes that no longer run, and release their slots.
+        """Remove processes that no longer run, release their slots, and return if there were any.
 
         Args:
             arrived_after: time after which their calls in flight count as arrived, in seconds.
-
-        Returns:
-            True if a process was removed.
         """
         rows = self._execute("SELECT pid, started FROM processes WHERE host = ?", self._host)
         processes = [ProcessIdentity(*row) for row in rows.fetchall()]
@@ -183,29 +204,37 @@ class LimitsFile:
         """Remove a waiting call."""
         self._execute("DELETE FROM waiting WHERE id = ?", waiting_id)
 
-    def ahead(self, waiting_id: int | None, since: float, *, seen_after: float) -> Ahead:
-        """Return the number of calls that have waited longer than another, and their lowest limits.
-
-        Args:
-            waiting_id: id of the other call; None if it is not in the queue yet.
-            since: monotonic seconds at which the other call began to wait.
-            seen_after: monotonic seconds; calls whose processes recorded them last before that are
-                ignored.
-        """
-        row = self._execute(
-            "SELECT count(*), min(calls_per_20_seconds), min(max_concurrent_calls) FROM waiting "
-            "WHERE host = ? AND (since, id) < (?, ?) AND seen_at > ?",
-            self._host,
-            since,
-            _BEHIND_ALL if waiting_id is None else waiting_id,
-            seen_after,
-        ).fetchone()
-        return Ahead(row[0], Limits(*row[1:]) if row[0] else self._limits)
-
     # Calls
 
+    def add_call_at_once(
+        self, now: float, *, arrived_after: float, sent_after: float, seen_after: float
+    ) -> int | None:
+        """Add a call in flight if there is no pause, no waiting call, and room within the limits.
+
+        Args:
+            now: monotonic seconds.
+            arrived_after: calls that arrived before are not counted.
+            sent_after: as of `situation`.
+            seen_after: as of `situation`.
+
+        Returns:
+            The call's id; None if `situation` has to be looked at.
+        """
+        cursor = self._database.execute(
+            limits_database.ADD_CALL_IF_FREE,
+            self._values(
+                now=now,
+                in_window=self._limits.calls_per_20_seconds,
+                in_flight=self._limits.max_concurrent_calls,
+                arrived_after=arrived_after,
+                sent_after=sent_after,
+                seen_after=seen_after,
+            ),
+        )
+        return cursor.lastrowid if cursor.rowcount > 0 else None
+
     def add_call(self, now: float) -> int:
-        """Add a call in flight, and return its id."""
+        """Add a call in flight, and return its id; ids count up."""
         cursor = self._execute(
             "INSERT INTO calls VALUES (NULL, ?, ?, ?, ?, NULL)", self._host, *self._process, now
         )
@@ -220,15 +249,6 @@ class LimitsFile:
         self._execute(
             "DELETE FROM calls WHERE host = ? AND arrived_at <= ?", self._host, arrived_at
         )
-
-    def count_in_flight(self, *, sent_after: float) -> int:
-        """Return the number of calls in flight that were sent after this time."""
-        row = self._execute(
-            "SELECT count(*) FROM calls WHERE host = ? AND arrived_at IS NULL AND sent_at > ?",
-            self._host,
-            sent_after,
-        ).fetchone()
-        return int(row[0])
 
     def newest_arrival_but(self, newer: int) -> float | None:
         """Return when a call arrived, the newest one being number 0; None if there is no such call.
@@ -246,13 +266,6 @@ class LimitsFile:
 
     # Pauses
 
-    def pause(self) -> Pause:
-        """Return the last pause; if there was none, one that has ended."""
-        row = self._execute(
-            "SELECT paused_until, is_probing, probed_at FROM instances WHERE host = ?", self._host
-        ).fetchone()
-        return Pause(*row)
-
     def begin_pause(self, until: float) -> None:
         """Begin a pause, which no call that is already in flight can end."""
         self._execute(
@@ -262,23 +275,25 @@ class LimitsFile:
             self._host,
         )
 
-    def begin_probe(self, now: float) -> int | None:
-        """Record that this process sends the probe; return the pause's number, or None if over."""
+    def begin_probe(self, now: float) -> int:
+        """Note that this process sends the probe, and return the number of the pause."""
         cursor = self._execute(
             "UPDATE instances SET probe_pid = ?, probe_started = ?, probed_at = ? "
-            "WHERE host = ? AND is_probing RETURNING pauses",
+            "WHERE host = ? RETURNING pauses",
             *self._process,
             now,
             self._host,
         )
-        row = cursor.fetchone()
-        return row[0] if row else None
+        return int(cursor.fetchone()[0])
 
     def end_pause(self, number: int) -> None:
         """End a pause, unless another one has begun since."""
         self._execute(
             "UPDATE instances SET is_probing = 0 WHERE host = ? AND pauses = ?", self._host, number
         )
+
+    def _values(self, **values: object) -> dict[str, object]:
+        return {"host": self._host, **self._process._asdict(), **values}
 
     def _execute(self, statement: str, *values: object) -> sqlite3.Cursor:
         return self._database.execute(statement, values)

@@ -68,17 +68,19 @@ class SlidingWindow:
         del self._times[: -self._limit]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Turn:
     """A call that has its place in the limits.
 
     Attributes:
         pauses: how many pauses there had been when it got the place.
         shared: the call in the limits that other processes share.
+        sent_at: monotonic seconds at which the whole request was sent; None if it was not.
     """
 
     pauses: int
     shared: SharedCall
+    sent_at: float | None = None
 
 
 class Pacer:
@@ -129,17 +131,20 @@ class Pacer:
         """Wait for a place in the limits, and give it back when the call is over.
 
         Yields:
-            The call's turn, for `report_outcome`.
+            The call's turn, for `note_sent` and `report_outcome`.
 
         Raises:
             StoppedError: `stop` was called before there was a place.
         """
         turn = self._acquire()
-        sent_at = self._clock()
         try:
             yield turn
         finally:
-            self._release(turn, sent_at)
+            self._release(turn)
+
+    def note_sent(self, turn: Turn) -> None:
+        """Note that the whole request of a call has been sent, so that it arrives soon."""
+        turn.sent_at = self._clock()
 
     def pause(self, seconds: float) -> None:
         """Start no call for so long, then a single one."""
@@ -198,11 +203,13 @@ class Pacer:
             self._probe_in_flight = self._probing
             return Turn(self._pauses, call)
 
-    def _release(self, turn: Turn, sent_at: float) -> None:
+    def _release(self, turn: Turn) -> None:
         with self._condition:
-            # Marketo counts a call from when it arrives: after it was sent, before its response,
-            # and some round trips after the former where a connection had to be made first.
-            arrived_at = min(self._clock(), sent_at + LONGEST_TRAVEL_SECONDS)
+            # Marketo counts a call from when it arrives: after it was sent, and before its
+            # response. On a busy machine a thread may send long after it was given its place.
+            arrived_at = self._clock()
+            if turn.sent_at is not None:
+                arrived_at = min(arrived_at, turn.sent_at + LONGEST_TRAVEL_SECONDS)
             self._in_flight -= 1
             self._window.add(arrived_at)
             self._share(lambda shared: shared.give_back(turn.shared, arrived_at), otherwise=None)

@@ -25,7 +25,7 @@ from marketo_opps.pacing import PACING_WINDOW_SECONDS, Pacer
 from marketo_opps.quota import DailyCallLimit
 from marketo_opps.retry import delay_seconds, pauses_all_threads
 from marketo_opps.server_clock import ServerClock, local_now
-from marketo_opps.shared_limits import SharedLimits
+from marketo_opps.shared_limits import open_shared_limits
 from marketo_opps.transport import Transport
 
 if t.TYPE_CHECKING:
@@ -35,7 +35,7 @@ if t.TYPE_CHECKING:
     import requests
 
     from marketo_opps.envelope import Envelope
-    from marketo_opps.pacing import Nap
+    from marketo_opps.pacing import Nap, Turn
     from marketo_opps.settings import ConnectionSettings
     from marketo_opps.transport import HttpResponse
 
@@ -75,7 +75,7 @@ class RequestLoop:
             window_seconds=pacing_window_seconds,
             clock=clock,
             nap=nap,
-            shared=_shared_limits(settings, pacing_window_seconds, clock),
+            shared=open_shared_limits(settings, pacing_window_seconds, clock),
         )
         self._tokens = TokenCache(
             self._fetch_token,
@@ -175,7 +175,7 @@ class RequestLoop:
             self._daily_limit.take(subject_to_limit=call.subject_to_daily_limit)
             attempts.is_querying_usage = False
         with self._pacer.slot() as attempts.turn:
-            response = self._exchange(call, token, attempts)
+            response = self._exchange(call, token, attempts, attempts.turn)
         envelope = read_response(
             call.name,
             response,
@@ -193,7 +193,9 @@ class RequestLoop:
         attempts.token = self._tokens.token()
         return attempts.token
 
-    def _exchange(self, call: Call, token: Token, attempts: CallAttempts) -> HttpResponse:
+    def _exchange(
+        self, call: Call, token: Token, attempts: CallAttempts, turn: Turn
+    ) -> HttpResponse:
         self._count(is_retry=attempts.first_sent_at is not None)
         attempts.sent = True
         attempts.first_sent_at = attempts.first_sent_at or self._server_clock.now()
@@ -204,6 +206,7 @@ class RequestLoop:
             body=call.body,
             headers={**call.headers, "Authorization": f"Bearer {token.value}"},
             server_timeout_seconds=call.server_timeout_seconds,
+            on_sent=lambda: self._pacer.note_sent(turn),
         )
         self._server_clock.sync(response.server_time, response.status)
         milliseconds = 1000 * (self._clock() - sent_at)
@@ -283,18 +286,3 @@ class RequestLoop:
 def _pauses_all_threads(error: MarketoError, attempts: CallAttempts) -> bool:
     """Return whether all calls wait; identity, which is asked before a place is, has no limits."""
     return attempts.sent and pauses_all_threads(error)
-
-
-def _shared_limits(
-    settings: ConnectionSettings, window_seconds: float, clock: Callable[[], float]
-) -> SharedLimits | None:
-    if settings.limits_path is None:
-        return None
-    return SharedLimits(
-        settings.limits_path,
-        settings.host,
-        calls_per_20_seconds=settings.calls_per_20_seconds,
-        max_concurrent_calls=settings.max_concurrent_calls,
-        window_seconds=window_seconds,
-        clock=clock,
-    )

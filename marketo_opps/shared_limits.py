@@ -12,6 +12,8 @@ from marketo_opps.limits_file import Limits, LimitsFile, LimitsFileError
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
+    from marketo_opps.settings import ConnectionSettings
+
 _LOGGER = logging.getLogger(__name__)
 
 # A call reaches Marketo within this time after it was sent, or not at all.
@@ -21,6 +23,7 @@ LONGEST_TRAVEL_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 0.5
 _WAIT_FOR_CALL_SECONDS = 0.05
 _SECONDS_BETWEEN_CHECKS = 0.25
+_CALLS_BETWEEN_REMOVALS = 50
 
 # A waiting call is ignored if its process, which may be suspended, has not asked for this long.
 _STALLED_SECONDS = 2.0
@@ -34,17 +37,19 @@ class SharedCall:
     """A call that waits for a slot in the shared limits, or has one.
 
     Attributes:
-        since: monotonic seconds at which it began to wait; the call that waits longest goes first.
-        ask_at: monotonic seconds before which no slot can become free.
-        waiting_id: its id among the waiting calls, if it is one.
-        call_id: its id among the calls, once it has a slot.
-        probed_pause: number of the pause whose end it probes, if any.
+        since: monotonic seconds at which it began to wait; whoever waits longest goes first.
+        ask_at: monotonic seconds before which no slot can be expected.
+        waiting_id: its row among the waiting calls, if it has one.
+        call_id: its row among the calls, once it has a slot.
+        is_probe: True if it is sent to find the end of a pause.
+        probed_pause: number of that pause, once it has a slot.
     """
 
     since: float
     ask_at: float = 0.0
     waiting_id: int | None = None
     call_id: int | None = None
+    is_probe: bool = False
     probed_pause: int | None = None
 
 
@@ -105,6 +110,8 @@ class SharedLimits:
         now = self._clock()
         if now < call.ask_at:
             return call.ask_at - now
+        if call.waiting_id is None and self._send_at_once(call, now):
+            return 0.0
         with self._file.change():
             seconds = self._seconds_until_free(call, now)
             if seconds > 0:
@@ -117,7 +124,7 @@ class SharedLimits:
     def leave_queue(self, call: SharedCall) -> None:
         """Remove a waiting call from the queue."""
         if call.waiting_id is not None:
-            with self._file.change():
+            with self._file.one_change():
                 self._file.dequeue(call.waiting_id)
 
     def give_back(self, call: SharedCall, arrived_at: float) -> None:
@@ -128,18 +135,18 @@ class SharedLimits:
             arrived_at: monotonic seconds at which it reached Marketo at the latest.
         """
         if call.call_id is not None:
-            with self._file.change():
+            with self._file.one_change():
                 self._file.end_call(call.call_id, arrived_at)
 
     def pause(self, seconds: float) -> None:
-        """Keep all processes from starting calls for this time; then allow a single call first."""
-        with self._file.change():
+        """Let no process start a call for so long, and then a single one."""
+        with self._file.one_change():
             self._file.begin_pause(self._clock() + seconds)
 
     def report_outcome(self, call: SharedCall) -> None:
         """End the pause that the call has probed, unless another one has begun since."""
         if call.probed_pause is not None:
-            with self._file.change():
+            with self._file.one_change():
                 self._file.end_pause(call.probed_pause)
 
     def close(self) -> None:
@@ -164,6 +171,17 @@ class SharedLimits:
             )
         self._file.add_process()
 
+    def _send_at_once(self, call: SharedCall, now: float) -> bool:
+        with self._file.one_change():
+            call.call_id = self._file.add_call_at_once(
+                now,
+                arrived_after=now - self._window_seconds,
+                sent_after=now - _LONGEST_CALL_SECONDS,
+                seen_after=now - _STALLED_SECONDS,
+            )
+            self._remove_old_calls(call, now)
+        return call.call_id is not None
+
     def _seconds_until_free(self, call: SharedCall, now: float) -> float:
         seconds = self._seconds_by_rows(call, now)
         # One process checks for all, because it asks the operating system about each process.
@@ -176,21 +194,23 @@ class SharedLimits:
         return min(seconds, _LONGEST_WAIT_SECONDS)
 
     def _seconds_by_rows(self, call: SharedCall, now: float) -> float:
-        pause = self._file.pause()
-        if now < pause.until:
-            return pause.until - now
-        ahead, theirs = self._file.ahead(
-            call.waiting_id, call.since, seen_after=now - _STALLED_SECONDS
+        found = self._file.situation(
+            call.waiting_id,
+            call.since,
+            sent_after=now - _LONGEST_CALL_SECONDS,
+            seen_after=now - _STALLED_SECONDS,
         )
-        # Calls in flight and calls that have waited longer may arrive at any moment.
-        taken = ahead + self._file.count_in_flight(sent_after=now - _LONGEST_CALL_SECONDS)
-        at_once = min(self._limits.max_concurrent_calls, theirs.max_concurrent_calls)
-        if taken >= at_once or (pause.is_probing and ahead):
-            return _WAIT_FOR_CALL_SECONDS * (1 + ahead)
-        if pause.is_probing and now < (pause.probed_at or 0.0) + _LONGEST_PROBE_SECONDS:
+        call.is_probe = found.is_probing
+        if now < found.paused_until:
+            return found.paused_until - now
+        # Calls in flight may arrive at any moment, and so may those that wait longer.
+        taken = found.in_flight + found.ahead
+        calls, at_once = map(min, self._limits, found.limits_ahead)
+        if taken >= at_once or (found.is_probing and found.ahead):
+            return _WAIT_FOR_CALL_SECONDS * (1 + found.ahead)
+        if found.is_probing and now < (found.probed_at or 0.0) + _LONGEST_PROBE_SECONDS:
             return _WAIT_FOR_CALL_SECONDS
-        per_window = min(self._limits.calls_per_20_seconds, theirs.calls_per_20_seconds)
-        return self._seconds_in_window(per_window - taken, now)
+        return self._seconds_in_window(calls - taken, now)
 
     def _seconds_in_window(self, room: int, now: float) -> float:
         """Return the wait until fewer than `room` calls have arrived in the window."""
@@ -202,6 +222,30 @@ class SharedLimits:
     def _send(self, call: SharedCall, now: float) -> None:
         if call.waiting_id is not None:
             self._file.dequeue(call.waiting_id)
-        self._file.remove_calls_before(now - self._window_seconds)
         call.call_id = self._file.add_call(now)
-        call.probed_pause = self._file.begin_probe(now)
+        if call.is_probe:
+            call.probed_pause = self._file.begin_probe(now)
+        self._remove_old_calls(call, now)
+
+    def _remove_old_calls(self, call: SharedCall, now: float) -> None:
+        if call.call_id is not None and call.call_id % _CALLS_BETWEEN_REMOVALS == 0:
+            self._file.remove_calls_before(now - self._window_seconds)
+
+
+def open_shared_limits(
+    settings: ConnectionSettings, window_seconds: float, clock: Callable[[], float]
+) -> SharedLimits | None:
+    """Return the shared limits that the settings name; None without `limits_path`.
+
+    The arguments are those of `SharedLimits`, and so is the error.
+    """
+    if settings.limits_path is None:
+        return None
+    return SharedLimits(
+        settings.limits_path,
+        settings.host,
+        calls_per_20_seconds=settings.calls_per_20_seconds,
+        max_concurrent_calls=settings.max_concurrent_calls,
+        window_seconds=window_seconds,
+        clock=clock,
+    )

@@ -20,6 +20,7 @@ from marketo_opps.server_clock import local_now
 from marketo_opps.watchdog import Watchdog, WatchedAdapter
 
 if t.TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from marketo_opps.settings import ConnectionSettings
@@ -85,6 +86,7 @@ class Transport:
         server_timeout_seconds: float,
         headers: dict[str, str] | None = None,
         body: bytes | None = None,
+        on_sent: Callable[[], None] | None = None,
     ) -> HttpResponse:
         """Send one request and return its whole response.
 
@@ -94,6 +96,7 @@ class Transport:
             server_timeout_seconds: Marketo's own timeout for the request, as documented.
             headers: headers in addition to the session's own.
             body: the encoded body.
+            on_sent: called once the whole request has been given to the operating system.
 
         Raises:
             UnreachableError: nothing was sent.
@@ -103,7 +106,7 @@ class Transport:
         failure: MarketoError
         read_timeout_seconds = server_timeout_seconds + self._patience_seconds
         seconds = self._connect_timeout_seconds + read_timeout_seconds
-        with self._watchdog.attempt(seconds) as attempt:
+        with self._watchdog.attempt(seconds, on_sent) as attempt:
             try:
                 response = self._session.send(
                     self._prepared(method, path, headers or {}, body),

@@ -19,7 +19,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 # An overdue attempt may have no socket yet, or get another one, so it is ended repeatedly.
 _SECONDS_BETWEEN_ENDINGS = 0.2
@@ -35,8 +35,9 @@ class Attempt:
         connected: True if there is a connection to the host; None if it is not known yet.
     """
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: float, on_sent: Callable[[], None] | None = None) -> None:
         self.deadline = deadline
+        self.on_sent = on_sent
         self.is_overdue = False
         self.connected: bool | None = None
         self._connection: HTTPConnection | None = None
@@ -76,13 +77,16 @@ class Watchdog:
         self._closed = False
 
     @contextlib.contextmanager
-    def attempt(self, seconds: float) -> Iterator[Attempt]:
+    def attempt(
+        self, seconds: float, on_sent: Callable[[], None] | None = None
+    ) -> Iterator[Attempt]:
         """Watch an attempt that this thread makes in the context; end it after its deadline.
 
         Args:
             seconds: time until the deadline.
+            on_sent: called once the whole request has been given to the operating system.
         """
-        attempt = Attempt(time.monotonic() + seconds)
+        attempt = Attempt(time.monotonic() + seconds, on_sent)
         self._add(attempt)
         _CURRENT.attempt = attempt
         try:
@@ -128,6 +132,12 @@ def _note(connection: HTTPConnection, *, connected: bool) -> None:
         attempt.note(connection, connected=connected)
 
 
+def _note_sent() -> None:
+    attempt: Attempt | None = getattr(_CURRENT, "attempt", None)
+    if attempt is not None and attempt.on_sent is not None:
+        attempt.on_sent()
+
+
 class _Watched(HTTPConnection):
     """A connection that reports to the attempt that it serves."""
 
@@ -142,6 +152,7 @@ class _Watched(HTTPConnection):
         _note(self, connected=self.sock is not None)
         super().request(*args, **options)
         _note(self, connected=True)
+        _note_sent()
 
 
 class _WatchedSecurely(_Watched, HTTPSConnection):

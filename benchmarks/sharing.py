@@ -1,0 +1,136 @@
+"""Processes that share an instance's limits by `limits_path`: use of the rate, fairness, CPU."""
+
+from __future__ import annotations
+
+import itertools
+import typing as t
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from instances import Instance, refusals
+from measure import cpu_of, run, spread
+from workspace import instance_flags
+
+if t.TYPE_CHECKING:
+    from instances import Call
+    from workspace import Workspace
+
+_WINDOW_SECONDS = 20
+_CALLS_A_WINDOW = 100
+_CALL_RECORDS = 300
+_LATENCY_MS = "100"
+_ALL_LIMITS = {"calls_per_20_seconds": _CALLS_A_WINDOW, "max_concurrent_calls": 10}
+
+Told = dict[str, t.Any]
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """How much is measured.
+
+    Attributes:
+        processes: that run at once, half of them taps, half of them targets.
+        windows: of 20 seconds that they have work for.
+        cpu_records: of the runs whose CPU is compared; more than 100 calls have to wait.
+    """
+
+    processes: int
+    windows: int
+    cpu_records: int
+
+
+def measure_sharing(workspace: Workspace, sharing: Sharing, repeats: int) -> Told:
+    """Return how processes on one instance share its limits, and what that costs in CPU.
+
+    Args:
+        workspace: where the files are.
+        sharing: how much.
+        repeats: of the comparison of CPU.
+    """
+    return {
+        "together": _together(workspace, sharing),
+        "cpu": {
+            kind: spread(_cpu_ratio(workspace, kind, sharing.cpu_records) for _ in range(repeats))
+            for kind in ("tap", "target")
+        },
+    }
+
+
+def _together(workspace: Workspace, sharing: Sharing) -> Told:
+    each = sharing.windows * _CALLS_A_WINDOW // sharing.processes * _CALL_RECORDS
+    workspace.lines(each)
+    with Instance(*instance_flags(each), "--latency-ms", _LATENCY_MS) as instance:
+        workspace.values(instance, each)
+        limits = str(workspace.directory / "limits.db")
+        with ThreadPoolExecutor(sharing.processes) as pool:
+            running = [
+                pool.submit(
+                    _run, workspace, instance, number, each, limits_path=limits, **_ALL_LIMITS
+                )
+                for number in range(sharing.processes)
+            ]
+            for process in running:
+                process.result()
+        calls = instance.calls()
+    return {"processes": sharing.processes, **_use_of_limits(calls)}
+
+
+def _run(
+    workspace: Workspace, instance: Instance, number: int, records: int, **settings: t.Any
+) -> float:
+    """Return the CPU seconds of a tap (even numbers) or a target; its calls bear the number."""
+    settings |= {"user_agent": f"process/{number}"}
+    if number % 2:
+        command, stdin = workspace.target(instance, **settings), workspace.lines(records)
+    else:
+        command, stdin = workspace.tap(instance, records, **settings), None
+    return cpu_of(run(command, stdin=stdin))
+
+
+def _use_of_limits(calls: list[Call]) -> Told:
+    """Return figures of the time in which all processes had calls to make.
+
+    The first window is left out: in it processes start.
+    """
+    by_process: dict[str, list[float]] = {}
+    for call in sorted(calls, key=lambda call: call["started"]):
+        by_process.setdefault(call["user_agent"], []).append(call["started"])
+    began = min(times[0] for times in by_process.values()) + _WINDOW_SECONDS
+    ended = min(times[-1] for times in by_process.values())
+    windows = int(max(0.0, ended - began) // _WINDOW_SECONDS)
+    until = began + windows * _WINDOW_SECONDS
+    made = Counter(call["user_agent"] for call in calls if began <= call["started"] < until)
+    share = windows * _CALLS_A_WINDOW / len(by_process)
+    gaps = [
+        later - earlier
+        for times in by_process.values()
+        for earlier, later in itertools.pairwise(times)
+        if later < until
+    ]
+    return {
+        "calls": len(calls),
+        "refused_606": refusals(calls, "606"),
+        "refused_615": refusals(calls, "615"),
+        "windows": windows,
+        "rate_used": round(made.total() / (windows * _CALLS_A_WINDOW), 3) if windows else None,
+        "smallest_share": round(min(made.values()) / share, 3) if windows else None,
+        "longest_gap_seconds": round(max(gaps, default=0.0), 1),
+    }
+
+
+def _cpu_ratio(workspace: Workspace, kind: str, records: int) -> float:
+    """Return the CPU of a run with `limits_path` to that of one without, side by side."""
+    number = ("tap", "target").index(kind)
+    with (
+        Instance(*instance_flags(records), "--latency-ms", _LATENCY_MS) as one,
+        Instance(*instance_flags(records), "--latency-ms", _LATENCY_MS) as other,
+    ):
+        workspace.lines(records)
+        limits = str(workspace.directory / "limits-of-one.db")
+        with ThreadPoolExecutor(2) as pool:
+            shared = pool.submit(
+                _run, workspace, one, number, records, limits_path=limits, **_ALL_LIMITS
+            )
+            alone = pool.submit(_run, workspace, other, number, records, **_ALL_LIMITS)
+            return shared.result() / alone.result()
