@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing as t
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 import msgspec
@@ -26,6 +26,9 @@ _QUICK_TYPES: dict[str, t.Any] = {
     "date": date | None,
     "datetime": t.Annotated[datetime, msgspec.Meta(tz=True)] | None,
 }
+
+
+_TIME_LENGTH = len("2015-02-03T22:36:23Z")
 
 
 class PageConverter:
@@ -53,16 +56,13 @@ class PageConverter:
         self._read_replication_key = replication_key_reader(replication_key)
         kinds = {field.name: field.data_type for field in description.fields}
         attributes = {name: f"field_{number}" for number, name in enumerate(field_names)}
-        self._struct = _struct(attributes, {**kinds, replication_key: "moment"})
+        kinds[replication_key] = "datetime"
+        self._struct = _struct(attributes, kinds)
         self._structs = list[self._struct]  # type: ignore[name-defined]
         self._guid = attributes.get(MARKETO_GUID)
-        self._moment = attributes.get(replication_key)
         self._numbers = [attributes[name] for name in field_names if kinds[name] == "float"]
-        self._moments = [
-            (name, attributes[name])
-            for name in field_names
-            if kinds[name] == "datetime" and name != replication_key
-        ]
+        self._times = [name for name in field_names if kinds[name] == "datetime"]
+        self._is_key_checked = replication_key in attributes
 
     def __call__(self, records: Sequence[Record]) -> list[tuple[str | None, TypedRecord]]:
         """Return the converted records of a page, each with its replication key value."""
@@ -86,30 +86,28 @@ class PageConverter:
     def _complete(
         self, record: Record, quick: TypedRecord | None
     ) -> tuple[str | None, TypedRecord]:
-        moment = self._read_replication_key(record)
-        is_misfit = moment is None and record.get(self._key) is not None
-        if quick is None or is_misfit or not self._is_usual(record, quick):
-            return moment, self._convert_slowly(record)
+        if quick is None or not self._is_usual(record, quick):
+            return self._read_replication_key(record), self._convert_slowly(record)
         if self._guid and (guid := getattr(quick, self._guid)):
             setattr(quick, self._guid, guid.rstrip())
-        if self._moment:
-            setattr(quick, self._moment, moment)
-        return moment, quick
+        if self._is_key_checked:
+            return record.get(self._key), quick
+        return self._read_replication_key(record), quick
 
     def _is_usual(self, record: Record, quick: TypedRecord) -> bool:
-        """Return True if all numbers are readable JSON, and all times are in UTC, to the second."""
-        for name in self._numbers:
-            number = getattr(quick, name)
+        """Return True if all numbers are readable JSON, and all times like 2015-02-03T22:36:23Z."""
+        for attribute in self._numbers:
+            number = getattr(quick, attribute)
             if number is not None and not (
                 number.is_finite() and number.adjusted() <= LARGEST_EXPONENT
             ):
                 return False
-        for name, attribute in self._moments:
-            moment = getattr(quick, attribute)
-            if moment is None:
-                continue
-            # msgspec reads a bare number as seconds since 1970.
-            if str(record[name])[4:5] != "-" or moment.tzinfo is not UTC or moment.microsecond:
+        for name in self._times:
+            time = record.get(name)
+            # msgspec has read it, but reads other forms, too, such as a number of seconds.
+            if time is not None and not (
+                time.__class__ is str and len(time) == _TIME_LENGTH and time[10::9] == "TZ"
+            ):
                 return False
         return True
 
