@@ -85,8 +85,8 @@ def _places_of_selection(stream: Json) -> Iterator[Json]:
 def _read_selected(value: t.Any, stream: str) -> bool | None:
     if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, str) and (said := _TEXTS.get(value.strip().lower())) is not None:
-        return said
+    if isinstance(value, str) and (selected := _TEXTS.get(value.strip().lower())) is not None:
+        return selected
     raise SettingsError(
         f"The catalog's 'selected' of stream {stream} or of one of its properties must be true or "
         f"false (got {value!r})."
@@ -95,13 +95,13 @@ def _read_selected(value: t.Any, stream: str) -> bool | None:
 
 def _move_to_metadata(stream: Json) -> None:
     schema = stream.get("schema") or {}
-    said: list[tuple[list[str], bool | None]] = [
+    selections: list[tuple[list[str], bool | None]] = [
         ([], schema.pop("selected", None)),
         ([], stream.pop("selected", None)),
     ]
     for name, property_schema in (schema.get("properties") or {}).items():
-        said.append((["properties", name], property_schema.pop("selected", None)))
-    for breadcrumb, selected in said:
+        selections.append((["properties", name], property_schema.pop("selected", None)))
+    for breadcrumb, selected in selections:
         if selected is not None:
             _metadata_at(stream, breadcrumb).setdefault("selected", selected)
     roots = (each["metadata"] for each in stream.get("metadata", []) if not each["breadcrumb"])

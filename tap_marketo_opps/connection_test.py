@@ -122,14 +122,14 @@ class ConnectionTest:
         except (MarketoError, *EXPECTED_ERRORS) as error:
             self._fail(name, needed_by, error)
             return False
-        self._tell_ok(name)
+        self._print_ok(name)
         return True
 
     def _fail(self, name: str, needed_by: str, error: Exception) -> None:
         self.all_well = False
         self.print_line(f"FAILED  {name} (for {needed_by}): {error}")
 
-    def _tell_ok(self, what: str) -> None:
+    def _print_ok(self, what: str) -> None:
         self.print_line(f"ok      {what}")
 
     def _note(self, what: str) -> None:
@@ -144,10 +144,10 @@ class ConnectionTest:
         needed_by = " and ".join(self.needs.pair)
         if self._is_well("reading opportunities", needed_by, describe) and self.opportunities:
             searchable = ", ".join(filterable_fields(self.opportunities))
-            self._tell_ok(f"searchable fields for filter_type: {searchable}")
-            self._tell_unknown_types(self.opportunities)
+            self._print_ok(f"searchable fields for filter_type: {searchable}")
+            self._note_unknown_types(self.opportunities)
 
-    def _tell_unknown_types(self, description: ObjectDescription) -> None:
+    def _note_unknown_types(self, description: ObjectDescription) -> None:
         for name, data_type in unknown_types(description).items():
             self._note(
                 f"unknown data type {data_type!r} of field {name}: its values are read as strings. "
@@ -157,14 +157,14 @@ class ConnectionTest:
     def _try_roles(self) -> None:
         needed_by = ROLES if ROLES in self.needs.streams else "finding opportunities by leads"
         try:
-            self._tell_unknown_types(self.tap.descriptions.roles)
+            self._note_unknown_types(self.tap.descriptions.roles)
         except MarketoError as error:
             if means_no_roles(error) and not (self.needs.by_leads or self.needs.by_catalog):
-                self._tell_ok("reading roles: this instance has none, so a run skips them")
+                self._print_ok("reading roles: this instance has none, so a run skips them")
             else:
                 self._fail("reading roles", needed_by, error)
         else:
-            self._tell_ok("reading roles")
+            self._print_ok("reading roles")
             self._try_leads()
 
     def _try_leads(self) -> None:
@@ -186,7 +186,7 @@ class ConnectionTest:
             # The refused call has a line of its own, and no run starts without it.
             self._note("configuration: could not be checked because of the failure above.")
         else:
-            self._tell_ok("configuration")
+            self._print_ok("configuration")
             for warning in warnings:
                 self._note(warning)
 
@@ -201,7 +201,7 @@ class ConnectionTest:
             return
         followed = ", ".join(f"{name} ({number})" for number, name in self.types.names.items())
         merges = ", ".join(map(str, self.types.merges))
-        self._tell_ok(
+        self._print_ok(
             f"activity types that are read: {followed}"
             + (f", Merge Leads ({merges})" if merges else "")
         )
@@ -217,11 +217,11 @@ class ConnectionTest:
                 self._fail(f"entries of {name}", "the activity log", error)
             else:
                 self.leads.update(dict.fromkeys(probe.leads))
-                self._tell_probe(name, probe)
+                self._print_probe(name, probe)
 
-    def _tell_probe(self, name: str, probe: LogProbe) -> None:
+    def _print_probe(self, name: str, probe: LogProbe) -> None:
         if probe.first:
-            self._tell_ok(f"{name}: in the log at least since {probe.first}")
+            self._print_ok(f"{name}: in the log at least since {probe.first}")
             return
         where = "the log" if probe.is_whole else f"the first {PAGES} pages of the log"
         self._note(
@@ -245,7 +245,7 @@ class ConnectionTest:
             )
         else:
             end = "contain moreResult" if carries else "have no moreResult: the page token decides"
-            self._tell_ok(f"paged responses {end}")
+            self._print_ok(f"paged responses {end}")
 
     def _carries_more_result(self) -> bool | None:
         """Return True if a page contains `moreResult`, or None if that cannot be determined."""

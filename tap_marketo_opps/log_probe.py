@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from marketo_opps import LogPaging
 from tap_marketo_opps.finding.activity_log import activity_date, lead_id
-from tap_marketo_opps.moments import to_iso_utc
 from tap_marketo_opps.sync.log_reach import KEPT_DAYS
+from tap_marketo_opps.timestamps import to_iso_utc
 
 if t.TYPE_CHECKING:
     from datetime import datetime

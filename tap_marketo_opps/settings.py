@@ -7,7 +7,7 @@ import typing as t
 from marketo_opps import MAX_BATCH_RECORDS, SettingsError
 from marketo_opps.fields import EXTERNAL_ID, MARKETO_GUID
 from marketo_opps.plugin.settings import REQUIRED_SETTINGS, SHARED_SETTINGS
-from tap_marketo_opps.moments import normalize_iso
+from tap_marketo_opps.timestamps import normalize_iso
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping

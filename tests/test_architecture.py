@@ -67,7 +67,7 @@ ARROWS = {
 FOUNDATIONS = {
     "tap_marketo_opps": {
         "tap_marketo_opps.errors",
-        "tap_marketo_opps.moments",
+        "tap_marketo_opps.timestamps",
         "tap_marketo_opps.settings",
         "tap_marketo_opps.singer_writer",
     },

@@ -17,7 +17,7 @@ from tap_marketo_opps.finding.page_result import PageResult, has_guid
 from tap_marketo_opps.finding.pending_keys import decode_keys, encode_keys
 from tap_marketo_opps.finding.positions import PositionError, is_place_in_log
 from tap_marketo_opps.finding.stages import ChunkCursor
-from tap_marketo_opps.moments import from_iso_utc, max_or_none, minus_seconds
+from tap_marketo_opps.timestamps import from_iso_utc, max_or_none, minus_seconds
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -217,22 +217,22 @@ class ActivityLogReader:
         cursor.refusals = 0
         cursor.done = self._is_done = past_the_end or not page.more
         self.reached = min(max_or_none(self.reached, *dates) or self.reached, self._until)
-        told = [each for each in wanted if activity_type_id(each) not in self._merges]
-        position = {"token": cursor.token, "reached": self.reached, **self._count(told)}
-        return list(self._results(wanted, [*map(with_key, told)], position))
+        emitted = [each for each in wanted if activity_type_id(each) not in self._merges]
+        position = {"token": cursor.token, "reached": self.reached, **self._count(emitted)}
+        return list(self._results(wanted, [*map(with_key, emitted)], position))
 
-    def _count(self, told: Sequence[Record]) -> Position:
+    def _count(self, emitted: Sequence[Record]) -> Position:
         if self.late is None:
             return {}
-        self.late.take(map(activity_date, told))
+        self.late.take(map(activity_date, emitted))
         return self.late.position()
 
     def _results(
-        self, activities: Sequence[Record], told: Sequence[Record], position: Position
+        self, activities: Sequence[Record], emitted: Sequence[Record], position: Position
     ) -> Iterator[PageResult]:
         page = self._pending.track(position, [*self._left.items(), *self._keys_of(activities)])
         self._left = {}
-        yield PageResult(ACTIVITIES, told, position=page.mark_written, is_tracked=True)
+        yield PageResult(ACTIVITIES, emitted, position=page.mark_written, is_tracked=True)
         if page.keys:
             keys = tuple(page.keys.items())
             position_after = page.mark_looked_up

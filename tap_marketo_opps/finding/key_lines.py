@@ -76,7 +76,7 @@ class KeyFile:
         Raises:
             SettingsError: The file cannot be read, is not text, or has no such column.
         """
-        with self._faults_told(), self._open() as file:
+        with self._settings_errors(), self._open() as file:
             yield from self._keys_in(file)
 
     def rows(self) -> Iterator[tuple[str, Sequence[str]]]:
@@ -85,7 +85,7 @@ class KeyFile:
         Raises:
             SettingsError: The file cannot be read, is not text, or has no such column.
         """
-        with self._faults_told():
+        with self._settings_errors():
             yield from self._read_rows()
 
     def columns(self) -> Sequence[str]:
@@ -94,7 +94,7 @@ class KeyFile:
         Raises:
             SettingsError: The file cannot be read, is not text, or has no such column.
         """
-        with self._faults_told(), self._open() as file:
+        with self._settings_errors(), self._open() as file:
             return self._layout(file).columns
 
     def warn_of_rows_without_key(self) -> None:
@@ -109,7 +109,7 @@ class KeyFile:
             )
 
     @contextlib.contextmanager
-    def _faults_told(self) -> Iterator[None]:
+    def _settings_errors(self) -> Iterator[None]:
         try:
             yield
         except UnicodeError as error:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from marketo_opps import SettingsError
 from tap_marketo_opps.errors import ChangedFileError
-from tap_marketo_opps.moments import to_iso_utc
+from tap_marketo_opps.timestamps import to_iso_utc
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -11,7 +11,7 @@ import json
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from tap_marketo_opps.moments import from_iso_utc, minus_seconds
+from tap_marketo_opps.timestamps import from_iso_utc, minus_seconds
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -99,11 +99,11 @@ class LeadStage(WaitingStage):
         self._columns = columns
         self._is_new = is_new
         self._known = known or KnownLeads()
-        self._unanswered: defaultdict[int, list[Record]] = defaultdict(list)
+        self._waiting_roles: defaultdict[int, list[Record]] = defaultdict(list)
 
     def process(self, cursor: ChunkCursor, page: Page) -> Iterator[PageResult]:
         """Add the fields of a page's leads to their roles; yield the pages now complete."""
-        self._take_answer(cursor, page)
+        self._take_page(cursor, page)
         held = {
             number: self._held(record)
             for record in page.records
@@ -112,7 +112,7 @@ class LeadStage(WaitingStage):
         self._complete(held)
         if cursor.done:
             self._complete(
-                {lead: {} for key in cursor.keys if (lead := int(key)) in self._unanswered}
+                {lead: {} for key in cursor.keys if (lead := int(key)) in self._waiting_roles}
             )
         yield from self._released()
 
@@ -128,7 +128,7 @@ class LeadStage(WaitingStage):
 
     def _complete(self, held: Mapping[int, Record]) -> None:
         for number, each in held.items():
-            for role in self._unanswered.pop(number, ()):
+            for role in self._waiting_roles.pop(number, ()):
                 role.update(each)
         self._known.add({number: encode_record(each) for number, each in held.items()})
 
@@ -162,9 +162,9 @@ class LeadStage(WaitingStage):
                 self._await(number, each)
 
     def _await(self, number: int, roles: Iterable[Record]) -> None:
-        if number not in self._unanswered:
+        if number not in self._waiting_roles:
             self._queue(str(number), force=False)
-        self._unanswered[number] += roles
+        self._waiting_roles[number] += roles
 
 
 def _lead_number(value: t.Any) -> int | None:

@@ -18,7 +18,7 @@ from tap_marketo_opps.finding.lead_list import ID, LeadListReader
 from tap_marketo_opps.finding.lead_ranges import list_label
 from tap_marketo_opps.finding.lookup_stage import LookupStage
 from tap_marketo_opps.finding.pending_keys import PendingKeys
-from tap_marketo_opps.moments import minus_seconds
+from tap_marketo_opps.timestamps import minus_seconds
 
 if t.TYPE_CHECKING:
     from marketo_opps import MarketoClient

@@ -81,7 +81,7 @@ class LookupStage(WaitingStage):
 
     def process(self, cursor: ChunkCursor, page: Page) -> Iterable[PageResult]:
         """Yield a page of found records, and the pages of earlier stages that waited for them."""
-        self._take_answer(cursor, page)
+        self._take_page(cursor, page)
         for record in filter(self._is_new, page.records):
             self._seen_forced.add(str(record.get(self._key_field)))
         if not self._write_found_first:
@@ -89,9 +89,9 @@ class LookupStage(WaitingStage):
         yield PageResult(self.stream, page.records, self._forced_by(cursor))
         yield from self._released()
 
-    def _hurried_count(self) -> int:
+    def _unsaved_count(self) -> int:
         """Return the number of pages that the next run would read again if this run were killed."""
-        return len(self._waiting) - (0 if self._pending.is_full else self._unhurried_count)
+        return len(self._waiting) - (0 if self._pending.is_full else self._tracked_count)
 
     def _enqueue(self, key: str, *, force: bool) -> bool:
         """Queue a key unless it was queued before; return True if it will be looked up.

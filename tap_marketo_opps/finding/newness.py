@@ -10,7 +10,7 @@ from marketo_opps.fields import UPDATED_AT, reader
 from tap_marketo_opps.finding.activity_log import LEAD_ID, activity_type_id, lead_id, read_lead_id
 from tap_marketo_opps.finding.lead_ranges import lead_ranges
 from tap_marketo_opps.finding.page_result import never_force
-from tap_marketo_opps.moments import max_or_none, minus_seconds
+from tap_marketo_opps.timestamps import max_or_none, minus_seconds
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:
 # The log may lag behind `updatedAt`, but a lead's other, older opportunities are not emitted again.
 _DAY_SECONDS = 86_400
 
-_read_moment = reader(FieldDescription(UPDATED_AT, "", "datetime"))
+_read_timestamp = reader(FieldDescription(UPDATED_AT, "", "datetime"))
 
 
 def emit_since(log_from: str, start_date: str | None) -> str:
@@ -48,7 +48,7 @@ def changed_since(since: str | None) -> Callable[[Record], bool]:
 
     def is_new(record: Record) -> bool:
         try:
-            return since is None or str(_read_moment(record[UPDATED_AT])) >= since
+            return since is None or str(_read_timestamp(record[UPDATED_AT])) >= since
         except (KeyError, ValueError):
             return True
 

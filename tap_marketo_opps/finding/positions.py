@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from tap_marketo_opps.finding.pending_keys import are_encoded_keys
-from tap_marketo_opps.moments import is_moment
+from tap_marketo_opps.timestamps import is_timestamp
 
 if t.TYPE_CHECKING:
     from tap_marketo_opps.finding.resume_point import Position
@@ -40,7 +40,7 @@ def is_place_in_log(at: Position, end: str) -> bool:
         end: Timestamp of the end of the period to read, beyond which nothing would be read.
     """
     reached = at.get("reached")
-    is_place = "token" in at and _is_token(at["token"]) and is_moment(reached) and reached <= end
+    is_place = "token" in at and _is_token(at["token"]) and is_timestamp(reached) and reached <= end
     return is_place and are_encoded_keys(at.get("keys"))
 
 

@@ -6,7 +6,7 @@ import json
 import typing as t
 from dataclasses import asdict, dataclass
 
-from tap_marketo_opps.moments import is_moment
+from tap_marketo_opps.timestamps import is_timestamp
 
 Position = dict[str, t.Any]
 """How far a run has read its keys or the activity log, as a JSON object."""
@@ -57,15 +57,15 @@ class ResumePoint:
     @property
     def is_of_its_types(self) -> bool:
         """Return True if each member has its type; the content of `at` is checked by the stage."""
-        moments = (self.since, self.seen, self.cursor, self.log_from)
+        timestamps = (self.since, self.seen, self.cursor, self.log_from)
         return (
             isinstance(self.fingerprint, str)
-            and is_moment(self.began)
-            and all(each is None or is_moment(each) for each in moments)
+            and is_timestamp(self.began)
+            and all(each is None or is_timestamp(each) for each in timestamps)
             and isinstance(self.at, dict | None)
         )
 
-    def is_ahead_of(self, moment: str) -> bool:
+    def is_ahead_of(self, timestamp: str) -> bool:
         """Return True if one of its timestamps is later than the given timestamp."""
         known = (self.began, self.since, self.cursor, self.log_from)
-        return any(each is not None and each > moment for each in known)
+        return any(each is not None and each > timestamp for each in known)

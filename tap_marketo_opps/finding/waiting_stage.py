@@ -75,7 +75,7 @@ class WaitingStage(KeyedStage):
         self._full: deque[ChunkCursor] = deque()
         self._unread: dict[int, ChunkCursor] = {}
         self._waiting: deque[WaitingPage] = deque()
-        self._unhurried_count = 0
+        self._tracked_count = 0
         self.missing_key_count = 0
         self.invalid_key_count = 0
         self.sample_invalid_keys: list[str] = []
@@ -93,8 +93,8 @@ class WaitingStage(KeyedStage):
         first = self._queued
         taken = self._take(result)
         self._waiting.append(WaitingPage(first, self._queued, taken))
-        self._unhurried_count += result.is_tracked
-        if self._hurried_count() > self._max_pages_waiting and not self._unread:
+        self._tracked_count += result.is_tracked
+        if self._unsaved_count() > self._max_pages_waiting and not self._unread:
             self.flush_partial()
         yield from self._released()
 
@@ -118,9 +118,9 @@ class WaitingStage(KeyedStage):
         """Return a cursor for the next keys to look up; None if there are not enough yet."""
         return self._full.popleft() if self._full else None
 
-    def _hurried_count(self) -> int:
+    def _unsaved_count(self) -> int:
         """Return the number of pages that the next run would read again if this run were killed."""
-        return len(self._waiting) - self._unhurried_count
+        return len(self._waiting) - self._tracked_count
 
     def _queue(self, key: str, *, force: bool) -> None:
         self._filling[key] = force
@@ -128,7 +128,7 @@ class WaitingStage(KeyedStage):
         if len(self._filling) == self._keys_per_call:
             self.flush_partial()
 
-    def _take_answer(self, cursor: ChunkCursor, page: Page) -> None:
+    def _take_page(self, cursor: ChunkCursor, page: Page) -> None:
         self._advance(cursor, page)
         if cursor.done:
             del self._unread[cursor.start]
@@ -137,5 +137,5 @@ class WaitingStage(KeyedStage):
         looked_up = next(iter(self._unread), self._queued - len(self._filling))
         while self._waiting and self._waiting[0].last <= looked_up:
             result = self._waiting.popleft().result
-            self._unhurried_count -= result.is_tracked
+            self._tracked_count -= result.is_tracked
             yield result

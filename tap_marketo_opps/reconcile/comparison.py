@@ -6,7 +6,7 @@ import typing as t
 from dataclasses import dataclass
 
 from marketo_opps.fields import UPDATED_AT
-from tap_marketo_opps.reconcile.row_types import read_moment
+from tap_marketo_opps.reconcile.row_types import read_timestamp
 
 if t.TYPE_CHECKING:
     from marketo_opps import Record
@@ -43,7 +43,7 @@ class Comparison:
             record: Marketo's record.
             counts: Counts to update.
         """
-        updated_at = read_moment(record.get(UPDATED_AT))
+        updated_at = read_timestamp(record.get(UPDATED_AT))
         if self._is_alike(row, updated_at):
             counts.alike += 1
             return False

@@ -20,7 +20,7 @@ _BOOLEANS = {"t": "true", "f": "false"}
 # Some warehouses write a space before the offset, or the name of the time zone.
 _ZONE = re.compile(r"\s+(?:UTC|(?=Z$|[+-][0-9:]+$))", re.IGNORECASE)
 
-_read_moment = reader(FieldDescription(UPDATED_AT, "", "datetime"))
+_read_timestamp = reader(FieldDescription(UPDATED_AT, "", "datetime"))
 
 
 class RowReader:
@@ -60,7 +60,7 @@ class RowReader:
 
     def updated_at(self, cells: Sequence[str]) -> str | None:
         """Return `updatedAt` of a row as a timestamp; None if it has none."""
-        return read_moment(_cell_at(cells, self._updated_at))
+        return read_timestamp(_cell_at(cells, self._updated_at))
 
     def is_marked(self, cells: Sequence[str]) -> bool:
         """Return True if a row is already marked as deleted."""
@@ -88,10 +88,10 @@ class RowReader:
             return None
 
 
-def read_moment(value: t.Any) -> str | None:
+def read_timestamp(value: t.Any) -> str | None:
     """Return a date-time of Marketo or of a warehouse as a timestamp; None for other values."""
     try:
-        return t.cast("str | None", _read_moment(_iso_text(value))) if value else None
+        return t.cast("str | None", _read_timestamp(_iso_text(value))) if value else None
     except ValueError:
         return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import typing as t
 
-from tap_marketo_opps.moments import to_iso_utc
+from tap_marketo_opps.timestamps import to_iso_utc
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

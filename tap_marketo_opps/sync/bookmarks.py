@@ -7,8 +7,8 @@ import typing as t
 from dataclasses import replace
 
 from marketo_opps import SettingsError
-from tap_marketo_opps.moments import plus_seconds
 from tap_marketo_opps.sync.state import Bookmark
+from tap_marketo_opps.timestamps import plus_seconds
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping

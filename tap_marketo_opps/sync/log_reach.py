@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tap_marketo_opps.moments import minus_seconds
+from tap_marketo_opps.timestamps import minus_seconds
 
 KEPT_DAYS = 90
 """Days for which Marketo keeps "Update Opportunity" entries; other types are kept longer."""

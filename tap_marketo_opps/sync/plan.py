@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from marketo_opps import SettingsError
 from tap_marketo_opps.finding.lead_ranges import is_list_label, lead_range
 from tap_marketo_opps.finding.newness import emit_since
-from tap_marketo_opps.moments import max_or_none, minus_seconds
 from tap_marketo_opps.sync.state import share_resume_point
+from tap_marketo_opps.timestamps import max_or_none, minus_seconds
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,9 +59,9 @@ def log_start(
     cursors = [_cursor(bookmark) for bookmark in bookmarks.values()]
     known = [cursor for cursor in cursors if cursor]
     if len(known) == len(cursors):
-        cursor, heeds_start_date = min(known)
+        cursor, is_limited = min(known)
         overlapped = minus_seconds(cursor, overlap_seconds)
-        not_before = start_date if heeds_start_date else None
+        not_before = start_date if is_limited else None
         return max_or_none(overlapped, not_before) or overlapped, cursor
     begun = (_refresh_of_log_from(bookmark) for bookmark in bookmarks.values())
     start_date = start_date or min(filter(None, begun), default=None)
@@ -114,7 +114,7 @@ def plan_run(
     """
     resumes = {name: bookmark.resume for name, bookmark in bookmarks.items()}
     if share_resume_point(resumes.values(), new_run.fingerprint):
-        kept = {name: _gone_on(resume, start_date) for name, resume in resumes.items() if resume}
+        kept = {name: _resumed(resume, start_date) for name, resume in resumes.items() if resume}
         return Plan(kept, ["Resuming where the last run stopped."])
     begun = {
         name: replace(
@@ -126,7 +126,7 @@ def plan_run(
     return Plan(begun, _notes(bookmarks, found_by, start_date, new_run))
 
 
-def _gone_on(resume: ResumePoint, start_date: str | None) -> ResumePoint:
+def _resumed(resume: ResumePoint, start_date: str | None) -> ResumePoint:
     """Return a saved resume point, with `since` as this version computes it for the log."""
     if resume.log_from is None or resume.since is None:
         return resume

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from marketo_opps.pacing import WINDOW_SECONDS
 from marketo_opps.wording import counted
-from tap_marketo_opps.moments import from_iso_utc
+from tap_marketo_opps.timestamps import from_iso_utc
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,6 @@ from tap_marketo_opps.finding.list_finder import SWEEPS, LeadListFinder, listed_
 from tap_marketo_opps.finding.newness import Sweep
 from tap_marketo_opps.finding.positions import PositionError
 from tap_marketo_opps.finding.resume_point import ResumePoint
-from tap_marketo_opps.moments import to_iso_utc
 from tap_marketo_opps.settings import (
     BY_ACTIVITIES,
     BY_FILTER,
@@ -39,6 +38,7 @@ from tap_marketo_opps.sync.log_reach import hand_over_note, retention_warning
 from tap_marketo_opps.sync.plan import log_start, plan_run
 from tap_marketo_opps.sync.run import Run
 from tap_marketo_opps.sync.state import Bookmark, fingerprint
+from tap_marketo_opps.timestamps import to_iso_utc
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence

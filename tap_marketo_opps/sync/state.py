@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from tap_marketo_opps.finding.lead_ranges import LABEL_SEPARATOR, lead_range_contains
 from tap_marketo_opps.finding.resume_point import ResumePoint
-from tap_marketo_opps.moments import max_or_none, normalize_iso
+from tap_marketo_opps.timestamps import max_or_none, normalize_iso
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -67,11 +67,11 @@ class Bookmark:
             ValueError: A timestamp or a string is invalid.
         """
         return cls(
-            value=_read_moment(state.get(_value_key(state, replication_key))),
+            value=_read_timestamp(state.get(_value_key(state, replication_key))),
             found_by=_read_text(state.get("found_by")),
-            log_until=_read_moment(state.get("log_until")),
+            log_until=_read_timestamp(state.get("log_until")),
             log_tail=tail if isinstance(tail := state.get("log_tail"), str) else None,
-            sweep_began=_read_moment(state.get("sweep_began")),
+            sweep_began=_read_timestamp(state.get("sweep_began")),
             sweep_leads=_read_text(state.get("sweep_leads")),
             instance=_read_text(state.get("instance")),
             resume=ResumePoint.decode(state.get("resume")),
@@ -192,9 +192,9 @@ def _read_text(value: t.Any) -> str | None:
     return value
 
 
-def _read_moment(value: t.Any) -> str | None:
+def _read_timestamp(value: t.Any) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str):
-        raise ValueError("a date-time must be a string")  # noqa: TRY004 - handled as any other bad moment
+        raise ValueError("a date-time must be a string")  # noqa: TRY004 - handled as any other invalid one
     return normalize_iso(value)

@@ -56,8 +56,8 @@ class TimeBox:
         self._grace_seconds = grace_seconds
         self._grace_end: float | None = None
         self._has_advanced = False
-        self._begun: set[str] = set()
-        self._is_told = False
+        self._started: set[str] = set()
+        self._has_warned = False
 
     @property
     def is_over(self) -> bool:
@@ -106,18 +106,18 @@ class TimeBox:
 
     def begin(self, *streams: str) -> None:
         """Note that these streams are being read."""
-        self._begun.update(streams)
+        self._started.update(streams)
 
     def admits(self, stream: str) -> bool:
         """Return True if there is time to read a stream; else warn of the streams not started."""
-        if stream in self._begun or not self.is_over:
+        if stream in self._started or not self.is_over:
             return True
-        if self._not_begun():
+        if self._not_started():
             self._warn("")
         return False
 
-    def _not_begun(self) -> list[str]:
-        return [name for name in self._selected() if name not in self._begun]
+    def _not_started(self) -> list[str]:
+        return [name for name in self._selected() if name not in self._started]
 
     @contextlib.contextmanager
     def pausing(self, so_far: Callable[[], str]) -> Iterator[None]:
@@ -134,10 +134,10 @@ class TimeBox:
             self._warn(f" at {so_far()}")
 
     def _warn(self, where: str) -> None:
-        if self._is_told:
+        if self._has_warned:
             return
-        self._is_told = True
-        left = self._not_begun()
+        self._has_warned = True
+        left = self._not_started()
         _LOGGER.warning(
             "max_run_seconds (%s) reached: paused%s.%s The next run resumes from the last STATE.",
             f"{self._seconds:,}",

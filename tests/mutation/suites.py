@@ -95,7 +95,7 @@ SUITES = {
             "sync/test_progress.py",
             "sync/test_start_run.py",
             "sync/test_state.py",
-            "test_moments.py",
+            "test_timestamps.py",
             "test_typed_page.py",
         ),
         thorough=(

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from tap_marketo_opps.reconcile.row_types import RowReader, read_moment
+from tap_marketo_opps.reconcile.row_types import RowReader, read_timestamp
 from tap_marketo_opps.schemas import description_from_properties
 
 TYPES = {
@@ -113,4 +113,4 @@ def test_a_mark_that_is_set_says_that_a_record_is_gone(cell, is_marked):
 
 @pytest.mark.parametrize("value", [None, "", "soon", 5, {}, "2026-13-01T00:00:00Z"])
 def test_a_moment_that_is_none_is_none(value):
-    assert read_moment(value) is None
+    assert read_timestamp(value) is None

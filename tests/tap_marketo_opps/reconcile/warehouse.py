@@ -71,5 +71,5 @@ def _cell(value):
     if isinstance(value, bool):
         return "t" if value else "f"
     text = str(value)
-    is_moment = text[10:11] == "T" and text.endswith("Z")
-    return text.replace("T", " ").removesuffix("Z") if is_moment else text
+    is_timestamp = text[10:11] == "T" and text.endswith("Z")
+    return text.replace("T", " ").removesuffix("Z") if is_timestamp else text

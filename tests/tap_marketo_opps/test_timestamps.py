@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tap_marketo_opps.moments import max_or_none, minus_seconds, normalize_iso, to_iso_utc
+from tap_marketo_opps.timestamps import max_or_none, minus_seconds, normalize_iso, to_iso_utc
 
 EARLY, LATE = "2026-01-01T00:00:00Z", "2026-03-01T00:00:00Z"
 
@@ -50,7 +50,7 @@ def _wherever_the_machine_is(request, monkeypatch):
 
 
 @pytest.mark.usefixtures("_wherever_the_machine_is")
-def test_moments_of_any_form_are_read_as_utc():
+def test_timestamps_of_any_form_are_read_as_utc():
     assert to_iso_utc(datetime(2026, 1, 1, tzinfo=UTC)) == EARLY
     for text in (EARLY, "2026-01-01T01:00:00+01:00", "2026-01-01T00:00:00", "2026-01-01"):
         assert normalize_iso(text) == EARLY

@@ -47,9 +47,9 @@ def minus_seconds(text: str, seconds: int) -> str:
         return _FIRST
 
 
-def max_or_none(*moments: str | None) -> str | None:
+def max_or_none(*timestamps: str | None) -> str | None:
     """Return the latest of some timestamps; None if all of them are None."""
-    return max(filter(None, moments), default=None)
+    return max(filter(None, timestamps), default=None)
 
 
 def plus_seconds(text: str, seconds: int) -> str:
@@ -60,7 +60,7 @@ def plus_seconds(text: str, seconds: int) -> str:
         return _LAST
 
 
-def is_moment(value: object) -> t.TypeGuard[str]:
+def is_timestamp(value: object) -> t.TypeGuard[str]:
     """Return True if a value is a timestamp in exactly the form that `to_iso_utc` returns."""
     try:
         return isinstance(value, str) and normalize_iso(value) == value
