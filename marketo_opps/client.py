@@ -23,7 +23,7 @@ from marketo_opps.errors import (
     PageTokenError,
     RequestRefusedError,
     UnexpectedResponseError,
-    beyond_documentation,
+    unexpected_response,
 )
 from marketo_opps.field_types import whole_number
 from marketo_opps.models import (
@@ -69,8 +69,8 @@ _WRITE_SECONDS = 60.0
 _PAGING_TOKEN_SECONDS = 300.0
 
 
-def _beyond_documentation(call: Call, envelope: Envelope, what: str) -> UnexpectedResponseError:
-    return beyond_documentation(call.name, envelope.request_id, what)
+def _unexpected_response(call: Call, envelope: Envelope, what: str) -> UnexpectedResponseError:
+    return unexpected_response(call.name, envelope.request_id, what)
 
 
 def is_valid_filter_value(value: str) -> bool:
@@ -198,11 +198,11 @@ class MarketoClient:
         call = Call("GET", f"{obj.path}/describe.json", permissions=_READ_OPPORTUNITY)
         envelope = self._loop.make(call)
         if len(envelope.result) != 1:
-            raise _beyond_documentation(call, envelope, f"{len(envelope.result)} objects")
+            raise _unexpected_response(call, envelope, f"{len(envelope.result)} objects")
         try:
             return read_description(obj, envelope.result[0])
         except ValueError as error:
-            raise _beyond_documentation(call, envelope, str(error)) from None
+            raise _unexpected_response(call, envelope, str(error)) from None
 
     def query(
         self,
@@ -343,7 +343,7 @@ class MarketoClient:
         try:
             return LeadDescription(read_lead_fields(envelope.result))
         except ValueError as error:
-            raise _beyond_documentation(call, envelope, str(error)) from None
+            raise _unexpected_response(call, envelope, str(error)) from None
 
     def searchable_lead_fields(self) -> frozenset[str] | None:
         """Return the fields by which leads can be looked up: `GET /v1/leads/describe2.json`.
@@ -422,7 +422,7 @@ class MarketoClient:
             return {kind["name"]: whole_number(kind["id"]) for kind in envelope.result}
         except (KeyError, TypeError, ValueError):
             what = "an activity type without name or id"
-            raise _beyond_documentation(call, envelope, what) from None
+            raise _unexpected_response(call, envelope, what) from None
 
     def paging_token(self, since: datetime) -> str:
         """Return the page token for a time in the activity log, to the second.
@@ -441,7 +441,7 @@ class MarketoClient:
         envelope = self._loop.make(call)
         token = envelope.token(call.name)
         if not token:
-            raise _beyond_documentation(call, envelope, "no paging token")
+            raise _unexpected_response(call, envelope, "no paging token")
         return token
 
     def activities(
@@ -504,7 +504,7 @@ class MarketoClient:
                 raise PageTokenError(error.call, error.reasons, error.request_id) from error
             raise
         if not all(isinstance(record, dict) for record in envelope.result):
-            raise _beyond_documentation(call, envelope, "a record that is not an object")
+            raise _unexpected_response(call, envelope, "a record that is not an object")
         return envelope.page(call.name)
 
     def _write(self, path: str, body: bytes, records: int) -> BatchOutcome:

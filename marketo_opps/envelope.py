@@ -17,9 +17,9 @@ from marketo_opps.errors import (
     ThrottledError,
     TooLargeError,
     UnexpectedResponseError,
-    beyond_documentation,
     is_listed,
     response_error_class,
+    unexpected_response,
 )
 from marketo_opps.models import NO_CODE, Page, Reason
 from marketo_opps.wire import JsonTooLargeError, decode_response
@@ -62,7 +62,7 @@ class Envelope:
             more = _BOOLEANS.get(more.strip().casefold(), more)
         if not isinstance(more, bool | None):
             what = "a moreResult that is not a boolean"
-            raise beyond_documentation(call, self.request_id, what)
+            raise unexpected_response(call, self.request_id, what)
         return Page(
             records=self.result,
             next_page_token=self.token(call),
@@ -81,7 +81,7 @@ class Envelope:
         if token.__class__ is int:
             return str(token)
         if not isinstance(token, str | None):
-            raise beyond_documentation(call, self.request_id, "a page token that is not a string")
+            raise unexpected_response(call, self.request_id, "a page token that is not a string")
         return token or None
 
 
@@ -127,7 +127,7 @@ def _read(
         raise error
     result = members.get("result")
     if not isinstance(result, list | None):
-        raise beyond_documentation(call, request_id, "a result that is not a list")
+        raise unexpected_response(call, request_id, "a result that is not a list")
     return Envelope(
         result=result or [],
         request_id=request_id,
@@ -213,7 +213,7 @@ def _phrase_of(status: int, reasons: Sequence[Reason], request_id: str | None) -
 
 def _not_json_error(call: str, response: HttpResponse, error: ValueError) -> MarketoError:
     if isinstance(error, JsonTooLargeError):
-        return beyond_documentation(call, None, str(error))
+        return unexpected_response(call, None, str(error))
     text = response.body.decode("utf-8", errors="replace").strip()
     if not text or text.startswith("{"):
         return ConnectionLostError(
@@ -251,7 +251,7 @@ def refusal_error(
         return by_status
     error_class = response_error_class(code)
     if error_class is NoDataError and members.get("result"):
-        return beyond_documentation(call, request_id, f"both records and the error {reasons[0]}")
+        return unexpected_response(call, request_id, f"both records and the error {reasons[0]}")
     error: ResponseError
     if error_class is AccessDeniedError:
         error = AccessDeniedError(call, reasons, request_id, permissions)

@@ -99,7 +99,7 @@ class UnexpectedResponseError(MarketoError):
     """The HTTP status, if it is the unexpected part."""
 
 
-def beyond_documentation(call: str, request_id: str | None, what: str) -> UnexpectedResponseError:
+def unexpected_response(call: str, request_id: str | None, what: str) -> UnexpectedResponseError:
     """Return the error for a response that does not fit Marketo's documentation.
 
     Args:

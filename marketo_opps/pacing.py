@@ -1,4 +1,4 @@
-"""Marketo's two running limits: calls in any 20 seconds, and calls at once."""
+"""Marketo's rate limit and concurrency limit: calls in any 20 seconds, and calls in flight."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ _LOGGER = logging.getLogger(__name__)
 _T = t.TypeVar("_T")
 
 Nap = t.Callable[[threading.Condition, float], object]
-"""Waits on a condition, at most for the given seconds; tests move their clock in it."""
+"""Waits on a condition, at most for the given seconds; tests move their clock instead."""
 
 WINDOW_SECONDS = 20.0
-"""Marketo counts the calls of any so many seconds."""
+"""Length of the window in which Marketo counts calls."""
 
 PACING_WINDOW_SECONDS = WINDOW_SECONDS + 0.05
-"""What is paced by: Marketo's window, and a margin for clocks that differ."""
+"""Window by which calls are paced: Marketo's, and a margin for clocks that differ."""
 
 _LONGEST_NAP_SECONDS = 0.2
-"""How soon a thread that waits here sees `stop`, which may only set a flag (a signal handler)."""
+"""Time within which a waiting thread sees `stop`, which only sets a flag."""
 
 
 class SlidingWindow:
-    """Events of which any window of time may hold a limited number.
+    """Times of events, of which any window of time may contain a limited number.
 
     Args:
-        limit: the most events in a window.
+        limit: maximum number of events in a window.
         window_seconds: length of a window.
     """
 
@@ -52,8 +52,8 @@ class SlidingWindow:
         """Return 0 if an event may happen now, otherwise the shortest wait until one may.
 
         Args:
-            now: seconds, as those of the events.
-            under_way: events that may happen any moment, or have happened and are not added yet.
+            now: seconds, on the clock of the events.
+            under_way: number of events that may happen at any moment, or that are not added yet.
         """
         room = self._limit - under_way
         if room <= 0:
@@ -63,17 +63,17 @@ class SlidingWindow:
         return max(0.0, self._times[-room] + self._window_seconds - now)
 
     def add(self, when: float) -> None:
-        """Remember when an event happened; they need not come in order."""
+        """Add the time of an event; the events need not be in order."""
         bisect.insort(self._times, when)
         del self._times[: -self._limit]
 
 
 @dataclass
 class Turn:
-    """A call that has its place in the limits.
+    """A call that has a slot within the limits.
 
     Attributes:
-        pauses: how many pauses there had been when it got the place.
+        pauses: number of pauses before the call got its slot.
         shared: the call in the limits that other processes share.
         sent_at: monotonic seconds at which the whole request was sent; None if it was not.
     """
@@ -84,22 +84,22 @@ class Turn:
 
 
 class Pacer:
-    """Lets calls go, one by one, as soon as the limits allow; shared by all threads of a client.
+    """Allows calls as soon as the limits permit; shared by all threads of a client.
 
-    After 606 or 615 everyone waits, and then a single call goes ahead to find out whether it is
-    over: five threads asking at once would spend five calls on one response.
+    After a 606 or 615 all threads wait; then a single call probes whether the limit still applies,
+    so that five threads do not spend five calls on the same response.
 
     Args:
-        calls_per_20_seconds: the most calls sent in any window.
-        max_concurrent_calls: the most calls in flight at any moment.
+        calls_per_20_seconds: maximum number of calls sent in any window.
+        max_concurrent_calls: maximum number of calls in flight.
         window_seconds: length of a window.
-        clock: monotonic seconds.
+        clock: returns monotonic seconds.
         nap: waits on a condition, at most for the given seconds.
-        shared: limits that hold for other processes, too. If their file fails, one warning is
-            logged, and the pacer goes on by what it has counted itself.
+        shared: limits that other processes share. If their file fails, one warning is logged, and
+            the pacer continues with its own count.
 
     Attributes:
-        seconds_waited: for a place in the limits, summed over all threads.
+        seconds_waited: time spent waiting for a slot, summed over all threads.
     """
 
     def __init__(
@@ -128,13 +128,13 @@ class Pacer:
 
     @contextlib.contextmanager
     def slot(self) -> Iterator[Turn]:
-        """Wait for a place in the limits, and give it back when the call is over.
+        """Wait for a slot within the limits, and release it when the call has ended.
 
         Yields:
             The call's turn, for `note_sent` and `report_outcome`.
 
         Raises:
-            StoppedError: `stop` was called before there was a place.
+            StoppedError: `stop` was called before there was a slot.
         """
         turn = self._acquire()
         try:
@@ -143,11 +143,11 @@ class Pacer:
             self._release(turn)
 
     def note_sent(self, turn: Turn) -> None:
-        """Note that the whole request of a call has been sent, so that it arrives soon."""
+        """Record that the whole request of a call was sent, so that it arrives soon."""
         turn.sent_at = self._clock()
 
     def pause(self, seconds: float) -> None:
-        """Start no call for so long, then a single one."""
+        """Start no call for this number of seconds; then allow a single call at first."""
         with self._condition:
             self._paused_until = max(self._paused_until, self._clock() + seconds)
             self._pauses += 1
@@ -156,9 +156,9 @@ class Pacer:
             self._share(lambda shared: shared.pause(seconds), otherwise=None)
 
     def report_outcome(self, turn: Turn) -> None:
-        """Report that a call is over; if its response asks for a pause, call `pause` before.
+        """Report that a call has ended; if its response asks for a pause, call `pause` before.
 
-        The first call after a pause ends the waiting of all others. One that was under way when
+        The first call after a pause ends the wait of all others. A call that was in flight when
         the pause began does not.
         """
         with self._condition:
@@ -172,7 +172,7 @@ class Pacer:
         self._stopped = True
 
     def sleep(self, seconds: float) -> None:
-        """Wait outside of any limit.
+        """Wait without regard to the limits.
 
         Raises:
             StoppedError: `stop` was called meanwhile.
@@ -184,7 +184,7 @@ class Pacer:
                 self._wait(left)
 
     def close(self) -> None:
-        """Leave the limits that other processes share."""
+        """Release the limits that other processes share."""
         with self._condition:
             self._share(lambda shared: shared.close(), otherwise=None)
             self._shared = None
@@ -205,8 +205,8 @@ class Pacer:
 
     def _release(self, turn: Turn) -> None:
         with self._condition:
-            # Marketo counts a call from when it arrives: after it was sent, and before its
-            # response. On a busy machine a thread may send long after it was given its place.
+            # Marketo counts a call from its arrival: after it was sent, and before its response.
+            # On a busy machine a thread may send long after it got its slot.
             arrived_at = self._clock()
             if turn.sent_at is not None:
                 arrived_at = min(arrived_at, turn.sent_at + LONGEST_TRAVEL_SECONDS)
@@ -216,22 +216,22 @@ class Pacer:
             self._condition.notify_all()
 
     def _take(self, call: SharedCall) -> float:
-        """Return 0 if the call may be sent, in which case the shared limits count it."""
+        """Return 0 if the call may be sent, and count it in the shared limits; otherwise a wait."""
         self._raise_if_stopped()
         if (seconds := self._seconds_until_free()) > 0:
             return seconds
         return self._share(lambda shared: shared.take(call), otherwise=0.0)
 
     def _share(self, use: Callable[[SharedLimits], _T], *, otherwise: _T) -> _T:
-        """Use the shared limits while there are any; without, return `otherwise`."""
+        """Use the shared limits; return `otherwise` if there are none, or if their file fails."""
         if self._shared is None:
             return otherwise
         try:
             return use(self._shared)
         except LimitsFileError as error:
             _LOGGER.warning(
-                "limits_path: the file can no longer be used (%s). This process goes on by its own "
-                "count of calls; processes that run at the same time may exceed the rate limit "
+                "limits_path: the file can no longer be used (%s). This process continues with its "
+                "own count of calls; processes that run at the same time may exceed the rate limit "
                 "together.",
                 error,
             )

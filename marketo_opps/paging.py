@@ -11,7 +11,7 @@ import logging
 import typing as t
 from dataclasses import replace
 
-from marketo_opps.errors import beyond_documentation
+from marketo_opps.errors import unexpected_response
 from marketo_opps.fields import MARKETO_GUID
 
 if t.TYPE_CHECKING:
@@ -91,7 +91,9 @@ class QueryPaging:
         if page.more is None:
             return is_news
         if not (is_news or self._was_news):
-            raise _beyond(page, "two pages in a row without new records, and moreResult is true")
+            raise _unexpected(
+                page, "two pages in a row without new records, although moreResult is true"
+            )
         self._was_news = is_news
         return True
 
@@ -121,7 +123,7 @@ class LogPaging:
         """
         _check_token(page)
         if page.more is None:
-            raise _beyond(page, "no moreResult in a page of the activity log")
+            raise _unexpected(page, "no moreResult in a page of the activity log")
         self._seen.add(asked)
         if page.more:
             self._check_new(page)
@@ -131,7 +133,7 @@ class LogPaging:
     def _check_new(self, page: Page) -> None:
         token = str(page.next_page_token)
         if token in self._seen:
-            raise _beyond(page, "a page token of the activity log that it sent before")
+            raise _unexpected(page, "a page token of the activity log that it sent before")
         self._seen.add(token)
 
     def _count(self, page: Page) -> None:
@@ -152,11 +154,11 @@ class LogPaging:
 def _check_token(page: Page) -> None:
     if page.more and not page.next_page_token:
         # Without a token the next call would return the first page again, endlessly.
-        raise _beyond(page, "moreResult is true without a page token")
+        raise _unexpected(page, "moreResult is true without a page token")
 
 
-def _beyond(page: Page, what: str) -> UnexpectedResponseError:
-    return beyond_documentation(page.call, page.request_id, what)
+def _unexpected(page: Page, what: str) -> UnexpectedResponseError:
+    return unexpected_response(page.call, page.request_id, what)
 
 
 def _identity(record: Record) -> str:

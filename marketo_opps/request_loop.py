@@ -1,4 +1,4 @@
-"""Sends calls: signed, paced, counted, and repeated as long as that can help."""
+"""Sends calls: with a token, within the limits, counted, and with retries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from marketo_opps.auth import (
 )
 from marketo_opps.call import SERVER_TIMEOUT_SECONDS, Call, CallAttempts
 from marketo_opps.envelope import read_response
-from marketo_opps.errors import MarketoError, Recovery, beyond_documentation
+from marketo_opps.errors import MarketoError, Recovery, unexpected_response
 from marketo_opps.field_types import whole_number
 from marketo_opps.models import CallCounts
 from marketo_opps.pacing import PACING_WINDOW_SECONDS, Pacer
@@ -42,12 +42,12 @@ if t.TYPE_CHECKING:
 _LOGGER = logging.getLogger(__name__)
 _T = t.TypeVar("_T")
 
-# Most of what is transient is over by then, and nobody need be told.
+# Most transient errors are over by then, and need no warning.
 _FAILURES_WORTH_A_WARNING = 3
 
 
 class RequestLoop:
-    """Makes calls to one instance, from any thread, within our share of its limits.
+    """Makes calls to one instance, from any thread, within this client's share of the limits.
 
     The arguments are those of `MarketoClient`.
     """
@@ -94,15 +94,15 @@ class RequestLoop:
 
     @property
     def counts(self) -> CallCounts:
-        """Calls, retries and waits so far."""
+        """Return the numbers of calls and retries so far, and how long they waited."""
         return replace(self._counts, seconds_waited_for_limits=self._pacer.seconds_waited)
 
     def server_now(self) -> datetime:
-        """Return the present as the last response told it; fetch a token if there was none yet."""
+        """Return the current time by Marketo's last response; fetch a token if there was none."""
         return self._clock_of_server().now()
 
     def earliest_now(self) -> datetime:
-        """Return the present as the earliest response told it; fetch a token if there was none."""
+        """Return the earliest current time by any response; fetch a token if there was none."""
         return self._clock_of_server().earliest_now()
 
     def _clock_of_server(self) -> ServerClock:
@@ -111,33 +111,33 @@ class RequestLoop:
         return self._server_clock
 
     def calls_today(self) -> int:
-        """Return the calls that all users of the instance have made today; may lag."""
+        """Return how many calls all clients of the instance made today; the figure may lag."""
         call = Call("GET", "/v1/stats/usage.json", subject_to_daily_limit=False)
         usage = self.make(call)
         try:
             return sum(whole_number(day.get("total") or 0) for day in usage.result)
         except (AttributeError, TypeError, ValueError):
-            what = "a total of calls that is no number"
-            raise beyond_documentation(call.name, usage.request_id, what) from None
+            what = "a total of calls that is not a number"
+            raise unexpected_response(call.name, usage.request_id, what) from None
 
     def stop(self) -> None:
         """Make no new calls and no more retries; only sets a flag."""
         self._pacer.stop()
 
     def close(self) -> None:
-        """Close all connections, and leave the limits that other processes share."""
+        """Close all connections, and release the limits that other processes share."""
         self._transport.close()
         self._pacer.close()
 
     def make(self, call: Call, attempts: CallAttempts | None = None) -> Envelope:
-        """Send a call, and repeat it as long as `retry.delay_seconds` allows.
+        """Send a call, and retry it as long as `retry.delay_seconds` allows.
 
         Args:
-            call: what to send.
-            attempts: takes down what becomes of it, for callers who need to know.
+            call: the call to send.
+            attempts: records the history of the attempts, for callers that need it.
 
         Raises:
-            MarketoError: the last attempt's.
+            MarketoError: the error of the last attempt.
         """
         attempts = attempts or CallAttempts()
         return self._repeat(lambda: self._attempt(call, attempts), attempts)
@@ -156,7 +156,7 @@ class RequestLoop:
         repeated = backoff.on_exception(
             backoff.constant,
             MarketoError,
-            interval=0,  # the wait is `_wait`'s: backoff's own, time.sleep, could not be stopped
+            interval=0,  # `_wait` waits instead, because `stop` could not end backoff's time.sleep
             jitter=None,
             giveup=lambda _: attempts.delay_seconds is None,
             on_backoff=lambda tried: self._wait(tried["exception"], attempts),
@@ -166,7 +166,7 @@ class RequestLoop:
 
     def _attempt(self, call: Call, attempts: CallAttempts) -> Envelope:
         attempts.sent, attempts.turn = False, None
-        # Not even a token is fetched after a request to stop.
+        # After `stop`, not even a token is fetched.
         self._pacer.sleep(0)
         token = self._sign(attempts)
         if self._daily_limit:
@@ -219,7 +219,7 @@ class RequestLoop:
             return
         now = self._clock()
         if not attempts.failures[Recovery.RETRY]:
-            # Waiting for another token takes nothing of the time for what is transient.
+            # Waiting for another token does not count as retrying transient errors.
             attempts.first_failed_at = now
         attempts.failures[error.recovery] += 1
         attempts.ambiguous |= attempts.sent and error.ambiguous
@@ -243,7 +243,7 @@ class RequestLoop:
             _LOGGER.info("%s Fetching a new token.", error.summary)
         else:
             self._log_retry(error, attempts)
-        # A pause of all threads is waited for with them, at the next attempt.
+        # The next attempt waits for a pause of all threads.
         if not _pauses_all_threads(error, attempts):
             self._pacer.sleep(seconds)
 
@@ -284,5 +284,5 @@ class RequestLoop:
 
 
 def _pauses_all_threads(error: MarketoError, attempts: CallAttempts) -> bool:
-    """Return whether all calls wait; identity, which is asked before a place is, has no limits."""
+    """Return whether all threads wait; not for a failed token request, which no limit counts."""
     return attempts.sent and pauses_all_threads(error)

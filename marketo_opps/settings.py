@@ -28,10 +28,10 @@ def default_user_agent() -> str:
 
 @dataclass(frozen=True)
 class ConnectionSettings:
-    """Address and credentials of an instance, and the share of its limits that may be used.
+    """Address and credentials of an instance, and the share of its limits that a client may use.
 
-    `endpoint` is scheme and host alone, such as `https://123-ABC-456.mktorest.com`. The secrets
-    are kept out of `repr`.
+    `endpoint` is scheme and host only, such as `https://123-ABC-456.mktorest.com`. The secrets are
+    not part of `repr`.
     """
 
     endpoint: str
@@ -49,10 +49,10 @@ class ConnectionSettings:
         """Return the connection settings in a plugin's configuration.
 
         Args:
-            config: setting names to values; others than these are ignored.
+            config: setting names to values; other settings are ignored.
 
         Raises:
-            SettingsError: a required one is missing or empty, or the endpoint is invalid.
+            SettingsError: a required setting is missing or empty, or a value is invalid.
         """
         for name in _REQUIRED:
             if not str(config.get(name) or "").strip():
@@ -63,7 +63,9 @@ class ConnectionSettings:
         given["client_id"] = given["client_id"].strip()
         given["client_secret"] = given["client_secret"].strip()
         if not _HEADER_VALUE.fullmatch(given.get("user_agent", "-")):
-            raise SettingsError("Setting 'user_agent' must be printable ASCII, as HTTP wants it.")
+            raise SettingsError(
+                "Invalid value for setting 'user_agent': must be printable ASCII, as HTTP requires."
+            )
         return cls(**given)
 
     @property
@@ -73,18 +75,18 @@ class ConnectionSettings:
 
     @property
     def is_loopback(self) -> bool:
-        """True if the instance is on this machine."""
+        """Return whether the instance runs on this machine."""
         return _is_loopback(urlsplit(self.endpoint).hostname or "")
 
 
 def instance_address(endpoint: str) -> str:
-    """Return scheme and host of an endpoint, in any form that Marketo's pages show.
+    """Return scheme and host of an endpoint in any form that Marketo's admin pages show.
 
     Args:
         endpoint: with or without a trailing `/`, `/rest` or `/identity`.
 
     Raises:
-        SettingsError: it is not a URL, or plain http to a host that is not loopback.
+        SettingsError: it is not a URL, not a REST endpoint, or plain http to a remote host.
     """
     text = endpoint.strip()
     try:
@@ -94,23 +96,24 @@ def instance_address(endpoint: str) -> str:
         host = None
     if not host or url.scheme not in {"http", "https"} or not _is_valid_host(host):
         raise SettingsError(
-            "Setting 'endpoint' is no URL: it should look like "
+            "Invalid value for setting 'endpoint': not a URL. It should look like "
             "https://123-ABC-456.mktorest.com/rest (in Marketo: Admin > Web Services > REST API)."
         )
     if url.path.lstrip("/").startswith("soap/") or host.endswith(".mktoapi.com"):
         raise SettingsError(
-            "Setting 'endpoint' is the SOAP endpoint: use the one below it, of the REST API, such "
-            "as https://123-ABC-456.mktorest.com/rest (in Marketo: Admin > Web Services)."
+            "Invalid value for setting 'endpoint': this is the SOAP endpoint. Use the one of the "
+            "REST API, which Marketo shows below it (Admin > Web Services), such as "
+            "https://123-ABC-456.mktorest.com/rest."
         )
     if url.path.strip("/") not in {"", "rest", "identity"} or url.query or url.username:
         raise SettingsError(
-            "Setting 'endpoint' must be the instance's address alone, such as "
+            "Invalid value for setting 'endpoint': must be the instance's address only, such as "
             "https://123-ABC-456.mktorest.com/rest, without further path, query or user."
         )
     if url.scheme == "http" and not _is_loopback(host):
         raise SettingsError(
-            f"Setting 'endpoint' is plain http to {host}: the client secret would cross the "
-            "network unencrypted. Use https; plain http is for loopback addresses only."
+            f"Invalid value for setting 'endpoint': plain http to {host}. The client secret would "
+            "cross the network unencrypted. Use https; plain http is for loopback addresses only."
         )
     return f"{url.scheme}://{url.netloc}"
 

@@ -7,7 +7,7 @@ import logging
 import typing as t
 
 from marketo_opps import PageTokenError, QueryPaging
-from marketo_opps.errors import beyond_documentation
+from marketo_opps.errors import unexpected_response
 from marketo_opps.seen_keys import KeyHashSet
 from tap_marketo_opps.finding.activity_log import read_lead_id
 from tap_marketo_opps.finding.page_result import PageResult
@@ -133,5 +133,5 @@ def _ids(page: Page) -> Iterator[str]:
         except (KeyError, ValueError):
             number = None
         if number is None:
-            raise beyond_documentation(page.call, page.request_id, "a lead without an id")
+            raise unexpected_response(page.call, page.request_id, "a lead without an id")
         yield str(number)

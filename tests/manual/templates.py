@@ -15,7 +15,7 @@ LEFT_OUT = ROOT / "marketo_opps" / "sandbox"
 # Called with the text of a message, besides the constructors of errors.
 TELLING = {
     *("warning", "error", "critical", "Reason", "_tell"),
-    *("beyond_documentation", "_beyond_documentation", "_beyond"),
+    *("unexpected_response", "_unexpected_response", "_unexpected"),
 }
 WORDS = 4
 

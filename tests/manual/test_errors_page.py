@@ -470,8 +470,10 @@ CASES: dict[str, Case] = {
     "Invalid value for setting 'limits_path': ...": lambda world: tap(
         world.sandbox(), limits_path="no/such/file"
     ),
-    "Setting 'endpoint' is no URL: ...": settings(endpoint="123-ABC-456"),
-    "Setting 'endpoint' is the SOAP": settings(endpoint="https://1.mktoapi.com/soap/mktows/2_9"),
+    "Invalid value for setting 'endpoint': not a URL. ...": settings(endpoint="123-ABC-456"),
+    "Invalid value for setting 'endpoint': this is the SOAP": settings(
+        endpoint="https://1.mktoapi.com/soap/mktows/2_9"
+    ),
     "Invalid value for environment variable ...: the text": lambda world: (
         world.variable("TAP_MARKETO_OPPS_BATCH_SIZE", "null"),
         environment(world),
@@ -486,9 +488,13 @@ CASES: dict[str, Case] = {
     "stream_maps: '...' has no effect": mapped_to("leads"),
     "... cannot be loaded": not_loaded,
     "Out of memory": of_a_defect(MemoryError),
-    "Setting 'endpoint' must be the instance's": settings(endpoint=f"{NOBODY}/rest/v1"),
-    "Setting 'endpoint' is plain http to ...": settings(endpoint="http://example.com"),
-    "Setting 'user_agent' must be": settings(user_agent="caf\N{LATIN SMALL LETTER E WITH ACUTE}"),
+    "Invalid value for setting 'endpoint': must": settings(endpoint=f"{NOBODY}/rest/v1"),
+    "Invalid value for setting 'endpoint': plain http to ...": settings(
+        endpoint="http://example.com"
+    ),
+    "Invalid value for setting 'user_agent'": settings(
+        user_agent="caf\N{LATIN SMALL LETTER E WITH ACUTE}"
+    ),
     "Invalid value for setting 'start_date'": settings(start_date="last tuesday"),
     "find_by: lead_list requires": settings(find_by="lead_list"),
     "Marketo refused ... lead_list_id is": lambda world: tap(

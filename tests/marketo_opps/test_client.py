@@ -808,7 +808,7 @@ def test_the_calls_of_today_may_be_a_string(total, read, instance, client, succe
 )
 def test_calls_of_today_that_are_not_a_number_are_unexpected(day, instance, client, success):
     instance.answers("stats/usage.json", success(day))
-    with pytest.raises(UnexpectedResponseError, match=r"that is no number \(requestId r#1\)"):
+    with pytest.raises(UnexpectedResponseError, match=r"that is not a number \(requestId r#1\)"):
         client.calls_today()
 
 

@@ -59,7 +59,7 @@ SETTINGS = {
     [
         ({"client_id": None}, "client_id"),
         ({"client_secret": ""}, "Setting 'client_secret' is missing or empty"),
-        ({"endpoint": "123-ABC-456"}, "Setting 'endpoint' is no URL"),
+        ({"endpoint": "123-ABC-456"}, "Invalid value for setting 'endpoint': not a URL"),
         ({"endpoint": "http://example.com"}, "plain http to example.com"),
         (
             {"batch_size": 301},

@@ -58,7 +58,7 @@ class TestSettingErrors:
             "Setting 'client_id' is missing or empty."
         ]
         (told,) = setting_errors(GOOD | {"endpoint": "nonsense"}, SCHEMA)
-        assert "no URL" in told
+        assert "not a URL" in told
 
     @pytest.mark.parametrize(
         ("name", "value", "told"),
