@@ -19,7 +19,6 @@ from tap_marketo_opps.reconcile.row_types import DELETED_AT
 from tap_marketo_opps.schemas import description_from_properties, fields_schema
 from tap_marketo_opps.settings import skip_reason
 from tap_marketo_opps.sync.closing_notes import without_key
-from tap_marketo_opps.sync.progress import SECONDS_BETWEEN_LOGS, LogThrottle
 from tap_marketo_opps.sync.stream_output import StreamOutput
 from tap_marketo_opps.typed_page import PageConverter, replication_key_reader
 
@@ -29,11 +28,10 @@ if t.TYPE_CHECKING:
     from singer_sdk import Tap
     from singer_sdk.singerlib import Catalog, MetadataMapping
 
-    from marketo_opps import MarketoClient, ObjectDescription, Record
+    from marketo_opps import ObjectDescription, Record
     from tap_marketo_opps.singer_writer import TypedRecord
-    from tap_marketo_opps.sync.run_context import StreamRun
+    from tap_marketo_opps.sync.run_context import RunContext, StreamRun
     from tap_marketo_opps.sync.stream_output import ConvertPage
-    from tap_marketo_opps.sync.time_box import TimeBox
 
 
 class LookupStream(MarketoStream):
@@ -136,84 +134,88 @@ class OpportunityFieldsStream(MarketoStream):
 
     Args:
         tap: The tap that the stream belongs to.
-        get_client: Returns the client that makes the calls.
-        write_page: Writes message lines, and a STATE after them.
-        get_time_box: Returns the time limit of the run.
-        seconds_between_logs: Seconds between two progress lines.
+        get_context: Returns what all runs of the tap share.
     """
 
     own_keys = ("name",)
 
-    def __init__(
-        self,
-        tap: Tap,
-        get_client: Callable[[], MarketoClient],
-        write_page: Callable[[bytes], None],
-        get_time_box: Callable[[], TimeBox],
-        seconds_between_logs: float = SECONDS_BETWEEN_LOGS,
-    ) -> None:
+    def __init__(self, tap: Tap, get_context: Callable[[], RunContext]) -> None:
         super().__init__(tap, FIELDS, fields_schema())
-        self._get_client = get_client
-        self._write_page = write_page
-        self._get_time_box = get_time_box
-        self._seconds_between_logs = seconds_between_logs
+        self._get_context = get_context
 
     def pages(self) -> Iterator[tuple[str, list[TypedRecord]]]:
         """Write all fields page by page, without a bookmark; yield stream name and records."""
         if reason := skip_reason(self.config, self.name):
             self.logger.info("%s", reason)
             return
-        box = self._get_time_box()
-        if box.admits(self.name):
-            box.begin(self.name)
-            yield from self._read(box)
+        context = self._get_context()
+        if context.time_box.admits(self.name):
+            context.time_box.begin(self.name)
+            yield from self._read(context)
 
-    def _read(self, box: TimeBox) -> Iterator[tuple[str, list[TypedRecord]]]:
-        client, began = self._get_client(), time.monotonic()
-        before = client.counts
+    def _read(self, context: RunContext) -> Iterator[tuple[str, list[TypedRecord]]]:
+        box, progress = context.time_box, _FieldsProgress(self, context)
         workers = Workers(self.config["max_concurrent_calls"], "marketo-fields")
-        throttle = LogThrottle(time.monotonic, self._seconds_between_logs)
-
-        def log_progress() -> None:
-            if throttle.is_due():
-                self.logger.info("%s: %s", self.name, so_far())
-
-        def so_far() -> str:
-            return f"{counted(self.counts.emitted, 'record')}, {counted(calls(), 'call')}"
-
-        def calls() -> int:
-            return client.counts.calls - before.calls
-
-        reader = FieldReader(client, workers, self.config["batch_size"], box, log_progress)
+        reader = FieldReader(
+            context.client, workers, self.config["batch_size"], box, progress.log_if_due
+        )
         try:
-            with box.pausing(lambda: f"{so_far()} of {self.name}, which starts over"):
+            with box.pausing(lambda: f"{progress} of {self.name}, which starts over"):
                 for records in self._records(reader):
-                    log_progress()
+                    context.write_page(self.encode(records))
+                    progress.log_if_due()
                     box.stop_calls_if_over()
                     yield self.name, records
         except AccessDeniedError as error:
             raise FieldsDeniedError(error) from error
         finally:
             workers.close()
-        self._log_result(reader.missing, calls(), time.monotonic() - began)
+        progress.log_result(reader.missing)
 
     def _records(self, reader: FieldReader) -> Iterator[list[TypedRecord]]:
-        """Write the fields page by page; yield the records of each page."""
+        """Yield the typed records of each page of fields."""
         names = self.config.get("field_names")
         pages = reader.browse() if names is None else reader.by_name([*dict.fromkeys(names)])
         for page in pages:
             records = [self.convert_record(record) for record in page if record.get("name")]
             self.counts.keyless += len(page) - len(records)
-            self._write_page(self.encode(records))
             yield records
 
-    def _log_result(self, missing: list[str], calls: int, seconds: float) -> None:
-        line = (
-            f"{self.name}: {counted(self.counts.emitted, 'record')}, {counted(calls, 'call')}, "
-            f"{seconds:.1f} s"
-        )
+
+class _FieldsProgress:
+    """Logs the progress and the result of a reading of field metadata.
+
+    Args:
+        stream: The stream of the fields, which counts its records.
+        context: What all runs of the tap share.
+    """
+
+    def __init__(self, stream: OpportunityFieldsStream, context: RunContext) -> None:
+        self._stream = stream
+        self._client = context.client
+        self._calls_before = context.client.counts.calls
+        self._began = time.monotonic()
+        self._throttle = context.throttle()
+
+    def __str__(self) -> str:
+        calls = self._client.counts.calls - self._calls_before
+        return f"{counted(self._stream.counts.emitted, 'record')}, {counted(calls, 'call')}"
+
+    def log_if_due(self) -> None:
+        """Log the progress, if the last line is long enough ago."""
+        if self._throttle.is_due():
+            self._stream.logger.info("%s: %s", self._stream.name, self)
+
+    def log_result(self, missing: list[str]) -> None:
+        """Log the result.
+
+        Args:
+            missing: Requested names for which the instance has no field.
+        """
+        name, logger = self._stream.name, self._stream.logger
+        line = f"{name}: {self}, {time.monotonic() - self._began:.1f} s"
         if missing:
             line += f"; the instance has no field {', '.join(missing)}"
-        self.logger.log(logging.WARNING if missing else logging.INFO, "%s", line)
-        if self.counts.keyless:
-            self.logger.warning("%s", without_key(self.name, "name", self.counts.keyless))
+        logger.log(logging.WARNING if missing else logging.INFO, "%s", line)
+        if keyless := self._stream.counts.keyless:
+            logger.warning("%s", without_key(name, "name", keyless))

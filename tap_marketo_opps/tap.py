@@ -37,7 +37,7 @@ from tap_marketo_opps.settings import (
     setting_conflicts,
     skip_reason,
 )
-from tap_marketo_opps.singer_writer import MessageWriter, encode_state
+from tap_marketo_opps.singer_writer import MessageWriter
 from tap_marketo_opps.stream_maps import new_mapper, register
 from tap_marketo_opps.streams import DeletableStream, LookupStream, OpportunityFieldsStream
 from tap_marketo_opps.sync.progress import SECONDS_BETWEEN_LOGS
@@ -162,13 +162,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
         ]
         self.discovered = [
             *streams,
-            OpportunityFieldsStream(
-                self,
-                lambda: self.client,
-                self.write_page,
-                lambda: self.time_box,
-                self.seconds_between_logs,
-            ),
+            OpportunityFieldsStream(self, self.run_context),
             *log_streams(self, self.run_started_by, lambda: self.activity_types),
         ]
         return self.discovered
@@ -184,6 +178,17 @@ class TapMarketoOpps(MarketoPlugin, Tap):
 
     # Runs
 
+    def run_context(self) -> RunContext:
+        """Return what all runs of this tap share."""
+        return RunContext(
+            config=self.config,
+            client=self.client,
+            writer=t.cast("MessageWriter", self.message_writer),
+            state=t.cast("dict[str, t.Any]", self.state),
+            time_box=self.time_box,
+            seconds_between_logs=self.seconds_between_logs,
+        )
+
     def run_started_by(self, stream: LookupStream) -> StreamRun | None:
         """Return the run that finds a stream's records; None if an earlier stream started it."""
         described = self.descriptions.opportunities if self.input_catalog is None else None
@@ -195,19 +200,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
         opportunities: ObjectDescription | None,
         activity_types: Callable[[], FollowedTypes],
     ) -> StreamRun | None:
-        context = RunContext(
-            config=self.config,
-            client=self.client,
-            writer=t.cast("MessageWriter", self.message_writer),
-            state=t.cast("dict[str, t.Any]", self.state),
-            time_box=self.time_box,
-            seconds_between_logs=self.seconds_between_logs,
-        )
-        return run_of(stream, self.streams, context, opportunities, activity_types)
-
-    def write_page(self, lines: bytes) -> None:
-        """Write a page of messages, and the current state after them."""
-        t.cast("MessageWriter", self.message_writer).write(lines + encode_state(self.state))
+        return run_of(stream, self.streams, self.run_context(), opportunities, activity_types)
 
     # Command line
 

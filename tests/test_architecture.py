@@ -128,7 +128,7 @@ def room_of(module):
 def test_modules_and_their_imports_are_found():
     assert len(modules()) > 90
     assert "marketo_opps.errors" in imports("marketo_opps.auth")
-    assert "tap_marketo_opps.finding.stages" in imports("tap_marketo_opps.finding.finders")
+    assert "tap_marketo_opps.finding.key_scan" in imports("tap_marketo_opps.finding.finders")
     assert room_of("target_marketo_opps.delivery.rejects") == "target_marketo_opps.delivery"
 
 

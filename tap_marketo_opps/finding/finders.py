@@ -10,13 +10,13 @@ from marketo_opps import MarketoClient, MarketoObject
 from marketo_opps.fields import EXTERNAL_ID, UPDATED_AT
 from marketo_opps.wording import counted
 from tap_marketo_opps.finding.activity_log import LEAD_ID, ActivityLogReader
+from tap_marketo_opps.finding.key_scan import KeyScan
 from tap_marketo_opps.finding.late_entries import NO_OVERLAP, LateEntries
 from tap_marketo_opps.finding.lead_ranges import lead_range, leads_label
 from tap_marketo_opps.finding.lookup_stage import LookupStage
 from tap_marketo_opps.finding.newness import changed_since, is_beyond, leads_touched, never_swept
 from tap_marketo_opps.finding.page_result import never_force
 from tap_marketo_opps.finding.pending_keys import PendingKeys
-from tap_marketo_opps.finding.stages import KeyScan
 from tap_marketo_opps.settings import FILTER_ALIASES, key_field
 
 if t.TYPE_CHECKING:

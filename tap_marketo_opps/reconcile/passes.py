@@ -11,133 +11,29 @@ from __future__ import annotations
 import math
 import typing as t
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from marketo_opps.fields import MARKETO_GUID
-from marketo_opps.keys import comparable_key
 from tap_marketo_opps.finding.key_sources import KEYS_PER_CALL
-from tap_marketo_opps.finding.page_result import PageResult, has_guid
 from tap_marketo_opps.finding.positions import PositionError
-from tap_marketo_opps.finding.stages import ChunkCursor, KeyedStage
-from tap_marketo_opps.reconcile.position import Counts
+from tap_marketo_opps.reconcile.row_lookup import (
+    PassResult,
+    RowLookup,
+    row_cursor,
+    rows_missing,
+)
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from marketo_opps import Page, PageTokenError, QueryPaging, Record
-    from tap_marketo_opps.reconcile.comparison import Comparison
-    from tap_marketo_opps.reconcile.position import Progress
-    from tap_marketo_opps.reconcile.warehouse_file import Row, RowChunk, WarehouseFile
+    from marketo_opps import Page, QueryPaging
+    from tap_marketo_opps.finding.page_result import PageResult
+    from tap_marketo_opps.finding.stages import ChunkCursor
+    from tap_marketo_opps.reconcile.position import Counts, Progress
+    from tap_marketo_opps.reconcile.row_lookup import PassContext, RowCursor
+    from tap_marketo_opps.reconcile.warehouse_file import Row, WarehouseFile
 
 
-@dataclass(slots=True)
-class RowCursor(ChunkCursor):
-    """A chunk of rows that is being looked up.
-
-    Attributes:
-        end: Number of the first row of the next chunk.
-        numbers: Numbers of the chunk's rows.
-        rows: Rows by the comparable form of their GUID; of rows with the same GUID the last.
-        counts: Counts of the chunk's rows found so far.
-    """
-
-    end: int = 0
-    numbers: tuple[int, ...] = ()
-    rows: dict[str | None, Row] = field(default_factory=dict)
-    counts: Counts = field(default_factory=Counts)
-
-
-@dataclass(frozen=True, slots=True)
-class PassResult(PageResult):
-    """The records of a page that differ from the warehouse, and rows not found.
-
-    Attributes:
-        missing: Rows that the second pass has to look up.
-        gone: Rows that no longer exist in Marketo, for which tombstones are written.
-        encoded_position: Position valid once this result is written; None if unchanged.
-    """
-
-    missing: Sequence[Row] = ()
-    gone: Sequence[Row] = ()
-    encoded_position: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PassContext:
-    """What both passes use.
-
-    Attributes:
-        query: Fetches a page, given `filter_values` and `next_page_token`.
-        stream: Name of the stream whose rows are looked up.
-        comparison: Compares rows with records.
-        progress: Common progress of both passes.
-        fingerprint: Digest of the file and the settings for which a position is valid.
-    """
-
-    query: Callable[..., Page]
-    stream: str
-    comparison: Comparison
-    progress: Progress
-    fingerprint: str
-
-
-class _Pass(KeyedStage):
-    """Base of the two passes.
-
-    Args:
-        context: What both passes use.
-
-    Attributes:
-        unrequested: Number of records returned for a GUID that was not requested.
-    """
-
-    # Chunks are completed in order, so that a position is one number.
-    keeps_place = True
-
-    def __init__(self, context: PassContext) -> None:
-        super().__init__(context.query, context.stream, MARKETO_GUID)
-        self._context = context
-        self._comparison = context.comparison
-        self._progress = context.progress
-        self.unrequested = 0
-
-    def restart(self, cursor: ChunkCursor, error: PageTokenError) -> None:
-        """Prepare a chunk to be read again, without the page token that was refused."""
-        super().restart(cursor, error)
-        t.cast("RowCursor", cursor).counts = Counts()
-
-    def process(self, cursor: ChunkCursor, page: Page) -> Iterable[PageResult]:
-        """Yield a result with the page's records that differ from the warehouse."""
-        rows = t.cast("RowCursor", cursor)
-        changed = [record for record in page.records if self._is_wanted(rows, record)]
-        self._advance(cursor, page)
-        result = PassResult(self.stream, changed)
-        yield self._finished(rows, result) if cursor.done else result
-
-    def _is_wanted(self, cursor: RowCursor, record: Record) -> bool:
-        """Return True if a record differs from its row and must be emitted, and count it.
-
-        Return True for a record without GUID too, which the run skips with a warning.
-        """
-        if not has_guid(record):
-            return True
-        key = comparable_key(record[MARKETO_GUID])
-        row = cursor.rows.get(key)
-        self.unrequested += row is None
-        if row is None or key in cursor.matched:
-            return False
-        cursor.matched.add(key)
-        return self._comparison.is_changed(row, record, cursor.counts)
-
-    def _finished(self, cursor: RowCursor, result: PassResult) -> PassResult:
-        """Return the result of a chunk's last page, with rows not found and the new position."""
-        raise NotImplementedError
-
-    def _position(self) -> str:
-        return self._progress.encode(self._context.fingerprint)
-
-
-class FirstPass(_Pass):
+class FirstPass(RowLookup):
     """The first pass, which looks up every row of a file.
 
     Args:
@@ -198,7 +94,7 @@ class FirstPass(_Pass):
         self._chunks_left -= 1
         self._next = next(self._chunks, None)
         self._open += 1
-        return _cursor(chunk.rows, chunk)
+        return row_cursor(chunk.rows, chunk)
 
     def _has_more(self) -> bool:
         return self._next is not None and self._chunks_left > 0
@@ -211,7 +107,7 @@ class FirstPass(_Pass):
 
     def _finished(self, cursor: RowCursor, result: PassResult) -> PassResult:
         self._open -= 1
-        missing = _missing(cursor)
+        missing = rows_missing(cursor)
         lost = [row for row in missing if not self._comparison.is_marked(row)]
         counts = cursor.counts
         counts.known_gone = len(missing) - len(lost)
@@ -223,7 +119,7 @@ class FirstPass(_Pass):
         return replace(result, missing=lost, encoded_position=self._position())
 
 
-class SecondPass(_Pass):
+class SecondPass(RowLookup):
     """The second pass, which looks up the rows that the first pass did not find.
 
     Args:
@@ -260,7 +156,7 @@ class SecondPass(_Pass):
     def flush_partial(self) -> None:
         """Release the queued rows for a call, although they do not fill it."""
         if self._filling:
-            self._full.append(_cursor(self._filling))
+            self._full.append(row_cursor(self._filling))
             self._open += 1
             self._filling = []
 
@@ -276,7 +172,7 @@ class SecondPass(_Pass):
 
     def _finished(self, cursor: RowCursor, result: PassResult) -> PassResult:
         self._open -= 1
-        gone = _missing(cursor)
+        gone = rows_missing(cursor)
         progress = self._progress
         progress.counts.add(cursor.counts)
         self._check_gone(progress.counts, len(gone))
@@ -284,17 +180,3 @@ class SecondPass(_Pass):
         for number in cursor.numbers:
             del progress.pending[number]
         return replace(result, gone=gone, encoded_position=self._position())
-
-
-def _cursor(rows: Sequence[Row], chunk: RowChunk | None = None) -> RowCursor:
-    return RowCursor(
-        chunk.start if chunk else rows[0].number,
-        dict.fromkeys((row.key for row in rows), False),
-        end=chunk.end if chunk else 0,
-        numbers=tuple(row.number for row in rows),
-        rows={comparable_key(row.key): row for row in rows},
-    )
-
-
-def _missing(cursor: RowCursor) -> list[Row]:
-    return [row for key, row in cursor.rows.items() if key not in cursor.matched]

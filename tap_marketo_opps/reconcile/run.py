@@ -10,8 +10,8 @@ from marketo_opps.wording import counted
 from tap_marketo_opps.errors import TooManyGoneError
 from tap_marketo_opps.finding.page_result import has_guid
 from tap_marketo_opps.finding.pipeline import Pipeline
-from tap_marketo_opps.reconcile.passes import PassResult
 from tap_marketo_opps.reconcile.reporter import ReconcileReporter
+from tap_marketo_opps.reconcile.row_lookup import PassResult
 from tap_marketo_opps.sync.error_advice import with_advice
 
 if t.TYPE_CHECKING:

@@ -14,8 +14,9 @@ from tap_marketo_opps.finding.finders import ROLES
 from tap_marketo_opps.finding.lead_stage import lead_stage
 from tap_marketo_opps.finding.positions import PositionError
 from tap_marketo_opps.reconcile.comparison import Comparison
-from tap_marketo_opps.reconcile.passes import FirstPass, PassContext, SecondPass
+from tap_marketo_opps.reconcile.passes import FirstPass, SecondPass
 from tap_marketo_opps.reconcile.position import Progress
+from tap_marketo_opps.reconcile.row_lookup import PassContext
 from tap_marketo_opps.reconcile.row_types import RowReader
 from tap_marketo_opps.reconcile.run import BOOKMARK_KEY, ReconcileRun
 from tap_marketo_opps.reconcile.stages import ReconcileStages

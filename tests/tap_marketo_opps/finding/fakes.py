@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 from marketo_opps import Page, PageTokenError, Reason
 from marketo_opps.plugin.process import ShutdownSignal
+from tap_marketo_opps.finding.key_scan import KeyScan
 from tap_marketo_opps.finding.key_sources import ListedKeys
 from tap_marketo_opps.finding.lookup_stage import LookupStage
 from tap_marketo_opps.finding.pipeline import Pipeline
 from tap_marketo_opps.finding.prefetch import OrderedPrefetcher
-from tap_marketo_opps.finding.stages import KeyScan
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 REFUSED = PageTokenError("GET /x", [Reason("1003", "Invalid next page token")], None)

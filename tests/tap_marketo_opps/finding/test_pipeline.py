@@ -6,11 +6,11 @@ import pytest
 
 from marketo_opps import PageTokenError
 from marketo_opps.plugin.process import ShutdownSignal
+from tap_marketo_opps.finding.key_scan import KeyScan
 from tap_marketo_opps.finding.key_sources import LeadRange, ListedKeys
 from tap_marketo_opps.finding.page_result import PageResult
 from tap_marketo_opps.finding.pipeline import QUEUE_LENGTH
 from tap_marketo_opps.finding.prefetch import OrderedPrefetcher
-from tap_marketo_opps.finding.stages import KeyScan
 from tests.tap_marketo_opps.finding.fakes import (
     AtOnce,
     FakeQuery,

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from marketo_opps import PageTokenError
+from tap_marketo_opps.finding.key_scan import KeyScan
 from tap_marketo_opps.finding.key_sources import LeadRange
-from tap_marketo_opps.finding.stages import MAX_REFUSALS, ChunkCursor, KeyScan
+from tap_marketo_opps.finding.stages import MAX_REFUSALS, ChunkCursor
 from tests.tap_marketo_opps.finding.fakes import REFUSED, make_lookup, page_of
 
 

@@ -6,8 +6,9 @@ import pytest
 
 from marketo_opps import Page
 from tap_marketo_opps.reconcile.comparison import Comparison
-from tap_marketo_opps.reconcile.passes import FirstPass, PassContext, SecondPass
+from tap_marketo_opps.reconcile.passes import FirstPass, SecondPass
 from tap_marketo_opps.reconcile.position import Progress
+from tap_marketo_opps.reconcile.row_lookup import PassContext
 from tap_marketo_opps.reconcile.row_types import RowReader
 from tap_marketo_opps.reconcile.warehouse_file import WarehouseFile
 from tap_marketo_opps.schemas import description_from_properties
