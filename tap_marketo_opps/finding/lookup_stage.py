@@ -82,12 +82,20 @@ class LookupStage(WaitingStage):
     def process(self, cursor: ChunkCursor, page: Page) -> Iterable[PageResult]:
         """Yield a page of found records, and the pages of earlier stages that waited for them."""
         self._take_page(cursor, page)
-        for record in filter(self._is_new, page.records):
-            self._seen_forced.add(str(record.get(self._key_field)))
+        if self._is_new is not never_force:
+            self._note_new(cursor, page)
         if not self._write_found_first:
             yield from self._records_naming(cursor)
         yield PageResult(self.stream, page.records, self._forced_by(cursor))
         yield from self._released()
+
+    def _note_new(self, cursor: ChunkCursor, page: Page) -> None:
+        """Note the keys of new records, which need not be looked up again regardless of age."""
+        for record in page.records:
+            key = str(record.get(self._key_field))
+            # A key that was required regardless of age is in the set already.
+            if not cursor.keys.get(key) and self._is_new(record):
+                self._seen_forced.add(key)
 
     def _unsaved_count(self) -> int:
         """Return the number of pages that the next run would read again if this run were killed."""
