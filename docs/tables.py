@@ -7,7 +7,7 @@ import typing as t
 
 from marketo_opps import errors
 from tap_marketo_opps.field_metadata import FIELDS
-from tap_marketo_opps.finding.finders import OPPORTUNITIES, ROLES
+from tap_marketo_opps.finding.stage_plan import OPPORTUNITIES, ROLES
 from tap_marketo_opps.tap import TapMarketoOpps
 from target_marketo_opps.target import TargetMarketoOpps
 

@@ -8,7 +8,7 @@ import typing as t
 from marketo_opps import SettingsError
 from tap_marketo_opps.field_metadata import FIELDS
 from tap_marketo_opps.finding.activity_log import LOG_STREAMS
-from tap_marketo_opps.finding.finders import OPPORTUNITIES, ROLES
+from tap_marketo_opps.finding.stage_plan import OPPORTUNITIES, ROLES
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator

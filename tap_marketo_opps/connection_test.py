@@ -20,7 +20,8 @@ from tap_marketo_opps.errors import means_no_roles
 from tap_marketo_opps.field_metadata import FIELDS, read_one_field
 from tap_marketo_opps.finding.activity_log import LEAD_ID
 from tap_marketo_opps.finding.activity_types import followed_types
-from tap_marketo_opps.finding.finders import ROLES, filterable_fields
+from tap_marketo_opps.finding.queries import filterable_fields
+from tap_marketo_opps.finding.stage_plan import ROLES
 from tap_marketo_opps.list_probe import probe_list
 from tap_marketo_opps.log_probe import PAGES, probe_log, since_kept
 

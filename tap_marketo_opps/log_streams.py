@@ -14,7 +14,7 @@ from tap_marketo_opps.finding.activity_log import (
     activity_type_id,
 )
 from tap_marketo_opps.finding.activity_types import ADD, REMOVE, UPDATE
-from tap_marketo_opps.finding.finders import OPPORTUNITIES, ROLES
+from tap_marketo_opps.finding.stage_plan import OPPORTUNITIES, ROLES
 from tap_marketo_opps.log_changes import (
     UnreadableChangesError,
     attributes_of,

@@ -6,7 +6,7 @@ import typing as t
 from dataclasses import dataclass
 
 from tap_marketo_opps.finding.activity_log import LOG_STREAMS
-from tap_marketo_opps.finding.finders import OPPORTUNITIES, ROLES
+from tap_marketo_opps.finding.stage_plan import OPPORTUNITIES, ROLES
 from tap_marketo_opps.settings import (
     BY_ACTIVITIES,
     BY_FILTER,

@@ -24,7 +24,7 @@ from tap_marketo_opps.catalogs import STREAMS, in_todays_form
 from tap_marketo_opps.descriptions import Descriptions
 from tap_marketo_opps.field_metadata import FIELDS
 from tap_marketo_opps.finding import activity_log
-from tap_marketo_opps.finding.finders import OPPORTUNITIES, ROLES
+from tap_marketo_opps.finding.stage_plan import OPPORTUNITIES, ROLES
 from tap_marketo_opps.log_streams import log_streams
 from tap_marketo_opps.needs import needs_of
 from tap_marketo_opps.runs import run_of

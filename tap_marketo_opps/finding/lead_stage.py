@@ -10,18 +10,18 @@ from dataclasses import replace
 from marketo_opps import MAX_BATCH_RECORDS, QueryPaging, decode_record, encode_record
 from marketo_opps.seen_keys import KeyHashSet
 from tap_marketo_opps.finding.activity_log import LEAD_ID, read_lead_id
-from tap_marketo_opps.finding.finders import ROLES, StagePlan
 from tap_marketo_opps.finding.known_leads import KnownLeads
 from tap_marketo_opps.finding.newness import changed_since
 from tap_marketo_opps.finding.page_result import has_guid
+from tap_marketo_opps.finding.stage_plan import ROLES, StagePlan
 from tap_marketo_opps.finding.waiting_stage import MAX_PAGES_WAITING, WaitingStage
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from marketo_opps import MarketoClient, Page, Record
-    from tap_marketo_opps.finding.finders import Resumes
     from tap_marketo_opps.finding.page_result import PageResult
+    from tap_marketo_opps.finding.stage_plan import Resumes
     from tap_marketo_opps.finding.stages import ChunkCursor
 
 LEADS = "leads"

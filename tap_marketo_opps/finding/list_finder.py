@@ -6,23 +6,18 @@ import functools
 import typing as t
 
 from tap_marketo_opps.finding.activity_log import LEAD_ID
-from tap_marketo_opps.finding.finders import (
-    ROLES,
-    LeadFinder,
-    StagePlan,
-    any_resume,
-    opportunities_by_role,
-    roles_query,
-)
+from tap_marketo_opps.finding.finders import LeadFinder
 from tap_marketo_opps.finding.lead_list import ID, LeadListReader
 from tap_marketo_opps.finding.lead_ranges import list_label
 from tap_marketo_opps.finding.lookup_stage import LookupStage
 from tap_marketo_opps.finding.pending_keys import PendingKeys
+from tap_marketo_opps.finding.queries import opportunities_by_role, roles_query
+from tap_marketo_opps.finding.stage_plan import ROLES, StagePlan, any_resume
 from tap_marketo_opps.timestamps import minus_seconds
 
 if t.TYPE_CHECKING:
     from marketo_opps import MarketoClient
-    from tap_marketo_opps.finding.finders import Fields, Resumes
+    from tap_marketo_opps.finding.stage_plan import Fields, Resumes
 
 LISTED_LATE_DAYS = 7
 """Days by which a campaign may add a lead to the list after the lead's opportunity changed."""

@@ -10,9 +10,9 @@ from marketo_opps import MarketoObject
 from marketo_opps.fields import MARKETO_GUID, UPDATED_AT
 from tap_marketo_opps.errors import TooManyGoneError
 from tap_marketo_opps.finding.activity_log import LEAD_ID
-from tap_marketo_opps.finding.finders import ROLES
 from tap_marketo_opps.finding.lead_stage import lead_stage
 from tap_marketo_opps.finding.positions import PositionError
+from tap_marketo_opps.finding.stage_plan import ROLES
 from tap_marketo_opps.reconcile.comparison import Comparison
 from tap_marketo_opps.reconcile.passes import FirstPass, SecondPass
 from tap_marketo_opps.reconcile.position import Progress

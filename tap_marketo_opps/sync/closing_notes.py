@@ -5,8 +5,8 @@ from __future__ import annotations
 import typing as t
 
 from marketo_opps.wording import counted
-from tap_marketo_opps.finding.finders import OPPORTUNITIES
 from tap_marketo_opps.finding.lead_stage import LEADS
+from tap_marketo_opps.finding.stage_plan import OPPORTUNITIES
 
 if t.TYPE_CHECKING:
     from tap_marketo_opps.finding.late_entries import LateEntries

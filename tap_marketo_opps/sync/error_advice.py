@@ -21,20 +21,17 @@ from tap_marketo_opps.errors import (
     NotResumableError,
     UnknownFieldError,
 )
-from tap_marketo_opps.finding.finders import (
-    OPPORTUNITIES,
-    ROLES,
-    FilterFinder,
-    filterable_fields,
-)
+from tap_marketo_opps.finding.finders import FilterFinder
 from tap_marketo_opps.finding.list_finder import LeadListFinder
+from tap_marketo_opps.finding.queries import filterable_fields
+from tap_marketo_opps.finding.stage_plan import OPPORTUNITIES, ROLES
 from tap_marketo_opps.settings import LEAD_PREFIX
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from marketo_opps import MarketoClient
-    from tap_marketo_opps.finding.finders import Finder
+    from tap_marketo_opps.finding.stage_plan import Finder
 
 _NO_SUCH_FIELD = "1006"
 _NO_SUCH_RESOURCE = "610"

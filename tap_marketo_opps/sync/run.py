@@ -18,9 +18,9 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from marketo_opps import MarketoError
-    from tap_marketo_opps.finding.finders import Finder, StagePlan
     from tap_marketo_opps.finding.page_result import PageResult
     from tap_marketo_opps.finding.resume_point import Position, ResumePoint
+    from tap_marketo_opps.finding.stage_plan import Finder, StagePlan
     from tap_marketo_opps.singer_writer import TypedRecord
     from tap_marketo_opps.sync.plan import Plan
     from tap_marketo_opps.sync.run_context import RunContext

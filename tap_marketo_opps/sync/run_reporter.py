@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
     from marketo_opps import MarketoClient
-    from tap_marketo_opps.finding.finders import StagePlan
+    from tap_marketo_opps.finding.stage_plan import StagePlan
     from tap_marketo_opps.sync.progress import LogThrottle
     from tap_marketo_opps.sync.stream_output import StreamOutput
 

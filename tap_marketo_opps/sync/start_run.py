@@ -6,14 +6,7 @@ import typing as t
 from dataclasses import replace
 
 from tap_marketo_opps.finding.activity_log import LOG_STREAMS
-from tap_marketo_opps.finding.finders import (
-    OPPORTUNITIES,
-    ROLES,
-    ActivityFinder,
-    FilterFinder,
-    LeadFinder,
-    filterable_fields,
-)
+from tap_marketo_opps.finding.finders import ActivityFinder, FilterFinder, LeadFinder
 from tap_marketo_opps.finding.key_sources import FileKeys, LeadRange, ListedKeys
 from tap_marketo_opps.finding.late_entries import LogOverlap
 from tap_marketo_opps.finding.lead_ranges import is_valid_lead_id, plain_lead_id
@@ -21,7 +14,9 @@ from tap_marketo_opps.finding.lead_stage import with_leads
 from tap_marketo_opps.finding.list_finder import SWEEPS, LeadListFinder, listed_at
 from tap_marketo_opps.finding.newness import Sweep
 from tap_marketo_opps.finding.positions import PositionError
+from tap_marketo_opps.finding.queries import filterable_fields
 from tap_marketo_opps.finding.resume_point import ResumePoint
+from tap_marketo_opps.finding.stage_plan import OPPORTUNITIES, ROLES
 from tap_marketo_opps.settings import (
     BY_ACTIVITIES,
     BY_FILTER,
@@ -45,8 +40,8 @@ if t.TYPE_CHECKING:
 
     from marketo_opps import ObjectDescription
     from tap_marketo_opps.finding.activity_types import FollowedTypes
-    from tap_marketo_opps.finding.finders import Finder, StagePlan
     from tap_marketo_opps.finding.key_sources import KeySource
+    from tap_marketo_opps.finding.stage_plan import Finder, StagePlan
     from tap_marketo_opps.sync.plan import Plan
     from tap_marketo_opps.sync.run_context import RunContext
     from tap_marketo_opps.sync.stream_output import StreamOutput

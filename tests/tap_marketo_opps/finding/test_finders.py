@@ -11,16 +11,12 @@ from marketo_opps import ObjectDescription, Page
 from marketo_opps.plugin.process import ShutdownSignal
 from marketo_opps.plugin.workers import Workers
 from tap_marketo_opps.finding.activity_types import FollowedTypes
-from tap_marketo_opps.finding.finders import (
-    ActivityFinder,
-    FilterFinder,
-    LeadFinder,
-    filterable_fields,
-)
+from tap_marketo_opps.finding.finders import ActivityFinder, FilterFinder, LeadFinder
 from tap_marketo_opps.finding.key_sources import LeadRange, ListedKeys
 from tap_marketo_opps.finding.newness import Sweep
 from tap_marketo_opps.finding.pipeline import Pipeline
 from tap_marketo_opps.finding.prefetch import OrderedPrefetcher
+from tap_marketo_opps.finding.queries import filterable_fields
 from tap_marketo_opps.finding.resume_point import ResumePoint
 
 EARLY, MIDDLE, LATE = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"

@@ -1,0 +1,70 @@
+"""The plan of a run's stages, which a finder makes, and names and types that it takes."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from marketo_opps import MarketoObject
+
+if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from marketo_opps import MarketoClient
+    from tap_marketo_opps.finding.activity_log import ActivityLogReader
+    from tap_marketo_opps.finding.key_scan import KeyScan
+    from tap_marketo_opps.finding.lead_list import LeadListReader
+    from tap_marketo_opps.finding.resume_point import ResumePoint
+    from tap_marketo_opps.finding.waiting_stage import WaitingStage
+
+OPPORTUNITIES = str(MarketoObject.OPPORTUNITIES)
+ROLES = str(MarketoObject.OPPORTUNITY_ROLES)
+
+Fields = t.Mapping[str, "Sequence[str]"]
+"""Names of the streams to read, to their selected fields."""
+
+Resumes = t.Mapping[str, "ResumePoint"]
+"""Stream names to the resume points of a run, all of which have the same position."""
+
+
+@dataclass(frozen=True, slots=True)
+class StagePlan:
+    """The stages of a run.
+
+    Attributes:
+        source: The first stage, which determines the progress of the run.
+        lookups: The later stages, which look up keys found by the stages before them.
+    """
+
+    source: KeyScan | ActivityLogReader | LeadListReader
+    lookups: Sequence[WaitingStage]
+
+
+class Finder(t.Protocol):
+    """A way to find opportunities.
+
+    Attributes:
+        fingerprint_label: Name of the way and of the keys it looks up. A bookmark is valid only for
+            the label with which it was written.
+        description: Text for log lines.
+    """
+
+    fingerprint_label: str
+    description: str
+
+    def stages(
+        self, client: MarketoClient, batch_size: int, fields: Fields, resumes: Resumes
+    ) -> StagePlan:
+        """Return the stages of a run.
+
+        Args:
+            client: Client that makes the calls.
+            batch_size: Records per page.
+            fields: Names of the streams to read, to their selected fields.
+            resumes: Resume point of each of these streams.
+        """
+
+
+def any_resume(resumes: Resumes) -> ResumePoint:
+    """Return the first resume point, for members that are equal in all of them."""
+    return next(iter(resumes.values()))
