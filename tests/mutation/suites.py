@@ -126,7 +126,7 @@ SUITES = {
             "delivery/test_outcome_recorder.py",
             "mapping/test_field_plan.py",
             "mapping/test_record_mapping.py",
-            "mapping/test_role_mapping.py",
+            "mapping/test_lookup_role_mapping.py",
             "delivery/test_rejects.py",
             "state/test_state_writer.py",
             "mapping/test_fast_encoder.py",
