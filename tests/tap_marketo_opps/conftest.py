@@ -14,7 +14,7 @@ FAST = {"enforced": False}
 
 
 def pytest_collection_modifyitems(items):
-    """Let the SDK's suite find no record with the mark: only `reconcile` emits any."""
+    """Accept that the SDK's tests find no value of `_sdc_deleted_at`, which only `reconcile` emits."""
     for item in items:
         if item.name.endswith("[opportunities._sdc_deleted_at]"):
             nothing = "ignore:No records were available to test"
@@ -22,11 +22,11 @@ def pytest_collection_modifyitems(items):
 
 
 class KilledError(BaseException):
-    """The process is gone, whatever it was about to do."""
+    """Raised in place of the process being killed."""
 
 
 class CapturingWriter(MessageWriter):
-    """Keeps what is written; past `most_bytes` the process dies in the middle of a line."""
+    """Keeps the output; kills the process in the middle of a line after `most_bytes`."""
 
     def __init__(self, most_bytes=None):
         super().__init__()
@@ -42,7 +42,7 @@ class CapturingWriter(MessageWriter):
 
 @dataclass
 class Output:
-    """The whole lines that a run has written."""
+    """The complete lines that a run has written."""
 
     messages: list = field(default_factory=list)
 
@@ -86,7 +86,7 @@ def sandbox(marketo_sandbox_factory):
 
 @pytest.fixture(scope="session")
 def catalog_of():
-    """A catalog for a sandbox with only the given streams, and in them only the given fields."""
+    """Return a function that makes a catalog with only the given streams and fields."""
 
     def make(sandbox, *streams, fields=None):
         tap = TapMarketoOpps(config={**sandbox.credentials, "filter_values": ["x"]})
@@ -105,7 +105,7 @@ def catalog_of():
 
 @pytest.fixture
 def sync():
-    """Run the tap in this process; what it wrote is the result, also where it was killed."""
+    """Return a function that runs the tap in this process and returns its output."""
     taps = []
 
     def run(
@@ -135,7 +135,7 @@ def sync():
 
 @pytest.fixture
 def merged():
-    """Meltano's deep merge of one state onto another."""
+    """Return the deep merge of two states, as Meltano merges them."""
 
     def merge(old, new):
         result = defaultdict(dict, old or {})

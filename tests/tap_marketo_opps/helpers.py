@@ -1,4 +1,4 @@
-"""A tap for tests, settings that find all there is, and where an interrupted run stands."""
+"""A tap, settings and resume points for tests."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from tap_marketo_opps.tap import TapMarketoOpps
 
 
 class UnpacedTap(TapMarketoOpps):
-    """Makes its calls as fast as it can: pacing has tests of its own."""
+    """A tap that makes calls without pacing, which has tests of its own."""
 
     pacing_window_seconds = 0.001
 
 
 def by_filter(sandbox, **more):
-    """Every opportunity, by its external id."""
+    """Return settings that look up every opportunity by its external ID."""
     return {**sandbox.credentials, "filter_values": sandbox.instance.opportunity_ids(), **more}
 
 
 def by_lead_ids(sandbox, **more):
-    """What all leads lead to."""
+    """Return settings that sweep all leads."""
     leads = sandbox.instance.lead_ids()
     return {
         **sandbox.credentials,
@@ -30,7 +30,7 @@ def by_lead_ids(sandbox, **more):
 
 
 def make_resume_point(**changed):
-    """Where a run of the settings `f` stands that began in March 2026."""
+    """Return the resume point of a run with the fingerprint `f` that began in March 2026."""
     members = {
         "fingerprint": "f",
         "began": "2026-03-01T00:00:00Z",

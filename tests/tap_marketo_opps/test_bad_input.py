@@ -1,4 +1,4 @@
-"""Whatever is wrong, one clear sentence on stderr says what and where, and the exit is non-zero."""
+"""Tests that any wrong input gives one clear error on stderr and a non-zero exit status."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LIMITS = {"enforced": False}
 
 @pytest.fixture
 def tap(tmp_path):
-    """Run the console script; a dict becomes a configuration file."""
+    """Return a function that runs the console script with a configuration file."""
 
     def run(config, *options, environment=None):
         path = tmp_path / "config.json"

@@ -1,4 +1,4 @@
-"""`opportunity_changes` and `opportunity_role_changes`: the log's entries as typed rows."""
+"""Tests of `opportunity_changes` and `opportunity_role_changes`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _config(sandbox, **more):
 
 
 def _entries(sandbox):
-    """All that the log has about opportunities, as the instance knows it."""
+    """Return all log entries about opportunities from the instance."""
     since = sandbox.instance.paging_token({"sinceDatetime": "2020-01-01T00:00:00Z"})
     found, more = [], True
     while more:
@@ -43,7 +43,7 @@ def _attributes(entry):
 
 
 def _expected_changes(sandbox):
-    """Each change that the log tells of: its key, with API name and both values."""
+    """Return each change in the log: its key, API name, old and new value."""
     shown = {each.display_name: each.name for each in (*ROLE.fields, *OPPORTUNITY.fields)}
     return {
         (entry["marketoGUID"], shown[change["attributeName"]]): (
@@ -233,7 +233,7 @@ class History:
         self.made = 0
 
     def go_on(self, steps):
-        """Let something happen."""
+        """Make one random change."""
         for _ in range(steps):
             self.sandbox.advance(self.draw.randrange(1, 4000))
             self.draw.choice([self._create, self._change, self._change, self._link, self._unlink])()

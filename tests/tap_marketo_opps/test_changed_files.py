@@ -1,4 +1,4 @@
-"""A file of values or leads that does not stay as it was while a run reads it."""
+"""Tests of files of values or leads that change while a run reads them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _text(values):
 
 
 def _overwrite(path, content):
-    """Write it in place, and leave size and times as they look, where the length is the same."""
+    """Overwrite a file in place, keeping its times, and its size if the length is the same."""
     before = path.stat()
     with path.open("r+b") as file:
         file.truncate()
@@ -123,7 +123,7 @@ def test_leads_are_told_by_their_own_setting(path):
 
 @pytest.fixture
 def world(sandbox, path):
-    """Enough values for more lookups than are in line at once; all 400 opportunities last."""
+    """Write values for more lookups than are queued at once; return them, and settings."""
     ids = sandbox.instance.opportunity_ids()
     values = [f"NONE-{number:06}" for number in range(20_000)] + ids
     path.write_text(_text(values))
@@ -132,7 +132,7 @@ def world(sandbox, path):
 
 
 def _changing(sandbox, monkeypatch, after, change):
-    """Have something done with the file once so many lookups have been answered."""
+    """Change the file once so many lookups have been answered."""
     number = itertools.count(1)
 
     def answer(answered, _asked):

@@ -1,4 +1,4 @@
-"""`--test`: what it tries, for which streams, and how soon it tells."""
+"""Tests of `--test`: what it checks, for which streams, and how long it takes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def sandbox(marketo_sandbox_factory):
 
 @pytest.fixture
 def test(tmp_path):
-    """Run the tap with a catalog and `--test`, in the given order."""
+    """Return a function that runs the tap with `--test` and other options in the given order."""
 
     def run(config, *options, catalog=None):
         (tmp_path / "config.json").write_text(json.dumps(config))

@@ -1,4 +1,4 @@
-"""`--test` answers what Marketo's pages leave open of an instance, and refuses what a run would."""
+"""Tests of what `--test` finds out about an instance, and of settings that it refuses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def make(marketo_sandbox_factory):
 
 @pytest.fixture
 def checked(capsys):
-    """Run a test; its lines, and True if it went well."""
+    """Return a function that runs a test and returns its lines, and True if it succeeds."""
 
     def run(sandbox, *, state=None, catalog=None, **settings):
         tap = UnpacedTap(

@@ -1,4 +1,4 @@
-"""API names of fields by the names that the log calls them."""
+"""Tests of the translation of field names in the log to API names."""
 
 from __future__ import annotations
 

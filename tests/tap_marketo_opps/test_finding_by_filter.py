@@ -1,4 +1,4 @@
-"""`find_by: filter`: values of a searchable field are given."""
+"""Tests of `find_by: filter`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`find_by: lead_ids` and `activities`: opportunities that nobody had to name."""
+"""Tests of `find_by: lead_ids` and `find_by: activities`."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_both_streams_take_no_more_calls_than_opportunities_alone(sandbox, catal
 
 
 def _asked(sandbox, operation, since=0):
-    """How many keys each lookup was for, further pages of it left aside."""
+    """Return the number of keys of each lookup, without its further pages."""
     return [
         call["asked"]
         for call in sandbox.journal()[since:]
@@ -365,7 +365,7 @@ def _closing(caplog):
 
 @pytest.fixture
 def slow_log(marketo_sandbox_factory):
-    """An instance where an entry becomes visible 500 s after its date."""
+    """Return an instance where a log entry becomes visible 500 seconds after its date."""
     return marketo_sandbox_factory(
         opportunities=50, leads=30, activity_delay_seconds=500, limits={"enforced": False}
     )

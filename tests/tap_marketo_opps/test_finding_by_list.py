@@ -1,4 +1,4 @@
-"""`find_by: lead_list`: the leads of a static list, and what they lead to."""
+"""Tests of `find_by: lead_list`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def sandbox(marketo_sandbox_factory):
 
 
 def _with_list(sandbox):
-    """A list of all leads with a role."""
+    """Create a static list of all leads with a role."""
     sandbox.instance.add_to_list(LIST, {role["leadId"] for role in sandbox.instance.roles()})
     return sandbox
 
@@ -133,7 +133,7 @@ def test_a_second_sweep_emits_all_for_the_list_may_be_another(sandbox, catalog_o
 
 
 def _killed(sync, config, catalog, share):
-    """A whole run, and another that was killed after a share of its output."""
+    """Return the output of a whole run, and of another that was killed part-way."""
     whole = sync(config, catalog=catalog)
     return whole, sync(config, catalog=catalog, most_bytes=int(len(sync.raw) * share))
 
@@ -270,7 +270,7 @@ def test_roles_carry_fields_of_their_leads(sandbox, catalog_of, sync):
 
 
 def _tested(sandbox, capsys, **more):
-    """What `--test` says of a sweep of a list."""
+    """Return the output of `--test` for a sweep of a list."""
     tap = TapMarketoOpps(config=_by_list(sandbox, **more), setup_mapper=False)
     is_well = tap.report_checks()
     tap.client.close()

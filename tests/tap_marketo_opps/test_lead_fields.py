@@ -1,4 +1,4 @@
-"""Roles that carry fields of their leads: values, types, calls, and what is refused."""
+"""Tests of `lead_fields`: values, types, calls and errors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def lookups(sandbox):
 
 
 def addresses(sandbox):
-    """The address of each role's lead, by the role's GUID."""
+    """Return the email address of each role's lead, by the role's GUID."""
     by_lead = {each["id"]: each.get("email") for each in sandbox.instance.leads()}
     return {each["marketoGUID"]: by_lead[each["leadId"]] for each in sandbox.instance.roles()}
 
@@ -138,7 +138,7 @@ def test_no_lead_is_requested_where_none_is_selected(sandbox, sync, selected):
 
 
 def _catalog(config, selected, *, roles=True):
-    """A catalog of these settings; of lead fields and roles only those that are selected."""
+    """Return a catalog for these settings, with the given selection of role fields."""
     tap = TapMarketoOpps(config=config)
     catalog = tap.catalog_dict
     tap.client.close()

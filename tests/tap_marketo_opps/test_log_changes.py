@@ -1,4 +1,4 @@
-"""Entries of the activity log as changes, in whatever form they say what has changed."""
+"""Tests of the conversion of log entries to changes, in any form."""
 
 from __future__ import annotations
 

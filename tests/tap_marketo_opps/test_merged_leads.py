@@ -1,4 +1,4 @@
-"""Leads that are merged: the next daily run has their roles under the lead that is kept."""
+"""Tests that a daily run reads the roles of merged leads."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Warehouse:
         self.rows = {DEALS: {}, ROLES: {}}
 
     def load(self):
-        """Run the tap once, the first time as a sweep; what it wrote."""
+        """Run the tap once, the first time as a sweep; return its output."""
         config = {**self._sandbox.credentials, "find_by": "activities"}
         if self._state is None:
             config |= {"find_by": "lead_ids", "lead_id_from": 1, "lead_id_to": 30}
@@ -46,7 +46,7 @@ class Warehouse:
         return output
 
     def leads(self):
-        """The lead of each role that the instance has, as the warehouse knows it."""
+        """Return the lead of each role of the instance, as in the warehouse."""
         return {guid: self.rows[ROLES][guid]["leadId"] for guid in _leads(self._sandbox)}
 
 

@@ -1,4 +1,4 @@
-"""Runs of the tap over pages that say less, or something else, of those after them."""
+"""Tests of runs over pages without moreResult, or with unusual page tokens."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LOG = "opportunity_activities"
 
 
 def _resumes(output, stream):
-    """What the STATEs of a run say is left to do."""
+    """Return the resume points in the states of a run."""
     return [state["bookmarks"][stream]["resume"] for state in output.states]
 
 

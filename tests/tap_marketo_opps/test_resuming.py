@@ -1,4 +1,4 @@
-"""Killed at any moment and started again with its last STATE, the tap loses nothing."""
+"""Tests that a tap killed at any time and resumed with its last STATE loses nothing."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ SEED = int(os.environ.get("TAP_TEST_SEED", random.SystemRandom().randrange(10**6
 
 @pytest.fixture
 def rng(request):
-    """Randomness that a failure can be repeated with: it is printed with the failure."""
+    """Return a random generator whose seed is printed with a failure."""
     sys.stdout.write(f"TAP_TEST_SEED={SEED}\n")
     return random.Random(f"{SEED} {request.node.name}")
 
 
 @pytest.fixture
 def world(rng, marketo_sandbox_factory, tmp_path):
-    """An instance of some size, and settings that find some of it."""
+    """Return an instance, and settings that find some of its records."""
     sandbox = marketo_sandbox_factory(
         opportunities=rng.randrange(50, 400),
         leads=rng.randrange(20, 200),
@@ -120,14 +120,14 @@ def test_runs_killed_while_records_change_are_complete_together(
 
 
 def _due(records, whole, stream):
-    """Those found at first, or changed since: a lead named later brings no old deals along."""
+    """Return the records found at first or changed since, which a resumed run must emit."""
     log_until = whole.bookmark(stream).get("log_until", "")
     ids = {*whole.ids(stream)}
     return [each for each in records if each["marketoGUID"] in ids or each["updatedAt"] > log_until]
 
 
 def _halved(sync, config, catalog):
-    """The first half of a run, that is then killed; and the whole, for comparison."""
+    """Return the output of a whole run, and of another that was killed half-way."""
     whole = sync(config, catalog=catalog)
     size = sum(len(json.dumps(message)) for message in whole.messages)
     return whole, sync(config, catalog=catalog, most_bytes=size // 2)
@@ -214,7 +214,7 @@ def test_sparse_log_pages_advance_with_pending_leads_in_the_state(
 
 
 def _counted(sandbox, run):
-    """What a run wrote, and its calls by operation."""
+    """Return the output of a run, and its calls by operation."""
     before = len(sandbox.journal())
     return run(), Counter(call["operation"] for call in sandbox.journal()[before:])
 
@@ -341,7 +341,7 @@ def test_a_position_that_is_none_is_passed_over_with_a_warning(
 
 
 class ImpatientTap(UnpacedTap):
-    """Waits a hundredth of the time before a call is repeated."""
+    """A tap that waits a hundredth of the time before retries."""
 
     @functools.cached_property
     def client(self):
@@ -415,7 +415,7 @@ def test_the_users_own_daily_limit_ends_the_run_with_how_far_it_got(
 
 
 def _read_and_kill(command, most_lines):
-    """What was read of a process until it was killed, and its exit code; None if it was."""
+    """Return the output of a process until it was killed, and its exit status."""
     messages = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as tap:
         for line in tap.stdout:

@@ -1,4 +1,4 @@
-"""The SDK's own tests of a tap, all of them, with every stream."""
+"""The SDK's own tests of a tap, for all streams."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tap says of settings that do nothing."""
+"""Tests of the report of settings without effect."""
 
 from __future__ import annotations
 

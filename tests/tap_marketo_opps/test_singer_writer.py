@@ -1,4 +1,4 @@
-"""Lines on their way to standard output."""
+"""Tests of writing lines to standard output."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tap_marketo_opps.singer_writer import MessageWriter
 
 
 class BarePipe(io.BytesIO):
-    """What stdout is where Python does not buffer: a write takes what there is room for."""
+    """An unbuffered stdout, where a write may write only a part."""
 
     def write(self, data):
         return super().write(bytes(data[:7]))

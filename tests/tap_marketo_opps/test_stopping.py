@@ -1,4 +1,4 @@
-"""A tap that is asked to stop, or whose reader is gone."""
+"""Tests of a tap that gets a signal, or whose reader is gone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.waits]
 
 @pytest.fixture
 def slow(marketo_sandbox_factory, catalog_of, tmp_path):
-    """A tap process in the middle of a long run, and what there is to read in it."""
+    """Return a tap process in the middle of a long run, and its instance."""
     sandbox = marketo_sandbox_factory(
         opportunities=400, leads=10, latency_ms=200, limits={"enforced": False}
     )

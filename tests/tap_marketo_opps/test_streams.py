@@ -1,4 +1,4 @@
-"""What the streams are, and what the SDK's own features make of them."""
+"""Tests of the streams, and of SDK features such as catalogs and stream maps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`max_run_seconds`: a run pauses when its time is over, and the next goes on from there."""
+"""Tests of `max_run_seconds`: pausing and resuming of runs."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ LIST = 1001
 
 
 class LateTap(UnpacedTap):
-    """A tap whose time is over before it has begun."""
+    """A tap whose time is over before it begins."""
 
     clock = staticmethod(lambda: float("inf"))
 
 
 def paused(caplog):
-    """Take what was warned of since the last time."""
+    """Return the warnings since the last call."""
     lines = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
     caplog.clear()
     return [line for line in lines if "max_run_seconds" in line]
@@ -42,7 +42,7 @@ def sandbox(marketo_sandbox_factory):
 
 @pytest.fixture
 def world(sandbox, catalog_of, tmp_path):
-    """An instance, a catalog of its deals and roles, and a folder for files."""
+    """Return an instance, a catalog of opportunities and roles, and a folder for files."""
     return sandbox, catalog_of(sandbox, DEALS, ROLES), tmp_path
 
 

@@ -1,4 +1,4 @@
-"""Moments are text of one form, wherever the machine is."""
+"""Tests of timestamps, in any time zone of the machine."""
 
 from __future__ import annotations
 

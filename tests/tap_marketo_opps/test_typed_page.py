@@ -1,4 +1,4 @@
-"""Pages typed quickly come out as records typed with all care."""
+"""Tests that the fast conversion of pages gives the same records as the slow one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""On an instance whose API has no roles the tap does what can be done without them."""
+"""Tests of an instance without roles."""
 
 from __future__ import annotations
 

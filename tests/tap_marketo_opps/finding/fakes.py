@@ -1,4 +1,4 @@
-"""Marketo's pages, and workers, without Marketo or threads."""
+"""Fakes for queries of Marketo and for worker threads."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def page_of(records, token=None):
 
 
 class AtOnce:
-    """Workers that do everything at once, in this thread, and count what they were asked."""
+    """Workers that make each call at once in this thread, and count the calls."""
 
     def __init__(self):
         self.submitted = 0
@@ -38,7 +38,7 @@ class AtOnce:
 
 
 class FakeQuery:
-    """Finds `per_key` records for each key, `batch_size` a page; remembers what was asked."""
+    """A query that finds `per_key` records for each key, and records its calls."""
 
     def __init__(self, per_key=1, batch_size=300, found=None):
         self.asked = []

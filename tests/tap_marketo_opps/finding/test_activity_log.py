@@ -1,4 +1,4 @@
-"""The activity log is walked from one moment to another, whatever its pages look like."""
+"""Tests of reading a period of the activity log, with pages of any form."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def test_entries_of_merges_name_leads_and_are_not_emitted(client):
 
 
 class Late:
-    """Remembers which entries it was given."""
+    """A measurement of late entries that only records the entries it is given."""
 
     def __init__(self):
         self.taken, self.is_void = [], False

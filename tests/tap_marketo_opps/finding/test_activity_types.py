@@ -1,4 +1,4 @@
-"""Types of activities are known by name or number, and what is not followed is told."""
+"""Tests of the selection of activity types by name and ID."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each way of finding asks Marketo for, call by call, and what it makes of the answers."""
+"""Tests of the calls that each finder makes, and of the records that it finds."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _page(records, token=None):
 
 
 class Client:
-    """An instance of three opportunities, two with roles; remembers what it was asked."""
+    """A client of an instance with three opportunities, two with roles; records its calls."""
 
     opportunities = (
         {"marketoGUID": "g1", "externalOpportunityId": "o1", "region": "North", "updatedAt": LATE},
@@ -82,7 +82,7 @@ def _call(obj, filter_type, fields, *values):
 
 @dataclass
 class Found:
-    """What a finder led to: each record's stream and GUID, and whether it is forced."""
+    """The records that a finder found: stream, GUID, and True if emitted regardless of age."""
 
     emitted: list
     source: object
@@ -91,7 +91,7 @@ class Found:
 
 
 def _resumes(fields, since=None, **more):
-    """Where a run begins, for each of the streams whose fields are asked for."""
+    """Return a resume point for each stream that is read."""
     plain = dict.fromkeys(("seen", "cursor", "log_from", "at"))
     began = NOW.strftime("%Y-%m-%dT%H:%M:%SZ")
     point = ResumePoint(**{**plain, "fingerprint": "", "began": began, "since": since, **more})

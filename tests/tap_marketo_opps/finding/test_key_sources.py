@@ -1,4 +1,4 @@
-"""Values and lead ids, from settings and from files of any kind."""
+"""Tests of sources of values and lead IDs: settings and files of any format."""
 
 from __future__ import annotations
 

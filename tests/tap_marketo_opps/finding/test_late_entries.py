@@ -1,4 +1,4 @@
-"""How late entries of the log become visible is measured from run to run."""
+"""Tests of the measurement of how late log entries become visible."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _ago(seconds, moment=BEGAN):
 
 
 def _walk(began, *ages, cursor=None, tails=(), seconds=600, types=TYPES, at=None, log_from=None):
-    """A walk that sees entries of these ages before noon."""
+    """Return the measurement of a run that reads entries of these ages before noon."""
     resume = make_resume_point(began=began, cursor=cursor, log_from=log_from or BEFORE, at=at)
     late = LateEntries(types, LogOverlap(seconds, tails), resume)
     late.take([_ago(age) for age in ages])

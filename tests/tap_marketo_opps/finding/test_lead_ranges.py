@@ -1,4 +1,4 @@
-"""Ranges of lead ids are written as bookmarks hold them, and read again."""
+"""Tests of the labels of lead ranges in bookmarks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which leads are asked for and when, and what roles wait for."""
+"""Tests of which leads are looked up, and of roles that wait for them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _roles(*leads, **more):
 
 
 def _asked(stage):
-    """Return the calls that are made now, where they may be short."""
+    """Return the lead IDs of the calls that are made now, even if they are not full."""
     stage.flush_partial()
     cursors = []
     while cursor := stage.next_cursor():

@@ -1,4 +1,4 @@
-"""What a lookup asks for and when, and what its positions and its records wait for."""
+"""Tests of which keys are looked up, and of pages that wait for them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _naming(*keys, is_tracked=False):
 
 
 def _asked(lookup):
-    """Return what is looked up now, where a call may be short."""
+    """Return the keys of the calls that are made now, even if they are not full."""
     lookup.flush_partial()
     cursors = []
     while cursor := lookup.next_cursor():
@@ -114,7 +114,7 @@ def test_records_written_ahead_keep_being_emitted_at_any_age():
 
 
 def _waits(lookup, *, is_tracked=False):
-    """How many pages that lead to one key wait before it is asked for; at most 100."""
+    """Return how many pages with one key each wait until a call is made; at most 100."""
     list(lookup.accept(_naming(("waited for", True), is_tracked=is_tracked)))
     for number in range(1, 100):
         if lookup.next_cursor():
@@ -135,7 +135,7 @@ def test_pages_may_wait_for_a_call_that_is_under_way():
 
 
 def _tracked(lookup, pending, number, *keys):
-    """What a STATE tells of the keys once a page is written, and once what it led to is."""
+    """Return the keys in the position once a page is written, and once its keys are looked up."""
     page = pending.track({"token": number}, keys)
     result = PageResult(
         "log", (), keys=tuple(page.keys.items()), position=page.mark_looked_up, is_tracked=True

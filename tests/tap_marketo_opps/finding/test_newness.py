@@ -1,4 +1,4 @@
-"""What is emitted: a moment for each run, and the records that are emitted however old."""
+"""Tests of which records are new enough, or emitted regardless of age."""
 
 from __future__ import annotations
 

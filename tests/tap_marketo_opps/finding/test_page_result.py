@@ -1,4 +1,4 @@
-"""What a page brings says where to resume, once it is written."""
+"""Tests of the position of a page result."""
 
 from __future__ import annotations
 

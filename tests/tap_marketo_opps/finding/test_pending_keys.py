@@ -1,4 +1,4 @@
-"""A position goes on with the pages and carries the keys that are not looked up to the end."""
+"""Tests of positions that include pending keys."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def pending():
 
 
 def _page(pending, number, *keys):
-    """A page whose keys are all going to be looked up, and whose records are written."""
+    """Return a tracked page with pending keys, whose records are written."""
     page = pending.track({"token": number}, keys)
     for key, force in page.keys.items():
         pending.add(key, force=force)

@@ -1,4 +1,4 @@
-"""Stages fill their calls and hold positions back, in an order that no clock has a say in."""
+"""Tests of the order of calls and results of a pipeline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages are fetched ahead, and delivered in the order in which they were asked for."""
+"""Tests of prefetching, and of the order in which pages are delivered."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.tap_marketo_opps.finding.fakes import AtOnce, page_of
 
 
 class Stuck:
-    """Workers that never get to it."""
+    """Workers that never make a call."""
 
     def submit(self, _function):
         return Future()
 
 
 class StopRequest(ShutdownSignal):
-    """A request to stop that comes when a test sets it, and leaves no grace."""
+    """A stop signal that a test sets, without a grace period."""
 
     requested = False
 

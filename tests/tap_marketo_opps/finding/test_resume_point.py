@@ -1,4 +1,4 @@
-"""Where an interrupted run stands is one short string."""
+"""Tests of the encoding of resume points."""
 
 from __future__ import annotations
 

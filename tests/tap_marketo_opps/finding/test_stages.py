@@ -1,4 +1,4 @@
-"""Chunks of keys are read page by page, and positions lead on from any page."""
+"""Tests of reading chunks of keys, and of resuming from any position."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _page(*keys, token=None):
 
 
 def _query(*, filter_values, next_page_token):
-    """Return a page that says what was asked for."""
+    """Return a page whose record contains the arguments of the query."""
     page = _page(*filter_values, str(next_page_token), token="further")
     return replace(page, request_id=(filter_values, next_page_token))
 

@@ -1,4 +1,4 @@
-"""The runs of a tap into a warehouse, night after night, whatever befalls them."""
+"""Runs of a tap into a warehouse, night after night, some of which are killed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FAULTS = (
 
 
 class _Output(CapturingWriter):
-    """Is killed past so many bytes; before that, things happen between its writes."""
+    """An output that is killed after some bytes, and changes the instance between writes."""
 
     def __init__(self, most_bytes, happen):
         super().__init__(most_bytes)
@@ -60,7 +60,7 @@ class Nights:
         self.due = set()
 
     def sweep(self, *, at_rest=False):
-        """Load all that leads lead to, in one of the three ways."""
+        """Run a backfill by leads, in one of three ways."""
         leads = self._sandbox.instance.lead_ids()
         # With room for leads that come before the sweep has left its first STATE.
         last = max(leads) + 1000
@@ -77,7 +77,7 @@ class Nights:
         self._until_done({"find_by": "activities"}, at_rest=at_rest)
 
     def reconcile(self):
-        """Put right what the warehouse has."""
+        """Run a reconcile over the warehouse's rows."""
         paths = {
             PATHS[stream]: str(table.export(self._folder / f"{stream}.csv"))
             for stream, table in self.loaded.items()
@@ -86,7 +86,7 @@ class Nights:
         self._until_done({"find_by": "reconcile", **paths, **more}, at_rest=True)
 
     def by_company(self):
-        """Read the deals of all companies, by another state."""
+        """Read the deals of all companies, with a state of its own."""
         way = {"filter_type": "externalCompanyId", "filter_values": COMPANIES}
         return self._sync({**self._sandbox.credentials, **way}).records()
 
@@ -98,7 +98,7 @@ class Nights:
         return path
 
     def _until_done(self, way, *, at_rest=False):
-        """Run until a run has ended well and its loader too; things happen meanwhile."""
+        """Repeat a run until tap and loader have both finished; the instance changes meanwhile."""
         self._people.watch()
         self._sandbox.advance(self._dice.randrange(3600, 36 * 3600))
         config = {**self._sandbox.credentials, **way, "batch_size": self._batch_size}
@@ -134,7 +134,7 @@ class Nights:
         return not writer.is_killed
 
     def _load(self, messages):
-        """Load them; of what comes after the last STATE maybe nothing."""
+        """Load the records of a run, those after the last STATE only sometimes."""
         output = Output(messages)
         self._state = output.state or self._state
         if self._odds(0.5):

@@ -1,4 +1,4 @@
-"""People who work with an instance: deals and their people come, change and go."""
+"""Random changes of deals, roles and leads in an instance, as people make them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class People:
         self.watch()
 
     def act(self):
-        """Do something, some time after the last."""
+        """Make one random change, some time after the last one."""
         self._sandbox.advance(self._dice.randrange(1, LONGEST_PAUSE_SECONDS))
         act = self._dice.choice(self._acts)
         act()
@@ -48,12 +48,12 @@ class People:
         self._look()
 
     def watch(self):
-        """See which roles there are from now on."""
+        """Start to record which roles exist."""
         self.held = self._roles()
         self._look()
 
     def open_deal(self, leads=None):
-        """Open one with so many people; by default up to two, or none."""
+        """Create a deal with so many roles, by default none to two."""
         self._number += 1
         key = f"new-{self._number}"
         self._write_deal(key)
@@ -61,33 +61,33 @@ class People:
             self._write_role(key, self._lead())
 
     def change_deals(self):
-        """Change some, with roles or without."""
+        """Change some deals, with roles or without."""
         ids = self._instance.opportunity_ids()
         some = self._dice.sample(ids, self._dice.randrange(1, 6))
         changes = {"stage": self._dice.choice(STAGES), "amount": self._dice.randrange(10**6)}
         self._instance.change(some, changes)
 
     def join(self):
-        """Have a lead, now and then a new one, take part in a deal."""
+        """Add a lead, sometimes a new one, to a deal."""
         self._write_role(self._deal(), self._lead())
 
     def leave(self):
-        """Take a lead off a deal."""
+        """Remove a lead from a deal."""
         if role := self._role():
             self._delete(ROLE, role)
 
     def leave_last(self):
-        """Take the lead that came last off its deal again."""
+        """Remove the lead that was added last from its deal."""
         role = self._instance.roles()[-1]
         self._delete(ROLE, {name: role[name] for name in ROLE_KEYS})
 
     def change_role(self):
-        """Have a lead be the primary one of a deal."""
+        """Make a lead the primary one of a deal."""
         if role := self._role():
             self._write(ROLE, role | {"isPrimary": True})
 
     def lose_deal(self):
-        """Delete one with its roles; now and then there is another of its id afterwards."""
+        """Delete a deal with its roles, and sometimes create another one with the same ID."""
         key = self._deal()
         self._delete(OPPORTUNITY, {KEY: key})
         if self._dice.random() < 0.3:
@@ -111,7 +111,7 @@ class People:
         self.ever |= {*now.values()}
 
     def _roles(self):
-        """The deal of each role, by the role's GUID and its lead."""
+        """Return the deal of each role, by the role's GUID and lead."""
         deals = {each[KEY]: each["marketoGUID"] for each in self._instance.opportunities()}
         return {
             (role["marketoGUID"], role["leadId"]): deals[role[KEY]]

@@ -1,4 +1,4 @@
-"""Over any history the warehouse comes to have what the instance has, and no more."""
+"""Tests that after any history the warehouse is equal to the instance."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COMPARED = {
 
 @pytest.fixture
 def live_through(marketo_sandbox_factory, sync, tmp_path):
-    """Let a history go by, with a sweep, daily runs and a reconcile at its end."""
+    """Run a sweep, daily runs and a reconcile over a random history."""
 
     def live(number):
         sys.stdout.write(f"TAP_TEST_SEED={SEED}, history {number}\n")
@@ -60,7 +60,7 @@ def _options(dice):
 
 
 def _stored(sandbox, stream):
-    """What the instance has, by GUID, as the warehouse should have it."""
+    """Return the instance's records by GUID, as the warehouse should have them."""
     instance = sandbox.instance
     records = instance.roles() if stream == ROLES else instance.opportunities()
     return {each["marketoGUID"]: _compared(_dated(each), stream) for each in records}
@@ -76,7 +76,7 @@ def _compared(record, stream):
 
 
 def _present(nights, stream):
-    """What a query of the rows without the mark gives."""
+    """Return the warehouse's rows that are not marked as deleted."""
     rows = nights.loaded[stream].living
     return {guid: _compared(row, stream) for guid, row in rows.items()}
 

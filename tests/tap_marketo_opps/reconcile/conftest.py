@@ -13,7 +13,7 @@ from tests.tap_marketo_opps.reconcile.warehouse import OPPORTUNITIES, ROLES, War
 
 
 class Lines(logging.Handler):
-    """Keeps what the tap logs."""
+    """Keeps the lines that the tap logs."""
 
     def __init__(self):
         super().__init__()
@@ -43,7 +43,7 @@ class Scene:
     files: list = field(default_factory=list)
 
     def sweep(self, stream=OPPORTUNITIES, **settings):
-        """Load all there is, as a backfill does, and remember the state."""
+        """Load all records by a backfill, and keep the state."""
         output = self.sync(by_lead_ids(self.sandbox, **settings))
         self.state = output.state
         return Warehouse(output, stream)
@@ -63,13 +63,13 @@ class Scene:
             self.client.delete(MarketoObject(stream), some, delete_by="idField")
 
     def change(self, warehouse, guids, **fields):
-        """Change opportunities a minute later than all before."""
+        """Change opportunities, a minute after all earlier changes."""
         self.sandbox.advance(60)
         ids = [warehouse.rows[guid]["externalOpportunityId"] for guid in guids]
         self.sandbox.instance.change(ids, fields or {"stage": "Closed Won"})
 
     def reconcile(self, warehouse, path=None, **more):
-        """Run over a file; by default over all columns of the warehouse."""
+        """Run a reconcile over a file, by default an export of all columns of the warehouse."""
         path = path or warehouse.export(self.file())
         run = {
             name: more.pop(name) for name in ("most_bytes", "tap_class", "catalog") if name in more
@@ -85,13 +85,13 @@ class Scene:
         return [each["marketoGUID"] for each in self.sandbox.instance.opportunities()]
 
     def calls_of(self, action):
-        """How many calls of the REST API something makes."""
+        """Return the REST API calls that an action makes."""
         before = len(self.sandbox.journal())
         action()
         return [c for c in self.sandbox.journal()[before:] if c["operation"] != "identity"]
 
     def present(self, stream=OPPORTUNITIES):
-        """When each record of the instance was changed, by its GUID."""
+        """Return `updatedAt` of each record in the instance, by GUID."""
         instance = self.sandbox.instance
         records = instance.roles() if stream == ROLES else instance.opportunities()
         return {each["marketoGUID"]: _iso(each["updatedAt"]) for each in records}
@@ -103,7 +103,7 @@ def _iso(seconds):
 
 @pytest.fixture
 def scene_of(marketo_sandbox_factory, sync, tmp_path):
-    """Make a scene of a sandbox with the given options."""
+    """Return a function that makes a scene of a sandbox with the given options."""
     lines, clients, logger = Lines(), [], logging.getLogger("tap-marketo-opps")
     level = logger.level
     logger.addHandler(lines)

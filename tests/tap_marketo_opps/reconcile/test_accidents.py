@@ -1,4 +1,4 @@
-"""A wrong file, a wrong instance, a lost permission: the warehouse is not declared deleted."""
+"""Tests that a wrong file, instance or permission does not mark the warehouse as deleted."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_permission_that_is_taken_away_ends_the_run_resumable(scene_of):
 
 
 def _blind_after(calls):
-    """A tap whose user is not shown anything any more, and not told so."""
+    """Return a tap class whose user sees no records after some calls."""
 
     class Tap(UnpacedTap):
         @property

@@ -1,4 +1,4 @@
-"""`--test` with `find_by: reconcile`: the files, and no more permissions than it takes."""
+"""Tests of `--test` with `find_by: reconcile`: files and permissions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LEAST = frozenset({"Read-Only Opportunity"})
 
 @pytest.fixture
 def checked(capsys):
-    """Run a test; its lines, and True if it went well."""
+    """Return a function that runs a test and returns its lines, and True if it succeeds."""
 
     def run(config):
         tap = UnpacedTap(config=config, setup_mapper=False)

@@ -1,4 +1,4 @@
-"""A reconcile that is killed, resumed, and interrupted by daily runs."""
+"""Tests of a reconcile that is killed, resumed, or interrupted by daily runs."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class World:
         self.roles.load(output)
 
     def plant(self, changes, deletes):
-        """Make so many differences that no log tells of; returns their GUIDs."""
+        """Make differences that the activity log does not record; return their GUIDs."""
         living = sorted(self.deals.living)
         changed, gone = living[:changes], living[changes : changes + deletes]
         for guid in changed:
@@ -67,7 +67,7 @@ class World:
 
 @dataclass(frozen=True)
 class Night:
-    """What is wrong with a warehouse, and what befalls the run that puts it right."""
+    """The differences in a warehouse, and what happens to the run that corrects them."""
 
     changes: int
     deletes: int

@@ -1,4 +1,4 @@
-"""The two passes of a reconcile, page by page."""
+"""Tests of the two passes of a reconcile, page by page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TYPES = description_from_properties({"marketoGUID": {"type": "string"}})
 
 @pytest.fixture
 def passes(tmp_path):
-    """Both passes over rows `a`, `b` and `c`, all of which are old."""
+    """Return both passes over the old rows `a`, `b` and `c`, and their progress."""
     path = write(tmp_path / "rows.csv", f"marketoGUID,updatedAt\na,{OLD}\nb,{OLD}\nc,{OLD}\n")
     file = WarehouseFile("reconcile_opportunities_path", str(path))
     reader = RowReader(file.columns, ["marketoGUID"], TYPES, lambda *_: None)

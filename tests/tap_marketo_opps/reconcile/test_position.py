@@ -1,4 +1,4 @@
-"""Where a reconcile stands, as a string."""
+"""Tests of the encoding of a reconcile's progress."""
 
 from __future__ import annotations
 

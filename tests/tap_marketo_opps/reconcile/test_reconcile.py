@@ -1,4 +1,4 @@
-"""`find_by: reconcile`: the warehouse is put right, and nothing else is emitted."""
+"""Tests that a reconcile corrects the warehouse, and emits nothing else."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ def test_short_pages_declare_nothing_gone(scene_of, dialects):
 
 
 class OneLookMisses(UnpacedTap):
-    """An instance that leaves some records out of one answer, once."""
+    """A tap that misses some records in one response, once."""
 
     hidden: frozenset = frozenset()
 
@@ -266,7 +266,7 @@ def test_other_bookmarks_stay_as_they_are_and_ours_ends_null(scene):
 
 
 def _rewritten_by_the_first_call(path, content):
-    """A tap whose file somebody writes anew while its first page is on the way."""
+    """Return a tap class whose file is rewritten during its first call."""
 
     class Tap(UnpacedTap):
         @property
@@ -312,7 +312,7 @@ def test_a_file_that_changes_while_it_is_read_ends_the_run(scene, change):
 
 @pytest.fixture
 def after_a_daily_run(scene):
-    """A warehouse that a sweep and a daily run after it have loaded."""
+    """Return a warehouse loaded by a sweep and a daily run after it."""
     warehouse = scene.sweep()
     scene.sandbox.advance(3600)
     daily = scene.sync(dict(scene.sandbox.credentials), state=scene.state)

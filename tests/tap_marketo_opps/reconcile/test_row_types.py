@@ -1,4 +1,4 @@
-"""Cells of a warehouse's row, in the types of the SCHEMA."""
+"""Tests of the conversion of a row's cells to the types of the SCHEMA."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a warehouse has of a stream: loaded as an SQL loader does, and exported as CSV."""
+"""A warehouse table of a stream, loaded as by an SQL loader and exported as CSV."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OPPORTUNITIES, ROLES = PATHS
 
 
 class Warehouse:
-    """Rows by marketoGUID; what a record lacks is null afterwards."""
+    """Rows by marketoGUID; a field that a record lacks becomes null."""
 
     def __init__(self, output=None, stream=OPPORTUNITIES):
         self.stream = stream
@@ -22,14 +22,14 @@ class Warehouse:
             self.load(output)
 
     def load(self, output):
-        """Take a run's records, in their order."""
+        """Load the records of a run in their order."""
         columns = output.schema(self.stream)["properties"]
         for record in output.records(self.stream):
             self.rows[record["marketoGUID"]] = {name: record.get(name) for name in columns}
 
     @property
     def living(self):
-        """The rows that are not marked, without the mark."""
+        """Return the rows that are not marked as deleted, without `_sdc_deleted_at`."""
         return {
             guid: {name: value for name, value in row.items() if name != "_sdc_deleted_at"}
             for guid, row in self.rows.items()
@@ -51,11 +51,11 @@ class Warehouse:
         return write(path, text.getvalue(), **form)
 
     def export_guids(self, path):
-        """Write the GUIDs alone, one a line."""
+        """Write only the GUIDs, one per line."""
         return write(path, "".join(f"{guid}\n" for guid in self.rows))
 
     def settings(self, sandbox, path, **more):
-        """Settings of a reconcile by such a file."""
+        """Return the settings of a reconcile with this file."""
         way = {"find_by": "reconcile", PATHS[self.stream]: str(path)}
         return {**sandbox.credentials, **way, **more}
 

@@ -1,4 +1,4 @@
-"""Runs of the tap's own making, against an instance where everything is empty."""
+"""Runs against a fake instance without records."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOG = {"find_by": "activities", "start_date": EARLY}
 
 
 class EmptyInstance:
-    """Answers every call, and remembers what it was asked."""
+    """A client of an instance without records, which records its calls."""
 
     counts = CallCounts()
 
@@ -46,7 +46,7 @@ class EmptyInstance:
 
 
 class Written:
-    """Keeps the STATEs that are written."""
+    """A writer that keeps the states written."""
 
     def __init__(self):
         self.states = []
@@ -56,7 +56,7 @@ class Written:
 
 
 def started(settings, bookmarks, *, client=None, writer=None, **more):
-    """A run of these settings that begins with these bookmarks."""
+    """Return a run with these settings and bookmarks."""
     state = {"bookmarks": {name: dict(bookmark) for name, bookmark in bookmarks.items()}}
     config = {
         "endpoint": f"https://{HOST}",
@@ -96,7 +96,7 @@ def _output(name, state, **more):
 
 
 def finished(settings, bookmarks, **more):
-    """What such a run leaves, and what its instance was asked."""
+    """Return the bookmarks that a run with these settings and bookmarks leaves, and its client."""
     client, writer = EmptyInstance(), Written()
     for _ in started(settings, bookmarks, client=client, writer=writer, **more).pages():
         pass

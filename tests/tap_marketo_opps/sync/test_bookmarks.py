@@ -1,4 +1,4 @@
-"""Bookmarks that cannot be right are told, and nothing is passed over for them."""
+"""Tests of invalid bookmarks, which are reported and do not make a run miss records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log is read from before a sweep, and reaches back only so far."""
+"""Tests of from when the log is read, and how far back Marketo keeps it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run goes on where an interrupted one stood, or begins where bookmarks and settings say."""
+"""Tests of where a run begins, by bookmarks and settings."""
 
 from __future__ import annotations
 

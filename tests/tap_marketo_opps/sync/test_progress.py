@@ -1,4 +1,4 @@
-"""What users are told while a run goes on."""
+"""Tests of progress lines."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_no_time_left_is_logged_once_all_keys_are_looked_up():
 
 
 def test_the_time_left_is_steady_though_calls_go_out_in_bursts():
-    """50 calls in the first second of each window of 20, of 1,000 in all: 400 s."""
+    """Make 1,000 calls, 50 in the first second of each 20 seconds: 400 seconds in all."""
     pace = Pace(0.0)
     told = {}
     for seconds in range(10, 400, 10):

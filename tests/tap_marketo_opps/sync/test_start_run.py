@@ -1,4 +1,4 @@
-"""Which streams share a run, how it finds its records, and what of the state it goes on from."""
+"""Tests of which streams share a run, of its finder, and of the state it resumes from."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SEARCHABLE = ObjectDescription("", "marketoGUID", (), (("region",), ("a", "b")),
 
 
 class Client:
-    """An instance that remembers what it was asked."""
+    """A client that records its calls."""
 
     def __init__(self):
         self.asked = []
@@ -84,7 +84,7 @@ def _page(*log):
 
 
 def _paused(settings, name, at):
-    """What a run of these settings leaves when it is interrupted."""
+    """Return the bookmark of an interrupted run with these settings."""
     run = _run(settings, _stream(name))
     return run.bookmarks[name].paused(replace(run.plan.resume, at=at)).to_state("updatedAt")
 

@@ -1,4 +1,4 @@
-"""What a stream's state holds, and what a run makes of it."""
+"""Tests of reading and updating bookmarks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a state holds, a run ends with a sentence or reads all that there is to read."""
+"""Tests that with any state a run ends with a clear error or reads everything."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthC
 
 
 class Lines(logging.Handler):
-    """Keeps what is logged while it is there."""
+    """Keeps the lines logged inside a `with` block."""
 
     def __init__(self):
         super().__init__()
@@ -69,7 +69,7 @@ class Lines(logging.Handler):
 
 
 def resume_of(way):
-    """Where a run stands that was interrupted half-way."""
+    """Return the resume point of a run that was interrupted half-way."""
     config, at = WAYS[way]
     return replace(started(config, {"opportunities": {}}).plan.resume, at=at)
 
@@ -79,7 +79,7 @@ def left_by(way, resume):
 
 
 def read_again(way, resume):
-    """Whether a run told that it cannot go on, once it has finished; and what it asked."""
+    """Return True if a run logged that it cannot resume, and the run's client."""
     with Lines() as logged:
         left, client = finished(WAYS[way][0], {"opportunities": left_by(way, resume)})
     assert left["opportunities"]["resume"] is None
@@ -207,13 +207,13 @@ MEMBERS = (
 
 
 class StateFile(io.StringIO):
-    """A file of a state, as the command line opens it."""
+    """A state file as the command line opens it."""
 
     name = "state.json"
 
 
 def end_of(way, bookmarks):
-    """Run with a state from the command line: the sentence it ends with, or what it leaves."""
+    """Run with a state from the command line; return the error, or the state that it leaves."""
     text = json.dumps({"bookmarks": bookmarks})
     try:
         read = with_bookmarks(json.load(checked_state(StateFile(text))), STREAMS)

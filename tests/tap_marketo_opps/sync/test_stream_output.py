@@ -1,4 +1,4 @@
-"""A stream's records on their way out: those with a key, and of them the new ones."""
+"""Tests of which records of a stream are emitted: those with a key that are new."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a time box lets calls begin, and how long it waits for those in flight."""
+"""Tests of when a time box stops calls, and how long it waits for those in flight."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def clock():
 
 @pytest.fixture
 def box_of(clock):
-    """A box of ten seconds, whose process began at 100."""
+    """Return a time box of ten seconds, whose process began at the time 100."""
 
     def make(seconds=10, shutdown=None, **more):
         shutdown = shutdown or ShutdownSignal(poll_seconds=0.001)
