@@ -14,7 +14,7 @@ FAST = {"enforced": False}
 
 
 def pytest_collection_modifyitems(items):
-    """Accept that the SDK's tests find no value of `_sdc_deleted_at`: only `reconcile` emits one."""
+    """Accept that the SDK's tests find no value of `_sdc_deleted_at`: `reconcile` emits it."""
     for item in items:
         if item.name.endswith("[opportunities._sdc_deleted_at]"):
             nothing = "ignore:No records were available to test"
