@@ -137,7 +137,7 @@ def test_a_record_that_exists_again_loses_its_mark(database, reconcile):
 def test_hard_delete_of_target_postgres_ignores_the_mark(
     source, database, loaded, reconcile, hard_delete
 ):
-    assert "`hard_delete` is about tables that are replaced" in PAGE
+    assert "`hard_delete` concerns tables that are replaced" in PAGE
     loaded.target["hard_delete"] = hard_delete
     _delete(source, source.instance.opportunity_ids()[:5])
     reconcile()
