@@ -179,9 +179,13 @@ class _Setup:
             return f"the file has no {UPDATED_AT}"
         if not self._log_until:
             return "the state has no bookmark of the activity log"
-        made_at = self.file.made_at
-        if made_at is None or self._log_until >= made_at:
-            return f"the log was read up to {self._log_until}, and the file dates from {made_at}"
+        if not self.file.made_at:
+            return "the date of the file is unknown"
+        if self._log_until >= self.file.made_at:
+            return (
+                f"the log was read up to {self._log_until}, and the file dates from "
+                f"{self.file.made_at}"
+            )
         return None
 
 

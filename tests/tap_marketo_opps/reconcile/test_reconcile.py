@@ -342,7 +342,7 @@ def test_changes_from_before_the_logs_bookmark_are_counted(scene, after_a_daily_
     assert scene.lines.having("7 changed, 0 gone, 0 known gone; 4 of the changes missed by the")
 
 
-def test_it_says_why_it_cannot_tell_what_the_log_missed(scene, after_a_daily_run):
+def test_it_says_why_it_cannot_tell_what_the_log_missed(scene, after_a_daily_run, monkeypatch):
     warehouse = after_a_daily_run
     path = _exported_at(scene, warehouse, scene.state["bookmarks"][OPPORTUNITIES]["log_until"])
     scene.reconcile(warehouse, path)
@@ -350,6 +350,10 @@ def test_it_says_why_it_cannot_tell_what_the_log_missed(scene, after_a_daily_run
     path = _exported_at(scene, warehouse, "2090-01-01T00:00:00Z", columns=["marketoGUID"])
     scene.reconcile(warehouse, path)
     assert scene.lines.having("unknown (the file has no updatedAt")
+    with monkeypatch.context() as patch:
+        patch.setattr("tap_marketo_opps.reconcile.warehouse_file.modified_at", lambda _: None)
+        scene.reconcile(warehouse)
+    assert scene.lines.having("unknown (the date of the file is unknown")
     scene.state = None
     scene.reconcile(warehouse)
     assert scene.lines.having("unknown (the state has no bookmark of the activity log")
