@@ -57,11 +57,11 @@ def test_each_package_is_described():
 
 
 @pytest.mark.parametrize("name", sorted({name for name in NAMES if "/" in name}))
-def test_a_path_named_exists(name):
+def test_every_path_on_the_page_exists(name):
     assert (ROOT / name).exists()
 
 
-def test_a_link_is_labelled_with_the_name_of_its_file():
+def test_a_link_has_the_name_of_its_file_as_label():
     links = re.findall(r"\[`([\w.]+)`\]\(\.\./([\w/.]+)\)", PAGE)
 
     assert len(links) > 40
@@ -70,7 +70,7 @@ def test_a_link_is_labelled_with_the_name_of_its_file():
 
 
 @pytest.mark.parametrize("heading", ["The ledger, by an example", "The bookmarks, by an example"])
-def test_an_example_does_what_it_says(heading):
+def test_an_example_on_the_page_is_correct(heading):
     (code,) = blocks("python", section(heading, PAGE))
     assert code.count("assert ") > 1
     exec(compile(code, "architecture.md", "exec"), {})

@@ -26,7 +26,7 @@ WHOLE = re.sub(r"^# (?=[A-Z_]+=)", "", TEXT, flags=re.MULTILINE)
 
 @pytest.mark.parametrize("text", [TEXT, WHOLE], ids=["as it stands", "all of it put in"])
 @pytest.mark.parametrize("plugin", PLUGINS)
-def test_a_run_takes_all_that_the_example_sets(plugin, text):
+def test_a_run_accepts_all_variables_of_the_example(plugin, text):
     prefix, properties = environment_prefix(plugin.name), plugin.config_jsonschema["properties"]
     given = {name: value for name, value in variables(text).items() if name.startswith(prefix)}
     settings = environment_settings(properties, prefix, given)
@@ -35,12 +35,12 @@ def test_a_run_takes_all_that_the_example_sets(plugin, text):
     assert plugin.complete_settings(settings) == []
 
 
-def test_no_variable_of_the_example_is_nobodys():
+def test_every_variable_of_the_example_is_a_setting():
     named = set(re.findall(r"^(?:# )?([A-Z_]+)=", TEXT, re.MULTILINE))
     assert len(named) > 15
     prefixes = tuple(environment_prefix(plugin.name) for plugin in PLUGINS)
     assert not [name for name in named if not name.startswith(prefixes)]
 
 
-def test_a_file_of_secrets_is_not_taken_into_the_repository():
+def test_git_ignores_the_file_of_secrets():
     assert ".env" in (ROOT / ".gitignore").read_text().splitlines()

@@ -866,7 +866,7 @@ def matches(told: str, line: str) -> bool:
 
 
 @pytest.mark.parametrize("beginning", CASES)
-def test_the_sentence_on_the_page_is_the_one_that_comes(beginning, world):
+def test_a_message_on_the_page_is_the_one_printed(beginning, world):
     lines = said_by(lambda: CASES[beginning](world))
 
     assert [line for line in lines if matches(row(beginning), line)], lines
@@ -887,11 +887,11 @@ MESSAGES = [
 
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda each: f"{each.where} {each.first_words}")
-def test_every_message_of_the_code_is_told(message):
+def test_every_message_of_the_code_is_on_the_page(message):
     assert message.first_words in PAGE + REJECTS, message.text
 
 
-def test_there_are_messages_to_look_for():
+def test_the_search_finds_messages_in_the_code():
     assert len(MESSAGES) > 80
     for part in PARTS:
         assert any(each.text.startswith(part) for each in TEMPLATES), part

@@ -100,7 +100,7 @@ def most_in_a_window(sandbox) -> int:
 
 
 @pytest.mark.timeout(SECONDS)
-def test_three_jobs_at_once_touch_nothing_of_each_other(reader, sources, destinations):
+def test_three_concurrent_jobs_do_not_affect_each_other(reader, sources, destinations):
     assert reader.does("meltano state list").stdout == ""
 
     reader.does("FIND_BY=lead_ids", "xargs -P 3")
@@ -162,7 +162,7 @@ def commands() -> set[str]:
     return {f"{command} {name}" for names, command in several for name in names.split()} | {*single}
 
 
-def test_airflow_runs_what_has_been_run():
+def test_the_airflow_example_runs_the_tested_commands():
     operators = []
     exec_with(
         AIRFLOW,
@@ -204,7 +204,7 @@ class Dag:
         return None
 
 
-def test_dagster_runs_what_has_been_run(monkeypatch):
+def test_the_dagster_example_runs_the_tested_commands(monkeypatch):
     run = []
     monkeypatch.setattr(subprocess, "run", lambda command, **_: run.append(" ".join(command)))
     made = exec_with(DAGSTER, {"dagster": DAGSTERS_NAMES})
@@ -242,7 +242,7 @@ def parents(name) -> list[str]:
     return [".".join(parts[:number]) for number in range(1, len(parts))]
 
 
-def test_kubernetes_runs_what_has_been_run():
+def test_the_kubernetes_example_runs_the_tested_commands():
     (container,) = CRON_JOB["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
 
     assert " ".join(container["command"]) in commands()
@@ -251,7 +251,7 @@ def test_kubernetes_runs_what_has_been_run():
     assert names_settings(variables, "emea")
 
 
-def test_its_settings_are_valid():
+def test_settings_on_the_page_are_valid():
     for tap in PROJECT["plugins"]["extractors"]:
         # The plugin itself adds to its schema what the SDK offers.
         properties = TAP_SCHEMA["properties"]

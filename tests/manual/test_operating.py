@@ -109,7 +109,7 @@ def state_in(path) -> dict:
 
 
 @pytest.mark.timeout(SECONDS)
-def test_its_commands_do_what_they_say(reader, source):
+def test_commands_on_the_page_do_what_it_says(reader, source):
     a_run_during_which_another_is_refused(reader, source)
     assert loaded(reader) == keys_with_a_role(source)
 
@@ -230,14 +230,14 @@ def the_run_that_is_stopped(reader, source):
     source.clear_faults()
 
 
-def test_the_line_for_cron_runs_what_the_page_has_run_before():
+def test_the_cron_line_runs_the_tested_command():
     (cron,) = [text for text in blocks("text", PAGE) if "cd /srv/marketo" in text]
     command = cron.split("meltano --log-format json ")[1].partition(" 2>>")[0]
 
     assert f"\nmeltano {command}\n" in "".join(f"\n{block}" for block in blocks("sh", PAGE))
 
 
-def test_its_settings_are_valid():
+def test_settings_on_the_page_are_valid():
     (shown,) = blocks("yaml", PAGE)
 
     for plugin in yaml.safe_load(shown)["plugins"]["extractors"]:
@@ -248,7 +248,7 @@ def test_its_settings_are_valid():
         jsonschema.Draft7Validator({"properties": properties}).validate(plugin["config"])
 
 
-def test_its_shares_add_up_to_the_limits():
+def test_shares_on_the_page_add_up_to_the_limits():
     rows = re.findall(r"^\| .* \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|$", PAGE, re.MULTILINE)
     shares = [[number(cell) for cell in row] for row in rows]
     rate, at_once, level = zip(*shares, strict=True)
@@ -257,7 +257,7 @@ def test_its_shares_add_up_to_the_limits():
     assert level[0] + level[-1] == 50_000
 
 
-def test_its_places_for_state_are_known_to_meltano():
+def test_meltano_knows_the_state_backends_on_the_page():
     rows = re.findall(r"^\| `([a-z0-9]+)(?:://\S*)?` \|", section("State", PAGE), re.MULTILINE)
 
     assert set(rows) == set(StateBackend.backends())
@@ -267,7 +267,7 @@ COSTS = re.findall(r"^\|.* \| (.*) \| ([\d,]+) \| ([\d,]+) min \|$", PAGE, re.MU
 
 
 @pytest.mark.parametrize(("terms", "total", "minutes"), COSTS)
-def test_its_sums_are_right(terms, total, minutes):
+def test_calculations_on_the_page_are_correct(terms, total, minutes):
     factors = [re.split(" \N{MULTIPLICATION SIGN} ", term) for term in terms.split(" + ")]
     calls = sum(math.prod(map(value, each)) for each in factors)
 

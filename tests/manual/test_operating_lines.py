@@ -84,7 +84,7 @@ def by_id(sandbox):
     return {**sandbox.credentials, "filter_values": [*ids, "GONE"], "batch_size": 100}
 
 
-def test_every_line_comes_as_it_is_told(operator, sandbox, by_id, busy_sandbox):
+def test_every_log_line_on_the_page_is_logged_as_shown(operator, sandbox, by_id, busy_sandbox):
     waiting = operator.start("tap-marketo-opps", {**by_id, **busy_sandbox.credentials})
     catalog = runs_that_find_oddities(operator, by_id)
     a_run_by_an_odd_log(operator, sandbox)

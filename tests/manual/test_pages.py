@@ -37,7 +37,7 @@ def reader(tmp_path):
     return Reader(PAGE, directory, {"ENDPOINT": "mine"})
 
 
-def test_a_block_goes_on_where_the_last_one_left_off(reader):
+def test_a_block_continues_where_the_previous_one_ended(reader):
     reader.does("mkdir")
 
     assert reader.does("echo").stdout == "1  inner mine\n"
@@ -50,23 +50,23 @@ def test_a_block_ends_at_its_first_failure(reader):
     assert reader.does("false", code=1).stdout == ""
 
 
-def test_a_failure_that_nobody_expects_is_an_error(reader):
+def test_an_unexpected_failure_is_an_error(reader):
     with pytest.raises(AssertionError, match="echo never"):
         reader.does_the_rest()
 
 
-def test_another_block_than_the_test_expects_is_an_error(reader):
+def test_an_unexpected_block_is_an_error(reader):
     with pytest.raises(AssertionError, match="another block is next"):
         reader.does("echo")
 
 
-def test_programs_of_other_people_have_stand_ins(reader):
+def test_third_party_programs_have_stand_ins(reader):
     reader.has("mkdir", "echo stood in; /bin/mkdir inner")
 
     assert reader.does().stdout == "stood in\n"
 
 
-def test_a_section_ends_at_the_next_heading_of_its_rank():
+def test_a_section_ends_at_the_next_heading_of_its_level():
     assert section("A page", PAGE).count("```sh") == 3
     assert section("Inner", PAGE).count("```") == 2
     assert section("Next", PAGE).count("```json") == 1

@@ -36,7 +36,7 @@ SEARCHED = (
     ("printed", "kept"),
     [("", 1), ('{"n": 2}\n', 2), ('{"n": 2}\n{"n": 3}\n', 3), ('{"n": 2}\n{"n": ', 1)],
 )
-def test_a_state_is_replaced_by_a_whole_one_alone(printed, kept, tmp_path):
+def test_a_state_file_is_replaced_only_by_a_complete_state(printed, kept, tmp_path):
     (line,) = KEEPING
     (tmp_path / "state.json").write_text('{"n": 1}')
     (tmp_path / "state.jsonl").write_text(printed)

@@ -70,7 +70,7 @@ def roles_of(sandbox, deal) -> list[int]:
     return [each["leadId"] for each in roles if each["externalOpportunityId"] == deal]
 
 
-def test_its_story_is_true(reader, sandbox):
+def test_commands_on_the_page_lead_from_rejects_to_delivery(reader, sandbox):
     """Run each command in order, and check the records after it."""
     said, counted = map(reader.own, blocks("text", PAGE))
 
@@ -118,7 +118,7 @@ def lines(reader, name) -> list[str]:
     return (reader.directory / name).read_text().splitlines()
 
 
-def test_every_code_that_a_record_can_have_is_told():
+def test_every_code_of_a_rejected_record_is_on_the_page():
     told = set(re.findall(r"\b\d{3,4}\b", "\n".join(rows("Reasons by code"))))
 
     assert DataError.codes | {"413", "1018"} <= told

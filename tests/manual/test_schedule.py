@@ -21,18 +21,18 @@ ROWS = re.findall(
 
 
 @pytest.mark.parametrize(("terms", "total", "minutes", "small", "large"), ROWS)
-def test_its_sums_are_right(terms, total, minutes, small, large):
+def test_calculations_on_the_page_are_correct(terms, total, minutes, small, large):
     calls = sum(map(value, terms.split(" + ")))
     assert calls == number(total)
     assert math.ceil(calls / CALLS_A_MINUTE) == number(minutes)
     assert (math.ceil(calls / 100), math.ceil(calls / 500)) == (int(small), int(large))
 
 
-def test_it_has_a_row_for_each_run():
+def test_the_schedule_has_a_row_for_each_run():
     assert len(ROWS) == 9
 
 
-def test_what_it_calls_by_a_settings_name_is_one():
+def test_names_of_settings_on_the_page_exist():
     ways = TAP_SETTINGS["find_by"]["enum"]
     known = {*TAP_SETTINGS, *CONFIG_SCHEMA["properties"], *ways}
     assert set(re.findall(r"`([a-z_]+)`", PAGE)) <= known
