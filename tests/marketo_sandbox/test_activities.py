@@ -1,3 +1,5 @@
+"""The activity log: its entries, filters, pages and paging tokens."""
+
 from __future__ import annotations
 
 import json

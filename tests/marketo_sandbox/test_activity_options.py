@@ -1,3 +1,5 @@
+"""Options of the activity log: delay, retention, and what is logged."""
+
 from __future__ import annotations
 
 from datetime import datetime, timedelta

@@ -1,3 +1,5 @@
+"""The command line of ``marketo-sandbox``: options, help, signals, restarts."""
+
 from __future__ import annotations
 
 import errno

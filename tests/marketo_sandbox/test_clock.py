@@ -1,3 +1,5 @@
+"""The instance's clock."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime

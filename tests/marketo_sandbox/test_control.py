@@ -1,3 +1,5 @@
+"""Control calls under ``/sandbox``, valid and invalid ones."""
+
 from __future__ import annotations
 
 import json

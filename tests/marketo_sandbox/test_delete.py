@@ -1,3 +1,5 @@
+"""Deletes of opportunities."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""The endpoint and the start page, as HTTP clients and browsers get them."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""Injected faults: error codes, cut connections, slow calls, expired tokens."""
+
 from __future__ import annotations
 
 import random

@@ -1,3 +1,5 @@
+"""Checks before an operation: sizes, paths, content types, permissions, envelope."""
+
 from __future__ import annotations
 
 import gzip

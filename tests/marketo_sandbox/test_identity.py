@@ -1,3 +1,5 @@
+"""Access tokens and the identity endpoint."""
+
 from __future__ import annotations
 
 import pytest

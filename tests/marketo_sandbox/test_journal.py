@@ -1,3 +1,5 @@
+"""The journal of calls, and the requests and responses of the last ones."""
+
 from __future__ import annotations
 
 import json

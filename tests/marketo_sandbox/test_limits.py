@@ -1,3 +1,5 @@
+"""Rate limit, concurrency limit and daily quota."""
+
 from __future__ import annotations
 
 import threading

@@ -1,3 +1,5 @@
+"""Page tokens of queries."""
+
 from __future__ import annotations
 
 import pytest

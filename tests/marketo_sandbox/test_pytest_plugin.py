@@ -1,3 +1,5 @@
+"""The pytest plugin, in a separate pytest run."""
+
 from __future__ import annotations
 
 import re

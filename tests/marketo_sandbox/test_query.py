@@ -1,3 +1,5 @@
+"""Queries of opportunities: parameters, pages, keys and values."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""Opportunity roles: syncs, queries and deletes."""
+
 from __future__ import annotations
 
 import pytest

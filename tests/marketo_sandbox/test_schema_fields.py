@@ -1,3 +1,5 @@
+"""Fields of objects, by describe and by the schema endpoint."""
+
 from __future__ import annotations
 
 PATH = "/rest/v1/opportunities/schema/fields"

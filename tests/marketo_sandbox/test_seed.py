@@ -1,3 +1,5 @@
+"""Generated records of an instance."""
+
 from __future__ import annotations
 
 import os

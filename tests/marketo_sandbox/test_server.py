@@ -1,3 +1,5 @@
+"""The server in a test's own process."""
+
 from __future__ import annotations
 
 import socket

@@ -1,3 +1,5 @@
+"""Syncs of opportunities: actions, keys and values."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""Counts of calls and errors per day."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime
