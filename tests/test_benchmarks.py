@@ -135,6 +135,14 @@ def test_one_bad_record_of_300_rejects_no_other(results):
         assert (entry["bad"], entry["delivered"], entry["rejected"]) == (1, 299, 1)
 
 
+def test_processes_that_share_limits_make_all_calls(results):
+    together = results["sharing"]["together"]
+    # Two pages, and a describe and two batches.
+    assert together["calls"] == 5
+    assert (together["refused_606"], together["refused_615"]) == (0, 0)
+    assert set(results["sharing"]["cpu"]) == {"tap", "target"}
+
+
 def test_a_reconcile_finds_what_is_planted_and_nothing_else(results):
     assert [entry["records"] for entry in results["reconcile"]] == [300, 300, 600, 600]
     for entry in results["reconcile"]:
@@ -201,7 +209,7 @@ def test_the_tables_have_the_same_number_of_cells_in_every_row(results, tmp_path
         if part.startswith("|")
     ]
 
-    assert len(tables) == 7
+    assert len(tables) == 8
     for rows in tables:
         assert len({row.count("|") for row in rows}) == 1
 

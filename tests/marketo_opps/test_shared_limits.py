@@ -130,11 +130,21 @@ class Simulation:
         self.turns = []
         self.numbers = itertools.count()
         self.arrivals, self.waits = [], []
-        self.calls = Counter()
-        self.in_flight = self.most_in_flight = 0
+        self.calls, self.in_flight = Counter(), Counter()
+        self.most_in_flight = 0
+        self.threads = threads
         for process, limits in enumerate(processes):
-            for caller in callers(limits, clock, threads):
-                self.schedule(rng.random(), self.ask, process, caller)
+            self.start(process, limits)
+
+    def start(self, process, limits):
+        for caller in callers(limits, self.clock, self.threads):
+            self.schedule(self.rng.random(), self.ask, process, caller)
+
+    def kill(self, process):
+        """Let a process do nothing from now on; what it has sent arrives all the same."""
+        self.turns = [turn for turn in self.turns if turn[3][0] != process]
+        heapq.heapify(self.turns)
+        del self.in_flight[process]
 
     def schedule(self, seconds, do, *arguments):
         heapq.heappush(self.turns, (self.clock.now + seconds, next(self.numbers), do, arguments))
@@ -152,19 +162,20 @@ class Simulation:
             return
         self.waits.append(self.clock.now - caller.call.since)
         self.calls[process] += 1
-        self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        self.in_flight[process] += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight.total())
         seconds = self.rng.uniform(0.05, 0.6)
         self.arrivals.append(self.clock.now + self.rng.random() * min(seconds, TRAVEL_SECONDS))
         self.schedule(seconds, self.end, process, caller)
 
     def end(self, process, caller):
-        self.in_flight -= 1
+        self.in_flight[process] -= 1
         caller.end()
         self.ask(process, caller)
 
 
-@pytest.mark.parametrize("threads", [1, 5])
+@pytest.mark.slow
+@pytest.mark.parametrize("threads", [1, 3])
 def test_ten_processes_together_use_the_rate_and_no_more(join, clock, threads):
     processes = [join()[0] for _ in range(10)]
     simulation = Simulation(clock, processes, threads, random.Random(threads))
@@ -181,6 +192,29 @@ def test_ten_processes_together_use_the_rate_and_no_more(join, clock, threads):
     assert max(simulation.waits) <= 2 * WINDOW_SECONDS
 
 
+@pytest.mark.slow
+def test_with_kills_in_between_the_rate_is_used_all_the_same(join, clock):
+    rng = random.Random(5)
+    kill_of = dict(enumerate(join() for _ in range(10)))
+    simulation = Simulation(clock, [limits for limits, _ in kill_of.values()], 2, rng)
+    began = clock.now
+
+    for number in range(10, 70):
+        simulation.run(5)
+        victim = rng.choice(list(kill_of))
+        simulation.kill(victim)
+        _, kill = kill_of.pop(victim)
+        kill()
+        kill_of[number] = join()
+        simulation.start(number, kill_of[number][0])
+
+    later = [each for each in simulation.arrivals if began + 20 <= each < began + 300]
+    assert most_within(WINDOW_SECONDS, simulation.arrivals) <= 100
+    assert simulation.most_in_flight <= 10
+    assert len(later) >= 0.95 * 14 * 100
+
+
+@pytest.mark.slow
 def test_slow_calls_of_many_processes_keep_all_concurrency_in_use(join, clock, monkeypatch):
     processes = [join(100, 10)[0] for _ in range(4)]
     simulation = Simulation(clock, processes, 5, random.Random(1))
@@ -477,6 +511,7 @@ class TestUnusableFile:
         assert "no such table" in caplog.text
 
 
+@pytest.mark.slow
 def test_processes_that_start_at_once_all_get_into_a_new_file(tmp_path):
     path = tmp_path / "limits.db"
     code = f"""
