@@ -26,6 +26,7 @@ from memory import measure_memory
 from plot import draw
 from reconcile import measure_reconcile
 from report import RESULTS
+from sharing import TEN_PROCESSES, Sharing, measure_sharing
 from waiting import measure_waiting
 from walls import measure_walls
 from workspace import Workspace
@@ -51,6 +52,7 @@ class Size:
         lookup_roles: roles whose lead is looked up by e-mail address.
         reconcile_records: rows of a warehouse.
         differences_each: one of this many rows in the warehouse differs from Marketo.
+        sharing: processes that share the limits of one instance.
     """
 
     repeats: int
@@ -64,6 +66,7 @@ class Size:
     lookup_roles: int = 30_000
     reconcile_records: tuple[int, int] = (10_000, 30_000)
     differences_each: int = 1_000
+    sharing: Sharing = TEN_PROCESSES
 
 
 SIZES = {
@@ -79,6 +82,7 @@ SIZES = {
         lookup_roles=600,
         reconcile_records=(300, 600),
         differences_each=100,
+        sharing=Sharing(processes=2, records=600, cpu_records=600),
     ),
     "bench": Size(
         repeats=3,
@@ -96,11 +100,13 @@ SIZES = {
         call_records=(1, 300, 301, 3_000, 30_000),
         reconcile_records=(100_000, 1_000_000),
         lookup_roles=100_000,
+        # 18 windows: five minutes after those in which processes start and end.
+        sharing=Sharing(processes=10, records=54_000, cpu_records=60_000),
     ),
 }
 
 
-PARTS = ("cpu", "memory", "calls", "reconcile", "waiting", "lookups", "walls")
+PARTS = ("cpu", "memory", "calls", "reconcile", "waiting", "lookups", "sharing", "walls")
 """Parts that need an idle machine come first; parts that mostly wait come last."""
 
 
@@ -138,6 +144,7 @@ def measure(size_name: str, directory: Path, only: list[str] | None = None) -> d
         ),
         "waiting": lambda: measure_waiting(workspace, size.versions, size.deals),
         "lookups": lambda: measure_lookups(workspace, size.lookup_roles),
+        "sharing": lambda: measure_sharing(workspace, size.sharing, size.repeats),
         "walls": lambda: measure_walls(workspace, size.wall_records, size.repeats),
     }
     for name in only or PARTS:

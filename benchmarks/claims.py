@@ -22,6 +22,10 @@ _PAIR_SECONDS = 70
 _RECORDS_A_CPU_SECOND = 15_000
 _GROWTH = 1.2
 _MILLION = 1_000_000
+_UNUSED_RATE = 0.05
+_CPU_OF_SHARING = 1.03
+# A process has its turn every window; nobody waits for two.
+_LONGEST_GAP_SECONDS = 40
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ def claims(results: Results) -> list[Claim]:
         *_reconcile(results),
         *_waiting(results),
         *_lookups(results),
+        *_sharing(results),
     ]
 
 
@@ -113,6 +118,23 @@ def _lookups(results: Results) -> Iterator[Claim]:
         if figures["bound_seconds"]:
             ratio = figures["wall_seconds"] / figures["bound_seconds"]
             yield Claim(f"{name}: wall to bound", ratio, _WALL_OF_BOUND)
+
+
+def _sharing(results: Results) -> Iterator[Claim]:
+    if not (figures := results.get("sharing")):
+        return
+    together = figures["together"]
+    name = f"{together['processes']} processes with one limits_path"
+    yield Claim(f"{name}: refused with 606", together["refused_606"], 0)
+    yield Claim(f"{name}: refused with 615", together["refused_615"], 0)
+    if together["windows"]:
+        yield Claim(f"{name}: rate unused", 1 - together["rate_used"], _UNUSED_RATE)
+        gap = together["longest_gap_seconds"]
+        yield Claim(f"{name}: longest gap in a process's calls", gap, _LONGEST_GAP_SECONDS)
+    for kind, ratio in figures["cpu"].items():
+        yield Claim(
+            f"CPU of a {kind} with limits_path to one without", ratio["median"], _CPU_OF_SHARING
+        )
 
 
 def _reconcile(results: Results) -> Iterator[Claim]:

@@ -69,7 +69,7 @@ def tables(results: Results) -> str:
         head += (
             " *Ended by* names the error codes that ended a tool before it had moved everything."
         )
-    parts = (_walls, _cpu, _memory, _calls, _bad_records, _reconcile, _waiting)
+    parts = (_walls, _cpu, _memory, _calls, _bad_records, _reconcile, _waiting, _sharing)
     figures = (part(results) for part in parts)
     return "\n\n".join([head, *filter(None, figures)])
 
@@ -208,3 +208,35 @@ def _reconcile(results: Results) -> str:
         for entry in figures
     ]
     return _table(head, rows)
+
+
+def _sharing(results: Results) -> str:
+    if not (figures := results.get("sharing")):
+        return ""
+    together = figures["together"]
+    head = [
+        "processes at once with one `limits_path`",
+        "full 20 s windows",
+        "calls",
+        "rate limit used",
+        "smallest share of a process",
+        "longest gap in a process's calls",
+        "606 and 615",
+        "CPU time of a tap, with to without",
+        "of a target",
+    ]
+    row = [
+        f"{together['processes']}, half taps, half targets",
+        str(together["windows"]),
+        f"{together['calls']:,}",
+        _percent(together["rate_used"]),
+        _percent(together["smallest_share"]),
+        f"{together['longest_gap_seconds']:g} s",
+        str(together["refused_606"] + together["refused_615"]),
+        *(_spread(figures["cpu"][kind]) for kind in ("tap", "target")),
+    ]
+    return _table(head, [row])
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.0%}"

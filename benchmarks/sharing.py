@@ -18,7 +18,6 @@ if t.TYPE_CHECKING:
 
 _WINDOW_SECONDS = 20
 _CALLS_A_WINDOW = 100
-_CALL_RECORDS = 300
 _LATENCY_MS = "100"
 _ALL_LIMITS = {"calls_per_20_seconds": _CALLS_A_WINDOW, "max_concurrent_calls": 10}
 
@@ -31,13 +30,16 @@ class Sharing:
 
     Attributes:
         processes: that run at once, half of them taps, half of them targets.
-        windows: of 20 seconds that they have work for.
-        cpu_records: of the runs whose CPU is compared; more than 100 calls have to wait.
+        records: number of records that each of them moves.
+        cpu_records: number of records of the runs whose CPU time is compared.
     """
 
     processes: int
-    windows: int
+    records: int
     cpu_records: int
+
+
+TEN_PROCESSES = Sharing(processes=10, records=12_000, cpu_records=15_000)
 
 
 def measure_sharing(workspace: Workspace, sharing: Sharing, repeats: int) -> Told:
@@ -58,15 +60,21 @@ def measure_sharing(workspace: Workspace, sharing: Sharing, repeats: int) -> Tol
 
 
 def _together(workspace: Workspace, sharing: Sharing) -> Told:
-    each = sharing.windows * _CALLS_A_WINDOW // sharing.processes * _CALL_RECORDS
-    workspace.lines(each)
-    with Instance(*instance_flags(each), "--latency-ms", _LATENCY_MS) as instance:
-        workspace.values(instance, each)
+    workspace.lines(sharing.records)
+    flags = instance_flags(sharing.records)
+    with Instance(*flags, "--latency-ms", _LATENCY_MS) as instance:
+        workspace.values(instance, sharing.records)
         limits = str(workspace.directory / "limits.db")
         with ThreadPoolExecutor(sharing.processes) as pool:
             running = [
                 pool.submit(
-                    _run, workspace, instance, number, each, limits_path=limits, **_ALL_LIMITS
+                    _run,
+                    workspace,
+                    instance,
+                    number,
+                    sharing.records,
+                    limits_path=limits,
+                    **_ALL_LIMITS,
                 )
                 for number in range(sharing.processes)
             ]
