@@ -204,7 +204,8 @@ class _FieldsProgress:
     def log_if_due(self) -> None:
         """Log the progress, if the last line is long enough ago."""
         if self._throttle.is_due():
-            self._stream.logger.info("%s: %s", self._stream.name, self)
+            # As text: a handler may format the record later, when the counts are others.
+            self._stream.logger.info("%s: %s", self._stream.name, str(self))
 
     def log_result(self, missing: list[str]) -> None:
         """Log the result.
