@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
 _LOGGER = logging.getLogger(__name__)
 
 # A call reaches Marketo within this time after it was sent, or not at all.
-LONGEST_TRAVEL_SECONDS = 0.5
+LONGEST_TRAVEL_SECONDS = 1.0
 
 # Waits before asking again. The longest is short, because a call ahead may leave the queue.
 _LONGEST_WAIT_SECONDS = 0.5

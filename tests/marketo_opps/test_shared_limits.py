@@ -21,7 +21,7 @@ from marketo_opps.process_identity import ProcessIdentity
 from marketo_opps.shared_limits import SharedCall, SharedLimits
 
 WINDOW_SECONDS = 20.0
-TRAVEL_SECONDS = 0.5
+TRAVEL_SECONDS = 1.0
 HOST = "123-abc-456.mktorest.com"
 
 
