@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from marketo_opps import decode_record
 from marketo_opps.fields import CREATED_AT, MARKETO_GUID
+from marketo_opps.keys import lookup_text
 from target_marketo_opps.delivery import outcomes
 from target_marketo_opps.delivery.comparison import Comparison
 from target_marketo_opps.delivery.key_lookup import KeyLookup
@@ -51,7 +52,7 @@ class StoredRecords:
         for index, record in ours.items():
             theirs = found.get(record)
             if theirs is not None and comparison.is_unchanged(record, theirs):
-                guid = theirs.get(MARKETO_GUID)
+                guid = _guid_of(theirs)
                 result.outcomes[index] = replace(outcomes.UNCHANGED, marketo_guid=guid)
 
     def resolve_already_exists(self, result: BatchResult, indices: Sequence[int]) -> None:
@@ -80,7 +81,7 @@ class StoredRecords:
             elif _created_since(
                 result.possibly_applied_since[index], theirs
             ) and comparison.is_unchanged(record, theirs):
-                guid = theirs.get(MARKETO_GUID)
+                guid = _guid_of(theirs)
                 result.outcomes[index] = replace(outcomes.CREATED, marketo_guid=guid)
                 result.existing_ours += 1
             else:
@@ -117,6 +118,11 @@ def _decoded(result: BatchResult, index: int) -> Record:
 
 def _fields_of(records: Mapping[int, Record], *more: str) -> list[str]:
     return sorted({name for record in records.values() for name in record}.union(more))
+
+
+def _guid_of(record: Record) -> str | None:
+    """Return the marketoGUID of a record without the blank that Marketo adds to some, or None."""
+    return lookup_text(record.get(MARKETO_GUID)) or None
 
 
 def _created_since(sent_at: datetime, record: Record) -> bool:

@@ -87,6 +87,19 @@ def test_unchanged_record_has_a_guid_and_no_request_id(marketo_sandbox, singer, 
     assert line["marketoGUID"] == stored(marketo_sandbox)["a"]["marketoGUID"]
 
 
+def test_guid_in_the_receipt_of_an_unchanged_record_has_no_blanks(
+    marketo_sandbox, singer, receipts
+):
+    # The sandbox, like Marketo, returns the GUIDs of some records with a blank at the end.
+    records = [singer.schema(), *(singer.opportunity(f"D-{number}") for number in range(8))]
+    singer.run(marketo_sandbox, records).succeeded()
+    singer.run(
+        marketo_sandbox, records, skip_unchanged=True, receipts_path=receipts.path
+    ).succeeded()
+    guids = {each["marketoGUID"] for each in stored(marketo_sandbox).values()}
+    assert {each["marketoGUID"] for each in receipts()} == guids
+
+
 def test_deletes_of_missing_records_have_status_deleted(marketo_sandbox, singer, receipts):
     singer.run(marketo_sandbox, [singer.schema(), singer.opportunity("a")]).succeeded()
     records = [singer.opportunity(key, _sdc_deleted_at=DELETED) for key in ("a", "gone")]
