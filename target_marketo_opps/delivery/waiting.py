@@ -13,7 +13,8 @@ All waiting records with the same ordering key wait in one queue, in order of ar
 count towards the memory limit, and the ledger holds every later STATE back. Later upserts of a
 waiting record's key are merged into it. An upsert may be merged past other upserts, but not past a
 delete of its key or opportunity; and an upsert of a role not past a role whose lead was not known
-when the upsert arrived.
+when the upsert arrived. Roles of an opportunity that this run deletes are not merged at all: one
+that arrives before the opportunity is created again is rejected, and a later one is not.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from __future__ import annotations
 import typing as t
 from collections import deque
 
-from marketo_opps import MAX_BATCH_RECORDS
+from marketo_opps import MAX_BATCH_RECORDS, MarketoObject
+from marketo_opps.seen_keys import KeyHashSet
 from target_marketo_opps.delivery.batches import Operation
 from target_marketo_opps.delivery.key_queues import KeyQueues
 from target_marketo_opps.delivery.open_batches import OpenBatches
@@ -78,6 +80,7 @@ class WaitingRecords:
         self._holders: dict[Hashable, Batch] = {}
         self._queues = KeyQueues()
         self._to_readmit: deque[Hashable] = deque()
+        self._deleted = KeyHashSet()
 
     @property
     def is_crowded(self) -> bool:
@@ -97,6 +100,7 @@ class WaitingRecords:
         if (
             record.target.merges
             and record.ordering_keys[0] in self._holders
+            and self._may_merge(record)
             and self._merge(record)
         ):
             return
@@ -153,6 +157,18 @@ class WaitingRecords:
         if self._to_readmit:
             self._readmit_while_room()
 
+    def _note_delete(self, record: OutboundRecord) -> None:
+        if record.target.obj is MarketoObject.OPPORTUNITIES:
+            self._deleted.add(str(record.ordering_keys[0]))
+
+    def _may_merge(self, record: OutboundRecord) -> bool:
+        """Return whether a record is not a role of an opportunity that this run deletes."""
+        return not (
+            self._deleted
+            and record.target.parks_orphans
+            and str(record.ordering_keys[0]) in self._deleted
+        )
+
     def _merge(self, record: OutboundRecord) -> bool:
         """Merge a record into the last waiting upsert of its key; return whether it was."""
         is_merged = self._queues.merge(record)
@@ -192,6 +208,7 @@ class WaitingRecords:
         batch.add(record)
         if record.target.operation is Operation.DELETE:
             self.parked_roles.dismiss(record)
+            self._note_delete(record)
         for key in record.ordering_keys:
             self._holders[key] = batch
         if batch.is_full:
@@ -199,6 +216,8 @@ class WaitingRecords:
 
     def _enqueue(self, record: OutboundRecord) -> None:
         self._ledger.hold(record)
+        if record.target.operation is Operation.DELETE:
+            self._note_delete(record)
         self._queues.append(record)
 
     def _take_out(self, record: OutboundRecord) -> None:
@@ -259,7 +278,7 @@ class WaitingRecords:
     def _place_as_version(self, record: OutboundRecord) -> bool:
         """Merge a queued record into an open batch's record of its key, if possible."""
         # When the record arrived, a role whose lead was not known was between the two.
-        if not record.target.merges or record.later_versions:
+        if not record.target.merges or record.later_versions or not self._may_merge(record):
             return False
         batch = self._merge_into_batch(record)
         if batch is None:

@@ -47,6 +47,24 @@ def rejects(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+@pytest.mark.parametrize("size", [1, 300])
+def test_role_of_a_deal_created_again_is_not_merged_into_a_bad_one(sandbox, singer, size):
+    # In turn, the first version of the role is rejected, and the second is created.
+    messages = [
+        singer.opportunity("a"),
+        singer.record(externalOpportunityId="a", **DELETED),
+        role(singer, "a", isPrimary=False),
+        singer.opportunity("a"),
+        role(singer, "a", isPrimary=True),
+    ]
+    options = {"limits": RunLimits(max_batch_records=size)}
+    ended = run(singer, sandbox, *messages, options=options, max_rejects=1).succeeded()
+    assert roles(sandbox)["a", 1]["isPrimary"] is True
+    assert "roles: 1 created, 0 updated, 0 deleted, 0 unchanged, 0 left alone, 1 rej" in (
+        ended.closing
+    )
+
+
 def test_a_tap_may_send_all_roles_first(sandbox, singer):
     messages = [role(singer, f"K{n}", lead=lead) for n in range(400) for lead in (1, 2)]
     messages += [singer.state("roles"), *(singer.opportunity(f"K{n}") for n in range(400))]
