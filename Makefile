@@ -13,15 +13,19 @@ INTEROP_LONG := $(patsubst %,.venv/interop/%/made,csv dagster)
 
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 
-# Seconds and seed of `make soak SECONDS=3600 SEED=7`; without a seed it draws one and prints it.
+# Seconds and seed of `make soak` and `make fuzz SECONDS=3600 SEED=7`; without a seed they draw one
+# and print it.
 SECONDS ?= 600
 SEED ?=
+# The only case that `make fuzz SEED=7 CASE=123` plays; the file to which it appends its counts.
+CASE ?=
+COUNTS ?=
 # Whose advisories `make audit` asks for; `pip-audit --help` lists the services.
 ADVISORIES ?= osv
 GENERATED := README.md docs/architecture.md docs/benchmarks.md docs/errors.md meltano.yml plugins/*.yml
 MODULES ?= target_marketo_opps.state.ledger target_marketo_opps.delivery.waiting
 
-.PHONY: demo test test-fast test-long soak bench bench-full mutation lint types check audit dist docs lock clean
+.PHONY: demo test test-fast test-long soak fuzz bench bench-full mutation lint types check audit dist docs lock clean
 
 demo: .venv/demo  ## run the real tap into the real target, between two sandbox instances
 	$(BIN)/marketo-sandbox demo
@@ -40,6 +44,10 @@ soak: .venv/dev  ## the pair for as long as you like, with all that can go wrong
 
 # A claim that does not hold ends it with 1, and yet docs/benchmarks.md tells what was measured.
 MEASURE = missed=0; $(BIN)/python benchmarks/bench.py $(1) || missed=$$?; $(MAKE) docs && exit $$missed
+
+fuzz: .venv/dev  ## random runs of tap and target, with faults and kills, judged by a model
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(addprefix --seed ,$(SEED)) \
+		$(addprefix --case ,$(CASE)) $(addprefix --counts ,$(COUNTS))
 
 bench: .venv/dev  ## the figures of docs/benchmarks.md, in less than ten minutes on a quiet machine
 	@$(call MEASURE)

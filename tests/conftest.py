@@ -18,6 +18,7 @@ hypothesis.settings.load_profile("busy_machine")
 HERE = Path(__file__).parent
 # Nearly every test in these starts processes or whole runs, or waits.
 SLOW = (
+    "fuzz/",
     "interop/",
     "manual/",
     "marketo_opps/test_transport.py",

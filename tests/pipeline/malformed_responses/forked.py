@@ -7,6 +7,7 @@ arguments, standard streams and exit status. Other tests in this folder start th
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -15,14 +16,17 @@ import typing as t
 from importlib import import_module
 
 if t.TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-MODULES = {
-    "tap-marketo-opps": "tap_marketo_opps.tap",
-    "target-marketo-opps": "target_marketo_opps.target",
+PACKAGES = {
+    "tap-marketo-opps": "tap_marketo_opps",
+    "target-marketo-opps": "target_marketo_opps",
 }
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload([*MODULES.values(), __name__])
+_SERVER.set_forkserver_preload(
+    ["tap_marketo_opps.tap", "target_marketo_opps.target", "tests.fuzz.quick", __name__]
+)
 _STREAMS = (("stdin", os.O_RDONLY), ("stdout", os.O_WRONLY), ("stderr", os.O_WRONLY))
 
 
@@ -34,10 +38,16 @@ class ForkedPlugin:
         config: settings of the plugin.
         directory: directory for its files, among them standard input, if any.
         arguments: arguments after `--config FILE`.
+        prepare: called in the process before the plugin starts; must be picklable.
     """
 
     def __init__(
-        self, program: str, config: dict[str, t.Any], directory: Path, *arguments: str
+        self,
+        program: str,
+        config: dict[str, t.Any],
+        directory: Path,
+        *arguments: str,
+        prepare: Callable[[], None] | None = None,
     ) -> None:
         self._program = program
         self._paths = {name: directory / f"{program}.{name}" for name, _ in _STREAMS}
@@ -46,7 +56,7 @@ class ForkedPlugin:
         for path in self._paths.values():
             path.touch()
         command = [program, "--config", str(config_path), *arguments]
-        self._process = _SERVER.Process(target=_main, args=(command, str(directory)))
+        self._process = _SERVER.Process(target=_main, args=(command, str(directory), prepare))
         self._process.start()
 
     @property
@@ -59,6 +69,11 @@ class ForkedPlugin:
         """Return what the plugin has written to standard error so far."""
         return self._paths["stderr"].read_text(errors="replace")
 
+    def kill(self, signum: int) -> None:
+        """Send a signal to the plugin, if it still runs; may be called from any thread."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(t.cast("int", self._process.pid), signum)
+
     def wait(self, timeout_seconds: float) -> int:
         """Wait for the plugin to exit, and return its exit status."""
         self._process.join(timeout_seconds)
@@ -68,7 +83,7 @@ class ForkedPlugin:
         return self._process.exitcode
 
 
-def _main(command: list[str], directory: str) -> None:
+def _main(command: list[str], directory: str, prepare: Callable[[], None] | None = None) -> None:
     program = command[0]
     os.chdir(directory)
     for number, (name, flags) in enumerate(_STREAMS):
@@ -76,4 +91,6 @@ def _main(command: list[str], directory: str) -> None:
     # The server closed the Python object, but the file descriptor is still open.
     sys.stdin = os.fdopen(0)
     sys.argv = command
-    import_module(MODULES[program]).main()
+    if prepare is not None:
+        prepare()
+    import_module(f"{PACKAGES[program]}.console").main()

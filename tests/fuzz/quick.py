@@ -1,0 +1,46 @@
+"""Shorter waits and smaller calls in the process of a plugin."""
+
+from __future__ import annotations
+
+import typing as t
+
+from marketo_opps.plugin.base import MarketoPlugin
+from marketo_opps.retry import ExponentialWait
+from tap_marketo_opps.finding import key_sources
+from tap_marketo_opps.finding.lookup_stage import LookupStage
+from tap_marketo_opps.finding.waiting_stage import WaitingStage
+from tap_marketo_opps.reconcile import passes, warehouse_file
+from target_marketo_opps.run import RunLimits, TargetRun
+
+SHARE_OF_WAITS = 0.05
+WINDOW_SECONDS = 0.5
+
+
+class Sizes(t.NamedTuple):
+    """Sizes of calls, so that a small instance or input takes many calls.
+
+    Attributes:
+        batch_records: maximum number of records per call of a target.
+        patience_seconds: how long an open batch of a target may hold a STATE back.
+        keys: maximum number of keys that a tap looks up by one call.
+    """
+
+    batch_records: int = 300
+    patience_seconds: float = 300.0
+    keys: int = 300
+
+
+def quicken(sizes: Sizes) -> None:
+    """Shorten pacing and retries of this process, and limit the sizes of its calls."""
+    MarketoPlugin.pacing_window_seconds = WINDOW_SECONDS
+    whole = ExponentialWait.seconds
+    ExponentialWait.seconds = lambda *asked: SHARE_OF_WAITS * whole(*asked)
+    TargetRun.__init__.__kwdefaults__["limits"] = RunLimits(
+        max_batch_records=sizes.batch_records, state_patience_seconds=sizes.patience_seconds
+    )
+    for module in (key_sources, passes, warehouse_file):
+        assert module.KEYS_PER_CALL
+        module.KEYS_PER_CALL = sizes.keys
+    key_sources.LeadRange.__init__.__defaults__ = (sizes.keys,)
+    for stage in (LookupStage, WaitingStage):
+        stage.__init__.__kwdefaults__["keys_per_call"] = sizes.keys

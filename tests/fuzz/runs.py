@@ -1,0 +1,194 @@
+"""One run of a plugin as a process: start, disturb, wait; check what any run must keep to."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+import time
+import typing as t
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from marketo_sandbox.options import LimitOptions, SandboxOptions
+from marketo_sandbox.server.server import SandboxServer
+from tests.fuzz.disturbances import Kill, Moments
+from tests.fuzz.quick import Sizes, quicken
+from tests.pipeline.malformed_responses.forked import ForkedPlugin
+from tests.soak.audit import CUSTOMERS_DATA
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+MARK = "qzx"
+"""Part of each value of the random records that is no key; must not be in any output."""
+
+RUN_SECONDS = 60.0
+DEFAULT_SIZES = Sizes()
+MANY = LimitOptions(calls_per_window=100_000, concurrent_calls=1_000, daily_calls=10**9)
+
+
+class FoundError(AssertionError):
+    """A broken promise."""
+
+
+@dataclass
+class Tally:
+    """Counts of some cases.
+
+    Attributes:
+        runs: number of processes started.
+        kills: number of processes that a signal ended.
+        faults: number of calls with an injected fault.
+        records: number of records compared with an instance, a loaded copy or a receipt.
+        lost: number of records that were missing or different.
+    """
+
+    runs: int = 0
+    kills: int = 0
+    faults: int = 0
+    records: int = 0
+    lost: int = 0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run that has ended.
+
+    Attributes:
+        code: exit status.
+        stdout, stderr: output.
+        faults: names of the injected faults.
+        signum: the signal that was sent; 0 if none was.
+    """
+
+    code: int
+    stdout: str
+    stderr: str
+    faults: tuple[str, ...]
+    signum: int
+
+    @property
+    def is_undisturbed(self) -> bool:
+        return not self.faults and not self.signum
+
+
+@dataclass
+class Blow:
+    """The signal to send to a plugin.
+
+    Attributes:
+        kill: the signal; None to send none.
+        plugin: the plugin, once it has been started.
+        signum: the signal that was sent; 0 if none was.
+    """
+
+    kill: Kill | None
+    plugin: ForkedPlugin | None = None
+    signum: int = 0
+
+    def strike(self) -> None:
+        """Send the signal."""
+        if self.kill and self.plugin:
+            self.signum = self.kill.signum
+            self.plugin.kill(self.signum)
+
+
+@dataclass
+class Runner:
+    """Runs plugins against one sandbox.
+
+    Args:
+        options: options of the sandbox.
+        tally: counts to add to.
+        directory: directory for the files of all runs.
+    """
+
+    options: Mapping[str, t.Any]
+    tally: Tally
+    directory: Path
+    moments: Moments = field(default_factory=Moments)
+    sandbox: SandboxServer = field(init=False)
+
+    def __post_init__(self) -> None:
+        options = SandboxOptions(**{"limits": MANY, **self.options})
+        self.sandbox = SandboxServer(options, sleep=self.moments.sleep).start()
+
+    def close(self) -> None:
+        """Stop the sandbox, and raise an error if it had a problem."""
+        self.sandbox.stop()
+        if self.sandbox.problems:
+            raise AssertionError("in the sandbox: " + "\n".join(self.sandbox.problems))
+
+    def run(
+        self,
+        program: str,
+        config: Mapping[str, t.Any],
+        *arguments: str,
+        stdin: str = "",
+        kill: Kill | None = None,
+        acts: Mapping[int, Callable[[], None]] | None = None,
+        sizes: Sizes = DEFAULT_SIZES,
+        may_fail: bool = False,
+    ) -> Ended:
+        """Run a plugin until it ends or is killed, and check what holds for every run."""
+        self.tally.runs += 1
+        since = self.sandbox.api.journal.calls
+        directory = Path(tempfile.mkdtemp(dir=self.directory))
+        (directory / f"{program}.stdin").write_text(stdin)
+        blow = Blow(kill)
+        moments = {kill.moment: blow.strike} if kill and kill.moment else {}
+        self.moments.plan({**(acts or {}), **moments})
+        whole = {**self.sandbox.credentials, **config}
+        prepare = partial(quicken, sizes)
+        blow.plugin = plugin = ForkedPlugin(program, whole, directory, *arguments, prepare=prepare)
+        if kill and not kill.moment:
+            time.sleep(kill.seconds)
+            blow.strike()
+        code = plugin.wait(RUN_SECONDS)
+        self.moments.plan({})
+        self._await_calls()
+        faults = self._faults(since)
+        self.tally.kills += code < 0 or code > 128
+        ended = Ended(code, plugin.stdout, plugin.stderr, faults, blow.signum)
+        self._check(ended, may_fail=may_fail or not ended.is_undisturbed)
+        return ended
+
+    def _faults(self, since: int) -> tuple[str, ...]:
+        calls = self.sandbox.journal(since)
+        faults = tuple(each["fault"] for each in calls if each["fault"])
+        self.tally.faults += len(faults)
+        return faults
+
+    def _await_calls(self) -> None:
+        """Wait until the calls of a killed process have been answered."""
+        while self.sandbox.instance.limits.in_flight:
+            time.sleep(0.001)
+
+    def _check(self, ended: Ended, *, may_fail: bool) -> None:
+        _check_status(ended, may_fail=may_fail)
+        if "Traceback" in ended.stderr:
+            raise FoundError(f"a traceback:\n{ended.stderr[-2500:]}")
+        secrets = self._secrets()
+        for line in ended.stderr.splitlines():
+            if any(secret in line for secret in secrets):
+                raise FoundError(f"a secret or a customer's data in: {line[:500]}")
+
+    def _secrets(self) -> list[str]:
+        meta = self.sandbox.instance.storage.meta
+        tokens = [meta("token") or "", *(meta("tokens_expired") or "").split()]
+        bare = [token.partition(":")[0] for token in tokens if token]
+        return [self.sandbox.client_secret, MARK, *CUSTOMERS_DATA, *bare]
+
+
+def _check_status(ended: Ended, *, may_fail: bool) -> None:
+    """Raise an error if the exit status is not the documented one."""
+    ended_by_signal = {128 + ended.signum, -ended.signum} if ended.signum else set()
+    if ended.code not in {0, *([1] if may_fail else []), *ended_by_signal}:
+        raise FoundError(f"exit status {ended.code}:\n{ended.stderr[-1500:]}")
+    # Before the plugin has set its handlers, it has not printed anything either.
+    is_unhandled = ended.code == -ended.signum and ended.signum != signal.SIGKILL
+    if ended.signum and is_unhandled and ended.stderr:
+        raise FoundError(f"exit status {ended.code} after signal {ended.signum}")
+    if ended.code == 1 and not any(f"| {each}" in ended.stderr for each in ("ERROR", "CRITICAL")):
+        raise FoundError(f"exit status 1 without an error:\n{ended.stderr[-1500:]}")
