@@ -1,1 +1,1 @@
-"""A local stand-in for a Marketo instance, for tests and for trying things out."""
+"""A local server that behaves like a Marketo instance, for tests and for trying things out."""

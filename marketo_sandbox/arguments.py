@@ -52,7 +52,7 @@ example:
 
 
 def argument_parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line, with its subcommands."""
+    """Return the ``argparse`` parser of ``marketo-sandbox``, with all subcommands."""
     parser = argparse.ArgumentParser(
         prog="marketo-sandbox",
         description="A local stand-in for a Marketo instance, for tests and for trying things out.",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the subcommand that the arguments name, and return the exit status."""
+    """Parse the command line, run its subcommand, and return the exit status."""
     parsed = argument_parser().parse_args(arguments)
     missing = missing_packages_message()
     if missing is not None:

@@ -1,8 +1,9 @@
-"""The demonstration: run the real tap into the real target, from one instance to another.
+"""The subcommand ``demo``: copy opportunities and roles between two sandbox instances.
 
 Tap and target run as two processes connected by a pipe, as a user would run them. The figures that
-the demonstration prints come from the two instances and their journals, not from the plugins' logs.
-The destination has most of the source's leads under other ids, so roles find their lead by email.
+the demonstration prints come from the two instances and their journals, not from the logs of tap
+and target. A lead has different ids in the two instances, so the target finds the lead of a role by
+its email address.
 """
 
 from __future__ import annotations
@@ -31,14 +32,15 @@ UNMATCHED_EVERY = 20
 
 @dataclass(frozen=True)
 class Run:
-    """The outcome of one run of tap and target, read from the journals of both instances.
+    """The figures of one run of tap and target, from the call journals of both instances.
 
     Attributes:
-        found: number of records that the source returned, by operation.
-        statuses: number of records by status, for each operation on the destination.
+        found: number of records that the source returned, by API operation.
+        statuses: number of records by status, such as "created", for each API operation on the
+            destination.
         source_calls: number of API calls to the source.
         destination_calls: number of API calls to the destination.
-        seconds: duration of the run.
+        seconds: duration of the run in seconds.
     """
 
     found: Counter[str]
@@ -49,13 +51,16 @@ class Run:
 
 
 def run_demo(*, opportunities: int) -> int:
-    """Move opportunities and their roles in two runs, and print the outcome of each.
+    """Run the demonstration: copy opportunities and roles, change some, and copy the changes.
+
+    Print the figures of both runs.
 
     Args:
         opportunities: number of opportunities in the source.
 
     Returns:
-        The exit status: 0 if both instances are equal and the second run moved only changes.
+        The exit status: 0 if both instances are equal after each run and the second run copied only
+        the changed opportunities, else 1.
     """
     seeded = SandboxOptions(opportunities=opportunities, seed=7)
     with (
@@ -96,12 +101,12 @@ def _demonstrate(source: SandboxServer, destination: SandboxServer, folder: Path
 
 
 class _Pair:
-    """Tap and target, connected by a pipe, with their settings and state.
+    """A tap and a target, connected by a pipe, with their settings and state.
 
     Args:
         source: the instance that the tap reads.
         destination: the instance that the target writes to.
-        folder: directory for settings, state and log.
+        folder: directory for the files with settings, state and log.
     """
 
     def __init__(self, source: SandboxServer, destination: SandboxServer, folder: Path) -> None:
@@ -127,7 +132,9 @@ class _Pair:
         self._target = [_script("target-marketo-opps"), "--config", into]
 
     def run(self) -> Run:
-        """Run tap and target until both exit, and keep the last state for the next run.
+        """Run tap and target until both exit, and return the figures of the run.
+
+        The next run starts from the last state that the target emitted.
 
         Raises:
             DemoError: if the tap or the target fails, or the target emits no state.
@@ -169,7 +176,11 @@ class _Pair:
 
 
 def _script(name: str) -> str:
-    """Return the path of a console script, from this environment or else from the PATH."""
+    """Return the path of a console script in this Python environment, or else on the PATH.
+
+    Raises:
+        DemoError: if the console script is not installed.
+    """
     here = Path(sysconfig.get_path("scripts")) / name
     found = str(here) if here.exists() else shutil.which(name)
     if found is None:
@@ -216,16 +227,21 @@ def _delivered(statuses: Counter[str]) -> str:
 
 
 def _people_known_to_both(source: SandboxServer) -> list[dict[str, Any]]:
-    """Return leads for the destination: most addresses of the source, once each, with new ids."""
+    """Return the leads to add to the destination: most of the source's leads, under new ids.
+
+    Each email address occurs once. Some addresses of the source are left out, so that the target
+    finds no lead for some roles.
+    """
     addresses = sorted({each for each in email_addresses(source).values() if each}, reverse=True)
     known = [each for number, each in enumerate(addresses) if number % UNMATCHED_EVERY]
     return [{"id": FIRST_LEAD + number, "email": each} for number, each in enumerate(known)]
 
 
 def _change_latest(server: SandboxServer) -> int:
-    """Change the opportunities updated last, and return how many were changed.
+    """Change the most recently updated opportunities, and return their number.
 
-    The second run reads from the last change on, inclusive, so it would read these again anyway.
+    The second run reads the most recently updated opportunity again even if it is unchanged,
+    because the bookmark is inclusive. So that opportunity is among the changed ones.
     """
     latest = sorted(server.instance.opportunities(), key=lambda record: record["updatedAt"])
     ids = [record[KEY] for record in latest[-CHANGED:]]

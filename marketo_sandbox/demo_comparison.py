@@ -1,4 +1,4 @@
-"""Comparison of the two instances of the demonstration: opportunities by field, roles by email."""
+"""The check that both instances of the demonstration hold equal opportunities and roles."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ class DemoError(Exception):
 
 
 def compare_instances(source: SandboxServer, destination: SandboxServer) -> None:
-    """Compare opportunities field by field and roles by email address; print the numbers.
+    """Compare the opportunities and roles of two instances, and print how many are identical.
+
+    Opportunities are compared field by field, roles by the email addresses of their leads.
 
     Args:
         source: the instance that the tap has read.
@@ -42,7 +44,8 @@ def _compare_roles(source: SandboxServer, destination: SandboxServer) -> None:
     """Compare the roles of both instances by the email addresses of their leads.
 
     Raises:
-        DemoError: if the destination lacks a role whose lead it has, or has a role too many.
+        DemoError: if a role of the source is missing although its lead is in the destination, or if
+            the destination has any other role.
     """
     known = {each for each in email_addresses(destination).values() if each}
     there, here = _roles_by_address(source), _roles_by_address(destination)
@@ -58,12 +61,12 @@ def _compare_roles(source: SandboxServer, destination: SandboxServer) -> None:
 
 
 def email_addresses(server: SandboxServer) -> dict[int, str]:
-    """Return the email address by lead id, in lower case, or "" for a lead without an address."""
+    """Return the email addresses of all leads in lower case, by lead id; "" if a lead has none."""
     return {each["id"]: each.get("email", "").casefold() for each in server.instance.leads()}
 
 
 def _roles_by_address(server: SandboxServer) -> list[tuple[str, str, str]]:
-    """Return external opportunity id, email address of the lead and role name of each role."""
+    """Return all roles as tuples: external opportunity id, email address of the lead, role name."""
     addresses = email_addresses(server)
     return [
         (each[KEY], addresses[each["leadId"]], each["role"]) for each in server.instance.roles()
@@ -71,7 +74,7 @@ def _roles_by_address(server: SandboxServer) -> list[tuple[str, str, str]]:
 
 
 def _contents(server: SandboxServer) -> dict[str, dict[str, Any]]:
-    """Return opportunities by external id, without the fields that Marketo itself sets."""
+    """Return all opportunities by external id, without the fields that only Marketo can set."""
     writable = [each for each in OPPORTUNITY.fields if each.updateable or each.name == KEY]
     return {
         record[KEY]: {
@@ -84,7 +87,10 @@ def _contents(server: SandboxServer) -> dict[str, dict[str, Any]]:
 
 
 def _plain(value: Any, described: Field) -> Any:
-    """Return a field's value in one form, as an instance stores 12.50 as number or as string."""
+    """Return a field's value in a comparable form: numbers as Decimal, datetimes as datetime.
+
+    The instances may hold the number 12.50 as a JSON number or as a string.
+    """
     if described.data_type in NUMBERS:
         return Decimal(str(value))
     return datetime.fromisoformat(value) if described.data_type == "datetime" else value

@@ -1,4 +1,4 @@
-"""The check for packages of the extra ``sandbox``, which tap and target do not need."""
+"""The check that the packages of the optional extra ``sandbox`` are installed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ PACKAGES = ("httptools", "starlette", "uvicorn")
 
 
 def missing_packages_message() -> str | None:
-    """Return an error message that names the missing packages, or None if all are installed."""
+    """Return an error message that names the missing packages, or None if none is missing."""
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if not missing:
         return None

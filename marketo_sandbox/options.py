@@ -59,7 +59,7 @@ class SandboxOptions:
         database: path of the SQLite file that stores the instance; None for a temporary database.
         port: TCP port to listen on; 0 for any free port.
         latency_ms: minimum duration of a call in milliseconds.
-        faults: fault rules, as the control endpoint takes them.
+        faults: fault rules to start with, each as a mapping of members of ``FaultRule``.
         crm_sync: mode of a native CRM sync that owns opportunities: "read-only" refuses writes of
             opportunities and all role calls, "disabled" refuses all opportunity and role calls;
             None for no CRM sync.
@@ -68,17 +68,19 @@ class SandboxOptions:
         token_seconds: lifetime of an access token in seconds.
         permissions: permissions of the API user's role.
         sales_persons: valid values of ``externalSalesPersonId``; None for any.
-        activity_delay_seconds: time from an activity's date until the API returns it.
-        activity_scan: number of activities that one call examines, matching or not.
-        activity_retention_days: age at which activities are purged; by default each type's own.
-        log_unchanged: True to log an update that changes no value.
-        log_deletions: True to log the roles that a deleted opportunity takes with it.
+        activity_delay_seconds: seconds from an activity's date until the API returns the activity.
+        activity_scan: number of activities that one call examines, whether they match its filter or
+            not.
+        activity_retention_days: age in days at which activities are purged; by default the age that
+            Adobe documents for each activity type.
+        log_unchanged: True to add an activity also for an update that changes no value.
+        log_deletions: True to add an activity for each role that is deleted with its opportunity.
         short_pages: probability that a page has fewer records than requested.
-        exact_keys: True to compare keys with case and trailing blanks.
+        exact_keys: True if dedupe keys that differ in case or trailing blanks are different keys.
         refuse_delete_in_use: True to refuse deletion of an opportunity that has roles (1022).
         describe_role_dates: True to list createdAt and updatedAt in the roles' describe, which
             Adobe's documented describe does not.
-        dialects: names of ``DIALECTS`` to turn on.
+        dialects: names in ``DIALECTS`` of the undocumented behaviour to turn on.
         clock: initial time of the instance's clock (ISO 8601); by default the real time.
         journal_size: number of calls that the journal keeps.
         limits: a ``LimitOptions``, or a mapping of its members.

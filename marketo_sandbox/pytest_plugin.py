@@ -35,7 +35,7 @@ class SandboxFactory(Protocol):
     """The type of the fixture ``marketo_sandbox_factory``: a function that starts a sandbox."""
 
     def __call__(self, **options: Any) -> SandboxServer:
-        """Start a sandbox with the given members of ``SandboxOptions``, and return it."""
+        """Start a sandbox with the given options (members of ``SandboxOptions``), and return it."""
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ API_USER = "opportunities@sandbox.example"
 
 
 class AccessTokens:
-    """Issue the access token of the custom service, and check the tokens of calls.
+    """Issue the access token of the custom service, and check the access tokens that calls send.
 
     Args:
         storage: stores the token, so that it survives a restart.
@@ -38,7 +38,10 @@ class AccessTokens:
         self._expired = set((storage.meta("tokens_expired") or "").split())
 
     def grant(self) -> tuple[str, int]:
-        """Return the current token and its remaining seconds; issue a new token if it expired."""
+        """Return the current access token and the seconds until it expires.
+
+        If the current token has expired, issue a new one.
+        """
         left = self.seconds_left()
         if not self._token or left <= 0:
             self._renew()
@@ -46,16 +49,16 @@ class AccessTokens:
         return self._token, int(left)
 
     def seconds_left(self) -> float:
-        """Return the seconds until the current token expires; 0 or less without a valid token."""
+        """Return the seconds until the current access token expires; 0 or less if none is valid."""
         return self._ends_at - self._clock.seconds() if self._token else 0.0
 
     def expire(self) -> None:
-        """Expire the current token."""
+        """Make the current access token invalid; calls that still send it are refused with 602."""
         self._ends_at = min(self._ends_at, self._clock.seconds())
         self._save()
 
     def check(self, token: str | None) -> None:
-        """Check that the token of a call is the current token.
+        """Check that the access token of a call is the current token and has not expired.
 
         Raises:
             CallRefusedError: 601 for a missing or unknown token, 602 for an expired token.

@@ -53,7 +53,7 @@ ACTIVITY_TYPES = (
 
 
 def kept_days(type_id: int, options: SandboxOptions) -> int:
-    """Return the age in days at which activities of a type are purged."""
+    """Return the number of days after which activities of a type are purged from the log."""
     if options.activity_retention_days is not None:
         return options.activity_retention_days
     return _KEPT_DAYS.get(type_id, LONGEST_KEPT_DAYS)
@@ -78,13 +78,13 @@ class Event(NamedTuple):
 
 
 class LogFilter(NamedTuple):
-    """A filter of activities; None in an attribute means no restriction by it.
+    """A filter of activities; an attribute that is None does not restrict the activities.
 
     Attributes:
         types: ids of activity types.
         leads: ids of leads.
         assets: values of ``primaryAttributeValueId``.
-        members: ids of the leads on a static list.
+        members: ids of leads, taken from a static list that the call names.
     """
 
     types: Collection[int]
@@ -108,7 +108,7 @@ class ActivityLog:
     Args:
         storage: the storage that holds the log.
         clock: the instance's clock, which dates new activities.
-        options: options of the instance, for delay, scan length and retention.
+        options: options of the instance; those that start with ``activity_`` apply.
     """
 
     def __init__(self, storage: Storage, clock: Clock, options: SandboxOptions) -> None:
@@ -117,13 +117,13 @@ class ActivityLog:
         self._options = options
 
     def write(self, events: Iterable[Event]) -> None:
-        """Add activities dated now, which the API returns after ``activity_delay_seconds``."""
+        """Add activities dated now; the API returns them only after ``activity_delay_seconds``."""
         now = int(self._clock.seconds())
         visible = now + self._options.activity_delay_seconds
         self._storage.add_activities(_row(event, now, visible) for event in events)
 
     def write_past(self, dated: Iterable[tuple[int, Event]]) -> None:
-        """Add past activities, each with its date in seconds since 1970."""
+        """Add activities of the past, given as pairs of date (seconds since 1970) and activity."""
         self._storage.add_activities(_row(event, when, when) for when, event in dated)
 
     def read(
@@ -143,7 +143,8 @@ class ActivityLog:
             limit: maximum number of activities to return.
 
         Returns:
-            The matching activities, the position of the next page, and True if more follow.
+            The matching activities, the position after which the next page begins, and True if
+            activities remain to be examined.
         """
         scan = self._options.activity_scan
         rows = self._storage.activities(

@@ -1,4 +1,4 @@
-"""The instance's clock, which dates records, tokens and calls: it can be set, moved and frozen."""
+"""The clock of an instance, which dates records, tokens and calls, and which tests can set."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _validated(seconds: float) -> float:
 
 
 class Clock:
-    """A clock that shows real time plus an offset, or a frozen moment.
+    """A clock that runs ahead of or behind real time by an offset, or stands still (frozen).
 
     Args:
         real: returns the real time in seconds since 1970.
@@ -56,7 +56,7 @@ class Clock:
         return datetime.fromtimestamp(self.seconds(), UTC)
 
     def set(self, moment: datetime, *, frozen: bool = False) -> None:
-        """Set the clock to a moment, and freeze it there or let it run on.
+        """Set the clock to a moment; it then runs on, or stands still if ``frozen`` is True.
 
         Raises:
             ValueError: if the moment is out of range; the clock is then unchanged.
@@ -66,7 +66,9 @@ class Clock:
         self._frozen_at = seconds if frozen else None
 
     def advance(self, seconds: float) -> None:
-        """Move the clock by a number of seconds, back if it is negative; keep it frozen if it is.
+        """Move the clock forward by seconds, or back if they are negative.
+
+        A frozen clock stays frozen.
 
         Raises:
             ValueError: if the new time is out of range; the clock is then unchanged.
@@ -78,12 +80,12 @@ class Clock:
 
     @property
     def frozen(self) -> bool:
-        """Return True if the clock is frozen."""
+        """Return True if the clock stands still."""
         return self._frozen_at is not None
 
     @property
     def offset_seconds(self) -> float:
-        """Return the seconds by which the running clock is ahead of real time."""
+        """Return the seconds by which the clock runs ahead of real time, when it is not frozen."""
         return self._offset_seconds
 
     def day(self) -> str:

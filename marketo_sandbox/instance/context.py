@@ -1,4 +1,4 @@
-"""The parts of an instance that the classes reading and writing records share."""
+"""Parts of an instance that several classes use: storage, activity log, clock and options."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class InstanceContext:
-    """Storage, activity log, clock and options of one instance."""
+    """Storage, activity log, clock and options of one instance, passed on as one argument."""
 
     storage: Storage
     log: ActivityLog

@@ -1,4 +1,4 @@
-"""Opportunity and opportunity role: their fields, dedupe fields and searchable fields."""
+"""The objects opportunity and opportunity role: fields, dedupe fields and searchable fields."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MANAGED = frozenset({"marketoGUID", "createdAt", "updatedAt"})
 
 @dataclass(frozen=True)
 class Field:
-    """A field of an object.
+    """A field of a Marketo object, such as opportunity.
 
     Attributes:
         name: API name.
@@ -51,7 +51,7 @@ class Field:
         return entry
 
     def to_schema(self) -> dict[str, Any]:
-        """Return the field as an element of ``result`` of the schema endpoint."""
+        """Return the field as an element of ``result`` in a response of the schema endpoint."""
         entry: dict[str, Any] = {
             "displayName": self.schema_name or self.display_name,
             "name": self.name,
@@ -97,7 +97,7 @@ class ObjectType:
         object.__setattr__(self, "by_name", {each.name: each for each in self.fields})
 
     def searchable(self) -> list[list[str]]:
-        """Return ``searchableFields`` of describe: one list of names per key, compound or not."""
+        """Return ``searchableFields`` of describe: the field names of each searchable key."""
         compound = [list(self.dedupe_fields)] if len(self.dedupe_fields) > 1 else []
         return compound + [[name] for name in self.searchable_alone]
 
@@ -105,7 +105,7 @@ class ObjectType:
         """Return the names of the fields that a query returns if it does not name any.
 
         Args:
-            filter_field: name of the field that the query filters by, if it is a single one.
+            filter_field: name of the field that the query filters by, or None for a compound key.
         """
         names = [self.id_field, *self.dedupe_fields, "createdAt", "updatedAt"]
         if filter_field is not None and filter_field not in names:
@@ -117,7 +117,7 @@ class ObjectType:
 
         Args:
             since: creation date of the object.
-            dates: True to list createdAt and updatedAt even if Adobe's documentation does not.
+            dates: True to list also the fields with ``listed=False``, createdAt and updatedAt.
         """
         return {
             "name": self.name,

@@ -57,15 +57,15 @@ class RecordRefusedError(_CodedRefusalError):
 
 
 def missing(parameter: str) -> CallRefusedError:
-    """Return the error 1002 for a required parameter that is missing."""
+    """Return the error 1002, which refuses a call without a required parameter."""
     return CallRefusedError("1002", f"Missing value for the required parameter '{parameter}'")
 
 
 def blank(parameter: str) -> CallRefusedError:
-    """Return the error 701 for a required parameter that is blank."""
+    """Return the error 701, which refuses a call with a blank required parameter."""
     return CallRefusedError("701", f"{parameter} cannot be blank")
 
 
 def invalid(message: str) -> CallRefusedError:
-    """Return the error 1003 for invalid data, with the given message."""
+    """Return the error 1003, which refuses a call with invalid data, with the given message."""
     return CallRefusedError("1003", message)

@@ -1,4 +1,4 @@
-"""A sandbox instance: a subscription with additional methods for the sandbox's owner."""
+"""A sandbox instance: a Marketo subscription that tests can also seed, change and reset."""
 
 from __future__ import annotations
 
@@ -45,7 +45,10 @@ class Instance(Subscription):
             self.seed(self.options.opportunities, leads=self.options.leads)
 
     def seed(self, opportunities: int, *, leads: int | None = None, **more: Any) -> None:
-        """Add records that are generated from the seed; see ``Seeder.run``."""
+        """Add opportunities, leads, roles and activities, generated from the option ``seed``.
+
+        ``Seeder.run`` describes the arguments.
+        """
         with self.lock, self.storage.transaction():
             Seeder(self.context).run(opportunities, leads=leads, **more)
             self.storage.set_meta("seeded", "yes")
@@ -59,20 +62,19 @@ class Instance(Subscription):
             self.daily_usage.clear()
 
     def add_leads(self, ids: Iterable[int]) -> None:
-        """Add leads with these ids and seeded field values; leave existing leads unchanged."""
+        """Add leads with the given ids and generated field values; skip ids of existing leads."""
         with self.lock, self.storage.transaction():
             LeadEditor(self.context).add(ids)
 
     def add_lead_records(self, records: Iterable[Mapping[str, Any]]) -> list[int]:
-        """Add leads with the given field values and return their ids.
-
-        ``LeadEditor.add_records`` describes the details.
-        """
+        """Add leads with the given field values and return their ids; see ``LeadEditor``."""
         with self.lock, self.storage.transaction():
             return LeadEditor(self.context).add_records(records)
 
     def leads(self, after: int = 0, limit: int = -1) -> list[dict[str, Any]]:
-        """Return stored leads in order of their ids, without nulls, dates in seconds since 1970.
+        """Return leads as they are stored, in order of their ids.
+
+        Fields without a value are left out, and dates are in seconds since 1970.
 
         Args:
             after: id of a lead; only leads with greater ids are returned.
@@ -82,7 +84,7 @@ class Instance(Subscription):
             return [to_stored_lead(row) for row in self.storage.scan("lead", after, limit)]
 
     def merge_leads(self, kept: int, merged: Sequence[int], *, anew: bool = False) -> None:
-        """Merge leads into one lead that is kept; see ``LeadEditor.merge``."""
+        """Merge the leads ``merged`` into the lead ``kept``; see ``LeadEditor.merge``."""
         with self.lock, self.storage.transaction():
             LeadEditor(self.context).merge(kept, merged, anew=anew)
 
@@ -92,7 +94,7 @@ class Instance(Subscription):
             LeadEditor(self.context).delete(ids)
 
     def add_to_list(self, list_id: int, leads: Iterable[int]) -> None:
-        """Add leads to the static list with an id; create the list if it does not exist."""
+        """Add leads to the static list ``list_id``; create the list if it does not exist."""
         with self.lock, self.storage.transaction():
             now = int(self.clock.seconds())
             self.storage.add_static_list(StaticList(list_id, f"List {list_id}", now))
@@ -104,7 +106,9 @@ class Instance(Subscription):
             return self.storage.lead_ids()
 
     def opportunity_ids(self, offset: int = 0, limit: int = -1) -> list[str]:
-        """Return externalOpportunityIds in order of creation, which the API cannot list.
+        """Return the externalOpportunityIds of stored opportunities in order of creation.
+
+        Marketo's API has no operation that lists them.
 
         Args:
             offset: number of ids to skip.
@@ -115,7 +119,10 @@ class Instance(Subscription):
             return [decode(row.body)["externalOpportunityId"] for row in rows]
 
     def records(self, obj: ObjectType, after: int = 0, limit: int = -1) -> list[dict[str, Any]]:
-        """Return stored records: exact GUIDs, dates in seconds since 1970, no nulls.
+        """Return records as they are stored, in order of creation.
+
+        Fields without a value are left out, dates are in seconds since 1970, and GUIDs have no
+        trailing blank.
 
         Args:
             obj: the object, such as opportunity.
@@ -126,15 +133,17 @@ class Instance(Subscription):
             return [to_stored_record(row) for row in self.storage.scan(obj.table, after, limit)]
 
     def opportunities(self) -> list[dict[str, Any]]:
-        """Return all stored opportunities; see ``records``."""
+        """Return all opportunities, as ``records`` does."""
         return self.records(OPPORTUNITY)
 
     def roles(self) -> list[dict[str, Any]]:
-        """Return all stored roles; see ``records``."""
+        """Return all roles, as ``records`` does."""
         return self.records(ROLE)
 
     def change(self, ids: Iterable[str], fields: Mapping[str, Any]) -> int:
-        """Change opportunities as a Marketo user would in the UI: dated and logged, but no call.
+        """Change opportunities as a Marketo user would in the UI.
+
+        Each change sets ``updatedAt`` and adds activities, but counts as no API call.
 
         Args:
             ids: externalOpportunityIds of the opportunities.
@@ -160,18 +169,18 @@ class Instance(Subscription):
         return count
 
     def expire_tokens(self) -> None:
-        """Expire the current access token."""
+        """Make the current access token invalid, so that calls with it are refused with 602."""
         with self.lock:
             self.access.expire()
 
     def expire_page_tokens(self) -> None:
-        """Expire every page token issued so far."""
+        """Make all page tokens issued so far invalid; calls with them are refused with 1003."""
         with self.lock:
             self.page_tokens.generation += 1
             self.storage.set_meta("page_token_generation", str(self.page_tokens.generation))
 
     def counts(self) -> dict[str, int]:
-        """Return the numbers of opportunities, roles, leads and activities, by those names."""
+        """Return the numbers of stored opportunities, roles, leads and activities, by object."""
         with self.lock:
             tables = {"opportunities": "opportunity", "roles": "role", "leads": "lead"}
             tables["activities"] = "activity"

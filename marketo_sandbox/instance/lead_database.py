@@ -40,7 +40,7 @@ class LeadDatabase:
 
     Args:
         context: storage and other parts of the instance.
-        pager: converts page tokens.
+        pager: converts page tokens to positions in the results, and back.
         lock: the instance's lock, which guards all parts of the instance.
     """
 
@@ -51,11 +51,11 @@ class LeadDatabase:
         self._lock = lock
 
     def describe_leads(self, _parameters: Parameters) -> Envelope:
-        """Return the fields of leads, as ``leads/describe.json`` does."""
+        """Return the fields of the lead object in the form of ``leads/describe.json``."""
         return {"result": describe_fields()}
 
     def describe_leads2(self, _parameters: Parameters) -> Envelope:
-        """Return fields and searchable fields of leads, as ``leads/describe2.json`` does."""
+        """Return all and the searchable lead fields in the form of ``leads/describe2.json``."""
         return {"result": [describe_searchable()]}
 
     def query_leads(self, parameters: Parameters) -> Envelope:
@@ -79,13 +79,13 @@ class LeadDatabase:
         return {"result": [_to_result(found[0], fields)]}
 
     def sync_leads(self, parameters: Parameters) -> Envelope:
-        """Create and update leads."""
+        """Create or update the leads in ``input``, and return one result for each."""
         write = read_lead_sync(parameters)
         with self._lock, self._storage.transaction():
             return {"result": LeadWriter(self._context).sync(write)}
 
     def static_lists(self, parameters: Parameters) -> Envelope:
-        """Return a page of the static lists: all, or those of the ids or names given."""
+        """Return a page of static lists: all lists, or those with the given ids or names."""
         wanted = {name: set(split_list(str(parameters.get(name) or ""))) for name in ("id", "name")}
         size, token = read_batch_size(parameters), read_page_token(parameters)
         checksum = query_checksum("lists", sorted(wanted["id"]), sorted(wanted["name"]), size)
@@ -100,12 +100,12 @@ class LeadDatabase:
         )
 
     def static_list(self, parameters: Parameters) -> Envelope:
-        """Return one static list, by its id."""
+        """Return the static list with the id in the path."""
         with self._lock:
             return {"result": [_to_list(self._list(parameters))]}
 
     def list_members(self, parameters: Parameters) -> Envelope:
-        """Return a page of the members of a static list."""
+        """Return a page of the leads on the static list with the id in the path."""
         page = read_lead_page(parameters)
         with self._lock:
             number = self._list(parameters).id
@@ -115,15 +115,15 @@ class LeadDatabase:
             )
 
     def add_members(self, parameters: Parameters) -> Envelope:
-        """Add leads to a static list."""
+        """Add leads to the static list with the id in the path, and return one result for each."""
         return self._each_lead(parameters, self._add_member)
 
     def remove_members(self, parameters: Parameters) -> Envelope:
-        """Remove leads from a static list."""
+        """Remove leads from the static list with the id in the path; return one result for each."""
         return self._each_lead(parameters, self._remove_member)
 
     def are_members(self, parameters: Parameters) -> Envelope:
-        """Return ``memberof`` or ``notmemberof`` for each lead: its membership in a static list."""
+        """Return ``memberof`` for each given lead on the static list, else ``notmemberof``."""
         return self._each_lead(parameters, self._is_member)
 
     def _page(
@@ -177,7 +177,7 @@ def _past(rows: Sequence[Row], after: int) -> Sequence[Row]:
 
 
 def _to_result(row: Row, fields: Sequence[str]) -> dict[str, Any]:
-    """Return a lead as a result of a query: the requested fields, without nulls."""
+    """Return a lead as a query returns it: those of the requested fields that have a value."""
     managed = {
         ID: row.id,
         "createdAt": format_datetime(row.created),
@@ -188,7 +188,7 @@ def _to_result(row: Row, fields: Sequence[str]) -> dict[str, Any]:
 
 
 def to_stored_lead(row: Row) -> dict[str, Any]:
-    """Return a stored lead with dates in seconds since 1970."""
+    """Return all field values of a stored lead, with dates in seconds since 1970."""
     return {**decode(row.body), ID: row.id, "createdAt": row.created, "updatedAt": row.updated}
 
 

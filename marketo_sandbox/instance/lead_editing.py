@@ -1,4 +1,4 @@
-"""Changes to leads that a Marketo user makes in the UI: adding, merging and deleting leads."""
+"""Changes that a Marketo user can make to leads in the UI: adding, merging and deleting them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class UnknownLeadError(ValueError):
-    """Raised for a change of leads that do not exist.
+    """Raised if leads that do not exist are to be merged or deleted.
 
     Args:
         ids: ids of the leads that do not exist.
@@ -44,10 +44,10 @@ class UnknownLeadError(ValueError):
 
 
 class LeadEditor:
-    """Add, merge and delete leads, with their roles and the activities that this causes.
+    """Add, merge and delete leads; also change their roles and write the activities of the change.
 
     Args:
-        context: the storage and activity log to write to.
+        context: the parts of the instance, with the storage and activity log to write to.
     """
 
     def __init__(self, context: InstanceContext) -> None:
@@ -58,7 +58,7 @@ class LeadEditor:
         self._keys = Keys(exact=context.options.exact_keys)
 
     def add(self, ids: Iterable[int]) -> None:
-        """Add leads with these ids and seeded field values; leave existing leads unchanged."""
+        """Add leads with the given ids and generated field values; skip ids of existing leads."""
         now = int(self._clock.seconds())
         rows = (lead_row(each, seeded_lead(each, self._seed), now) for each in ids)
         self._storage.insert("lead", rows, known="IGNORE")
@@ -83,15 +83,16 @@ class LeadEditor:
         return number
 
     def merge(self, kept: int, merged: Sequence[int], *, anew: bool = False) -> None:
-        """Merge leads into one lead that is kept, and move their roles to the kept lead.
+        """Merge leads into the lead ``kept``, and move their roles to that lead.
 
-        Adobe does not document the details, so the default gives a client the fewest hints: only
-        "Merge Leads" is logged, and the moved roles keep their GUIDs and dates.
+        Adobe does not document what clients see of a merge. By default they see as little as
+        possible: the only activity is "Merge Leads", and moved roles keep their GUIDs and dates.
 
         Args:
             kept: id of the lead to keep.
             merged: ids of the leads to merge into the kept lead.
-            anew: True to remove the roles and add them again with new GUIDs, and to log both.
+            anew: True to remove the moved roles and add them again with new GUIDs, and to write
+                activities for both.
 
         Raises:
             UnknownLeadError: if the kept lead or a merged lead does not exist.
@@ -114,7 +115,7 @@ class LeadEditor:
         self._log.write([Event(MERGED, kept, kept, str(kept), {MERGE_IDS: ids})])
 
     def _fill_empty_fields(self, kept: int, merged: Sequence[int]) -> None:
-        """Copy values of the merged leads into fields that are empty in the kept lead."""
+        """Fill the fields that have no value in the kept lead from the merged leads."""
         (row,) = self._storage.find("lead", ID, [kept])
         body: dict[str, Any] = {}
         for other in self._storage.find("lead", ID, merged):
@@ -122,7 +123,7 @@ class LeadEditor:
         self._storage.update("lead", row._replace(body=merge_body(body, decode(row.body))))
 
     def delete(self, ids: Sequence[int]) -> None:
-        """Delete leads and their roles; log only the activity "Delete Lead".
+        """Delete leads and their roles; the only activity of each lead is "Delete Lead".
 
         Raises:
             UnknownLeadError: if one of the leads does not exist.
@@ -142,7 +143,15 @@ class LeadEditor:
         return self._storage.find("role", "lead", leads)
 
     def _recreate_role(self, role: Row, moved: Row) -> Row:
-        """Log that a role was removed and added; return the moved role with a new id and GUID."""
+        """Write the activities for removing a role and adding it to another lead.
+
+        Args:
+            role: the role of the merged lead.
+            moved: the role as it is moved to the kept lead.
+
+        Returns:
+            The moved role with a new id, GUID and dates.
+        """
         (opportunity, *_) = self._storage.find("opportunity", "key", [role.parent])
         events = [role_event(REMOVED, role, opportunity), role_event(ADDED, moved, opportunity)]
         self._log.write(events)

@@ -1,4 +1,4 @@
-"""The lead object: its fields, its searchable fields, and the results of its two describes."""
+"""The lead object: its fields and searchable fields, and its two describe responses."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ LEAD_ACTIONS = ("createOrUpdate", "createOnly", "updateOnly", "createDuplicate")
 
 @dataclass(frozen=True)
 class LeadPageRequest:
-    """A request for a page of leads.
+    """The parameters that say which page of leads a call requests, and with which fields.
 
     Attributes:
         fields: names of the fields to return.
@@ -41,7 +41,7 @@ class LeadPageRequest:
 
 @dataclass(frozen=True)
 class LeadWriteRequest:
-    """A sync of leads.
+    """The validated parameters of a sync of leads.
 
     Attributes:
         action: the sync action, one of ``LEAD_ACTIONS``.
@@ -74,7 +74,7 @@ def _read_searchable(field: str, parameter: str) -> str:
 
 
 def read_lead_page(parameters: Mapping[str, Any]) -> LeadPageRequest:
-    """Return the fields and the page that a query of leads requests.
+    """Return the fields, page size and page token of a call that returns leads.
 
     Raises:
         CallRefusedError: for an unknown field or an invalid page size.
@@ -85,7 +85,9 @@ def read_lead_page(parameters: Mapping[str, Any]) -> LeadPageRequest:
 
 
 def read_lead_fields(parameters: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names of the lead fields that a query requests, always with ``id``.
+    """Return the names of the lead fields to return; ``id`` is always one of them.
+
+    A call without ``fields`` gets default fields.
 
     Raises:
         CallRefusedError: 1006 for an unknown field.
@@ -99,7 +101,7 @@ def read_lead_fields(parameters: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def read_lead_sync(parameters: dict[str, Any]) -> LeadWriteRequest:
-    """Return the parameters of a sync of leads.
+    """Return the validated parameters of a sync of leads.
 
     Raises:
         CallRefusedError: 1003 for an unknown action or lookup field, or as ``read_input`` does.
@@ -112,7 +114,7 @@ def read_lead_sync(parameters: dict[str, Any]) -> LeadWriteRequest:
 
 
 def read_path_id(parameters: Mapping[str, Any], name: str) -> int:
-    """Return an id from the path of a call, given the name of the path parameter.
+    """Return the id that stands in the path of a call as the path parameter ``name``.
 
     Raises:
         CallRefusedError: 1001 if the id is not a positive integer.
@@ -125,7 +127,9 @@ def read_path_id(parameters: Mapping[str, Any], name: str) -> int:
 
 
 def read_member_ids(parameters: Mapping[str, Any]) -> list[int]:
-    """Return the lead ids of a call on a static list, from ``id`` or from ``input`` in a JSON body.
+    """Return the ids of the leads that a call adds to, removes from or seeks on a static list.
+
+    The ids stand in the parameter ``id`` or in the records of ``input`` in a JSON body.
 
     Raises:
         CallRefusedError: 1002 without any id, 1001 for an invalid id, 1003 for too many ids.

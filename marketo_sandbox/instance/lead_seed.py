@@ -1,4 +1,4 @@
-"""Generation of leads: plausible people, some with the same email address as after an import."""
+"""Generation of leads from a random seed: plausible people, some with the same email address."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ INTERESTS = ("chairs; desks", "Zażółć gęślą jaźń", None, None)
 
 
 def seeded_leads(ids: Iterable[int], seed: int, now: int) -> Iterator[Row]:
-    """Yield generated leads with creation dates in the past.
+    """Yield storage rows of generated leads with creation dates in the past.
 
     Args:
         ids: ids of the leads.
@@ -43,7 +43,7 @@ def seeded_leads(ids: Iterable[int], seed: int, now: int) -> Iterator[Row]:
 
 
 def lead_row(number: int, body: dict[str, Any], moment: int) -> Row:
-    """Return the storage row of a lead.
+    """Return the storage row of a lead with the given field values.
 
     Args:
         number: id of the lead.
@@ -55,7 +55,9 @@ def lead_row(number: int, body: dict[str, Any], moment: int) -> Row:
 
 
 def seeded_lead(number: int, seed: int) -> dict[str, Any]:
-    """Return generated field values of a lead; each 33rd lead repeats the person before it.
+    """Return generated field values of a lead.
+
+    Every 33rd lead has the name and email address of the lead before it, like a duplicate person.
 
     Args:
         number: id of the lead.

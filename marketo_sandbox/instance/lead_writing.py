@@ -1,4 +1,4 @@
-"""Sync of leads: creation and update of leads by API calls."""
+"""Creation and update of leads by the API's sync operation."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class LeadWriter:
     """Create and update leads, one record at a time.
 
     Args:
-        context: the storage and activity log to write to.
+        context: the parts of the instance, with the storage and activity log to write to.
     """
 
     def __init__(self, context: InstanceContext) -> None:
@@ -55,7 +55,7 @@ class LeadWriter:
         self._now = int(context.clock.seconds())
 
     def sync(self, write: LeadWriteRequest) -> list[Record]:
-        """Write the leads of a sync, and return one result for each, in their order."""
+        """Create or update the leads of a sync request; return one result for each, in order."""
         return [self._sync_one(write, record) for record in write.records]
 
     def _sync_one(self, write: LeadWriteRequest, record: Record) -> Record:
@@ -69,7 +69,12 @@ class LeadWriter:
             return {"status": "skipped", "reasons": [reason]}
 
     def _find_one(self, write: LeadWriteRequest, record: Record) -> Row | None:
-        """Return the existing lead that a record updates, or None to create a new lead."""
+        """Return the existing lead that a record updates, or None if it creates a new lead.
+
+        Raises:
+            RecordRefusedError: if the record has no lookup value, matches several leads, or the
+                sync action forbids to create or to update.
+        """
         if write.action == "createDuplicate":
             return None
         value = record.get(write.lookup_field)

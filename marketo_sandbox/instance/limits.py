@@ -22,7 +22,7 @@ NOT_COUNTED = frozenset({"601", "602", "604", "605", "608", "611"})
 
 
 class CountedCall(NamedTuple):
-    """A call that has been counted.
+    """A call that has been counted against rate limit and daily quota.
 
     Attributes:
         user: API user who made the call.
@@ -36,11 +36,11 @@ class CountedCall(NamedTuple):
 
 
 class Limits:
-    """Count calls as they arrive, and refuse calls that exceed a limit.
+    """Count calls as they arrive, and refuse each call that exceeds a limit.
 
     Args:
-        options: the limits, which may be changed while calls are processed.
-        usage: number of calls of each day.
+        options: values of the limits; a change of them takes effect at the next call.
+        usage: counts the calls of each day, for the daily quota.
         monotonic: returns monotonic real seconds, for the sliding window.
     """
 
@@ -56,10 +56,17 @@ class Limits:
         self.most_in_window = 0
 
     def count(self, user: str) -> CountedCall:
-        """Count a call that arrives, and return the counted call for ``uncount``.
+        """Count a call that arrives; refuse it if it exceeds a limit.
+
+        Args:
+            user: API user who makes the call.
+
+        Returns:
+            The counted call, which ``uncount`` takes.
 
         Raises:
-            CallRefusedError: 607, 606 or 615, checked in that order; a refused call counts too.
+            CallRefusedError: 607 (daily quota), 606 (rate limit) or 615 (concurrent calls), checked
+                in that order; a refused call counts too.
         """
         used_today = self._usage.calls_today()
         counted = CountedCall(user, self._usage.add_calls(1, user), self._monotonic())
@@ -69,27 +76,30 @@ class Limits:
         return counted
 
     def uncount(self, counted: CountedCall) -> None:
-        """Remove a call from the counts, because it ended with one of the codes not counted."""
+        """Remove a call from the counts, because it ended with an error code in ``NOT_COUNTED``."""
         # While the call was processed, it may have left the window, or a reset may have removed it.
         if counted.arrived in self._arrivals:
             self._arrivals.remove(counted.arrived)
         self._usage.remove_call(counted.user, counted.day)
 
     def enter(self) -> None:
-        """Increase the number of calls in flight by one."""
+        """Add one to the number of calls in flight, when the processing of a call begins."""
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
 
     def leave(self) -> None:
-        """Decrease the number of calls in flight by one."""
+        """Subtract one from the number of calls in flight, when the processing of a call ends."""
         self.in_flight -= 1
 
     def in_window(self) -> int:
-        """Return the number of calls counted in the sliding window that ends now."""
+        """Return the number of calls within the last ``window_seconds``, for the rate limit."""
         return self._count_window(self._monotonic())
 
     def reset(self) -> None:
-        """Empty the sliding window and reset the peaks; keep the number of calls in flight."""
+        """Remove all calls from the rate limit's window, and restart the recorded maxima.
+
+        Calls in flight continue to count as such.
+        """
         self._arrivals.clear()
         self.most_in_flight = self.in_flight
         self.most_in_window = 0

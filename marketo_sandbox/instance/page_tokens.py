@@ -15,16 +15,18 @@ _SIGNATURE_BYTES = 8
 
 
 def query_checksum(*parts: Any) -> str:
-    """Return a checksum of a query's parameters, without the page token."""
+    """Return a checksum of a query's parameters, which its page tokens are bound to."""
     return hashlib.blake2b(msgspec.json.encode(parts), digest_size=6).hexdigest()
 
 
 class PageTokens:
-    """Make and read page tokens, which contain their position and so survive a restart.
+    """Make and read page tokens.
+
+    A token contains its position in the results, so it stays valid after the sandbox restarts.
 
     Args:
         secret: key that signs tokens; tokens signed with another key are refused.
-        generation: number that new tokens carry; tokens with another number have expired.
+        generation: number contained in new tokens; tokens with another number are expired.
     """
 
     def __init__(self, secret: bytes, generation: int = 0) -> None:
@@ -32,7 +34,7 @@ class PageTokens:
         self.generation = generation
 
     def make(self, query: str, position: list[int]) -> str:
-        """Return a page token.
+        """Return a page token for the page of a query's results that begins after a position.
 
         Args:
             query: checksum of the query that the token belongs to.

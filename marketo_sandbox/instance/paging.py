@@ -1,4 +1,4 @@
-"""Pages of queries: the position where a page begins, its size, and the token of the next."""
+"""Paging of query results: where a page begins, its size, and the token of the next page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Pager:
 
     Args:
         tokens: makes and reads page tokens.
-        options: options of the instance, for short pages and the form of the last page.
+        options: options of the instance; ``short_pages`` and the dialect ``tokens-only`` apply.
         source: random source that decides which pages are short.
     """
 
@@ -38,7 +38,10 @@ class Pager:
         return self._tokens.read(token, checksum)[0] if token else 0
 
     def size(self, requested: int) -> int:
-        """Return the maximum number of records on a page, given the requested number."""
+        """Return the number of records to put on a page: the requested number, or at random less.
+
+        The option ``short_pages`` is the probability of a smaller page.
+        """
         if requested > 1 and self._source.random() < self._options.short_pages:
             return self._source.randrange(1, requested)
         return requested
@@ -46,7 +49,7 @@ class Pager:
     def next_page_members(
         self, checksum: str, position: int, *, more: bool, has_more_result: bool = True
     ) -> dict[str, Any]:
-        """Return ``nextPageToken`` and ``moreResult`` for the response with a page.
+        """Return ``nextPageToken`` and ``moreResult`` for a response, or nothing on the last page.
 
         Args:
             checksum: checksum of the query.

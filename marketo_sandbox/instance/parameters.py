@@ -1,4 +1,4 @@
-"""Validation of the parameters of API operations, with Marketo's codes for invalid ones."""
+"""Validation of the parameters of API calls; invalid ones are refused with Marketo's codes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Parameters = dict[str, Any]
 
 @dataclass(frozen=True)
 class QueryRequest:
-    """A query of one object's records.
+    """The validated parameters of a query of opportunities or roles.
 
     Attributes:
         field: name of the filter field, or None to filter by the compound key.
@@ -45,7 +45,7 @@ class QueryRequest:
 
 @dataclass(frozen=True)
 class WriteRequest:
-    """A sync or a delete of one object's records.
+    """The validated parameters of a sync or delete of opportunities or roles.
 
     Attributes:
         action: the sync action, or "delete".
@@ -59,7 +59,7 @@ class WriteRequest:
 
 
 def read_required(parameters: Mapping[str, Any], name: str) -> str:
-    """Return a required parameter as a string.
+    """Return the value of a required parameter as a string.
 
     Raises:
         CallRefusedError: 1002 if it is missing, 701 if blank, 1001 if neither string nor number.
@@ -80,7 +80,7 @@ def _text(value: Any) -> str:
 
 
 def read_batch_size(parameters: Mapping[str, Any]) -> int:
-    """Return the parameter ``batchSize``, by default 300.
+    """Return the value of the parameter ``batchSize``, or 300 if it is missing.
 
     Raises:
         CallRefusedError: 1001 if it is not an integer, 1003 if it is out of range.
@@ -97,12 +97,12 @@ def read_batch_size(parameters: Mapping[str, Any]) -> int:
 
 
 def read_page_token(parameters: Mapping[str, Any]) -> str | None:
-    """Return the parameter ``nextPageToken``, or None on the first page."""
+    """Return the parameter ``nextPageToken``, or None if the first page is requested."""
     return str(parameters.get("nextPageToken") or "") or None
 
 
 def read_integers(parameters: Mapping[str, Any], name: str, most: int) -> list[int]:
-    """Return a required parameter that is a comma-separated list of integers.
+    """Return the integers in a required parameter, which is a comma-separated list.
 
     Args:
         parameters: parameters of the call.
@@ -124,7 +124,7 @@ def read_integers(parameters: Mapping[str, Any], name: str, most: int) -> list[i
 
 
 def read_optional_integers(parameters: Mapping[str, Any], name: str, most: int) -> list[int] | None:
-    """Return a parameter that is a comma-separated list of integers, or None if it is missing.
+    """Return the integers in a comma-separated parameter, or None if the parameter is missing.
 
     Args:
         parameters: parameters of the call.
@@ -143,7 +143,7 @@ def split_list(text: str) -> list[str]:
 
 
 def read_query(obj: ObjectType, parameters: Parameters) -> QueryRequest:
-    """Return the validated parameters of a query of an object's records.
+    """Validate the parameters of a query of opportunities or roles, and return them.
 
     Raises:
         CallRefusedError: for a parameter that is missing, invalid or over a limit.
@@ -199,7 +199,7 @@ def _read_fields(obj: ObjectType, parameters: Parameters, filter_field: str | No
 
 
 def read_input(parameters: Parameters) -> list[dict[str, Any]]:
-    """Return the records in the parameter ``input``.
+    """Validate and return the list of records in the parameter ``input`` of a call.
 
     Raises:
         CallRefusedError: 1002 if it is missing, 701 if empty, 1003 if malformed or too long.
@@ -217,7 +217,7 @@ def read_input(parameters: Parameters) -> list[dict[str, Any]]:
 
 
 def read_sync(parameters: Parameters) -> WriteRequest:
-    """Return the validated parameters of a sync.
+    """Validate the parameters of a sync of opportunities or roles, and return them.
 
     Raises:
         CallRefusedError: 1003 for an unknown ``action`` or ``dedupeBy``; see ``read_input`` too.
@@ -230,7 +230,7 @@ def read_sync(parameters: Parameters) -> WriteRequest:
 
 
 def read_delete(parameters: Parameters) -> WriteRequest:
-    """Return the validated parameters of a delete.
+    """Validate the parameters of a delete of opportunities or roles, and return them.
 
     Raises:
         CallRefusedError: 1003 for an unknown ``deleteBy``; see ``read_input`` too.
@@ -240,10 +240,10 @@ def read_delete(parameters: Parameters) -> WriteRequest:
 
 
 def read_choice(parameters: Parameters, name: str, known: tuple[str, ...]) -> str:
-    """Return a parameter that must be one of the known values; by default the first of them.
+    """Return the value of a parameter, or the first known value if the parameter is missing.
 
     Raises:
-        CallRefusedError: 1003 for any other value.
+        CallRefusedError: 1003 for a value that is not one of the known values.
     """
     value = parameters.get(name)
     if value is None:

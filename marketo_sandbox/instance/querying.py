@@ -1,4 +1,4 @@
-"""Queries of one object's records: from filter field and filter values to stored rows."""
+"""Search for the stored opportunities or roles that match the filter of a query."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class RecordReader:
-    """Find the stored rows of one object that match a query.
+    """Find the stored opportunities or roles that match a query.
 
     Args:
-        obj: the object to query.
-        context: the storage with the rows, and the option that says how keys are compared.
+        obj: the object to query: opportunity or role.
+        context: the parts of the instance; the option ``exact_keys`` says how keys are compared.
     """
 
     def __init__(self, obj: ObjectType, context: InstanceContext) -> None:
@@ -28,7 +28,7 @@ class RecordReader:
         self._keys = Keys(exact=context.options.exact_keys)
 
     def find(self, request: QueryRequest, after: int, limit: int) -> list[Row]:
-        """Return matching rows with ids above ``after``, at most ``limit``.
+        """Return matching rows with ids above ``after``, in order of id and at most ``limit``.
 
         Raises:
             CallRefusedError: for an invalid compound key.
@@ -37,7 +37,7 @@ class RecordReader:
         return self._storage.find(self._obj.table, column, values, after, limit)
 
     def _column(self, request: QueryRequest) -> tuple[str, list[Any]]:
-        """Return the column to search, and the filter values in the form stored in that column."""
+        """Return the storage column to search, and the filter values as that column stores them."""
         if request.field is None:
             return "key", [self._compound_key(each) for each in request.values]
         if request.field == self._obj.id_field:

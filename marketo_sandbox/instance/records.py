@@ -1,4 +1,4 @@
-"""Conversion of records to stored rows and back: keys, changed fields, query results."""
+"""Conversion between records as the API sends and returns them and rows in the storage."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ decode = msgspec.json.Decoder().decode
 
 
 def mix(number: int) -> int:
-    """Return a well-spread 64-bit hash of a number (the finaliser of splitmix64)."""
+    """Return a 64-bit hash of a number, which looks like a random number (splitmix64)."""
     number = (number + 0x9E3779B97F4A7C15) & _MASK
     number = ((number ^ (number >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
     number = ((number ^ (number >> 27)) * 0x94D049BB133111EB) & _MASK
@@ -33,12 +33,12 @@ def mix(number: int) -> int:
 
 
 def new_guid(obj: ObjectType, number: int, seed: int) -> str:
-    """Return the GUID of an object's record; greater numbers give greater GUIDs.
+    """Return the marketoGUID for a new opportunity or role, generated from its number.
 
-    In ascending order GUIDs are inserted faster into the index of the storage.
+    Greater numbers give greater GUIDs, because the storage inserts ascending GUIDs faster.
 
     Args:
-        obj: the object.
+        obj: the object: opportunity or role.
         number: number of the record.
         seed: random seed of the instance.
     """
@@ -47,18 +47,18 @@ def new_guid(obj: ObjectType, number: int, seed: int) -> str:
 
 
 class Keys:
-    """Convert keys to the form in which they are compared.
+    """Normalize dedupe keys, so that keys that Marketo considers equal become equal strings.
 
     Args:
         exact: True to compare every character; False to ignore case and trailing blanks, as a
-            database with the usual collation does. Adobe does not document it.
+            database with the usual collation does. Adobe does not document which is the case.
     """
 
     def __init__(self, *, exact: bool) -> None:
         self.fold: Callable[[str], str] = str if exact else _fold
 
     def of(self, obj: ObjectType, record: Mapping[str, Any]) -> str:
-        """Return the dedupe key of a record, in the form in which keys are compared.
+        """Return the normalized dedupe key of a record as one string.
 
         Raises:
             RecordRefusedError: 1002 if a dedupe field is missing, 1001 or 1003 if it is invalid.
@@ -79,18 +79,18 @@ def _fold(key: str) -> str:
 
 
 def missing_value(name: str) -> RecordRefusedError:
-    """Return the error 1002 for a record without a required field."""
+    """Return the error 1002, which skips a record without the required field ``name``."""
     return RecordRefusedError("1002", f"Missing value for the required parameter '{name}'")
 
 
 def parse_lead_id(value: Any) -> int | None:
-    """Return a value as a lead id (a positive integer), or None if it is not a lead id."""
+    """Return a value as an integer if it is a lead id (a positive integer), else None."""
     number = parse_integer(value)
     return number if number is not None and 0 < number <= MAX_INTEGER else None
 
 
 def fold_guid(guid: str) -> str:
-    """Return a GUID in the form in which it is compared: in lower case, without blanks around it.
+    """Return a GUID in lower case and without blanks around it, so that equal GUIDs compare equal.
 
     Marketo itself returns some GUIDs with a trailing blank.
     """
@@ -100,13 +100,15 @@ def fold_guid(guid: str) -> str:
 def changed_fields(
     obj: ObjectType, record: Mapping[str, Any], keys: Iterable[str], variant: int
 ) -> dict[str, Any]:
-    """Return the field values that a record sets, in stored form; None clears a field.
+    """Validate the field values of a record, and return them as they are to be stored.
+
+    A value of None clears the field.
 
     Args:
-        obj: the object of the record.
-        record: the record as it was sent.
-        keys: names of the fields that identify the record, which are left out.
-        variant: number of the record, which selects among the forms that Marketo returns.
+        obj: the object: opportunity, role or lead.
+        record: the record as the client sent it.
+        keys: names of the fields that identify the record; they are not returned.
+        variant: number of the record; it decides if a number is stored as number or as string.
 
     Raises:
         RecordRefusedError: 1006, 1011, 1001 or 1003 for the first invalid field.
@@ -129,13 +131,20 @@ def _writable(obj: ObjectType, name: str) -> Field:
 
 
 def merge_body(body: Mapping[str, Any], changed: Mapping[str, Any]) -> str:
-    """Return the JSON body of a record after a change, without the fields that were cleared."""
+    """Return a record's field values after a change, as JSON and without cleared fields.
+
+    Args:
+        body: field values before the change.
+        changed: new field values; None clears a field.
+    """
     after = {**body, **changed}
     return encode({name: value for name, value in after.items() if value is not None}).decode()
 
 
 def to_result(row: Row, fields: Sequence[str], seq: int) -> dict[str, Any]:
-    """Return a row as a result of a query: without nulls, with a blank after some GUIDs.
+    """Return a stored row as a record in the result of a query.
+
+    Fields without a value are left out. Some GUIDs get a trailing blank, as in real responses.
 
     Args:
         row: the stored row.
@@ -154,14 +163,14 @@ def to_result(row: Row, fields: Sequence[str], seq: int) -> dict[str, Any]:
 
 
 def to_stored_record(row: Row) -> dict[str, Any]:
-    """Return a row as a record with its exact GUID, and with dates in seconds since 1970."""
+    """Return all field values of a stored row, with dates in seconds since 1970."""
     managed = {"marketoGUID": row.guid, "createdAt": row.created, "updatedAt": row.updated}
     return {**decode(row.body), **managed}
 
 
 def field_names(obj: ObjectType) -> dict[str, str]:
-    """Return the object's field names by their lower-case forms.
+    """Return a mapping from lower-case field names to the names as Marketo spells them.
 
-    Names in ``fields`` ignore case, because an example of Adobe's requests ``marketoGuid``.
+    A query may spell names in ``fields`` in any case: an example of Adobe requests ``marketoGuid``.
     """
     return {name.lower(): name for name in obj.by_name}

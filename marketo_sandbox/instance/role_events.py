@@ -1,4 +1,4 @@
-"""Activities of leads for changes of their roles and opportunities."""
+"""Activities that the log of a lead gets when its roles or their opportunities change."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Change = dict[str, Any]
 def role_event(
     type_id: int, role: Row, opportunity: Row, changes: Sequence[Change] | None = None
 ) -> Event:
-    """Return the activity of a role's lead for a change of the role or of its opportunity.
+    """Return the activity that a change of a role, or of its opportunity, gives the role's lead.
 
     Args:
         type_id: id of the activity type.
@@ -48,10 +48,10 @@ def role_event(
 def value_changes(
     obj: ObjectType, before: Mapping[str, Any], changed: Mapping[str, Any]
 ) -> list[Change]:
-    """Return the field values that an update changed, in the form of ``Data Value Changes``.
+    """Return old and new value of each changed field, as the activity's ``Data Value Changes``.
 
     Args:
-        obj: the object of the record.
+        obj: the object: opportunity or role.
         before: field values before the update.
         changed: field values that the update sets.
     """
@@ -70,11 +70,11 @@ def value_changes(
 def update_events(
     storage: Storage, changes: Mapping[int, Sequence[Change]], opportunities: Iterable[Row]
 ) -> Iterator[Event]:
-    """Yield one activity for each updated opportunity and lead with roles in it.
+    """Yield activities for updated opportunities: one for each lead with a role in each of them.
 
     Args:
         storage: the storage with the roles.
-        changes: changed field values, by the opportunity's number.
+        changes: changed field values as ``value_changes`` returns them, by opportunity number.
         opportunities: the updated opportunities.
     """
     by_key = {row.key: row for row in opportunities}
@@ -88,5 +88,10 @@ def update_events(
 
 
 def removal_events(roles: Iterable[Row], opportunities: Mapping[str, Row]) -> Iterator[Event]:
-    """Yield one activity for each removed role, given the roles' opportunities by key."""
+    """Yield one activity for each removed role.
+
+    Args:
+        roles: the removed roles.
+        opportunities: the opportunities of the roles, by dedupe key.
+    """
     return (role_event(REMOVED, role, opportunities[role.parent or ""]) for role in roles)

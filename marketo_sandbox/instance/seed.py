@@ -1,4 +1,4 @@
-"""Generation of records from a random seed, with the irregularities of real instances."""
+"""Generation of records from a random seed, with irregularities as in real instances."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Seeder:
     """Add generated leads, opportunities, roles and activities to an instance.
 
     Args:
-        context: the instance's storage, log, clock and options; the records' history ends now.
+        context: the parts of the instance; all generated dates are before its clock's time.
     """
 
     def __init__(self, context: InstanceContext) -> None:
@@ -85,11 +85,11 @@ class Seeder:
 
         Args:
             opportunities: number of opportunities to add.
-            leads: the leads 1 to this number exist afterwards; by default half the number of
-                opportunities.
+            leads: highest lead id; missing leads from id 1 to it are added, by default half as many
+                as opportunities.
             roles: True to give three in four opportunities one to three roles.
             comma_ids: number of opportunities with a comma in their external id.
-            duplicates: number of opportunities to store twice, as after an old import (1007).
+            duplicates: number of opportunities to store twice, so that a sync skips them (1007).
             history_days: age of the oldest opportunities in days.
         """
         lead_count = opportunities // 2 if leads is None else leads
@@ -193,9 +193,9 @@ class Seeder:
         return Row(number, guid, key, opportunity.key, lead, encode(body).decode(), *dates)
 
     def _events(self, opportunity: Row, role: Row, name: str) -> Iterator[tuple[int, Event]]:
-        """Yield a role's activities within the retention period, each with its date.
+        """Yield dated activities of a role's lead: role added, opportunity updated.
 
-        For every third opportunity, activities that concern no opportunity are added.
+        Activities older than the retention period are left out; some web page visits are added.
         """
         bits = self._bits(opportunity.id)
         lead, label = role.lead or 0, _name(opportunity.id, bits)
@@ -223,7 +223,7 @@ class Seeder:
 
 
 class _Days:
-    """Format days as ISO dates; each day is formatted once, as a million records share few days."""
+    """A cache of ISO dates by day: a million generated records share a few thousand days."""
 
     def __init__(self) -> None:
         self._texts: dict[int, str] = {}
@@ -237,11 +237,11 @@ class _Days:
 
 
 def external_opportunity_id(number: int, *, comma: bool = False) -> str:
-    """Return the external id of a generated opportunity; about one in 100 has odd characters.
+    """Return the external id of a generated opportunity; about 1 % contain unusual characters.
 
     Args:
         number: number of the opportunity.
-        comma: True for an id with a comma.
+        comma: True for an id that contains a comma.
     """
     if comma:
         return f"OPP-{number:07d}, Inc"
@@ -251,7 +251,7 @@ def external_opportunity_id(number: int, *, comma: bool = False) -> str:
 
 
 def external_id_of(opportunity: Row) -> str:
-    """Return the external id of a generated opportunity's row, without decoding its body."""
+    """Return the external id of a generated opportunity, computed from its number."""
     return external_opportunity_id(opportunity.id, comma="," in opportunity.key)
 
 
@@ -264,14 +264,14 @@ def _stage(bits: int) -> int:
 
 
 def _stage_change(bits: int) -> str:
-    """Return ``Data Value Changes`` of a generated opportunity's last update: its new stage."""
+    """Return ``Data Value Changes`` (JSON) of an update that changed an opportunity's stage."""
     stage = _stage(bits)
     names = {"oldValue": STAGES[stage - 1] if stage else None, "newValue": STAGES[stage]}
     return encode([{"attributeName": "Stage", **names}]).decode()
 
 
 def _draw_roles(number: int, lead_count: int) -> list[tuple[int, str]]:
-    """Return lead id and role name of one to three roles of a generated opportunity.
+    """Return one to three generated roles of an opportunity, as pairs of lead id and role name.
 
     Args:
         number: number of the opportunity.

@@ -52,9 +52,9 @@ class Row(NamedTuple):
     Attributes:
         id: number of the record in its table; for a lead, the lead id.
         guid: marketoGUID, or "" for a lead.
-        key: dedupe key in the form in which keys are compared, or "" for a lead.
-        parent: key of a role's opportunity.
-        lead: id of a role's lead.
+        key: normalized dedupe key (see ``Keys``), or "" for a lead.
+        parent: normalized dedupe key of a role's opportunity; None for other records.
+        lead: id of a role's lead; None for other records.
         body: field values as JSON.
         created: creation date in seconds since 1970.
         updated: date of the last update in seconds since 1970.
@@ -79,7 +79,7 @@ class StaticList(NamedTuple):
 
 
 class Storage:
-    """Store and find rows, without knowledge of Marketo's rules.
+    """Store records, leads, static lists and activities in SQLite, and find them again.
 
     Args:
         path: path of the SQLite file, or ``SCRATCH`` for a temporary database.
@@ -102,7 +102,7 @@ class Storage:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Run the block as one transaction."""
+        """Run the ``with`` block as one transaction, which is rolled back after an exception."""
         self._db.execute("BEGIN")
         try:
             yield
@@ -118,16 +118,16 @@ class Storage:
         self._db.execute("DELETE FROM sqlite_sequence")
 
     def meta(self, name: str) -> str | None:
-        """Return a named value that is stored beside the records, or None if it is missing."""
+        """Return a value about the instance, such as its clock's offset, or None if not stored."""
         row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
 
     def set_meta(self, name: str, value: str) -> None:
-        """Store a named value beside the records."""
+        """Store a value about the instance under a name, in place of an earlier value."""
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
     def keep_meta(self, name: str, given: str | None, default: str) -> str:
-        """Return the given value, else the stored value, else the default; store that value.
+        """Return the given, else the stored, else the default value, and store the returned value.
 
         Args:
             name: name of the value.
@@ -152,30 +152,30 @@ class Storage:
     def insert(
         self, table: str, rows: Iterable[Row], *, known: Literal["ABORT", "IGNORE"] = "ABORT"
     ) -> None:
-        """Insert records with their ids.
+        """Insert records or leads, whose ids are already set.
 
         Args:
             table: name of the object's table.
-            rows: the records.
+            rows: the records or leads.
             known: "ABORT" to fail on an existing id, "IGNORE" to keep the existing record.
         """
         sql = f"INSERT OR {known} INTO {table} ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - a name of our own
         self._db.executemany(sql, rows)
 
     def update(self, table: str, row: Row) -> None:
-        """Update the body and the date of a record."""
+        """Store new field values and a new update date of the record with the row's id."""
         sql = f"UPDATE {table} SET body = ?, updated = ? WHERE id = ?"  # noqa: S608 - a name of our own
         self._db.execute(sql, (row.body, row.updated, row.id))
 
     def delete(self, table: str, ids: Iterable[int]) -> None:
-        """Delete records, given their ids."""
+        """Delete the records with the given row ids from a table."""
         sql = f"DELETE FROM {table} WHERE id = ?"  # noqa: S608 - a name of our own
         self._db.executemany(sql, [(each,) for each in ids])
 
     def find(
         self, table: str, column: str, values: Sequence[Any], after: int = 0, limit: int = -1
     ) -> list[Row]:
-        """Return records whose column has one of the values, in order of their ids.
+        """Return the records that have one of the values in a column, in order of their ids.
 
         Args:
             table: name of the object's table.
@@ -194,7 +194,7 @@ class Storage:
         return [Row._make(row) for row in cursor]
 
     def search_expression(self, table: str, field: str) -> str:
-        """Return an SQL expression for a field of the body, and create its index on first use."""
+        """Return an SQL expression for a field within the JSON body, and ensure it has an index."""
         expression = f"CAST(json_extract(body, '$.\"{field}\"') AS TEXT) COLLATE NOCASE"
         name = f"{table}_by_{field}"
         if name not in self._search_indexes:
@@ -205,7 +205,7 @@ class Storage:
     def scan(
         self, table: str, after: int = 0, limit: int = -1, *, offset: int = 0
     ) -> Iterator[Row]:
-        """Return records in order of their ids.
+        """Return the records of a table in order of their ids.
 
         Args:
             table: name of the object's table.
@@ -217,24 +217,24 @@ class Storage:
         return (Row._make(row) for row in self._db.execute(sql, (after, limit, offset)))
 
     def existing_leads(self, ids: Sequence[int]) -> set[int]:
-        """Return the ids among the given ones that belong to existing leads."""
+        """Return those of the given ids that are ids of stored leads."""
         marks = ",".join("?" * len(ids))
         sql = f"SELECT id FROM lead WHERE id IN ({marks})"  # noqa: S608 - question marks
         return {int(row[0]) for row in self._db.execute(sql, list(ids))}
 
     def remove_leads(self, ids: Iterable[int]) -> None:
-        """Remove leads, also from static lists."""
+        """Delete leads, and remove them from all static lists."""
         removed = [(each,) for each in ids]
         self._db.executemany("DELETE FROM lead WHERE id = ?", removed)
         self._db.executemany("DELETE FROM list_member WHERE lead = ?", removed)
 
     def add_list_members(self, list_id: int, leads: Iterable[int]) -> None:
-        """Add leads to a static list."""
+        """Make leads members of the static list with the given id."""
         rows = [(list_id, lead) for lead in leads]
         self._db.executemany("INSERT OR IGNORE INTO list_member VALUES (?, ?)", rows)
 
     def remove_list_member(self, list_id: int, lead: int) -> None:
-        """Remove a lead from a static list."""
+        """Remove a lead from the members of the static list with the given id."""
         self._db.execute("DELETE FROM list_member WHERE list = ? AND lead = ?", (list_id, lead))
 
     def move_list_members(self, leads: Iterable[int], kept: int) -> None:
@@ -243,7 +243,7 @@ class Storage:
         self._db.executemany(sql, [(kept, lead) for lead in leads])
 
     def add_static_list(self, each: StaticList) -> None:
-        """Add a static list, unless a list with its id exists."""
+        """Add a static list without members, unless a list with its id exists."""
         self._db.execute("INSERT OR IGNORE INTO static_list VALUES (?, ?, ?)", each)
 
     def static_lists(self, after: int = 0, limit: int = -1) -> list[StaticList]:
@@ -252,7 +252,7 @@ class Storage:
         return [StaticList._make(row) for row in self._db.execute(sql, (after, limit))]
 
     def members(self, list_id: int, after: int, limit: int) -> list[Row]:
-        """Return leads on a static list with ids above ``after``, in order, at most ``limit``."""
+        """Return members of a static list, by ascending id above ``after``, at most ``limit``."""
         sql = (
             f"SELECT {_COLUMNS} FROM lead WHERE id > ? AND id IN"  # noqa: S608 - names of our own
             " (SELECT lead FROM list_member WHERE list = ?) ORDER BY id LIMIT ?"
@@ -260,7 +260,7 @@ class Storage:
         return [Row._make(row) for row in self._db.execute(sql, (after, list_id, limit))]
 
     def list_members(self, list_ids: Sequence[int]) -> set[int]:
-        """Return the ids of the leads that are members of one of the static lists."""
+        """Return the ids of all leads that are on at least one of the given static lists."""
         marks = ",".join("?" * len(list_ids))
         sql = f"SELECT lead FROM list_member WHERE list IN ({marks})"  # noqa: S608 - question marks
         return {int(row[0]) for row in self._db.execute(sql, list(list_ids))}
@@ -270,10 +270,10 @@ class Storage:
         return [int(row[0]) for row in self._db.execute("SELECT id FROM lead ORDER BY id")]
 
     def add_activities(self, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Add activities, given as tuples.
+        """Add activities to the activity log.
 
         Args:
-            rows: date, time of becoming visible, lead, type, asset, label and attributes.
+            rows: tuples of date, date from which it is visible, lead, type, asset, label, JSON.
         """
         sql = (
             "INSERT INTO activity (date, visible, lead, type, asset, label, attributes)"
@@ -284,11 +284,11 @@ class Storage:
     def activities(
         self, position: tuple[int, int], visible: float, limit: int
     ) -> list[tuple[Any, ...]]:
-        """Return activities in order of date and id.
+        """Return activities as tuples, in order of date and id.
 
         Args:
             position: date and id of an activity; only later activities are returned.
-            visible: time at which the log is read; activities visible only later are left out.
+            visible: time in seconds since 1970; activities that the API returns later are left out.
             limit: maximum number of activities.
         """
         sql = (

@@ -1,4 +1,4 @@
-"""A Marketo subscription: records, activity log, limits, clock, and the API operations on them."""
+"""A simulated Marketo subscription, with one method for each API operation."""
 
 from __future__ import annotations
 
@@ -96,7 +96,11 @@ class Subscription:
         self.lead_database = LeadDatabase(self.context, self._pager, self.lock)
 
     def _restore_clock(self, real: Callable[[], float]) -> Clock:
-        """Return a clock that goes on from the stored offset, or from the option ``clock``."""
+        """Return the clock of the instance.
+
+        It shows the time of the option ``clock``, else real time plus the offset that the storage
+        keeps from the last run.
+        """
         clock = Clock(real)
         clock.advance(float(self.storage.meta("clock_offset") or 0))
         if self.options.clock is not None:
@@ -114,7 +118,7 @@ class Subscription:
             self.storage.close()
 
     def identity(self, parameters: Parameters) -> Envelope | None:
-        """Return the identity response with an access token, or None for wrong credentials."""
+        """Return an access token as the identity endpoint does, or None for wrong credentials."""
         with self.lock:
             if parameters.get("client_id") != self.client_id:
                 return None
@@ -129,14 +133,14 @@ class Subscription:
         }
 
     def describe(self, obj: ObjectType, _parameters: Parameters) -> Envelope:
-        """Return the fields, dedupe fields and searchable fields of an object."""
+        """Return the describe result of opportunity or role, with its fields and key fields."""
         described = obj.to_describe(DESCRIBED_SINCE, dates=self.options.describe_role_dates)
         if "api-names" in self.options.dialects:
             described = with_api_names(described)
         return {"result": [described]}
 
     def query(self, obj: ObjectType, parameters: Parameters) -> Envelope:
-        """Return a page of the records whose filter field or compound key has one of the values."""
+        """Return a page of the opportunities or roles that match the filter of the call."""
         request = read_query(obj, parameters)
         checksum = query_checksum(
             obj.name, request.field, request.values, request.fields, request.batch_size
@@ -152,13 +156,13 @@ class Subscription:
         return envelope | self._pager.next_page_members(checksum, reached, more=len(rows) > size)
 
     def sync(self, obj: ObjectType, parameters: Parameters) -> Envelope:
-        """Create or update records, and return one result for each."""
+        """Create or update the opportunities or roles in ``input``; return one result for each."""
         write = read_sync(parameters)
         with self.lock, self.storage.transaction():
             return {"result": self._writer(obj).sync(write)}
 
     def delete(self, obj: ObjectType, parameters: Parameters) -> Envelope:
-        """Delete records, and return one result for each."""
+        """Delete the opportunities or roles in ``input``; return one result for each."""
         write = read_delete(parameters)
         with self.lock, self.storage.transaction():
             return {"result": self._writer(obj).delete(write)}
@@ -182,11 +186,11 @@ class Subscription:
         return {"result": [field.to_schema()]}
 
     def activity_types(self, _parameters: Parameters) -> Envelope:
-        """Return the activity types of the subscription."""
+        """Return the types of activities that the activity log can contain."""
         return {"result": list(ACTIVITY_TYPES)}
 
     def paging_token(self, parameters: Parameters) -> Envelope:
-        """Return a page token for reading the activity log after ``sinceDatetime``."""
+        """Return the page token with which reading the activity log begins at ``sinceDatetime``."""
         text = read_required(parameters, "sinceDatetime")
         moment = parse_datetime(text)
         if moment is None:
@@ -196,7 +200,7 @@ class Subscription:
         return {"nextPageToken": self.page_tokens.make("activities", position)}
 
     def activities(self, parameters: Parameters) -> Envelope:
-        """Return a page of the activity log, and always a token for the next page."""
+        """Return a page of matching activities and, even on the last page, a page token."""
         token = read_required(parameters, "nextPageToken")
         wanted = LogFilter(
             read_integers(parameters, "activityTypeIds", MAX_ACTIVITY_TYPES),
@@ -217,19 +221,19 @@ class Subscription:
         return {"result": found, **envelope} if found else envelope
 
     def usage(self, _parameters: Parameters) -> Envelope:
-        """Return today's number of calls, by API user."""
+        """Return the number of today's API calls, by API user."""
         return {"result": self.daily_usage.calls_by_user(1)}
 
     def usage_of_week(self, _parameters: Parameters) -> Envelope:
-        """Return the number of calls on each of the last seven days, by API user."""
+        """Return the number of API calls on each of the last seven days, by API user."""
         return {"result": self.daily_usage.calls_by_user(DAYS_KEPT)}
 
     def errors(self, _parameters: Parameters) -> Envelope:
-        """Return today's number of errors, by code."""
+        """Return the number of errors in today's API calls, by code."""
         return {"result": self.daily_usage.errors_by_code(1)}
 
     def errors_of_week(self, _parameters: Parameters) -> Envelope:
-        """Return the number of errors on each of the last seven days, by code."""
+        """Return the number of errors in API calls on each of the last seven days, by code."""
         return {"result": self.daily_usage.errors_by_code(DAYS_KEPT)}
 
     def _writer(self, obj: ObjectType) -> RecordWriter:

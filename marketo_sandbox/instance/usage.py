@@ -15,7 +15,7 @@ DAYS_KEPT = 7
 
 
 class DailyUsage:
-    """Count calls by API user and errors by code, for each of the last days.
+    """Count API calls by user and errors by code, for each of the last days.
 
     Args:
         clock: the instance's clock, which says when a day ends.
@@ -27,17 +27,17 @@ class DailyUsage:
         self._errors: CountsByDay = {}
 
     def add_calls(self, calls: int, user: str) -> str:
-        """Add a user's calls to today's count, and return the day (ISO date)."""
+        """Add a number of calls by an API user to today's count, and return today's ISO date."""
         self._today(self._calls)[user] += calls
         return self._clock.day()
 
     def set_calls_today(self, calls: int, user: str) -> None:
-        """Set the total of today's calls.
+        """Set the total number of today's API calls, as if users had made more or fewer calls.
 
         Args:
             calls: the new total.
-            user: API user whose calls are raised or lowered; other users' calls are lowered only
-                if this user's calls do not suffice.
+            user: API user whose count changes; other users' counts are lowered only if this user
+                has too few calls.
         """
         today = self._today(self._calls)
         today[user] += max(0, calls - today.total())
@@ -46,12 +46,12 @@ class DailyUsage:
         self._calls[self._clock.day()] = +today
 
     def remove_call(self, user: str, day: str) -> None:
-        """Remove one call of a user from a day's count, if that day is still counted."""
+        """Subtract one call of an API user from the count of a day, unless the day is dropped."""
         if day in self._calls:
             self._calls[day] -= Counter([user])
 
     def add_error(self, code: str) -> None:
-        """Add one error with a code to today's count."""
+        """Add one to today's count of an error code."""
         self._today(self._errors)[code] += 1
 
     def calls_today(self) -> int:
@@ -59,25 +59,25 @@ class DailyUsage:
         return self._calls.get(self._clock.day(), Counter()).total()
 
     def calls_by_user(self, days: int) -> list[dict[str, Any]]:
-        """Return the calls of the last ``days``, newest first, as the usage endpoint does."""
+        """Return calls by user for the last ``days``, newest first, as the usage endpoint does."""
         return self._report(self._calls, days, "users", "userId")
 
     def errors_by_code(self, days: int) -> list[dict[str, Any]]:
-        """Return the errors of the last ``days``, newest first, as the errors endpoint does."""
+        """Return errors by code for the last ``days``, newest first, as the error endpoint does."""
         return self._report(self._errors, days, "errors", "errorCode")
 
     def dump(self) -> str:
-        """Return all counts as JSON, to store them over a restart."""
+        """Return all counts as JSON text, which ``load`` restores after a restart."""
         return json.dumps([self._calls, self._errors])
 
     def load(self, text: str | None) -> None:
-        """Add the counts in a JSON text from ``dump``; do nothing for None."""
+        """Restore the counts from a JSON text of ``dump``; do nothing if the text is None."""
         if text is not None:
             for counts, kept in zip((self._calls, self._errors), json.loads(text), strict=True):
                 counts.update({day: Counter(of_day) for day, of_day in kept.items()})
 
     def clear(self) -> None:
-        """Remove all counts."""
+        """Set all counts of calls and errors to zero."""
         self._calls.clear()
         self._errors.clear()
 

@@ -1,4 +1,4 @@
-"""Validation of field values by data type, and the varying forms in which Marketo returns them.
+"""Validation of field values by data type, and conversion to the form that is stored.
 
 Marketo validates the values that it stores but formats them inconsistently: a currency may come
 back as a string, a datetime may end in ``+0000``. The sandbox chooses the form when it stores a
@@ -80,7 +80,7 @@ def _integer(value: Any, field: Field, variant: int) -> int | str:
 
 
 def parse_integer(value: Any) -> int | None:
-    """Return the integer that a value is or, as a string of digits, contains; otherwise None."""
+    """Return a value as an integer if it is an integer or a string of digits, else None."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
@@ -133,9 +133,9 @@ def _datetime(value: Any, field: Field, variant: int) -> str:
 
 
 def parse_datetime(value: str) -> datetime | None:
-    """Return a W3C date or datetime as an aware datetime, or None if it is not valid.
+    """Parse an ISO 8601 date or datetime, and return it in UTC; return None if it is invalid.
 
-    A datetime without an offset is in UTC.
+    A datetime without an offset is taken as UTC.
     """
     match = _DATETIME.fullmatch(value)
     if match is None:
@@ -156,7 +156,7 @@ def _zone(offset: str | None) -> tzinfo:
 
 
 def format_datetime(seconds: int, variant: int = 1) -> str:
-    """Return a time as Marketo formats datetimes in records, some with ``+0000``.
+    """Return a time as ISO 8601 text, as Marketo formats it: some end in ``+0000``, not ``Z``.
 
     Args:
         seconds: seconds since 1970.
@@ -166,7 +166,7 @@ def format_datetime(seconds: int, variant: int = 1) -> str:
 
 
 def format_moment(seconds: int, *, with_offset: bool) -> str:
-    """Return seconds since 1970 as an ISO 8601 datetime that ends in ``+0000`` or in ``Z``."""
+    """Return seconds since 1970 as ISO 8601 text, which ends in ``+0000`` or in ``Z``."""
     text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return text + ("+0000" if with_offset else "Z")
 
@@ -185,12 +185,12 @@ _READERS: dict[str, Reader] = {
 
 
 def to_stored(value: Any, field: Field, variant: int) -> Any:
-    """Return the form in which a value is stored and returned, or None to clear the field.
+    """Validate a field value, and return it as it is stored; return None to clear the field.
 
     Args:
-        value: the value as it was sent.
+        value: the value as the client sent it.
         field: the field of the value.
-        variant: number of the record, which selects among the forms that Marketo returns.
+        variant: number of the record; it decides if a number is stored as number or as string.
 
     Raises:
         RecordRefusedError: 1001 for a wrong type, 1003 for a value too long or out of range.

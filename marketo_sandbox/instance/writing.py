@@ -1,4 +1,4 @@
-"""Sync and delete of one object's records, one by one, within one storage transaction."""
+"""Sync and delete of opportunities and roles, with one result for each record."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ Result = dict[str, Any]
 
 
 class RecordWriter:
-    """Carry out one sync or one delete.
+    """Process one sync or delete request: validate each record, then write to the storage.
 
     Args:
-        obj: the object whose records are written.
-        context: the storage and activity log to write to, and the options to obey.
+        obj: the object whose records are written: opportunity or role.
+        context: the parts of the instance, with the storage and activity log to write to.
     """
 
     def __init__(self, obj: ObjectType, context: InstanceContext) -> None:
@@ -63,7 +63,7 @@ class RecordWriter:
         self._changes: dict[int, list[Change]] = {}
 
     def sync(self, write: WriteRequest) -> list[Result]:
-        """Create or update the records, and return one result for each, in their order.
+        """Create or update the records of a request, and return one result for each, in order.
 
         Raises:
             CallRefusedError: 718 if a record names an unknown sales person.
@@ -77,7 +77,7 @@ class RecordWriter:
         return results
 
     def delete(self, write: WriteRequest) -> list[Result]:
-        """Delete the records with the given keys; return one result for each, in their order."""
+        """Delete the records of a request, and return one result for each, in order."""
         results = self._for_each(write, self._delete_one)
         self._log_delete()
         self._storage.delete(self._obj.table, [row.id for row in self._deleted])
@@ -175,9 +175,10 @@ class RecordWriter:
         return {"status": "updated", "marketoGUID": row.guid}
 
     def _keys_in(self, record: Record, body: Record) -> set[str]:
-        """Return ``marketoGUID`` and the dedupe fields whose value an update by id repeats.
+        """Return the names of key fields in a record that updates another by marketoGUID.
 
-        An update by id may repeat dedupe fields, but not change them.
+        These are marketoGUID and the dedupe fields with unchanged values. A changed dedupe field is
+        left out, so that it is refused as a field that cannot be updated.
         """
         same = {
             name

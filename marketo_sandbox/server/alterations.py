@@ -1,4 +1,4 @@
-"""Changes that a fault rule makes to a response: its status, its headers, members of its JSON."""
+"""Changes of responses by fault rules: status, headers, and members of the JSON body."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def replacement_response(rule: FaultRule, parameters: Mapping[str, Any]) -> HttpResponse:
-    """Return the response that a fault rule of the kind ``answer`` sends instead of the real one.
+    """Return the response that a rule with the fault ``answer`` sends in place of the real one.
 
     Args:
         rule: the fault rule.
@@ -89,7 +89,7 @@ def _matches(member: Any, where: Mapping[str, Any]) -> bool:
 
 
 def _list_at(envelope: Any, pointer: str) -> list[Any] | None:
-    """Return the list at a JSON pointer, or None if the pointer leads to no list."""
+    """Return the list that a JSON pointer finds in a response, or None if it finds no list."""
     value = envelope
     for step in pointer.split("/")[1:]:
         if isinstance(value, list) and step.isdecimal() and int(step) < len(value):
@@ -102,9 +102,9 @@ def _list_at(envelope: Any, pointer: str) -> list[Any] | None:
 
 
 def apply_merge_patch(value: Any, patch: Any) -> Any:
-    """Return a JSON value after a merge patch (RFC 7396).
+    """Return a JSON value changed by a merge patch (RFC 7396).
 
-    ``{"$value": x}`` in the patch sets x as it is, even null, which otherwise removes a member.
+    A null in the patch removes a member; ``{"$value": null}`` sets the member to null instead.
     """
     if not isinstance(patch, dict):
         return patch
@@ -120,7 +120,7 @@ def apply_merge_patch(value: Any, patch: Any) -> Any:
 
 
 def _fill_parameters(value: Any, parameters: Mapping[str, Any]) -> Any:
-    """Return a JSON value with each ``{"$parameter": name}`` replaced by that call parameter."""
+    """Return a JSON value, each ``{"$parameter": name}`` replaced by the call's parameter."""
     if isinstance(value, dict):
         if value.keys() == {PARAMETER}:
             return parameters.get(value[PARAMETER])

@@ -1,4 +1,4 @@
-"""Processing of API calls: gateway checks, access token, limits, faults, operation, response."""
+"""The ASGI application of the API: it checks each call, runs its operation, and responds."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ class _CutError(Exception):
 
 
 class _ReplacedError(Exception):
-    """Raised to send the response of a fault rule instead of the real one."""
+    """Raised to send the response that a fault rule defines instead of the real one."""
 
 
 class Api:
-    """The ASGI application for all paths that a real instance has.
+    """The ASGI application that serves the API of an instance: identity and REST calls.
 
     Args:
         instance: the instance to serve.
-        sleep: waits for the given seconds, for latencies.
+        sleep: waits for the given seconds, to simulate latency.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Api:
             self.faults.add(**rule)
 
     def reset(self) -> None:
-        """Delete all records, and clear the journal, the faults and the problems."""
+        """Delete all records, journal entries, fault rules and reported problems."""
         self.instance.reset()
         self.journal.clear()
         self.exchanges.clear()
@@ -81,13 +81,13 @@ class Api:
         self.problems.clear()
 
     def acknowledge_problems(self) -> list[str]:
-        """Return the problems, and clear them."""
+        """Return the reported problems and clear them, so that no test fails because of them."""
         found = list(self.problems)
         self.problems.clear()
         return found
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one HTTP request: process it, inject a fault if one applies, and respond."""
+        """Serve one HTTP request: process it, inject the fault of a matching rule, and respond."""
         call = await read_call(scope, receive)
         if call is None:
             return
@@ -152,7 +152,7 @@ class Api:
         return HttpResponse(500, message, "text/plain")
 
     def report_problem(self, text: str) -> None:
-        """Print a problem and add it to the problems, for which the pytest plugin fails a test."""
+        """Print a problem to standard error, and keep it: the pytest plugin then fails the test."""
         self.problems.append(text)
         print(f"marketo-sandbox: {text}", file=sys.stderr, flush=True)
 
@@ -218,16 +218,16 @@ class Api:
     async def _run_with_latency(
         self, fault: FaultRule | None, work: Callable[[], HttpResponse]
     ) -> HttpResponse:
-        """Do the call's work at a random moment within the latency, and return the response.
+        """Call ``work`` at a random moment within the simulated latency, and return its response.
 
-        Calls can therefore overtake each other, as they do in a real instance.
+        The random moment lets calls overtake each other, as in a real instance.
 
         Args:
             fault: the fault rule that applies to the call, if any.
-            work: does the work and returns the response.
+            work: function that processes the call and returns the response.
 
         Raises:
-            CallRefusedError: if the work or the fault refuses the call.
+            CallRefusedError: if ``work`` or the fault refuses the call.
         """
         latency_seconds = self.instance.options.latency_ms / 1000
         if fault is not None and fault.fault == "slow":

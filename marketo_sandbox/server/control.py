@@ -1,4 +1,4 @@
-"""Handlers of the control calls, by which another process inspects and changes a sandbox."""
+"""Handlers of the control calls: HTTP calls that inspect and change a running sandbox."""
 
 from __future__ import annotations
 
@@ -66,10 +66,12 @@ BULKY = frozenset({"keys", "parameters"})
 
 
 class Control:
-    """Handlers of the control calls; each takes the query parameters or the JSON body of a call.
+    """Handlers of the control calls: one method for each path under ``/sandbox``.
+
+    A handler takes the query parameters or the JSON body of a call, and returns the JSON response.
 
     Args:
-        api: the application to control.
+        api: the API application of the sandbox to control.
     """
 
     def __init__(self, api: Api) -> None:
@@ -77,7 +79,7 @@ class Control:
         self._instance = api.instance
 
     def status(self, _parameters: dict[str, Any]) -> dict[str, Any]:
-        """Return record counts, clock, limits in use, fault rules, call counts and problems."""
+        """Return the sandbox's state: record counts, clock, API usage, fault rules, problems."""
         instance, limits = self._instance, self._instance.limits
         return {
             "counts": instance.counts(),
@@ -107,9 +109,9 @@ class Control:
         }
 
     def journal(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Return the journal's calls with numbers above ``since``, at most the last ``limit``.
+        """Return journal entries of calls with numbers above ``since``, at most the last ``limit``.
 
-        With ``brief`` the calls are returned without their parameters and keys.
+        With ``brief``, the entries have no parameters and record keys.
         """
         entries = self._api.journal.entries(int(parameters.get("since", 0)))
         limit = int(parameters.get("limit", len(entries)))
@@ -119,11 +121,11 @@ class Control:
         return {"calls": calls}
 
     def exchange(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Return request and response of the call with the number ``call``; secrets are masked."""
+        """Return request and response of the call numbered ``call``, with secrets masked."""
         return self._api.exchanges.get(int(parameters["call"]))
 
     def credentials(self, endpoint: str) -> dict[str, Any]:
-        """Return a client's endpoint and credentials, and a curl command that makes a call.
+        """Return endpoint, client id and client secret, and a curl command to try them.
 
         Args:
             endpoint: base URL of the sandbox, as the client addresses it.
@@ -138,18 +140,21 @@ class Control:
         }
 
     def reset(self, _parameters: dict[str, Any]) -> dict[str, Any]:
-        """Delete all records, clear the journal and the faults; return the record counts."""
+        """Delete all records, journal entries, fault rules and problems; return record counts."""
         self._api.reset()
         return self._instance.counts()
 
     def seed(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Add records as ``Seeder.run`` does with the given parameters; return record counts."""
+        """Add generated records (parameters: see ``Seeder.run``), and return the record counts."""
         validate(SEED, parameters)
         self._instance.seed(parameters.pop("opportunities", 0), **parameters)
         return self._instance.counts()
 
     def usage(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Add ``calls`` by another ``user`` to today's calls, or set their total to ``today``."""
+        """Change today's use of the daily API quota, and return today's number of calls.
+
+        The parameter ``calls`` adds calls of the API user ``user``; ``today`` sets a new total.
+        """
         validate(USAGE, parameters)
         usage, user = self._instance.daily_usage, parameters.get("user", OTHER_USER)
         if "today" in parameters and "calls" in parameters:
@@ -161,7 +166,7 @@ class Control:
         return {"today": usage.calls_today()}
 
     def leads(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Add leads with the given ``ids``, or with the field values of ``records``."""
+        """Add leads with the given ``ids`` or field values (``records``); return record counts."""
         validate(NEW_LEADS, parameters)
         if "records" in parameters:
             self._instance.add_lead_records(parameters["records"])
@@ -170,28 +175,28 @@ class Control:
         return self._instance.counts()
 
     def merge_leads(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Merge the leads ``merged`` into the lead ``kept``; see ``LeadEditor.merge``."""
+        """Merge the leads ``merged`` into the lead ``kept``; return the record counts."""
         validate(MERGE, parameters)
         anew = parameters.get("anew", False)
         self._instance.merge_leads(parameters["kept"], parameters["merged"], anew=anew)
         return self._instance.counts()
 
     def delete_leads(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Delete the leads with the given ``ids``, and their roles."""
+        """Delete the leads with the given ``ids`` and their roles; return the record counts."""
         validate(LEADS, parameters)
         self._instance.delete_leads(parameters["ids"])
         return self._instance.counts()
 
     def lists(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Add ``leads`` to the static list with the id ``list``."""
+        """Add the lead ids ``leads`` to the static list with the id ``list``."""
         validate(LIST, parameters)
         self._instance.add_to_list(parameters["list"], parameters["leads"])
         return {}
 
     def clock(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Set the clock to ``now`` or ``advance`` it by seconds; return its time.
+        """Set the clock to ``now``, or ``advance`` it by seconds, and return its time.
 
-        With ``frozen`` a clock that is set does not run on.
+        With ``frozen``, a clock that is set to ``now`` stands still.
         """
         clock, advance = self._instance.clock, parameters.get("advance", 0)
         if "now" in parameters:
@@ -202,7 +207,7 @@ class Control:
         return {"now": clock.now().isoformat(), "frozen": clock.frozen, "day": clock.day()}
 
     def faults(self, parameters: Any) -> list[dict[str, Any]]:
-        """Add one fault rule or a list of fault rules; return all rules in force."""
+        """Add a fault rule or a list of fault rules, and return all fault rules."""
         rules = parameters if isinstance(parameters, list) else [parameters] if parameters else []
         for rule in rules:
             FaultRule.from_mapping(rule)
@@ -216,9 +221,9 @@ class Control:
         return []
 
     def options(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Change options of the running instance; return the current values.
+        """Change the given options of the running instance, and return all changeable options.
 
-        API limits are changed by the members of the object ``limits``.
+        The object ``limits`` changes API limits.
         """
         options = self._instance.options
         limits = parameters.pop("limits", {})
@@ -232,7 +237,10 @@ class Control:
         return {name: _to_json(getattr(options, name)) for name in sorted(CHANGEABLE)}
 
     def ids(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Return externalOpportunityIds from ``offset`` on, at most ``limit``, and their total."""
+        """Return externalOpportunityIds, after the first ``offset`` and at most ``limit``.
+
+        The response also has the total number of opportunities.
+        """
         offset, limit = int(parameters.get("offset", 0)), int(parameters.get("limit", -1))
         ids = self._instance.opportunity_ids(offset, limit)
         return {"ids": ids, "total": self._instance.counts()["opportunities"]}
@@ -255,25 +263,28 @@ class Control:
         return {"records": self._instance.records(obj, after, limit)}
 
     def change(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Set ``fields`` of the opportunities ``ids``, as a Marketo user would in the UI."""
+        """Set the field values ``fields`` of the opportunities with the external ids ``ids``.
+
+        The change counts as no API call, as if a Marketo user made it in the UI.
+        """
         return {"changed": self._instance.change(parameters["ids"], parameters["fields"])}
 
     def expire_tokens(self, _parameters: dict[str, Any]) -> dict[str, Any]:
-        """Expire the current access token."""
+        """Make the current access token invalid, so that calls with it are refused with 602."""
         self._instance.expire_tokens()
         return {}
 
     def expire_page_tokens(self, _parameters: dict[str, Any]) -> dict[str, Any]:
-        """Expire every page token issued so far."""
+        """Make all page tokens issued so far invalid; calls with them are refused with 1003."""
         self._instance.expire_page_tokens()
         return {}
 
     def problems(self, _parameters: dict[str, Any]) -> dict[str, Any]:
-        """Return the problems: calls to unknown paths, and exceptions in the sandbox itself."""
+        """Return the reported problems: calls to unknown paths, exceptions in the sandbox."""
         return {"problems": list(self._api.problems)}
 
     def acknowledge(self, _parameters: dict[str, Any]) -> dict[str, Any]:
-        """Return the problems and clear them."""
+        """Return the reported problems and clear them, so that no test fails because of them."""
         return {"problems": self._api.acknowledge_problems()}
 
 

@@ -58,7 +58,7 @@ def control_routes(api: Api) -> list[Route]:
 
 
 def _handlers(control: Control) -> list[tuple[str, str, Handler]]:
-    """Return HTTP method, path below ``/sandbox`` and handler of each control call."""
+    """Return all control calls as tuples: HTTP method, path below ``/sandbox``, handler."""
     return [
         ("GET", "status", control.status),
         ("GET", "journal", control.journal),
@@ -89,10 +89,10 @@ def _handlers(control: Control) -> list[tuple[str, str, Handler]]:
 
 
 def fallback_routes(api: Api, known: list[Route]) -> list[Route]:
-    """Return routes for unknown paths under ``/sandbox``, and for the path ``/rest``.
+    """Return the routes that respond to unknown paths under ``/sandbox`` and to ``/rest`` itself.
 
     Args:
-        api: the application that reports unknown paths, and answers API clients on ``/rest``.
+        api: the API application, which reports unknown paths and serves API clients on ``/rest``.
         known: the control routes, which the response to an unknown path lists.
     """
     listed = "".join(
@@ -113,10 +113,12 @@ def fallback_routes(api: Api, known: list[Route]) -> list[Route]:
 
 
 class _RestEndpoint:
-    """The path ``/rest``, with which plugins are configured: redirect browsers to the start page.
+    """The handler of the path ``/rest``: browsers are redirected to the start page.
+
+    Plugins are configured with this URL, so users open it in a browser.
 
     Args:
-        api: the application that answers clients other than browsers.
+        api: the API application, which responds to clients other than browsers.
     """
 
     def __init__(self, api: Api) -> None:

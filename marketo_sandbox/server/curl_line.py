@@ -1,4 +1,4 @@
-"""A curl command that gets an access token from an instance and queries an opportunity."""
+"""A shell command with curl that shows a user how to get a token and query an opportunity."""
 
 from __future__ import annotations
 

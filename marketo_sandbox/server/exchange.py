@@ -1,4 +1,4 @@
-"""Sending of responses: headers, compression, and connections that faults cut."""
+"""Sending of HTTP responses, or what a fault rule makes of them: partial, slow, or cut off."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class HttpResponse:
 
 @dataclass(frozen=True)
 class Exchange:
-    """A call with its journal entry, its injected fault, and the connection to the client.
+    """One call and all that is needed to respond to it: journal entry, fault rule, connection.
 
     Attributes:
         call: the request.
@@ -72,7 +72,7 @@ class Exchange:
         fault: the fault rule that applies to the call, if any.
         receive: ASGI function that receives messages from the client.
         send: ASGI function that sends messages to the client.
-        sleep: waits for the given seconds between the bytes of a response that drips.
+        sleep: waits for the given seconds, for responses that are sent byte by byte.
     """
 
     call: Call
@@ -84,9 +84,9 @@ class Exchange:
     sleep: Callable[[float], Awaitable[None]]
 
     async def deliver(self, response: HttpResponse | None, clock: Clock) -> None:
-        """Send a response, or close the connection if the response is None.
+        """Complete the journal entry and send the response; close the connection if it is None.
 
-        The journal entry is completed first, so that a client with the response finds it complete.
+        The entry is completed first: a client that has the response finds a complete entry.
 
         Args:
             response: the response to send.
@@ -126,7 +126,15 @@ class Exchange:
         await self.send({"type": "http.response.body", "body": body, "more_body": more})
 
     async def _write_bytes(self, fault: FaultRule, head: bytes, body: bytes) -> None:
-        """Write a response byte for byte as the fault rule says, then close the connection."""
+        """Write a response directly to the connection, then close the connection.
+
+        The fault rule decides which bytes are sent, and whether one by one.
+
+        Args:
+            fault: the fault rule.
+            head: status line and headers of the response.
+            body: body of the response.
+        """
         whole = head + body if fault.raw is None else fault.raw.encode("latin-1")
         whole = whole[: fault.cut_at]
         at_once = {None: len(whole), "headers": 0, "body": len(head)}[fault.drip]
@@ -146,7 +154,7 @@ class Exchange:
         return gzip.compress(response.body, compresslevel=1, mtime=0)
 
     async def _cut(self) -> None:
-        """Close the connection after everything sent so far has been transmitted."""
+        """Close the connection to the client once all bytes written so far are transmitted."""
         self.call.transport.close()
         while (await self.receive())["type"] != "http.disconnect":
             pass

@@ -1,4 +1,4 @@
-"""Requests and responses of the last calls, for the start page; secrets are masked."""
+"""Requests and responses of the last calls with secrets masked, for the start page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SECRET = re.compile(r"(client_secret=|access_token=|\"access_token\":\")[^&\"]*
 
 
 class ExchangeLog:
-    """Keep the requests and responses of the last calls, with long bodies truncated.
+    """Keep requests and responses of the last calls, with secrets masked and long bodies cut.
 
     Args:
         size: number of calls to keep.
@@ -30,7 +30,7 @@ class ExchangeLog:
         self._kept: dict[int, _Exchange] = {}
 
     def begin(self, seq: int, call: Call) -> None:
-        """Store the request of a call, and drop the oldest call if too many are kept.
+        """Store the request of a call that has arrived; drop the oldest call beyond ``size``.
 
         Args:
             seq: number of the call in the journal.
@@ -46,7 +46,7 @@ class ExchangeLog:
             self._kept.pop(old, None)
 
     def end(self, seq: int, response: HttpResponse) -> None:
-        """Store the response of a call, as it is before compression.
+        """Store the uncompressed response of a call.
 
         Args:
             seq: number of the call in the journal.
@@ -60,7 +60,7 @@ class ExchangeLog:
             exchange.response = _Message.of(sent, response.body)
 
     def get(self, seq: int) -> dict[str, Any]:
-        """Return request and response of a call; the response is None if none was sent.
+        """Return request and response of a call as JSON; the response is None if none was sent.
 
         Args:
             seq: number of the call in the journal.
@@ -76,7 +76,7 @@ class ExchangeLog:
         return self._kept[seq].to_dict()
 
     def clear(self) -> None:
-        """Drop every call."""
+        """Remove all requests and responses."""
         self._kept.clear()
 
 

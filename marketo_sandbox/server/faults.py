@@ -1,4 +1,4 @@
-"""Fault injection: rules that say which calls fail, how and how often, repeatable by seed."""
+"""Fault injection: rules that say which calls fail, how and how often."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ _TYPES = {
 
 @dataclass
 class FaultRule:
-    """A rule for injecting a fault.
+    """A rule that says which fault is injected into which calls, and how often.
 
     The fault ``answer`` replaces the response, ``patch`` changes it, and ``wire`` changes how it is
     transmitted. The members from ``status`` on belong to these three faults, and may be combined
@@ -151,7 +151,7 @@ class FaultRule:
 
     @classmethod
     def from_mapping(cls, rule: Mapping[str, Any]) -> FaultRule:
-        """Return the fault rule with the given members.
+        """Return a fault rule with the given members (the attributes of this class).
 
         Raises:
             ValueError: for an unknown member, an invalid value, or without a member ``fault``.
@@ -165,7 +165,7 @@ class FaultRule:
 
     @property
     def exhausted(self) -> bool:
-        """Return True if the fault was injected the maximum number of times."""
+        """Return True if the fault was injected ``times`` times: the rule no longer applies."""
         return self.times is not None and self.struck >= self.times
 
     def matches(self, method: str, path: str, operation: str | None) -> bool:
@@ -178,12 +178,12 @@ class FaultRule:
 
     @property
     def changes_json(self) -> bool:
-        """Return True if the rule changes the JSON of the response."""
+        """Return True if the rule changes members in the JSON body of the response."""
         return bool(self.merge or self.each or self.drop or self.add)
 
     @property
     def changes_bytes(self) -> bool:
-        """Return True if the rule changes how the bytes of the response are transmitted."""
+        """Return True if the rule sends other, slower or fewer bytes (raw, drip, cut_at)."""
         return self.raw is not None or self.drip is not None or self.cut_at is not None
 
     @property
@@ -194,7 +194,7 @@ class FaultRule:
 
 
 class FaultInjector:
-    """Decide which fault, if any, is injected into a call.
+    """Hold the fault rules, and decide which fault, if any, is injected into a call.
 
     Args:
         source: random source for the rules' probabilities.
@@ -205,7 +205,7 @@ class FaultInjector:
         self._rules: list[FaultRule] = []
 
     def add(self, **rule: Any) -> FaultRule:
-        """Add a fault rule with the given members of ``FaultRule``, and return it."""
+        """Add and return a fault rule, given its members as keyword arguments."""
         fault = FaultRule.from_mapping(rule)
         self._rules.append(fault)
         return fault
@@ -215,7 +215,9 @@ class FaultInjector:
         self._rules.clear()
 
     def strike(self, method: str, path: str, operation: str | None) -> FaultRule | None:
-        """Return the first rule whose fault is injected into a call, or None; count the injection.
+        """Choose the fault rule to apply to a call, and count that it was applied.
+
+        Return the first rule that matches and is due, or None if no fault is to be injected.
 
         Args:
             method: the call's effective method.

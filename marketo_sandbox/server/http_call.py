@@ -39,7 +39,7 @@ class Call:
         query: query string as sent.
         headers: headers by their names in lower case.
         body: the body, truncated to ``MAX_READ_BYTES``.
-        transport: the connection, which faults may cut.
+        transport: the connection to the client, which a fault may close.
     """
 
     method: str
@@ -52,29 +52,29 @@ class Call:
 
     @property
     def query_parameters(self) -> dict[str, Any]:
-        """Return the parameters of the query string; values of a repeated name are comma-joined."""
+        """Return the query string's parameters; values of a repeated name are joined by commas."""
         return _parse_form(self.query)
 
     @property
     def form_parameters(self) -> dict[str, Any]:
-        """Return the parameters of a form in the body, or none if the body is not a form."""
+        """Return the parameters of a form in the body; empty if the body is not a form."""
         if self.content_type != FORM:
             return {}
         return _parse_form(self.body.decode("utf-8", "replace"))
 
     @property
     def text_parameters(self) -> dict[str, Any]:
-        """Return the parameters of query string and form."""
+        """Return the parameters of the query string and of a form in the body together."""
         return self.query_parameters | self.form_parameters
 
     @property
     def uri_bytes(self) -> int:
-        """Return the length of path and query string as sent, in bytes."""
+        """Return the length of the URI (path and query string, as sent) in bytes."""
         return len(self.raw_path) + len(self.query) + bool(self.query)
 
     @property
     def effective_method(self) -> str:
-        """Return the HTTP method, or ``GET`` for a ``POST`` with the parameter ``_method=GET``."""
+        """Return the HTTP method that counts: ``GET`` for a ``POST`` with ``_method=GET``."""
         if self.method != "POST":
             return self.method
         # Some clients, such as marketorestpython, send _method in the form.
@@ -83,12 +83,15 @@ class Call:
 
     @property
     def content_type(self) -> str:
-        """Return the media type in the header ``content-type``, without parameters."""
+        """Return the media type in the header ``content-type``, such as ``application/json``."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     @property
     def token(self) -> str | None:
-        """Return the bearer token, or None without one or with the removed ``access_token``."""
+        """Return the access token in the header ``authorization``, or None if there is no token.
+
+        Marketo no longer accepts the query parameter ``access_token``: also return None with it.
+        """
         scheme, _, token = self.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or "access_token" in self.query_parameters:
             return None
@@ -122,9 +125,9 @@ class Call:
 
 
 async def read_call(scope: Scope, receive: Receive) -> Call | None:
-    """Receive a request with its whole body, or return None if the client disconnects before.
+    """Receive an HTTP request with its body; return None if the client disconnects too early.
 
-    A body of more than ``MAX_READ_BYTES`` is received completely but truncated.
+    A body longer than ``MAX_READ_BYTES`` is received to its end, but only its beginning is kept.
     """
     body = bytearray()
     more = True

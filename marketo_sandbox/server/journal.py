@@ -28,11 +28,11 @@ class Entry:
         operation: name of the route's operation, or None for an unknown route.
         parameters: parameters of query string and form, and scalar members of a JSON body;
             secrets are masked.
-        asked: number of filter values or of records in the request.
-        keys: dedupe keys or ids of the records in the request, one per line.
-        answered: number of records in ``result``.
-        statuses: number of results of a write, by status.
-        reasons: number of reasons for skipped records, by code.
+        asked: number of filter values, compound keys or records in the request.
+        keys: dedupe keys or ids of the records in a write, one per line.
+        answered: number of records in ``result`` of the response.
+        statuses: number of records of a write by status, such as "created".
+        reasons: number of reasons of skipped records, by error code.
         http_status: HTTP status of the response, or None if the connection was cut.
         codes: codes of a response-level error.
         in_flight: number of calls in flight when this one arrived, including this one.
@@ -69,7 +69,7 @@ class Entry:
     def record_request(
         self, loggable: dict[str, Any], parameters: Mapping[str, Any], *, writes: bool
     ) -> None:
-        """Record the parameters of a call, and the number and keys of the records it sends.
+        """Store the parameters of a call in this entry, with the number and keys of its records.
 
         Args:
             loggable: the parameters to show in the journal.
@@ -85,7 +85,12 @@ class Entry:
             self.asked = str(parameters["filterValues"]).count(",") + 1
 
     def record_result(self, result: Sequence[Mapping[str, Any]], *, writes: bool) -> None:
-        """Record how many records ``result`` has and, for a write, their statuses and reasons."""
+        """Store in this entry how many records the response has and, for a write, their outcomes.
+
+        Args:
+            result: the list ``result`` of the response.
+            writes: True if the operation changes records.
+        """
         self.answered = len(result)
         if writes:
             self.statuses = dict(Counter(each["status"] for each in result))
@@ -128,42 +133,42 @@ class Journal:
         self.operations: Counter[str] = Counter()
 
     def begin(self, **members: Any) -> Entry:
-        """Add and return an entry for a call that has arrived."""
+        """Add an entry for a call that has arrived, with the given attributes, and return it."""
         self._seq += 1
         entry = Entry(seq=self._seq, started=time.monotonic(), started_at=time.time(), **members)
         self._entries.append(entry)
         return entry
 
     def end(self, entry: Entry) -> None:
-        """Record the time at which a call ended, and count its outcome."""
+        """Set the end time of a call's entry, and count the call by outcome and operation."""
         entry.ended, entry.ended_at = time.monotonic(), time.time()
         self.outcomes[entry.outcome] += 1
         self.operations[entry.operation or entry.path] += 1
 
     def entries(self, since: int = 0) -> list[Entry]:
-        """Return the kept entries with numbers above ``since``, oldest first."""
+        """Return the entries of calls with numbers above ``since``, oldest first."""
         # Copied first in one step, as calls keep arriving while another thread reads.
         return [entry for entry in list(self._entries) if entry.seq > since]
 
     def clear(self) -> None:
-        """Remove all entries and counts; later calls continue the numbering."""
+        """Remove all entries and counts; the numbers of later calls continue from the last one."""
         self._entries.clear()
         self.outcomes.clear()
         self.operations.clear()
 
     @property
     def first(self) -> int:
-        """Return the number of the oldest kept call, or the next number if none is kept."""
+        """Return the number of the oldest call with an entry, or the next number without any."""
         return self._entries[0].seq if self._entries else self._seq + 1
 
     @property
     def calls(self) -> int:
-        """Return the number of calls received since the start."""
+        """Return how many calls the server has received since it started."""
         return self._seq
 
 
 def loggable_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return the parameters to show in the journal: without records, with secrets masked."""
+    """Return a call's parameters as the journal shows them: no records, and secrets masked."""
     loggable = {}
     for name, value in parameters.items():
         if name in SECRETS:

@@ -1,4 +1,4 @@
-"""The API's routes: method, path, operation and the permissions that the operation needs."""
+"""The routes of the API: which operation a method and path lead to, and its permissions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Route:
         name: name of the operation in the journal and on the coverage page.
         method: HTTP method, after ``_method`` is applied.
         path: path, with the names of path parameters in braces.
-        permissions: permissions of which a caller needs one; empty if none is needed.
+        permissions: the API user needs one of these permissions, or none if the set is empty.
         operation: function that runs the operation on an instance with the call's parameters.
         writes: True if the operation changes records.
         crm: kind of data that a native CRM sync owns ("opportunity", "role" or "field"), or None.
@@ -181,15 +181,15 @@ _PATTERNS = [
 
 
 def find_route(method: str, path: str) -> tuple[Route | None, dict[str, str], bool]:
-    """Find the route of a call.
+    """Find the route that a method and a path lead to.
 
     Args:
         method: the call's effective method.
         path: the call's path.
 
     Returns:
-        The route or None, the parameters in the path, and True if the path is known, be it with
-        another method.
+        The route, or None if it is unknown; the path parameters by name; and True if the path is
+        known, with this or another method.
     """
     known = False
     for pattern, route in _PATTERNS:

@@ -1,4 +1,4 @@
-"""A sandbox server in this process: an instance behind a loopback socket, in its own thread."""
+"""The sandbox server: it serves an instance over HTTP on the loopback interface, in a thread."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ KEEP_ALIVE_SECONDS = 120
 
 
 class _Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, which passes the connection to the application for faults to cut."""
+    """uvicorn's HTTP protocol, but the application can close the connection to inject a fault."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -71,11 +71,13 @@ class _Server(uvicorn.Server):
 
 
 class SandboxServer:
-    """A sandbox server in this process: ``with SandboxServer() as sandbox: ...``.
+    """A sandbox that serves HTTP from a thread of this process.
+
+    Start and stop it with a ``with`` statement: ``with SandboxServer() as sandbox: ...``.
 
     Args:
-        instance: an instance, or the options of a new one; by default an empty instance.
-        sleep: waits for the given seconds, for latencies.
+        instance: the instance to serve, or options for a new one; by default an empty instance.
+        sleep: waits for the given seconds, to simulate latency.
     """
 
     def __init__(
@@ -97,7 +99,7 @@ class SandboxServer:
 
     @property
     def endpoint(self) -> str:
-        """Return the base URL of the server."""
+        """Return the base URL of the server, for the setting ``endpoint`` of a client."""
         return f"http://{LOOPBACK}:{self.port}"
 
     @property
@@ -120,7 +122,7 @@ class SandboxServer:
         }
 
     def start(self) -> Self:
-        """Start the server, and return it once it accepts calls.
+        """Start the server in a thread, and return this object once the server accepts calls.
 
         Raises:
             OSError: if the port is in use, or the server does not start in time.
@@ -162,7 +164,7 @@ class SandboxServer:
     # For tests in this process: the counterparts of the control calls under /sandbox.
 
     def journal(self, since: int = 0, operation: str | None = None) -> list[dict[str, Any]]:
-        """Return the journal's calls, oldest first.
+        """Return the journal entries of calls as JSON objects, oldest first.
 
         Args:
             since: number of a call; only later calls are returned.
@@ -185,19 +187,19 @@ class SandboxServer:
         self.api.faults.clear()
 
     def set_clock(self, moment: datetime, *, frozen: bool = False) -> None:
-        """Set the instance's clock, and freeze it there or let it run on."""
+        """Set the instance's clock, which then runs on, or stands still if ``frozen`` is True."""
         self.instance.clock.set(moment, frozen=frozen)
 
     def advance(self, seconds: float) -> None:
-        """Move the instance's clock forward by seconds."""
+        """Move the instance's clock forward by a number of seconds."""
         self.instance.clock.advance(seconds)
 
     def seed(self, opportunities: int, **more: Any) -> None:
-        """Add a number of opportunities and their leads and roles; see ``seed.Seeder.run``."""
+        """Add generated opportunities, leads and roles; ``Seeder.run`` describes the arguments."""
         self.instance.seed(opportunities, **more)
 
     def use_calls(self, calls: int, user: str = OTHER_USER) -> None:
-        """Count calls by another API user towards today's quota, which all users share."""
+        """Use up part of today's API quota, as if another API user made this number of calls."""
         self.instance.daily_usage.add_calls(calls, user)
 
     def set_calls_today(self, calls: int) -> None:
@@ -205,16 +207,16 @@ class SandboxServer:
         self.instance.daily_usage.set_calls_today(calls, OTHER_USER)
 
     def reset(self) -> None:
-        """Delete all records, and clear the journal, the faults and the problems."""
+        """Delete all records, journal entries, fault rules and reported problems."""
         self.api.reset()
 
     @property
     def problems(self) -> list[str]:
-        """Return the problems: calls to unknown paths, and exceptions in the sandbox itself."""
+        """Return the reported problems: calls to unknown paths, exceptions in the sandbox."""
         return self.api.problems
 
     def acknowledge_problems(self) -> list[str]:
-        """Return the problems, and clear them so that they do not fail the test."""
+        """Return the reported problems and clear them, so that no test fails because of them."""
         return self.api.acknowledge_problems()
 
     def _await_start(self) -> None:

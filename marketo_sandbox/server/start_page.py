@@ -1,4 +1,4 @@
-"""The start page, which shows records, limits and calls in a browser."""
+"""The start page of the sandbox, which shows its records, API usage and calls in a browser."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ PART = re.compile(r"/\* (\w+\.(?:css|js)) \*/\n")
 
 @cache
 def start_page() -> str:
-    """Return the HTML of the start page with its styles and scripts inlined.
+    """Return the HTML of the start page, with styles and scripts included.
 
-    The scripts read the records, limits and calls that they show from ``/sandbox``.
+    The scripts get the data that they show by control calls under ``/sandbox``.
     """
     folder = files("marketo_sandbox.server").joinpath("page")
     page = folder.joinpath("page.html").read_text("utf-8")
