@@ -1,4 +1,4 @@
-"""`docs/recipes.md`: a CRM table and a CSV file into Marketo by Meltano, as the page says."""
+"""`docs/recipes.md`: a CRM's tables and CSV files into Marketo by Meltano, as the page says."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.pipeline.meltano_project import own_project
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 PAGE = page("recipes.md")
-TABLE, FILE = section("From a CRM's table", PAGE), section("From a CSV file", PAGE)
-(CSV,) = blocks("text", FILE)
+TABLE, FILES = section("From a CRM's tables", PAGE), section("From CSV files", PAGE)
+DEALS_CSV, CONTACTS_CSV = blocks("text", FILES)
 DEALS = """
 create schema sales;
 create table sales.deals (
@@ -25,6 +25,15 @@ insert into sales.deals values
   (1001, 'Chairs, 40', 'Won', 1604.47, '2026-03-04', true, '2026-03-04 10:00Z', null),
   (1002, 'Day care', 'Open', null, '2026-04-01', false, '2026-03-04 11:00Z', null),
   (1003, 'Zażółć', 'Lost', 12, null, null, '2026-03-04 12:00Z', null);
+create table sales.deal_contacts (
+  deal_id bigint, email text, role text, updated_at timestamptz not null, deleted_at timestamptz,
+  primary key (deal_id, email, role)
+);
+insert into sales.deal_contacts values
+  (1001, 'ada@example.com', 'Decision Maker', '2026-03-04 10:00Z', null),
+  (1002, 'ada@example.com', 'Champion', '2026-03-04 11:00Z', null),
+  (1003, 'ada@example.com', 'Champion', '2026-03-04 12:00Z', null),
+  (1003, 'nobody@example.com', 'User', '2026-03-04 12:00Z', null);
 """
 
 
@@ -41,6 +50,7 @@ TAP_SETTINGS = {
 @pytest.fixture
 def reader_of(tmp_path, destination):
     """Return a function that makes a reader with a recipe's project and the local plugins."""
+    destination.instance.add_lead_records([{"email": "ada@example.com"}])
 
     def make(text, **tap):
         directory = tmp_path / "project"
@@ -84,7 +94,8 @@ def project(text, tap) -> str:
 
 
 def assert_predicted(told, destination):
-    assert "Dry run, if Marketo accepts every record: sales-deals: 3 created" in told
+    assert "Dry run, if Marketo accepts every record: " in told
+    assert "sales-deals: 3 created" in told
     assert "no field for" not in told
     assert held(destination) == {}
 
@@ -98,6 +109,12 @@ def assert_arrived(destination):
     first = held(destination)["1001"]
     assert (str(first["amount"]), first["closeDate"]) == ("1604.47", "2026-03-04")
     assert (first["isWon"], first["stage"]) == (True, "Won")
+
+
+def roles(destination) -> set[tuple[str, str]]:
+    """Return deal and role of each role of the lead."""
+    stored = destination.instance.roles()
+    return {(each["externalOpportunityId"], each["role"]) for each in stored}
 
 
 @pytest.mark.xdist_group("postgres")
@@ -117,25 +134,33 @@ def test_a_crm_table_arrives_and_then_its_changes(reader_of, destination, third_
     assert_predicted(reader.tries(dry_run).stderr, destination)
     reader.tries(run)
     assert_arrived(destination)
+    champions = {("1002", "Champion"), ("1003", "Champion")}
+    assert roles(destination) == champions | {("1001", "Decision Maker")}
 
     database.execute(
         "update sales.deals set deleted_at = now(), updated_at = now() where deal_id = 1001;"
-        "update sales.deals set amount = 7.5, updated_at = now() where deal_id = 1002"
+        "update sales.deals set amount = 7.5, updated_at = now() where deal_id = 1002;"
+        "update sales.deal_contacts set deleted_at = now(), updated_at = now()"
+        " where deal_id = 1003 and role = 'Champion'"
     )
     told = reader.tries(run).stderr
     assert held(destination).keys() == {"1002", "1003"}
     assert str(held(destination)["1002"]["amount"]) == "7.50"
-    assert "1 deleted" in told
+    assert told.count("1 deleted") == 2
+    assert ("1003", "Champion") not in roles(destination)
 
 
 def test_a_csv_file_arrives_and_is_not_sent_again(reader_of, destination, third_party):
     program = third_party("tap-spreadsheets")
-    reader = reader_of(FILE, executable=str(program), config={})
-    (reader.directory / "deals.csv").write_text(CSV, encoding="utf-8-sig", newline="\r\n")
+    reader = reader_of(FILES, executable=str(program), config={})
+    for name, text in {"deals.csv": DEALS_CSV, "contacts.csv": CONTACTS_CSV}.items():
+        path = reader.directory / name
+        path.write_text(text, encoding="utf-8-sig", newline="\r\n")
     (run,) = reader.left
 
     told = reader.does("meltano run").stderr
     assert "deals: 2 created" in told
+    assert roles(destination) == {("1001", "Decision Maker"), ("1002", "Champion")}
     assert "no field for" not in told
     first, second = (held(destination)[key] for key in ("1001", "1002"))
     assert (first["name"], str(first["amount"])) == ("Chairs, 40", "1604.47")
