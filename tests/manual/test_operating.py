@@ -175,11 +175,19 @@ def the_states_of_the_page(reader):
 
 
 def the_plain_pipe_of_the_page(reader, source, changed):
-    reader.does("cat > move.sh")
+    reader.does("cat > move.sh", "--discover")
     # The log does not go back to the beginning.
+    reader.tries("bash move.sh")
     assert changed <= loaded(reader) < keys_with_a_role(source)
     kept = reader.directory / "state.json"
+    kept.unlink()
+
+    reader.does("FIND_BY=lead_ids", "bash move.sh")
+    assert loaded(reader) == keys_with_a_role(source)
+    told = reader.does("bash move.sh").stderr
+    assert f"Continuing after the sweep of lead_ids 1-{LEADS}, from " in told
     assert state_in(kept)["found_by"] == "activities"
+    loaded(reader)
 
     was = state_in(kept)
     reader.does("singer_state")
