@@ -241,7 +241,7 @@ def _change_latest(server: SandboxServer) -> int:
     """Change the most recently updated opportunities, and return their number.
 
     The second run reads the most recently updated opportunity again even if it is unchanged,
-    because the bookmark is inclusive. So that opportunity is among the changed ones.
+    because the bookmark is inclusive. For that reason it is one of those that are changed.
     """
     latest = sorted(server.instance.opportunities(), key=lambda record: record["updatedAt"])
     ids = [record[KEY] for record in latest[-CHANGED:]]

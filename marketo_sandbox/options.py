@@ -80,7 +80,7 @@ class SandboxOptions:
         refuse_delete_in_use: True to refuse deletion of an opportunity that has roles (1022).
         describe_role_dates: True to list createdAt and updatedAt in the roles' describe, which
             Adobe's documented describe does not.
-        dialects: names in ``DIALECTS`` of the undocumented behaviour to turn on.
+        dialects: names of undocumented behaviour to turn on (see ``DIALECTS``).
         clock: initial time of the instance's clock (ISO 8601); by default the real time.
         journal_size: number of calls that the journal keeps.
         limits: a ``LimitOptions``, or a mapping of its members.

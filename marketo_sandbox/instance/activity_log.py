@@ -84,7 +84,7 @@ class LogFilter(NamedTuple):
         types: ids of activity types.
         leads: ids of leads.
         assets: values of ``primaryAttributeValueId``.
-        members: ids of leads, taken from a static list that the call names.
+        members: ids of the leads on the static list to which the call restricts activities.
     """
 
     types: Collection[int]

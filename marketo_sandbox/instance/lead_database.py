@@ -55,7 +55,7 @@ class LeadDatabase:
         return {"result": describe_fields()}
 
     def describe_leads2(self, _parameters: Parameters) -> Envelope:
-        """Return all and the searchable lead fields in the form of ``leads/describe2.json``."""
+        """Return lead fields and searchable fields in the form of ``leads/describe2.json``."""
         return {"result": [describe_searchable()]}
 
     def query_leads(self, parameters: Parameters) -> Envelope:

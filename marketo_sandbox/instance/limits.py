@@ -96,7 +96,7 @@ class Limits:
         return self._count_window(self._monotonic())
 
     def reset(self) -> None:
-        """Remove all calls from the rate limit's window, and restart the recorded maxima.
+        """Remove all calls from the rate limit's window, and reset the recorded maxima.
 
         Calls in flight continue to count as such.
         """

@@ -108,7 +108,7 @@ def changed_fields(
         obj: the object: opportunity, role or lead.
         record: the record as the client sent it.
         keys: names of the fields that identify the record; they are not returned.
-        variant: number of the record; it decides if a number is stored as number or as string.
+        variant: number of the record; it selects the stored form, such as number or string.
 
     Raises:
         RecordRefusedError: 1006, 1011, 1001 or 1003 for the first invalid field.

@@ -26,7 +26,7 @@ Change = dict[str, Any]
 def role_event(
     type_id: int, role: Row, opportunity: Row, changes: Sequence[Change] | None = None
 ) -> Event:
-    """Return the activity that a change of a role, or of its opportunity, gives the role's lead.
+    """Return the activity to log for a role's lead when the role or its opportunity changes.
 
     Args:
         type_id: id of the activity type.
@@ -48,7 +48,7 @@ def role_event(
 def value_changes(
     obj: ObjectType, before: Mapping[str, Any], changed: Mapping[str, Any]
 ) -> list[Change]:
-    """Return old and new value of each changed field, as the activity's ``Data Value Changes``.
+    """Return old and new value of each changed field, for the attribute ``Data Value Changes``.
 
     Args:
         obj: the object: opportunity or role.

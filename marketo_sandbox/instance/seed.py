@@ -89,7 +89,7 @@ class Seeder:
                 as opportunities.
             roles: True to give three in four opportunities one to three roles.
             comma_ids: number of opportunities with a comma in their external id.
-            duplicates: number of opportunities to store twice, so that a sync skips them (1007).
+            duplicates: number of opportunities to store twice; a sync of them is skipped (1007).
             history_days: age of the oldest opportunities in days.
         """
         lead_count = opportunities // 2 if leads is None else leads
@@ -264,7 +264,7 @@ def _stage(bits: int) -> int:
 
 
 def _stage_change(bits: int) -> str:
-    """Return ``Data Value Changes`` (JSON) of an update that changed an opportunity's stage."""
+    """Return ``Data Value Changes``, an activity attribute in JSON, for a change of stage."""
     stage = _stage(bits)
     names = {"oldValue": STAGES[stage - 1] if stage else None, "newValue": STAGES[stage]}
     return encode([{"attributeName": "Stage", **names}]).decode()

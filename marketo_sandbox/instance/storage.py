@@ -194,7 +194,7 @@ class Storage:
         return [Row._make(row) for row in cursor]
 
     def search_expression(self, table: str, field: str) -> str:
-        """Return an SQL expression for a field within the JSON body, and ensure it has an index."""
+        """Return an SQL expression for a field within the JSON body; index it on first use."""
         expression = f"CAST(json_extract(body, '$.\"{field}\"') AS TEXT) COLLATE NOCASE"
         name = f"{table}_by_{field}"
         if name not in self._search_indexes:

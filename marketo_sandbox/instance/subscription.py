@@ -190,7 +190,7 @@ class Subscription:
         return {"result": list(ACTIVITY_TYPES)}
 
     def paging_token(self, parameters: Parameters) -> Envelope:
-        """Return the page token with which reading the activity log begins at ``sinceDatetime``."""
+        """Return the page token that starts reading the activity log after ``sinceDatetime``."""
         text = read_required(parameters, "sinceDatetime")
         moment = parse_datetime(text)
         if moment is None:

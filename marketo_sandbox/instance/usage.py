@@ -46,7 +46,7 @@ class DailyUsage:
         self._calls[self._clock.day()] = +today
 
     def remove_call(self, user: str, day: str) -> None:
-        """Subtract one call of an API user from the count of a day, unless the day is dropped."""
+        """Subtract one call of an API user from a day's count, if counts of that day are kept."""
         if day in self._calls:
             self._calls[day] -= Counter([user])
 

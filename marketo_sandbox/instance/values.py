@@ -156,7 +156,7 @@ def _zone(offset: str | None) -> tzinfo:
 
 
 def format_datetime(seconds: int, variant: int = 1) -> str:
-    """Return a time as ISO 8601 text, as Marketo formats it: some end in ``+0000``, not ``Z``.
+    """Return a time as ISO 8601 text, as Marketo formats times in records.
 
     Args:
         seconds: seconds since 1970.
@@ -190,7 +190,7 @@ def to_stored(value: Any, field: Field, variant: int) -> Any:
     Args:
         value: the value as the client sent it.
         field: the field of the value.
-        variant: number of the record; it decides if a number is stored as number or as string.
+        variant: number of the record; it selects the stored form, such as number or string.
 
     Raises:
         RecordRefusedError: 1001 for a wrong type, 1003 for a value too long or out of range.

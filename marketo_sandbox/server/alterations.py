@@ -104,7 +104,7 @@ def _list_at(envelope: Any, pointer: str) -> list[Any] | None:
 def apply_merge_patch(value: Any, patch: Any) -> Any:
     """Return a JSON value changed by a merge patch (RFC 7396).
 
-    A null in the patch removes a member; ``{"$value": null}`` sets the member to null instead.
+    A null in the patch removes a member. ``{"$value": x}`` sets a member to x, even to null.
     """
     if not isinstance(patch, dict):
         return patch

@@ -66,7 +66,7 @@ BULKY = frozenset({"keys", "parameters"})
 
 
 class Control:
-    """Handlers of the control calls: one method for each path under ``/sandbox``.
+    """Handlers of the control calls: one method for each control call.
 
     A handler takes the query parameters or the JSON body of a call, and returns the JSON response.
 
@@ -216,7 +216,7 @@ class Control:
         return self._api.faults.to_list()
 
     def clear_faults(self, _parameters: dict[str, Any]) -> list[dict[str, Any]]:
-        """Remove all fault rules; return the empty list of rules."""
+        """Remove all fault rules, and return an empty list."""
         self._api.faults.clear()
         return []
 
@@ -237,20 +237,26 @@ class Control:
         return {name: _to_json(getattr(options, name)) for name in sorted(CHANGEABLE)}
 
     def ids(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Return externalOpportunityIds, after the first ``offset`` and at most ``limit``.
+        """Return externalOpportunityIds in order of creation, at most ``limit``.
 
-        The response also has the total number of opportunities.
+        The first ``offset`` ids are skipped. Also return the total number of opportunities.
         """
         offset, limit = int(parameters.get("offset", 0)), int(parameters.get("limit", -1))
         ids = self._instance.opportunity_ids(offset, limit)
         return {"ids": ids, "total": self._instance.counts()["opportunities"]}
 
     def opportunities(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Return stored opportunities with numbers above ``after``, at most ``limit``."""
+        """Return stored opportunities in order of creation, at most ``limit``.
+
+        Only records with numbers above ``after`` are returned.
+        """
         return self._records(OPPORTUNITY, parameters)
 
     def roles(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Return stored roles with numbers above ``after``, at most ``limit``."""
+        """Return stored roles in order of creation, at most ``limit``.
+
+        Only records with numbers above ``after`` are returned.
+        """
         return self._records(ROLE, parameters)
 
     def stored_leads(self, parameters: dict[str, Any]) -> dict[str, Any]:

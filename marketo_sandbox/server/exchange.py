@@ -1,4 +1,4 @@
-"""Sending of HTTP responses, or what a fault rule makes of them: partial, slow, or cut off."""
+"""Sending of HTTP responses; a fault rule can make a response partial, slow or cut off."""
 
 from __future__ import annotations
 
@@ -84,12 +84,12 @@ class Exchange:
     sleep: Callable[[float], Awaitable[None]]
 
     async def deliver(self, response: HttpResponse | None, clock: Clock) -> None:
-        """Complete the journal entry and send the response; close the connection if it is None.
+        """Complete the journal entry, then send the response.
 
         The entry is completed first: a client that has the response finds a complete entry.
 
         Args:
-            response: the response to send.
+            response: the response to send; None to close the connection without a response.
             clock: the instance's clock, for the header ``date``.
         """
         if response is None:

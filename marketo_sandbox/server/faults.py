@@ -217,7 +217,7 @@ class FaultInjector:
     def strike(self, method: str, path: str, operation: str | None) -> FaultRule | None:
         """Choose the fault rule to apply to a call, and count that it was applied.
 
-        Return the first rule that matches and is due, or None if no fault is to be injected.
+        Return the first matching rule that its skip, times and probability allow, or None.
 
         Args:
             method: the call's effective method.

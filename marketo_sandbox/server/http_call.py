@@ -90,7 +90,7 @@ class Call:
     def token(self) -> str | None:
         """Return the access token in the header ``authorization``, or None if there is no token.
 
-        Marketo no longer accepts the query parameter ``access_token``: also return None with it.
+        Also return None if the query parameter ``access_token`` is given, which Marketo refuses.
         """
         scheme, _, token = self.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or "access_token" in self.query_parameters:

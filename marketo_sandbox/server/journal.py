@@ -158,7 +158,7 @@ class Journal:
 
     @property
     def first(self) -> int:
-        """Return the number of the oldest call with an entry, or the next number without any."""
+        """Return the number of the oldest call with an entry; without entries, the next number."""
         return self._entries[0].seq if self._entries else self._seq + 1
 
     @property

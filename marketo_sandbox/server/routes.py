@@ -1,4 +1,4 @@
-"""The routes of the API: which operation a method and path lead to, and its permissions."""
+"""The routes of the API: HTTP method, path, operation, and the permissions that it needs."""
 
 from __future__ import annotations
 
