@@ -47,12 +47,12 @@ class Size:
         memory_records: the smaller and the larger number of records for peak memory.
         call_records: numbers of records for counting calls.
         bad_records: numbers of bad records among the 300 of one call.
-        versions: versions of one deal.
-        deals: deals that are written after ten roles of each.
-        lookup_roles: roles whose lead is looked up by e-mail address.
-        reconcile_records: rows of a warehouse.
+        versions: number of versions of one deal to write.
+        deals: number of deals to write after ten roles of each.
+        lookup_roles: number of roles whose lead is looked up by e-mail address.
+        reconcile_records: the smaller and the larger number of rows of a warehouse.
         differences_each: one of this many rows in the warehouse differs from Marketo.
-        sharing: processes that share the limits of one instance.
+        sharing: size of the benchmark of processes that share the limits of one instance.
     """
 
     repeats: int
@@ -123,7 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def measure(size_name: str, directory: Path, only: list[str] | None = None) -> dict[str, t.Any]:
-    """Return the figures of one run, or of some parts of it.
+    """Run the benchmarks, or some of their parts, and return the measured figures.
 
     Args:
         size_name: one of `SIZES`.

@@ -33,7 +33,7 @@ Figures = dict[str, t.Any]
 def measure_calls(
     workspace: Workspace, sizes: Sequence[int], bad_counts: Sequence[int]
 ) -> dict[str, t.Any]:
-    """Return how many calls reads and writes make, those for a token not counted.
+    """Return how many API calls reads and writes make; token requests are not counted.
 
     Args:
         workspace: the files of the benchmarks.
@@ -73,7 +73,7 @@ def _upserts(workspace: Workspace, count: int) -> Figures:
 
 
 def _roles_by_address(workspace: Workspace, count: int) -> Figures:
-    """Count the calls for roles whose lead is looked up by e-mail; each lead has two or three."""
+    """Count the calls that write roles whose lead is looked up by e-mail; 2 or 3 per lead."""
     leads = math.ceil(count * LEADS_A_ROLE)
     with Instance(*instance_flags(count)) as destination:
         add_leads(destination, range(leads))
@@ -88,7 +88,7 @@ def _roles_by_address(workspace: Workspace, count: int) -> Figures:
 
 
 def _long_texts(workspace: Workspace) -> Figures:
-    """Count the calls for records of 30 KB, which fill a call by size before they do by number."""
+    """Count the calls that write records of 30 KB: a call is full before it has 300 of them."""
     lines = _changed(workspace, "long-texts", lambda _: {"notes": "n" * _TEXT_BYTES})
     with Instance() as destination:
         run(workspace.target(destination), stdin=lines)
@@ -119,7 +119,7 @@ def _bad_sales_persons(workspace: Workspace, bad: int, *, persons: int) -> Figur
 
 
 def _bad_data(workspace: Workspace, bad: int) -> Figures:
-    """Count the calls for a batch that Marketo refuses whole for some of its records (1003)."""
+    """Count the calls for a batch that Marketo refuses because of some records (1003)."""
     chosen = _spread_out(bad)
     lines = _changed(
         workspace,
@@ -144,12 +144,12 @@ def _delivered(workspace: Workspace, destination: Instance, lines: Path) -> Figu
 
 
 def _spread_out(bad: int) -> list[int]:
-    """Return the indices of a call's bad records: evenly spread, none at the start."""
+    """Return indices for bad records among the 300 of a call: evenly spread, not index 0."""
     return [(2 * number + 1) * _CALL_RECORDS // (2 * bad) for number in range(bad)]
 
 
 def _changed(workspace: Workspace, name: str, change: Callable[[int], Figures]) -> Path:
-    """Write the records of one call as Singer lines, each changed according to its index."""
+    """Write a Singer file with the records of one call, each changed as `change(index)` says."""
     path = workspace.directory / f"{name}.singer"
     number = 0
     with path.open("w", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""The claims about the figures: each with its figure and its limit."""
+"""Claims that a benchmark run checks: each measured figure with its greatest allowed value."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LONGEST_GAP_SECONDS = 40
 
 @dataclass(frozen=True)
 class Claim:
-    """A figure that must not be greater than its limit."""
+    """Claim that a measured figure is not greater than a limit."""
 
     what: str
     figure: float
@@ -48,7 +48,7 @@ class Claim:
 
 
 def claims(results: Results) -> list[Claim]:
-    """Return every claim; most of them use the median of the runs, those about calls each run."""
+    """Return all claims about the results; most use the median of the runs, not each run."""
     return [
         *_walls(results),
         *_cpu(results),

@@ -37,14 +37,14 @@ Workload = t.Callable[[int], "list[Usage]"]
 
 @dataclass(frozen=True)
 class _Stage:
-    """The instances on which the workloads run: one with records, and an empty one."""
+    """The sandbox instances of the workloads: `source` has records, `destination` is empty."""
 
     workspace: Workspace
     source: Instance
     destination: Instance
 
     def workloads(self) -> dict[str, Workload]:
-        """Return each workload by name, as a function of the number of records."""
+        """Return the workloads by name; each is a function of the number of records to move."""
         return {
             TAP: lambda count: run(self._tap(count)),
             PLAIN_TAP: lambda count: run(self._plain_tap(count)),

@@ -65,17 +65,17 @@ class Instance:
             return json.load(answer)
 
     def calls(self, since: int = 0) -> list[Call]:
-        """Return the calls after a number, without those for a token, which no limit counts."""
+        """Return the calls in the sandbox's journal after a number, without token requests."""
         calls = self.control(f"journal?since={since}")["calls"]
         return [call for call in calls if call["operation"] != "identity"]
 
     def count(self) -> int:
-        """Return how many calls the instance has received."""
+        """Return how many calls the sandbox instance has received so far."""
         return int(self.control("status")["calls"])
 
 
 def data_calls(calls: list[Call]) -> list[Call]:
-    """Return the calls that read or write records, without those at start-up."""
+    """Return those of the calls that read or write records; a run makes others when it starts."""
     return [call for call in calls if call["operation"] in _DATA_OPERATIONS]
 
 
@@ -85,5 +85,5 @@ def seconds_of(calls: list[Call]) -> float:
 
 
 def refusals(calls: list[Call], code: str) -> int:
-    """Return how many calls were refused with this code."""
+    """Return how many of the calls Marketo refused with this error code."""
     return sum(code in call["codes"] for call in calls)

@@ -79,7 +79,7 @@ def _call_figures(calls: list[Call]) -> Figures:
 
 
 def add_leads(destination: Instance, numbers: range) -> None:
-    """Add leads to an instance, with the addresses of these numbers."""
+    """Add a lead to the sandbox for each number, with the e-mail address of that number."""
     for start in range(0, len(numbers), _LEADS_A_TIME):
         some = numbers[start : start + _LEADS_A_TIME]
         records = [{"email": address(number)} for number in some]

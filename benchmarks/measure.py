@@ -80,7 +80,7 @@ class _Job:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, source: t.IO[bytes], sink: t.IO[bytes] | None) -> t.IO[bytes]:
-        """Start the command; return the pipe with its output, or the sink if there is one."""
+        """Start the command; return the pipe with its output, or `sink` if it is written there."""
         environment = {
             name: value for name, value in os.environ.items() if name not in _NOT_INHERITED
         }
@@ -111,12 +111,12 @@ class _Job:
 
 
 def cpu_of(usages: Iterable[Usage]) -> float:
-    """Return the CPU seconds of several processes together."""
+    """Return the sum of the CPU seconds of several processes."""
     return sum(usage.cpu_seconds for usage in usages)
 
 
 def spread(values: Iterable[float], digits: int = 3) -> dict[str, t.Any]:
-    """Return median, minimum and maximum of the runs, and the runs themselves."""
+    """Return median, minimum and maximum of the values of all runs, and these values."""
     runs = [round(value, digits) for value in values]
     return {
         "median": round(statistics.median(runs), digits),

@@ -30,7 +30,7 @@ class PlainTap(Tap):
     ).to_dict()
 
     def discover_streams(self) -> list[Stream]:
-        """Return the stream of the Singer file."""
+        """Return one stream with the schema and records of the Singer file in setting `lines`."""
         with Path(self.config["lines"]).open(encoding="utf-8") as file:
             # The SDK's REST streams read numbers in this way.
             messages = [json.loads(line, parse_float=decimal.Decimal) for line in file]
@@ -51,7 +51,7 @@ class PlainStream(Stream):
         self._records = records
 
     def get_records(self, context: t.Any) -> Iterable[dict[str, t.Any]]:  # noqa: ARG002 - SDK's
-        """Return as many records as `count` says."""
+        """Yield as many records as the setting `count` says, repeating those of the file."""
         return islice(cycle(self._records), self.config["count"])
 
 

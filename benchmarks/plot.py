@@ -1,4 +1,4 @@
-"""The plot: wall time with its minimum, CPU time; readable on light and dark pages."""
+"""Draws a plot of the wall and CPU times that is readable on light and dark pages."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _NONE = dict.fromkeys(("median", "min", "max"), 0.0)
 
 
 def draw(results: Results, path: Path) -> None:
-    """Write the plot as an image of the kind that the path's suffix names."""
+    """Draw the plot of the results, and save it as an image, such as PNG for `.png`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(_STYLE):
         figure, panels = plt.subplots(

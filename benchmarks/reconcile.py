@@ -1,4 +1,4 @@
-"""Reconciles a warehouse with known differences, and checks that exactly those come out."""
+"""Reconciles a warehouse with known differences, to count those found, calls and memory."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def measure_reconcile(
 def _reconciled(
     workspace: Workspace, count: int, differences: int, dialects: Sequence[str]
 ) -> Figures:
-    """Reconcile a warehouse; half of its differences are rows that Marketo no longer has."""
+    """Reconcile a warehouse, half of whose differences Marketo has deleted; return figures."""
     gone = differences // 2
     flags = [flag for each in dialects for flag in ("--dialect", each)]
     with Instance(*instance_flags(count - gone), "--no-limits", *flags) as source:
@@ -73,7 +73,7 @@ def _reconciled(
 
 
 def _write_rows(path: Path, source: Instance, count: int, differences: int, gone: int) -> None:
-    """Write the warehouse's rows with evenly spread differences: changed rows and deleted ones."""
+    """Write the rows of a warehouse to a CSV file; some are outdated, some deleted in Marketo."""
     changed, every = differences - gone, count // differences
     with path.open("w", encoding="utf-8", newline="") as file:
         write = csv.writer(file).writerow

@@ -18,19 +18,19 @@ Results = dict[str, t.Any]
 
 
 def benchmark_table() -> str:
-    """Return all figures as Markdown; a note if `make bench` has not run yet."""
+    """Return all figures in results.json as Markdown tables, or a note if it does not exist."""
     if not RESULTS.exists():
         return "`make bench` has not been run yet."
     return tables(json.loads(RESULTS.read_bytes()))
 
 
 def headline_table() -> str:
-    """Return the two figures that the README quotes as a Markdown table."""
+    """Return the Markdown table of headline figures that the README shows."""
     return headlines(json.loads(RESULTS.read_bytes()))
 
 
 def headlines(results: Results) -> str:
-    """Return wall time at a usual latency, and CPU time, each beside what it is compared with."""
+    """Return a Markdown table of wall and CPU time, compared with those of other programs."""
     per_million = results["cpu"]["seconds_per_million"]
     cpu = [f"{_number(per_million[name]['median'])} s" for name in (PAIR, PLAIN_PAIR)]
     rows = [
@@ -56,7 +56,7 @@ def _wall_headline(results: Results, does: str) -> list[str]:
 
 
 def tables(results: Results) -> str:
-    """Return all figures as Markdown."""
+    """Return all figures of a benchmark run as Markdown: a heading text and tables."""
     machine = results["machine"]
     command = "make bench-full" if results["size"] == "full" else "make bench"
     head = (
@@ -91,7 +91,7 @@ def _number(value: float) -> str:
 
 
 def _walls(results: Results) -> str:
-    """Return seconds and their ratio to the bound, a row for each tool and direction."""
+    """Return the Markdown table of wall times: a row for each tool and direction."""
     lanes = results["walls"]
     latencies = sorted({lane["latency_seconds"] for lane in lanes})
     rows: dict[tuple[str, str], dict[float, dict[str, t.Any]]] = {}

@@ -26,11 +26,11 @@ Told = dict[str, t.Any]
 
 @dataclass(frozen=True)
 class Sharing:
-    """How much is measured.
+    """Size of the benchmark of shared limits.
 
     Attributes:
-        processes: that run at once, half of them taps, half of them targets.
-        records: number of records that each of them moves.
+        processes: number of processes at the same time, half of them taps, half targets.
+        records: number of records that each process moves.
         cpu_records: number of records of the runs whose CPU time is compared.
     """
 
@@ -46,9 +46,9 @@ def measure_sharing(workspace: Workspace, sharing: Sharing, repeats: int) -> Tol
     """Return how processes on one instance share its limits, and what that costs in CPU.
 
     Args:
-        workspace: where the files are.
-        sharing: how much.
-        repeats: of the comparison of CPU.
+        workspace: the files of the benchmarks.
+        sharing: size of the benchmark.
+        repeats: number of comparisons of CPU time with and without sharing.
     """
     return {
         "together": _together(workspace, sharing),
@@ -87,7 +87,7 @@ def _together(workspace: Workspace, sharing: Sharing) -> Told:
 def _run(
     workspace: Workspace, instance: Instance, number: int, records: int, **settings: t.Any
 ) -> float:
-    """Return the CPU seconds of a tap (even numbers) or a target; its calls bear the number."""
+    """Run a tap (even numbers) or target, with its number as User-Agent; return CPU seconds."""
     settings |= {"user_agent": f"process/{number}"}
     if number % 2:
         command, stdin = workspace.target(instance, **settings), workspace.lines(records)
@@ -97,9 +97,10 @@ def _run(
 
 
 def _use_of_limits(calls: list[Call]) -> Told:
-    """Return figures of the time in which all processes had calls to make.
+    """Return how fully and how fairly all processes together used the rate limit.
 
-    The first window is left out: in it processes start.
+    Only windows in which all processes had calls to make are counted, without the first one,
+    in which the processes start.
     """
     by_process: dict[str, list[float]] = {}
     for call in sorted(calls, key=lambda call: call["started"]):
@@ -128,7 +129,7 @@ def _use_of_limits(calls: list[Call]) -> Told:
 
 
 def _cpu_ratio(workspace: Workspace, kind: str, records: int) -> float:
-    """Return the CPU of a run with `limits_path` to that of one without, side by side."""
+    """Return the CPU time of a run with `limits_path` divided by that of a run without it."""
     number = ("tap", "target").index(kind)
     with (
         Instance(*instance_flags(records), "--latency-ms", _LATENCY_MS) as one,

@@ -22,10 +22,10 @@ REFUSED_STAGE = "refused"
 
 
 class StrictInstance(Instance):
-    """Instance that executes nothing of a call with one bad stage in it."""
+    """Sandbox instance that refuses a whole sync call if one record has a certain stage."""
 
     def sync(self, obj: ObjectType, parameters: t.Any) -> dict[str, t.Any]:
-        """Refuse the call if a record has the bad stage; otherwise write the records."""
+        """Refuse the call with 1003 if a record has the bad stage; otherwise write the records."""
         if any(record.get("stage") == REFUSED_STAGE for record in parameters["input"]):
             raise CallRefusedError("1003", "Invalid data: 'stage' is not allowed")
         return super().sync(obj, parameters)

@@ -1,4 +1,4 @@
-"""Calls if records have to wait: versions of one deal, bad records among good ones, roles first."""
+"""Counts calls if records wait for others: versions of one deal, bad records, roles first."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Case:
         records: number of records.
         good: number of records that Marketo would accept.
         allowed: maximum number of sync calls.
-        before: result of the version in which no record could wait.
+        before: result of an early version of the target, in which no record could wait.
         calls: number of sync calls.
         delivered: number of accepted records.
         rejected: number of records that the run reports as rejected.
@@ -73,7 +73,7 @@ def measure_waiting(
 
 
 def _versions(workspace: Workspace, count: int, *, bad: int) -> Case:
-    """Write versions of one deal, one of them bad if `bad` is 1."""
+    """Write versions of one deal, one of them bad if `bad` is 1; return the case with results."""
     what = f"{count:,} versions of one deal" + (", one of them bad (1003)" if bad else "")
     case = Case(what, count, count - bad, 10 + 30 * bad, f"{count:,} calls")
     records = ({_KEY: "hot", "name": f"V{n}"} for n in range(count))
@@ -111,7 +111,7 @@ def _unknown_persons(workspace: Workspace) -> Case:
 
 
 def _roles_first(workspace: Workspace, opportunities: int, *, roles_each: int) -> Case:
-    """Write all roles, then their opportunities, as a tap does that sorts its streams by name."""
+    """Write all roles before their opportunities, which they need; return the case with results."""
     roles = opportunities * roles_each
     allowed = 2 * math.ceil(roles / _CALL_RECORDS) + math.ceil(opportunities / _CALL_RECORDS) + 5
     what = f"{roles:,} roles, then their {opportunities:,} deals"
@@ -133,7 +133,7 @@ def _written(
     case: Case,
     lines: Iterable[Values],
 ) -> Case:
-    """Write the lines to the instance; return the case with its calls and delivered records."""
+    """Write Singer messages to the instance; return the case with its calls and outcomes."""
     files = (workspace.directory / f"waiting.{kind}" for kind in ("singer", "states", "rejects"))
     path, states, rejects = files
     every = [*lines, {"type": "STATE", "value": _ALL}]
@@ -154,7 +154,7 @@ def _written(
 
 
 def _searches(bad: int, of: int) -> int:
-    """Return the maximum number of calls in a bisection for the given number of bad records."""
+    """Return the maximum number of calls to find `bad` records among `of` by bisection."""
     return 2 * bad * math.ceil(math.log2(of))
 
 

@@ -1,4 +1,4 @@
-"""Wall time under the real limits, by the sandbox's journal, and its theoretical minimum."""
+"""Measures wall times under Marketo's real limits, and computes the theoretical minimum."""
 
 from __future__ import annotations
 
@@ -46,22 +46,22 @@ class Lane:
 
     @property
     def calls_per_20_seconds(self) -> int:
-        """Return the share of the rate limit that the tool may use."""
+        """Return how many calls the tool may make in 20 seconds: half or all of the rate limit."""
         return _CALLS_A_WINDOW if self.tool == OURS else _ALL_CALLS_A_WINDOW
 
     @property
     def accepted(self) -> tuple[int, ...]:
-        """Return the accepted exit statuses: 1 as well for a tool that Marketo may refuse."""
+        """Return the exit statuses that are not failures: 0; for marketorestpython 1 as well."""
         return (0,) if self.tool in {OURS, OURS_FULL_RATE} else (0, 1)
 
     @property
     def full_calls(self) -> int:
-        """Return the minimum number of calls for the records."""
+        """Return the minimum number of calls for the records, at 300 records per call."""
         return math.ceil(self.records / _CALL_RECORDS)
 
     @property
     def bound_seconds(self) -> float:
-        """Return the minimum time for that number of calls within the limits, without start-up."""
+        """Return the theoretical minimum of the wall time within the limits, without start-up."""
         # A target has to describe the object first, which is a call in the first window.
         calls = self.full_calls + (self.does == WRITE)
         # The calls of the last window begin after all windows before it have passed.
@@ -73,7 +73,7 @@ class Lane:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a lane.
+    """Result of one run of a lane, which is a combination of tool, direction and latency.
 
     Attributes:
         calls: the calls that the sandbox received, without those for a token.
@@ -89,7 +89,7 @@ class Run:
 def measure_walls(
     workspace: Workspace, records: Mapping[float, int], repeats: int
 ) -> list[dict[str, t.Any]]:
-    """Return the wall times of every tool at every latency, several of which run at the same time.
+    """Measure the wall time of every tool at every latency, several at the same time.
 
     Args:
         workspace: the files of the benchmarks.
@@ -124,7 +124,7 @@ def _run_lane(workspace: Workspace, lane: Lane) -> Run:
 
 
 def _ended_by(lane: Lane, calls: list[Call]) -> tuple[str, ...]:
-    """Return the codes that ended a run, each once, in order; empty if all records were moved.
+    """Return the error codes that ended a run early; empty if all records were moved.
 
     Raises:
         FailedError: not all records were moved, although Marketo refused no call.

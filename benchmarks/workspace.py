@@ -20,22 +20,22 @@ Command = list[str]
 
 
 def instance_flags(count: int) -> list[str]:
-    """Return the options of an instance with this many opportunities and no roles."""
+    """Return the command-line options for a sandbox with so many opportunities and no roles."""
     return ["--opportunities", str(count), "--leads", "0"]
 
 
 def script(name: str, *arguments: object) -> Command:
-    """Return the command that runs a script of this directory."""
+    """Return the command that runs a script of the benchmarks, given without `.py`."""
     return [sys.executable, str(HERE / f"{name}.py"), *map(str, arguments)]
 
 
 def address(number: int) -> str:
-    """Return the e-mail address of a lead."""
+    """Return the e-mail address of the lead with this number."""
     return f"lead-{number}@example.com"
 
 
 class Workspace:
-    """A directory with the files that the measured commands read, each of which is made once.
+    """A directory with the files that the measured commands read; each file is made once.
 
     Args:
         directory: the directory, which is not cleared afterwards.
@@ -66,7 +66,7 @@ class Workspace:
         return [*command, "--config", config, "--catalog", str(self._catalog)]
 
     def target(self, destination: Instance, *, paced: bool = True, **settings: t.Any) -> Command:
-        """Return the command of the target."""
+        """Return the command of the target that writes to a sandbox instance."""
         return [*_plugin("target", paced=paced), "--config", self.config(destination, **settings)]
 
     def config(self, instance: Instance, **settings: t.Any) -> str:
@@ -74,7 +74,7 @@ class Workspace:
         return self.json_file(f"config-{next(self._numbers)}", instance.credentials | settings)
 
     def json_file(self, name: str, content: t.Any) -> str:
-        """Write a JSON file; return its path."""
+        """Write `content` as a JSON file to the directory; return its path."""
         path = self.directory / f"{name}.json"
         path.write_text(json.dumps(content), encoding="utf-8")
         return str(path)

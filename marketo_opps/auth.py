@@ -83,17 +83,17 @@ class TokenCache:
         self._token: Token | None = None
 
     def token(self) -> Token:
-        """Return the current token; fetch one if there is none or it has expired."""
+        """Return the cached access token; fetch one first if none is cached or it has expired."""
         with self._lock:
             if self._token is None or self._clock() >= self._token.expires_at:
                 self._token = self._fetch()
             return self._token
 
     def renew(self, refused: Token) -> None:
-        """Replace a token that the REST API has just refused with 601 or 602.
+        """Fetch another access token after the REST API has refused this one (601 or 602).
 
         Do nothing if another thread has replaced it already. If the identity service issues the
-        refused value again, wait until that value expires: no other one is issued before.
+        refused value again, wait until that value expires: no other token is issued before.
         """
         with self._lock:
             if self._token is not refused:

@@ -26,7 +26,14 @@ _FORM = "application/x-www-form-urlencoded"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call to the REST API, ready to be sent; `path` is relative to `/rest`."""
+    """One request to Marketo's REST API, complete but for the access token.
+
+    Attributes:
+        path: path of the URL after `/rest`.
+        permissions: permissions any of which allows the call; for error texts.
+        writes: True if the call changes records.
+        subject_to_daily_limit: False if it is made even after `daily_call_limit` is reached.
+    """
 
     method: str
     path: str
@@ -55,16 +62,16 @@ class Call:
 
     @property
     def target(self) -> str:
-        """Return path and query string of the URL."""
+        """Return the URL without scheme and host: `/rest`, the path and the query string."""
         return f"/rest{self.path}" + (f"?{encode_query(self.query)}" if self.query else "")
 
     @property
     def headers(self) -> dict[str, str]:
-        """Return the headers that this call needs in addition to those of every call."""
+        """Return the headers that only this call needs: `Content-Type` if it has a body."""
         return {"Content-Type": self.content_type} if self.content_type else {}
 
     def as_post_if_long(self) -> Call:
-        """Return the read as a POST with a form body if its URI would be long; else unchanged."""
+        """Return this query as a POST with a form body if its URI is too long; else unchanged."""
         form = encode_query(self.query)
         if len(form) <= _LONGEST_QUERY_BYTES:
             return self
@@ -78,7 +85,7 @@ class Call:
 
 
 class CallAttempts:
-    """The history of one call over all its attempts.
+    """History of one call: its first attempt and all retries.
 
     Attributes:
         ambiguous: an attempt was sent and may have been executed, but no response confirms it.

@@ -74,7 +74,7 @@ def _unexpected_response(call: Call, envelope: Envelope, what: str) -> Unexpecte
 
 
 def is_valid_filter_value(value: str) -> bool:
-    """Return whether a value can be looked up, which it cannot with a comma in it."""
+    """Return whether a query can look up a value: it must not contain a comma, the separator."""
     return "," not in value
 
 
@@ -160,11 +160,11 @@ class MarketoClient:
         self.close()
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, and remove this process from limits shared by `limits_path`."""
         self._loop.close()
 
     def stop(self) -> None:
-        """Make no new calls and no more retries; only sets a flag, so a signal handler may call it.
+        """Stop making calls and retries; this only sets a flag, so a signal handler may do it.
 
         Calls in flight continue. Waiting threads and later callers get a `StoppedError`.
         """
@@ -172,7 +172,7 @@ class MarketoClient:
 
     @property
     def counts(self) -> CallCounts:
-        """Return how many calls and retries were made so far, and how long they waited."""
+        """Return how many calls and retries were made so far, and how long threads waited."""
         return self._loop.counts
 
     def server_now(self) -> datetime:
@@ -184,10 +184,10 @@ class MarketoClient:
         return self._loop.server_now()
 
     def earliest_now(self) -> datetime:
-        """Return the earliest current time that any `Date` header of Marketo's has given.
+        """Return the current time by the `Date` header that gives the earliest time of all.
 
         Use it for the start of a run, which must not lie in the future: one response with the
-        right time is enough, even if others have a wrong one.
+        right time is enough, even if others have a time in the future.
         """
         return self._loop.earliest_now()
 
@@ -214,7 +214,7 @@ class MarketoClient:
         batch_size: int = MAX_BATCH_RECORDS,
         next_page_token: str | None = None,
     ) -> Page:
-        """Return one page of the records whose field has one of the given values.
+        """Return one page of the records of an object in which a field has one of the given values.
 
         Args:
             obj: opportunities or roles.
@@ -278,7 +278,7 @@ class MarketoClient:
         action: str,
         dedupe_by: str | None = None,
     ) -> BatchOutcome:
-        """Upsert a batch of records: `POST /v1/opportunities.json`.
+        """Upsert a batch of records, and return their outcomes: `POST /v1/opportunities.json`.
 
         Args:
             obj: opportunities or roles.
@@ -314,7 +314,7 @@ class MarketoClient:
         batch_size: int = MAX_BATCH_RECORDS,
         next_page_token: str | None = None,
     ) -> Page:
-        """Return a page of field metadata: `GET /v1/opportunities/schema/fields.json`."""
+        """Return a page of opportunity field metadata: `GET .../schema/fields.json`."""
         path = "/v1/opportunities/schema/fields.json"
         query = [("batchSize", str(batch_size))]
         return self._read_page(path, query, next_page_token, _SCHEMA_FIELD)
@@ -425,10 +425,10 @@ class MarketoClient:
             raise _unexpected_response(call, envelope, what) from None
 
     def paging_token(self, since: datetime) -> str:
-        """Return the page token for a time in the activity log, to the second.
+        """Return the page token with which a read of the activity log starts at a given time.
 
         Args:
-            since: start of the log to read; with a time zone.
+            since: the time, to the second; with a time zone.
         """
         since_text = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         call = Call(
@@ -470,7 +470,7 @@ class MarketoClient:
     # Usage
 
     def calls_today(self) -> int:
-        """Return how many calls all clients of the instance made today; the figure may lag."""
+        """Return today's number of calls by all clients of the instance; it may be out of date."""
         return self._loop.calls_today()
 
     # Pages and batches

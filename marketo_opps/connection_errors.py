@@ -1,4 +1,4 @@
-"""The error for each way in which an HTTP exchange can fail without a response; pure."""
+"""Converts exceptions of `requests` and `urllib3` to errors of this package; pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
 
 
 def connection_error(error: Exception, base: str, *, connected: bool | None = None) -> MarketoError:
-    """Return the error that stands for an exception of `requests` or `urllib3`.
+    """Convert an exception of `requests` or `urllib3` to the error to raise instead.
 
     Args:
         error: the exception.
@@ -54,7 +54,7 @@ def connection_error(error: Exception, base: str, *, connected: bool | None = No
 
 
 def _tls_error(cause: ssl.SSLError, base: str, reason: str) -> SettingsError | None:
-    """Return the error of a TLS failure that retrying cannot cure; None if a retry may succeed."""
+    """Return the error for a TLS failure that no retry can cure; None if a retry may succeed."""
     if isinstance(cause, ssl.SSLCertVerificationError):
         return SettingsError(
             f"The certificate of {base} cannot be verified ({cause.verify_message}): check "
@@ -73,11 +73,11 @@ def _tls_error(cause: ssl.SSLError, base: str, reason: str) -> SettingsError | N
 
 
 def unreachable_error(base: str, reason: str) -> UnreachableError:
-    """Return the error of an instance to which no connection could be made.
+    """Return the error to raise if no connection to the instance could be made.
 
     Args:
         base: the instance's address.
-        reason: why, in the system's words.
+        reason: the operating system's or the library's description of the failure.
     """
     return UnreachableError(
         f"{base} cannot be reached ({reason}): check 'endpoint' and the network."

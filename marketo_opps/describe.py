@@ -1,4 +1,4 @@
-"""Reads the responses of describe, in either of the two forms that Adobe documents; pure.
+"""Reads responses of describe (metadata of objects), in both documented forms; pure.
 
 Printed and recorded responses give the name of an object or field as `name`, the OpenAPI
 definition as `apiName`. Members that are not needed are optional.
@@ -28,7 +28,7 @@ _BOOLEANS = {"true": True, "false": False}
 
 
 def read_description(obj: MarketoObject, members: t.Any) -> ObjectDescription:
-    """Return the description of an object from the only member of describe's `result`.
+    """Return an object's keys and fields, read from the only entry in describe's `result`.
 
     If a field is listed twice, the first entry is used. A field without a name, or with a comma in
     its name (which separates names), cannot be queried and is skipped.
@@ -59,7 +59,7 @@ def read_lead_fields(result: Sequence[t.Any]) -> tuple[FieldDescription, ...]:
 
 
 def _lead_entry(entry: t.Any) -> dict[str, t.Any] | None:
-    """Return a lead field's entry in the form of other fields; None if it has no REST name."""
+    """Convert a lead field's entry to the form for other objects; None without a REST name."""
     rest = entry.get("rest") if isinstance(entry, dict) else None
     if not isinstance(rest, dict) or not (name := _text(rest.get("name"))):
         return None
@@ -123,7 +123,7 @@ def _length(value: t.Any) -> int | None:
 
 
 def _boolean(value: t.Any) -> bool:
-    """Return whether a field can be updated; True unless describe says that it cannot."""
+    """Return the boolean that `updateable` of a field means; True for an absent or odd value."""
     return _BOOLEANS.get(_folded(value), True)
 
 
@@ -132,13 +132,13 @@ def _folded(value: t.Any) -> str:
 
 
 def _names(value: t.Any) -> tuple[str, ...]:
-    """Return a list of names as a tuple; a single name counts as a list of one."""
+    """Return the names in a list as a tuple; a single name becomes a tuple of one."""
     names = value if isinstance(value, list) else [value]
     return tuple(filter(None, map(_text, names)))
 
 
 def _searchable(value: t.Any) -> Iterable[tuple[str, ...]]:
-    """Yield the names of each searchable field or compound of fields."""
+    """Yield a tuple of names for each entry of `searchableFields`; several for a compound key."""
     for each in value if isinstance(value, list) else []:
         if names := _names(each):
             yield names

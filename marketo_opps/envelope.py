@@ -265,7 +265,7 @@ def refusal_error(
 
 
 def read_refusal(members: Mapping[str, t.Any]) -> tuple[tuple[Reason, ...], str | None]:
-    """Return the reasons in an envelope with errors, at least one, and its requestId."""
+    """Return why Marketo refused a call (at least one reason), and the requestId."""
     reasons = read_reasons(members.get("errors")) or (Reason(NO_CODE, "no reason was given"),)
     return reasons, _request_id(members)
 
@@ -276,7 +276,7 @@ def _request_id(members: Mapping[str, t.Any]) -> str | None:
 
 
 def read_reasons(entries: t.Any) -> tuple[Reason, ...]:
-    """Return the reasons in a member that should be a list of `{code, message}`."""
+    """Return the codes and messages in a list such as the `errors` of an envelope."""
     return tuple(map(_reason, _list(entries)))
 
 
@@ -292,7 +292,7 @@ def _warning(entry: t.Any) -> str:
 
 
 def _list(member: t.Any) -> list[t.Any]:
-    """Return a member that should be a list; a single value becomes a list of one."""
+    """Return a member as a list: a single value as a list of one, an absent one as empty."""
     if isinstance(member, list):
         return member
     return [member] if member else []

@@ -44,7 +44,7 @@ if t.TYPE_CHECKING:
 
 
 class Recovery(enum.Enum):
-    """What can be done about an error; the retry loop decides by nothing else."""
+    """What can be done about an error: retry, fetch a token, change the call, or nothing."""
 
     RETRY = "wait, then retry the call"
     REAUTHENTICATE = "fetch a new token, then retry the call"
@@ -283,7 +283,7 @@ class AccessDeniedError(ResponseError):
         super().__init__(call, reasons, request_id)
 
     def advice(self) -> str:
-        """Return which permissions allow the call, and where to allow this machine's address."""
+        """Return advice: which permissions allow the call, where to allow this IP address."""
         wanted = " or ".join(f"'{each}'" for each in self.permissions) or "that this call needs"
         return (
             f"Give the API user's role the permission {wanted} (Admin > "
@@ -317,7 +317,7 @@ class CrmManagedError(ResponseError):
         super().__init__(call, reasons, request_id)
 
     def advice(self) -> str:
-        """Return the advice for a run that writes, or for one that only reads."""
+        """Return what the user can do: one text for runs that write, one for runs that read."""
         return self.remedy if self._writing else self.read_remedy
 
 
@@ -349,12 +349,12 @@ class RequestRefusedError(ResponseError):
     """Advice for single codes, which replaces `remedy`."""
 
     def advice(self) -> str:
-        """Return the advice for this code."""
+        """Return what the user can do about Marketo's code."""
         return self.remedies.get(self.code, self.remedy)
 
 
 def response_error_class(code: str) -> type[ResponseError]:
-    """Return the class of error for a code of a whole response.
+    """Return the error class for a code with which Marketo refused a whole call.
 
     Args:
         code: Marketo's code, a string of digits (an HTTP status for 413 and 414).
@@ -366,7 +366,7 @@ def response_error_class(code: str) -> type[ResponseError]:
 
 
 def is_listed(code: str) -> bool:
-    """Return whether an error class lists the code of a response."""
+    """Return whether a code is known: whether one of the error classes lists it."""
     return code in _CLASS_BY_CODE
 
 

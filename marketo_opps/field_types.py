@@ -147,7 +147,7 @@ def _numeric_boolean(value: t.Any) -> bool:
 
 
 def _iso_date(value: t.Any) -> str:
-    """Return the calendar date as it is written; a UTC offset is ignored."""
+    """Return the date in a text with a date or date-time; a UTC offset is ignored."""
     text = _text(value)
     if len(text) == _DATE_LENGTH:
         return date.fromisoformat(text).isoformat()
@@ -228,5 +228,5 @@ def is_known_type(data_type: str) -> bool:
 
 
 def _normalized(data_type: str) -> str:
-    """Return a data type in the form in which types are looked up; recorded responses mix cases."""
+    """Return the name of a data type in lower case, because responses differ in case."""
     return data_type.strip().casefold()

@@ -24,7 +24,7 @@ _INVALID_DATA = "1003"
 
 
 class FieldValueError(ValueError):
-    """The field cannot store a value; the reason has the form of Marketo's own."""
+    """A field cannot store a value; `reason` has a code and message as if from Marketo."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -32,7 +32,7 @@ class FieldValueError(ValueError):
 
 
 def writer(field: FieldDescription, *, truncate_strings: bool = False) -> Writer:
-    """Return a function that converts values but null, as Singer taps emit them, to Marketo's form.
+    """Return a function that converts non-null Singer values to what Marketo stores in a field.
 
     Args:
         field: its description from describe.

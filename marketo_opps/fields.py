@@ -102,7 +102,7 @@ def _class_as_is(field: FieldDescription) -> type | None:
 
 
 def reader(field: FieldDescription) -> Reader:
-    """Return a function that converts any value but null from Marketo to the field's type.
+    """Return a function that converts a non-null value from Marketo to the type of a field.
 
     It raises `ValueError` if a value does not fit. Dates are returned as `2010-05-07`, date-times
     in UTC as `2015-02-03T22:36:23Z`, numbers with a fraction as `Decimal`.

@@ -20,7 +20,7 @@ def moment(value: str | None) -> datetime | None:
 
 
 def retry_after_seconds(value: str | None, now: datetime) -> float | None:
-    """Return the wait that a `Retry-After` header asks for; None if it cannot be read.
+    """Return the seconds that a `Retry-After` header asks to wait; None if it cannot be read.
 
     Args:
         value: the header: a number of seconds, or a date.

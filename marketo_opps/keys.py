@@ -45,7 +45,7 @@ def lookup_text(value: t.Any) -> str:
 
 
 def comparable_name(name: str) -> str:
-    """Return the form in which names of fields, properties and columns are compared."""
+    """Return a name of a field or column for comparison: lower case, without underscores."""
     return name.replace("_", "").casefold()
 
 

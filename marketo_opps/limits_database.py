@@ -1,4 +1,4 @@
-"""Opens the SQLite file of `limits_path`, and creates its tables."""
+"""Opens the SQLite file of the setting `limits_path`, by which processes share rate limits."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ LONGEST_LOCK_SECONDS = 10.0
 
 
 def open_limits_database(path: str) -> sqlite3.Connection:
-    """Return a connection to the file, which is created if it does not exist.
+    """Open the SQLite file of `limits_path`; create the file and its tables if they do not exist.
 
     Args:
         path: path of the file, on a local disk.

@@ -1,4 +1,4 @@
-"""The SQLite file of `limits_path`: calls, waiting calls, pauses and processes of each instance."""
+"""Reads and writes the file of `limits_path`: calls, queued calls, pauses and processes."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ _BEHIND_ALL = 1 << 62
 
 
 class LimitsFileError(Exception):
-    """The file cannot be opened, locked, read or written, or belongs to another program."""
+    """The file of the setting `limits_path` cannot be opened, locked, read or written."""
 
 
 class Limits(t.NamedTuple):
-    """Limits of a process: the number of calls in a window, and of calls in flight."""
+    """Rate limit (calls in 20 seconds) and concurrency limit (calls in flight) of one process."""
 
     calls_per_20_seconds: int
     max_concurrent_calls: int
 
 
 class Situation(t.NamedTuple):
-    """What decides whether a call may be sent, besides the calls that have arrived.
+    """What the shared file says about a call that waits: pauses, and other calls in its way.
 
     Attributes:
         paused_until: monotonic seconds at which the last pause ends.
         is_probing: True until a single call, the probe, has had a response that asks for no pause.
         probed_at: monotonic seconds at which the probe was sent; None if it was not.
         in_flight: number of calls in flight.
-        ahead: number of calls that have waited longer.
-        limits_ahead: the lowest limits of those, or of this process where there are none.
+        ahead: number of queued calls that have waited longer.
+        limits_ahead: the lowest limits of their processes; if `ahead` is 0, of this process.
     """
 
     paused_until: float
@@ -47,7 +47,7 @@ class Situation(t.NamedTuple):
 
 
 class LimitsFile:
-    """The rows of one process and one instance in a file that several processes share.
+    """The SQLite file in which processes share the limits of an instance, as used by one process.
 
     Methods must be called within `change`, or within `one_change` if they write by one statement.
     Both are SQLite transactions, so that neither a killed process nor a full disk leaves half a
@@ -73,19 +73,19 @@ class LimitsFile:
             raise LimitsFileError(str(error)) from None
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the connection to the SQLite file."""
         self._database.close()
 
     @contextlib.contextmanager
     def change(self) -> Iterator[None]:
-        """Run a block as one transaction: no other process changes the file meanwhile."""
+        """Run the `with` block as one transaction, during which no other process can write."""
         with self.one_change(), self._database:
             self._execute("BEGIN IMMEDIATE")
             yield
 
     @contextlib.contextmanager
     def one_change(self) -> Iterator[None]:
-        """Run a block that writes by a single statement, which costs less than `change`."""
+        """Run a `with` block that writes by one SQL statement; convert errors of SQLite."""
         try:
             yield
         except sqlite3.Error as error:
@@ -94,13 +94,13 @@ class LimitsFile:
     def situation(
         self, waiting_id: int | None, since: float, *, sent_after: float, seen_after: float
     ) -> Situation:
-        """Return what decides whether a call may be sent, in one statement.
+        """Read pauses, calls in flight and queued calls: they decide whether a call may be sent.
 
         Args:
-            waiting_id: the call's row among the waiting ones, if it has one.
-            since: monotonic seconds at which it began to wait.
-            sent_after: calls in flight that were sent before are not counted.
-            seen_after: waiting calls whose process was not heard of since are not counted.
+            waiting_id: the call's id in the queue; None if it is not in the queue.
+            since: monotonic seconds at which the call began to wait.
+            sent_after: calls in flight that were sent before this time are not counted.
+            seen_after: queued calls that were renewed last before this time are not counted.
         """
         row = self._database.execute(
             limits_database.SITUATION,
@@ -118,7 +118,7 @@ class LimitsFile:
     # Processes
 
     def add_process(self) -> None:
-        """Add this process and its limits."""
+        """Record in the file that this process runs, and what its limits are."""
         self._execute("INSERT OR IGNORE INTO instances (host) VALUES (?)", self._host)
         self._execute(
             "INSERT OR REPLACE INTO processes VALUES (?, ?, ?, ?, ?)",
@@ -128,7 +128,7 @@ class LimitsFile:
         )
 
     def limits_of_processes(self) -> dict[int, Limits]:
-        """Return the limits of each process by its process ID."""
+        """Return the limits of all processes that the file lists, by process ID."""
         rows = self._execute(
             "SELECT pid, calls_per_20_seconds, max_concurrent_calls FROM processes WHERE host = ?",
             self._host,
@@ -136,15 +136,15 @@ class LimitsFile:
         return {pid: Limits(*limits) for pid, *limits in rows}
 
     def remove_process(self) -> None:
-        """Remove this process and its calls."""
+        """Delete this process and its queued calls from the file, and end its calls in flight."""
         self._remove(self._process, arrived_after=0.0)
 
     def claim_check(self, now: float, seconds_between: float) -> bool:
-        """Claim the check for ended processes; return False if another process did so recently.
+        """Reserve the next check for ended processes; return False if one was reserved recently.
 
         Args:
             now: monotonic seconds.
-            seconds_between: minimum time between two claims.
+            seconds_between: minimum number of seconds between two checks.
         """
         claim = self._execute(
             "UPDATE instances SET processes_checked_at = ? "
@@ -156,10 +156,10 @@ class LimitsFile:
         return claim.rowcount > 0
 
     def remove_ended_processes(self, *, arrived_after: float) -> bool:
-        """Remove processes that no longer run, release their slots, and return if there were any.
+        """Delete processes that no longer run, with their slots; return True if there were any.
 
         Args:
-            arrived_after: time after which their calls in flight count as arrived, in seconds.
+            arrived_after: seconds after its sending at which a call counts as arrived at Marketo.
         """
         rows = self._execute("SELECT pid, started FROM processes WHERE host = ?", self._host)
         processes = [ProcessIdentity(*row) for row in rows.fetchall()]
@@ -188,7 +188,7 @@ class LimitsFile:
     # Waiting calls
 
     def queue(self, waiting_id: int | None, since: float, now: float) -> int:
-        """Add a waiting call, or record that it still waits; return its id."""
+        """Put a call into the queue, or renew its entry there; return the id of the entry."""
         cursor = self._execute(
             "INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             waiting_id,
@@ -201,7 +201,7 @@ class LimitsFile:
         return int(cursor.lastrowid or 0)
 
     def dequeue(self, waiting_id: int) -> None:
-        """Remove a waiting call."""
+        """Delete a call from the queue, given the id of its entry."""
         self._execute("DELETE FROM waiting WHERE id = ?", waiting_id)
 
     # Calls
@@ -209,16 +209,16 @@ class LimitsFile:
     def add_call_at_once(
         self, now: float, *, arrived_after: float, sent_after: float, seen_after: float
     ) -> int | None:
-        """Add a call in flight if there is no pause, no waiting call, and room within the limits.
+        """Record a call as in flight if the limits allow it, without a pause or a queued call.
 
         Args:
             now: monotonic seconds.
-            arrived_after: calls that arrived before are not counted.
-            sent_after: as of `situation`.
-            seen_after: as of `situation`.
+            arrived_after: calls that reached Marketo before this time are not counted.
+            sent_after: as in `situation`.
+            seen_after: as in `situation`.
 
         Returns:
-            The call's id; None if `situation` has to be looked at.
+            The id of the call; None if it was not added.
         """
         cursor = self._database.execute(
             limits_database.ADD_CALL_IF_FREE,
@@ -234,27 +234,27 @@ class LimitsFile:
         return cursor.lastrowid if cursor.rowcount > 0 else None
 
     def add_call(self, now: float) -> int:
-        """Add a call in flight, and return its id; ids count up."""
+        """Record a call as in flight without checking limits; return its id, a serial number."""
         cursor = self._execute(
             "INSERT INTO calls VALUES (NULL, ?, ?, ?, ?, NULL)", self._host, *self._process, now
         )
         return int(cursor.lastrowid or 0)
 
     def end_call(self, call_id: int, arrived_at: float) -> None:
-        """Record that a call is no longer in flight, and when it has arrived at the latest."""
+        """Record that a call ended, and the latest time at which it may have reached Marketo."""
         self._execute("UPDATE calls SET arrived_at = ? WHERE id = ?", arrived_at, call_id)
 
     def remove_calls_before(self, arrived_at: float) -> None:
-        """Remove calls that arrived by this time."""
+        """Delete calls that reached Marketo at this time or earlier, in monotonic seconds."""
         self._execute(
             "DELETE FROM calls WHERE host = ? AND arrived_at <= ?", self._host, arrived_at
         )
 
     def newest_arrival_but(self, newer: int) -> float | None:
-        """Return when a call arrived, the newest one being number 0; None if there is no such call.
+        """Return the n-th latest time at which a call reached Marketo; None if there is none.
 
         Args:
-            newer: number of the call, which is that of newer calls.
+            newer: n, counted from 0 for the latest.
         """
         row = self._execute(
             "SELECT arrived_at FROM calls WHERE host = ? AND arrived_at IS NOT NULL "
@@ -267,7 +267,7 @@ class LimitsFile:
     # Pauses
 
     def begin_pause(self, until: float) -> None:
-        """Begin a pause, which no call that is already in flight can end."""
+        """Begin a pause of all processes up to a time; calls now in flight cannot end it."""
         self._execute(
             "UPDATE instances SET pauses = pauses + 1, paused_until = max(paused_until, ?), "
             "is_probing = 1, probed_at = NULL WHERE host = ?",
@@ -276,7 +276,7 @@ class LimitsFile:
         )
 
     def begin_probe(self, now: float) -> int:
-        """Note that this process sends the probe, and return the number of the pause."""
+        """Record that this process sends the probe of a pause; return the number of the pause."""
         cursor = self._execute(
             "UPDATE instances SET probe_pid = ?, probe_started = ?, probed_at = ? "
             "WHERE host = ? RETURNING pauses",
@@ -287,7 +287,7 @@ class LimitsFile:
         return int(cursor.fetchone()[0])
 
     def end_pause(self, number: int) -> None:
-        """End a pause, unless another one has begun since."""
+        """End the pause with this number; do nothing if another pause has begun since."""
         self._execute(
             "UPDATE instances SET is_probing = 0 WHERE host = ? AND pauses = ?", self._host, number
         )

@@ -34,7 +34,7 @@ _PATHS = {
 
 @dataclass(frozen=True, slots=True)
 class FieldDescription:
-    """One field of an object, from describe."""
+    """Metadata of one field of an object, as Marketo's describe returns it."""
 
     name: str
     display_name: str
@@ -44,24 +44,24 @@ class FieldDescription:
 
 
 class _FieldsByName:
-    """Base of descriptions, with access to fields by their API names."""
+    """Base class of object and lead descriptions; finds a field by its API name."""
 
     __slots__ = ()
     fields: tuple[FieldDescription, ...]
 
     def field(self, name: str) -> FieldDescription | None:
-        """Return the field with exactly this API name, or None."""
+        """Return the field with exactly this API name; None if the object has no such field."""
         return next((field for field in self.fields if field.name == name), None)
 
     @property
     def field_names(self) -> tuple[str, ...]:
-        """Return the API names of all fields, in the order of describe."""
+        """Return the API names of all fields, in the order in which describe lists them."""
         return tuple(field.name for field in self.fields)
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectDescription(_FieldsByName):
-    """An object's keys and fields, from describe."""
+    """Keys and fields of opportunities or roles, as Marketo's describe returns them."""
 
     name: str
     id_field: str
@@ -72,7 +72,7 @@ class ObjectDescription(_FieldsByName):
 
 @dataclass(frozen=True, slots=True)
 class LeadDescription(_FieldsByName):
-    """The fields of leads by their REST names, from the leads' describe."""
+    """The fields of leads with their REST names, as the leads' describe returns them."""
 
     fields: tuple[FieldDescription, ...]
 
@@ -150,7 +150,7 @@ class BatchOutcome:
 
 @dataclass(frozen=True, slots=True)
 class CallCounts:
-    """Number of calls that one client has made so far.
+    """Number of calls that one client has made so far, and how long it waited.
 
     `calls` counts every request sent to `/rest` (retries included), `retries` those that repeated
     a failed one. Neither counts requests to the identity service, which need no quota. The waiting

@@ -1,4 +1,4 @@
-"""Marketo's rate limit and concurrency limit: calls in any 20 seconds, and calls in flight."""
+"""Delays calls to keep Marketo's limits: calls in any 20 seconds, and calls in flight."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _LONGEST_NAP_SECONDS = 0.2
 
 
 class SlidingWindow:
-    """Times of events, of which any window of time may contain a limited number.
+    """Times of events, for a limit on the number of events in any window of time.
 
     Args:
         limit: maximum number of events in a window.
@@ -63,18 +63,18 @@ class SlidingWindow:
         return max(0.0, self._times[-room] + self._window_seconds - now)
 
     def add(self, when: float) -> None:
-        """Add the time of an event; the events need not be in order."""
+        """Record the time of an event; times may be recorded in any order."""
         bisect.insort(self._times, when)
         del self._times[: -self._limit]
 
 
 @dataclass
 class Turn:
-    """A call that has a slot within the limits.
+    """Permission to send one call, which occupies a slot of the limits until the call has ended.
 
     Attributes:
-        pauses: number of pauses before the call got its slot.
-        shared: the call in the limits that other processes share.
+        pauses: number of pauses that had begun before the permission was given.
+        shared: the entry of the same call in the limits that several processes share.
         sent_at: monotonic seconds at which the whole request was sent; None if it was not.
     """
 
@@ -84,9 +84,9 @@ class Turn:
 
 
 class Pacer:
-    """Allows calls as soon as the limits permit; shared by all threads of a client.
+    """Delays calls so that all threads of a client together stay within the limits.
 
-    After a 606 or 615 all threads wait; then a single call probes whether the limit still applies,
+    After a 606 or 615 (limit exceeded) all threads wait; then a single call probes the limit,
     so that five threads do not spend five calls on the same response.
 
     Args:
@@ -95,8 +95,8 @@ class Pacer:
         window_seconds: length of a window.
         clock: returns monotonic seconds.
         nap: waits on a condition, at most for the given seconds.
-        shared: limits that other processes share. If their file fails, one warning is logged, and
-            the pacer continues with its own count.
+        shared: limits that several processes share, if any. If their file fails, one warning is
+            logged, and the pacer continues with its own count.
 
     Attributes:
         seconds_waited: time spent waiting for a slot, summed over all threads.
@@ -128,10 +128,10 @@ class Pacer:
 
     @contextlib.contextmanager
     def slot(self) -> Iterator[Turn]:
-        """Wait for a slot within the limits, and release it when the call has ended.
+        """Wait until the limits allow a call, run the `with` block that sends it, release its slot.
 
         Yields:
-            The call's turn, for `note_sent` and `report_outcome`.
+            The permission to send the call, for `note_sent` and `report_outcome`.
 
         Raises:
             StoppedError: `stop` was called before there was a slot.
@@ -143,11 +143,11 @@ class Pacer:
             self._release(turn)
 
     def note_sent(self, turn: Turn) -> None:
-        """Record that the whole request of a call was sent, so that it arrives soon."""
+        """Record the current time as that at which the whole request of a call was sent."""
         turn.sent_at = self._clock()
 
     def pause(self, seconds: float) -> None:
-        """Start no call for this number of seconds; then allow a single call at first."""
+        """Delay the calls of all threads for some seconds; then allow a single call, the probe."""
         with self._condition:
             self._paused_until = max(self._paused_until, self._clock() + seconds)
             self._pauses += 1
@@ -168,11 +168,11 @@ class Pacer:
             self._share(lambda shared: shared.report_outcome(turn.shared), otherwise=None)
 
     def stop(self) -> None:
-        """Start no more calls; only sets a flag, so that a signal handler may call it."""
+        """Stop allowing calls; this only sets a flag, so that a signal handler may do it."""
         self._stopped = True
 
     def sleep(self, seconds: float) -> None:
-        """Wait without regard to the limits.
+        """Wait for a number of seconds, without regard to the limits; `stop` ends the wait.
 
         Raises:
             StoppedError: `stop` was called meanwhile.
@@ -184,7 +184,7 @@ class Pacer:
                 self._wait(left)
 
     def close(self) -> None:
-        """Release the limits that other processes share."""
+        """Remove this process from the limits that several processes share; no-op without them."""
         with self._condition:
             self._share(lambda shared: shared.close(), otherwise=None)
             self._shared = None
@@ -216,14 +216,14 @@ class Pacer:
             self._condition.notify_all()
 
     def _take(self, call: SharedCall) -> float:
-        """Return 0 if the call may be sent, and count it in the shared limits; otherwise a wait."""
+        """Return the seconds to wait before the call may be sent; if 0, its slot is reserved."""
         self._raise_if_stopped()
         if (seconds := self._seconds_until_free()) > 0:
             return seconds
         return self._share(lambda shared: shared.take(call), otherwise=0.0)
 
     def _share(self, use: Callable[[SharedLimits], _T], *, otherwise: _T) -> _T:
-        """Use the shared limits; return `otherwise` if there are none, or if their file fails."""
+        """Call `use` with the shared limits; return `otherwise` without them, or if it fails."""
         if self._shared is None:
             return otherwise
         try:

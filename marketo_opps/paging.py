@@ -1,7 +1,7 @@
-"""Decides where a read that comes in pages ends, for each kind of read; pure.
+"""Decides after each page of a query or of the activity log whether more pages follow; pure.
 
 Adobe does not document whether queries send `moreResult`: similar endpoints are known to send
-`nextPageToken` only. So a query is continued by its token and by what its pages contain. The
+`nextPageToken` only. So the token and the records of a page decide whether a query goes on. The
 activity log does send `moreResult`, also with empty pages.
 """
 
@@ -28,24 +28,24 @@ _MANY_EMPTY_PAGES = 100
 
 
 class SeenKeys(t.Protocol):
-    """Interface of a set of keys; a plain set implements it."""
+    """Interface of a set of keys that were read before; a Python set of strings fits it."""
 
     def __contains__(self, key: str, /) -> bool:
-        """Return whether the key was added before."""
+        """Return whether the set contains the key."""
 
     def add(self, key: str, /) -> None:
-        """Add a key."""
+        """Add a key to the set."""
 
 
 class QueryPaging:
-    """Finds the last page of one lookup; it is given the pages in order.
+    """Decides for the pages of one query, given in order, whether another page follows.
 
     Args:
-        wanted: the looked-up values, if each can belong to one record only: the lookup ends once
+        wanted: the looked-up values, if each can belong to one record only: the query ends once
             all of them are found. Blanks around a value are ignored. Case is not: Marketo does not
             document whether keys are case-sensitive, so `a` may follow `A`.
         key_field: the field that holds these values.
-        seen: set in which records are remembered; for lookups with very many records, one that
+        seen: set in which records are remembered; for queries with very many records, one that
             needs less memory than a Python set.
     """
 
@@ -62,7 +62,7 @@ class QueryPaging:
         self._was_news = True
 
     def resolved(self, page: Page) -> Page:
-        """Return the page with `more` set to True or False.
+        """Return the page with `more` set to True if another page follows, else to False.
 
         Raises:
             UnexpectedResponseError: reading cannot be continued, or would never end.
@@ -75,7 +75,7 @@ class QueryPaging:
         return replace(page, more=self._goes_on(page, is_news=is_news))
 
     def _take(self, records: Sequence[Record]) -> bool:
-        """Remember the records of a page; return whether one of them is new to this lookup."""
+        """Remember the records of a page; return True if one of them was not on an earlier page."""
         is_news = False
         for record in records:
             self._missing.discard(str(record.get(self._key_field)).strip())
@@ -99,7 +99,9 @@ class QueryPaging:
 
 
 class LogPaging:
-    """Finds the last page of one read of the activity log; it is given the pages in order.
+    """Decides for the pages of an activity log, given in order, whether another page follows.
+
+    It also detects a read that would never end: Marketo repeats a page token.
 
     Args:
         seen: set in which page tokens are remembered; for long reads, one that needs less memory
@@ -112,11 +114,11 @@ class LogPaging:
         self._next_warning_at = _MANY_EMPTY_PAGES
 
     def resolved(self, page: Page, asked: str) -> Page:
-        """Return the page with `more` set to True or False.
+        """Return the page after checking it; its `more` is True if another page follows.
 
         Args:
-            page: the next page.
-            asked: the page token with which it was requested.
+            page: the next page of the activity log.
+            asked: the page token with which this page was requested.
 
         Raises:
             UnexpectedResponseError: reading cannot be continued, or would never end.
@@ -162,7 +164,7 @@ def _unexpected(page: Page, what: str) -> UnexpectedResponseError:
 
 
 def _identity(record: Record) -> str:
-    """Return what identifies a record: its GUID, or its whole content if it has none."""
+    """Return a text that identifies a record: its GUID, or all its content if it has no GUID."""
     if guid := record.get(MARKETO_GUID):
         return str(guid).strip()
     return repr(sorted(member for member in record.items() if member[0] != _PLACE))

@@ -40,10 +40,10 @@ class ProcessIdentity(t.NamedTuple):
 
 
 def boot_id() -> str:
-    """Return a text that is different after each start of the machine.
+    """Return an identifier of the machine's last start, which differs after each reboot.
 
     Raises:
-        OSError: the operating system has no such text.
+        OSError: the operating system has no such identifier.
     """
     if BOOT_ID.exists():
         return BOOT_ID.read_text(encoding="ascii").strip()

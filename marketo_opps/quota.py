@@ -24,8 +24,8 @@ class DailyCallLimit:
 
     Args:
         limit: maximum number of calls a day.
-        ask: returns how many calls all clients of the instance have made today. The call that it
-            makes for this is passed to `take` as well, as not subject to the limit.
+        ask: returns how many calls all clients of the instance have made today. The API call that
+            it makes for this is counted too, by `take(subject_to_limit=False)`.
         clock: returns monotonic seconds.
     """
 
@@ -47,7 +47,7 @@ class DailyCallLimit:
         self._next_query_at = clock()
 
     def take(self, *, subject_to_limit: bool = True) -> None:
-        """Count one call that is about to be made.
+        """Count one call that is about to be made, or raise an error if it exceeds the limit.
 
         Args:
             subject_to_limit: False for a call that is made even if the limit is reached.

@@ -49,7 +49,7 @@ def read_record_results(call: str, envelope: Envelope, sent: int) -> Sequence[Re
 
 
 def _record_result(index: int, item: Mapping[str, t.Any]) -> RecordResult:
-    """Return one result; the most common form is read without conversions, for speed."""
+    """Convert one entry of a response to a result, by a faster way for its usual form."""
     seq, guid = item.get("seq"), item.get("marketoGUID")
     reasons = item.get("reasons") or item.get("errors")
     result = RecordResult(
@@ -64,7 +64,7 @@ def _record_result(index: int, item: Mapping[str, t.Any]) -> RecordResult:
 
 
 def _parse_seq(seq: t.Any) -> int:
-    """Return seq as an int, or -1 if it is not a whole number."""
+    """Return the `seq` of a result as an int, or -1 if it is not a whole number."""
     try:
         return whole_number(seq)
     except ValueError:

@@ -77,7 +77,7 @@ def install() -> None:
 
 
 class _RedactingFactory:
-    """Makes log records by the previous factory, and removes secrets from them."""
+    """Factory of log records: calls the factory that it replaces, then removes secrets."""
 
     def __init__(self, make: t.Callable[..., logging.LogRecord]) -> None:
         self._make = make

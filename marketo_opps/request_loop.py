@@ -49,7 +49,15 @@ _FAILURES_WORTH_A_WARNING = 3
 class RequestLoop:
     """Makes calls to one instance, from any thread, within this client's share of the limits.
 
-    The arguments are those of `MarketoClient`.
+    Args:
+        settings: the instance, the credentials, and this client's share of the limits.
+        clock: returns monotonic seconds.
+        nap: waits on a condition, at most for the given seconds.
+        fraction: returns random numbers from 0 to 1, for jitter.
+        local_now: returns the current time by this machine's clock.
+        session: a session of `requests` to use instead of a new one.
+        writes: True for a client that writes; it decides which advice error texts give.
+        pacing_window_seconds: window in which `calls_per_20_seconds` are counted.
     """
 
     def __init__(
@@ -94,15 +102,15 @@ class RequestLoop:
 
     @property
     def counts(self) -> CallCounts:
-        """Return the numbers of calls and retries so far, and how long they waited."""
+        """Return the numbers of calls and retries so far, and how long threads waited."""
         return replace(self._counts, seconds_waited_for_limits=self._pacer.seconds_waited)
 
     def server_now(self) -> datetime:
-        """Return the current time by Marketo's last response; fetch a token if there was none."""
+        """Return the current time by the last response's `Date`; fetch a token if none has come."""
         return self._clock_of_server().now()
 
     def earliest_now(self) -> datetime:
-        """Return the earliest current time by any response; fetch a token if there was none."""
+        """Return the current time by the earliest `Date`; fetch a token if no response has come."""
         return self._clock_of_server().earliest_now()
 
     def _clock_of_server(self) -> ServerClock:
@@ -111,7 +119,7 @@ class RequestLoop:
         return self._server_clock
 
     def calls_today(self) -> int:
-        """Return how many calls all clients of the instance made today; the figure may lag."""
+        """Return today's number of calls by all clients of the instance; it may be out of date."""
         call = Call("GET", "/v1/stats/usage.json", subject_to_daily_limit=False)
         usage = self.make(call)
         try:
@@ -121,20 +129,20 @@ class RequestLoop:
             raise unexpected_response(call.name, usage.request_id, what) from None
 
     def stop(self) -> None:
-        """Make no new calls and no more retries; only sets a flag."""
+        """Stop making calls and retries; this only sets a flag, so a signal handler may do it."""
         self._pacer.stop()
 
     def close(self) -> None:
-        """Close all connections, and release the limits that other processes share."""
+        """Close all connections, and remove this process from limits shared by `limits_path`."""
         self._transport.close()
         self._pacer.close()
 
     def make(self, call: Call, attempts: CallAttempts | None = None) -> Envelope:
-        """Send a call, and retry it as long as `retry.delay_seconds` allows.
+        """Send a call, retry it after temporary failures, and return the response's envelope.
 
         Args:
             call: the call to send.
-            attempts: records the history of the attempts, for callers that need it.
+            attempts: object in which to record the history of the attempts; optional.
 
         Raises:
             MarketoError: the error of the last attempt.
@@ -284,5 +292,5 @@ class RequestLoop:
 
 
 def _pauses_all_threads(error: MarketoError, attempts: CallAttempts) -> bool:
-    """Return whether all threads wait; not for a failed token request, which no limit counts."""
+    """Return whether an error makes all threads wait; False if only a token request failed."""
     return attempts.sent and pauses_all_threads(error)

@@ -1,4 +1,4 @@
-"""Sets of keys, and flags of keys, that need only a few bytes per key."""
+"""A set of keys, and a mapping from keys to flags, that need only a few bytes per key."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class KeyHashSet:
         return self._slots[_slot_of(self._slots, _hash(key))] != _EMPTY
 
     def add(self, key: str) -> None:
-        """Add a key."""
+        """Add a key to the set."""
         hashed = _hash(key)
         slot = _slot_of(self._slots, hashed)
         if self._slots[slot] != _EMPTY:
@@ -60,7 +60,10 @@ class KeyHashSet:
 
 
 class KeyFlags:
-    """Flags of keys, which are stored as in `KeyHashSet`: 18 to 36 bytes per key."""
+    """Compact mapping from keys to flags, such as whether a record has a role; see `KeyHashSet`.
+
+    The flags of a key are the bits of one byte. An entry needs 18 to 36 bytes.
+    """
 
     def __init__(self) -> None:
         self._slots = _empty_slots(_FIRST_SLOTS)
@@ -68,11 +71,11 @@ class KeyFlags:
         self._count = 0
 
     def add(self, key: str, flags: int) -> None:
-        """Set flags of a key, and keep those set before.
+        """Add flags to those that a key has already.
 
         Args:
-            key: the key.
-            flags: bits, from 1 to 255.
+            key: the key, which need not have flags yet.
+            flags: bits to set, from 1 to 255.
         """
         hashed = _hash(key)
         slot = _slot_of(self._slots, hashed)
@@ -83,7 +86,7 @@ class KeyFlags:
             self._grow()
 
     def counts(self) -> Counter[int]:
-        """Return the number of keys for each combination of flags."""
+        """Return for each combination of flags the number of keys that have exactly these flags."""
         return Counter(flags for flags in self._flags if flags)
 
     def _grow(self) -> None:
@@ -97,7 +100,7 @@ class KeyFlags:
 
 
 def _slot_of(slots: array[int], hashed: int) -> int:
-    """Return the index of the hash, or of the empty slot where it belongs (open addressing)."""
+    """Return the index of a hash in the array; if absent, of the empty slot to store it in."""
     last = len(slots) - 1
     slot = hashed & last
     while slots[slot] not in (_EMPTY, hashed):

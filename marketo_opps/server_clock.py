@@ -47,7 +47,7 @@ class ServerClock:
         return self._latest is not None
 
     def sync(self, date: datetime | None, status: int) -> None:
-        """Set the clock by a response's `Date`.
+        """Set the clock by the `Date` header of a response.
 
         Once the clock is known, responses with an error are ignored: they may come from a load
         balancer or proxy with a clock of its own.
@@ -65,14 +65,14 @@ class ServerClock:
         self._warn_if_suspicious(date)
 
     def now(self) -> datetime:
-        """Return the current time by the `Date` of the last response."""
+        """Return the current time by the `Date` header of the last response."""
         return self._since(self._latest)
 
     def earliest_now(self) -> datetime:
-        """Return the earliest current time that any response's `Date` gives.
+        """Return the current time by the `Date` header that gives the earliest time of all.
 
-        A `Date` in the future, for example of a cache or load balancer, has no effect on it as
-        soon as one response has had the right time.
+        A `Date` in the future, for example of a cache or load balancer, has no effect on the
+        result as soon as one response has had the right time.
         """
         return self._since(self._earliest)
 

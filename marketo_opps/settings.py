@@ -22,7 +22,7 @@ _HOST = re.compile(r"(?!.{254})[\w-]{1,63}(\.[\w-]{1,63})*\.?")
 
 
 def default_user_agent() -> str:
-    """Return `marketo-opps/<version>`."""
+    """Return the default for the header `User-Agent`: `marketo-opps/<version>`."""
     return f"{PACKAGE_NAME}/{metadata.version(PACKAGE_NAME)}"
 
 

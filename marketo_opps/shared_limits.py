@@ -1,4 +1,4 @@
-"""`limits_path`: the limits of one instance, shared by all processes of this machine."""
+"""Rate and concurrency limits that processes of one machine share by a file (`limits_path`)."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class SharedCall:
     Attributes:
         since: monotonic seconds at which it began to wait; whoever waits longest goes first.
         ask_at: monotonic seconds before which no slot can be expected.
-        waiting_id: its row among the waiting calls, if it has one.
-        call_id: its row among the calls, once it has a slot.
+        waiting_id: id of its entry in the queue; None if it was never queued.
+        call_id: id of its entry among the calls in flight; None before it has a slot.
         is_probe: True if it is sent to find the end of a pause.
-        probed_pause: number of that pause, once it has a slot.
+        probed_pause: number of that pause; None if the call is not a probe or has no slot.
     """
 
     since: float
@@ -101,7 +101,7 @@ class SharedLimits:
             ) from None
 
     def take(self, call: SharedCall) -> float:
-        """Take a slot for the call if one is free; otherwise put the call into the queue.
+        """Reserve a slot for the call if the limits allow it; otherwise put the call in the queue.
 
         Returns:
             0 if the call may be sent now; otherwise the number of seconds after which to ask
@@ -122,13 +122,13 @@ class SharedLimits:
         return seconds
 
     def leave_queue(self, call: SharedCall) -> None:
-        """Remove a waiting call from the queue."""
+        """Remove a call that has given up waiting from the queue, so that others need not wait."""
         if call.waiting_id is not None:
             with self._file.one_change():
                 self._file.dequeue(call.waiting_id)
 
     def give_back(self, call: SharedCall, arrived_at: float) -> None:
-        """Release the slot of a call that has ended.
+        """Release the slot of a call that has ended; in the window it is still counted.
 
         Args:
             call: a call with a slot.
@@ -139,18 +139,18 @@ class SharedLimits:
                 self._file.end_call(call.call_id, arrived_at)
 
     def pause(self, seconds: float) -> None:
-        """Let no process start a call for so long, and then a single one."""
+        """Pause the calls of all processes for some seconds; then allow one call, the probe."""
         with self._file.one_change():
             self._file.begin_pause(self._clock() + seconds)
 
     def report_outcome(self, call: SharedCall) -> None:
-        """End the pause that the call has probed, unless another one has begun since."""
+        """End the pause for which this call was the probe; keep a pause that has begun since."""
         if call.probed_pause is not None:
             with self._file.one_change():
                 self._file.end_pause(call.probed_pause)
 
     def close(self) -> None:
-        """Remove this process from the file, and close the file."""
+        """Release the slots of this process, delete its entries in the file, and close the file."""
         try:
             with self._file.change():
                 self._file.remove_process()
@@ -213,7 +213,7 @@ class SharedLimits:
         return self._seconds_in_window(calls - taken, now)
 
     def _seconds_in_window(self, room: int, now: float) -> float:
-        """Return the wait until fewer than `room` calls have arrived in the window."""
+        """Return the seconds until fewer than `room` calls are in the window of the rate limit."""
         if room <= 0:
             return _LONGEST_WAIT_SECONDS
         arrived_at = self._file.newest_arrival_but(room - 1)
@@ -235,9 +235,15 @@ class SharedLimits:
 def open_shared_limits(
     settings: ConnectionSettings, window_seconds: float, clock: Callable[[], float]
 ) -> SharedLimits | None:
-    """Return the shared limits that the settings name; None without `limits_path`.
+    """Open the limits of the setting `limits_path`; return None if the setting is absent.
 
-    The arguments are those of `SharedLimits`, and so is the error.
+    Args:
+        settings: the connection settings.
+        window_seconds: length of the window of the rate limit.
+        clock: returns monotonic seconds, the same in all processes.
+
+    Raises:
+        SettingsError: the file cannot be used.
     """
     if settings.limits_path is None:
         return None

@@ -136,7 +136,7 @@ class Transport:
         headers: dict[str, str],
         body: bytes | None,
     ) -> requests.PreparedRequest:
-        """Return a prepared request, without the checks of `requests`, which ours always passes."""
+        """Return a request that is ready to send; skip checks of `requests` that cost CPU time."""
         request = requests.PreparedRequest()
         request.method = method
         request.url = self._prepared_base + path
@@ -150,14 +150,14 @@ class Transport:
 
     @cached_property
     def _prepared_base(self) -> str:
-        """Return the endpoint in the notation of `requests`, which is computed once."""
+        """Return the endpoint's URL as `requests` writes it; it is computed only once."""
         request = requests.PreparedRequest()
         request.prepare_url(self._base, None)
         assert request.url is not None
         return request.url.rstrip("/")
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections to the instance."""
         self._session.close()
         self._watchdog.close()
 

@@ -44,7 +44,7 @@ class Attempt:
         self._socket: t.Any = None
 
     def note(self, connection: HTTPConnection, *, connected: bool) -> None:
-        """Remember the connection that serves this attempt, and its socket.
+        """Record the connection that this attempt uses, and its socket, for `end`.
 
         The socket is kept because a response may still be read from it after its connection is
         closed.
@@ -53,7 +53,7 @@ class Attempt:
         self._socket = connection.sock or self._socket
 
     def end(self) -> None:
-        """Shut down the socket, so that any wait on it ends as if the other side had closed it."""
+        """Shut down the attempt's socket, so that a wait on it ends as if the host had closed."""
         self.is_overdue = True
         current = self._connection.sock if self._connection else None
         carrier = current or self._socket
@@ -67,7 +67,7 @@ class Attempt:
 
 
 class Watchdog:
-    """Ends attempts that are overdue, on a thread that starts with the first attempt."""
+    """Enforces a deadline for each HTTP exchange: a thread shuts down the sockets of late ones."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
@@ -80,10 +80,10 @@ class Watchdog:
     def attempt(
         self, seconds: float, on_sent: Callable[[], None] | None = None
     ) -> Iterator[Attempt]:
-        """Watch an attempt that this thread makes in the context; end it after its deadline.
+        """Run a `with` block that makes one HTTP exchange; shut down its socket after a deadline.
 
         Args:
-            seconds: time until the deadline.
+            seconds: maximum duration of the exchange.
             on_sent: called once the whole request has been given to the operating system.
         """
         attempt = Attempt(time.monotonic() + seconds, on_sent)
@@ -97,7 +97,7 @@ class Watchdog:
                 self._attempts.discard(attempt)
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread that enforces the deadlines."""
         with self._condition:
             self._closed = True
             self._condition.notify()
@@ -139,16 +139,16 @@ def _note_sent() -> None:
 
 
 class _Watched(HTTPConnection):
-    """A connection that reports to the attempt that it serves."""
+    """HTTP connection that registers with the current attempt, so that a watchdog can end it."""
 
     def connect(self) -> None:
-        """Connect, through a proxy and by TLS if required."""
+        """Connect to the host, by a proxy and TLS if required, and register the connection."""
         _note(self, connected=False)
         super().connect()
         _note(self, connected=True)
 
     def request(self, *args: t.Any, **options: t.Any) -> None:
-        """Send a request."""
+        """Send a request, and report to the current attempt that all of it was sent."""
         _note(self, connected=self.sock is not None)
         super().request(*args, **options)
         _note(self, connected=True)
@@ -156,7 +156,7 @@ class _Watched(HTTPConnection):
 
 
 class _WatchedSecurely(_Watched, HTTPSConnection):
-    """A TLS connection that reports to the attempt that it serves."""
+    """TLS connection that registers with the current attempt, so that a watchdog can end it."""
 
 
 class _Pool(HTTPConnectionPool):
@@ -171,15 +171,15 @@ _POOLS = {"http": _Pool, "https": _SecurePool}
 
 
 class WatchedAdapter(HTTPAdapter):
-    """Adapter of `requests` whose connections a `Watchdog` can end, with a proxy or without."""
+    """Transport adapter for `requests` whose connections a `Watchdog` can end."""
 
     def init_poolmanager(self, *args: t.Any, **options: t.Any) -> None:
-        """Create the pool manager of connections without a proxy."""
+        """Create the pool manager for connections without a proxy, as `requests` demands."""
         super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: t.Any, **options: t.Any) -> t.Any:
-        """Return the pool manager of connections through a proxy."""
+        """Return the pool manager for connections through the given proxy."""
         manager = super().proxy_manager_for(proxy, **options)
         manager.pool_classes_by_scheme = _POOLS
         return manager

@@ -29,7 +29,7 @@ ARTEFACTS = Path(os.environ.get("MARKETO_ARTEFACTS", HERE / "artefacts"))
 
 
 def move_of(instance: Instance) -> OpDefinition:
-    """Return the op that runs tap and target for an instance."""
+    """Return the Dagster op that runs tap and target for a Marketo instance."""
 
     @op(
         name=f"move_{instance.name}",
@@ -60,7 +60,7 @@ def move_of(instance: Instance) -> OpDefinition:
 
 
 def show(context: OpExecutionContext, instance: Instance, artefacts: Artefacts) -> None:
-    """Show the files of an attempt in Dagster, whether or not it succeeded."""
+    """Log an attempt's warnings in Dagster, and report its run reports and receipts as assets."""
     for line in artefacts.said("WARNING"):
         context.log.warning(line)
     for run in artefacts.runs():
@@ -83,7 +83,7 @@ def materialize(
     path: Path,
     numbers: dict[str, float],
 ) -> None:
-    """Report a file as an asset, with numbers that Dagster plots over time."""
+    """Report a file to Dagster as an asset, with numbers that Dagster plots over time."""
     context.log_event(
         AssetMaterialization(
             asset_key=["marketo", instance.name, name],
@@ -93,7 +93,7 @@ def materialize(
 
 
 def job_of(instance: Instance) -> JobDefinition:
-    """Return the job of an instance."""
+    """Return the Dagster job that runs tap and target for a Marketo instance."""
     move = move_of(instance)
 
     # Runs in the process of the Dagster run, which receives Dagster's signals directly.
@@ -109,7 +109,7 @@ def job_of(instance: Instance) -> JobDefinition:
 
 
 def schedule_of(instance: Instance) -> ScheduleDefinition:
-    """Return the schedule of an instance, which has to be switched on in Dagster."""
+    """Return the schedule of an instance's job; the user has to switch it on in Dagster."""
     return ScheduleDefinition(job=job_of(instance), cron_schedule=instance.schedule)
 
 

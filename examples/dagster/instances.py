@@ -36,10 +36,10 @@ class Instance:
     retry_seconds: int = 1800
 
     def environment(self, variables: Mapping[str, str]) -> dict[str, str]:
-        """Return the environment for its plugins, with its own variables under the plugins' names.
+        """Return environment variables for this instance's tap and target, from those of all.
 
-        The variables of other instances are removed. `TAP_MARKETO_EMEA_CLIENT_SECRET` becomes
-        `TAP_MARKETO_OPPS_CLIENT_SECRET` for the tap of emea.
+        Variables of other instances are removed, and those of this one renamed:
+        `TAP_MARKETO_EMEA_CLIENT_SECRET` of emea becomes `TAP_MARKETO_OPPS_CLIENT_SECRET`.
         """
         own = re.compile(rf"(TAP|TARGET)_MARKETO_{self.name.upper()}_")
         common = {k: v for k, v in variables.items() if not _OF_ANY_INSTANCE.match(k)}

@@ -22,18 +22,18 @@ _WITH_ITS_WORKER = ("setpriv", "--pdeathsig", "KILL")
 
 @dataclass(frozen=True)
 class Artefacts:
-    """The files that one attempt writes to its folder."""
+    """The files that one attempt to run tap and target writes to its folder."""
 
     folder: Path
 
     @property
     def report(self) -> Path:
-        """Return the path of the run reports, a line for each plugin, also for a failed run."""
+        """Return the path of the run reports: a line for tap and target each, even if they fail."""
         return self.folder / "runs.jsonl"
 
     @property
     def receipts(self) -> Path:
-        """Return the path of the receipts, a line for each record whose outcome is known."""
+        """Return the path of the receipts: a line for each record whose outcome is known."""
         return self.folder / "receipts.jsonl"
 
     @property
@@ -42,15 +42,15 @@ class Artefacts:
         return self.folder / "log.jsonl"
 
     def runs(self) -> list[dict[str, Any]]:
-        """Return the lines of the report; a plugin that was killed has written none."""
+        """Return the run reports of tap and target; a plugin that was killed has written none."""
         return [json.loads(line) for line in _lines(self.report)]
 
     def receipts_by_status(self) -> dict[str, int]:
-        """Return the number of receipts by status."""
+        """Return the number of records by the status in their receipts, such as `created`."""
         return dict(Counter(json.loads(line)["status"] for line in _lines(self.receipts)))
 
     def said(self, *levels: str) -> list[str]:
-        """Return the log messages of these levels, each after its plugin's name."""
+        """Return the log messages with one of the levels, each after the name of its plugin."""
         entries = [json.loads(line) for line in _lines(self.log) if line.startswith("{")]
         return [
             f"{each['plugin']}: {each['message']}" for each in entries if each["level"] in levels

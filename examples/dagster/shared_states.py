@@ -48,14 +48,14 @@ class HeldInstance:
         return row[0] if row else None
 
     def save(self, state: str) -> None:
-        """Save a STATE as the last one."""
+        """Save a STATE as the instance's last one, in place of the one before."""
         with self._connection.cursor() as cursor:
             cursor.execute(_SAVE, (self._name, state))
 
 
 @contextmanager
 def hold(url: str, name: str) -> Iterator[HeldInstance]:
-    """Hold an instance's lock within the context.
+    """Hold an instance's lock while the `with` block runs; yield access to its last STATE.
 
     Raises:
         InstanceBusyError: another worker holds the lock.

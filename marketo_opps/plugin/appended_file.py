@@ -1,4 +1,4 @@
-"""A file of lines that a setting names and to which a run appends."""
+"""A text file to which a run appends lines; a setting such as `report_path` names it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from marketo_opps.plugin.errors import OutputFileError
 
 
 class AppendedFile:
-    """A file of lines to which a run appends.
+    """A text file, named by a setting such as `report_path`, to which a run appends lines.
 
     Args:
         setting: name of the setting that has its path, for error messages.
@@ -20,7 +20,7 @@ class AppendedFile:
         consequence: a sentence about what is missing or not done if the file cannot be written.
 
     Raises:
-        OutputFileError: the file cannot be opened, or (later) not written.
+        OutputFileError: the file cannot be opened; methods raise it if it cannot be written.
     """
 
     def __init__(self, setting: str, path: str, *, consequence: str) -> None:
@@ -40,18 +40,18 @@ class AppendedFile:
             self._attempt(lambda: self._file.write(b"\n"))
 
     def write(self, line: bytes) -> None:
-        """Append a line, which includes its line end; it is on disk only after `flush`."""
+        """Append a line, given with its line end; it is on disk only after `flush`."""
         self._is_dirty = True
         self._attempt(lambda: self._file.write(line))
 
     def flush(self) -> None:
-        """Write all lines to disk."""
+        """Write all buffered lines to disk (`fsync`)."""
         if self._is_dirty:
             self._attempt(self._sync)
             self._is_dirty = False
 
     def close(self) -> None:
-        """Write all lines to disk, and close the file."""
+        """Write all buffered lines to disk, and close the file."""
         try:
             self.flush()
         finally:
@@ -74,7 +74,7 @@ class AppendedFile:
             ) from None
 
     def _refuse_streams(self, path: str) -> None:
-        """Raise an error if the path is standard output, or a pipe, on which opening blocks."""
+        """Raise an error if the path is standard output, or a pipe, whose opening would block."""
         try:
             found = Path(path).stat()
         except (OSError, ValueError):
@@ -88,7 +88,7 @@ class AppendedFile:
 
 
 def _is_stdout(found: os.stat_result) -> bool:
-    """Return whether the file is the one behind file descriptor 1, and not the null device."""
+    """Return whether a file is standard output; False if it is the null device."""
     try:
         stdout = os.fstat(1)
     except OSError:

@@ -46,7 +46,7 @@ EXPECTED_ERRORS = (ConfigValidationError, MappingError)
 
 
 def _is_not_about_environment(record: logging.LogRecord) -> bool:
-    """Return False for the SDK's log line that it skips the environment: it is read here."""
+    """Return False for the SDK's log line that it skips environment variables: not true here."""
     return record.msg != "Skipping parse of env var settings..."
 
 
@@ -108,7 +108,7 @@ class MarketoPlugin(PluginBase):
             RUN_REPORT.begin(path, plugin=self.name, version=self.plugin_version)
 
     def measure(self) -> tuple[StreamCounts, CallCounts]:
-        """Return the counts of the run so far: by stream, and of calls."""
+        """Return the run's counters so far: those of records by stream, and those of API calls."""
         raise NotImplementedError
 
     # Settings
@@ -140,7 +140,7 @@ class MarketoPlugin(PluginBase):
 
     @classmethod
     def complete_settings(cls, settings: dict[str, t.Any]) -> list[str]:
-        """Add default values, warn of unknown settings, and return errors, one sentence each."""
+        """Add defaults to the settings, warn of unknown ones, and return errors as sentences."""
         cls.append_builtin_config(cls.config_jsonschema)
         warn_unknown_settings(settings, cls.config_jsonschema, cls.logger)
         for name, schema in cls.config_jsonschema["properties"].items():
@@ -156,7 +156,7 @@ class MarketoPlugin(PluginBase):
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, t.Any]) -> None:
-        """Add the SDK's own settings that have an effect here: stream maps and flattening.
+        """Add to a JSON schema the SDK's settings that have an effect: stream maps, flattening.
 
         Other settings of the SDK (a target's load method, batch size, record metadata and JSON
         Schema validation) would have no effect and are not added. BATCH messages name their files
@@ -178,7 +178,7 @@ class MarketoPlugin(PluginBase):
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
-        """Return the SDK's command with this plugin's texts for `--help`."""
+        """Return the SDK's command-line interface with this plugin's texts for `--help`."""
         command = super().get_singer_command()
         set_help(command, purpose=cls.purpose, examples=cls.examples)
         return command

@@ -23,7 +23,7 @@ _BOOLEANS = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(
 
 
 def environment_prefix(plugin: str) -> str:
-    """Return the prefix of a plugin's environment variables."""
+    """Return the prefix of a plugin's environment variables, such as `TAP_MARKETO_OPPS_`."""
     return f"{plugin.upper().replace('-', '_')}_"
 
 
@@ -231,7 +231,7 @@ def _boolean(text: str) -> bool:
 
 
 def _array(text: str) -> t.Any:
-    """Return a list read from JSON or from comma-separated values."""
+    """Return the list in an environment variable: JSON, or comma-separated values."""
     bare = text.strip()
     return json.loads(bare) if bare[:1] in {*'[{"'} or bare[-1:] in {*']}"'} else text.split(",")
 

@@ -59,13 +59,13 @@ class JsonLines(logging.Formatter):
 
 
 def add_plugin_name(plugin: str) -> None:
-    """Put the plugin's name into every log line of this process, unless logging is configured."""
+    """Format log lines with the plugin's name, unless `SINGER_SDK_LOG_CONFIG` formats them."""
     if LOG_CONFIG not in os.environ:
         _format_with(PluginLines(plugin))
 
 
 def apply_log_format(settings: Mapping[str, t.Any]) -> None:
-    """Write JSON log lines from now on if the settings ask for it and logging is not configured."""
+    """Switch to JSON log lines if `log_format` is `json`, unless the user configures logging."""
     if settings.get(LOG_FORMAT) != JSON_FORMAT:
         return
     for handler in logging.getLogger().handlers:

@@ -68,20 +68,20 @@ class ShutdownSignal:
         self._deadline = 0.0
 
     def install(self) -> None:
-        """Handle both signals from now on."""
+        """Install the handlers of SIGTERM, SIGINT and SIGALRM, which ends a blocked process."""
         signal.signal(signal.SIGTERM, self._handle)
         signal.signal(signal.SIGINT, self._handle)
         signal.signal(signal.SIGALRM, self._give_up)
 
     def on_request(self, callback: Callable[[], None]) -> None:
-        """Register a callback for the first signal; it may only set a flag."""
+        """Register a function that the first signal calls; the function may only set a flag."""
         self._callbacks.append(callback)
         if self.requested:
             callback()
 
     @property
     def requested(self) -> bool:
-        """Return whether the process was asked to end."""
+        """Return whether a signal has asked the process to end."""
         return self._signum is not None
 
     @property
@@ -106,7 +106,7 @@ class ShutdownSignal:
         return future.result()
 
     def raise_if_out_of_time(self) -> None:
-        """Raise an error if the process was asked to end and the grace period is over.
+        """Raise an error if a signal has asked the process to end and the grace period is over.
 
         Raises:
             StoppedError: the grace period is over.
@@ -135,7 +135,7 @@ _BLOCKED = (
 
 
 def _write_unless_blocked(sentence: bytes) -> None:
-    """Write to standard error, unless that would block."""
+    """Write a sentence to standard error; discard it if writing would block."""
     poll = select.poll()
     poll.register(2, select.POLLOUT)
     with contextlib.suppress(OSError):
@@ -159,7 +159,7 @@ def run(
     Args:
         main: the script; it may raise `SystemExit`.
         expected_errors: exceptions with texts for users, in addition to `MarketoError`.
-        shutdown: handles signals from now on.
+        shutdown: the handler of signals, which is installed first.
         at_end: called with the exit code before the process ends.
     """
     reopen_closed_streams()
@@ -198,7 +198,7 @@ def _exit_code(
 
 
 def _sentence(error: Exception, expected_errors: tuple[type[Exception], ...]) -> str | None:
-    """Return the message for users about an error; None if the error is a defect of the program."""
+    """Return the message for users about an error; None if it is a bug in the program."""
     if isinstance(error, expected_errors):
         return str(error)
     if isinstance(error, MemoryError) or str(error) == _NO_THREAD:
@@ -222,7 +222,7 @@ def _where(error: OSError) -> str:
 
 
 def _why(error: OSError) -> str:
-    """Return the system's words for an error, without its number."""
+    """Return the operating system's description of an error, without its number."""
     return error.strerror or str(error) or type(error).__name__
 
 
@@ -236,7 +236,7 @@ def _system_exit_code(end: SystemExit) -> int:
 def _flush(code: int) -> int:
     """Flush standard output and return the exit code, which is not 0 if flushing fails.
 
-    A reader that has closed the pipe is not reported.
+    No error is logged if the reader of the pipe has closed it.
     """
     try:
         sys.stdout.flush()

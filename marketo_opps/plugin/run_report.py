@@ -1,4 +1,4 @@
-"""The report of a run: one line in the file at `report_path`, also for a failed run."""
+"""The report of a run: one JSON line in the file at `report_path`, also for a failed run."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ StreamCounts = t.Mapping[str, t.Mapping[str, int]]
 
 
 class RunReport:
-    """Collects the counts of a run, and writes them as one line when the process ends.
+    """Collects the counters of a run; appends them as one JSON line when the process ends.
 
-    Only runs are reported: `begin` has no effect in a process that discovers, tests or describes.
+    Only runs are reported: `begin` has no effect unless `expect_run` was called.
 
     Args:
         clock: returns monotonic seconds.
@@ -46,11 +46,11 @@ class RunReport:
         self._measure: Callable[[], tuple[StreamCounts, CallCounts]] = lambda: ({}, CallCounts())
 
     def expect_run(self) -> None:
-        """Remember that this process is a run, so that `begin` opens the file."""
+        """Remember that this process is a run, not a mere `--about`: `begin` opens the file."""
         self._is_run = True
 
     def begin(self, path: str, *, plugin: str, version: str) -> None:
-        """Open the file, so that a wrong path ends the run at its start.
+        """Open the file of reports at the start of a run, so that a wrong path ends it at once.
 
         Raises:
             OutputFileError: the file cannot be opened.
@@ -62,11 +62,11 @@ class RunReport:
             )
 
     def measure_by(self, measure: Callable[[], tuple[StreamCounts, CallCounts]]) -> None:
-        """Set the function that returns the counts of the run: by stream, and of calls."""
+        """Set the function that returns the run's counters: by stream, and of API calls."""
         self._measure = measure
 
     def write(self, exit_code: int) -> None:
-        """Write the line if a file is open; an error is only logged."""
+        """Append the report to the file if `begin` has opened it; a failure is only logged."""
         if self._file is None:
             return
         try:

@@ -38,13 +38,13 @@ class Workers:
         *args: _P.args,
         **kwargs: _P.kwargs,
     ) -> Future[_T]:
-        """Run a function on the next free thread; return a future of its result or exception."""
+        """Queue a function for the next idle thread; return a future of its result or exception."""
         future: Future[_T] = Future()
         self._jobs.put((future, lambda: function(*args, **kwargs)))
         return future
 
     def close(self) -> None:
-        """End the threads after all submitted functions have run; do not wait for that."""
+        """End the threads once all submitted functions have run; return without waiting."""
         for _ in self._threads:
             self._jobs.put(None)
 

@@ -1,1 +1,1 @@
-"""Former place of the sandbox, which is the package `marketo_sandbox` now."""
+"""Former name of the sandbox, which is the package `marketo_sandbox` now."""
