@@ -30,6 +30,7 @@ from marketo_opps import (
     SettingsError,
 )
 from marketo_opps.errors import Recovery, UnexpectedResponseError
+from marketo_opps.models import NO_CODE
 from marketo_opps.wording import counted
 
 if t.TYPE_CHECKING:
@@ -144,14 +145,15 @@ def _tombstones(written: int) -> str:
 def means_no_roles(error: MarketoError) -> bool:
     """Return True if this error of the roles' describe call means that the instance has no roles.
 
-    Marketo does not document the error code for that. So any permanent error counts, except for a
-    missing permission and an exceeded limit.
+    Marketo does not document the error code for that. So any permanent error with a code counts,
+    except for a missing permission and an exceeded limit.
     """
     if isinstance(error, UnexpectedResponseError):
         return error.http_status in _NOT_THERE
     is_other = isinstance(error, AccessDeniedError | DailyQuotaError)
     is_for_good = error.recovery in {Recovery.FATAL, Recovery.RESHAPE}
-    return isinstance(error, ResponseError) and is_for_good and not is_other
+    has_code = isinstance(error, ResponseError) and error.code != NO_CODE
+    return has_code and is_for_good and not is_other
 
 
 def without_roles(error: MarketoError) -> str:

@@ -44,6 +44,7 @@ def test_a_refusal_of_any_other_form_means_no_roles(one, sync, caplog, answer):
         {"status": 403, "body": "<html>no"},
         {"status": 200, "body": "<html>log in"},
         {"status": 200, "body": {"requestId": "r#1", "success": True, "result": []}},
+        {"status": 200, "body": {"requestId": "r#1", "success": False, "errors": []}},
     ],
 )
 def test_what_is_no_refusal_of_roles_ends_the_run(one, sync, answer):
