@@ -13,28 +13,32 @@ from pathlib import Path
 from tests.fuzz.cases import play_case
 from tests.fuzz.runs import Tally
 
+CASES_PER_LINE = 100
+
 
 def main() -> int:
     """Play cases, and print and append the counts; return 1 if a case has failed."""
     asked = _arguments()
     seed = random.randrange(10**6) if asked.seed is None else asked.seed
-    tally, failed, began = Tally(), [], time.monotonic()
-    numbers = range(asked.case, asked.case + 1) if asked.case is not None else range(10**9)
-    done = 0
-    for number in numbers:
-        if asked.case is None and time.monotonic() - began > asked.seconds:
-            break
-        failure = play_case(seed, number, tally)
-        done += 1
-        if failure:
+    tally, failed, began, done = Tally(), [], time.monotonic(), 0
+
+    def counts() -> str:
+        seconds = round(time.monotonic() - began)
+        told = {"seed": seed, "cases": done, **asdict(tally), "failed": failed}
+        return json.dumps({**told, "seconds": seconds})
+
+    while not done if asked.case is not None else time.monotonic() - began < asked.seconds:
+        number = done if asked.case is None else asked.case
+        if failure := play_case(seed, number, tally):
             failed.append(number)
             _say(failure)
-    counts = {"seed": seed, "cases": done, **asdict(tally), "failed": failed}
-    counts["seconds"] = round(time.monotonic() - began)
-    _say(json.dumps(counts))
+        done += 1
+        if done % CASES_PER_LINE == 0:
+            _say(counts())
+    _say(counts())
     if asked.counts:
         with Path(asked.counts).open("a") as file:
-            file.write(f"{json.dumps(counts)}\n")
+            file.write(f"{counts()}\n")
     return 1 if failed else 0
 
 

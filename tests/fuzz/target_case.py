@@ -24,6 +24,7 @@ if t.TYPE_CHECKING:
     from pathlib import Path
 
     from tests.fuzz.disturbances import Kill
+    from tests.fuzz.witness import Receipt
 
 Settings = dict[str, t.Any]
 
@@ -67,7 +68,8 @@ class TargetCase:
         )
         self._judge = Judge(rules, self._messages, self._runner.sandbox, tally)
         self._states = [0]
-        self._receipts_read = self._attempts = 0
+        self._offsets = {"receipts": 0, "rejects": 0}
+        self._attempts = 0
 
     def play(self) -> None:
         """Deliver the input in several runs, the last of them undisturbed; judge each of them."""
@@ -124,18 +126,28 @@ class TargetCase:
         # What was sent again must be sent to its end: it may have set back newer values.
         self._states = [each for each in self._states if each <= begin] + states
         end = states[-1] if states else begin
+        # After a lost response, what createOnly has created may be rejected as existing.
+        is_sure = self.settings["action"] != "createOnly" or not ended.faults
+        is_finished = ended.code == 0 and is_sure
         if "receipts_path" in self.settings:
-            path = self._directory / "receipts.jsonl"
-            receipts, self._receipts_read = read_lines(path, self._receipts_read)
+            receipts = self._read("receipts")
             self._judge.check_receipts(receipts, begin, end)
-            if ended.code == 0 and self._has_sure_outcomes(ended):
+            if is_finished:
                 is_coarse = bool(ended.faults) or self.settings["skip_unchanged"]
                 self._judge.check_outcomes(receipts, expected, is_coarse=is_coarse)
+        if "rejects_path" in self.settings:
+            rejects = self._read("rejects")
+            self._judge.check_rejects(rejects)
+            due = list(expected.values()).count(REJECTED)
+            if is_finished and len(rejects) != due:
+                raise FoundError(f"{len(rejects)} lines in the rejects file instead of {due}")
         self._judge.compare(end, is_repeated=True)
 
-    def _has_sure_outcomes(self, ended: Ended) -> bool:
-        # After a lost response, what createOnly has created may be rejected as existing.
-        return self.settings["action"] != "createOnly" or not ended.faults
+    def _read(self, name: str) -> list[Receipt]:
+        """Return the lines that the last run has added to a file."""
+        path = self._directory / f"{name}.jsonl"
+        lines, self._offsets[name] = read_lines(path, self._offsets[name])
+        return lines
 
 
 def _draw_options(dice: random.Random) -> Settings:

@@ -83,6 +83,14 @@ class Judge:
             self._tally.lost += lacking.total()
             raise FoundError(f"a STATE has passed records without receipts: {_some(lacking)}")
 
+    def check_rejects(self, rejects: Sequence[Receipt]) -> None:
+        """Raise an error for a reject that is not a record of the input, or has no reason."""
+        known = {json.dumps(each, sort_keys=True) for each in self._messages}
+        for each in rejects:
+            message = json.dumps([each["stream"], each["record"]], sort_keys=True)
+            if message not in known or not each["reasons"]:
+                raise FoundError(f"a reject that is not in the input, or without a reason: {each}")
+
     def check_outcomes(
         self, receipts: Iterable[Receipt], expected: Mapping[int, str], *, is_coarse: bool
     ) -> None:
