@@ -48,7 +48,7 @@ class Claim:
 
 
 def claims(results: Results) -> list[Claim]:
-    """Return all claims about the results; most use the median of the runs, not each run."""
+    """Return all claims, each with the figure that the results give for it."""
     return [
         *_walls(results),
         *_cpu(results),

@@ -22,7 +22,7 @@ Call = dict[str, t.Any]
 
 
 class Instance:
-    """A running `marketo-sandbox serve`; a context manager.
+    """Context manager that runs `marketo-sandbox serve` in a process of its own.
 
     Args:
         *flags: options of its command line.

@@ -26,7 +26,7 @@ Figures = dict[str, t.Any]
 
 
 def measure_lookups(workspace: Workspace, count: int) -> list[Figures]:
-    """Return the calls and wall time of roles whose lead is looked up, at the full rate limit.
+    """Measure calls and wall time of writing roles whose leads are looked up by e-mail.
 
     The roles are written twice: once with each address belonging to one lead, once with some
     addresses that two leads share.

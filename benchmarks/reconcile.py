@@ -31,7 +31,9 @@ Figures = dict[str, t.Any]
 def measure_reconcile(
     workspace: Workspace, sizes: Sequence[int], differences_each: int
 ) -> list[Figures]:
-    """Return differences found, calls and memory of a reconcile, for each size and page dialect.
+    """Return differences found, calls and memory of the reconciliation of warehouses.
+
+    Each size is reconciled with a sandbox for each form of paging that Marketo may have.
 
     Args:
         workspace: the files of the benchmarks.
@@ -48,7 +50,7 @@ def measure_reconcile(
 def _reconciled(
     workspace: Workspace, count: int, differences: int, dialects: Sequence[str]
 ) -> Figures:
-    """Reconcile a warehouse, half of whose differences Marketo has deleted; return figures."""
+    """Reconcile one warehouse; half of the differing rows are deleted in Marketo."""
     gone = differences // 2
     flags = [flag for each in dialects for flag in ("--dialect", each)]
     with Instance(*instance_flags(count - gone), "--no-limits", *flags) as source:

@@ -28,7 +28,7 @@ Values = dict[str, t.Any]
 
 @dataclass(frozen=True)
 class Case:
-    """One case: the records written, and the result.
+    """One case of the benchmark: the records that are written, and the result.
 
     Attributes:
         what: the records, in words.

@@ -184,7 +184,7 @@ class MarketoClient:
         return self._loop.server_now()
 
     def earliest_now(self) -> datetime:
-        """Return the current time by the `Date` header that gives the earliest time of all.
+        """Return the earliest current time that any `Date` header received so far implies.
 
         Use it for the start of a run, which must not lie in the future: one response with the
         right time is enough, even if others have a time in the future.

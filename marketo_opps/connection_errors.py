@@ -22,7 +22,7 @@ def connection_error(error: Exception, base: str, *, connected: bool | None = No
     Args:
         error: the exception.
         base: the instance's address, for error texts.
-        connected: True if the host was connected, also through a proxy; None if that is unknown.
+        connected: True if there was a connection to the host, by proxy or not; None if unknown.
     """
     causes = list(_causes(error))
     cause = causes[-1]

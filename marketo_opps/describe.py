@@ -34,7 +34,7 @@ def read_description(obj: MarketoObject, members: t.Any) -> ObjectDescription:
     its name (which separates names), cannot be queried and is skipped.
 
     Raises:
-        ValueError: it lists no fields; the text says what it is instead.
+        ValueError: describe lists no usable field.
     """
     entries = members.get("fields") if isinstance(members, dict) else None
     fields = _unique_fields(obj, entries if isinstance(entries, list) else [])
@@ -53,7 +53,7 @@ def read_lead_fields(result: Sequence[t.Any]) -> tuple[FieldDescription, ...]:
     A field without a REST name exists in SOAP only, cannot be queried, and is skipped.
 
     Raises:
-        ValueError: it lists no fields; the text says what it is instead.
+        ValueError: describe lists no usable field.
     """
     return _unique_fields("leads", list(filter(None, map(_lead_entry, result))))
 
@@ -123,7 +123,7 @@ def _length(value: t.Any) -> int | None:
 
 
 def _boolean(value: t.Any) -> bool:
-    """Return the boolean that `updateable` of a field means; True for an absent or odd value."""
+    """Return the value of a field's `updateable`; True if it is absent or not a boolean."""
     return _BOOLEANS.get(_folded(value), True)
 
 

@@ -27,7 +27,7 @@ class Limits(t.NamedTuple):
 
 
 class Situation(t.NamedTuple):
-    """What the shared file says about a call that waits: pauses, and other calls in its way.
+    """What decides whether a call has to wait: pauses, calls in flight and queued calls.
 
     Attributes:
         paused_until: monotonic seconds at which the last pause ends.
@@ -47,7 +47,7 @@ class Situation(t.NamedTuple):
 
 
 class LimitsFile:
-    """The SQLite file in which processes share the limits of an instance, as used by one process.
+    """The SQLite file by which processes share the limits of an instance, opened by one of them.
 
     Methods must be called within `change`, or within `one_change` if they write by one statement.
     Both are SQLite transactions, so that neither a killed process nor a full disk leaves half a
@@ -85,7 +85,7 @@ class LimitsFile:
 
     @contextlib.contextmanager
     def one_change(self) -> Iterator[None]:
-        """Run a `with` block that writes by one SQL statement; convert errors of SQLite."""
+        """Run a `with` block of one SQL statement; raise `LimitsFileError` if SQLite fails."""
         try:
             yield
         except sqlite3.Error as error:
@@ -156,7 +156,7 @@ class LimitsFile:
         return claim.rowcount > 0
 
     def remove_ended_processes(self, *, arrived_after: float) -> bool:
-        """Delete processes that no longer run, with their slots; return True if there were any.
+        """Delete processes that have ended, release their slots; return True if there were any.
 
         Args:
             arrived_after: seconds after its sending at which a call counts as arrived at Marketo.
@@ -188,7 +188,7 @@ class LimitsFile:
     # Waiting calls
 
     def queue(self, waiting_id: int | None, since: float, now: float) -> int:
-        """Put a call into the queue, or renew its entry there; return the id of the entry."""
+        """Put a call into the queue of waiting calls, or renew its entry; return the entry's id."""
         cursor = self._execute(
             "INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             waiting_id,
@@ -209,7 +209,7 @@ class LimitsFile:
     def add_call_at_once(
         self, now: float, *, arrived_after: float, sent_after: float, seen_after: float
     ) -> int | None:
-        """Record a call as in flight if the limits allow it, without a pause or a queued call.
+        """Record a call as in flight if limits allow it and there is no pause or queued call.
 
         Args:
             now: monotonic seconds.
@@ -251,7 +251,7 @@ class LimitsFile:
         )
 
     def newest_arrival_but(self, newer: int) -> float | None:
-        """Return the n-th latest time at which a call reached Marketo; None if there is none.
+        """Return the n-th latest time at which a call reached Marketo; None if there are fewer.
 
         Args:
             newer: n, counted from 0 for the latest.
@@ -267,7 +267,7 @@ class LimitsFile:
     # Pauses
 
     def begin_pause(self, until: float) -> None:
-        """Begin a pause of all processes up to a time; calls now in flight cannot end it."""
+        """Begin a pause of all processes until a time; calls now in flight cannot end it."""
         self._execute(
             "UPDATE instances SET pauses = pauses + 1, paused_until = max(paused_until, ?), "
             "is_probing = 1, probed_at = NULL WHERE host = ?",

@@ -79,7 +79,7 @@ class LeadDescription(_FieldsByName):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a read call.
+    """One page of the records that a query, a list or the activity log returns.
 
     `records` are unchanged from Marketo: loosely typed, with `seq`. `more` is Marketo's
     `moreResult`, None if the response has none; a page with few or no records need not be the last

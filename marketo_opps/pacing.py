@@ -36,7 +36,7 @@ _LONGEST_NAP_SECONDS = 0.2
 
 
 class SlidingWindow:
-    """Times of events, for a limit on the number of events in any window of time.
+    """Rate limiter that allows a limited number of events in any window of time.
 
     Args:
         limit: maximum number of events in a window.
@@ -49,7 +49,7 @@ class SlidingWindow:
         self._times: list[float] = []
 
     def seconds_until_free(self, now: float, under_way: int = 0) -> float:
-        """Return 0 if an event may happen now, otherwise the shortest wait until one may.
+        """Return 0 if an event may happen now, otherwise the seconds until one may.
 
         Args:
             now: seconds, on the clock of the events.
@@ -143,11 +143,11 @@ class Pacer:
             self._release(turn)
 
     def note_sent(self, turn: Turn) -> None:
-        """Record the current time as that at which the whole request of a call was sent."""
+        """Record that the whole request of a call was sent at this moment."""
         turn.sent_at = self._clock()
 
     def pause(self, seconds: float) -> None:
-        """Delay the calls of all threads for some seconds; then allow a single call, the probe."""
+        """Delay the calls of all threads for `seconds`; then allow a single call, the probe."""
         with self._condition:
             self._paused_until = max(self._paused_until, self._clock() + seconds)
             self._pauses += 1
@@ -223,7 +223,7 @@ class Pacer:
         return self._share(lambda shared: shared.take(call), otherwise=0.0)
 
     def _share(self, use: Callable[[SharedLimits], _T], *, otherwise: _T) -> _T:
-        """Call `use` with the shared limits; return `otherwise` without them, or if it fails."""
+        """Return `use(shared limits)`, or `otherwise` if there are none or their file fails."""
         if self._shared is None:
             return otherwise
         try:

@@ -99,7 +99,7 @@ class QueryPaging:
 
 
 class LogPaging:
-    """Decides for the pages of an activity log, given in order, whether another page follows.
+    """Decides for the pages of the activity log, given in order, whether another page follows.
 
     It also detects a read that would never end: Marketo repeats a page token.
 

@@ -49,7 +49,7 @@ def read_record_results(call: str, envelope: Envelope, sent: int) -> Sequence[Re
 
 
 def _record_result(index: int, item: Mapping[str, t.Any]) -> RecordResult:
-    """Convert one entry of a response to a result, by a faster way for its usual form."""
+    """Convert one entry of a response to a `RecordResult`; a fast path reads the usual form."""
     seq, guid = item.get("seq"), item.get("marketoGUID")
     reasons = item.get("reasons") or item.get("errors")
     result = RecordResult(

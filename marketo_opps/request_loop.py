@@ -110,7 +110,7 @@ class RequestLoop:
         return self._clock_of_server().now()
 
     def earliest_now(self) -> datetime:
-        """Return the current time by the earliest `Date`; fetch a token if no response has come."""
+        """Return the earliest time that any `Date` implies; fetch a token if none has come."""
         return self._clock_of_server().earliest_now()
 
     def _clock_of_server(self) -> ServerClock:

@@ -22,7 +22,7 @@ class ExponentialWait:
     longest_seconds: float
 
     def seconds(self, failures: int, fraction: float) -> float:
-        """Return the wait after the given number of consecutive failures.
+        """Return the seconds to wait after the given number of consecutive failures.
 
         Args:
             failures: 1 for the first.
@@ -47,7 +47,7 @@ def delay_seconds(
     max_retry_seconds: float,
     fraction: float,
 ) -> float | None:
-    """Return how long to wait before a call is retried.
+    """Return how many seconds to wait before a call is retried; None for no retry.
 
     Args:
         error: the error of the last attempt.
@@ -70,7 +70,7 @@ def delay_seconds(
 
 
 def pauses_all_threads(error: MarketoError) -> bool:
-    """Return whether every thread has to wait, not only the one whose call failed."""
+    """Return whether an error makes every thread wait, not only the one whose call failed."""
     return isinstance(error, RateLimitError | ConcurrencyLimitError | ThrottledError)
 
 

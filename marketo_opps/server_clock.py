@@ -69,7 +69,7 @@ class ServerClock:
         return self._since(self._latest)
 
     def earliest_now(self) -> datetime:
-        """Return the current time by the `Date` header that gives the earliest time of all.
+        """Return the earliest current time that any `Date` header received so far implies.
 
         A `Date` in the future, for example of a cache or load balancer, has no effect on the
         result as soon as one response has had the right time.

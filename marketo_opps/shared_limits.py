@@ -122,13 +122,13 @@ class SharedLimits:
         return seconds
 
     def leave_queue(self, call: SharedCall) -> None:
-        """Remove a call that has given up waiting from the queue, so that others need not wait."""
+        """Remove a call from the queue because its thread has given up waiting."""
         if call.waiting_id is not None:
             with self._file.one_change():
                 self._file.dequeue(call.waiting_id)
 
     def give_back(self, call: SharedCall, arrived_at: float) -> None:
-        """Release the slot of a call that has ended; in the window it is still counted.
+        """Release the slot of a call that has ended, but count it in the rate limit's window.
 
         Args:
             call: a call with a slot.
@@ -139,7 +139,7 @@ class SharedLimits:
                 self._file.end_call(call.call_id, arrived_at)
 
     def pause(self, seconds: float) -> None:
-        """Pause the calls of all processes for some seconds; then allow one call, the probe."""
+        """Pause the calls of all processes for `seconds`; then allow one call, the probe."""
         with self._file.one_change():
             self._file.begin_pause(self._clock() + seconds)
 

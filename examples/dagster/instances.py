@@ -18,7 +18,7 @@ _OF_ANY_INSTANCE = re.compile(r"(TAP|TARGET)_MARKETO_")
 
 @dataclass(frozen=True)
 class Instance:
-    """One entry of instances.json.
+    """One Marketo instance, described by an entry of instances.json.
 
     Attributes:
         name: name in lower case; in upper case, part of the names of its environment variables.
@@ -36,7 +36,7 @@ class Instance:
     retry_seconds: int = 1800
 
     def environment(self, variables: Mapping[str, str]) -> dict[str, str]:
-        """Return environment variables for this instance's tap and target, from those of all.
+        """Return the environment variables with which to run this instance's tap and target.
 
         Variables of other instances are removed, and those of this one renamed:
         `TAP_MARKETO_EMEA_CLIENT_SECRET` of emea becomes `TAP_MARKETO_OPPS_CLIENT_SECRET`.

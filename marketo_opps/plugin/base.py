@@ -46,12 +46,12 @@ EXPECTED_ERRORS = (ConfigValidationError, MappingError)
 
 
 def _is_not_about_environment(record: logging.LogRecord) -> bool:
-    """Return False for the SDK's log line that it skips environment variables: not true here."""
+    """Return False for the SDK's untrue log line that it skips environment variables."""
     return record.msg != "Skipping parse of env var settings..."
 
 
 class MarketoPlugin(PluginBase):
-    """Base of both plugins; it precedes the SDK's class of tap or target among the base classes.
+    """Base class of both plugins, to be listed before the SDK's base class of tap or target.
 
     Settings are read and checked before they are passed to the SDK, whose own error messages quote
     secrets, and whose reading of environment variables ends in tracebacks.
