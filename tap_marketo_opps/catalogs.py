@@ -55,7 +55,7 @@ def _member(value: t.Any, name: str) -> t.Any:
 
 
 def in_todays_form(catalog: Json) -> Json:
-    """Return a copy of a catalog with the selections of older catalog formats in its metadata.
+    """Return a copy of a catalog whose metadata contains selections made in older catalog formats.
 
     Before Singer had metadata, `selected` was a member of the stream, of its schema, or of the
     schema of a property; some tools write it as a string. Existing metadata takes precedence.

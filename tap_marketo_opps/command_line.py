@@ -1,4 +1,4 @@
-"""Checks of the files behind `--state` and `--catalog`, and two kinds of `--test`."""
+"""Validation of the files given as `--state` and `--catalog`, and tests of the selected streams."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ _NO_TEXT = "contains an unpaired surrogate, which is not valid Unicode"
 
 
 def checked_state(file: t.IO[str] | None) -> t.IO[str] | None:
-    """Check that an open file contains a Singer state; return a copy to read instead of the file.
+    """Check that the file given as `--state` contains a Singer state.
+
+    Returns:
+        A copy of the file to read instead of the file; None if no file is given.
 
     Raises:
         SettingsError: The content is not a state of this tap.
@@ -41,7 +44,10 @@ def checked_state(file: t.IO[str] | None) -> t.IO[str] | None:
 
 
 def checked_catalog(file: t.IO[str] | None) -> t.IO[str] | None:
-    """Check that an open file contains a Singer catalog; return a copy to read instead.
+    """Check that the file given as `--catalog` contains a Singer catalog.
+
+    Returns:
+        A copy of the file to read instead of the file; None if no file is given.
 
     Raises:
         SettingsError: The content is not a catalog of this tap.
@@ -50,7 +56,12 @@ def checked_catalog(file: t.IO[str] | None) -> t.IO[str] | None:
 
 
 def try_streams(tap: Tap, kind: str) -> None:
-    """Write the SCHEMA of each selected stream, or read some records of each, by kind of test."""
+    """Test the selected streams by writing their SCHEMA messages and, by default, some records.
+
+    Args:
+        tap: The tap under test.
+        kind: Value of `--test`; "schema" to write no records.
+    """
     selected = [stream for stream in tap.streams.values() if stream.selected]
     if kind != SCHEMA:
         tap.run_sync_dry_run(streams=selected)
@@ -73,7 +84,7 @@ def _checked(
 
 
 def _state_fault(state: dict[str, t.Any]) -> str | None:
-    """Return why a JSON object is not a state, or None if it is one, as an empty object is."""
+    """Return why a JSON object is not a state of this tap; None if it is one, such as {}."""
     if state.get("type") == "STATE":
         return "contains a whole STATE message: use only the content of its 'value'"
     if not state:
@@ -96,7 +107,10 @@ def _can_be_written(state: dict[str, t.Any]) -> bool:
 
 
 def _is_bookmark(bookmark: t.Any) -> bool:
-    """Return True if the SDK can read a bookmark, with two members that this tap never writes."""
+    """Return True if the SDK can read a value as a stream's bookmark.
+
+    The value may have the members `partitions` and `progress_markers`, which this tap never writes.
+    """
     if not isinstance(bookmark, dict):
         return False
     partitions = bookmark.get("partitions", [])

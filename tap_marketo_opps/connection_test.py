@@ -233,7 +233,7 @@ class ConnectionTest:
     # What the documentation leaves open
 
     def _try_paging(self) -> None:
-        """Print whether pages contain `moreResult`, by asking for one record of several."""
+        """Print whether pages of this instance contain `moreResult`, by reading a page of roles."""
         try:
             carries = self._carries_more_result()
         except MarketoError as error:
@@ -249,7 +249,7 @@ class ConnectionTest:
             self._print_ok(f"paged responses {end}")
 
     def _carries_more_result(self) -> bool | None:
-        """Return True if a page contains `moreResult`, or None if that cannot be determined."""
+        """Return True if a page contains `moreResult`, else False; None if that is not testable."""
         leads = [*self.leads][:MAX_BATCH_RECORDS]
         if not leads or not self.needs.roles:
             return None

@@ -2,8 +2,8 @@
 
 It takes half a second until a run has its own signal handlers, so this module installs handlers
 before it imports anything else of this package. It does not import `typing` either, which takes
-longer than everything else here. The target has the same lines, because sharing them would need
-an import.
+longer than the rest of this module. `target_marketo_opps.console` repeats this code, because
+sharing it would need another import.
 """
 
 from __future__ import annotations

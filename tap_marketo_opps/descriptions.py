@@ -1,4 +1,4 @@
-"""Results of Marketo's describe calls, each of which is made once."""
+"""Results of Marketo's describe calls, each of which is made at most once per process."""
 
 from __future__ import annotations
 

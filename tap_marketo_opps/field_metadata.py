@@ -1,4 +1,4 @@
-"""Reading of the opportunity's field metadata: all fields page by page, or some by name."""
+"""Reading of the metadata of opportunity fields: of all fields, or of fields given by name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FIELDS = "opportunity_fields"
 
 
 def read_one_field(client: MarketoClient) -> None:
-    """Read one field's metadata, to find out whether the API user has the permission.
+    """Fetch the metadata of one field, to find out whether the API user has the permission.
 
     Raises:
         FieldsDeniedError: The user does not have it.
@@ -62,7 +62,10 @@ class FieldReader:
         self.missing: list[str] = []
 
     def by_name(self, names: Sequence[str]) -> Iterator[list[Record]]:
-        """Yield each named field in the order of the names, fetched by concurrent calls."""
+        """Yield the metadata of each named field, in the order of the names.
+
+        Several calls are made at the same time.
+        """
         calls = [(name, self._workers.submit(self._client.field, name)) for name in names]
         for name, future in calls:
             record = self._stop.result(future, self._meanwhile)
@@ -72,7 +75,7 @@ class FieldReader:
                 yield [record]
 
     def browse(self) -> Iterator[list[Record]]:
-        """Yield all fields page by page; start over once if Marketo refuses a page token."""
+        """Yield pages of all fields' metadata; start over once if Marketo refuses a page token."""
         token, restarted, paging = None, False, QueryPaging()
         while True:
             future = self._workers.submit(

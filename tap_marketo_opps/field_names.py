@@ -29,7 +29,7 @@ class FieldNames:
                 self._names = names | self._names
 
     def api_name(self, logged: str) -> str:
-        """Return the API name of a field; the logged name itself if no field has it."""
+        """Return the API name of a field that the log names; if it is unknown, return that name."""
         return self._names.get(_comparable(logged), logged)
 
 

@@ -68,7 +68,12 @@ def field_changes(entry: Record, api_name: Callable[[str], str]) -> list[Record]
 
 
 def role_change(entry: Record, change: str) -> Record:
-    """Return the record for an entry about a lead added to or removed from an opportunity."""
+    """Return the record for an entry about a lead added to or removed from an opportunity.
+
+    Args:
+        entry: The log entry.
+        change: Which of the two has happened, as a value of the record's field `change`.
+    """
     return {"change": change, **_common(entry, _comparable_attributes(entry))}
 
 

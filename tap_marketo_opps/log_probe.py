@@ -46,7 +46,7 @@ class LogProbe:
 
 
 def probe_log(client: MarketoClient, type_id: int, since: datetime) -> LogProbe:
-    """Read the log for one activity type until an activity is found, at most five pages.
+    """Read up to five pages of the log for one activity type, until an activity is found.
 
     Raises:
         MarketoError: The log cannot be read, or its pages do not lead on.

@@ -123,7 +123,7 @@ class MarketoStream(Stream):
             self._check_schema_has(names)
 
     def _check_replication(self, entry: CatalogEntry) -> None:
-        """Raise SettingsError if the catalog sets a replication the stream does not support."""
+        """Raise SettingsError if the catalog sets an unsupported replication key or method."""
         own, method = self.own_replication_key, self.forced_replication_method
         keys = {*filter(None, (self.replication_key, entry.metadata.root.replication_key))} - {own}
         methods = {None, REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL}

@@ -53,7 +53,7 @@ class Needs:
 
     @property
     def log(self) -> bool:
-        """Return True if the run reads the activity log."""
+        """Return True if the run reads the activity log, to find records or for its streams."""
         return bool(self.of_log) or (bool(self.pair) and self.by_log)
 
     @property

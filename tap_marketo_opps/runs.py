@@ -34,7 +34,7 @@ def run_of(
     Args:
         stream: The stream that is about to be read.
         streams: All streams of the tap, by name.
-        context: What all runs of the tap share.
+        context: Objects that all runs of the tap share.
         opportunities: Description of opportunities; None if describe was not called.
         activity_types: Returns the activity types to read.
 

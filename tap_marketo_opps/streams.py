@@ -59,7 +59,7 @@ class LookupStream(MarketoStream):
         self._start_run = start_run
 
     def output(self) -> StreamOutput:
-        """Return the part of this stream that a run uses."""
+        """Return what a run needs to write this stream, such as its fields, state and counts."""
         return StreamOutput(
             name=self.name,
             fields=self.selected_fields,
@@ -102,13 +102,19 @@ class LookupStream(MarketoStream):
         return [*zip(changed, map(self.convert_record, records), strict=True)]
 
     def pages(self) -> Iterator[tuple[str, list[TypedRecord]]]:
-        """Run what finds this stream's records, unless it was run for an earlier stream."""
+        """Write all records page by page; yield stream name and records of each written page.
+
+        Yield nothing if the run of an earlier stream has written this stream's records, too.
+        """
         run = self._start_run(self)
         return iter(()) if run is None else run.pages()
 
 
 class DeletableStream(LookupStream):
-    """A stream with `_sdc_deleted_at` in its SCHEMA, a property that is not a Marketo field."""
+    """A stream whose records can be marked as deleted, by the property `_sdc_deleted_at`.
+
+    Its SCHEMA has this property, which is not a field in Marketo: `find_by: reconcile` sets it.
+    """
 
     def apply_catalog(self, catalog: Catalog) -> None:
         """Apply a catalog, after adding `_sdc_deleted_at` where an older catalog lacks it."""
@@ -134,7 +140,7 @@ class OpportunityFieldsStream(MarketoStream):
 
     Args:
         tap: The tap that the stream belongs to.
-        get_context: Returns what all runs of the tap share.
+        get_context: Returns the objects that all runs of the tap share.
     """
 
     own_keys = ("name",)
@@ -183,11 +189,11 @@ class OpportunityFieldsStream(MarketoStream):
 
 
 class _FieldsProgress:
-    """Logs the progress and the result of a reading of field metadata.
+    """Logs the progress and the result of the stream `opportunity_fields`.
 
     Args:
         stream: The stream of the fields, which counts its records.
-        context: What all runs of the tap share.
+        context: Objects that all runs of the tap share.
     """
 
     def __init__(self, stream: OpportunityFieldsStream, context: RunContext) -> None:
@@ -202,13 +208,13 @@ class _FieldsProgress:
         return f"{counted(self._stream.counts.emitted, 'record')}, {counted(calls, 'call')}"
 
     def log_if_due(self) -> None:
-        """Log the progress, if the last line is long enough ago."""
+        """Log how many fields have been read, unless that was logged a few seconds ago."""
         if self._throttle.is_due():
             # As text: a handler may format the record later, when the counts are others.
             self._stream.logger.info("%s: %s", self._stream.name, str(self))
 
     def log_result(self, missing: list[str]) -> None:
-        """Log the result.
+        """Log how many fields were read, how long it took, and which requested fields do not exist.
 
         Args:
             missing: Requested names for which the instance has no field.

@@ -143,7 +143,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
         return counts, self.client.counts if "client" in vars(self) else CallCounts()
 
     def load_state(self, state: dict[str, t.Any]) -> None:
-        """Load a state whose bookmarks may have the form of another tap."""
+        """Load a state, whose bookmarks may have the form that another tap writes."""
         super().load_state(with_bookmarks(state, STREAMS))
 
     # Streams
@@ -179,7 +179,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
     # Runs
 
     def run_context(self) -> RunContext:
-        """Return what all runs of this tap share."""
+        """Return the objects that all runs of this tap share."""
         return RunContext(
             config=self.config,
             client=self.client,

@@ -95,7 +95,10 @@ class PageConverter:
         return self._read_replication_key(record), quick
 
     def _is_usual(self, record: Record, quick: TypedRecord) -> bool:
-        """Return True if all numbers are readable JSON, and all times like 2015-02-03T22:36:23Z."""
+        """Return True if the quick conversion of a record is right.
+
+        That is so if all numbers are readable JSON, and all times are like 2015-02-03T22:36:23Z.
+        """
         for attribute in self._numbers:
             number = getattr(quick, attribute)
             if number is not None and not (
@@ -135,7 +138,12 @@ def to_dict(typed: TypedRecord) -> Record:
 
 
 def _struct(attributes: dict[str, str], kinds: dict[str, str]) -> type[msgspec.Struct]:
-    """Return a struct type for records; its JSON names are the keys that map to attributes."""
+    """Return a msgspec type for records.
+
+    Args:
+        attributes: Field names in JSON, to attribute names of the type.
+        kinds: Field names in JSON, to Marketo's data types.
+    """
     return msgspec.defstruct(
         "Record",
         [

@@ -1,1 +1,1 @@
-"""From keys to pages: how opportunities are found, for the API cannot list them."""
+"""Finding of records by keys, in pipelines of lookups: the API cannot list opportunities."""

@@ -1,4 +1,4 @@
-"""The first stage of `find_by: activities`, which reads the activity log page by page."""
+"""The first pipeline stage of `find_by: activities`, which reads the activity log page by page."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ read_lead_id = reader(FieldDescription(LEAD_ID, "", "integer"))
 
 
 def read_followed_types(client: MarketoClient) -> FollowedTypes:
-    """Fetch the instance's activity types, log warnings about them, and return those to read.
+    """Fetch the instance's activity types and log warnings; return the types that the tap reads.
 
     Raises:
         NoActivityTypesError: The instance has no activity types about opportunities.
@@ -92,7 +92,10 @@ def lead_id(activity: Record) -> int:
 
 
 def with_key(activity: Record) -> Record:
-    """Return an activity with its `id` as marketoGUID if it has none, as older ones have not."""
+    """Return an activity with a marketoGUID, for activities to which Marketo has not given one.
+
+    Older activities have only an `id`, which is then used as the marketoGUID.
+    """
     if has_guid(activity) or activity.get("id") is None:
         return activity
     return {**activity, MARKETO_GUID: str(activity["id"])}
@@ -112,7 +115,7 @@ def _required(activity: Record, name: str, read: Callable[[t.Any], t.Any]) -> t.
 
 
 class ActivityLogReader:
-    """Reads the activity log of a period page by page; a stage of a pipeline.
+    """Reads the activity log of a period page by page; the first stage of a pipeline.
 
     Pages may be short or empty although more follow. An interrupted run resumes with its page
     token or, if Marketo no longer accepts the token, with the date of the last activity read. The
@@ -123,19 +126,19 @@ class ActivityLogReader:
         type_ids: IDs of the activity types to read.
         merges: Those of the type IDs whose activities only supply lead IDs and are not emitted.
         since: Timestamp of the beginning of the period.
-        until: Timestamp of its end.
+        until: Timestamp of the end of the period.
         batch_size: Activities per page.
         keys_of: Returns the keys to look up for a page of activities.
-        pending: The keys that are being looked up, which are saved with the position.
+        pending: Collects the keys that later stages look up, which are saved with the position.
         late: Measures how late activities become visible; None if that is not measured.
-        at: Position of an interrupted run; None for a new one.
+        at: Position at which an interrupted run stopped; None for a new run.
 
     Raises:
         PositionError: The position is not valid for this period.
 
     Attributes:
         reached: Timestamp up to which the log has been read.
-        late: As given.
+        late: The argument `late`.
     """
 
     keeps_place = False
@@ -184,17 +187,20 @@ class ActivityLogReader:
         return self._is_done
 
     def next_cursor(self) -> ChunkCursor | None:
-        """Return the only cursor of the log at the first call, None afterwards."""
+        """Return the cursor that reads the whole period when first called; None afterwards."""
         cursor, self._cursor = self._cursor, None
         return cursor
 
     def calls(self, cursor: ChunkCursor) -> Calls:
-        """Return the call for the next page, which first fetches a page token if there is none."""
+        """Return a function that returns the call for the cursor's next page, and then None.
+
+        The call first fetches a page token if the cursor has none.
+        """
         call = functools.partial(self._page, self._paging, cursor.token, self.reached)
         return lambda before: call if before is None else None
 
     def restart(self, cursor: ChunkCursor, error: PageTokenError) -> None:
-        """Continue from the date of the last activity, without the page token that was refused."""
+        """Continue from the date of the last activity, after Marketo refused the page token."""
         cursor.drop_token(error)
         if self.late:
             self.late.void()

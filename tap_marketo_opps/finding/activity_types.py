@@ -88,7 +88,7 @@ def _found_by_name(listed: Mapping[str, int]) -> dict[int, str]:
 def _found_by_number(
     listed: Mapping[str, int], by_name: Mapping[int, str]
 ) -> dict[int, tuple[str, str]]:
-    """Return IDs of types with unusual names, each with its standard name and its own name."""
+    """Return the types known only by their usual ID: each ID with standard name and actual name."""
     own_names = {number: name for name, number in listed.items()}
     return {
         number: (name, own_names[number])

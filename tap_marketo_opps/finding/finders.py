@@ -53,7 +53,7 @@ class FilterFinder:
     def stages(
         self, client: MarketoClient, batch_size: int, fields: Fields, resumes: Resumes
     ) -> StagePlan:
-        """Return stages that look up opportunities by the values, and then their roles."""
+        """Return pipeline stages that look up opportunities by the values, and then their roles."""
         key_field, at = self._key_field, any_resume(resumes).at
         roles = roles_query(client, EXTERNAL_ID, batch_size, fields)
         if OPPORTUNITIES not in fields and key_field == EXTERNAL_ID:
@@ -78,7 +78,7 @@ class LeadFinder:
 
     Args:
         source: Source of the lead IDs.
-        swept_before: Labels of the runs that wrote the bookmarks. Leads outside their ranges were
+        swept_before: Labels of the leads that earlier runs read. Leads outside their ranges were
             never read, so their roles and opportunities are emitted regardless of age.
     """
 
@@ -95,7 +95,7 @@ class LeadFinder:
     def stages(
         self, client: MarketoClient, batch_size: int, fields: Fields, resumes: Resumes
     ) -> StagePlan:
-        """Return stages that look up roles by lead ID, and then their opportunities."""
+        """Return pipeline stages that look up roles by lead ID, and then their opportunities."""
         source = KeyScan(
             roles_query(client, LEAD_ID, batch_size, fields),
             ROLES,
@@ -108,7 +108,7 @@ class LeadFinder:
         return StagePlan(source, opportunities_by_role(client, batch_size, fields, resumes))
 
     def is_of_new_lead(self, role: Record) -> bool:
-        """Return True if the role's lead is outside one of the ranges that were swept before."""
+        """Return True if the role's lead is outside the range of lead IDs of an earlier run."""
         return any(is_beyond(role, [leads]) for leads in self._swept_before)
 
 
@@ -137,7 +137,10 @@ class ActivityFinder:
     def stages(
         self, client: MarketoClient, batch_size: int, fields: Fields, resumes: Resumes
     ) -> StagePlan:
-        """Return stages that read the log, look up roles by lead ID, and their opportunities."""
+        """Return the pipeline stages by which a run finds its records.
+
+        They read the log, look up roles by lead ID, and then the opportunities of these roles.
+        """
         pending = PendingKeys()
         if OPPORTUNITIES not in fields and ROLES not in fields:
             return StagePlan(self._log(client, batch_size, resumes, pending, by_lead=False), ())

@@ -35,7 +35,7 @@ _NEED_A_HEADER = ("\t", ",")
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Where in a file the keys are.
+    """Layout of a file of keys: which column contains the keys, and whether there is a header.
 
     Attributes:
         columns: Names of all columns.
@@ -89,7 +89,7 @@ class KeyFile:
             yield from self._read_rows()
 
     def columns(self) -> Sequence[str]:
-        """Return the names of the columns, as in the header.
+        """Return the names of the columns, as in the file's header.
 
         Raises:
             SettingsError: The file cannot be read, is not text, or has no such column.

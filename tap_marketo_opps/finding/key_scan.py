@@ -1,4 +1,4 @@
-"""The first stage for given keys, which looks up all of them in chunks."""
+"""The first pipeline stage when a setting gives the keys, all of which it looks up in chunks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
 
 
 class KeyScan(KeyedStage):
-    """The first stage for given keys, which reads each chunk of a key source page by page.
+    """Looks up all keys of a source, chunk by chunk; the first stage of a pipeline.
 
     Several chunks are read at the same time. So a position consists of the start of the first
     chunk that has not been read at all, and the page tokens of those that are partly read.
@@ -30,7 +30,7 @@ class KeyScan(KeyedStage):
         source: Source of the keys.
         noun: Word for a key in messages, such as "lead".
         emit_regardless_of_age: Returns True for a record that is emitted however old it is.
-        at: Position of an interrupted run; None for a new one.
+        at: Position at which an interrupted run stopped; None for a new run.
 
     Raises:
         PositionError: The position is not valid for these keys.
@@ -78,7 +78,10 @@ class KeyScan(KeyedStage):
         return not (self._chunk or self._half_read or self._untouched)
 
     def next_cursor(self) -> ChunkCursor | None:
-        """Return the next chunk, first those that an interrupted run has partly read."""
+        """Return a cursor for the next chunk of keys; None after the last chunk.
+
+        Chunks that an interrupted run has read only in part come first.
+        """
         if self._reopened:
             return self._reopened.popleft()
         if (chunk := self._chunk) is None:
@@ -89,7 +92,7 @@ class KeyScan(KeyedStage):
         return _cursor(chunk)
 
     def process(self, cursor: ChunkCursor, page: Page) -> Iterable[PageResult]:
-        """Return the page's records with the position after them."""
+        """Return the page's records, with the position at which a later run resumes after them."""
         if cursor.start not in self._half_read:
             self._untouched.popleft()
             self._half_read[cursor.start] = cursor

@@ -23,7 +23,7 @@ class Chunk:
     """The keys of one call.
 
     Attributes:
-        start: Position of this chunk in its source, as taken by `KeySource.chunks`.
+        start: Position of this chunk in its source, the argument of `KeySource.chunks`.
         end: Position of the next chunk.
         keys: The keys, without duplicates.
     """

@@ -23,11 +23,11 @@ _SAMPLE_SIZE = 5
 
 
 class MarkedChunk(t.Protocol):
-    """A chunk of keys whose hash covers all its content."""
+    """A chunk of keys whose Python hash covers all its content, so that a change is detected."""
 
     @property
     def end(self) -> int:
-        """Return the position of the next chunk."""
+        """Return the position at which the next chunk begins in the file."""
 
 
 _Chunk = t.TypeVar("_Chunk", bound=MarkedChunk)
@@ -35,14 +35,17 @@ _Chunk = t.TypeVar("_Chunk", bound=MarkedChunk)
 
 @dataclass(frozen=True, slots=True)
 class ChunkMarks:
-    """The end and the hash of each chunk of a file; hashes are valid within this process only."""
+    """The end and the hash of each chunk of a file, to detect that the file changes during a run.
+
+    The hashes are valid within this process only.
+    """
 
     ends: array[int] = field(default_factory=lambda: array("Q"))
     hashes: array[int] = field(default_factory=lambda: array("q"))
 
     @classmethod
     def of(cls, chunks: Iterable[MarkedChunk]) -> ChunkMarks:
-        """Return the ends and hashes of all these chunks."""
+        """Return the marks of a file, given all its chunks: the end and the hash of each."""
         marks = cls()
         for chunk in chunks:
             marks.ends.append(chunk.end)
@@ -57,7 +60,7 @@ class ChunkMarks:
     def checked(
         self, chunks: Iterable[_Chunk], start: int, setting: str, path: str
     ) -> Iterator[_Chunk]:
-        """Yield the chunks of a later reading, each after comparing it with the first reading.
+        """Yield chunks of a file that is read again, after comparing each with the first reading.
 
         Args:
             chunks: Chunks from the one that contains the line `start`.
@@ -84,7 +87,7 @@ class ChunkMarks:
 
 
 class KeySummary:
-    """Count and digest of keys, and the numbers of those that cannot be looked up.
+    """Counts keys and computes their digest, and notes which keys cannot be looked up.
 
     Args:
         is_valid: Returns True for a key that can be looked up.
@@ -102,11 +105,11 @@ class KeySummary:
 
     @property
     def digest(self) -> str:
-        """Return a digest of the keys."""
+        """Return a digest of the keys counted so far, as 32 hexadecimal digits."""
         return self._hash.hexdigest()[:32]
 
     def add_each(self, keys: Iterable[str], first: int = 1) -> Iterator[str]:
-        """Count each key that is not empty, and yield all keys unchanged.
+        """Count each key that is not empty and check that it is valid; yield all keys unchanged.
 
         Args:
             keys: Keys in their order.

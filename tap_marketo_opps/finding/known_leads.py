@@ -37,7 +37,7 @@ class KnownLeads:
         self._has_failed = False
 
     def find(self, ids: Collection[int]) -> dict[int, bytes]:
-        """Return the encoded fields of those of these leads that are in the cache."""
+        """Return a dict from lead ID to encoded fields, of those given leads that are cached."""
         try:
             found = dict(_select(self._newest, ids))
             if len(found) < len(ids) and self._older is not self._newest:
@@ -48,7 +48,7 @@ class KnownLeads:
         return found
 
     def add(self, held: Mapping[int, bytes]) -> None:
-        """Add leads with their encoded fields to the cache."""
+        """Add leads to the cache, given as lead IDs with their encoded fields."""
         try:
             if self._count >= self._capacity:
                 self._start_anew()

@@ -27,13 +27,13 @@ Counts = dict[int, int]
 
 @dataclass(frozen=True, slots=True)
 class LogTail:
-    """The entries in the last part of the log, counted by age.
+    """The number of entries in the last part of the log, by their age.
 
     Attributes:
         until: Timestamp of the end of that part.
         seconds: Length of that part.
         types: Type IDs of the entries counted.
-        counts: Number of entries by age.
+        counts: Number of the age group (see `step`), to the number of entries in it.
     """
 
     until: str
@@ -43,11 +43,14 @@ class LogTail:
 
     @property
     def step(self) -> int:
-        """Return how many seconds one step of age comprises."""
+        """Return the length in seconds of an age group.
+
+        Ages are counted in 60 groups, so that the counts fit into a bookmark.
+        """
         return max(1, -(-self.seconds // _STEPS))
 
     def add(self, dates: Iterable[str]) -> None:
-        """Count the entries with these dates that lie in this part of the log."""
+        """Count those entries that lie in this part of the log, given the dates of entries."""
         first = minus_seconds(self.until, self.seconds)
         for date in dates:
             if first <= date <= self.until:
@@ -56,18 +59,25 @@ class LogTail:
                 self.counts[step] = self.counts.get(step, 0) + 1
 
     def greatest_surplus(self, before: Counts) -> int:
-        """Return the greatest age, in seconds, with more entries than in the earlier counts."""
+        """Return the greatest age of entries that are more numerous than in earlier counts.
+
+        Args:
+            before: Earlier counts of the same part of the log.
+
+        Returns:
+            The age in seconds; 0 if there are not more entries of any age.
+        """
         more = (step for step, count in self.counts.items() if count > before.get(step, 0))
         return max(more, default=0) * self.step
 
     def encode(self) -> str:
-        """Return the counts as one string, for a bookmark."""
+        """Return all attributes as one string in JSON, for a bookmark."""
         members = {"until": self.until, "seconds": self.seconds, "types": self.types}
         return json.dumps({**members, "counts": self.counts}, separators=(",", ":"))
 
     @classmethod
     def decode(cls, text: str) -> LogTail | None:
-        """Return the object of which `encode` returned this string; None for any other string."""
+        """Return the `LogTail` that `encode` wrote as this string; None for any other string."""
         try:
             members = json.loads(text)
             return cls(
@@ -93,7 +103,15 @@ class LogOverlap:
     tails: Sequence[str] = ()
 
     def tail_seen(self, until: str | None, types: tuple[int, ...]) -> LogTail | None:
-        """Return the counts of the run that read the log up to `until`, if for the same types."""
+        """Return the counts of the previous run, to compare this run's counts with.
+
+        Args:
+            until: Timestamp up to which the previous run read the log.
+            types: Type IDs of the entries that this run counts.
+
+        Returns:
+            The counts; None if the previous run counted entries of other types, or to another time.
+        """
         tails = filter(None, map(LogTail.decode, self.tails))
         return next((tail for tail in tails if (tail.until, tail.types) == (until, types)), None)
 
@@ -122,18 +140,18 @@ class LateEntries:
         self._again = replace(self._before, counts=again) if self._before else None
 
     def take(self, dates: Iterable[str]) -> None:
-        """Count the entries of a page by their dates."""
+        """Count the log entries of a page, given their dates."""
         seen = [*dates]
         self._last.add(seen)
         if self._again:
             self._again.add(seen)
 
     def void(self) -> None:
-        """Stop measuring in this run, because some entries will be read twice."""
+        """Stop measuring in this run, because it is going to read some entries twice."""
         self._is_void = True
 
     def position(self) -> Position:
-        """Return the counts so far as part of a position; empty if they are not complete."""
+        """Return the counts so far as a member of a position; {} if they are not complete."""
         if self._is_void:
             return {}
         again = self._again.counts if self._again else {}
@@ -141,12 +159,15 @@ class LateEntries:
         return {TAIL: {"last": {**self._last.counts}, "again": {**again}}}
 
     def last_tail(self) -> str | None:
-        """Return the encoded counts for the next run to compare with; None if not measured."""
+        """Return the encoded counts of this run, for a bookmark; None if not measured.
+
+        The next run compares them with its own counts.
+        """
         return None if self._is_void or not self._overlap_seconds else self._last.encode()
 
     @property
     def seconds(self) -> int | None:
-        """Return the least delay of the latest entry, in seconds; None if not measured."""
+        """Return how many seconds late, at least, the latest entry was; None if not measured."""
         if self._is_void or not (self._before and self._again):
             return None
         return self._again.greatest_surplus(self._before.counts)
@@ -158,7 +179,11 @@ class LateEntries:
 
 
 def _read_position(at: Position | None) -> tuple[Counts, Counts] | None:
-    """Return the counts in the position of an interrupted run; None if it has none."""
+    """Return both counts that an interrupted run saved in its position; None if it saved none.
+
+    One is of the last part of the log, the other of the part that was read again. Both are empty if
+    the position is None, as in a new run.
+    """
     if at is None:
         return {}, {}
     try:

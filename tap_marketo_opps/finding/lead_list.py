@@ -1,4 +1,4 @@
-"""The first stage of `find_by: lead_list`, which reads the members of a static list."""
+"""The first pipeline stage of `find_by: lead_list`, which reads the members of a static list."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ ID = "id"
 
 
 class LeadListReader:
-    """Reads the members of a static list page by page; a stage of a pipeline.
+    """Reads the members of a static list page by page; the first stage of a pipeline.
 
     Marketo does not document how long page tokens stay valid. If a token is refused, the list is
     read again from the beginning, because nothing else identifies the members already read.
 
     Args:
         members: Returns a page of members, given `next_page_token`.
-        pending: The keys that are being looked up, which are saved with the position.
-        at: Position of an interrupted run; None for a new one.
+        pending: Collects the keys that later stages look up, which are saved with the position.
+        at: Position at which an interrupted run stopped; None for a new run.
 
     Raises:
         PositionError: The position is not valid.
@@ -75,17 +75,17 @@ class LeadListReader:
         return self._is_done
 
     def next_cursor(self) -> ChunkCursor | None:
-        """Return the only cursor of the list at the first call, None afterwards."""
+        """Return the cursor that reads the whole list when first called; None afterwards."""
         cursor, self._cursor = self._cursor, None
         return cursor
 
     def calls(self, cursor: ChunkCursor) -> Calls:
-        """Return the call for the next page."""
+        """Return a function that returns the call for the cursor's next page, and then None."""
         call = functools.partial(self._page, self._paging, cursor.token)
         return lambda before: call if before is None else None
 
     def restart(self, cursor: ChunkCursor, error: PageTokenError) -> None:
-        """Start from the beginning of the list, without the page token that was refused."""
+        """Read the list again from its beginning, after Marketo refused a page token."""
         cursor.drop_token(error)
         self._paging = QueryPaging((), ID, KeyHashSet())
         self.keys_done = 0
@@ -95,7 +95,7 @@ class LeadListReader:
         )
 
     def process(self, cursor: ChunkCursor, page: Page) -> list[PageResult]:
-        """Return the lead IDs of a page as keys to look up, and the position after the page."""
+        """Return a page's lead IDs as keys to look up, with the position right after the page."""
         ids = [*_ids(page)]
         done_before, self.keys_done = self.keys_done, self.keys_done + len(ids)
         if self.keys_done > self._most_done:

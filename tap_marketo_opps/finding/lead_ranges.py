@@ -38,12 +38,15 @@ def lead_range(label: str | None) -> range:
 
 
 def lead_ranges(labels: str) -> list[range]:
-    """Return the ranges of lead IDs in several labels, joined as in a bookmark."""
+    """Return the ranges of lead IDs in several labels, which a bookmark joins into one string."""
     return [leads for label in labels.split(LABEL_SEPARATOR) if (leads := lead_range(label))]
 
 
 def lead_range_contains(label: str, other: str) -> bool:
-    """Return True if the leads of `label` include those of `other`: equal, or a wider range."""
+    """Return True if the leads of `label` include those of `other`.
+
+    That is so for equal labels, and for a wider range of lead IDs.
+    """
     if label == other:
         return True
     wide, narrow = lead_range(label), lead_range(other)

@@ -1,4 +1,4 @@
-"""The stage of `lead_fields`, which adds fields of the lead to roles."""
+"""The pipeline stage of `lead_fields`, which adds fields of the lead to roles."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _LARGEST_ID = 2**63 - 1
 def with_leads(
     stages: StagePlan, client: MarketoClient, columns: Mapping[str, str], resumes: Resumes
 ) -> StagePlan:
-    """Return the stages of a run, followed by a stage that adds lead fields to roles.
+    """Return the pipeline stages of a run, with one added that adds lead fields to roles.
 
     Args:
-        stages: The stages that find roles.
+        stages: Pipeline stages that find roles.
         client: Client that makes the calls.
         columns: Lead columns of roles (`lead_email`) to the lead's REST names (`email`).
         resumes: Resume point of each stream.
@@ -47,7 +47,7 @@ def with_leads(
 def lead_stage(
     client: MarketoClient, columns: Mapping[str, str], is_new: Callable[[Record], bool]
 ) -> LeadStage:
-    """Return a stage that adds lead fields to roles.
+    """Return a pipeline stage that looks up the leads of roles and adds their fields to the roles.
 
     Args:
         client: Client that makes the calls.
@@ -71,7 +71,9 @@ def _leads_query(client: MarketoClient, names: Iterable[str]) -> Callable[..., P
 
 
 class LeadStage(WaitingStage):
-    """Adds fields of their leads to roles, and looks each lead up once, 300 per call.
+    """Adds fields of the lead to each role; the last stage of a pipeline.
+
+    Each lead is looked up once, 300 leads per call.
 
     Roles that are too old to be emitted are not changed. Nothing is added for a lead that was
     deleted, or that the API user cannot see.
@@ -81,7 +83,7 @@ class LeadStage(WaitingStage):
         columns: Lead columns of roles (`lead_email`) to the lead's REST names (`email`).
         is_new: Returns True for a role that is new enough to be emitted.
         known: Cache of the fields of leads that were looked up before.
-        max_pages_waiting: Number of pages that may wait for a call to be filled.
+        max_pages_waiting: Number of pages that may wait until their keys fill a call.
     """
 
     naming_field = LEAD_ID
@@ -102,7 +104,10 @@ class LeadStage(WaitingStage):
         self._waiting_roles: defaultdict[int, list[Record]] = defaultdict(list)
 
     def process(self, cursor: ChunkCursor, page: Page) -> Iterator[PageResult]:
-        """Add the fields of a page's leads to their roles; yield the pages now complete."""
+        """Add the leads of a page to their roles, and yield the pages of roles that are complete.
+
+        A page is complete when the leads of all its roles have been looked up.
+        """
         self._take_page(cursor, page)
         held = {
             number: self._held(record)

@@ -39,7 +39,10 @@ class LeadListFinder:
     def stages(
         self, client: MarketoClient, batch_size: int, fields: Fields, resumes: Resumes
     ) -> StagePlan:
-        """Return stages that read the list, look up roles by lead ID, and their opportunities."""
+        """Return the pipeline stages by which a run finds its records.
+
+        They read the list, look up roles by lead ID, and then the opportunities of these roles.
+        """
         pending = PendingKeys()
         members = functools.partial(
             client.list_members, self.list_id, fields=(ID,), batch_size=batch_size
@@ -62,7 +65,7 @@ SWEEPS = (LeadFinder, LeadListFinder)
 
 
 def listed_at(finder: LeadFinder | LeadListFinder, began: str) -> str | None:
-    """Return the timestamp at which a sweep's leads were listed; None for a range of lead IDs.
+    """Return the timestamp at which the leads of a sweep were listed; None for a range of IDs.
 
     The sweep does not include leads that were added after that time.
 

@@ -1,4 +1,4 @@
-"""A stage that looks up keys found in the pages of earlier stages."""
+"""A pipeline stage that looks up keys found in the pages of earlier stages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SAMPLE_SIZE = 5
 
 
 class LookupStage(WaitingStage):
-    """Looks up the keys in the pages of earlier stages, 300 keys per call, each key once.
+    """Looks up keys found in the pages of earlier pipeline stages, 300 per call, each key once.
 
     Args:
         query: Fetches a page, given `filter_values` and `next_page_token`.
@@ -34,13 +34,13 @@ class LookupStage(WaitingStage):
         keys_of: Returns the keys in a page of an earlier stage.
         write_found_first: True if found records are written before the records that contain their
             keys; False if right after them.
-        is_new: Returns True for a found record that is new enough to be emitted, which need not be
-            looked up again for a key that requires it regardless of age.
+        is_new: Returns True for a found record that is new enough to be emitted. Its key is not
+            looked up again when its records are later required regardless of age.
         emit_regardless_of_age: Returns True for a found record that is always emitted, whatever
             key it was found by.
-        pending: The pending keys of the first stage, which are saved with its position.
-        keys_per_call: Number of keys that fill a call.
-        max_pages_waiting: Number of pages that may wait for a call to be filled.
+        pending: The keys of the first stage that are still looked up, saved with its position.
+        keys_per_call: Number of keys looked up by one call.
+        max_pages_waiting: Number of pages that may wait until their keys fill a call.
     """
 
     naming_field = EXTERNAL_ID
@@ -90,7 +90,10 @@ class LookupStage(WaitingStage):
         yield from self._released()
 
     def _note_new(self, cursor: ChunkCursor, page: Page) -> None:
-        """Note the keys of new records, which need not be looked up again regardless of age."""
+        """Remember the keys of records that are new, because they need not be looked up again.
+
+        Other keys are looked up again if their records are later required regardless of age.
+        """
         for record in page.records:
             key = str(record.get(self._key_field))
             # A key that was required regardless of age is in the set already.
@@ -102,9 +105,10 @@ class LookupStage(WaitingStage):
         return len(self._waiting) - (0 if self._pending.is_full else self._tracked_count)
 
     def _enqueue(self, key: str, *, force: bool) -> bool:
-        """Queue a key unless it was queued before; return True if it will be looked up.
+        """Queue a key for lookup unless it was queued before; return True if it will be looked up.
 
-        A key that was looked up is queued again if its records are now required regardless of age.
+        A key that was looked up is queued again if its records are now required regardless of age
+        (`force`).
         """
         if not key:
             self.missing_key_count += 1
@@ -123,7 +127,7 @@ class LookupStage(WaitingStage):
         return True
 
     def _force_if_coming(self, key: str) -> bool:
-        """Mark a key that is already queued as required regardless of age; return True if it is."""
+        """Mark a key as required regardless of age if it is queued; return False if it is not."""
         for keys in (
             self._filling,
             *(each.keys for each in self._unread.values() if not each.begun),
@@ -148,7 +152,10 @@ class LookupStage(WaitingStage):
         return lambda record: comparable_key(record.get(key_field)) in forced or is_emitted(record)
 
     def _records_naming(self, cursor: ChunkCursor) -> Iterator[PageResult]:
-        """Yield the waiting records that contain the cursor's keys; positions keep waiting."""
+        """Yield the waiting records that contain the cursor's keys, without positions.
+
+        The positions of their pages keep waiting until all keys in the pages are looked up.
+        """
         end = cursor.start + len(cursor.keys)
         for waiting in self._waiting:
             result = waiting.result

@@ -56,9 +56,10 @@ def changed_since(since: str | None) -> Callable[[Record], bool]:
 
 
 def leads_touched(activities: Iterable[Record], merges: Collection[int]) -> Iterator[Key]:
-    """Yield the lead IDs of activities as keys; forced for leads that others were merged into.
+    """Yield the lead ID of each activity, with True if all roles of the lead must be emitted.
 
-    The roles of a merged lead may keep their `updatedAt`, and no other activity records the move.
+    That is so for a lead into which others were merged: the roles of a merged lead may keep their
+    `updatedAt`, and no other activity records the move.
     """
     for activity in activities:
         yield str(lead_id(activity)), activity_type_id(activity) in merges
@@ -66,7 +67,7 @@ def leads_touched(activities: Iterable[Record], merges: Collection[int]) -> Iter
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """A lead sweep after which a stream continues with the activity log.
+    """A lead sweep, which is a run that reads the roles of given leads; later runs read the log.
 
     Attributes:
         leads: Label of the leads, which contains their ranges if they have any.

@@ -1,4 +1,4 @@
-"""A page of records or keys that is passed through the stages of a run."""
+"""The result of reading one page, which is passed from one pipeline stage to the next."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Key = tuple[str, bool]
 
 
 def never_force(_record: Record) -> bool:
-    """Return False, so that no record is emitted regardless of its age."""
+    """Return False for any record, as the rule that no record is emitted regardless of its age."""
     return False
 
 
@@ -32,7 +32,9 @@ def has_guid(record: Record) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PageResult:
-    """The content of one page.
+    """The records of one page, keys found in it, and the position after it.
+
+    One stage of a pipeline passes it to the next.
 
     Attributes:
         stream: Name of the stream that the records belong to.
@@ -53,5 +55,5 @@ class PageResult:
     is_tracked: bool = False
 
     def resolve_position(self) -> Position | None:
-        """Return the resume position once the page is written; None if it is unchanged."""
+        """Return the resume position, once the page is written; None if it is unchanged."""
         return self.position() if callable(self.position) else self.position

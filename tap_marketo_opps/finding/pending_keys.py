@@ -1,4 +1,4 @@
-"""Keys that a first stage has found and that are not completely looked up yet."""
+"""Keys that the first pipeline stage has found, and that later stages still look up."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Keys = dict[str, bool]
 
 
 def encode_keys(keys: Keys) -> dict[str, str]:
-    """Return keys as members of a position, in few bytes; keys must not contain commas."""
+    """Return keys in a short form that a position can contain; keys must not contain commas."""
     return {
         "always": ",".join(key for key, force in keys.items() if force),
         "if_new": ",".join(key for key, force in keys.items() if not force),
@@ -31,7 +31,7 @@ def encode_keys(keys: Keys) -> dict[str, str]:
 
 
 def decode_keys(members: Mapping[str, str]) -> Keys:
-    """Return the keys for which `encode_keys` returned these members."""
+    """Return the keys that `encode_keys` encoded, given its result."""
     forced, others = (filter(None, members[name].split(",")) for name in ("always", "if_new"))
     return dict.fromkeys(forced, True) | dict.fromkeys(others, False)
 
@@ -46,7 +46,9 @@ def are_encoded_keys(members: t.Any) -> bool:
 
 
 class PendingKeys:
-    """Lets the position of a first stage advance while keys in its pages are still looked up.
+    """Keeps the keys of the first pipeline stage that are still looked up, for the saved position.
+
+    So the position can advance before the keys of all pages are looked up.
 
     The position includes these pending keys, so that a resumed run looks them up. If there are more
     keys than a STATE should contain, the position is that of the last page whose keys are all
@@ -69,23 +71,23 @@ class PendingKeys:
         return len(self._keys) > self._max_keys
 
     def track(self, position: Position, keys: Iterable[Key]) -> TrackedPage:
-        """Return a page to track, given the position right after it and the keys in it."""
+        """Return an object that tracks a page, given the position right after it and its keys."""
         named: Keys = {}
         for key, force in keys:
             named[key] = force or named.get(key, False)
         return TrackedPage(self, next(self._numbers), position, named)
 
     def add(self, key: str, *, force: bool) -> None:
-        """Add a key that is going to be looked up."""
+        """Add a key that is queued for lookup; it stays until its page is marked as looked up."""
         self._keys[key] = force or self._keys.get(key, False)
 
     def mark_written(self, page: TrackedPage) -> Position | None:
-        """Note that a page's records are written; return the new position, None if unchanged."""
+        """Record that a page's records are written; return the new position, None if unchanged."""
         self._last_written = page
         return self._position()
 
     def mark_looked_up(self, page: TrackedPage) -> Position | None:
-        """Note that a page's keys are looked up; return the new position, None if unchanged."""
+        """Record that a page's keys are looked up; return the new position, None if unchanged."""
         for key, force in page.keys.items():
             # A key that is now required regardless of age is looked up again, so it stays.
             if force or not self._keys.get(key):
@@ -106,7 +108,7 @@ class PendingKeys:
 
 @dataclass(frozen=True, slots=True)
 class TrackedPage:
-    """A page of a first stage, with its keys and the position right after it.
+    """A page of the first pipeline stage, with its keys and the position right after it.
 
     Attributes:
         pending: The pending keys that the page's keys belong to.
@@ -121,9 +123,9 @@ class TrackedPage:
     keys: Keys
 
     def mark_written(self) -> Position | None:
-        """Note that the page's records are written; return the new position, None if unchanged."""
+        """Record that the page's records are written; return the new position, if it changed."""
         return self.pending.mark_written(self)
 
     def mark_looked_up(self) -> Position | None:
-        """Note that the page's keys are looked up; return the new position, None if unchanged."""
+        """Record that the page's keys are looked up; return the new position, if it changed."""
         return self.pending.mark_looked_up(self)

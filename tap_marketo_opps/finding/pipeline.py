@@ -1,4 +1,4 @@
-"""Concurrent execution of stages, with a deterministic order of output."""
+"""Concurrent execution of a pipeline's stages, with a deterministic order of output."""
 
 from __future__ import annotations
 
@@ -21,20 +21,21 @@ QUEUE_LENGTH = 10
 
 
 class FollowingStage(Stage, t.Protocol):
-    """A stage that looks up keys found in the pages of earlier stages."""
+    """A later stage of a pipeline, which looks up keys found in the pages of earlier stages."""
 
     def accept(self, result: PageResult) -> Iterator[PageResult]:
-        """Queue the keys of a page; yield the pages that may be passed to the next stage."""
+        """Queue the keys of a page for lookup; yield the pages that do not wait for a lookup."""
 
     def flush_partial(self) -> None:
-        """Release the queued keys for a call, although they do not fill it."""
+        """Let `next_cursor` return the queued keys, although they do not fill a call."""
 
 
 class Pipeline:
-    """Runs a first stage and the lookups that follow from its pages.
+    """Runs the stages of a pipeline: the first one, and lookups of keys found in its pages.
 
-    All reads are in one queue, and what enters the queue next depends only on the pages taken from
-    it so far. Later stages have priority, so that keys found are looked up before more are found.
+    All calls are in one queue. The next call to queue depends only on the pages read so far, so the
+    order of pages is the same in each run. Later stages have priority, so that keys found are
+    looked up before more are found.
 
     Args:
         source: The first stage.
@@ -54,7 +55,7 @@ class Pipeline:
         self._prefetcher = prefetcher
 
     def results(self) -> Iterator[PageResult]:
-        """Read all pages of all stages; yield each page when it may be written, in order."""
+        """Read all pages of all stages; yield each page, in order, as soon as it may be written."""
         self._fill()
         while len(self._prefetcher):
             (stage, cursor), page = self._prefetcher.next_page()

@@ -12,11 +12,11 @@ if t.TYPE_CHECKING:
 
 
 class PositionError(ValueError):
-    """Raised when a stage cannot resume from a position."""
+    """Raised when a pipeline stage cannot resume from the position in a state."""
 
 
 def is_place_in_scan(at: Position, end: int) -> bool:
-    """Return True if a position is a valid position among keys.
+    """Return True if `KeyScan`, which looks up given keys, can resume from a position.
 
     Args:
         at: The position.
@@ -33,7 +33,7 @@ def is_place_in_scan(at: Position, end: int) -> bool:
 
 
 def is_place_in_log(at: Position, end: str) -> bool:
-    """Return True if a position is a valid position in the activity log.
+    """Return True if `ActivityLogReader` can resume from a position.
 
     Args:
         at: The position.
@@ -45,13 +45,16 @@ def is_place_in_log(at: Position, end: str) -> bool:
 
 
 def is_place_in_list(at: Position) -> bool:
-    """Return True if a position is a valid position in a static list of any length."""
+    """Return True if `LeadListReader` can resume from a position, in a list of any length."""
     is_place = "token" in at and _is_token(at["token"]) and _is_count(at.get("done"))
     return is_place and are_encoded_keys(at.get("keys"))
 
 
 def _is_half_read(chunk: t.Any, end: int) -> bool:
-    """Return True if a value is a pair of a chunk's start before the end, and a page token."""
+    """Return True if a value is the start of a chunk that is partly read, with a page token.
+
+    The start must be before `end`.
+    """
     match chunk:
         case [start, token]:
             return _is_count(start) and start < end and _is_token(token)
@@ -68,7 +71,7 @@ def _is_token(value: t.Any) -> bool:
 
 
 def _is_text(value: str) -> bool:
-    """Return False for a string with an unpaired surrogate, which UTF-8 cannot encode."""
+    """Return True if UTF-8 can encode a string, False if it has an unpaired surrogate."""
     try:
         value.encode()
     except UnicodeEncodeError:

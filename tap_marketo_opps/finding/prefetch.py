@@ -43,7 +43,7 @@ class _Entry(t.Generic[_Tag]):
     taken: Future[Page] | None = None
 
     def next_call(self) -> t.Callable[[], Page] | None:
-        """Return the call for the next page; None if it cannot be made yet, or there is none."""
+        """Return the call for the next page; None if that is not known yet, or all are called."""
         last = self.pages[-1] if self.pages else self.taken
         if last is None:
             return self.calls(None)
@@ -84,7 +84,7 @@ class OrderedPrefetcher(t.Generic[_Tag]):
         return len(self._entries)
 
     def add(self, tag: _Tag, calls: Calls) -> None:
-        """Add a sequence of pages to fetch at the end of the queue, with a tag for the caller."""
+        """Append a sequence of pages to the queue; `next_page` returns the tag with each page."""
         with self._lock:
             self._entries.append(_Entry(tag, calls))
             self._start_calls()

@@ -1,4 +1,4 @@
-"""Queries and lookups that finders have in common."""
+"""Queries and lookup stages that several finders use."""
 
 from __future__ import annotations
 
@@ -31,7 +31,16 @@ def filterable_fields(description: ObjectDescription) -> list[str]:
 def roles_query(
     client: MarketoClient, key_field: str, batch_size: int, fields: Fields
 ) -> Callable[..., Page]:
-    """Return a function that queries roles, with their selected fields, by values of a field."""
+    """Return a function that queries roles by values of a field.
+
+    The function returns a page, given `filter_values` and `next_page_token`.
+
+    Args:
+        client: Client that makes the calls.
+        key_field: Field whose values are looked up.
+        batch_size: Records per page.
+        fields: Names of the streams to read, to their selected fields.
+    """
     asked = _asked(fields, ROLES, EXTERNAL_ID, LEAD_ID, UPDATED_AT)
     return _query(client, MarketoObject.OPPORTUNITY_ROLES, key_field, asked, batch_size)
 
@@ -39,7 +48,9 @@ def roles_query(
 def opportunities_query(
     client: MarketoClient, filter_type: str, batch_size: int, fields: Fields, *needed: str
 ) -> Callable[..., Page]:
-    """Return a function that queries opportunities, with their selected fields, by a field.
+    """Return a function that queries opportunities by values of a field.
+
+    The function returns a page, given `filter_values` and `next_page_token`.
 
     Args:
         client: Client that makes the calls.
@@ -59,7 +70,18 @@ def opportunities_by_role(
     resumes: Resumes,
     pending: PendingKeys | None = None,
 ) -> Sequence[LookupStage]:
-    """Return the stage that looks up the opportunities of roles, if that stream is read."""
+    """Return a pipeline stage that looks up the opportunities to which the roles found belong.
+
+    Args:
+        client: Client that makes the calls.
+        batch_size: Records per page.
+        fields: Names of the streams to read, to their selected fields.
+        resumes: Resume point of each of these streams.
+        pending: Keys of the first pipeline stage that are still looked up.
+
+    Returns:
+        The stage in a list, which is empty if the stream of opportunities is not read.
+    """
     if OPPORTUNITIES not in fields:
         return ()
     query = opportunities_query(client, "dedupeFields", batch_size, fields, EXTERNAL_ID)
@@ -78,7 +100,15 @@ def opportunities_by_role(
 
 
 def opportunities_found(result: PageResult, is_new: Callable[[Record], bool]) -> Iterator[Key]:
-    """Yield the external IDs of a page of opportunities as keys to look up their roles."""
+    """Yield the external ID of each opportunity in a page, as a key to look up roles.
+
+    With the key comes True if its roles are emitted regardless of age. For pages of another stream
+    nothing is yielded.
+
+    Args:
+        result: The page.
+        is_new: Returns True for an opportunity that is new enough to be emitted.
+    """
     if result.stream == OPPORTUNITIES:
         for opportunity in result.records:
             if external_id := opportunity.get(EXTERNAL_ID):
@@ -94,7 +124,7 @@ def _opportunities_of_roles(result: PageResult, is_new: Callable[[Record], bool]
 
 
 def _asked(fields: Fields, stream: str, *needed: str) -> tuple[str, ...]:
-    """Return the fields to request of a stream: the selected ones, and some needed besides."""
+    """Return the fields to request for a stream: its selected fields, and those in `needed`."""
     return tuple(dict.fromkeys((*fields.get(stream, ()), *needed)))
 
 

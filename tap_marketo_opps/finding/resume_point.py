@@ -45,7 +45,7 @@ class ResumePoint:
 
     @classmethod
     def decode(cls, text: t.Any) -> ResumePoint | None:
-        """Return the resume point of which `encode` returned this string; None for other values."""
+        """Return the resume point that `encode` wrote as this string; None for any other value."""
         try:
             members = json.loads(text)
             version = members.pop("v")
@@ -56,7 +56,7 @@ class ResumePoint:
 
     @property
     def is_of_its_types(self) -> bool:
-        """Return True if each member has its type; the content of `at` is checked by the stage."""
+        """Return True if all attributes have the right types; a pipeline stage checks `at`."""
         timestamps = (self.since, self.seen, self.cursor, self.log_from)
         return (
             isinstance(self.fingerprint, str)

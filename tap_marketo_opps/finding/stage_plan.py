@@ -1,4 +1,4 @@
-"""The plan of a run's stages, which a finder makes, and names and types that it takes."""
+"""The pipeline stages of a run, and the interface of the finders that create them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Resumes = t.Mapping[str, "ResumePoint"]
 
 @dataclass(frozen=True, slots=True)
 class StagePlan:
-    """The stages of a run.
+    """The pipeline stages of a run.
 
     Attributes:
         source: The first stage, which determines the progress of the run.
@@ -41,7 +41,7 @@ class StagePlan:
 
 
 class Finder(t.Protocol):
-    """A way to find opportunities.
+    """A way to find opportunities, by one value of `find_by`.
 
     Attributes:
         fingerprint_label: Name of the way and of the keys it looks up. A bookmark is valid only for
@@ -55,7 +55,7 @@ class Finder(t.Protocol):
     def stages(
         self, client: MarketoClient, batch_size: int, fields: Fields, resumes: Resumes
     ) -> StagePlan:
-        """Return the stages of a run.
+        """Return the pipeline stages by which a run finds its records.
 
         Args:
             client: Client that makes the calls.
@@ -66,5 +66,5 @@ class Finder(t.Protocol):
 
 
 def any_resume(resumes: Resumes) -> ResumePoint:
-    """Return the first resume point, for members that are equal in all of them."""
+    """Return the first stream's resume point, to read attributes that are equal for all streams."""
     return next(iter(resumes.values()))

@@ -1,4 +1,4 @@
-"""Stages that look up chunks of keys and return pages of records."""
+"""Stages of a pipeline: each looks up chunks of keys, and passes pages of records to the next."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class ChunkCursor:
     paging: QueryPaging | None = None
 
     def drop_token(self, error: PageTokenError) -> None:
-        """Remove the page token, after Marketo refused it.
+        """Remove the page token that Marketo refused, and count the refusal.
 
         Raises:
             PageTokenError: A token was refused too often.
@@ -72,7 +72,10 @@ class ChunkCursor:
 
 
 class Stage(t.Protocol):
-    """A step of a run that makes one kind of call.
+    """A stage of a run's pipeline, which makes one kind of call.
+
+    The first stage finds records or keys. Later stages look up keys found in the pages of earlier
+    stages.
 
     Attributes:
         keeps_place: True if all pages of a chunk are read before the next chunk's, as in later
@@ -83,16 +86,19 @@ class Stage(t.Protocol):
     keeps_place: bool
 
     def next_cursor(self) -> ChunkCursor | None:
-        """Return a cursor for what can be read next; None if there is nothing now."""
+        """Return the next chunk of keys to read; None if there is nothing to read at present."""
 
     def calls(self, cursor: ChunkCursor) -> Calls:
-        """Return a function from a page to the call for the page after it."""
+        """Return a function that returns the call for the page after a given page of the cursor.
+
+        Given None, it returns the call for the first page. After the last page it returns None.
+        """
 
     def process(self, cursor: ChunkCursor, page: Page) -> Iterable[PageResult]:
-        """Yield the results of a page."""
+        """Yield the results of a page that was read for a cursor."""
 
     def restart(self, cursor: ChunkCursor, error: PageTokenError) -> None:
-        """Prepare the cursor to be read again, without the page token that was refused."""
+        """Prepare a cursor to be read again, after Marketo refused its page token."""
 
     @property
     def is_idle(self) -> bool:
@@ -100,7 +106,7 @@ class Stage(t.Protocol):
 
 
 class KeyedStage:
-    """Base of stages that look up keys: paging, and counting of keys without a record.
+    """Base of pipeline stages that look up keys: reads all pages, and counts keys not found.
 
     Args:
         query: Fetches a page, given `filter_values` and `next_page_token`.
@@ -110,7 +116,7 @@ class KeyedStage:
     Attributes:
         stream: Name of the stream of the records found.
         keys_done: Number of keys that have been looked up completely.
-        unmatched: Number of those keys for which no record was found.
+        unmatched: Number of keys for which no record was found, after their lookup.
         echoes: Number of records returned for a key that differs from all requested ones.
     """
 
@@ -125,7 +131,11 @@ class KeyedStage:
         self.echoes = 0
 
     def calls(self, cursor: ChunkCursor) -> Calls:
-        """Return a function from a page to the call for the page after it."""
+        """Return a function that returns the call for the page after a given page of the cursor.
+
+        Given None, it returns the call for the cursor's next page. In a first stage it returns no
+        other call (None), in a later stage all others until the last page.
+        """
         keys = tuple(cursor.keys)
         if cursor.paging is None:
             cursor.paging = self._paging(keys)
@@ -147,11 +157,18 @@ class KeyedStage:
         return QueryPaging(keys if is_unique else (), self._key_field, KeyHashSet())
 
     def _page(self, paging: QueryPaging, keys: Sequence[str], token: str | None) -> Page:
-        """Fetch a page; the pages of one chunk are fetched one after another."""
+        """Fetch the page of records of these keys that has the given page token (None: the first).
+
+        The pages of one chunk are fetched one after another, never at the same time.
+        """
         return paging.resolved(self._query(filter_values=keys, next_page_token=token))
 
     def restart(self, cursor: ChunkCursor, error: PageTokenError) -> None:
-        """Prepare a chunk to be read again, without the page token that was refused."""
+        """Prepare a chunk to be read again from its first page, after its page token was refused.
+
+        Raises:
+            PageTokenError: There was no page token, or tokens were refused too often.
+        """
         if cursor.token is None:
             raise error
         cursor.drop_token(error)

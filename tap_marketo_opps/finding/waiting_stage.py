@@ -1,4 +1,4 @@
-"""The base of stages that hold back pages until the keys in them have been looked up."""
+"""The base of pipeline stages that hold back pages until the keys in them are looked up."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ less has to be read again after an interruption.
 
 @dataclass(slots=True)
 class WaitingPage:
-    """A page that waits for its keys, which are queued with the numbers `first` to `last`."""
+    """A page held back until its keys, number `first` to before `last`, have been looked up."""
 
     first: int
     last: int
@@ -34,25 +34,24 @@ class WaitingPage:
 
 
 class WaitingStage(KeyedStage):
-    """Base of later stages: keys from earlier pages fill calls, and the pages wait for them.
+    """Base of pipeline stages after the first, which fill each call with keys from several pages.
 
     A page is passed to the next stage when all keys in it have been looked up. So its position
-    never covers records that are not written yet, and calls are full all the same. The page's
-    records are held back as long as its position, because a run that is killed in between would
-    emit them again.
+    never covers records that are not written yet. The page's records are held back as long as its
+    position, because a run that is killed in between would emit them again.
 
     Args:
         query: Fetches a page, given `filter_values` and `next_page_token`.
         obj: Object to look up.
         key_field: Field that the keys are values of.
-        keys_per_call: Number of keys that fill a call.
-        max_pages_waiting: Number of pages that may wait for a call to be filled.
+        keys_per_call: Number of keys looked up by one call.
+        max_pages_waiting: Number of pages that may wait until their keys fill a call.
 
     Attributes:
         naming_field: Field of roles that contains the key.
         missing_key_count: Number of records without a key.
         invalid_key_count: Number of keys that cannot be looked up.
-        sample_invalid_keys: The first few of those keys.
+        sample_invalid_keys: The first few keys that cannot be looked up.
     """
 
     keeps_place = True
@@ -86,7 +85,7 @@ class WaitingStage(KeyedStage):
         return not (self._filling or self._unread)
 
     def accept(self, result: PageResult) -> Iterator[PageResult]:
-        """Queue the keys of a page; yield the pages that may be passed to the next stage."""
+        """Queue the keys of a page for lookup; yield the pages that do not wait for a lookup."""
         if result.is_tracked and not result.keys:
             yield result
             return
@@ -103,11 +102,11 @@ class WaitingStage(KeyedStage):
         raise NotImplementedError
 
     def _take(self, result: PageResult) -> PageResult:
-        """Queue the keys of a page; return the page to pass on later."""
+        """Queue the keys of a page for lookup; return the page to pass on after their lookup."""
         raise NotImplementedError
 
     def flush_partial(self) -> None:
-        """Release the queued keys for a call, although they do not fill it."""
+        """Let `next_cursor` return the queued keys, although they do not fill a call."""
         if self._filling:
             cursor = ChunkCursor(self._queued - len(self._filling), self._filling)
             self._filling = {}
@@ -115,7 +114,7 @@ class WaitingStage(KeyedStage):
             self._unread[cursor.start] = cursor
 
     def next_cursor(self) -> ChunkCursor | None:
-        """Return a cursor for the next keys to look up; None if there are not enough yet."""
+        """Return the next chunk of keys to look up; None if the queued keys do not fill a call."""
         return self._full.popleft() if self._full else None
 
     def _unsaved_count(self) -> int:

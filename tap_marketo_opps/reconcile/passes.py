@@ -34,10 +34,10 @@ if t.TYPE_CHECKING:
 
 
 class FirstPass(RowLookup):
-    """The first pass, which looks up every row of a file.
+    """The first pass of a reconcile, a pipeline stage that looks up every row of a file.
 
     Args:
-        context: What both passes use; its progress says where to begin.
+        context: Objects that both passes use; its progress says where to begin.
         file: The warehouse's rows.
         batch_size: Records per page.
         most_chunks: Maximum number of chunks to read.
@@ -73,7 +73,7 @@ class FirstPass(RowLookup):
             raise PositionError
 
     def _pass_over(self, progress: Progress) -> Iterator[Row]:
-        """Skip the rows already looked up, and yield those of them that must be looked up again."""
+        """Skip the rows that an interrupted run has looked up, and yield those still pending."""
         end = 0
         while end < progress.next_row and (chunk := next(self._chunks, None)):
             end = chunk.end
@@ -120,10 +120,10 @@ class FirstPass(RowLookup):
 
 
 class SecondPass(RowLookup):
-    """The second pass, which looks up the rows that the first pass did not find.
+    """The second pass of a reconcile, a pipeline stage that looks up rows not found by the first.
 
     Args:
-        context: What both passes use.
+        context: Objects that both passes use.
         check_gone: Called with the counts so far and the number of further rows not found; raises
             an error if they are too many.
         left_over: Rows to begin with, which an interrupted run left.
@@ -148,20 +148,20 @@ class SecondPass(RowLookup):
         return not (self._filling or self._open)
 
     def accept(self, result: PageResult) -> Iterator[PageResult]:
-        """Queue the missing rows of a result of the first pass; yield the result at once."""
+        """Queue the rows that the first pass did not find; yield its result unchanged."""
         if isinstance(result, PassResult):
             self._add(result.missing)
         yield result
 
     def flush_partial(self) -> None:
-        """Release the queued rows for a call, although they do not fill it."""
+        """Let `next_cursor` return the queued rows, although they do not fill a call."""
         if self._filling:
             self._full.append(row_cursor(self._filling))
             self._open += 1
             self._filling = []
 
     def next_cursor(self) -> ChunkCursor | None:
-        """Return a cursor for the next rows to look up; None if there are not enough yet."""
+        """Return a cursor for the next rows to look up; None if queued rows do not fill a call."""
         return self._full.popleft() if self._full else None
 
     def _add(self, rows: Iterable[Row]) -> None:

@@ -36,7 +36,7 @@ class Counts:
     living: int = 0
 
     def add(self, other: Counts) -> None:
-        """Add other counts to these."""
+        """Add the numbers in other counts to the numbers in these counts."""
         for name, count in asdict(other).items():
             setattr(self, name, getattr(self, name) + count)
 
@@ -99,7 +99,10 @@ class Progress:
 
     @property
     def is_possible(self) -> bool:
-        """Return True if all members are possible values."""
+        """Return True if all values are possible.
+
+        Numbers must be integers and not negative, and pending rows must be before `next_row`.
+        """
         numbers = (self.next_row, *asdict(self.counts).values())
         return all(number.__class__ is int and number >= 0 for number in numbers) and all(
             0 <= number < self.next_row for number in self.pending
@@ -107,7 +110,7 @@ class Progress:
 
 
 def _encode_numbers(numbers: Iterable[int]) -> str:
-    """Return ascending numbers as a short string of their differences."""
+    """Return ascending numbers as a short string: the first, and the differences of the others."""
     steps = (number - before for before, number in itertools.pairwise((0, *numbers)))
     return ",".join(map(str, steps))
 

@@ -24,7 +24,7 @@ class ReconcileReporter(ProgressReporter):
 
     Args:
         client: Client whose calls are counted.
-        stages: Stages of the run, which count what they read.
+        stages: Pipeline stages of the run, which count what they read.
         output: Output of the stream.
         throttle: Decides when progress is logged.
         file: The warehouse's rows of the stream.

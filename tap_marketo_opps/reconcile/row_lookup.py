@@ -39,7 +39,7 @@ class RowCursor(ChunkCursor):
 
 @dataclass(frozen=True, slots=True)
 class PassResult(PageResult):
-    """The records of a page that differ from the warehouse, and rows not found.
+    """The records of a page that differ from their rows in the warehouse, and rows not found.
 
     Attributes:
         missing: Rows that the second pass has to look up.
@@ -54,7 +54,7 @@ class PassResult(PageResult):
 
 @dataclass(frozen=True, slots=True)
 class PassContext:
-    """What both passes use.
+    """Objects that both passes of a reconcile use.
 
     Attributes:
         query: Fetches a page, given `filter_values` and `next_page_token`.
@@ -72,10 +72,10 @@ class PassContext:
 
 
 class RowLookup(KeyedStage):
-    """Base of the two passes.
+    """Base of the two passes of a reconcile: looks up rows by GUID, and compares them with records.
 
     Args:
-        context: What both passes use.
+        context: Objects that both passes use.
 
     Attributes:
         unrequested: Number of records returned for a GUID that was not requested.
@@ -92,7 +92,7 @@ class RowLookup(KeyedStage):
         self.unrequested = 0
 
     def restart(self, cursor: ChunkCursor, error: PageTokenError) -> None:
-        """Prepare a chunk to be read again, without the page token that was refused."""
+        """Prepare a chunk to be read again from its first page: its page token was refused."""
         super().restart(cursor, error)
         t.cast("RowCursor", cursor).counts = Counts()
 
@@ -105,7 +105,7 @@ class RowLookup(KeyedStage):
         yield self._finished(rows, result) if cursor.done else result
 
     def _is_wanted(self, cursor: RowCursor, record: Record) -> bool:
-        """Return True if a record differs from its row and must be emitted, and count it.
+        """Return True if a record differs from its row and must be emitted; count the comparison.
 
         Return True for a record without GUID too, which the run skips with a warning.
         """
@@ -120,7 +120,7 @@ class RowLookup(KeyedStage):
         return self._comparison.is_changed(row, record, cursor.counts)
 
     def _finished(self, cursor: RowCursor, result: PassResult) -> PassResult:
-        """Return the result of a chunk's last page, with rows not found and the new position."""
+        """Return the result of a chunk's last page, with rows not found and a new position."""
         raise NotImplementedError
 
     def _position(self) -> str:
@@ -128,7 +128,12 @@ class RowLookup(KeyedStage):
 
 
 def row_cursor(rows: Sequence[Row], chunk: RowChunk | None = None) -> RowCursor:
-    """Return a cursor that looks up rows, which are those of a chunk of the file if given."""
+    """Return a cursor that looks up rows.
+
+    Args:
+        rows: The rows.
+        chunk: Chunk of the file to which the rows belong; None if they belong to several.
+    """
     return RowCursor(
         chunk.start if chunk else rows[0].number,
         dict.fromkeys((row.key for row in rows), False),
@@ -139,5 +144,5 @@ def row_cursor(rows: Sequence[Row], chunk: RowChunk | None = None) -> RowCursor:
 
 
 def rows_missing(cursor: RowCursor) -> list[Row]:
-    """Return the rows of a cursor for which no record was found."""
+    """Return the rows of a cursor, which has read all pages, for which no record was found."""
     return [row for key, row in cursor.rows.items() if key not in cursor.matched]

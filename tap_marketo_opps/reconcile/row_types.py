@@ -102,7 +102,10 @@ def _iso_text(value: t.Any) -> t.Any:
 
 
 def _zoned(cell: str) -> str:
-    """Return a date-time with its time zone, if it has one, in the form of ISO 8601."""
+    """Return a date-time of a warehouse in the form of ISO 8601.
+
+    Remove " UTC" at the end, or the space before an offset.
+    """
     return _ZONE.sub("", cell.strip(), count=1)
 
 
@@ -117,7 +120,7 @@ def _cell_reader(field: FieldDescription) -> Callable[[str], t.Any]:
 
 
 def _places(columns: Sequence[str]) -> Mapping[str, int]:
-    """Return the index of each column, by its exact name and by its comparable name."""
+    """Return the index of each column by its exact name, and by its name in comparable form."""
     bare = [name.strip() for name in columns]
     # An exact name takes precedence, then the first of the columns with equal comparable names.
     compared = {comparable_name(name): place for place, name in reversed([*enumerate(bare)])}

@@ -34,13 +34,13 @@ _LOGGER = logging.getLogger("tap-marketo-opps")
 
 @dataclass(frozen=True)
 class ReconcileRun:
-    """A run that emits what differs in the warehouse, and writes a STATE after each page.
+    """A run that emits records that differ in the warehouse, and writes a STATE after each page.
 
     Attributes:
-        context: What all runs of the tap share.
+        context: Objects that all runs of the tap share.
         output: Output of the stream.
         file: The warehouse's rows of the stream.
-        stages: The stages that look up the rows.
+        stages: Pipeline stages that look up the rows.
         tombstones: Creates records for rows that no longer exist in Marketo.
         why_unknown: Why changes missed by the activity log cannot be counted; None if they can.
         notes: Sentences on where the run begins.

@@ -1,4 +1,4 @@
-"""The stages of a reconcile run."""
+"""The pipeline stages of a reconcile run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ReconcileStages:
-    """The stages of a reconcile run, and what they count.
+    """The pipeline stages of a reconcile run, and their counts.
 
     Attributes:
         first: Looks up all rows.
@@ -30,7 +30,7 @@ class ReconcileStages:
 
     @property
     def lookups(self) -> list[FollowingStage]:
-        """Return the stages after the first."""
+        """Return the pipeline stages after the first."""
         return [self.second, self.leads] if self.leads else [self.second]
 
     @property

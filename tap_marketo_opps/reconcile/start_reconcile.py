@@ -45,7 +45,7 @@ def start_reconcile(output: StreamOutput, context: RunContext) -> ReconcileRun:
 
     Args:
         output: Output of the stream.
-        context: What all runs of the tap share.
+        context: Objects that all runs of the tap share.
 
     Raises:
         SettingsError: Settings, file or state are invalid for a run.
@@ -79,7 +79,7 @@ class _Setup:
 
     Args:
         output: Output of the stream.
-        context: What all runs of the tap share.
+        context: Objects that all runs of the tap share.
         file: The warehouse's rows of the stream.
         columns: Lead columns of roles (`lead_email`) to the lead's REST names (`email`).
 
@@ -125,7 +125,7 @@ class _Setup:
         return progress, [f"Resuming the interrupted reconcile at row {progress.next_row:,}."]
 
     def stages(self, progress: Progress) -> ReconcileStages:
-        """Return the stages of the run.
+        """Return the pipeline stages of the run.
 
         Raises:
             PositionError: The progress does not match the file.
@@ -190,7 +190,14 @@ class _Setup:
 
 
 def _check_gone(file: WarehouseFile, max_gone_percent: int, counts: Counts, more: int) -> None:
-    """Raise TooManyGoneError if more rows are gone than `max_gone_percent` allows."""
+    """Raise TooManyGoneError if more rows are gone than `max_gone_percent` allows.
+
+    Args:
+        file: The warehouse's rows.
+        max_gone_percent: Value of the setting.
+        counts: Counts of the rows so far.
+        more: Number of rows that are gone but not counted yet.
+    """
     gone = counts.gone + more
     if gone > _FEW and gone * 100 > max_gone_percent * counts.living:
         raise TooManyGoneError(

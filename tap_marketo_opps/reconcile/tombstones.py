@@ -27,7 +27,7 @@ class Tombstones:
         warnings: Warnings to log before the first tombstone.
 
     Attributes:
-        warnings: As given.
+        warnings: The argument `warnings`.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Tombstones:
         self._has_warned = False
 
     def of(self, rows: Sequence[Row]) -> list[Record]:
-        """Return a record for each row, with the row's values and `_sdc_deleted_at`."""
+        """Return a tombstone for each row: the row's values, and `_sdc_deleted_at`."""
         if not rows:
             return []
         self._warn_once()

@@ -1,1 +1,1 @@
-"""One run of a finder: its plan, its pages on their way out, and its state."""
+"""Runs that find records: where a run begins, how it writes pages, and the state it saves."""

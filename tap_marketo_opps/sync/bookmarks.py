@@ -52,7 +52,7 @@ def read_bookmarks(
 
 
 def warn_of_lost_position(stream: str) -> None:
-    """Log that the interrupted run of a stream cannot be resumed."""
+    """Log a warning that the interrupted run of a stream cannot be resumed."""
     _LOGGER.getChild(stream).warning(
         "Cannot resume the interrupted run of %s, because its position cannot be read: starting "
         "from the last finished run.",
@@ -61,7 +61,7 @@ def warn_of_lost_position(stream: str) -> None:
 
 
 def own_bookmark(output: StreamOutput, instance: str) -> Bookmark:
-    """Return a stream's bookmark.
+    """Return a stream's bookmark, after checking that it belongs to this Marketo instance.
 
     Args:
         output: The stream.
@@ -97,7 +97,7 @@ def _read(output: StreamOutput, instance: str, latest: str) -> Bookmark:
 def _not_ahead(
     name: str, bookmark: Bookmark, latest: str, now: str, start_date: str | None
 ) -> Bookmark:
-    """Return a bookmark, or an empty one, with a warning, if the bookmark is in the future."""
+    """Return a bookmark; if it is in the future, log a warning and return an empty one."""
     if not bookmark.up_to or bookmark.up_to <= latest:
         return bookmark
     fault = (

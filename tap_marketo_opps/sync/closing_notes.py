@@ -1,4 +1,4 @@
-"""Sentences and parts of sentences on what was odd in a run, for its last log lines; pure."""
+"""Texts on skipped records and similar facts, for the last log lines of a run; pure."""
 
 from __future__ import annotations
 
@@ -45,21 +45,21 @@ def unreadable_entries(stream: str, count: int) -> str:
 
 
 def misfits(counts: StreamCounts) -> list[str]:
-    """Return a note on values that were set to null, if there are any."""
+    """Return a note on values that were set to null; an empty list if there are none."""
     if not counts.misfits:
         return []
     return [f"{counted(counts.misfits, 'value')} set to null for not matching the type"]
 
 
 def too_old(counts: StreamCounts) -> list[str]:
-    """Return a note on records that were skipped because of `start_date`, if there are any."""
+    """Return a note on records skipped because of `start_date`; an empty list if there are none."""
     if not counts.too_old:
         return []
     return [f"{counted(counts.too_old, 'record')} from before start_date skipped"]
 
 
 def lateness(late: LateEntries | None) -> list[str]:
-    """Return a note on how late log entries became visible, if that was measured."""
+    """Return a note on how late log entries became visible; an empty list if not measured."""
     if late is None or late.seconds is None:
         return []
     if not late.seconds:
@@ -68,7 +68,7 @@ def lateness(late: LateEntries | None) -> list[str]:
 
 
 def lookup_notes(lookup: WaitingStage) -> list[str]:
-    """Return notes on keys that a stage did not find, or could not look up."""
+    """Return notes on keys that a pipeline stage did not find, or could not look up."""
     return [*_missing_keys(lookup), *_invalid_keys(lookup), *_not_found(lookup)]
 
 

@@ -51,7 +51,7 @@ def with_advice(
     finder: Finder | None,
     fields: Mapping[str, Sequence[str]],
 ) -> MarketoError:
-    """Return an error with advice in place of an error that ended a run, or the same error.
+    """Return the error with which a run ends: one with advice if possible, else the same error.
 
     Args:
         error: The error that ended the run.

@@ -17,7 +17,7 @@ _AGAIN = "create the catalog again with --discover"
 
 
 def catalog_warnings(roles: StreamOutput, columns: Mapping[str, str]) -> list[str]:
-    """Return a warning, if necessary, about lead fields that the catalog does not have.
+    """Return a warning about fields in `lead_fields` that the catalog lacks; [] if it has all.
 
     Args:
         roles: Output of opportunity_roles, as in the catalog.

@@ -11,7 +11,7 @@ _DAY_SECONDS = 86_400
 
 
 def hand_over_from(made_at: str | None, began: str) -> str:
-    """Return the timestamp from which the activity log must be read after a sweep.
+    """Return the timestamp from which the activity log must be read after a lead sweep.
 
     Args:
         made_at: Timestamp at which the swept leads were listed; None for a range of lead IDs,
@@ -22,7 +22,10 @@ def hand_over_from(made_at: str | None, began: str) -> str:
 
 
 def hand_over_note(made_at: str | None, began: str) -> str | None:
-    """Return a note on where `activities` continues after a list of leads; None for a range."""
+    """Return a note on the time from which `activities` continues after a sweep of listed leads.
+
+    Return None for a range of lead IDs.
+    """
     if made_at is None:
         return None
     return (
@@ -32,7 +35,7 @@ def hand_over_note(made_at: str | None, began: str) -> str | None:
 
 
 def retention_warning(log_from: str | None, now: str) -> str | None:
-    """Return a warning if the log is read from before the time for which Marketo keeps it."""
+    """Return a warning if the log must be read from before what Marketo keeps; else None."""
     if log_from is None or log_from >= minus_seconds(now, KEPT_DAYS * _DAY_SECONDS):
         return None
     return (

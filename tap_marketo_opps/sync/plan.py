@@ -22,7 +22,7 @@ Bookmarks = t.Mapping[str, "Bookmark"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Where a run begins.
+    """Where a run begins: the resume point of each stream, and sentences to log about it.
 
     Attributes:
         resumes: Resume point of each stream; all have the same position.
@@ -36,7 +36,7 @@ class Plan:
 
     @property
     def resume(self) -> ResumePoint:
-        """Return the first stream's resume point, for members that are equal in all of them."""
+        """Return the first stream's resume point, to read attributes equal for all streams."""
         return next(iter(self.resumes.values()))
 
 
@@ -75,9 +75,9 @@ def log_start(
 
 
 def _cursor(bookmark: Bookmark) -> tuple[str, bool] | None:
-    """Return up to which timestamp a bookmark's earlier runs have read the activity log.
+    """Return the timestamp up to which a bookmark's earlier runs have read the activity log.
 
-    A bookmark without `found_by`, which another tap or a user wrote, is used as it is.
+    For a bookmark without `found_by`, which another tap or a user wrote, that is its value.
 
     Returns:
         The timestamp, and True if `start_date` limits it, which is False for a bookmark of another
@@ -90,7 +90,7 @@ def _cursor(bookmark: Bookmark) -> tuple[str, bool] | None:
 
 
 def _refresh_of_log_from(bookmark: Bookmark) -> str | None:
-    """Return from when an interrupted run read the log if it ignored the bookmark, else None."""
+    """Return the timestamp from which an interrupted full refresh read the log; None for others."""
     resume = bookmark.resume
     return resume.log_from if resume and not resume.cursor else None
 
@@ -127,7 +127,7 @@ def plan_run(
 
 
 def _resumed(resume: ResumePoint, start_date: str | None) -> ResumePoint:
-    """Return a saved resume point, with `since` as this version computes it for the log."""
+    """Return a saved resume point; if the run reads the log, compute its `since` again."""
     if resume.log_from is None or resume.since is None:
         return resume
     return replace(resume, since=emit_since(resume.log_from, start_date))
@@ -158,7 +158,7 @@ def _is_interrupted_refresh(bookmark: Bookmark) -> bool:
 
 
 def _is_refresh_again(bookmarks: Bookmarks, *, by_log: bool) -> bool:
-    """Return True if the run ignores bookmarks because the interrupted run ignored them."""
+    """Return True if a new run ignores bookmarks because the interrupted run ignored them."""
     if by_log:
         return any(each.log_cursor and _refresh_of_log_from(each) for each in bookmarks.values())
     return any(each.value and _is_interrupted_refresh(each) for each in bookmarks.values())

@@ -1,4 +1,4 @@
-"""Progress of a run: when to log it, and the text of the log line."""
+"""Progress of a run: when to log it, the time left, and the text of the log line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HOUR = 3600
 
 
 class LogThrottle:
-    """Limits how often a line is logged.
+    """Limits how often progress is logged.
 
     Args:
         clock: Returns the time in seconds.
@@ -31,7 +31,7 @@ class LogThrottle:
         self._due = clock() + seconds
 
     def is_due(self) -> bool:
-        """Return True, and start the next interval, if the interval since the last line is over."""
+        """Return True if the next line may be logged, and then start to wait again; else False."""
         now = self._clock()
         if now < self._due:
             return False
@@ -73,7 +73,7 @@ class Pace:
 
 
 def log_share(reached: str, since: str, until: str) -> float:
-    """Return which fraction of the activity log between two timestamps has been read."""
+    """Return the fraction of the log between two timestamps that has been read, from 0 to 1."""
     begin = from_iso_utc(since)
     whole = (from_iso_utc(until) - begin).total_seconds()
     done = (from_iso_utc(reached) - begin).total_seconds()
@@ -101,7 +101,7 @@ class ProgressReport:
     seconds_left: float | None
 
     def summary(self) -> str:
-        """Return a text on what is done, the calls per second and the time left."""
+        """Return the text of a progress line: what is done, calls per second, time left."""
         parts = [self.so_far()]
         if self.seconds > 0:
             parts.append(f"{self.calls / self.seconds:.1f} calls/s")
@@ -110,7 +110,7 @@ class ProgressReport:
         return ", ".join(parts)
 
     def so_far(self) -> str:
-        """Return a text on what is done, without speed and time left."""
+        """Return a text on what is done: share of the run, number of records, number of calls."""
         records, calls = counted(self.records, "record"), counted(self.calls, "call")
         percent = "" if self.share is None else f"{100 * self.share:.0f} % ({self.where})"
         return f"{percent or self.where}, {records}, {calls}"

@@ -26,7 +26,7 @@ _START_AGAIN = "No STATE was written yet: run again with the same state as befor
 
 
 class CountedSource(t.Protocol):
-    """The first stage of a run, which determines the run's progress."""
+    """The first pipeline stage of a run, which determines the run's progress."""
 
     @property
     def keys_done(self) -> int:
@@ -46,11 +46,11 @@ class CountedSource(t.Protocol):
 
 
 class ProgressReporter:
-    """Base of reporters, which logs the progress of a run and where it stops.
+    """Base class of reporters, which log the progress of a run and where it stops.
 
     Args:
         client: Client whose calls are counted.
-        source: First stage of the run, which determines the progress.
+        source: First pipeline stage of the run, which determines the progress.
         outputs: Outputs of the streams that the run serves; calls are logged with the first.
         throttle: Decides when progress is logged.
         log_span: Timestamps from and to which the activity log is read; None if it is not read.
@@ -76,11 +76,11 @@ class ProgressReporter:
         self._has_state = False
 
     def note_state(self) -> None:
-        """Note that a STATE has been written."""
+        """Record that the run has written a STATE, from which it can be resumed."""
         self._has_state = True
 
     def log_progress(self) -> None:
-        """Log the progress of the run, if the last line is long enough ago."""
+        """Log how far the run has come, unless that was logged a few seconds ago."""
         if self._throttle.is_due():
             _LOGGER.info("%s: %s", self._names, self._progress().summary())
 
@@ -90,11 +90,14 @@ class ProgressReporter:
         _LOGGER.info("Stopped at %s. %s", self.so_far(), how)
 
     def so_far(self) -> str:
-        """Return a text on how far the run came."""
+        """Return a text on what is done: share of the run, number of records, number of calls."""
         return self._progress().so_far()
 
     def leaders_line(self) -> str:
-        """Return the records of the first stream, and the calls, retries and seconds of the run."""
+        """Return the text of the run's result line for its first stream.
+
+        It has the stream's records, and the calls, retries and seconds of the whole run.
+        """
         leader = self._outputs[0]
         counts, before = self._client.counts, self._counts_before
         calls, retries = counts.calls - before.calls, counts.retries - before.retries
@@ -105,7 +108,7 @@ class ProgressReporter:
         )
 
     def warn_of_records_without_key(self) -> None:
-        """Log how many records of each stream were skipped because they have no key."""
+        """Log a warning for each stream with records that were skipped for lack of a key."""
         for output in self._outputs:
             if count := output.counts.keyless:
                 _LOGGER.warning("%s", without_key(output.name, MARKETO_GUID, count))

@@ -32,16 +32,16 @@ _LOGGER = logging.getLogger("tap-marketo-opps")
 
 @dataclass(frozen=True)
 class Run:
-    """A run, which writes each page with a STATE after it, and updates the bookmarks.
+    """A run that finds records, writes each page with a STATE after it, and updates bookmarks.
 
     Attributes:
-        context: What all runs of the tap share.
+        context: Objects that all runs of the tap share.
         outputs: Outputs of the streams that the run serves, by name; calls are logged with the
             first.
         bookmarks: The streams' bookmarks before the run, by name.
         finder: The way to find records.
         plan: Where the run begins.
-        stages: The stages that read.
+        stages: Pipeline stages that read the records.
         start_date: Timestamp before which a sweep counts skipped records; None for other runs.
     """
 

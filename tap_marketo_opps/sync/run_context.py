@@ -1,4 +1,4 @@
-"""What all runs of a tap share, and the calls, writes and errors that they have in common."""
+"""Objects that all runs of a tap share, and how runs make calls, write pages and handle errors."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class StreamRun(t.Protocol):
 
 @dataclass(frozen=True)
 class RunContext:
-    """What all runs of a tap share.
+    """Objects that all runs of a tap share.
 
     Attributes:
         config: Settings of the tap.
@@ -67,23 +67,24 @@ class RunContext:
         return urlsplit(instance_address(self.config["endpoint"])).netloc.casefold()
 
     def begin(self, outputs: Iterable[StreamOutput]) -> None:
-        """Begin to read streams: note that they are started, and write their SCHEMA messages."""
+        """Write the SCHEMA messages of streams, and record that the run has begun to read them."""
         for output in outputs:
             self.time_box.begin(output.name)
             output.write_schema()
 
     def throttle(self) -> LogThrottle:
-        """Return a throttle for the progress lines of a run that begins now."""
+        """Return a throttle that limits how often a run that begins now logs its progress."""
         return LogThrottle(time.monotonic, self.seconds_between_logs)
 
     @contextlib.contextmanager
     def reading(
         self, reporter: ProgressReporter, with_advice: Callable[[MarketoError], MarketoError]
     ) -> Iterator[OrderedPrefetcher[tuple[Stage, ChunkCursor]]]:
-        """Provide a prefetcher for the pages of a run, and handle the errors that end the run.
+        """Run the `with` block that reads the pages of a run, and handle errors that end it.
 
-        The end of the time box ends the run with a warning. For any other error of Marketo, the
-        position at which the run stops is logged.
+        The value of the `with` statement is a prefetcher for the pages. The end of the time limit
+        ends the block with a warning. Any other error of Marketo is raised, with advice if there is
+        any; if a later run can resume, the position at which the run stops is logged.
 
         Args:
             reporter: Reporter of the run, which logs progress while pages are awaited.
@@ -98,7 +99,7 @@ class RunContext:
             workers.close()
 
     def write_page(self, lines: bytes) -> None:
-        """Write a page of messages, and a STATE message after them."""
+        """Write a page of messages to stdout, and a STATE message after them."""
         self.writer.write(lines + encode_state(self.state))
 
 

@@ -31,7 +31,7 @@ class RunReporter(ProgressReporter):
 
     Args:
         client: Client whose calls are counted.
-        stages: Stages of the run, which count what they read.
+        stages: Pipeline stages of the run, which count what they read.
         outputs: Outputs of the streams that the run serves; calls are logged with the first.
         throttle: Decides when progress is logged.
         log_span: Timestamps from and to which the activity log is read; None if it is not read.

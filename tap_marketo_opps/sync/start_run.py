@@ -52,7 +52,7 @@ Bookmarks = t.Mapping[str, Bookmark]
 
 
 def streams_sharing_a_run(stream: str, selected: Sequence[str], way: str) -> list[str]:
-    """Return the streams whose records one run finds, so that its calls are not made twice.
+    """Return the streams whose records are found by one run, so that no call is made twice.
 
     Args:
         stream: Name of one of these streams.
@@ -76,7 +76,7 @@ def start_run(
 
     Args:
         outputs: Outputs of the streams, by name; calls are logged with the first.
-        context: What all runs of the tap share.
+        context: Objects that all runs of the tap share.
         opportunities: Description of opportunities; None if describe was not called.
         activity_types: Returns the activity types to read.
 
@@ -110,7 +110,7 @@ def start_run(
 
 
 def _stages(context: RunContext, outputs: Outputs, finder: Finder, plan: Plan) -> StagePlan:
-    """Return the stages of a run.
+    """Return the pipeline stages of a run.
 
     Raises:
         PositionError: A stage cannot resume from the position in the plan.
@@ -212,7 +212,7 @@ def _plan(
 
 
 def _with_log_sentences(plan: Plan, bookmarks: Bookmarks, finder: Finder, now: str) -> Plan:
-    """Return a plan with sentences on how far back the activity log is needed and kept."""
+    """Return a plan, with a note or warning added on the part of the log that is needed."""
     resume = plan.resume
     if isinstance(finder, SWEEPS):
         is_known = all(bookmark.log_until for bookmark in bookmarks.values())

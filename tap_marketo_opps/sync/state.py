@@ -56,7 +56,7 @@ class Bookmark:
 
     @classmethod
     def from_state(cls, state: Mapping[str, t.Any], replication_key: str | None = None) -> Bookmark:
-        """Return the bookmark in a state.
+        """Return a stream's bookmark, given its members in a state.
 
         Args:
             state: Members of the bookmark.
@@ -84,11 +84,15 @@ class Bookmark:
 
     @property
     def log_cursor(self) -> str | None:
-        """Return the timestamp up to which the activity log, or a sweep instead, has been read."""
+        """Return the timestamp from which a run continues to read the activity log.
+
+        That is the end of the log already read or, after a lead sweep, the beginning of the sweep;
+        None if there was neither.
+        """
         return self.log_until or self.sweep_began
 
     def to_state(self, replication_key: str | None) -> dict[str, t.Any]:
-        """Return the members to set in the state; a null overwrites the earlier value."""
+        """Return the members to set in the state; a null there overwrites the earlier value."""
         members: dict[str, t.Any] = {"resume": self.resume.encode() if self.resume else None}
         if replication_key:
             members["replication_key"] = replication_key
@@ -115,7 +119,12 @@ class Bookmark:
         return replace(self, value=bounded, found_by=found_by, resume=None)
 
     def after_log(self, began: str, tail: str | None = None) -> Bookmark:
-        """Return the bookmark after reading the activity log up to `began`, with its tail."""
+        """Return the bookmark after reading the activity log up to `began`.
+
+        Args:
+            began: Timestamp of the beginning of the run.
+            tail: Encoded counts of the last part of the log; None if not measured.
+        """
         return replace(self, log_until=began, log_tail=tail)
 
     def after_sweep(self, began: str, leads: str) -> Bookmark:

@@ -49,7 +49,7 @@ class StreamCounts:
 
 @dataclass(frozen=True, slots=True)
 class StreamOutput:
-    """The part of a stream that a run uses.
+    """The part of a stream that a run uses: what it needs to convert, write and count records.
 
     Attributes:
         name: Name of the stream.
@@ -86,7 +86,7 @@ class StreamOutput:
     known_fields: frozenset[str] = frozenset()
 
     def limited(self, records: list[TypedRecord]) -> list[TypedRecord]:
-        """Return as many of the records as the record limit still allows."""
+        """Return the first records of a list, as many as the record limit still allows."""
         left = self.record_limit - self.counts.emitted
         return records if len(records) <= left else records[: int(left)]
 
@@ -113,7 +113,7 @@ class StreamEmitter:
         self._seen = resume.seen or ""
 
     def records_of(self, result: PageResult) -> list[TypedRecord]:
-        """Return the typed records of a page that are emitted."""
+        """Return the records of a page that are emitted, converted to the types of the SCHEMA."""
         records = self.output.records_in(result.records)
         kept = [record for record in records if has_guid(record)]
         self.output.counts.keyless += len(records) - len(kept)
@@ -136,5 +136,5 @@ class StreamEmitter:
         )
 
     def resume_at(self, position: Position | None) -> ResumePoint:
-        """Return the resume point for a position."""
+        """Return the stream's resume point, given the position up to which all is written."""
         return replace(self._resume, seen=self._seen or None, at=position)

@@ -23,8 +23,9 @@ _T = t.TypeVar("_T")
 class TimeBox:
     """Stops a run when its time is over and it has made some progress.
 
-    Without the second condition, a series of runs with too little time would never get anywhere.
-    The time box is also the run's stop signal for SIGTERM and SIGINT, which take precedence.
+    A run without progress goes on, because later runs would begin at the same position and stop
+    again. The time box is also the run's stop signal for SIGTERM and SIGINT, which take
+    precedence.
 
     Args:
         seconds: Maximum duration of a run; None for no limit.
@@ -70,12 +71,12 @@ class TimeBox:
         return self._shutdown.requested or self.is_over
 
     def note_advance(self) -> None:
-        """Note that a STATE was written from which a later run continues further than this one."""
+        """Record progress: a later run can begin further on, because a STATE was written."""
         self._has_advanced = True
         self.stop_calls_if_over()
 
     def stop_calls_if_over(self) -> None:
-        """Stop the client if the time is over, and start the grace period of calls in flight."""
+        """Stop the client if the time is over; calls in flight may end within the grace period."""
         if self._grace_end is None and self.is_over:
             self._grace_end = self._clock() + self._grace_seconds
             self._stop_calls()
@@ -105,7 +106,7 @@ class TimeBox:
             raise StoppedError("max_run_seconds reached, and calls in flight took too long.")
 
     def begin(self, *streams: str) -> None:
-        """Note that these streams are being read."""
+        """Record that the run has begun to read these streams."""
         self._started.update(streams)
 
     def admits(self, stream: str) -> bool:
@@ -121,7 +122,9 @@ class TimeBox:
 
     @contextlib.contextmanager
     def pausing(self, so_far: Callable[[], str]) -> Iterator[None]:
-        """End a run without an error when its time is over, with a warning how far it came.
+        """Run a `with` block; if the time limit stops it, log a warning and raise no error.
+
+        The warning says how far the run came. A StoppedError for another reason is raised.
 
         Args:
             so_far: Returns a text on how far the run came.
