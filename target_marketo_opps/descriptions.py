@@ -15,7 +15,7 @@ _T = t.TypeVar("_T")
 
 
 class Descriptions:
-    """Requests descriptions from Marketo, each once per run.
+    """Requests the descriptions of objects and leads from Marketo, each once per run.
 
     Args:
         client: makes the calls.

@@ -20,7 +20,7 @@ _LOGGER = logging.getLogger("target-marketo-opps")
 
 
 class InputReport:
-    """Collects what has to be logged about the streams of the input.
+    """Collects what to log about the streams of the input at the end of a run.
 
     Args:
         mapper: has the definitions of the setting `stream_maps`.
@@ -35,17 +35,26 @@ class InputReport:
         self._written: set[str] = set()
 
     def note_stream(self, arrived: str, written: str) -> None:
-        """Record the name of a stream in the input, and its name after `stream_maps`."""
+        """Remember that a stream was in the input, to find settings that match no stream.
+
+        Args:
+            arrived: name of the stream in the input.
+            written: its name after `stream_maps`.
+        """
         self._arrived[arrived] = None
         self._written.add(written)
 
     def notes_of(self, written: str) -> StreamNotes:
-        """Return the notes of a stream, by its name after `stream_maps`."""
+        """Return the object that collects what is not written of a stream's records.
+
+        Args:
+            written: name of the stream after `stream_maps`.
+        """
         logs_unknown = self._settings.unknown_fields == "warn"
         return self._notes.setdefault(written, StreamNotes(written, logs_unknown=logs_unknown))
 
     def log_not_written(self) -> None:
-        """Log what was not written of the records of each stream."""
+        """Log which properties and values of each stream were not written."""
         for notes in self._notes.values():
             for remark in notes.remarks():
                 _LOGGER.info("%s", remark)
@@ -53,7 +62,7 @@ class InputReport:
                 _LOGGER.warning("%s", warning)
 
     def log_unmatched_settings(self) -> None:
-        """Warn about settings for streams that were not in the input, at the end of the input."""
+        """Warn about entries of settings whose stream was not in the input, at the end of it."""
         if not self._arrived:
             return
         self._warn("stream_objects", self._settings.stream_objects.keys() - self._written)

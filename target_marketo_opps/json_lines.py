@@ -23,7 +23,7 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
 
 
 def encode(value: t.Any) -> bytes:
-    """Return JSON with all digits; a lone surrogate stays an escape, NaN becomes null."""
+    """Return a value as JSON with all digits; a lone surrogate is escaped, NaN becomes null."""
     try:
         return _ENCODER.encode(value)
     except (UnicodeEncodeError, RecursionError):
@@ -31,13 +31,13 @@ def encode(value: t.Any) -> bytes:
 
 
 class _Mark(str):
-    """JSON syntax, as opposed to a string value."""
+    """A piece of JSON syntax, such as a bracket, as opposed to a string value."""
 
     __slots__ = ()
 
 
 def _escaped(value: t.Any) -> Iterator[str]:
-    """Yield JSON in ASCII, in which a lone surrogate is an escape sequence like any other.
+    """Yield a value as pieces of JSON in ASCII, in which lone surrogates are escaped too.
 
     It uses no recursion, because a value that could be decoded may be nested too deeply for that.
     """
@@ -55,7 +55,7 @@ def _escaped(value: t.Any) -> Iterator[str]:
 
 
 def _opened(container: dict[str, t.Any] | list[t.Any]) -> Iterator[t.Any]:
-    """Yield the parts of an object or array: syntax as marks, and its members."""
+    """Yield the parts of an object or array: brackets, commas and names as `_Mark`, and values."""
     if isinstance(container, list):
         members = [("", each) for each in container]
     else:
@@ -68,7 +68,7 @@ def _opened(container: dict[str, t.Any] | list[t.Any]) -> Iterator[t.Any]:
 
 
 def decode(line: bytes) -> t.Any:
-    """Return the value of a line of JSON; numbers with a fraction become `Decimal`.
+    """Return the value on a line of JSON; numbers with a fraction become `Decimal`.
 
     Lone surrogates, NaN and infinities (as float), and a byte order mark are accepted, because
     other taps write them although msgspec refuses them.
@@ -83,12 +83,12 @@ def decode(line: bytes) -> t.Any:
 
 
 def source_line(record: bytes) -> bytes:
-    """Return a line that `source_record` can read, from a line that has only a record."""
+    """Return a line in the form that `source_record` reads, from the JSON of a record."""
     return b'{"record":%b}' % record.removeprefix(codecs.BOM_UTF8)
 
 
 def source_record(line: bytes) -> dict[str, t.Any]:
-    """Return the record on a line of the input.
+    """Decode the record on a line of the input.
 
     Records are kept as bytes and decoded again when needed, because a decoded record takes several
     times the memory.
@@ -127,7 +127,7 @@ def _utf_16(line: bytes) -> str:
 
 
 def _hint(line: bytes) -> str:
-    """Return a hint if a line begins like a message but has no end; else an empty string."""
+    """Return a hint if a line begins like a message but is cut off; else an empty string."""
     if line.startswith(b"{") and not line.rstrip().endswith(b"}"):
         return "; it is cut short, as when the tap died"
     return ""

@@ -1,4 +1,4 @@
-"""Open what a run needs to make calls to Marketo, and close it."""
+"""Open the client, threads and self-pipe with which a run calls Marketo, and close them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _T = t.TypeVar("_T")
 
 
 class MarketoAccess:
-    """The client of a run, and the threads that it is used in.
+    """The client of a run, and the worker threads that make its calls.
 
     Args:
         client: makes the calls.

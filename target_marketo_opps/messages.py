@@ -91,7 +91,7 @@ class MessageHandlers:
         self._routes.use_schema(message)
 
     def handle_state(self, message: _Message) -> None:
-        """Keep the value of a STATE message until every record before it is settled.
+        """Hold the value of a STATE message back until every record before it has an outcome.
 
         Raises:
             InputError: the message has no value.
@@ -146,7 +146,10 @@ class MessageHandlers:
             raise self._reader.error("its 'stream' is not a string")
 
     def _is_ignored(self, stream: str) -> bool:
-        """Return whether a stream is ignored or removed; log if it is ignored by default."""
+        """Return whether `stream_objects` ignores a stream or `stream_maps` removes it.
+
+        If the stream is ignored by default, log that.
+        """
         name = written_name(self._mapper, stream)
         stream_objects = self._run().settings.stream_objects
         if name is not None and not is_ignored(name, stream_objects):

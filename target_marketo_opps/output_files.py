@@ -24,8 +24,8 @@ class OutputFiles:
 
     Attributes:
         rejects: takes rejected records; None without `rejects_path`.
-        settled: takes every settled record, for receipts or, in a dry run, for the diff; None if
-            neither is written.
+        settled: writes a line for every record whose outcome is known: receipts or, in a dry run,
+            the diff; None if neither is written.
 
     Raises:
         OutputFileError: a file cannot be opened or, later, written.
@@ -36,7 +36,7 @@ class OutputFiles:
         self.settled = _settled_records(settings, client)
 
     def flush(self) -> None:
-        """Write all lines to disk; called before a STATE after these records is written."""
+        """Write all buffered lines to disk, before a STATE that covers their records is emitted."""
         for file in (self.rejects, self.settled):
             if file is not None:
                 file.flush()

@@ -78,12 +78,12 @@ def _schema(properties: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def main() -> t.NoReturn:
-    """Print the messages for the files named on the command line, or for standard input."""
+    """Run `replay` as a program: print a clear message and set the exit status on errors."""
     run(replay)
 
 
 def replay() -> None:
-    """Print the messages for the files named on the command line, or for standard input.
+    """Print Singer messages for the rejects in the named files, or in standard input.
 
     Raises:
         RejectsLineError: a line is not a reject, or a file cannot be read.

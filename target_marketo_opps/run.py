@@ -43,13 +43,13 @@ _FAILURE_PATIENCE_SECONDS = 75.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunLimits:
-    """Limits of what may wait, and for how long.
+    """Limits on the memory, number and waiting time of records and STATEs in a run.
 
     Attributes:
         max_batch_records: maximum number of records per call.
         state_patience_seconds: how long an open batch may hold a STATE back.
         progress_seconds: time between two progress lines.
-        max_held_bytes: memory that unsettled records may take.
+        max_held_bytes: memory that records whose outcome is not known may take.
     """
 
     max_batch_records: int = MAX_BATCH_RECORDS
@@ -62,14 +62,14 @@ DEFAULT_LIMITS = RunLimits()
 
 
 class TargetRun:
-    """One run: creates its parts and connects them, and ends it.
+    """One run of the target: creates its parts, connects them, and ends the run.
 
     Args:
         config: the plugin's settings, validated.
         settings: the target's own settings.
         shutdown: tells whether the process was asked to stop.
         make_client: creates the client.
-        limits: limits of what may wait, and for how long.
+        limits: limits on memory, records per call, and waiting times.
 
     Attributes:
         settings: the target's own settings.
@@ -78,8 +78,8 @@ class TargetRun:
         counters: number of records with each outcome so far.
         rejects: takes rejected records, and ends the run if there are too many.
         attribution: counts what attribution in Marketo needs.
-        waiting: records that are not settled yet.
-        dispatcher: delivers them.
+        waiting: records whose outcome is not known yet.
+        dispatcher: delivers these records.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class TargetRun:
         self.dispatcher = self._dispatcher(states, shutdown, limits)
 
     def complete(self) -> None:
-        """Deliver all records at the end of the input, and log what concerns all of them."""
+        """Deliver all records at the end of the input; log attribution and a dry run's cost."""
         self.dispatcher.complete()
         if self.counters.has_outcomes_of(self.attribution.streams):
             self.attribution.log()
@@ -128,7 +128,9 @@ class TargetRun:
             self.rejects.check_limit()
 
     def end(self, *, deliver_rest: bool) -> None:
-        """Deliver what can be delivered, log the summary, and close everything; only once.
+        """Deliver what can be delivered, log the summary, and close everything.
+
+        A second call does nothing.
 
         Args:
             deliver_rest: whether to deliver the records that arrived before an invalid line.

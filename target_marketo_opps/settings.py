@@ -224,7 +224,7 @@ class TargetSettings:
 
     @property
     def writes_roles(self) -> bool:
-        """Return whether a stream is written to roles."""
+        """Return whether any stream is written to opportunity roles."""
         return "opportunity_roles" in self.stream_objects.values()
 
     @property
@@ -234,7 +234,7 @@ class TargetSettings:
 
     @property
     def merges(self) -> bool:
-        """Return whether upserts of one key are merged.
+        """Return whether upserts with the same key are merged before they are sent.
 
         With `createOnly` they are not, because Marketo has to reject the second one.
         """

@@ -34,8 +34,8 @@ class ObjectSink(Sink):
     """Maps the records of one stream, under one schema, and passes them to the dispatcher.
 
     The SDK drains the sink of an outdated SCHEMA last, and drains sinks in parallel, which would
-    reorder records. Therefore batches belong to the object and are kept in the run, not in the
-    sink.
+    reorder records. Therefore batches are kept in the run, one set for each Marketo object, and
+    not in the sink.
 
     Args:
         target: the plugin.
@@ -67,7 +67,7 @@ class ObjectSink(Sink):
         is_excluded: bool,
         line_number: Callable[[], int],
     ) -> None:
-        """Decide where the stream is written, and how its records are mapped.
+        """Decide to which object the stream is written, and how its records are mapped.
 
         This is not done in the SDK's `setup`, because the SDK logs errors of `setup` in its own
         words.
@@ -98,7 +98,7 @@ class ObjectSink(Sink):
         self._counters.register_stream(self.stream_name)
 
     def take(self, record: Record, source_stream: str, source: bytes) -> None:
-        """Map a record, and pass it to the dispatcher.
+        """Map a record, and pass it to the dispatcher; reject it if it is invalid.
 
         Args:
             record: the record after `stream_maps`.
@@ -152,7 +152,7 @@ class ObjectSink(Sink):
         """Do nothing, because sinks hold no records."""
 
     def clean_up(self) -> None:
-        """Add the number of records to the SDK's counter, once instead of for each record."""
+        """Add the number of records taken to the SDK's counter, once instead of per record."""
         self.record_counter_metric.increment(self._taken)
         super().clean_up()
 

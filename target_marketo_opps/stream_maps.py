@@ -107,7 +107,7 @@ def _expressions(
 
 
 def _primary(mapper: PluginMapper, stream: str) -> Iterator[t.Any]:
-    """Yield the definitions that match the stream itself; the last one applies."""
+    """Yield the definitions in `stream_maps` that match a stream's name; the last one applies."""
     for key, definition in mapper.stream_maps_dict.items():
         is_copy = isinstance(definition, dict) and MAPPER_SOURCE_OPTION in definition
         if not is_copy and fnmatch(stream, key):
@@ -115,7 +115,7 @@ def _primary(mapper: PluginMapper, stream: str) -> Iterator[t.Any]:
 
 
 def _is_copied(mapper: PluginMapper, stream: str) -> bool:
-    """Return whether another stream is made from a stream."""
+    """Return whether a stream is the `__source__` of another stream in `stream_maps`."""
     return any(
         isinstance(definition, dict)
         and MAPPER_SOURCE_OPTION in definition

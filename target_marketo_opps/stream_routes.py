@@ -46,7 +46,7 @@ class _Route(t.NamedTuple):
 
 
 class StreamRoutes:
-    """Keeps the sinks of each stream and SCHEMA, and the function that passes records to them.
+    """Keeps the sinks for each stream and SCHEMA, and passes records to the current ones.
 
     Args:
         reader: reads the messages; its errors name the line.
@@ -82,11 +82,11 @@ class StreamRoutes:
         self._routes: dict[tuple[str, bytes], _Route] = {}
 
     def drop(self, stream: str) -> None:
-        """Drop all records of a stream from now on, because the stream is ignored."""
+        """Ignore all records of a stream from now on."""
         self.current[stream] = drop_record
 
     def use_schema(self, message: _Message) -> None:
-        """Pass the records of a stream, from now on, to sinks for the SCHEMA in a message.
+        """Use sinks for the SCHEMA in a message for the records of its stream from now on.
 
         Raises:
             InputError: `stream_maps` or flattening fails on the schema.
@@ -108,7 +108,7 @@ class StreamRoutes:
                 sink.clean_up()
 
     def _forget_oldest(self) -> None:
-        """Forget the route that was not used for the longest time; keep the current ones."""
+        """Forget the least recently used of the SCHEMAs that are not current, and its sinks."""
         for name, route in self._routes.items():
             if self.current[name[0]] is not route.take:
                 del self._routes[name]
@@ -117,7 +117,7 @@ class StreamRoutes:
                 return
 
     def _new_route(self, message: _Message) -> _Route:
-        """Return the route of a stream under the SCHEMA in a message, with prepared sinks."""
+        """Create and prepare the sinks for the SCHEMA in a message; return their route."""
         stream = message["stream"]
         sinks = self._registered_sinks(message)
         for sink in sinks:
@@ -167,10 +167,10 @@ class StreamRoutes:
     def _take_function(
         self, stream: str, sinks: list[ObjectSink], allowed: frozenset[str] | None
     ) -> TakeRecord:
-        """Return the function that passes records to sinks; without a stream map, the sink's own.
+        """Return a function that passes a stream's records, after `stream_maps`, to its sinks.
 
         Args:
-            stream: its name in the input.
+            stream: name of the stream in the input.
             sinks: one for each stream map of the stream.
             allowed: names of the properties that records may have; None if any.
         """
@@ -201,11 +201,11 @@ class StreamRoutes:
 
 
 def drop_record(*_ignored: object) -> None:
-    """Drop a record of an ignored stream."""
+    """Ignore a record, because its stream is ignored."""
 
 
 def _allowed_properties(schema: dict[str, t.Any]) -> frozenset[str] | None:
-    """Return the properties that records may have if a SCHEMA allows no others; else None.
+    """Return the only properties that a SCHEMA allows in records; None if it allows any.
 
     `_sdc_deleted_at` is always allowed: without it, a delete would be taken for an upsert.
     """

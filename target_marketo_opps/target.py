@@ -112,7 +112,7 @@ class TargetMarketoOpps(MarketoPlugin, Target):
         return super().settings_errors(settings) + combination_errors(settings)
 
     def setup_mapper(self) -> None:
-        """Read `stream_maps`, so that `__else__` does not remove `_sdc_deleted_at`."""
+        """Read `stream_maps`, and keep `_sdc_deleted_at` where `__else__` would remove it."""
         maps = self.config.get("stream_maps") or {}
         keeping = {stream: _keeping_deletes(definition) for stream, definition in maps.items()}
         self.mapper = PluginMapper({**self.config, "stream_maps": keeping}, self.logger)
@@ -120,7 +120,7 @@ class TargetMarketoOpps(MarketoPlugin, Target):
     # How a run begins and ends
 
     def measure(self) -> tuple[StreamCounts, CallCounts]:
-        """Return the outcomes by stream, and the calls, of the run so far."""
+        """Return the numbers of records by stream and outcome, and of calls, in the run so far."""
         # The run does not exist if an error occurred before the first message was read.
         if "run" not in vars(self):
             return {}, CallCounts()
@@ -131,7 +131,7 @@ class TargetMarketoOpps(MarketoPlugin, Target):
 
     @contextlib.contextmanager
     def _ending_run(self) -> Iterator[None]:
-        """End the run if an error ends the reading: deliver the rest, log the summary."""
+        """Run the `with` block; if it fails, deliver the rest, log the summary, and re-raise."""
         try:
             yield
         except BaseException as error:
@@ -140,7 +140,7 @@ class TargetMarketoOpps(MarketoPlugin, Target):
             raise
 
     def process_endofpipe(self) -> None:
-        """Deliver the rest of the records, and log the summary.
+        """Deliver the remaining records at the end of the input, and log the summary.
 
         The SDK's method is not called: it drains the sinks, which are empty, and writes a STATE
         itself.

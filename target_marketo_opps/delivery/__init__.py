@@ -1,22 +1,24 @@
 """Send records to Marketo in batches, and determine the outcome of every record.
 
-The main thread decides what to send, and settles what comes back:
+A record is *settled* when its outcome is known: Marketo has accepted it, or it was rejected.
 
-    dispatcher           sends batches and lookups, takes results, releases STATEs
+The main thread decides what to send, and processes the results:
+
+    dispatcher           sends batches and lookups, processes results, releases STATEs
     calls_in_flight      makes calls on worker threads
-    settlement           settles the records of a batch
+    settlement           processes the result of a batch
     outcome_recorder     counts outcomes, writes rejects and receipts
     progress_log         logs a line every few seconds
 
 Records wait until they can be sent:
 
-    batches              records on their way, and the batches that carry them
+    batches              records to send, and the batches that carry them
     versions             merges several versions of a record into one body
-    waiting              all records that are not settled yet
+    waiting              all records whose outcome is not known yet
     open_batches         batches that are being filled
-    key_queues           queues of records with the same ordering key
-    parked_roles         roles that wait for their opportunity
-    parked_role_store    keeps them in memory, then in a temporary file
+    key_queues           queues of records that must be sent in order of arrival
+    parked_roles         roles that wait until their opportunity is accepted
+    parked_role_store    keeps these roles in memory, then in a temporary file
     overdue_roles        looks up the opportunities of roles that wait for too long
     opportunity_history  opportunities that were accepted or deleted in this run
 

@@ -1,4 +1,4 @@
-"""Count the opportunities of a run that lack the roles or date that attribution needs."""
+"""Count the delivered opportunities that lack what Marketo needs to attribute them to leads."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ _PRIMARY = b'"isPrimary":true'
 
 
 class Attribution:
-    """Remembers which opportunities and roles Marketo has accepted in this run.
+    """Remembers which accepted opportunities have a creation date, a role, and a primary role.
 
-    Later deletes, and later versions that clear a field, are not considered.
+    Marketo needs these to attribute an opportunity to leads. Later deletes, and later versions that
+    clear a field, are not considered.
 
     Attributes:
         streams: names of the streams that are written to roles.
@@ -41,11 +42,11 @@ class Attribution:
         self._flags = KeyFlags()
 
     def note_stream(self, stream: str) -> None:
-        """Register a stream that is written to roles."""
+        """Add to `streams` the name of a stream that is written to roles."""
         self.streams.add(stream)
 
     def add(self, result: BatchResult) -> None:
-        """Remember the accepted records of a batch."""
+        """Remember the opportunities and roles that Marketo has accepted in a batch."""
         target = result.batch.target
         if target.operation is not Operation.SYNC:
             return
@@ -57,7 +58,7 @@ class Attribution:
                 self._flags.add(str(record.ordering_keys[0]), flags_of(result, index))
 
     def log(self) -> None:
-        """Log how many opportunities attribution cannot use; warn if it is most of the new ones."""
+        """Log how many opportunities lack a role or date; warn if most new opportunities do."""
         summary = self.summary()
         if summary is not None and self.is_lacking:
             _LOGGER.warning("%s %s", summary, _ADVICE)
@@ -65,7 +66,11 @@ class Attribution:
             _LOGGER.info("%s", summary)
 
     def summary(self) -> str | None:
-        """Return how many opportunities lack a role, primary role or date; None if none came."""
+        """Return a sentence with the numbers of opportunities that lack a role or date.
+
+        Returns:
+            None if no opportunity was accepted.
+        """
         delivered = self._count(_DELIVERED)
         if not delivered:
             return None
@@ -78,7 +83,7 @@ class Attribution:
 
     @property
     def is_lacking(self) -> bool:
-        """Return whether most new opportunities lack a role, a primary role, or a date.
+        """Return whether most of the new opportunities lack a role, a primary role, or a date.
 
         Opportunities that existed before may have got their roles and date in earlier runs.
         """

@@ -51,7 +51,7 @@ _STATUS_OUTCOMES = {
 
 
 class BatchWriter:
-    """Delivers batches; all worker threads share one.
+    """Sends batches to Marketo; all worker threads share one `BatchWriter`.
 
     Args:
         client: makes the calls.
@@ -76,10 +76,10 @@ class BatchWriter:
         self._refused_persons: dict[str, BadDataError] = {}
 
     def deliver(self, batch: Batch) -> BatchResult:
-        """Send a batch to Marketo, in as many calls as needed.
+        """Send a batch to Marketo in as many calls as needed, and return its records' outcomes.
 
         Returns:
-            The known outcomes; `failure` is the error that ended the delivery, if any.
+            The outcomes that are known; `failure` is the error that ended the delivery, or None.
         """
         result = BatchResult(batch)
         try:
@@ -91,9 +91,9 @@ class BatchWriter:
         return result
 
     def _halve_merged(self, result: BatchResult) -> MarketoError | None:
-        """Find the bad versions of rejected merged records by halving; deliver the others.
+        """Deliver the valid versions of merged records that were rejected as a whole.
 
-        Parts of several records share a call.
+        Each merged record is halved until its bad versions are found. One call has a part of each.
 
         Returns:
             The error that ended the delivery; None if there was none.
@@ -159,11 +159,11 @@ class BatchWriter:
                 return None
 
     def _is_over_limit(self, result: BatchResult) -> bool:
-        """Return whether this batch exceeds `max_rejects`, so that no call should follow."""
+        """Return whether the rejects of a batch exceed `max_rejects`, so that sending must stop."""
         return result.rejected > 0 and self._rejects.exceeded_with(result.rejected)
 
     def _pending(self, result: BatchResult) -> Sequence[int]:
-        """Return the indices of the records to send, after local checks and lookups."""
+        """Set the outcomes that are known without sending; return the indices of other records."""
         if result.batch.target.operation is Operation.DELETE:
             return range(len(result.outcomes))
         self._reject_refused_persons(result)
@@ -172,9 +172,9 @@ class BatchWriter:
         return result.unresolved
 
     def _reject_refused_persons(self, result: BatchResult) -> None:
-        """Reject records of sales persons that Marketo has refused before.
+        """Reject each record whose sales person Marketo refused in an earlier call.
 
-        Sending them again would cost the calls of a bisection.
+        Sending such a record again would cost the calls of a bisection.
         """
         if not self._refused_persons:
             return
@@ -184,7 +184,11 @@ class BatchWriter:
                 self._refuse(result, [index], error)
 
     def _attempt(self, result: BatchResult, indices: Sequence[int]) -> BadDataError | None:
-        """Send records in one call and record their outcomes; return Marketo's refusal."""
+        """Send records in one call and set their outcomes.
+
+        Returns:
+            The error if Marketo refused the whole call; None otherwise.
+        """
         records = [result.batch.records[index].sent_body for index in indices]
         try:
             response = self._send(result.batch, records)
@@ -217,7 +221,7 @@ class BatchWriter:
         return self._client.sync(obj, records, action=action, dedupe_by=dedupe_by)
 
     def _refuse(self, result: BatchResult, indices: Sequence[int], error: BadDataError) -> None:
-        """Set the outcome of records for which Marketo refused the whole call."""
+        """Reject the records of a refused call; a delete of a missing record counts as deleted."""
         gone = result.batch.target.operation is Operation.DELETE and error.code in _GONE_CODES
         refusal = RecordOutcome(Outcome.REJECTED, error.reasons, error.request_id)
         deleted = replace(outcomes.DELETED, request_id=error.request_id)
@@ -230,7 +234,7 @@ class BatchWriter:
 
 
 def _to_be_halved(result: BatchResult, *, update_only: bool) -> list[int]:
-    """Return the rejected merged records of which some versions may be accepted."""
+    """Return the indices of rejected merged records that may have valid versions."""
     # With 1004, the record itself or the opportunity of a role's key was not found.
     is_role = result.batch.target.obj is MarketoObject.OPPORTUNITY_ROLES
     key_codes = _KEY_CODES | ({"1004"} if is_role or update_only else set())
@@ -258,7 +262,7 @@ def _record_outcome(batch: Batch, result: RecordResult, request_id: str | None) 
 
 
 def accepted_outcome(status: str, request_id: str | None) -> RecordOutcome:
-    """Return the outcome for the status of a record that was not skipped.
+    """Return the outcome for the status that Marketo gave to a record: created, for example.
 
     Raises:
         UnexpectedResponseError: the status is not documented.

@@ -1,4 +1,4 @@
-"""Represent records on their way to Marketo, and batches of them; no I/O, no threads."""
+"""Represent the records to send to Marketo, and batches of records; no I/O, no threads."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ _NEARLY_FULL_BYTES = MAX_RECORD_BYTES - 2_000
 
 
 class Operation(enum.Enum):
-    """The kinds of call that a batch is sent with."""
+    """The kind of call that sends a batch: sync (create or update) or delete."""
 
     SYNC = "sync"
     DELETE = "delete"
 
 
 class BatchTarget:
-    """An object and an operation; only records with the same target can share a call.
+    """A Marketo object and an operation; only records with the same target can share a call.
 
     Args:
         obj: opportunities or roles.
         operation: sync or delete.
-        key_fields: the object's key fields.
-        merges: whether waiting records of one key are merged into one.
+        key_fields: fields that identify a record of the object.
+        merges: whether waiting records with the same key are merged into one.
         parks_orphans: whether roles that Marketo skips because their opportunity is missing are
-            parked until the opportunity is accepted.
+            kept until the opportunity is accepted, instead of being rejected.
 
     Attributes:
-        open_batches: batches that are being filled.
+        open_batches: batches of this target that records can be added to.
         has_accepted: whether Marketo has accepted a record of this target in the run; set by any
             thread.
     """
@@ -82,12 +82,12 @@ class BatchTarget:
 
 @dataclass(slots=True, eq=False)
 class WantedLead:
-    """The lead of a role that arrived with a lookup value instead of a lead ID.
+    """The lead that a role refers to by a lookup value instead of a lead ID.
 
     Attributes:
         value: value by which the lead is looked up.
         line_number: line of the input on which the role arrived.
-        is_found: whether the lead ID is known and part of the role.
+        is_found: whether the lead ID was found and added to the role.
     """
 
     value: str
@@ -97,14 +97,15 @@ class WantedLead:
 
 @dataclass(slots=True, eq=False)
 class OutboundRecord:
-    """One record on its way to Marketo, with the later versions that were merged into it.
+    """A record to send to Marketo, and the later versions that were merged into it.
 
     Attributes:
         stream: the stream that the record is counted for, named as after `stream_maps`.
         target: object and operation.
         key: key in comparable form; two records with the same key never share a call.
-        ordering_keys: keys whose records must reach Marketo in order of arrival; two batches in
-            flight never share one.
+        ordering_keys: ids that decide which records keep their order: records that share one are
+            sent in order of arrival, and never in two batches at once. Usually the id of the
+            opportunity, which an opportunity and its roles share.
         body: the JSON that is sent; for a delete, the key only.
         source_stream: name of the stream in the input, before `stream_maps`.
         source: line of the input on which the record arrived.
@@ -132,7 +133,7 @@ class OutboundRecord:
         return self.wanted is not None and not self.wanted.is_found
 
     def take_lead(self, wanted: WantedLead, lead_id: int) -> None:
-        """Add the ID of the wanted lead to the key and the body."""
+        """Add the lead ID that a lookup found to the key and the body of this role."""
         wanted.is_found = True
         at = self.target.key_fields.index(LEAD_ID)
         key = t.cast("tuple[Hashable, ...]", self.key)
@@ -148,31 +149,31 @@ class OutboundRecord:
 
     @property
     def all_versions(self) -> Sequence[OutboundRecord]:
-        """Return this record and the versions merged into it, in order."""
+        """Return this record and the versions that were merged into it, in order of arrival."""
         return (self, *self.later_versions) if self.later_versions else (self,)
 
     @property
     def own_bytes(self) -> int:
-        """Return the memory that this record takes, without merged versions."""
+        """Return the memory in bytes that this record takes, without its merged versions."""
         # msgspec keeps the buffer that it encodes into; up to a third of the buffer is empty.
         own = len(self.body) * 3 // 2 + len(self.source) + RECORD_OVERHEAD_BYTES
         return own if self.wanted is None else own + WANTED_OVERHEAD_BYTES
 
     @property
     def held_bytes(self) -> int:
-        """Return the memory that this record takes, with merged versions."""
+        """Return the memory in bytes that this record takes, with its merged versions."""
         if self.merged is None:
             return self.own_bytes
         return sum(version.own_bytes for version in self.all_versions)
 
     @property
     def sent_body(self) -> bytes:
-        """Return the body to send: its own, or the combined body of all versions."""
+        """Return the JSON body to send: the record's own, or that of all versions combined."""
         return self.body if self.merged is None else self.merged.encoded()
 
     @property
     def sent_bytes(self) -> int:
-        """Return the length of the body to send."""
+        """Return the length of the body to send, in bytes."""
         return len(self.body) if self.merged is None else self.merged.size_bytes
 
     def merge(self, version: OutboundRecord, *, most_bytes: int) -> bool:
@@ -195,7 +196,7 @@ class OutboundRecord:
 
 
 class Batch:
-    """The records of one call; each has a different key.
+    """The records to send in one call; no two have the same key.
 
     Args:
         target: object and operation.
@@ -204,8 +205,8 @@ class Batch:
     Attributes:
         records: records added so far.
         by_key: the records by key.
-        size_bytes: length of the bodies and of the commas between them.
-        held_bytes: memory that the records take.
+        size_bytes: length of the records' bodies and of the commas between them.
+        held_bytes: memory that the records take, in bytes.
         is_open: whether records can be added.
     """
 
@@ -229,28 +230,32 @@ class Batch:
         self._max_records = max_records
 
     def fits(self, record: OutboundRecord) -> bool:
-        """Return whether the call stays within Marketo's limits if a record is added."""
+        """Return whether the call stays within Marketo's size limit if a record is added."""
         return self.size_bytes + record.sent_bytes < MAX_RECORD_BYTES
 
     @property
     def is_full(self) -> bool:
-        """Return whether the batch should be sent without waiting for more records."""
+        """Return whether the batch has the maximum number of records or nearly that of bytes."""
         return len(self.records) == self._max_records or self.size_bytes > _NEARLY_FULL_BYTES
 
     @property
     def ordering_keys(self) -> Iterator[Hashable]:
-        """Return the ordering keys of all records; a key may occur several times."""
+        """Return the ordering keys of all records in the batch; a key may occur several times."""
         return itertools.chain.from_iterable(record.ordering_keys for record in self.records)
 
     def add(self, record: OutboundRecord) -> None:
-        """Add a record that fits."""
+        """Add a record to the batch; the caller has checked with `fits` that there is room."""
         self.records.append(record)
         self.by_key[record.key] = record
         self.size_bytes += record.sent_bytes + 1
         self.held_bytes += record.held_bytes
 
     def merge(self, version: OutboundRecord) -> bool:
-        """Merge a version into the record of its key, if it fits; return whether it was merged."""
+        """Merge a later version into the record with the same key, if the call stays short enough.
+
+        Returns:
+            Whether the version was merged.
+        """
         record = self.by_key[version.key]
         before = record.sent_bytes
         if not record.merge(version, most_bytes=MAX_RECORD_BYTES - 1 - self.size_bytes):
@@ -260,5 +265,8 @@ class Batch:
         return True
 
     def may_take(self, record: OutboundRecord) -> bool:
-        """Return whether a record may be in this batch with another record of its ordering key."""
+        """Return whether a record may join this batch although they share an ordering key.
+
+        It may if the batch is open, has the same target, and has no record with the same key.
+        """
         return self.is_open and self.target is record.target and record.key not in self.by_key

@@ -1,9 +1,9 @@
 """Find the bad records of a call that Marketo refuses, by bisection; no I/O.
 
 Every call costs quota. Therefore halves are sent in order, and a half is known to be bad without a
-call if its sibling passed. Code 718 is bisected by sales person instead of by record. The search is
-abandoned only if Marketo has accepted no record of the target in the run, and also refuses single
-records from different places in the batch.
+call if its sibling passed. With code 718 (bad sales person), sales persons are halved instead of
+records. The search is abandoned only if Marketo has accepted no record of this object and operation
+in the run, and also refuses single records from different places in the batch.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def bisect(
 
 
 class _Search:
-    """The search for bad records in one refused call; its methods form one generator."""
+    """The search for bad records in one refused call; its generators yield as `bisect` does."""
 
     def __init__(self, sales_persons: Mapping[int, str | None], target: BatchTarget) -> None:
         self.gave_up: AllRefusedError | None = None
@@ -89,7 +89,7 @@ class _Search:
         self._sampled_bad: set[int] = set()
 
     def halve(self, indices: Sequence[int], error: BadDataError) -> Steps:
-        """Deliver the good records of a group that contains bad ones; refuse the bad ones."""
+        """Deliver the good records of a group that contains bad ones; refuse the bad records."""
         if not self._sampled_bad.isdisjoint(indices):
             # The bad records of this group may have been found by single calls meanwhile.
             known = yield from self._try(self._unsettled(indices))
@@ -115,14 +115,22 @@ class _Search:
             yield from self._deliver(right)
 
     def _deliver(self, indices: Sequence[int]) -> Steps:
-        """Send records, and search them for bad ones if they are refused; return the refusal."""
+        """Send records in one call; if Marketo refuses it, search the records for bad ones.
+
+        Returns:
+            Marketo's refusal of the call; None if it was accepted.
+        """
         error = yield from self._try(self._unsettled(indices))
         if error is not None and not self.gave_up:
             yield from self.halve(indices, error)
         return error
 
     def _try(self, indices: Sequence[int]) -> Steps:
-        """Send records in one call; return Marketo's refusal."""
+        """Send records in one call; after many refused calls, test single records too.
+
+        Returns:
+            Marketo's refusal of the call; None if it was accepted.
+        """
         if not indices:
             return None
         error = yield from self._call(indices)
@@ -148,7 +156,7 @@ class _Search:
         return self._calls == _HOPELESS_CALLS and not proven
 
     def _sample(self, just_refused: Sequence[int], error: BadDataError) -> Steps:
-        """Send single records from different places; abandon the search if none passes."""
+        """Send single records from all over the batch; abandon the search if all are refused."""
         tried = just_refused if len(just_refused) == 1 else ()
         groups = self._groups(self._unsettled(self._sales_persons), error)
         for group in _spread([group for group in groups if group[0] not in tried]):
@@ -170,7 +178,7 @@ class _Search:
         return [index for index in indices if index not in self._settled]
 
     def _groups(self, indices: Sequence[int], error: BadDataError) -> list[list[int]]:
-        """Group indices by sales person (code 718), or one per record."""
+        """Return groups of indices: one per sales person for code 718, else one per record."""
         if error.code != BAD_SALES_PERSON:
             return [[index] for index in indices]
         by_person: dict[str | None, list[int]] = {}
@@ -187,6 +195,6 @@ def _joined(groups: Sequence[Sequence[int]]) -> list[int]:
 
 
 def _spread(groups: Sequence[list[int]]) -> list[list[int]]:
-    """Return a few groups at equal distances."""
+    """Return up to six of the groups, at equal distances in the list."""
     count = min(_SAMPLED_RECORDS, len(groups))
     return [groups[(2 * number + 1) * len(groups) // (2 * count)] for number in range(count)]

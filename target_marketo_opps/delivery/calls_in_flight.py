@@ -1,4 +1,4 @@
-"""Make calls on worker threads, and take their results on the main thread."""
+"""Make calls on worker threads, and process their results on the main thread."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class CallsInFlight:
         max_calls: maximum number of calls in flight.
 
     Attributes:
-        count: number of calls whose results were not taken yet.
+        count: number of calls that were started and whose results were not processed yet.
     """
 
     def __init__(self, workers: Workers, self_pipe: SelfPipe, *, max_calls: int) -> None:
@@ -37,40 +37,44 @@ class CallsInFlight:
 
     @property
     def has_room(self) -> bool:
-        """Return whether another call may start."""
+        """Return whether another call may start without exceeding `max_calls`."""
         return self.count < self._max_calls
 
     @property
     def has_done(self) -> bool:
-        """Return whether the result of a call can be taken."""
+        """Return whether a call has finished whose result was not processed yet."""
         return bool(self._done)
 
     def start(
         self, call: Callable[[_A], _T], argument: _A, take: Callable[[Future[_T]], None]
     ) -> None:
-        """Make a call on a worker thread.
+        """Start a call on a worker thread.
 
         Args:
             call: the function to call.
             argument: its argument.
-            take: takes the result on the main thread: see `take_done`.
+            take: function that processes the result; `take_done` yields it on the main thread.
         """
         self.count += 1
         future = self._workers.submit(call, argument)
         future.add_done_callback(lambda done: self._on_done(take, done))
 
     def take_done(self) -> Iterator[tuple[Callable[[Future[t.Any]], None], Future[t.Any]]]:
-        """Yield, for each finished call, the function that takes its result, and its future."""
+        """Remove each finished call, and yield what is needed to process its result.
+
+        Yields:
+            The function `take` that was given to `start`, and the future with the result or error.
+        """
         while self._done:
             self.count -= 1
             yield self._done.popleft()
 
     def wait(self, *, timeout_seconds: float) -> None:
-        """Wait until a call is done, a signal arrives, or the time is over."""
+        """Wait until a call is done, a signal arrives, or the timeout expires."""
         self._self_pipe.wait(timeout_seconds=timeout_seconds)
 
     def wait_for_input(self, descriptor: int, *, timeout_seconds: float) -> bool:
-        """Wait until input can be read, a call is done, a signal arrives, or the time is over.
+        """Wait until input can be read, a call is done, a signal arrives, or the timeout expires.
 
         Returns:
             Whether input can be read.

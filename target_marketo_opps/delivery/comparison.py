@@ -13,7 +13,7 @@ if t.TYPE_CHECKING:
 
 
 class Comparison:
-    """Compares the values of records as Marketo stores them.
+    """Compares the fields of a record to write with those of the record in Marketo.
 
     Numbers are compared by value, date-times by moment and to the second, strings without trailing
     blanks. Null, absent and empty values are equal.
@@ -31,11 +31,11 @@ class Comparison:
         }
 
     def is_unchanged(self, ours: Record, theirs: Mapping[str, t.Any]) -> bool:
-        """Return whether writing `ours` over `theirs` would change nothing."""
+        """Return whether writing the fields `ours` over the stored `theirs` changes nothing."""
         return not self.changes(ours, theirs)
 
     def changes(self, ours: Record, theirs: Mapping[str, t.Any]) -> dict[str, tuple[t.Any, t.Any]]:
-        """Return the fields that writing `ours` over `theirs` would change.
+        """Return the fields of the stored record `theirs` that writing `ours` would change.
 
         Returns:
             The old and the new value of each changed field, as Marketo stores them, by field name.

@@ -39,29 +39,29 @@ class RunCounters:
         self._merged: Counter[str] = Counter()
 
     def register_stream(self, stream: str) -> None:
-        """Register a stream, so that it is reported even with zero records."""
+        """Add a stream without records, so that log lines and reports include it in any case."""
         self._outcomes.setdefault(stream, Counter())
 
     def has_outcomes_of(self, streams: Iterable[str]) -> bool:
-        """Return whether a record of at least one of some streams is settled."""
+        """Return whether the outcome of any record of the given streams is known."""
         return any(self._outcomes.get(stream) for stream in streams)
 
     def count(self, stream: str, kind: Outcome, count: int = 1) -> None:
-        """Count records of a stream that were not rejected."""
+        """Add to the number of records of a stream with an outcome other than rejected."""
         self._outcomes[stream][kind] += count
 
     def count_merged(self, stream: str) -> None:
-        """Count a record that was merged into an earlier one."""
+        """Count a record of a stream that was merged into an earlier record with the same key."""
         self._merged[stream] += 1
 
     def reject(self, stream: str, key: str, reasons: Sequence[Reason]) -> None:
-        """Count a rejected record, under the first of its reasons."""
+        """Count a rejected record of a stream; its first reason counts as the cause."""
         self._outcomes[stream][Outcome.REJECTED] += 1
         self.rejected += 1
         self.causes.add(key, reasons)
 
     def count_existing(self, result: BatchResult) -> None:
-        """Count records that 'already exist' after a lost response to `createOnly`."""
+        """Add a batch's records that 'already exist' after a lost response to `createOnly`."""
         self._existing_ours += result.existing_ours
         self._existing_theirs += result.existing_theirs
         self._existing_unresolved += result.existing_unresolved
@@ -72,14 +72,19 @@ class RunCounters:
         return sum(sum(outcomes.values()) for outcomes in self._outcomes.values())
 
     def progress(self, counts: CallCounts, seconds: float) -> str:
-        """Return the progress line, a number of seconds after the start of the run."""
+        """Return the text of a progress log line.
+
+        Args:
+            counts: numbers of calls of the run.
+            seconds: seconds since the start of the run.
+        """
         return (
             f"{self.settled:,} of {counted(self.read, 'record')} settled, {self.rejected:,} "
             f"rejected, {counted(counts.calls, 'call')}, {counts.calls / seconds:.1f} calls/s"
         )
 
     def summary_lines(self, short_batches: int) -> Iterator[str]:
-        """Yield the lines that are logged before the closing line.
+        """Yield the log lines about short calls and existing records, if there were any.
 
         Args:
             short_batches: number of calls that were sent before they were full.
@@ -104,7 +109,7 @@ class RunCounters:
         }
 
     def closing_line(self, counts: CallCounts, seconds: float) -> str:
-        """Return the last line of the run: outcomes by stream, calls, retries and seconds."""
+        """Return the last log line: outcomes by stream, numbers of calls and retries, seconds."""
         streams = "; ".join(
             f"{stream}: {self._stream_summary(stream)}" for stream in self._outcomes
         )

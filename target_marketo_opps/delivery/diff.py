@@ -39,25 +39,25 @@ class Diff:
         self._file = AppendedFile("diff_path", path, consequence="Free disk space and run again.")
 
     def take_accepted(self, record: OutboundRecord, outcome: RecordOutcome) -> None:
-        """Write the predicted action and changes of a record."""
+        """Write a line with the predicted action and field changes of a record."""
         action = _ACTIONS[outcome.kind]
         obj, key = record.target.obj, record.sent_key
         self._write(record.source_stream, obj, key, action, outcome.changes)
 
     def take_rejected(self, reject: Reject) -> None:
-        """Write that a record would be rejected."""
+        """Write a line for a record that would be rejected."""
         self._write(reject.stream, reject.obj, reject.key, "reject")
 
     def take_left_alone(self, stream: str, obj: MarketoObject, key: Mapping[str, t.Any]) -> None:
-        """Write that a record that is marked as deleted would not be deleted."""
+        """Write a line for a record that is marked as deleted but would not be deleted."""
         self._write(stream, obj, key, "leave_alone")
 
     def flush(self) -> None:
-        """Write all lines to disk."""
+        """Write all buffered lines to disk, before a STATE that covers their records is emitted."""
         self._file.flush()
 
     def close(self) -> None:
-        """Write all lines to disk, and close the file."""
+        """Write all buffered lines to disk, and close the file."""
         self._file.close()
 
     def _write(

@@ -1,4 +1,4 @@
-"""Drive the delivery of records on the main thread: send batches, take results, write STATE."""
+"""Deliver records from the main thread: send batches, process results, release STATEs."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _LOGGER = logging.getLogger("target-marketo-opps")
 
 
 class Dispatcher:
-    """Decides on the main thread which batch to send, and handles what the calls return.
+    """Decides on the main thread which batch to send, and processes the results of calls.
 
     Args:
-        waiting: records that are not settled yet, in batches and queues.
+        waiting: records whose outcome is not known yet, in batches and queues.
         calls: calls in flight.
         deliver: sends a batch to Marketo; runs on a worker thread.
-        states: holds each STATE back until all records before it are settled.
-        settlement: settles the records of a batch when its result is known.
+        states: holds each STATE back until the outcomes of all records before it are known.
+        settlement: processes the result of each batch.
         leads: looks up the leads of roles; None if roles arrive with lead IDs.
         shutdown: tells whether the process was asked to stop.
         progress: logs progress lines.
@@ -67,7 +67,7 @@ class Dispatcher:
     # Called by the sinks, the message handlers and the run
 
     def take(self, record: OutboundRecord) -> None:
-        """Add a record to those that wait; return when there is memory for another one."""
+        """Accept a record for delivery; if memory is short, wait for results before returning."""
         waiting = self._waiting
         if record.wanted is None or self._is_lead_known(record, record.wanted):
             waiting.add(record)
@@ -76,11 +76,11 @@ class Dispatcher:
             self._wait_for_capacity()
 
     def checkpoint(self, value: t.Any) -> None:
-        """Add the value of a STATE, to be written when all records before it are settled."""
+        """Hold the value of a STATE back until all records before it have an outcome."""
         self._states.add(value)
 
     def before_read(self, descriptor: int | None) -> None:
-        """Send, settle and log what is due, until the input can be read.
+        """Send batches, process results and log what is due, until the input can be read.
 
         Args:
             descriptor: file descriptor of the input; with None, return after one round.
@@ -97,14 +97,14 @@ class Dispatcher:
                 return
 
     def complete(self) -> None:
-        """Deliver all records at the end of the input, and reject the roles that still wait."""
+        """Deliver all records at the end of the input; reject roles without an opportunity."""
         self.finish()
         self._settlement.reject_parked()
 
     def finish(self) -> None:
-        """Deliver all records taken so far, until no batch is open or in flight.
+        """Deliver all records that have arrived, until no batch is open or in flight.
 
-        Parked roles continue to wait for their opportunity, and hold back every STATE after them.
+        Roles whose opportunity is missing continue to wait, and hold back every STATE after them.
         """
         while True:
             self._send_rest()
@@ -114,7 +114,7 @@ class Dispatcher:
         self._states.write_due()
 
     def await_in_flight(self, *, patience_seconds: float) -> None:
-        """Wait for the calls in flight and record their results, at the end of a failed run.
+        """Wait for the calls in flight and process their results, at the end of a failed run.
 
         Only the first failure of a run is reported; failures of these calls are ignored.
 
@@ -134,13 +134,13 @@ class Dispatcher:
 
     @property
     def has_failed(self) -> bool:
-        """Return whether a delivery has failed, so that no other one should be tried."""
+        """Return whether a delivery has failed, so that no other delivery should be tried."""
         return self._has_failed
 
     # One round of work
 
     def _reject_dismissed(self) -> None:
-        """Reject parked roles that a delete has dismissed, before their key is sent again."""
+        """Reject waiting roles that are deleted, alone or with their opportunity."""
         if self._waiting.parked_roles.has_dismissed:
             self._settlement.reject_dismissed()
 
@@ -157,7 +157,7 @@ class Dispatcher:
         self._progress.log_due()
 
     def _wait_for_capacity(self) -> None:
-        """Send closed batches; wait for results while too many records are held."""
+        """Send all closed batches; wait for results until memory is below its limit."""
         self._send()
         while self._waiting.closed or self._waiting.is_crowded:
             if not self._calls.count:
@@ -166,7 +166,7 @@ class Dispatcher:
             self._send()
 
     def _send_short(self) -> None:
-        """Send a call that is not full, because there is no memory for records to fill it."""
+        """Send a batch or lookup before it is full, because there is no memory to fill it."""
         if self._leads is not None and self._leads.is_pending:
             self._leads.start_all()
         else:
@@ -174,7 +174,7 @@ class Dispatcher:
             self._send()
 
     def _send_rest(self) -> None:
-        """Send the pending lookups of leads; if there are none, send all open batches."""
+        """Start the pending lookups of leads; if there are none, send all open batches."""
         if self._leads is not None and self._leads.is_pending:
             self._leads.start_all()
         else:
@@ -182,7 +182,7 @@ class Dispatcher:
         self._send()
 
     def _await_one(self) -> None:
-        """Wait until a call is done, and record the results of all calls that are done."""
+        """Wait until at least one call is done, and process the results of finished calls."""
         while not self._calls.has_done:
             self._calls.wait(timeout_seconds=self._seconds_until_due())
             self._check_shutdown()
@@ -190,7 +190,7 @@ class Dispatcher:
         self._take_results()
 
     def _send(self) -> None:
-        """Start the lookups that are full, and send closed batches while calls are free."""
+        """Start full lookups and send closed batches, up to the maximum number of calls."""
         if self._leads is not None:
             self._leads.start_full()
         closed = self._waiting.closed
@@ -205,10 +205,10 @@ class Dispatcher:
             self._has_failed = had_failed
 
     def _take_result(self, future: Future[BatchResult]) -> None:
-        """Settle the records of a batch whose call is done.
+        """Process the result of a delivered batch.
 
         Raises:
-            MarketoError: the error that ended its delivery, after its outcomes were counted.
+            MarketoError: the error that ended the delivery; raised after outcomes were counted.
         """
         failure = self._settlement.settle(future.result())
         if failure is not None:
@@ -224,7 +224,7 @@ class Dispatcher:
                 self._leads.start_overdue(token)
 
     def _seconds_until_due(self) -> float:
-        """Return the seconds until the next progress line or overdue STATE."""
+        """Return the seconds until the next progress line, or until a STATE has waited too long."""
         due = [self._progress.due_at, self._states.next_overdue_at]
         return max(0.05, min(at for at in due if at is not None) - self._clock())
 

@@ -60,7 +60,7 @@ class DryRun:
         self._lock = threading.Lock()
 
     def deliver(self, batch: Batch) -> BatchResult:
-        """Return the predicted outcomes of a batch."""
+        """Return the predicted outcomes of a batch's records, without writing to Marketo."""
         result = BatchResult(batch)
         try:
             if batch.target.operation is Operation.DELETE:
@@ -100,7 +100,7 @@ class DryRun:
         *,
         is_orphan: bool,
     ) -> RecordOutcome:
-        """Return the outcome that a record would have.
+        """Return the outcome that a real run would have for a record.
 
         Args:
             ours: the fields to write.
@@ -151,7 +151,7 @@ class DryRun:
         ]
 
     def _needs_lookup(self, known: PredictedRecord | None) -> bool:
-        """Return whether a record has to be looked up, given what this run has predicted of it."""
+        """Return whether Marketo's record is needed, given the prediction for its key, if any."""
         if known is None:
             return True
         return self._needs_values and known.presence is Presence.CHANGED
@@ -159,7 +159,7 @@ class DryRun:
     def _missing_parents(
         self, batch: Batch, before: Sequence[Record | None]
     ) -> frozenset[Hashable]:
-        """Return the ordering keys of missing opportunities that new roles refer to."""
+        """Return the ids of opportunities that new roles refer to and that would not exist."""
         if not batch.target.parks_orphans:
             return frozenset()
         named = {

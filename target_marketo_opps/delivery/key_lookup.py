@@ -37,7 +37,7 @@ class KeyLookup:
         self._by_id = by_id
 
     def find(self, records: Sequence[Record], fields: Sequence[str]) -> KeyIndex:
-        """Return the records that Marketo has under the keys of some records.
+        """Return an index of the records in Marketo that have the keys of the given records.
 
         Args:
             records: up to 300 records, each with all key fields.
@@ -52,7 +52,7 @@ class KeyLookup:
         return found
 
     def is_valid_key(self, record: Record) -> bool:
-        """Return whether a record can be looked up by its key."""
+        """Return whether Marketo can be queried for a record's key, e.g. it has no comma."""
         return self._is_compound or is_valid_filter_value(str(record[self._key_fields[0]]))
 
     @property
@@ -106,7 +106,7 @@ class KeyLookup:
 
 
 class KeyIndex:
-    """Records of Marketo, by key.
+    """Records that a lookup returned, by key.
 
     Args:
         key_fields: the fields that identify a record.
@@ -117,16 +117,20 @@ class KeyIndex:
         self._records: dict[Hashable, list[Record]] = {}
 
     def add(self, records: Sequence[Record]) -> None:
-        """Add records as Marketo sent them."""
+        """Add records, as Marketo returned them, to the index."""
         for record in records:
             self._records.setdefault(self._key(record, comparable_key), []).append(record)
 
     def holds(self, record: Mapping[str, t.Any]) -> bool:
-        """Return whether a record with the key of this record was found, ignoring its spelling."""
+        """Return whether the index has a record with this record's key, ignoring its spelling."""
         return self._key(record, comparable_key) in self._records
 
     def get(self, record: Mapping[str, t.Any]) -> Record | None:
-        """Return the record of a key; None if there is none, or if several may be meant."""
+        """Return the indexed record that has the key of a given record.
+
+        Returns:
+            None if there is none, or if only other spellings of the key match, and several do.
+        """
         candidates = self._records.get(self._key(record, comparable_key), [])
         exact = [one for one in candidates if self._key(one, str) == self._key(record, str)]
         chosen = exact or candidates

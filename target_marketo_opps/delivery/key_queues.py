@@ -1,4 +1,8 @@
-"""Queue records that wait for earlier records with the same ordering key; no I/O, no threads."""
+"""Queue records that wait for earlier records with the same ordering key; no I/O, no threads.
+
+Records that share an ordering key must reach Marketo in order of arrival. It is usually the id of
+the opportunity, which an opportunity and its roles share.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +19,16 @@ if t.TYPE_CHECKING:
 
 
 class KeyQueue:
-    """The waiting records of one ordering key, in order of arrival.
+    """The waiting records with one ordering key, in order of arrival.
 
     Attributes:
         records: waiting records; the first is sent next.
         last_upserts: the upsert that later upserts of the same target and key are merged into.
         deletes: number of deletes among the records.
         leadless: number of upserts that arrived without a lead ID, whose complete key was unknown.
-        readmitted: number of records at the head of the queue that were parked before.
-        more_parked: whether further parked roles have to be inserted after the readmitted ones.
+        readmitted: number of roles at the head of the queue that were parked (kept apart because
+            their opportunity was missing) and were queued again.
+        more_parked: whether further parked roles have to be inserted after these.
     """
 
     __slots__ = ("deletes", "last_upserts", "leadless", "more_parked", "readmitted", "records")
@@ -49,7 +54,10 @@ class KeyQueue:
         return self.more_parked and not self.readmitted
 
     def blocks_merge(self, record: OutboundRecord) -> bool:
-        """Return whether an upsert must not be merged into a record before this queue."""
+        """Return whether merging an upsert into a record before this queue would break the order.
+
+        It would if a delete, a parked role, or a role whose lead was unknown is between the two.
+        """
         is_role = record.target.obj is MarketoObject.OPPORTUNITY_ROLES
         return bool(self.deletes) or self.more_parked or (is_role and bool(self.leadless))
 
@@ -71,7 +79,7 @@ class KeyQueue:
             self.last_upserts[record.target, record.key] = record
 
     def readmit(self, records: Sequence[OutboundRecord], *, more_parked: bool) -> None:
-        """Insert roles that were parked at the head of the queue.
+        """Insert roles that are no longer parked at the head of the queue.
 
         Args:
             records: the roles, in order.
@@ -85,7 +93,7 @@ class KeyQueue:
                 self.last_upserts.setdefault((record.target, record.key), record)
 
     def remove(self, record: OutboundRecord) -> None:
-        """Remove a record: the first one, or a role without a lead at any position."""
+        """Remove the first record, or at any position a role without a lead, from the queue."""
         if self.records[0] is record:
             self.readmitted = max(0, self.readmitted - 1)
         self.records.remove(record)
@@ -102,15 +110,15 @@ class KeyQueue:
 
 
 class KeyQueues(dict["Hashable", KeyQueue]):
-    """The queues by ordering key; a record is in the queue of each of its ordering keys.
+    """The queues of waiting records by ordering key; a record is in the queue of each of its keys.
 
-    It is a dictionary, because each record of the input has to be checked against it.
+    It is a dictionary, so that each record of the input is checked against it quickly.
     """
 
     __slots__ = ()
 
     def must_wait(self, record: OutboundRecord) -> bool:
-        """Return whether records with an ordering key of this record are waiting."""
+        """Return whether earlier records that share an ordering key with this one are waiting."""
         return any(key in self for key in record.ordering_keys)
 
     def of(self, ordering_key: Hashable) -> KeyQueue:
@@ -120,7 +128,7 @@ class KeyQueues(dict["Hashable", KeyQueue]):
         return self[ordering_key]
 
     def head(self, ordering_key: Hashable) -> OutboundRecord | None:
-        """Return the record of an ordering key to send next; None if none can be sent."""
+        """Return the next record to send from a key's queue; None if no record can be sent."""
         queue = self.get(ordering_key)
         return queue.head if queue else None
 
@@ -129,14 +137,15 @@ class KeyQueues(dict["Hashable", KeyQueue]):
         return all(self[key].head is record for key in record.ordering_keys)
 
     def is_readmitted(self, record: OutboundRecord) -> bool:
-        """Return whether a record at the head of its queues was parked before."""
+        """Return whether a record, first in its queues, was parked and then queued again."""
         return any(self[key].readmitted for key in record.ordering_keys)
 
     def merge(self, record: OutboundRecord) -> bool | None:
-        """Merge an upsert into the last waiting upsert of its key.
+        """Merge an upsert into the last waiting upsert with the same key, if the order allows it.
 
         Returns:
-            Whether it was merged; None if no queued record prevents merging it into a batch.
+            True if it was merged, False if it must not be merged; None if no queued record prevents
+            merging it into a record of an open batch.
         """
         queues = [self.get(key) for key in record.ordering_keys]
         if not any(queues):
@@ -158,7 +167,7 @@ class KeyQueues(dict["Hashable", KeyQueue]):
         """Remove a record from the queues of its ordering keys.
 
         Returns:
-            The ordering keys whose queues now need parked roles to be inserted.
+            The ordering keys for which parked roles have to be inserted now.
         """
         waiting: list[Hashable] = []
         for key in record.ordering_keys:

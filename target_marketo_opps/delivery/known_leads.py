@@ -1,4 +1,4 @@
-"""Remember the lead of each value: in memory up to a limit, then in a temporary file."""
+"""Remember the results of lead lookups: in memory up to a limit, then in a temporary file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ANY_SPELLING = ","
 
 
 class KnownLeads:
-    """The results of lookups, by value.
+    """The results of lead lookups, by the value that was looked up.
 
     Args:
         many: the setting `lead_lookup_many`.
@@ -43,7 +43,7 @@ class KnownLeads:
         self._database = private_database(_SCHEMA, cache_bytes=cache_bytes)
 
     def match(self, value: str) -> LeadMatch | None:
-        """Return the lead that was found for a value; None if the value was not looked up."""
+        """Return the result of looking up a value; None if the value was not looked up."""
         match = self._stored(value)
         if match is None and self.ignores_case:
             form = folded(value)
@@ -51,7 +51,7 @@ class KnownLeads:
         return match
 
     def add(self, answer: LeadAnswer) -> tuple[list[int], int]:
-        """Add the answer of a lookup.
+        """Store the leads that a lookup returned, by the values that they match.
 
         A lead belongs to the value that is equal to its own, or else to the one that differs only
         by case.

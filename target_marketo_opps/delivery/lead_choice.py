@@ -39,10 +39,10 @@ class FoundLead(t.NamedTuple):
 
 
 class LeadMatch(t.NamedTuple):
-    """The result of looking up a value.
+    """The result of looking up the leads that have one value.
 
     Attributes:
-        lead_id: id of the lead to use; None if there is no such lead.
+        lead_id: id of the lead to use; None if no lead, or no single lead, was found.
         lead_count: number of leads that have the value.
     """
 
@@ -50,7 +50,7 @@ class LeadMatch(t.NamedTuple):
     lead_count: int
 
     def reject_reason(self, field: str) -> Reason:
-        """Return the reason to reject a role whose lead was not found.
+        """Return the reason to reject a role: none, or several leads have its lookup value.
 
         Args:
             field: name of the field by which leads are looked up.
@@ -75,12 +75,12 @@ class LeadMatch(t.NamedTuple):
 
 
 def folded(value: str) -> str:
-    """Return a form of a value that is equal for all spellings by case and surrounding blanks."""
+    """Return a value in lower case without surrounding blanks, to compare spellings."""
     return value.strip().casefold()
 
 
 def found_leads(records: Iterable[Record], field: str) -> list[FoundLead]:
-    """Return the leads that a lookup returned, without records that lack an id or a value.
+    """Return the records of a lookup as leads; leave out records without an id or a value.
 
     Args:
         records: records as Marketo sent them.
@@ -108,7 +108,7 @@ def _moment(value: t.Any) -> datetime | None:
 
 
 def choose_lead(leads: Sequence[FoundLead], many: str) -> LeadMatch:
-    """Return the lead to use for a value.
+    """Choose the lead to use for a lookup value, which several leads may have.
 
     Args:
         leads: leads that have the value.

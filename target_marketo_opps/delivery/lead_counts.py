@@ -47,14 +47,14 @@ class LeadCounts:
             self._ambiguous += count > 1
 
     def add_role(self, match: LeadMatch) -> None:
-        """Count a role that was rejected because of the result of a lookup."""
+        """Count a role that was rejected because its lookup value matches no or several leads."""
         if match.lead_count:
             self._roles_ambiguous += 1
         else:
             self._roles_not_found += 1
 
     def summary(self) -> str:
-        """Return the part of the closing line about lead lookups."""
+        """Return the text about lead lookups that is part of the closing log line."""
         return (
             f"leads by {self._field}: {self._found:,} found, "
             f"{self._not_found:,} not found{_of_roles(self._roles_not_found)}, "

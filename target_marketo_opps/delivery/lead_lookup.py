@@ -39,7 +39,7 @@ class LeadLookup:
         known: remembers the leads that were found.
         waiting: keeps roles whose lead is not known yet.
         calls: calls in flight.
-        states: holds each STATE back until all records before it are settled.
+        states: holds each STATE back until the outcomes of all records before it are known.
         rejects: takes roles without a lead.
         counts: counts lookups for the closing line.
     """
@@ -70,14 +70,16 @@ class LeadLookup:
 
     @property
     def is_pending(self) -> bool:
-        """Return whether a role waits for its lead."""
+        """Return whether any role waits for the lookup of its lead."""
         return bool(self._roles)
 
     def admit(self, record: OutboundRecord, wanted: WantedLead) -> bool:
-        """Set the lead ID of a role that has arrived; queue or reject the role if it is unknown.
+        """Set the lead ID of a role that has just arrived, if its lookup value is known already.
+
+        If the value was not looked up yet, queue the role. If no lead was found, reject it.
 
         Returns:
-            Whether the lead is known, so that the role can be put into a batch.
+            Whether the lead ID was set, so that the role can be put into a batch.
 
         Raises:
             RejectLimitError: the role was rejected, and `max_rejects` is exceeded.
@@ -94,17 +96,17 @@ class LeadLookup:
         return True
 
     def start_full(self) -> None:
-        """Start all lookups that are full, while calls are free."""
+        """Start each lookup that has enough values for a call, up to the maximum of calls."""
         while len(self._unsent) >= self._size.values and self._calls.has_room:
             self._start()
 
     def start_all(self) -> None:
-        """Start all lookups, full or not, while calls are free."""
+        """Start lookups of all values, even with few values, up to the maximum of calls."""
         while self._unsent and self._calls.has_room:
             self._start()
 
     def start_overdue(self, record: OutboundRecord) -> None:
-        """Start the lookup of a role's lead, if it has waited for too long."""
+        """Start pending lookups, because this role has held back a STATE for too long."""
         if record.awaits_lead and record.wanted and folded(record.wanted.value) in self._unsent:
             self.start_all()
 
@@ -124,7 +126,7 @@ class LeadLookup:
         self._calls.start(self._query.find, values, self._take)
 
     def _take(self, future: Future[LeadAnswer]) -> None:
-        """Set the lead IDs of the roles that waited for a lookup, or reject the roles.
+        """Process the result of a lookup: set the lead IDs of waiting roles, or reject the roles.
 
         Raises:
             MarketoError: the lookup failed, or `max_rejects` is exceeded.
@@ -139,7 +141,12 @@ class LeadLookup:
         self._states.write_due()
 
     def _settle_spellings(self, form: str) -> None:
-        """Set the lead ID of a value's roles, or reject them; other spellings may wait."""
+        """Set the lead IDs of the roles whose lookup value has a form, or reject these roles.
+
+        Args:
+            form: a value in lower case; roles with a spelling of it whose result is not known
+                wait for another lookup.
+        """
         rest: _Spellings = {}
         for value, records in self._roles.pop(form).items():
             match = self._known.match(value)

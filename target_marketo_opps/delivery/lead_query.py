@@ -22,7 +22,7 @@ _Refusal = DataError | TooLargeError | PageTokenError
 
 @dataclass(slots=True)
 class LeadAnswer:
-    """The result of one lookup.
+    """The result of one lookup of leads.
 
     Attributes:
         values: values that were looked up; no two differ only by case.
@@ -40,7 +40,7 @@ class LeadAnswer:
 
 
 class LeadQuery:
-    """Finds leads by one of their fields.
+    """Finds leads by the values of one of their fields.
 
     Args:
         client: makes the calls.
@@ -80,7 +80,11 @@ class LeadQuery:
         return answer
 
     def _attempt(self, values: Sequence[str], answer: LeadAnswer) -> _Refusal | None:
-        """Add the leads of some values to the answer; return Marketo's refusal if it refuses."""
+        """Add the leads that have some values to the answer.
+
+        Returns:
+            The error if the call may have matched too many leads; None if it succeeded.
+        """
         try:
             records = self._records(values, answer)
         except DataError as error:

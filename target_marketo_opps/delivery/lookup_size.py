@@ -19,7 +19,7 @@ _MOST_OF_ONE = 4
 
 
 class LookupSize:
-    """Learns from responses how many leads a value matches.
+    """Chooses the number of values per lookup, by how many leads earlier values matched.
 
     Attributes:
         values: number of values to look up in the next call.
@@ -33,7 +33,7 @@ class LookupSize:
         self._squares = 0
 
     def learn(self, matches: Iterable[int]) -> None:
-        """Add the number of leads that each value of a call matched."""
+        """Update `values` with the number of leads that each value of a call matched."""
         for count in matches:
             shown = min(count, _MOST_OF_ONE)
             self._asked += 1
@@ -44,7 +44,7 @@ class LookupSize:
             self.values = max(1, min(MAX_BATCH_RECORDS, self._fitting(), self._safe()))
 
     def _fitting(self) -> int:
-        """Return the number of values whose leads fit on a page, in nearly all calls."""
+        """Return how many values to look up so that their leads nearly always fit on one page."""
         if self._squares == self._sum:
             return MAX_BATCH_RECORDS  # No value has several.
         mean = self._sum / self._asked
@@ -54,5 +54,5 @@ class LookupSize:
         return math.floor(root * root)
 
     def _safe(self) -> int:
-        """Return the number of values that, on average, match fewer than 1,000 leads."""
+        """Return how many values on average match fewer leads than Marketo's limit of 1,000."""
         return _SAFE_LEADS * self._asked // self._leads if self._leads else MAX_BATCH_RECORDS

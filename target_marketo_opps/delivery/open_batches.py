@@ -20,10 +20,10 @@ _MAX_OPEN_BATCHES = 3
 
 
 class OpenBatches:
-    """Opens batches, and closes them when they are full.
+    """Holds the batches that are being filled, and those that are ready to be sent.
 
     Args:
-        merges: whether waiting upserts of one key are merged into one.
+        merges: whether waiting upserts with the same key are merged into one.
         max_batch_records: maximum number of records per call.
 
     Attributes:
@@ -41,7 +41,7 @@ class OpenBatches:
     def target(
         self, obj: MarketoObject, operation: Operation, key_fields: tuple[str, ...]
     ) -> BatchTarget:
-        """Return the target of an object and operation; each pair has only one."""
+        """Return the only `BatchTarget` of an object and operation; create it when needed."""
         for target in self._targets:
             if target.obj is obj and target.operation is operation:
                 return target
@@ -58,7 +58,7 @@ class OpenBatches:
         return target
 
     def with_room_for(self, record: OutboundRecord) -> Batch:
-        """Return an open batch that has room for a record; open a new batch if there is none."""
+        """Return an open batch in which a record fits; open a new batch if there is none."""
         target = record.target
         for batch in target.open_batches:
             if batch.fits(record):
@@ -69,7 +69,7 @@ class OpenBatches:
         return target.open_batches[-1]
 
     def close(self, batch: Batch) -> None:
-        """Close an open batch, so that it can be sent."""
+        """Close an open batch: no more records are added, and it is ready to be sent."""
         batch.is_open = False
         batch.target.open_batches.remove(batch)
         self.closed.append(batch)
@@ -80,7 +80,7 @@ class OpenBatches:
         self.close(batch)
 
     def close_all(self) -> None:
-        """Close all open batches, because no more records will arrive for them."""
+        """Close all open batches, so that they are sent without waiting for more records."""
         for batch in list(self):
             self.close(batch)
 

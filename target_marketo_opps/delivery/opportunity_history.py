@@ -25,10 +25,10 @@ class OpportunityHistory:
         self._deleted = KeyHashSet()
 
     def add(self, result: BatchResult) -> list[Hashable]:
-        """Remember the accepted opportunities and deletes of a batch.
+        """Remember the opportunities that Marketo has accepted or deleted in a batch.
 
         Returns:
-            The ordering keys of the opportunities that were accepted.
+            The ids (ordering keys) of the accepted opportunities; none for a delete or for roles.
         """
         target = result.batch.target
         if target.obj is not MarketoObject.OPPORTUNITIES:
@@ -42,7 +42,7 @@ class OpportunityHistory:
         return keys
 
     def why_missing(self, opportunity: Hashable) -> str | None:
-        """Return why Marketo will not accept a role of an opportunity later in this run.
+        """Return why Marketo cannot accept a skipped role of an opportunity later in this run.
 
         Returns:
             None if the opportunity was not accepted in this run, so that it may still arrive.

@@ -17,12 +17,12 @@ if t.TYPE_CHECKING:
 
 
 class OutcomeRecorder:
-    """Counts outcomes, and passes rejected and accepted records on.
+    """Counts outcomes, and passes on accepted and rejected records to the files of the run.
 
     Args:
         counters: the counters of the run.
         rejects: takes rejected records.
-        settled: takes every settled record; None if neither receipts nor a diff are written.
+        settled: writes a line for every record with an outcome; None without receipts and diff.
     """
 
     def __init__(
@@ -36,10 +36,10 @@ class OutcomeRecorder:
         self._settled = settled
 
     def record(self, result: BatchResult) -> RejectLimitError | None:
-        """Count the outcomes of a batch, and pass its rejected and accepted records on.
+        """Count the outcomes of a batch, and write its accepted and rejected records to files.
 
         Returns:
-            The error to raise after that, if `max_rejects` is exceeded.
+            The error that has to end the run if `max_rejects` is exceeded; else None.
         """
         self._counters.count_existing(result)
         outcomes = Counter([(record.stream, outcome) for record, outcome in result.by_version()])

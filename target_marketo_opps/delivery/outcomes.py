@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
 
 
 class Outcome(enum.Enum):
-    """The kinds of outcome; the value is the word in the closing line."""
+    """What happened to a record; the value is the word for it in the closing log line."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -29,7 +29,7 @@ class Outcome(enum.Enum):
 
     @property
     def identifier(self) -> str:
-        """Return the name that receipts and reports use: with an underscore for a blank."""
+        """Return the name of this outcome in receipts and reports, such as `left_alone`."""
         return self.name.lower()
 
 
@@ -74,7 +74,7 @@ _ORPHAN_CODES = frozenset({"1004", "1013"})
 
 
 def spread(outcome: RecordOutcome | None, count: int) -> list[RecordOutcome | None]:
-    """Return an outcome for each of several versions that were sent as one record.
+    """Return an outcome for each version of several that were sent as one merged record.
 
     If the record was created, the first version counts as created and the others as updated.
     """
@@ -86,7 +86,7 @@ def spread(outcome: RecordOutcome | None, count: int) -> list[RecordOutcome | No
 
 @dataclass(slots=True, eq=False)
 class BatchResult:
-    """The outcomes of a batch, as far as they are known.
+    """The outcomes of the records of a batch, as far as they are known.
 
     Attributes:
         batch: the batch.
@@ -99,7 +99,7 @@ class BatchResult:
         existing_unresolved: number of records that "already exist" and were not found by a lookup.
         of_versions: for merged records that were rejected and then halved, by index, the outcome of
             each version.
-        parked: indices of roles that wait for their opportunity instead of being rejected.
+        parked: indices of skipped roles that wait for their opportunity instead of being rejected.
     """
 
     batch: Batch
@@ -117,7 +117,7 @@ class BatchResult:
 
     @property
     def is_complete(self) -> bool:
-        """Return whether the outcomes of all records and versions are known."""
+        """Return whether the outcomes of all records, and of versions sent alone, are known."""
         halved = itertools.chain.from_iterable(self.of_versions.values())
         return None not in self.outcomes and None not in halved
 
@@ -128,7 +128,7 @@ class BatchResult:
 
     @property
     def rejected(self) -> int:
-        """Return the number of rejected records, without roles that may be parked.
+        """Return the number of rejected records, without roles that may wait for an opportunity.
 
         A merged record counts as one until its versions are sent separately.
         """
@@ -163,7 +163,7 @@ class BatchResult:
         return any(outcome is not None and outcome.kind is Outcome.CREATED for outcome in each)
 
     def by_version(self) -> Iterator[tuple[OutboundRecord, RecordOutcome | None]]:
-        """Yield each version of each record that is not parked, with its outcome."""
+        """Yield each version of each record with its outcome, except roles in `parked`."""
         for index, (record, outcome) in enumerate(
             zip(self.batch.records, self.outcomes, strict=True)
         ):
@@ -177,11 +177,11 @@ class BatchResult:
                 yield from zip(versions, each, strict=True)
 
     def mark_ambiguous(self, indices: Sequence[int], moment: datetime | None) -> None:
-        """Remember when records were first sent in a call that may have been applied.
+        """Remember when records were first sent in a call without a response.
 
         Args:
             indices: the records.
-            moment: when the call was sent; None if it was certainly not applied, or has a response.
+            moment: when the call was sent; None if it has a response or was certainly not applied.
         """
         if moment is not None:
             for index in indices:

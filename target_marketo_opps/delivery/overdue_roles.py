@@ -1,4 +1,4 @@
-"""Look up the opportunities of roles that have held back a STATE for too long."""
+"""Look up the missing opportunities of roles that have held back a STATE for too long."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _Found = t.Sequence[str | None]
 
 
 class OverdueRoles:
-    """Looks up opportunities of parked roles, 300 per call, and repeats the lookup after a while.
+    """Looks up opportunities that parked roles wait for, 300 per call, at intervals.
 
     Args:
-        parked: parked roles.
+        parked: roles that wait until their missing opportunity is accepted.
         calls: calls in flight.
         states: tells which STATEs were held back for too long.
         client: makes the calls.
@@ -56,11 +56,11 @@ class OverdueRoles:
         self._next_check_at = 0.0
 
     def look_up_next(self, on_found: Callable[[Iterable[str | None]], None]) -> None:
-        """Start the next lookup of opportunities, if one is due.
+        """Start the next lookup of opportunities that overdue roles wait for, if one is due.
 
         Args:
-            on_found: called on the main thread with the comparable ids of opportunities that
-                Marketo has.
+            on_found: called on the main thread with the ids, in comparable form, of opportunities
+                that Marketo has.
         """
         roles, until = self._parked.waiting, self._states.overdue_number()
         # The limit of calls in flight does not apply: batches would always use it up, and an
@@ -81,7 +81,7 @@ class OverdueRoles:
             self._calls.start(self._find, ids, lambda found: self._take(found, on_found))
 
     def _find(self, ids: Sequence[t.Any]) -> _Found:
-        """Return the comparable ids of the opportunities that Marketo has; runs on a worker."""
+        """Return those of the given opportunity ids that Marketo has; runs on a worker thread."""
         records = [{EXTERNAL_ID: each} for each in ids]
         obj = MarketoObject.OPPORTUNITIES
         found = KeyLookup(self._client, obj, (EXTERNAL_ID,), by_id=False).find(records, [])

@@ -40,11 +40,11 @@ _COLUMNS = "key, checkpoint, streams, body, source, reasons, request_id"
 
 @dataclass(frozen=True, slots=True)
 class ParkedRole:
-    """A role that waits for its opportunity.
+    """A role that Marketo skipped because its opportunity is missing, and that waits for it.
 
     Attributes:
         record: the role.
-        checkpoint: number that `Ledger.park` returned for it.
+        checkpoint: number of the first STATE that waits for the role, from `Ledger.park`.
         reasons: Marketo's reasons for skipping the role.
         request_id: requestId of the call in which Marketo skipped the role.
     """
@@ -56,7 +56,10 @@ class ParkedRole:
 
 
 class ParkedRoleStore:
-    """Roles that wait for their opportunity, by key and by opportunity, in order of arrival.
+    """Stores parked roles in order of arrival, and finds them by key or opportunity.
+
+    A parked role waits until its missing opportunity is accepted. A dismissed role was parked when
+    it or its opportunity was deleted; it is stored until it is rejected.
 
     Args:
         cache_bytes: maximum memory before a temporary file is used.
@@ -72,7 +75,7 @@ class ParkedRoleStore:
         return self._count
 
     def add(self, role: ParkedRole) -> None:
-        """Add a role after all other parked roles."""
+        """Store a role behind all other parked roles."""
         record = role.record
         self._target = record.target
         self._count += 1
@@ -93,48 +96,48 @@ class ParkedRoleStore:
         )
 
     def first_of_key(self, key: Hashable) -> ParkedRole | None:
-        """Return the role with a key that has waited longest; None if there is none."""
+        """Return the parked role with a key that has waited longest; None if there is none."""
         row = next(self._rows("roles", "key = ?", encode(key)), None)
         return None if row is None else self._role(row[1:])
 
     def waits_for(self, opportunity: Hashable) -> bool:
-        """Return whether any role waits for an opportunity."""
+        """Return whether any parked role waits for an opportunity."""
         return next(self._rows("roles", "opportunity = ?", encode(opportunity)), None) is not None
 
     # Dismissed roles no longer count as parked, but are kept until they are taken.
 
     def dismiss_key(self, key: Hashable) -> None:
-        """Move all roles with a key to the dismissed roles, which will be rejected."""
+        """Move all parked roles with a key to the dismissed roles, which will be rejected."""
         self._dismiss("key = ?", encode(key))
 
     def dismiss_opportunity(self, opportunity: Hashable) -> None:
-        """Move all roles of an opportunity to the dismissed roles."""
+        """Move all parked roles of an opportunity to the dismissed roles."""
         self._dismiss("opportunity = ?", encode(opportunity))
 
     # Each of the next three methods returns at least one role, if there is any.
 
     def take_dismissed(self, *, most_bytes: int = PORTION_BYTES) -> list[ParkedRole]:
-        """Remove and return the first dismissed roles, up to a size."""
+        """Remove and return the first dismissed roles, of `most_bytes` together."""
         return self._take("dismissed", "TRUE", most_bytes=most_bytes)
 
     def take_of_opportunity(
         self, opportunity: Hashable, *, most_bytes: int = PORTION_BYTES
     ) -> list[ParkedRole]:
-        """Remove and return the first roles of an opportunity, up to a size."""
+        """Remove and return the first parked roles of an opportunity, of `most_bytes` together."""
         return self._take("roles", "opportunity = ?", encode(opportunity), most_bytes=most_bytes)
 
     def take_any(self, *, most_bytes: int = PORTION_BYTES) -> list[ParkedRole]:
-        """Remove and return the roles that were parked first, up to a size."""
+        """Remove and return the roles that were parked first, of `most_bytes` together."""
         return self._take("roles", "TRUE", most_bytes=most_bytes)
 
     def opportunities_to_look_up(
         self, count: int, *, until: int, looked_up_before: float, now: float
     ) -> list[t.Any]:
-        """Return the ids of opportunities to look up, as they were sent, and record the lookup.
+        """Return ids of opportunities that roles wait for, and store that they are looked up now.
 
         Args:
             count: maximum number of ids.
-            until: highest checkpoint number of the roles to consider.
+            until: only roles that hold back the STATE with this number or an earlier one count.
             looked_up_before: opportunities that were looked up after this moment are left out.
             now: current moment, by the same clock.
         """
@@ -178,7 +181,7 @@ class ParkedRoleStore:
         return taken
 
     def _rows(self, table: str, where: str, *values: bytes) -> Iterator[tuple[t.Any, ...]]:
-        """Yield rows one by one, so that they are not all in memory."""
+        """Yield matching rows of a table one by one, so that they are not all in memory."""
         query = f"SELECT number, {_COLUMNS} FROM {table} WHERE {where} ORDER BY number"  # noqa: S608 - the same
         return self._database.execute(query, values)
 
@@ -196,5 +199,5 @@ class ParkedRoleStore:
 
 
 def _opportunity(record: OutboundRecord) -> bytes:
-    """Return the encoded ordering key of a role, which is the id of its opportunity."""
+    """Return the id of a role's opportunity as the database stores it."""
     return encode(record.ordering_keys[0])

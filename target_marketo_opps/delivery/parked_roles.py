@@ -1,4 +1,4 @@
-"""Park roles whose opportunity is missing, and release them when the opportunity is accepted."""
+"""Keep roles whose opportunity is missing, and release them when the opportunity is accepted."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ if t.TYPE_CHECKING:
 
 
 class ParkedRoles:
-    """Roles that wait for their opportunity; each blocks only later upserts of its own key.
+    """Roles that Marketo skipped because their opportunity is missing.
+
+    A parked role waits until its opportunity is accepted; it blocks only later upserts of its key.
 
     Args:
-        ledger: counts the parked roles, so that no STATE is written before they are settled.
+        ledger: counts the parked roles, so that no STATE after them is written while they wait.
 
     Attributes:
         has_dismissed: whether some roles have to be rejected, because they or their opportunity
@@ -37,7 +39,7 @@ class ParkedRoles:
         return self._roles or None
 
     def park(self, record: OutboundRecord, batch: Batch, outcome: RecordOutcome) -> None:
-        """Park a role that Marketo skipped in a batch, with all versions merged into it."""
+        """Store a role that Marketo skipped, and its merged versions, to be sent again later."""
         self._roles = self._roles or ParkedRoleStore()
         for version in record.all_versions:
             number = self._ledger.park(batch)
@@ -45,7 +47,11 @@ class ParkedRoles:
             self._roles.add(ParkedRole(version, number, *why))
 
     def park_behind(self, record: OutboundRecord, *, is_queued: bool) -> bool:
-        """Park a role that is next to be sent, if an earlier role with the same key is parked.
+        """Store a role instead of sending it, if an earlier role with the same key is parked.
+
+        Args:
+            record: a role that could be sent otherwise.
+            is_queued: whether the role was in a queue before.
 
         Returns:
             Whether the role was parked.
@@ -63,11 +69,11 @@ class ParkedRoles:
         return True
 
     def unpark(self, role: ParkedRole) -> None:
-        """Tell the ledger that a parked role was rejected, so that no STATE waits for it."""
+        """Unblock the STATEs that wait for a parked role, because the role was rejected."""
         self._ledger.unpark(role.checkpoint)
 
     def dismiss(self, delete: OutboundRecord) -> None:
-        """Move parked roles that a delete affects to the roles to be rejected."""
+        """Mark the parked roles for rejection that a delete of a role or opportunity concerns."""
         if not self._roles:
             return
         self.has_dismissed = True
@@ -77,7 +83,7 @@ class ParkedRoles:
             self._roles.dismiss_opportunity(delete.ordering_keys[0])
 
     def take_dismissed(self) -> list[ParkedRole]:
-        """Return some of the roles that a delete has dismissed; empty if there are no more."""
+        """Remove and return some of the roles marked for rejection; empty if there are no more."""
         if not self.has_dismissed or self._roles is None:
             return []
         roles = self._roles.take_dismissed()
@@ -92,7 +98,7 @@ class ParkedRoles:
         """Remove and return the first parked roles of an opportunity, merged where possible.
 
         Args:
-            opportunity: the ordering key of its records.
+            opportunity: id of the opportunity, in comparable form.
             most_bytes: memory that the returned roles may take; at least one role is returned.
         """
         freed: dict[Hashable, OutboundRecord] = {}

@@ -33,7 +33,7 @@ class Presence(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class PredictedRecord:
-    """The record that a run would have left under one key.
+    """The record that a real run would have left under one key.
 
     Attributes:
         presence: whether the record would exist, and who would have created it.
@@ -45,11 +45,11 @@ class PredictedRecord:
 
     @property
     def exists(self) -> bool:
-        """Return whether there would be a record under the key."""
+        """Return whether a record with the key would exist after the run."""
         return self.presence is not Presence.ABSENT
 
     def over(self, stored: Record | None) -> Record | None:
-        """Return the record that would exist; None if there would be none.
+        """Return the fields of the record after the run; None if the record would not exist.
 
         Args:
             stored: the record that Marketo has now; None if it has none.
@@ -60,7 +60,7 @@ class PredictedRecord:
         return {**base, **self.written}
 
     def after(self, fields: Mapping[str, t.Any]) -> PredictedRecord:
-        """Return the prediction after some more fields are written."""
+        """Return the prediction for the same key after the run writes more fields."""
         if not self.exists:
             return PredictedRecord(Presence.NEW, fields)
         return PredictedRecord(self.presence, {**self.written, **fields})

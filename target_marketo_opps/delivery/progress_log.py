@@ -37,7 +37,7 @@ class ProgressLog:
         self.due_at = self._began_at + interval_seconds
 
     def log_due(self) -> None:
-        """Log the line, if it is due."""
+        """Log a progress line, if the interval since the last one has passed."""
         now = self._clock()
         if now >= self.due_at:
             self.due_at = now + self._interval_seconds

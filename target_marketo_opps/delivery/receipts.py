@@ -1,4 +1,4 @@
-"""Write a receipt for every settled record: its outcome, as one line of JSON."""
+"""Write a receipt for every record whose outcome is known: one line of JSON."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if t.TYPE_CHECKING:
 
 
 class SettledRecords(t.Protocol):
-    """Takes each record once, when it is settled; implemented by receipts and by the diff."""
+    """A file with one line for every record whose outcome is known: receipts, or the diff."""
 
     def take_accepted(self, record: OutboundRecord, outcome: RecordOutcome) -> None:
-        """Take a record that Marketo accepted or already had with the same values."""
+        """Write a line for a record that Marketo accepted or already had with the same values."""
 
     def take_rejected(self, reject: Reject) -> None:
-        """Take a rejected record."""
+        """Write a line for a rejected record."""
 
     def take_left_alone(self, stream: str, obj: MarketoObject, key: Mapping[str, t.Any]) -> None:
-        """Take a record that is marked as deleted, and is not deleted in Marketo."""
+        """Write a line for a record that is marked as deleted, but is not deleted in Marketo."""
 
     def flush(self) -> None:
-        """Write all lines to disk; called before a STATE after these records is written."""
+        """Write all buffered lines to disk, before a STATE that covers their records is emitted."""
 
     def close(self) -> None:
-        """Write all lines to disk, and close the file."""
+        """Write all buffered lines to disk, and close the file."""
 
 
 class Receipts:
@@ -84,7 +84,7 @@ class Receipts:
         )
 
     def take_left_alone(self, stream: str, obj: MarketoObject, key: Mapping[str, t.Any]) -> None:
-        """Write the receipt of a record that is marked as deleted, and is not deleted."""
+        """Write the receipt of a record that is marked as deleted, but is not deleted."""
         self._write(
             stream,
             obj,
@@ -96,11 +96,11 @@ class Receipts:
         )
 
     def flush(self) -> None:
-        """Write all receipts to disk."""
+        """Write all buffered receipts to disk, before a STATE that covers them is emitted."""
         self._file.flush()
 
     def close(self) -> None:
-        """Write all receipts to disk, and close the file."""
+        """Write all buffered receipts to disk, and close the file."""
         self._file.close()
 
     def _write(

@@ -25,7 +25,7 @@ class RejectCauses:
         self._keys: defaultdict[_Cause, list[str]] = defaultdict(list)
 
     def add(self, key: str, reasons: Sequence[Reason]) -> None:
-        """Count a rejected record.
+        """Count a rejected record by its first reason, and keep its key as an example.
 
         Args:
             key: key of the record, as log lines show it.
@@ -37,7 +37,7 @@ class RejectCauses:
             self._keys[cause].append(key)
 
     def lines(self) -> Iterator[str]:
-        """Yield a log line for each code and message, the most frequent first."""
+        """Yield a log line for each code and message, the most frequent first, with some keys."""
         for cause, count in self._counts.most_common():
             code, message = cause
             keys = ", ".join(self._keys[cause])

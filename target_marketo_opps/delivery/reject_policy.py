@@ -20,7 +20,7 @@ class RejectPolicy:
         counters: the counters of the run.
         rejects_file: takes rejected records; None without `rejects_path`.
         settings: the target's settings.
-        settled: takes every settled record; None if neither receipts nor a diff are written.
+        settled: writes a line for every record with an outcome; None without receipts and diff.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class RejectPolicy:
         self._last_reject: Reject | None = None
 
     def reject(self, stream: str, key: str, reject: Reject) -> None:
-        """Count and store a record that Marketo or the target has rejected.
+        """Count a record that Marketo or the target has rejected, and write it to files.
 
         Args:
             stream: the stream that the record is counted for.
@@ -67,7 +67,7 @@ class RejectPolicy:
             raise RejectLimitError(self._limit_message(self._last_reject))
 
     def exceeded_with(self, more: int) -> bool:
-        """Return whether a number of further rejects would exceed `max_rejects`; thread-safe."""
+        """Return whether some more rejected records would exceed `max_rejects`; thread-safe."""
         return self._settings.exceeded_by(self._counters.rejected + more)
 
     def _limit_message(self, reject: Reject) -> str:

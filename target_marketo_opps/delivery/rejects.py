@@ -40,7 +40,7 @@ class Reject:
     def of(
         cls, record: OutboundRecord, reasons: Sequence[Reason], request_id: str | None = None
     ) -> Reject:
-        """Return the reject of a record that was mapped."""
+        """Create the reject of a record that was ready to be sent, from the reasons."""
         return cls(
             record.source_stream,
             record.target.obj,
@@ -83,13 +83,13 @@ class RejectsFile:
         )
 
     def write(self, reject: Reject) -> None:
-        """Append a reject to the file; it is on disk only after `flush`."""
+        """Append a reject to the file; it is certainly on disk only after `flush`."""
         self._file.write(reject.json_line())
 
     def flush(self) -> None:
-        """Write all rejects to disk; called before a STATE after them is written."""
+        """Write all buffered rejects to disk, before a STATE that covers them is emitted."""
         self._file.flush()
 
     def close(self) -> None:
-        """Write all rejects to disk, and close the file."""
+        """Write all buffered rejects to disk, and close the file."""
         self._file.close()

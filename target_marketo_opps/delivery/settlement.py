@@ -1,4 +1,7 @@
-"""Settle the records of a batch: record outcomes, park or reject roles, and release STATEs."""
+"""Process the results of batches: record outcomes, park or reject roles, and release STATEs.
+
+A role is parked, instead of rejected, if Marketo skipped it because its opportunity is missing.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +34,11 @@ _NEVER_CAME = (
 
 
 class Settlement:
-    """Settles batches on the main thread.
+    """Processes the result of each batch, on the main thread.
 
     Args:
-        waiting: records that are not settled yet.
-        states: holds each STATE back until all records before it are settled.
+        waiting: records whose outcome is not known yet.
+        states: holds each STATE back until the outcomes of all records before it are known.
         recorder: counts outcomes, and writes rejects and receipts.
         rejects: takes rejected records.
         overdue: looks up the opportunities of roles that have held back a STATE for too long.
@@ -64,11 +67,11 @@ class Settlement:
         self._attribution = attribution
 
     def settle(self, result: BatchResult) -> MarketoError | None:
-        """Settle a batch whose result is known.
+        """Process the result of a batch: count outcomes, and release records that waited for it.
 
         Returns:
-            The error that has to end the run, after the outcomes were counted; None if there is
-            none.
+            The error that has to end the run, if there is one; the known outcomes are counted
+            in any case.
 
         Raises:
             RejectLimitError: a parked role was rejected, and `max_rejects` is exceeded.
@@ -88,7 +91,7 @@ class Settlement:
         return None
 
     def reject_dismissed(self) -> None:
-        """Reject the parked roles that a delete has dismissed.
+        """Reject parked roles that were deleted, alone or with their opportunity.
 
         Raises:
             RejectLimitError: `max_rejects` is exceeded.
@@ -97,11 +100,11 @@ class Settlement:
             self._reject(roles, _DELETED)
 
     def look_up_overdue(self) -> None:
-        """Look up the opportunities of roles that were parked for too long."""
+        """Look up opportunities that roles have waited for too long; reject roles of any found."""
         self._overdue.look_up_next(self._reject_found)
 
     def _reject_found(self, opportunities: Iterable[Hashable]) -> None:
-        """Reject the roles that wait for opportunities that Marketo has: their lead is missing."""
+        """Reject parked roles of opportunities that Marketo has: their lead must be missing."""
         for opportunity in opportunities:
             waiting = self._waiting.parked_roles.waiting
             # The opportunity may be in a batch, or was accepted after the roles were sent.
@@ -111,7 +114,7 @@ class Settlement:
                 self._reject(roles, _FOUND)
 
     def reject_parked(self) -> None:
-        """Reject all roles that are still parked at the end of the input.
+        """Reject all roles whose opportunity is still missing at the end of the input.
 
         Raises:
             RejectLimitError: `max_rejects` is exceeded.

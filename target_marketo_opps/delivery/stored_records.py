@@ -45,7 +45,7 @@ class StoredRecords:
         self._describe = describe
 
     def skip_unchanged(self, result: BatchResult) -> None:
-        """Settle the records that Marketo already has with the same values."""
+        """Mark the records as unchanged that Marketo already has with the same values."""
         ours = {index: _decoded(result, index) for index in result.unresolved}
         found = self._lookup(result).find(list(ours.values()), _fields_of(ours))
         comparison = self._comparison(result)
@@ -56,7 +56,7 @@ class StoredRecords:
                 result.outcomes[index] = replace(outcomes.UNCHANGED, marketo_guid=guid)
 
     def resolve_already_exists(self, result: BatchResult, indices: Sequence[int]) -> None:
-        """Find out which records "already exist" because this run created them.
+        """Mark records as created if they "already exist" because this run created them.
 
         A record may have been created by a call whose response was lost, and that was then
         repeated.
@@ -88,7 +88,7 @@ class StoredRecords:
                 result.existing_theirs += 1
 
     def _maybe_ours(self, result: BatchResult, indices: Sequence[int]) -> list[int]:
-        """Return the records that "already exist" and that this run may have created."""
+        """Return the indices of records that "already exist" and that this run may have created."""
         if self._settings.action != "createOnly":
             return []
         return [

@@ -14,10 +14,10 @@ if t.TYPE_CHECKING:
 
 
 class VersionSearch:
-    """The search for bad versions in one merged record.
+    """The search for bad versions in a merged record, which consists of several versions.
 
     Args:
-        record: a record of several versions, which Marketo rejected as a whole.
+        record: a merged record that Marketo rejected as a whole.
 
     Attributes:
         outcomes: the outcome of each version; None if it is not known.
@@ -33,12 +33,12 @@ class VersionSearch:
         self.is_under_way = True
 
     def part(self) -> OutboundRecord:
-        """Return the versions to send next, merged into one record."""
+        """Return one record that merges the versions to send next."""
         bodies = (self._versions[index].body for index in self._sent)
         return replace(self._record, body=merged_body(bodies), later_versions=None, merged=None)
 
     def answer(self, outcome: RecordOutcome | None) -> None:
-        """Take the outcome of the versions that were sent; None ends the search."""
+        """Process the outcome of the versions sent last; None (unknown) ends the search."""
         if outcome is None:
             self.is_under_way = False
             return

@@ -15,7 +15,7 @@ _encode = msgspec.json.encode
 
 
 def merged_body(bodies: Iterable[bytes]) -> bytes:
-    """Return one body with the same effect as several bodies that are sent one after the other."""
+    """Return one JSON body with the same effect as several bodies that are sent in order."""
     fields: _Fields = {}
     for body in bodies:
         fields.update(_fields_of(body))
@@ -23,7 +23,7 @@ def merged_body(bodies: Iterable[bytes]) -> bytes:
 
 
 class MergedBody:
-    """The body that several versions make together; adding a version costs only its own fields.
+    """One JSON body that has the same effect as several versions of a record sent in order.
 
     Args:
         first: body of the first version.
@@ -62,7 +62,7 @@ class MergedBody:
         return True
 
     def encoded(self) -> bytes:
-        """Return the merged body."""
+        """Return the merged body as JSON."""
         if self._body is None:
             self._body = _encode(self._fields)
         return self._body

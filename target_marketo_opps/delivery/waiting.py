@@ -1,13 +1,14 @@
 """Keep records until they can be sent, in batches and queues; no I/O, no threads.
 
-A record is *settled* when Marketo has accepted it or it was rejected. Until then, a record waits
-for one of these reasons:
+A record is *settled* when Marketo has accepted it or it was rejected. Records that share an
+*ordering key*, usually the id of an opportunity, must reach Marketo in order of arrival. A record
+that is not settled waits for one of these reasons:
 
 - its batch is not full yet;
 - an unsettled batch contains a record with one of its ordering keys;
 - an earlier record with one of its ordering keys is waiting;
 - it is a role whose lead ID is not known yet;
-- it is a role that Marketo skipped because its opportunity is missing: see `parked_roles`.
+- it is parked: a role that Marketo skipped because its opportunity is missing.
 
 All waiting records with the same ordering key wait in one queue, in order of arrival. All of them
 count towards the memory limit, and the ledger holds every later STATE back. Later upserts of a
@@ -50,16 +51,16 @@ class WaitingRecords:
     until that batch is settled; records with other keys do not wait for it.
 
     Args:
-        ledger: holds a STATE back while a batch or a waiting record before it is unsettled.
-        merges: whether later upserts of a key are merged into a waiting upsert.
+        ledger: holds each STATE back until all batches and records before it are settled.
+        merges: whether later upserts with the same key are merged into a waiting upsert.
         max_batch_records: maximum number of records per call.
         max_held_bytes: memory that all unsettled records may take together.
 
     Attributes:
-        batches: open batches, and closed ones that are ready to be sent.
-        closed: the closed ones of `batches`.
+        batches: batches that are being filled, and batches that are ready to be sent.
+        closed: the batches that are ready to be sent.
         parked_roles: roles that wait for their opportunity.
-        held_bytes: memory taken by all unsettled records except parked roles.
+        held_bytes: memory in bytes that all unsettled records take, except parked roles.
         max_held_bytes: limit of `held_bytes`.
     """
 
@@ -88,7 +89,7 @@ class WaitingRecords:
         return self.held_bytes > self.max_held_bytes
 
     def add(self, record: OutboundRecord) -> None:
-        """Merge a record into a waiting one, or add it to a batch or to the queues of its keys."""
+        """Merge a record into a waiting one, or put it into a batch or the queues of its keys."""
         if (
             record.target.parks_orphans
             and self.parked_roles.waiting
@@ -120,7 +121,7 @@ class WaitingRecords:
         self._enqueue(record)
 
     def place(self, record: OutboundRecord, wanted: WantedLead, lead_id: int) -> None:
-        """Set the lead ID of a waiting role, and advance its queues."""
+        """Set the lead ID of a queued role; move it and later records to batches if possible."""
         before = record.own_bytes
         record.take_lead(wanted, lead_id)
         self.held_bytes += record.own_bytes - before
@@ -134,20 +135,20 @@ class WaitingRecords:
         self._advance(record.ordering_keys[0])
 
     def readmit(self, opportunity: Hashable) -> None:
-        """Queue the parked roles of an opportunity again, before all its other records.
+        """Queue the parked roles of an accepted opportunity, before all its other records.
 
-        They are queued as far as the memory limit allows, now and whenever a batch is settled.
+        `release` queues them, as far as the memory limit allows, whenever a batch is settled.
         """
         if self.parked_roles.waits_for(opportunity):
             self._queues.of(opportunity).more_parked = True
             self._to_readmit.append(opportunity)
 
     def is_busy(self, ordering_key: Hashable) -> bool:
-        """Return whether a record of a key is queued or in an unsettled batch."""
+        """Return whether a record with an ordering key is queued or in an unsettled batch."""
         return ordering_key in self._holders or ordering_key in self._queues
 
     def release(self, batch: Batch) -> None:
-        """Forget a settled batch, and advance the records that waited for it."""
+        """Remove a settled batch, and move records that waited for it to other batches."""
         self.held_bytes -= batch.held_bytes
         for key in batch.ordering_keys:
             self._holders.pop(key, None)
@@ -170,12 +171,16 @@ class WaitingRecords:
         )
 
     def _merge(self, record: OutboundRecord) -> bool:
-        """Merge a record into the last waiting upsert of its key; return whether it was."""
+        """Merge a record into the last waiting upsert with the same key, if the order allows it.
+
+        Returns:
+            Whether the record was merged.
+        """
         is_merged = self._queues.merge(record)
         return self._merge_into_batch(record) is not None if is_merged is None else is_merged
 
     def _merge_into_batch(self, record: OutboundRecord) -> Batch | None:
-        """Merge a record into the record of its key in an open batch.
+        """Merge a record into the record with the same key in an open batch.
 
         Returns:
             That batch, or None if the record cannot be merged.
@@ -191,7 +196,7 @@ class WaitingRecords:
         return batch
 
     def _find_batch(self, record: OutboundRecord) -> Batch | None:
-        """Return a batch for a record that no queue holds back; None if it must wait."""
+        """Return a batch that a record can join; None if it must wait for another batch."""
         found: Batch | None = None
         for key in record.ordering_keys:
             batch = self._holders.get(key)
@@ -221,11 +226,11 @@ class WaitingRecords:
         self._queues.append(record)
 
     def _take_out(self, record: OutboundRecord) -> None:
-        """Remove a record from the queues of its keys."""
+        """Remove a record from the queues of its ordering keys."""
         self._to_readmit.extend(self._queues.remove(record))
 
     def _advance(self, ordering_key: Hashable) -> None:
-        """Move records from the head of a key's queue to batches while possible."""
+        """Move records from the head of an ordering key's queue to batches while possible."""
         freed = [ordering_key]
         while freed:
             record = self._queues.head(freed[-1])
@@ -244,7 +249,11 @@ class WaitingRecords:
             room -= self._readmit_some(self._to_readmit.popleft(), most_bytes=min(room, portion))
 
     def _readmit_some(self, opportunity: Hashable, *, most_bytes: int) -> int:
-        """Queue some parked roles of an opportunity first; return their memory."""
+        """Move some parked roles of an opportunity to the head of its queue.
+
+        Returns:
+            The memory in bytes that these roles take.
+        """
         records = self.parked_roles.take_roles_of(opportunity, most_bytes=most_bytes)
         held_bytes = sum(record.held_bytes for record in records)
         self.held_bytes += held_bytes
@@ -276,7 +285,11 @@ class WaitingRecords:
         return self._place_as_version(record)
 
     def _place_as_version(self, record: OutboundRecord) -> bool:
-        """Merge a queued record into an open batch's record of its key, if possible."""
+        """Merge a queued record into the record with the same key in an open batch, if possible.
+
+        Returns:
+            Whether the record was merged and left its queues.
+        """
         # When the record arrived, a role whose lead was not known was between the two.
         if not record.target.merges or record.later_versions or not self._may_merge(record):
             return False

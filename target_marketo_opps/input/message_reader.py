@@ -24,12 +24,12 @@ class MessageReader(GenericSingerReader[bytes]):
     """Reads Singer messages in chunks of bytes, and calls the target between chunks.
 
     Attributes:
-        handlers: functions that handle a message, by type of message.
+        handlers: function that handles a message, by message type.
         before_read: called before each read with the file descriptor of the input, or None if the
             input has none; returns when the descriptor can be read.
         guard: returns a context manager; all reading and handling happens within the context.
-        line: the current line.
-        line_number: number of the current line, from 1.
+        line: the input line that is being handled.
+        line_number: number of that line, from 1.
     """
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class MessageReader(GenericSingerReader[bytes]):
             raise self.error(str(error)) from None
 
     def assert_line_requires(self, line_dict: dict[str, t.Any], requires: set[str]) -> None:  # type: ignore[override]
-        """Raise an InputError if members of a message are missing.
+        """Raise an InputError if required members are missing in a message.
 
         Unlike the error of the SDK's method, it quotes no values.
         """
@@ -86,7 +86,7 @@ class MessageReader(GenericSingerReader[bytes]):
             raise self.error(f"it has no {' and no '.join(repr(name) for name in sorted(missing))}")
 
     def error(self, what: str) -> InputError:
-        """Return an error that names the number of the current line."""
+        """Return an InputError with a message that names the number of the current input line."""
         return InputError(f"Line {self.line_number} of the input cannot be used: {what}.")
 
     def _process(self, source: t.IO[t.Any]) -> Counter[str]:

@@ -87,7 +87,7 @@ def typed_encoder(
 
 
 def _type(field: FieldDescription) -> t.Any:
-    """Return the type of a field's values; an empty string is excluded, because it means null."""
+    """Return the type that a field's values must have; empty strings fail, as they mean null."""
     schema = json_schema(field)
     kind = _TYPES.get(schema["type"][0])
     if kind is not None:

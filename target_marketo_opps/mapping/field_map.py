@@ -17,7 +17,7 @@ _MOST_LISTED = 30
 
 
 class FieldMap:
-    """Renames the properties of a stream, before they are matched with fields.
+    """Renames the properties of a stream by `field_map`, before they are matched with fields.
 
     Args:
         stream: name of the stream, for error messages.
@@ -29,11 +29,11 @@ class FieldMap:
         self._names = names
 
     def renamed(self, name: str) -> str:
-        """Return the name by which a property is matched with fields."""
+        """Return the field name for a property in `field_map`, or else the property's own name."""
         return self._names.get(name, name)
 
     def check(self, properties: Collection[str], fields: Collection[str]) -> None:
-        """Raise an error if the setting does not fit the stream and the object.
+        """Raise an error if `field_map` names an unknown property or field, or a field twice.
 
         Args:
             properties: names of the properties in the schema.
@@ -63,7 +63,7 @@ class FieldMap:
 
 
 def key_advice(stream: str, missing: Iterable[str], properties: Collection[str]) -> str:
-    """Return a sentence about how to map the key of a stream, with the stream's properties."""
+    """Return advice to map missing key fields in `field_map`, with the stream's properties."""
     example = json.dumps({stream: {_likely(field, properties): field for field in missing}})
     has = ", ".join(f"'{name}'" for name in [*properties][:_MOST_LISTED]) or "none"
     if len(properties) > _MOST_LISTED:
@@ -72,7 +72,7 @@ def key_advice(stream: str, missing: Iterable[str], properties: Collection[str])
 
 
 def _likely(field: str, properties: Collection[str]) -> str:
-    """Return the property with the most similar name; for an id, else any id property."""
+    """Return the property most likely to be a key field: a similar name, or else any id."""
     ids = filter(_may_be_id, properties if _may_be_id(field) else ())
     return next(iter([*near_names(field, properties), *ids]), "...")
 

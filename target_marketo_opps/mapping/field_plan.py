@@ -32,14 +32,14 @@ FieldWriter = tuple[str, t.Callable[[t.Any], t.Any]]
 
 
 class FieldPlan:
-    """The field that each property of a stream is written to, and how values are converted.
+    """The Marketo field of each property of a stream, and the conversion of its values.
 
     Args:
         stream: name of the stream, for error messages.
         properties: names of the properties in the schema.
         description: description of the object that the stream is written to.
         settings: the target's settings.
-        notes: collects properties that are not written, for log lines at the end of the run.
+        notes: collects the properties that are not written, for log lines at the end of the run.
         leads: tells which properties are about the lead of a role; None for opportunities.
         is_closed: whether properties that are not in the schema are ignored.
 
@@ -100,7 +100,7 @@ class FieldPlan:
         return None
 
     def resolve_new_properties(self, record: Record) -> None:
-        """Find the fields of a record's properties that were not seen before."""
+        """Find the Marketo field of each property of a record that no record had before."""
         for name in record:
             if name not in self.writers:
                 if self._is_closed:
@@ -109,10 +109,10 @@ class FieldPlan:
                     self._resolve(name)
 
     def drop_rivals(self, record: Record) -> tuple[Record, list[Reason]]:
-        """Keep only one property of a record for each field: the one with the field's exact name.
+        """Keep one property of a record for each field: the one with the field's exact name.
 
         Returns:
-            The record, and a reason for each field for which no property can be chosen.
+            The record without the others, and a reason for each field for which none can be chosen.
         """
         if not self._contested and not self._ambiguous:
             return record, []
@@ -130,7 +130,11 @@ class FieldPlan:
         return Reason(INVALID_DATA, message)
 
     def _conflict(self, field: str, rivals: list[str]) -> list[Reason]:
-        """Return the reason why no property can be chosen; empty if the first name is exact."""
+        """Return the reason to reject a record in which several properties match a field.
+
+        Returns:
+            Empty if one of the properties has the field's exact name, and is therefore written.
+        """
         exact = [name for name in rivals if self._field_map.renamed(name) == field]
         if len(exact) == 1:
             self._notes.note_overruled(rivals[1:], exact[0])
@@ -163,7 +167,7 @@ class FieldPlan:
             self._contested.add(field.name)
 
     def _field(self, name: str) -> FieldDescription | None:
-        """Return the field with the name of a property, ignoring case and underscores if needed."""
+        """Return the only field that matches a property; None if no field or several match."""
         wanted = self._field_map.renamed(name)
         if wanted == name and (name.startswith("_sdc_") or name == "seq"):
             return None
@@ -179,7 +183,7 @@ class FieldPlan:
         return self._leads is not None and self._leads.describes_lead(name)
 
     def _note_ambiguous(self, name: str, fields: list[str]) -> None:
-        """Record a property that matches several fields, unless each field has its own."""
+        """Record a property that matches several fields, unless all have their own properties."""
         if not set(fields) <= set(map(self._field_map.renamed, self._schema_properties)):
             self._ambiguous[name] = fields
 
@@ -203,7 +207,7 @@ class FieldPlan:
 
 
 class _FieldIndex:
-    """The fields of an object by name, and by name without case and underscores.
+    """The fields of an object by exact name, and by name without case and underscores.
 
     Args:
         fields: the fields.
@@ -222,12 +226,12 @@ class _FieldIndex:
             self._loose.setdefault(comparable_name(field.name), []).append(field)
 
     def matches(self, name: str) -> list[FieldDescription]:
-        """Return the fields with exactly this name; else those that match it loosely."""
+        """Return the fields with exactly this name; else ignore case and underscores."""
         return self._exact.get(name) or self._loose.get(comparable_name(name), [])
 
 
 def _fields(description: ObjectDescription) -> tuple[FieldDescription, ...]:
-    """Return the fields of an object and its id, which describe may leave out for roles."""
+    """Return the fields of an object; its id is included even if describe leaves it out."""
     if description.field(description.id_field) is not None:
         return description.fields
     id_field = FieldDescription(description.id_field, description.id_field, "string")

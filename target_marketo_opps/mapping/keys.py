@@ -20,7 +20,7 @@ def key_fields(description: ObjectDescription, dedupe_by: str) -> tuple[str, ...
 
 
 def trimming(write: Callable[[t.Any], t.Any]) -> Callable[[t.Any], t.Any]:
-    """Return a writer for GUIDs that removes the trailing blank that Marketo sometimes sends."""
+    """Wrap a function that converts GUIDs: remove the blank that Marketo sometimes appends."""
 
     def trimmed(value: t.Any) -> t.Any:
         try:
@@ -38,7 +38,7 @@ def display_key(parts: Iterable[t.Any]) -> str:
 
 
 def with_line(key: str, line_number: int) -> str:
-    """Return an incomplete key for a log line, with the input line of its record."""
+    """Return an incomplete key for a log line, with the number of its record's input line."""
     return f"{key} (line {line_number:,})"
 
 

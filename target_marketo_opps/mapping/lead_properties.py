@@ -33,7 +33,7 @@ def without_lead_id(description: ObjectDescription) -> ObjectDescription:
 
 
 class LeadProperties:
-    """The properties of a role that are about its lead, and are not fields of the role.
+    """Recognizes the properties of a role that are about its lead, and not fields of the role.
 
     Args:
         lookup_field: lead field by which leads are looked up; None if roles arrive with lead IDs.
@@ -41,7 +41,7 @@ class LeadProperties:
 
     Attributes:
         lookup_field: lead field by which leads are looked up.
-        names: names that the property with the lookup value may have.
+        names: the names that the property with a lead's lookup value may have.
     """
 
     def __init__(self, lookup_field: str | None, fields: Iterable[str]) -> None:
@@ -52,11 +52,11 @@ class LeadProperties:
         self._forms = frozenset(map(comparable_name, self.names))
 
     def finds_lead(self, name: str) -> bool:
-        """Return whether a property has the value by which the lead is looked up."""
+        """Return whether a property, by its name, holds the value to look up the lead by."""
         return comparable_name(name) in self._forms
 
     def describes_lead(self, name: str) -> bool:
-        """Return whether a property, which is not a field of roles, is about the lead."""
+        """Return whether a property that is no field of roles is about the lead, by its name."""
         form = comparable_name(name)
         return (
             name.casefold().startswith(_PREFIX)
@@ -66,7 +66,7 @@ class LeadProperties:
 
 
 def read_lookup_value(values: Mapping[str, t.Any], field: str) -> tuple[str, list[Reason]]:
-    """Return the value by which to look up the lead of a role, and reasons if it is invalid.
+    """Return the value to look up the lead of a role by, and reasons if it is invalid.
 
     Args:
         values: values of the role's lookup properties, by property name.

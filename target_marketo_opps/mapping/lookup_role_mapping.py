@@ -71,7 +71,7 @@ class LookupRoleMapping:
         self._check_schema(stream)
 
     def map(self, record: Record) -> MappedRecord:
-        """Return a role as it is sent to Marketo, except for its lead ID.
+        """Convert a record to the role to send to Marketo, except for its lead ID.
 
         Raises:
             RecordError: the record is invalid.
@@ -79,7 +79,7 @@ class LookupRoleMapping:
         return self._with_value(self._mapping.map, record)
 
     def map_key(self, record: Record) -> MappedRecord:
-        """Return the key of a role, as a delete sends it, except for its lead ID.
+        """Convert the key of a record to the body of a delete, except for the lead ID.
 
         Raises:
             RecordError: the record has no valid key.
@@ -92,11 +92,11 @@ class LookupRoleMapping:
         return (*self._mapping.faults(record), *reasons)
 
     def key_of(self, record: Record) -> dict[str, t.Any]:
-        """Return the key fields, except the lead ID, with the values that a record arrived with."""
+        """Return the key fields, except the lead ID, with their values as they arrived."""
         return self._mapping.key_of(record)
 
     def display_key(self, record: Record) -> str:
-        """Return the opportunity of a role as it arrived, for log lines."""
+        """Return the opportunity id of a role, as it arrived, for log lines."""
         return self._mapping.display_field(EXTERNAL_ID, record)
 
     def _with_value(self, map_: Callable[[Record], MappedRecord], record: Record) -> MappedRecord:

@@ -28,14 +28,15 @@ class RecordError(Exception):
 
 
 class MappedRecord(t.NamedTuple):
-    """A record as it is sent to Marketo.
+    """A record in the form in which it is sent to Marketo.
 
     Attributes:
         key: key in comparable form.
-        ordering_keys: keys whose records must reach Marketo in order of arrival.
+        ordering_keys: ids that decide which records keep their order: records that share one must
+            reach Marketo in order of arrival.
         body: compact UTF-8 JSON; for a delete, the key only.
-        lead_value: value by which the lead of a role is looked up; until then, key and body lack
-            the lead ID.
+        lead_value: value by which the lead of a role is looked up; key and body lack the lead ID
+            until the lead is found. None for other records.
     """
 
     key: Hashable

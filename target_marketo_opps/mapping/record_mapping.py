@@ -105,7 +105,7 @@ class RecordMapping:
         self._fast_encode = self._fast_encoder()
 
     def map(self, record: Record) -> MappedRecord:
-        """Return a record as it is sent to Marketo.
+        """Convert a Singer record to the record to send to Marketo.
 
         Raises:
             RecordError: the record is invalid.
@@ -113,7 +113,7 @@ class RecordMapping:
         return self.map_fast(record) or self.map_by_field(record)
 
     def map_fast(self, record: Record) -> MappedRecord | None:
-        """Return a record as it is sent to Marketo, if no value has to be converted.
+        """Convert a Singer record to the one to send, if no value has to be converted.
 
         Returns:
             None if the record has to be mapped by `map_by_field`.
@@ -130,7 +130,7 @@ class RecordMapping:
         return None if None in key else self._with_ordering_keys(key, record, body)
 
     def map_by_field(self, record: Record) -> MappedRecord:
-        """Return a record as it is sent to Marketo, converted field by field.
+        """Convert a Singer record to the record to send to Marketo, value by value.
 
         Raises:
             RecordError: the record is invalid.
@@ -154,7 +154,7 @@ class RecordMapping:
         return ()
 
     def map_key(self, record: Record) -> MappedRecord:
-        """Return the key of a record, as a delete sends it.
+        """Convert the key of a Singer record to the body of a delete.
 
         Raises:
             RecordError: the record has no valid key.
@@ -164,7 +164,7 @@ class RecordMapping:
         return self._with_ordering_keys(self._key(written, reasons), record, _encoded(written))
 
     def key_of(self, record: Record) -> dict[str, t.Any]:
-        """Return the key fields with the values that a record arrived with."""
+        """Return the key fields of a record with their values as they arrived."""
         return {field: self._plan.value_of(field, record) for field in self._key_fields}
 
     def display_key(self, record: Record) -> str:
@@ -205,11 +205,11 @@ class RecordMapping:
         return False
 
     def _key(self, written: Record, reasons: list[Reason]) -> tuple[Hashable, ...]:
-        """Return the key in comparable form.
+        """Return the key of a record in comparable form.
 
         Args:
             written: converted values by field name.
-            reasons: reasons why the record is invalid that are known so far.
+            reasons: the known reasons why the record is invalid.
 
         Raises:
             RecordError: there are reasons, or a key field has no value.
@@ -227,7 +227,7 @@ class RecordMapping:
     def _with_ordering_keys(
         self, key: tuple[Hashable, ...], record: Record, body: bytes
     ) -> MappedRecord:
-        """Return a mapped record whose ordering keys include the opportunity's id."""
+        """Return the record to send; its ordering keys include the opportunity's id."""
         if self._opportunity_at is not None:
             return MappedRecord(key, (key[self._opportunity_at],), body)
         opportunity = _unwritten_key(self._plan.value_of(EXTERNAL_ID, record))
@@ -264,7 +264,7 @@ def _may_have_exponent(body: bytes) -> bool:
 
 
 def _unwritten_key(value: t.Any) -> str | None:
-    """Return the comparable form of an id that is not written and therefore not validated."""
+    """Return an opportunity id, which is not written or validated, in comparable form."""
     return None if isinstance(value, list | dict) else comparable_key(value)
 
 

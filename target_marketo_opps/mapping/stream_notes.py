@@ -11,7 +11,7 @@ if t.TYPE_CHECKING:
 
 
 class StreamNotes:
-    """What is not written of the records of a stream, over all of its SCHEMAs.
+    """Collects what is not written of the records of a stream, over all of its SCHEMAs.
 
     Args:
         stream: name of the stream.
@@ -31,16 +31,16 @@ class StreamNotes:
         self._overruled: dict[str, str] = {}
 
     def note_unknown(self, name: str, fields: Iterable[str]) -> None:
-        """Record a property that the instance has no field for."""
+        """Remember a property that matches none of the fields of the instance."""
         if self._logs_unknown and name not in self._unknown:
             self._unknown[name] = or_near(name, fields)
 
     def note_unwritable(self, name: str) -> None:
-        """Record a property whose field Marketo does not allow to be updated."""
+        """Remember a property whose field Marketo does not allow to be updated."""
         self._unwritable[name] = None
 
     def note_overruled(self, names: Iterable[str], exact: str) -> None:
-        """Record properties that were not written because another has the exact name."""
+        """Remember properties that give way to another: `exact` has the field's exact name."""
         self._overruled.update(dict.fromkeys(names, exact))
 
     def warnings(self) -> Iterator[str]:
@@ -64,7 +64,7 @@ class StreamNotes:
             )
 
     def remarks(self) -> Iterator[str]:
-        """Yield a log line for each property that was not written, and does not need to be."""
+        """Yield a log line for each property that gave way to one with the field's exact name."""
         for name, exact in self._overruled.items():
             yield (
                 f"Stream '{self._stream}': property '{name}' is not written in records that have "

@@ -10,7 +10,7 @@ if t.TYPE_CHECKING:
 
 
 class _Checkpoint:
-    """A STATE, and what it waits for in addition to what the checkpoints before it wait for."""
+    """A STATE, and the unsettled batches and records that arrived since the STATE before it."""
 
     __slots__ = ("arrived_at", "blockers", "number", "parked", "value")
 
@@ -23,19 +23,20 @@ class _Checkpoint:
 
     @property
     def is_free(self) -> bool:
-        """Return whether nothing blocks this checkpoint itself."""
+        """Return whether nothing that arrived since the STATE before it is unsettled."""
         return not self.blockers and not self.parked
 
 
 class Ledger:
     """Holds each STATE back until everything that arrived before it is settled.
 
-    A token stands for something unsettled: a batch, or a record in a queue. Each token blocks the
-    first STATE that arrives after it. STATEs are released in order, so the token blocks all later
-    ones too. A token that is never settled blocks every later STATE for ever.
+    Records are settled when they are accepted or rejected. A token is an unsettled batch, or an
+    unsettled record in a queue. Each token blocks the first STATE that arrives after it. STATEs are
+    released in order, so the token blocks all later ones too. A token that is never settled blocks
+    every later STATE for ever.
 
-    Parked records, of which there may be very many, have no tokens. They are counted at the number
-    of the first STATE that waits for them.
+    Parked records (roles whose opportunity is missing) have no tokens, because there may be very
+    many. They are counted at the number of the first STATE that waits for them.
     """
 
     def __init__(self) -> None:
@@ -45,16 +46,16 @@ class Ledger:
         self._with_parked: dict[int, _Checkpoint] = {}
 
     def hold(self, token: Hashable) -> None:
-        """Make every STATE that arrives from now on wait for a token."""
+        """Make every STATE that arrives from now on wait for a batch or queued record (token)."""
         if token not in self._blocked_by:
             self._block(self._next, token)
 
     def move(self, token: Hashable, onto: Hashable) -> None:
-        """Make the STATEs that wait for one token wait for another token instead.
+        """Make the STATEs that wait for a queued record wait instead for the batch that it joins.
 
         Args:
-            token: a record that leaves its queue.
-            onto: the batch that it joins.
+            token: the record, which leaves its queue.
+            onto: the batch.
         """
         home = self._unblock(token)
         other = self._blocked_by.get(onto)
@@ -65,7 +66,7 @@ class Ledger:
         self._block(home, onto)
 
     def park(self, token: Hashable | None = None) -> int:
-        """Make STATEs wait for a parked record.
+        """Make STATEs wait for a parked record, a role whose opportunity is missing.
 
         Args:
             token: the STATEs that wait for this token will wait for the parked record; None for the
@@ -80,11 +81,11 @@ class Ledger:
         return point.number
 
     def unpark(self, number: int, onto: Hashable | None = None) -> None:
-        """Unblock the STATEs that wait for a parked record.
+        """Unblock the STATEs that wait for a parked record, which was queued again or settled.
 
         Args:
             number: the number that `park` returned.
-            onto: a token that these STATEs wait for from now on; None if the record is settled.
+            onto: the queued record, for which these STATEs wait from now on; None if settled.
         """
         point = self._with_parked[number]
         point.parked -= 1
@@ -100,7 +101,7 @@ class Ledger:
         self._block(point, onto)
 
     def settle(self, token: Hashable) -> None:
-        """Unblock the STATEs that wait for a token, and forget the token."""
+        """Unblock the STATEs that wait for a batch or queued record (the token): it is settled."""
         self._unblock(token)
 
     def state(self, value: t.Any, *, now: float) -> None:
@@ -118,7 +119,7 @@ class Ledger:
         self._next = _Checkpoint(self._next.number + 1)
 
     def due(self) -> Iterator[t.Any]:
-        """Remove and yield, in order, the values of the STATEs that wait for nothing."""
+        """Remove and yield, in order, the values of the STATEs that may be written."""
         while self._held and self._held[0].is_free:
             yield self._held.popleft().value
 
@@ -129,16 +130,16 @@ class Ledger:
 
     @property
     def oldest_arrived_at(self) -> float | None:
-        """Return when the first STATE that is held back arrived; None if there is none."""
+        """Return when the oldest STATE that is held back arrived; None if there is none."""
         return self._held[0].arrived_at if self._held else None
 
     def overdue(self, *, arrived_until: float) -> list[Hashable]:
-        """Return the tokens that block a STATE that arrived at or before a moment."""
+        """Return the batches and queued records that block STATEs which arrived up to a moment."""
         late = (point for point in self._held if point.arrived_at <= arrived_until)
         return [token for point in late for token in point.blockers]
 
     def last_overdue(self, *, arrived_until: float) -> int:
-        """Return the number of the last STATE that arrived at or before a moment; -1 if none."""
+        """Return the number of the last held STATE that arrived up to a moment; -1 if none."""
         return max(
             (point.number for point in self._held if point.arrived_at <= arrived_until), default=-1
         )

@@ -13,7 +13,7 @@ if t.TYPE_CHECKING:
 
 
 class SelfPipe:
-    """Self-pipe: wakes the main thread from any thread or signal handler.
+    """Wakes the main thread, from any thread or signal handler, while it waits.
 
     Python resumes a read that a signal interrupts. Therefore the main thread never blocks in a
     read: it waits here, and reads or writes only descriptors that are ready.
@@ -26,7 +26,7 @@ class SelfPipe:
         self._writer.setblocking(False)
 
     def set(self) -> None:
-        """End the current or the next wait; takes no lock, so a signal handler may call it."""
+        """End the current or next `wait`; takes no lock, so that a signal handler may call it."""
         # If the buffer is full, the wait ends anyway; after `close`, nothing waits.
         with contextlib.suppress(OSError):
             self._writer.send(b"\0")
@@ -38,7 +38,7 @@ class SelfPipe:
         writable: Sequence[int] = (),
         timeout_seconds: float | None = None,
     ) -> bool:
-        """Wait for one of the descriptors, for `set`, or for a time.
+        """Wait until a descriptor is ready, `set` is called, or the timeout expires.
 
         Args:
             readable: descriptors to wait for until they can be read.

@@ -11,14 +11,16 @@ if t.TYPE_CHECKING:
 
 
 class StateRelease:
-    """Holds STATEs back, and writes them in order.
+    """Holds each STATE back until all records before it are settled, then writes it.
+
+    A record is settled when Marketo has accepted it or it was rejected.
 
     Args:
         ledger: tells which STATE may be written.
         write: writes one STATE; None if none may be written, as in a dry run or a sample.
         before_write: called before a STATE is written, to write rejects and receipts to disk.
         clock: returns seconds of a monotonic clock.
-        patience_seconds: how long an open batch may hold a STATE back.
+        patience_seconds: time after which a STATE is held back for too long.
     """
 
     def __init__(
@@ -37,17 +39,17 @@ class StateRelease:
         self._patience_seconds = patience_seconds
 
     def add(self, value: t.Any) -> None:
-        """Add the value of a STATE message."""
+        """Add the value of a STATE message, and write it if no record before it is unsettled."""
         self._ledger.state(value, now=self._clock())
         self.write_due()
 
     def settle(self, token: Hashable) -> None:
-        """Settle a token of the ledger, and write the STATEs that no longer wait."""
+        """Unblock the STATEs that wait for a settled batch, and write those that may be written."""
         self._ledger.settle(token)
         self.write_due()
 
     def write_due(self) -> None:
-        """Write every STATE before which all records are settled."""
+        """Write every STATE before which all records are settled; flush the files first."""
         if not self._ledger.has_due:
             return
         self._before_write()
@@ -56,16 +58,16 @@ class StateRelease:
                 self._write(value)
 
     def overdue(self) -> list[Hashable]:
-        """Return the tokens that have held a STATE back for longer than `patience_seconds`."""
+        """Return the batches and queued records that have held back a STATE for too long."""
         return self._ledger.overdue(arrived_until=self._clock() - self._patience_seconds)
 
     def overdue_number(self) -> int:
-        """Return the number of the last overdue STATE; -1 if none is overdue."""
+        """Return the number of the last STATE held back for too long; -1 if there is none."""
         return self._ledger.last_overdue(arrived_until=self._clock() - self._patience_seconds)
 
     @property
     def next_overdue_at(self) -> float | None:
-        """Return when the first STATE becomes overdue; None if none will, or one is already."""
+        """Return when the oldest STATE is held back too long; None if none is, or it is already."""
         oldest = self._ledger.oldest_arrived_at
         if oldest is None or oldest + self._patience_seconds <= self._clock():
             return None
