@@ -41,13 +41,13 @@ class Descriptions:
         self._objects: dict[MarketoObject, ObjectDescription] = {}
 
     def of(self, obj: MarketoObject) -> ObjectDescription:
-        """Return the description of an object."""
+        """Return the description of an object's fields; request it from Marketo the first time."""
         if obj not in self._objects:
             self._objects[obj] = self._made(lambda: self._client.describe(obj))
         return self._objects[obj]
 
     def lead_lookup_field(self, stream: str) -> str | None:
-        """Return the field by which leads of roles are looked up; None if they are not.
+        """Return the field by which leads are looked up; None if roles arrive with lead IDs.
 
         Args:
             stream: name of the stream of roles, for error messages.

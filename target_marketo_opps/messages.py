@@ -115,7 +115,7 @@ class MessageHandlers:
             self._take({"stream": stream, "record": record}, source_line(line))
 
     def handle_activate_version(self, _message: _Message) -> None:
-        """Log that ACTIVATE_VERSION has no effect, for the first such message."""
+        """Log, for the first ACTIVATE_VERSION message only, that it has no effect."""
         if not self._versions_explained:
             self._versions_explained = True
             _LOGGER.info(

@@ -229,7 +229,7 @@ class TargetSettings:
 
     @property
     def writes_states(self) -> bool:
-        """Return whether STATE may be written, because the whole input is really delivered."""
+        """Return whether STATE may be written: not in a dry run, and not for a sample."""
         return not self.dry_run and self.max_records is None
 
     @property

@@ -86,7 +86,7 @@ class StreamRoutes:
         self.current[stream] = drop_record
 
     def use_schema(self, message: _Message) -> None:
-        """Use sinks for the SCHEMA in a message for the records of its stream from now on.
+        """Pass later records of a stream to sinks that are made for the SCHEMA in a message.
 
         Raises:
             InputError: `stream_maps` or flattening fails on the schema.

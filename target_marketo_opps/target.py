@@ -131,7 +131,7 @@ class TargetMarketoOpps(MarketoPlugin, Target):
 
     @contextlib.contextmanager
     def _ending_run(self) -> Iterator[None]:
-        """Run the `with` block; if it fails, deliver the rest, log the summary, and re-raise."""
+        """Run the `with` block; on an error, deliver the rest, log the summary, and re-raise."""
         try:
             yield
         except BaseException as error:

@@ -97,7 +97,7 @@ class Dispatcher:
                 return
 
     def complete(self) -> None:
-        """Deliver all records at the end of the input; reject roles without an opportunity."""
+        """Deliver all records at the end of the input; reject roles whose opportunity is missing."""
         self.finish()
         self._settlement.reject_parked()
 
@@ -140,7 +140,7 @@ class Dispatcher:
     # One round of work
 
     def _reject_dismissed(self) -> None:
-        """Reject waiting roles that are deleted, alone or with their opportunity."""
+        """Reject parked roles if a delete of the role or its opportunity is about to be sent."""
         if self._waiting.parked_roles.has_dismissed:
             self._settlement.reject_dismissed()
 

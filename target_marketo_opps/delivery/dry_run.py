@@ -151,7 +151,11 @@ class DryRun:
         ]
 
     def _needs_lookup(self, known: PredictedRecord | None) -> bool:
-        """Return whether Marketo's record is needed, given the prediction for its key, if any."""
+        """Return whether a record must be looked up in Marketo to predict its outcome.
+
+        Args:
+            known: the prediction for its key from earlier records; None if there were none.
+        """
         if known is None:
             return True
         return self._needs_values and known.presence is Presence.CHANGED

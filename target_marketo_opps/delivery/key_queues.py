@@ -79,7 +79,7 @@ class KeyQueue:
             self.last_upserts[record.target, record.key] = record
 
     def readmit(self, records: Sequence[OutboundRecord], *, more_parked: bool) -> None:
-        """Insert roles that are no longer parked at the head of the queue.
+        """Insert roles that are no longer parked, at the head of the queue.
 
         Args:
             records: the roles, in order.

@@ -96,12 +96,12 @@ class LeadLookup:
         return True
 
     def start_full(self) -> None:
-        """Start each lookup that has enough values for a call, up to the maximum of calls."""
+        """Start lookups while enough values for a full call are pending, up to the call limit."""
         while len(self._unsent) >= self._size.values and self._calls.has_room:
             self._start()
 
     def start_all(self) -> None:
-        """Start lookups of all values, even with few values, up to the maximum of calls."""
+        """Start lookups of all pending values, full or not, up to the call limit."""
         while self._unsent and self._calls.has_room:
             self._start()
 
@@ -141,11 +141,11 @@ class LeadLookup:
         self._states.write_due()
 
     def _settle_spellings(self, form: str) -> None:
-        """Set the lead IDs of the roles whose lookup value has a form, or reject these roles.
+        """Set the lead IDs of roles whose lookup values differ only by case, or reject the roles.
 
         Args:
-            form: a value in lower case; roles with a spelling of it whose result is not known
-                wait for another lookup.
+            form: these values in lower case. Roles with a spelling that has no result yet wait for
+                another lookup.
         """
         rest: _Spellings = {}
         for value, records in self._roles.pop(form).items():

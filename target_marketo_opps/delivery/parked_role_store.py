@@ -117,17 +117,17 @@ class ParkedRoleStore:
     # Each of the next three methods returns at least one role, if there is any.
 
     def take_dismissed(self, *, most_bytes: int = PORTION_BYTES) -> list[ParkedRole]:
-        """Remove and return the first dismissed roles, of `most_bytes` together."""
+        """Remove and return the first dismissed roles, up to `most_bytes` in total."""
         return self._take("dismissed", "TRUE", most_bytes=most_bytes)
 
     def take_of_opportunity(
         self, opportunity: Hashable, *, most_bytes: int = PORTION_BYTES
     ) -> list[ParkedRole]:
-        """Remove and return the first parked roles of an opportunity, of `most_bytes` together."""
+        """Remove and return the first roles of an opportunity, up to `most_bytes` in total."""
         return self._take("roles", "opportunity = ?", encode(opportunity), most_bytes=most_bytes)
 
     def take_any(self, *, most_bytes: int = PORTION_BYTES) -> list[ParkedRole]:
-        """Remove and return the roles that were parked first, of `most_bytes` together."""
+        """Remove and return the roles that were parked first, up to `most_bytes` in total."""
         return self._take("roles", "TRUE", most_bytes=most_bytes)
 
     def opportunities_to_look_up(

@@ -25,7 +25,7 @@ class ParkedRoles:
 
     Attributes:
         has_dismissed: whether some roles have to be rejected, because they or their opportunity
-            were deleted while they waited.
+            were deleted while they waited; see `dismiss`.
     """
 
     def __init__(self, ledger: Ledger) -> None:
@@ -73,7 +73,7 @@ class ParkedRoles:
         self._ledger.unpark(role.checkpoint)
 
     def dismiss(self, delete: OutboundRecord) -> None:
-        """Mark the parked roles for rejection that a delete of a role or opportunity concerns."""
+        """Mark parked roles for rejection, because they or their opportunity will be deleted."""
         if not self._roles:
             return
         self.has_dismissed = True

@@ -58,7 +58,7 @@ class RejectPolicy:
             self.check_limit()
 
     def check_limit(self) -> None:
-        """Raise an error if more records were rejected than allowed.
+        """Raise an error if more records were rejected than `max_rejects` allows.
 
         Raises:
             RejectLimitError: `max_rejects` is exceeded.

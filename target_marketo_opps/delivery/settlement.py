@@ -91,7 +91,7 @@ class Settlement:
         return None
 
     def reject_dismissed(self) -> None:
-        """Reject parked roles that were deleted, alone or with their opportunity.
+        """Reject parked roles if a delete of the role or its opportunity is about to be sent.
 
         Raises:
             RejectLimitError: `max_rejects` is exceeded.

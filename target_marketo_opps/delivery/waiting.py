@@ -163,7 +163,7 @@ class WaitingRecords:
             self._deleted.add(str(record.ordering_keys[0]))
 
     def _may_merge(self, record: OutboundRecord) -> bool:
-        """Return whether a record is not a role of an opportunity that this run deletes."""
+        """Return whether a record may be merged: no role of an opportunity that is deleted."""
         return not (
             self._deleted
             and record.target.parks_orphans
@@ -171,11 +171,7 @@ class WaitingRecords:
         )
 
     def _merge(self, record: OutboundRecord) -> bool:
-        """Merge a record into the last waiting upsert with the same key, if the order allows it.
-
-        Returns:
-            Whether the record was merged.
-        """
+        """Try to merge a record into the last waiting upsert of its key; return whether it was."""
         is_merged = self._queues.merge(record)
         return self._merge_into_batch(record) is not None if is_merged is None else is_merged
 
@@ -249,11 +245,7 @@ class WaitingRecords:
             room -= self._readmit_some(self._to_readmit.popleft(), most_bytes=min(room, portion))
 
     def _readmit_some(self, opportunity: Hashable, *, most_bytes: int) -> int:
-        """Move some parked roles of an opportunity to the head of its queue.
-
-        Returns:
-            The memory in bytes that these roles take.
-        """
+        """Move some parked roles of an opportunity to its queue; return their memory in bytes."""
         records = self.parked_roles.take_roles_of(opportunity, most_bytes=most_bytes)
         held_bytes = sum(record.held_bytes for record in records)
         self.held_bytes += held_bytes

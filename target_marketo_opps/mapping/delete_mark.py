@@ -25,7 +25,7 @@ def is_marked_deleted(mark: t.Any) -> bool:
     false, zero or an empty value, as a number or a string, for a record that is not deleted.
 
     Raises:
-        RecordError: the value is neither.
+        RecordError: the value is neither a date or date-time nor one of these.
     """
     if isinstance(mark, date) or (isinstance(mark, str) and _is_moment(mark.strip())):
         return True

@@ -183,7 +183,7 @@ class FieldPlan:
         return self._leads is not None and self._leads.describes_lead(name)
 
     def _note_ambiguous(self, name: str, fields: list[str]) -> None:
-        """Record a property that matches several fields, unless all have their own properties."""
+        """Record a property that matches several fields, unless each has its own property."""
         if not set(fields) <= set(map(self._field_map.renamed, self._schema_properties)):
             self._ambiguous[name] = fields
 
@@ -226,7 +226,12 @@ class _FieldIndex:
             self._loose.setdefault(comparable_name(field.name), []).append(field)
 
     def matches(self, name: str) -> list[FieldDescription]:
-        """Return the fields with exactly this name; else ignore case and underscores."""
+        """Return the fields that match a name.
+
+        Returns:
+            The fields with exactly this name; if there are none, the fields whose names differ from it
+            only by case and underscores.
+        """
         return self._exact.get(name) or self._loose.get(comparable_name(name), [])
 
 

@@ -45,8 +45,8 @@ def destination(
     Args:
         stream: name of the stream, after `stream_maps`.
         properties: names of the properties in its schema.
-        stream_objects: value of the setting.
-        field_map: value of the setting for this stream.
+        stream_objects: value of the setting `stream_objects`.
+        field_map: value of the setting `field_map` for this stream.
         key_fields: returns the key fields of opportunities; makes a call, so it is used last.
         logger: logs that a stream is ignored by default.
 

@@ -105,11 +105,11 @@ class Ledger:
         self._unblock(token)
 
     def state(self, value: t.Any, *, now: float) -> None:
-        """Add a STATE; it replaces the one before it if nothing between the two is unsettled.
+        """Add a STATE; it replaces the STATE before it if nothing between the two is unsettled.
 
         Args:
             value: value of the STATE message.
-            now: seconds of a monotonic clock; see `overdue`.
+            now: current time, in seconds of a monotonic clock; see `overdue`.
         """
         if self._held and self._next.is_free:
             self._held[-1].value = value
