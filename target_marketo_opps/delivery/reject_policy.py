@@ -73,8 +73,9 @@ class RejectPolicy:
     def _limit_message(self, reject: Reject) -> str:
         last = reject.reasons[0] if reject.reasons else "no reason given"
         quoted = f", requestId {reject.request_id}" if reject.request_id else ""
+        keep = "" if self._rejects_file else " and set rejects_path to keep rejected records"
         return (
             f"Too many rejected records: {self._counters.rejected:,} (max_rejects is "
             f"{self._settings.max_rejects:,}); last reason: {last}{quoted}. Correct the records, "
-            "or raise max_rejects (-1: no limit) and set rejects_path to keep rejected records."
+            f"or raise max_rejects (-1: no limit){keep}."
         )

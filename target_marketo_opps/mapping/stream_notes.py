@@ -48,9 +48,9 @@ class StreamNotes:
         if self._unknown:
             yield (
                 f"Stream '{self._stream}': the instance has no field for "
-                f"{', '.join(self._unknown.values())}; not written. Map them in field_map, as in "
-                f'{{"{self._stream}": {{"{next(iter(self._unknown))}": "..."}}}}, or see the '
-                "setting unknown_fields."
+                f"{', '.join(self._unknown.values())}; not written. Name Marketo's field in "
+                f'field_map, as in {{"{self._stream}": {{"{next(iter(self._unknown))}": "..."}}}}, '
+                "or see the setting unknown_fields."
             )
         if self._unwritable:
             yield (

@@ -29,6 +29,14 @@ def test_exceeded_max_rejects_ends_the_run(make_bench):
         bench.rejects.reject("s", "k", BAD)
 
 
+@pytest.mark.parametrize("rejects", [None, Mock()], ids=["no file", "file"])
+def test_max_rejects_error_names_rejects_path_if_it_is_not_set(make_bench, rejects):
+    bench = make_bench(rejects=rejects)
+    with pytest.raises(RejectLimitError) as told:
+        bench.rejects.reject("s", "k", BAD)
+    assert ("set rejects_path" in str(told.value)) == (rejects is None)
+
+
 def test_every_outcome_of_a_batch_is_counted(make_bench):
     bench = make_bench(at_once=False, max_rejects=-1)
     bench.take(*"abc")

@@ -175,8 +175,9 @@ def test_unknown_fields_are_left_out_with_one_line(make, told, in_schema):
         assert body(mapping, bogus=1) == {"externalOpportunityId": "K"}
     assert told() == [
         (
-            "Stream 'deals': the instance has no field for 'bogus'; not written. Map them in "
-            'field_map, as in {"deals": {"bogus": "..."}}, or see the setting unknown_fields.'
+            "Stream 'deals': the instance has no field for 'bogus'; not written. Name Marketo's "
+            'field in field_map, as in {"deals": {"bogus": "..."}}, or see the setting '
+            "unknown_fields."
         )
     ]
 
