@@ -40,6 +40,6 @@ def retention_warning(log_from: str | None, now: str) -> str | None:
         return None
     return (
         f"The activity log is read from {log_from}, but Marketo keeps updates of opportunities for "
-        f"{KEPT_DAYS} days only: older updates are missed. Run a backfill (find_by: lead_ids) to "
-        "read everything."
+        f"{KEPT_DAYS} days only: older updates are missed. Run a backfill (find_by: lead_ids) "
+        "without start_date to read everything."
     )

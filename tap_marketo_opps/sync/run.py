@@ -72,14 +72,19 @@ class Run:
         reporter.log_result()
 
     def _log_beginning(self) -> None:
-        since = self.plan.resume.log_from
-        _LOGGER.info(
-            "Finding by %s%s.", self.finder.description, f", since {since}" if since else ""
-        )
+        _LOGGER.info("Finding by %s%s.", self.finder.description, self._restriction())
         for warning in self.warnings:
             _LOGGER.warning("%s", warning)
         for note in self.plan.notes:
             _LOGGER.info("%s", note)
+
+    def _restriction(self) -> str:
+        """Return the end of the first log line: from when on records are emitted."""
+        if log_from := self.plan.resume.log_from:
+            return f", since {log_from}"
+        if self.start_date and any(resume.since for resume in self.plan.resumes.values()):
+            return f"; records from before start_date ({self.start_date}) are skipped"
+        return ""
 
     def _with_advice(self, error: MarketoError) -> MarketoError:
         fields = {name: output.fields for name, output in self.outputs.items()}

@@ -548,6 +548,13 @@ def test_a_run_begins_by_saying_how_it_finds(sandbox, sync, tmp_path, caplog):
             "lead_id_from": 1,
             "lead_id_to": 2000,
         },
+        "Finding by lead_ids 1-9; records from before start_date (2026-01-01T00:00:00Z) are "
+        "skipped.": {
+            "find_by": "lead_ids",
+            "lead_id_from": 1,
+            "lead_id_to": 9,
+            "start_date": "2026-01-01",
+        },
         "Finding by lead_ids, 2 of them.": {
             "find_by": "lead_ids",
             "lead_ids_path": str(tmp_path / "leads.txt"),
