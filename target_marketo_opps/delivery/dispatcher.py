@@ -97,7 +97,7 @@ class Dispatcher:
                 return
 
     def complete(self) -> None:
-        """Deliver all records at the end of the input; reject roles whose opportunity is missing."""
+        """Deliver all records at the end of the input; reject roles without their opportunity."""
         self.finish()
         self._settlement.reject_parked()
 

@@ -229,8 +229,8 @@ class _FieldIndex:
         """Return the fields that match a name.
 
         Returns:
-            The fields with exactly this name; if there are none, the fields whose names differ from it
-            only by case and underscores.
+            The fields with exactly this name; if there are none, the fields whose names differ from
+            it only by case and underscores.
         """
         return self._exact.get(name) or self._loose.get(comparable_name(name), [])
 
