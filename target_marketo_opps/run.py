@@ -119,7 +119,7 @@ class TargetRun:
         self.dispatcher = self._dispatcher(states, shutdown, limits)
 
     def complete(self) -> None:
-        """Deliver all records at the end of the input; log attribution and a dry run's cost."""
+        """Deliver all records at the end of the input; log attribution and a dry run's calls."""
         self.dispatcher.complete()
         if self.counters.has_outcomes_of(self.attribution.streams):
             self.attribution.log()

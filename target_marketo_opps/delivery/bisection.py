@@ -36,7 +36,7 @@ class AllRefusedError(MarketoError):
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Records that are known to be bad.
+    """Records that are known to be bad, and Marketo's refusal of the call with them.
 
     Attributes:
         indices: positions of the records in the batch.

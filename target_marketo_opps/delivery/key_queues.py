@@ -93,7 +93,7 @@ class KeyQueue:
                 self.last_upserts.setdefault((record.target, record.key), record)
 
     def remove(self, record: OutboundRecord) -> None:
-        """Remove the first record, or at any position a role without a lead, from the queue."""
+        """Remove a record from the queue: the first one, or any role without a lead ID."""
         if self.records[0] is record:
             self.readmitted = max(0, self.readmitted - 1)
         self.records.remove(record)

@@ -50,7 +50,7 @@ class LeadMatch(t.NamedTuple):
     lead_count: int
 
     def reject_reason(self, field: str) -> Reason:
-        """Return the reason to reject a role: none, or several leads have its lookup value.
+        """Return the reason to reject a role: no lead, or several leads, have its lookup value.
 
         Args:
             field: name of the field by which leads are looked up.

@@ -80,7 +80,7 @@ class LeadQuery:
         return answer
 
     def _attempt(self, values: Sequence[str], answer: LeadAnswer) -> _Refusal | None:
-        """Add the leads that have some values to the answer.
+        """Look up leads by some values, and add the leads to the answer.
 
         Returns:
             The error if the call may have matched too many leads; None if it succeeded.

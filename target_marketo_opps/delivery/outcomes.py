@@ -163,7 +163,7 @@ class BatchResult:
         return any(outcome is not None and outcome.kind is Outcome.CREATED for outcome in each)
 
     def by_version(self) -> Iterator[tuple[OutboundRecord, RecordOutcome | None]]:
-        """Yield each version of each record with its outcome, except roles in `parked`."""
+        """Yield each version of each record with its outcome, except for roles in `parked`."""
         for index, (record, outcome) in enumerate(
             zip(self.batch.records, self.outcomes, strict=True)
         ):

@@ -1,4 +1,4 @@
-"""Store roles that wait for their opportunity: in memory, then in a temporary file."""
+"""Store roles that wait for their opportunity: in memory to a limit, then in a temporary file."""
 
 from __future__ import annotations
 

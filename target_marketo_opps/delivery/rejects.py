@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A rejected record.
+    """A rejected record, and the reasons for its rejection.
 
     Attributes:
         stream: name of the stream in the input, before `stream_maps`.

@@ -44,7 +44,7 @@ _PORTION_OF_ROOM = 16
 
 
 class WaitingRecords:
-    """Fills batches, and keeps each record back until the records before it are settled.
+    """Fills batches, and keeps a record back while earlier ones with its ordering key are sent.
 
     The batches of a target can be sent in any order and concurrently, because two unsettled batches
     never share an ordering key. A record whose ordering key is in another batch waits in a queue
@@ -148,7 +148,7 @@ class WaitingRecords:
         return ordering_key in self._holders or ordering_key in self._queues
 
     def release(self, batch: Batch) -> None:
-        """Remove a settled batch, and move records that waited for it to other batches."""
+        """Remove a batch that is settled, and move records that waited for it to other batches."""
         self.held_bytes -= batch.held_bytes
         for key in batch.ordering_keys:
             self._holders.pop(key, None)

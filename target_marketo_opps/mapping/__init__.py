@@ -1,4 +1,4 @@
-"""Map Singer records to Marketo records, without a call.
+"""Map Singer records to Marketo records, without calls to Marketo.
 
 A stream is matched with an object and its fields, once per SCHEMA:
 

@@ -1,4 +1,4 @@
-"""Validate and encode records whose values need no conversion, in C.
+"""Validate and encode records whose values need no conversion: fast, with msgspec.
 
 The values of most records, especially from tap-marketo-opps, already have the right types. For such
 records, a `msgspec.Struct` takes a fraction of the time that a function for each field takes. A

@@ -10,7 +10,7 @@ if t.TYPE_CHECKING:
 
 
 class _Checkpoint:
-    """A STATE, and the unsettled batches and records that arrived since the STATE before it."""
+    """A STATE, and the batches and records, not settled yet, that arrived since the last STATE."""
 
     __slots__ = ("arrived_at", "blockers", "number", "parked", "value")
 
@@ -23,7 +23,7 @@ class _Checkpoint:
 
     @property
     def is_free(self) -> bool:
-        """Return whether nothing that arrived since the STATE before it is unsettled."""
+        """Return whether all batches and records since the STATE before this one are settled."""
         return not self.blockers and not self.parked
 
 
@@ -105,7 +105,7 @@ class Ledger:
         self._unblock(token)
 
     def state(self, value: t.Any, *, now: float) -> None:
-        """Add a STATE; it replaces the STATE before it if nothing between the two is unsettled.
+        """Add a STATE; it replaces the previous one if all records between them are settled.
 
         Args:
             value: value of the STATE message.

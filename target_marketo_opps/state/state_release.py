@@ -1,4 +1,4 @@
-"""Write each STATE as soon as everything that arrived before it is settled."""
+"""Write each STATE as soon as the outcomes of all records before it are known."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class StateRelease:
         self._patience_seconds = patience_seconds
 
     def add(self, value: t.Any) -> None:
-        """Add the value of a STATE message, and write it if no record before it is unsettled."""
+        """Add the value of a STATE message; write it now if all records before it are settled."""
         self._ledger.state(value, now=self._clock())
         self.write_due()
 
@@ -49,7 +49,7 @@ class StateRelease:
         self.write_due()
 
     def write_due(self) -> None:
-        """Write every STATE before which all records are settled; flush the files first."""
+        """Flush the files, then write every STATE before which all records are settled."""
         if not self._ledger.has_due:
             return
         self._before_write()
