@@ -22,7 +22,7 @@ _SELECTED = ("selected", "selected-by-default")
 
 
 def catalog_fault(catalog: Json) -> str | None:
-    """Return why a JSON object is not a catalog of this tap, or None if it is one."""
+    """Return why a JSON object is not a catalog of this tap; None if it is a catalog."""
     streams = catalog.get("streams")
     if not isinstance(streams, list):
         return "is not a Singer catalog: it must have an array 'streams', as printed by --discover"

@@ -84,7 +84,7 @@ def _checked(
 
 
 def _state_fault(state: dict[str, t.Any]) -> str | None:
-    """Return why a JSON object is not a state of this tap; None if it is one, such as {}."""
+    """Return why a JSON object is not a state of this tap; None if it is a state, such as {}."""
     if state.get("type") == "STATE":
         return "contains a whole STATE message: use only the content of its 'value'"
     if not state:

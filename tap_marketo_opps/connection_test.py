@@ -48,7 +48,7 @@ HELP = (
 
 
 def checked_kind(value: str) -> str:
-    """Return the value of `--test` if it is valid.
+    """Return the value of the option `--test` if it is a kind of test that the tap has.
 
     Raises:
         SettingsError: There is no such kind of test.

@@ -32,7 +32,7 @@ class Descriptions:
 
     Args:
         client: Client that makes the calls.
-        lead_columns: Lead columns of roles (`lead_email`) to the lead's REST names (`email`).
+        lead_columns: Maps lead columns of roles (`lead_email`) to REST names (`email`).
     """
 
     def __init__(
@@ -99,7 +99,10 @@ class Descriptions:
 
 
 def unknown_types(description: ObjectDescription) -> dict[str, str]:
-    """Return the unknown data types of a description, each keyed by the first field that has it."""
+    """Return a dict from field name to data type, for data types that the tap does not know.
+
+    Of several fields with one data type, the dict has only the first.
+    """
     unknown: dict[str, str] = {}
     for field in description.fields:
         if not is_known_type(field.data_type) and field.data_type not in unknown.values():

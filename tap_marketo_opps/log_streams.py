@@ -87,7 +87,7 @@ class LogStream(LookupStream):
         raise NotImplementedError
 
     def type_name(self, entry: Record) -> str | None:
-        """Return the standard name of an entry's activity type; None if it is not read."""
+        """Return the standard name of an entry's activity type; None if the tap ignores it."""
         return self._activity_types().names.get(activity_type_id(entry))
 
 

@@ -80,7 +80,10 @@ class MarketoStream(Stream):
         return False
 
     def log(self, message: str, *args: t.Any, level: int = logging.INFO, **kwargs: t.Any) -> None:
-        """Log a message; the SDK's "unhandled error" only at DEBUG, as a clear error follows."""
+        """Log a message, but the SDK's "unhandled error" only at DEBUG.
+
+        The tap logs a clear error instead.
+        """
         if message.startswith("An unhandled error occurred"):
             level = logging.DEBUG
         super().log(message, *args, level=level, **kwargs)
@@ -95,7 +98,7 @@ class MarketoStream(Stream):
         """Do nothing, because the run has already written its final STATE."""
 
     def apply_catalog(self, catalog: Catalog) -> None:
-        """Apply a catalog, and keep key and replication key where the catalog does not name them.
+        """Apply a catalog; use the stream's own key and replication key if the catalog has none.
 
         Raises:
             SettingsError: The stream is selected, but its schema lacks the key or replication key.

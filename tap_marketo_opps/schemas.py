@@ -75,26 +75,32 @@ def with_deletion_mark(schema: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def activities_schema() -> dict[str, t.Any]:
-    """Return the schema of opportunity_activities, which Marketo documents."""
+    """Return the JSON schema of the stream opportunity_activities, as Marketo documents it."""
     schema = object_schema(_description(ACTIVITIES, MARKETO_GUID, _ACTIVITY_FIELDS))
     schema["properties"][ATTRIBUTES] = {"type": ["object", "null"], "additionalProperties": True}
     return schema
 
 
 def changes_schema() -> dict[str, t.Any]:
-    """Return the schema of opportunity_changes, whose records are changes of one field."""
+    """Return the JSON schema of the stream opportunity_changes.
+
+    A record says that one field of an opportunity was changed.
+    """
     schema = object_schema(_description(CHANGES, MARKETO_GUID, _CHANGE_FIELDS))
     schema["properties"][CHANGED_FIELD]["type"] = "string"
     return schema
 
 
 def role_changes_schema() -> dict[str, t.Any]:
-    """Return the schema of opportunity_role_changes: a lead added to an opportunity or removed."""
+    """Return the JSON schema of the stream opportunity_role_changes.
+
+    A record says that a lead was added to an opportunity, or removed from it.
+    """
     return object_schema(_description(ROLE_CHANGES, MARKETO_GUID, _ROLE_CHANGE_FIELDS))
 
 
 def fields_schema() -> dict[str, t.Any]:
-    """Return the schema of opportunity_fields, which Marketo documents."""
+    """Return the JSON schema of the stream opportunity_fields, as Marketo documents it."""
     return object_schema(_description(FIELDS, "name", _FIELD_FIELDS))
 
 

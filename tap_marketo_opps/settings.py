@@ -130,7 +130,7 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
     "activity_overlap_seconds": {
         "type": "integer",
         "minimum": 0,
-        # Marketo keeps its log for months; a year is more than there is.
+        # Marketo keeps its log for months, so a year is longer than any log.
         "maximum": 31_536_000,
         "default": 600,
         "title": "Activity Overlap Seconds",

@@ -34,19 +34,19 @@ _ENCODER = msgspec.json.Encoder(enc_hook=str, decimal_format="number")
 
 
 def encode_records(stream: str, records: Iterable[TypedRecord], time_extracted: datetime) -> bytes:
-    """Return the RECORD messages of a stream's records, one per line."""
+    """Return RECORD messages for records of a stream, each as a line of JSON."""
     return _ENCODER.encode_lines(
         [_RecordMessage(stream, record, time_extracted) for record in records]
     )
 
 
 def encode_state(state: Mapping[str, t.Any]) -> bytes:
-    """Return a STATE message as a line."""
+    """Return a STATE message as a line of JSON, given the state."""
     return _ENCODER.encode(_StateMessage(state)) + b"\n"
 
 
 def encode_message(message: Mapping[str, t.Any]) -> bytes:
-    """Return a Singer message, given as a dict, as a line."""
+    """Return a Singer message, given as a dict, as a line of JSON."""
     return _ENCODER.encode(message) + b"\n"
 
 
@@ -58,7 +58,7 @@ class MessageWriter(GenericSingerWriter[bytes, Message]):
         self._schemas: set[bytes] = set()
 
     def serialize_message(self, message: Message) -> bytes:
-        """Return a message of the SDK as a line."""
+        """Return a message of the SDK as a line of JSON."""
         return encode_message(message.to_dict())
 
     def write_message(self, message: Message) -> None:

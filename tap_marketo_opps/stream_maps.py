@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
 
 
 def new_mapper(config: Mapping[str, t.Any], logger: logging.Logger) -> PluginMapper:
-    """Return the SDK's mapper with the user's settings, before streams are registered.
+    """Return the SDK's mapper for the user's stream maps, before any stream is registered.
 
     Raises:
         MappingError: A setting for stream maps is invalid for any stream.
@@ -27,7 +27,7 @@ def new_mapper(config: Mapping[str, t.Any], logger: logging.Logger) -> PluginMap
 
 
 def register(mapper: PluginMapper, entries: Iterable[CatalogEntry], logger: logging.Logger) -> None:
-    """Compile the maps of the selected streams, by the streams' names in messages.
+    """Compile the stream maps of the selected streams, and store them in the mapper.
 
     Args:
         mapper: The SDK's mapper, which stores the maps.

@@ -79,7 +79,7 @@ class LookupStream(MarketoStream):
         )
 
     def records_in(self, found: Sequence[Record]) -> Sequence[Record]:
-        """Return the stream's records contained in a page of results; by default all of them."""
+        """Return the stream's records in a page that the run has found; by default all records."""
         return found
 
     def _field_types(self) -> ObjectDescription:

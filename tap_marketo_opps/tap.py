@@ -133,7 +133,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
 
     @functools.cached_property
     def activity_types(self) -> FollowedTypes:
-        """Return the activity types of this instance that the tap reads."""
+        """Return the activity types of this instance that the tap reads, fetched only once."""
         return activity_log.read_followed_types(self.client)
 
     def measure(self) -> tuple[StreamCounts, CallCounts]:

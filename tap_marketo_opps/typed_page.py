@@ -141,8 +141,8 @@ def _struct(attributes: dict[str, str], kinds: dict[str, str]) -> type[msgspec.S
     """Return a msgspec type for records.
 
     Args:
-        attributes: Field names in JSON, to attribute names of the type.
-        kinds: Field names in JSON, to Marketo's data types.
+        attributes: Maps field names in JSON to attribute names of the type.
+        kinds: Maps field names in JSON to Marketo's data types.
     """
     return msgspec.defstruct(
         "Record",

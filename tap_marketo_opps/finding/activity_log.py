@@ -36,7 +36,7 @@ ACTIVITIES = "opportunity_activities"
 CHANGES = "opportunity_changes"
 ROLE_CHANGES = "opportunity_role_changes"
 LOG_STREAMS = (ACTIVITIES, CHANGES, ROLE_CHANGES)
-"""Streams whose records are log entries; pages of the log have the name of the first."""
+"""Streams whose records are log entries; pages of the log have the name of the first stream."""
 
 ACTIVITY_DATE = "activityDate"
 

@@ -34,7 +34,7 @@ class FollowedTypes:
     """The activity types of an instance that the tap reads.
 
     Attributes:
-        names: IDs of the types about opportunities, to their standard names.
+        names: Maps IDs of the types about opportunities to their standard names.
         merges: IDs of the types about merged leads.
         missing: Standard names of types that the instance does not have.
         warnings: Sentences on missing types, and on types identified only by their ID.
@@ -52,7 +52,7 @@ def followed_types(listed: Mapping[str, int]) -> FollowedTypes:
     """Return the activity types to read.
 
     Args:
-        listed: Names of the instance's activity types, to their IDs.
+        listed: Maps names of the instance's activity types to their IDs.
 
     Raises:
         NoActivityTypesError: None of the types is about opportunities.

@@ -66,7 +66,7 @@ class KnownLeads:
         self._count = 0
 
     def _forget(self, error: sqlite3.Error) -> None:
-        """Empty the cache after an error, such as a full disk, and warn once."""
+        """Empty the cache after an error, such as a full disk; log a warning at the first error."""
         if not self._has_failed:
             _LOGGER.warning(
                 "The cache of leads cannot be used any more (%s: %s), so some leads are looked up "

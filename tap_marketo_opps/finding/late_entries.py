@@ -22,7 +22,7 @@ TAIL = "tail"
 _STEPS = 60
 
 Counts = dict[int, int]
-"""Ages in steps, to the number of entries of that age."""
+"""Number of entries by age group (see `LogTail.step`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class LogTail:
         until: Timestamp of the end of that part.
         seconds: Length of that part.
         types: Type IDs of the entries counted.
-        counts: Number of the age group (see `step`), to the number of entries in it.
+        counts: Number of entries by age group (see `step`), numbered from 0.
     """
 
     until: str

@@ -37,7 +37,7 @@ def with_leads(
     Args:
         stages: Pipeline stages that find roles.
         client: Client that makes the calls.
-        columns: Lead columns of roles (`lead_email`) to the lead's REST names (`email`).
+        columns: Maps lead columns of roles (`lead_email`) to REST names of lead fields (`email`).
         resumes: Resume point of each stream.
     """
     leads = lead_stage(client, columns, changed_since(resumes[ROLES].since))
@@ -51,7 +51,7 @@ def lead_stage(
 
     Args:
         client: Client that makes the calls.
-        columns: Lead columns of roles (`lead_email`) to the lead's REST names (`email`).
+        columns: Maps lead columns of roles (`lead_email`) to REST names of lead fields (`email`).
         is_new: Returns True for a role that is new enough to be emitted.
     """
     return LeadStage(_leads_query(client, columns.values()), columns, is_new=is_new)
@@ -80,7 +80,7 @@ class LeadStage(WaitingStage):
 
     Args:
         query: Fetches a page of leads, given `filter_values` and `next_page_token`.
-        columns: Lead columns of roles (`lead_email`) to the lead's REST names (`email`).
+        columns: Maps lead columns of roles (`lead_email`) to REST names of lead fields (`email`).
         is_new: Returns True for a role that is new enough to be emitted.
         known: Cache of the fields of leads that were looked up before.
         max_pages_waiting: Number of pages that may wait until their keys fill a call.

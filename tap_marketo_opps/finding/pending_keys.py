@@ -19,7 +19,7 @@ MAX_KEYS_IN_POSITION = 600
 _KEYS = re.compile(r"(-?[0-9]+(,-?[0-9]+)*)?", re.ASCII)
 
 Keys = dict[str, bool]
-"""Keys to look up, to True if the records found by them are emitted regardless of age."""
+"""Keys to look up; the value is True if their records are emitted regardless of age."""
 
 
 def encode_keys(keys: Keys) -> dict[str, str]:

@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
     from tap_marketo_opps.finding.stages import ChunkCursor
 
 QUEUE_LENGTH = 10
-"""Number of chunks queued at once, independent of concurrency, so that page order is too."""
+"""Number of chunks queued at once; it does not depend on concurrency, nor does page order."""
 
 
 class FollowingStage(Stage, t.Protocol):

@@ -51,7 +51,7 @@ def is_place_in_list(at: Position) -> bool:
 
 
 def _is_half_read(chunk: t.Any, end: int) -> bool:
-    """Return True if a value is the start of a chunk that is partly read, with a page token.
+    """Return True if a value is a pair of the start of a chunk before `end`, and a page token.
 
     The start must be before `end`.
     """

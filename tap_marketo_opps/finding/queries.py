@@ -39,7 +39,7 @@ def roles_query(
         client: Client that makes the calls.
         key_field: Field whose values are looked up.
         batch_size: Records per page.
-        fields: Names of the streams to read, to their selected fields.
+        fields: Selected fields of each stream to read, by the stream's name.
     """
     asked = _asked(fields, ROLES, EXTERNAL_ID, LEAD_ID, UPDATED_AT)
     return _query(client, MarketoObject.OPPORTUNITY_ROLES, key_field, asked, batch_size)
@@ -56,7 +56,7 @@ def opportunities_query(
         client: Client that makes the calls.
         filter_type: Field, or alias of it, whose values are looked up.
         batch_size: Records per page.
-        fields: Names of the streams to read, to their selected fields.
+        fields: Selected fields of each stream to read, by the stream's name.
         needed: Fields to request besides the selected ones.
     """
     asked = _asked(fields, OPPORTUNITIES, *needed, UPDATED_AT)
@@ -75,7 +75,7 @@ def opportunities_by_role(
     Args:
         client: Client that makes the calls.
         batch_size: Records per page.
-        fields: Names of the streams to read, to their selected fields.
+        fields: Selected fields of each stream to read, by the stream's name.
         resumes: Resume point of each of these streams.
         pending: Keys of the first pipeline stage that are still looked up.
 

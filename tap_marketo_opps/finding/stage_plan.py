@@ -21,10 +21,10 @@ OPPORTUNITIES = str(MarketoObject.OPPORTUNITIES)
 ROLES = str(MarketoObject.OPPORTUNITY_ROLES)
 
 Fields = t.Mapping[str, "Sequence[str]"]
-"""Names of the streams to read, to their selected fields."""
+"""Selected fields of each stream to read, by the stream's name."""
 
 Resumes = t.Mapping[str, "ResumePoint"]
-"""Stream names to the resume points of a run, all of which have the same position."""
+"""Resume points of a run by stream name; all of them have the same position."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ class Finder(t.Protocol):
     """A way to find opportunities, by one value of `find_by`.
 
     Attributes:
-        fingerprint_label: Name of the way and of the keys it looks up. A bookmark is valid only for
-            the label with which it was written.
+        fingerprint_label: Text that names `find_by` and the keys. A bookmark is valid only
+            for the label with which it was written.
         description: Text for log lines.
     """
 
@@ -60,7 +60,7 @@ class Finder(t.Protocol):
         Args:
             client: Client that makes the calls.
             batch_size: Records per page.
-            fields: Names of the streams to read, to their selected fields.
+            fields: Selected fields of each stream to read, by the stream's name.
             resumes: Resume point of each of these streams.
         """
 

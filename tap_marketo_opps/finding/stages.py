@@ -25,7 +25,7 @@ _LOGGER = logging.getLogger("tap-marketo-opps")
 _KEY_FIELDS = frozenset({EXTERNAL_ID, MARKETO_GUID, "leadId"})
 
 MAX_REFUSALS = 5
-"""How often Marketo may refuse a page token before the run ends with its error.
+"""How often Marketo may refuse a page token before its error ends the run.
 
 An instance that restarts forgets its page tokens, even new ones. But a call that is refused again
 and again has another cause, and repeating it would cost calls without end.
@@ -38,7 +38,7 @@ class ChunkCursor:
 
     Attributes:
         start: Position of the chunk among all keys.
-        keys: Keys to look up, to True if their records are emitted regardless of age.
+        keys: Maps each key to look up to True if its records are emitted regardless of age.
         token: Page token of the next page; None for the first page.
         begun: True once a page has been read.
         done: True once the last page has been read.

@@ -74,7 +74,7 @@ class Progress:
 
     @classmethod
     def decode(cls, text: t.Any, fingerprint: str) -> Progress | None:
-        """Return the progress of which `encode` returned this string.
+        """Return the progress that `encode` wrote as a string.
 
         Args:
             text: The string.
@@ -116,5 +116,5 @@ def _encode_numbers(numbers: Iterable[int]) -> str:
 
 
 def _decode_numbers(text: str) -> list[int]:
-    """Return the numbers for which `_encode_numbers` returned this string."""
+    """Return the ascending numbers that `_encode_numbers` wrote as this string."""
     return [*itertools.accumulate(int(step) for step in text.split(","))] if text else []

@@ -81,7 +81,7 @@ class _Setup:
         output: Output of the stream.
         context: Objects that all runs of the tap share.
         file: The warehouse's rows of the stream.
-        columns: Lead columns of roles (`lead_email`) to the lead's REST names (`email`).
+        columns: Maps lead columns of roles (`lead_email`) to REST names of lead fields (`email`).
 
     Raises:
         SettingsError: The state is unreadable, or belongs to another instance.
@@ -107,7 +107,7 @@ class _Setup:
         )
 
     def progress(self) -> tuple[Progress, list[str]]:
-        """Return the progress in the state, or that of a new run, and notes to log about it."""
+        """Return the progress in the state, or that of a new run, with notes to log about it."""
         saved = self._output.state.get(BOOKMARK_KEY)
         if saved is None:
             return Progress(), []
@@ -163,7 +163,10 @@ class _Setup:
         return lead_stage(self._context.client, wanted, lambda _: True) if wanted else None
 
     def tombstones(self) -> Tombstones:
-        """Return the creator of tombstones, with a warning if the file lacks selected fields."""
+        """Return the object that creates tombstones for rows that no longer exist in Marketo.
+
+        It has a warning to log, if the file has no columns for some of the selected fields.
+        """
         missing = ", ".join(self._reader.missing)
         warning = (
             f"{self.file.setting}: {self.file.path} has no column for {missing} of "

@@ -31,7 +31,7 @@ def without_key(stream: str, key: str, count: int) -> str:
 
 
 def unreadable_entries(stream: str, count: int) -> str:
-    """Return a warning about log entries whose changes are not, or not all, in a stream.
+    """Return a warning about log entries that are missing in a stream, wholly or in part.
 
     Args:
         stream: Name of the stream.

@@ -57,7 +57,7 @@ def with_advice(
         error: The error that ended the run.
         client: Client for one more describe call.
         finder: Finder of the run; None for `find_by: reconcile`.
-        fields: Stream names to their selected fields.
+        fields: Selected fields of each stream, by the stream's name.
     """
     refused = isinstance(error, CrmManagedError | RequestRefusedError | DataError)
     if not refused or not isinstance(error, ResponseError):

@@ -21,7 +21,7 @@ def catalog_warnings(roles: StreamOutput, columns: Mapping[str, str]) -> list[st
 
     Args:
         roles: Output of opportunity_roles, as in the catalog.
-        columns: Lead columns of roles (`lead_email`) to the lead's REST names (`email`).
+        columns: Maps lead columns of roles (`lead_email`) to REST names of lead fields (`email`).
 
     Raises:
         SettingsError: The catalog selects lead columns that `lead_fields` does not include.

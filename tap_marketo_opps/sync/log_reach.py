@@ -1,4 +1,4 @@
-"""From when the activity log must be read, and how far back Marketo keeps it; pure."""
+"""Time from which the activity log must be read, and time for which Marketo keeps it; pure."""
 
 from __future__ import annotations
 

@@ -184,7 +184,10 @@ def share_resume_point(resumes: Iterable[ResumePoint | None], wanted_fingerprint
 
 
 def _value_key(state: Mapping[str, t.Any], replication_key: str | None) -> str:
-    """Return the name of the member that contains the replication key value."""
+    """Return the name of the bookmark's member that contains the replication key value.
+
+    That is the stream's replication key in states of singer-io's taps.
+    """
     if replication_key and _KNOWN_KEYS.isdisjoint(state):
         wanted = _plain(replication_key)
         return next((name for name in state if _plain(name) == wanted), _VALUE)

@@ -62,7 +62,7 @@ class StreamOutput:
         convert_page: Converts the records of a page to the types of the schema.
         encode: Returns RECORD messages for typed records, and counts the records.
         write_schema: Writes the SCHEMA messages, except those already written.
-        found_in: Name of the stream of the page results that contain this stream's records.
+        found_in: Name of the stream whose page results contain this stream's records.
         records_in: Returns this stream's records in the records of such a result.
         field_types: Description of all fields of the schema.
         note_misfit: Called with field and GUID for each value that does not match its type.

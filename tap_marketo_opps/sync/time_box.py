@@ -110,7 +110,10 @@ class TimeBox:
         self._started.update(streams)
 
     def admits(self, stream: str) -> bool:
-        """Return True if there is time to read a stream; else warn of the streams not started."""
+        """Return True if there is time to read a stream; else log a warning and return False.
+
+        The warning names the streams that are not started.
+        """
         if stream in self._started or not self.is_over:
             return True
         if self._not_started():
