@@ -24,7 +24,7 @@ _HOPELESS_CALLS = 8
 """Number of refused calls after which the cause may affect all records."""
 
 _SAMPLED_RECORDS = 6
-"""Number of single records that are sent then, from different places in the batch."""
+"""Number of single records, from different places in the batch, that test this suspicion."""
 
 BadDataError = DataError | TooLargeError
 """Errors of a whole call that a few of its records can cause."""

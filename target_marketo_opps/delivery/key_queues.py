@@ -88,7 +88,7 @@ class KeyQueue:
         self.readmitted, self.more_parked = len(records), more_parked
         self.records[:0] = records
         for record in reversed(records):
-            # No later version may pass a role that is still parked, or whose lead was not known.
+            # No later version may be sent before a role that is parked, or had an unknown lead.
             if record.target.merges and not self.blocks_merge(record):
                 self.last_upserts.setdefault((record.target, record.key), record)
 

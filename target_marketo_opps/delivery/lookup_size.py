@@ -15,7 +15,7 @@ _SAFE_LEADS = 900
 """Marketo refuses a call that matches more than 1,000 leads."""
 
 _MOST_OF_ONE = 4
-"""A value counts as at most this many leads: the size of a call does not help with larger ones."""
+"""Maximum count of leads for one value: smaller calls do not help with values of more leads."""
 
 
 class LookupSize:

@@ -239,7 +239,7 @@ class WaitingRecords:
         portion = self.max_held_bytes // _PORTION_OF_ROOM
         room = self.max_held_bytes - self.held_bytes
         if not self._holders:
-            # No batch is unsettled that could free memory, so one portion may exceed the limit.
+            # No unsettled batch will free memory, so one portion may exceed the limit.
             room = max(room, portion)
         while self._to_readmit and room > 0:
             room -= self._readmit_some(self._to_readmit.popleft(), most_bytes=min(room, portion))
@@ -282,7 +282,7 @@ class WaitingRecords:
         Returns:
             Whether the record was merged and left its queues.
         """
-        # When the record arrived, a role whose lead was not known was between the two.
+        # It was queued because a role between the two had a lead that was not known.
         if not record.target.merges or record.later_versions or not self._may_merge(record):
             return False
         batch = self._merge_into_batch(record)
