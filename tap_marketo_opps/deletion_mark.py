@@ -24,7 +24,7 @@ def add_mark(entry: CatalogEntry) -> None:
 
 
 def make_mark_automatic(metadata: MetadataMapping) -> None:
-    """Make the SCHEMA include `_sdc_deleted_at`, regardless of the selection.
+    """Make the SCHEMA include `_sdc_deleted_at`, even if the catalog does not select it.
 
     Metadata without any property is not changed, because it selects all properties.
     """

@@ -282,7 +282,7 @@ class MarketoStream(Stream):
 
 
 def _include(entry: CatalogEntry, names: Iterable[str]) -> None:
-    """Make the SCHEMA include these fields, regardless of the selection in the entry's metadata."""
+    """Make the SCHEMA include these fields, even if the entry's metadata does not select them."""
     for name in names:
         # Without metadata all fields are selected; adding some would deselect the others.
         if metadata := entry.metadata.get(("properties", name)):

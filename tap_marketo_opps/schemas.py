@@ -105,7 +105,7 @@ def fields_schema() -> dict[str, t.Any]:
 
 
 def keys_schema(stream: str) -> dict[str, t.Any]:
-    """Return a schema that has only key and replication key.
+    """Return a stream's schema that has only its key and its replication key.
 
     It is used for a stream that is missing in the catalog: the stream is not selected, and no
     describe call is made for it.

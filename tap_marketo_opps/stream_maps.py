@@ -49,7 +49,7 @@ def register(mapper: PluginMapper, entries: Iterable[CatalogEntry], logger: logg
 
 
 def idle_maps(maps: Mapping[str, t.Any], names: Iterable[str]) -> list[str]:
-    """Return the entries of `stream_maps` that match none of these streams.
+    """Return the entries of `stream_maps` that have no effect, because no stream matches them.
 
     Args:
         maps: Value of the setting `stream_maps`.

@@ -105,7 +105,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
 
     @functools.cached_property
     def client(self) -> MarketoClient:
-        """Return the tap's only client."""
+        """Return the client that makes all calls of the tap."""
         settings = ConnectionSettings.from_config(self.config)
         most = min(settings.max_retry_seconds, self.most_retry_seconds)
         client = MarketoClient(
@@ -118,7 +118,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
 
     @functools.cached_property
     def time_box(self) -> TimeBox:
-        """Return the time limit of a run."""
+        """Return the object that enforces the time limit of a run."""
         return TimeBox(
             self.config.get("max_run_seconds"),
             selected=lambda: [n for n in self._selected() if not skip_reason(self.config, n)],

@@ -48,7 +48,7 @@ def minus_seconds(text: str, seconds: int) -> str:
 
 
 def max_or_none(*timestamps: str | None) -> str | None:
-    """Return the latest of some timestamps; None if all of them are None."""
+    """Return the latest of the timestamps that are not None; None if there are none."""
     return max(filter(None, timestamps), default=None)
 
 

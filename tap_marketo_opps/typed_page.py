@@ -65,7 +65,7 @@ class PageConverter:
         self._is_key_checked = replication_key in attributes
 
     def __call__(self, records: Sequence[Record]) -> list[tuple[str | None, TypedRecord]]:
-        """Return the converted records of a page, each with its replication key value."""
+        """Return a list of a page's records, converted, each with its replication key value."""
         return [
             self._complete(record, quick)
             for record, quick in zip(records, self._convert_fast(records), strict=True)

@@ -1,4 +1,4 @@
-"""The ways to find opportunities, which Marketo's API cannot list: one class per `find_by`."""
+"""Finders, the ways to find opportunities, which the API cannot list: one class per `find_by`."""
 
 from __future__ import annotations
 

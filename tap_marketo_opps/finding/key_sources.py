@@ -49,7 +49,7 @@ class KeySource(t.Protocol):
     end: int
 
     def chunks(self, start: int = 0) -> Iterator[Chunk]:
-        """Yield chunks of up to 300 distinct keys, from the chunk at the given position."""
+        """Yield chunks of up to 300 distinct keys, beginning with the chunk at position `start`."""
 
 
 class ListedKeys:
@@ -76,7 +76,7 @@ class ListedKeys:
         self.end = len(self._keys)
 
     def chunks(self, start: int = 0) -> Iterator[Chunk]:
-        """Yield chunks of keys, from the key with the given index."""
+        """Yield chunks of keys, beginning with the key at index `start` of the list."""
         return _chunks(self._keys[start:], start)
 
 
@@ -127,7 +127,7 @@ class FileKeys:
         return map(self._read_key, keys) if self._read_key else keys
 
     def chunks(self, start: int = 0) -> Iterator[Chunk]:
-        """Yield chunks of keys, from the given line (counted from 0).
+        """Yield chunks of keys, beginning with the chunk that contains line `start` (from 0).
 
         Raises:
             ChangedFileError: The file has changed since it was first read.
@@ -155,7 +155,7 @@ class LeadRange:
         self.digest = range_digest(first, last)
 
     def chunks(self, start: int = 0) -> Iterator[Chunk]:
-        """Yield chunks of IDs, from the given offset in the range."""
+        """Yield chunks of lead IDs, beginning with the ID at offset `start` in the range."""
         for offset in range(start, self.total, self._keys_per_chunk):
             end = min(offset + self._keys_per_chunk, self.total)
             ids = range(self._first + offset, self._first + end)

@@ -130,7 +130,7 @@ class KeySummary:
             self._first_invalid.append(number)
 
     def raise_if_invalid(self, where: str, rule: str, place: str) -> None:
-        """Raise SettingsError if a key is invalid, or if there are no keys.
+        """Raise SettingsError if a counted key cannot be looked up, or if there are no keys.
 
         The message does not quote keys, because they may be values of any field.
 

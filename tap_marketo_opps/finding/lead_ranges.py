@@ -12,12 +12,15 @@ _LABEL = re.compile(r"lead_ids ([0-9]{1,18})-([0-9]{1,18})")
 
 
 def range_digest(first: int, last: int) -> str:
-    """Return a range of lead IDs as a string."""
+    """Return a range of lead IDs as a string, such as `1-2000`."""
     return f"{first}-{last}"
 
 
 def leads_label(digest: str) -> str:
-    """Return the bookmark label of lead IDs, given their digest (of a range, the range itself)."""
+    """Return the label of lead IDs for a bookmark, such as `lead_ids 1-2000`, given their digest.
+
+    The digest of a range is the range itself.
+    """
     return f"lead_ids {digest}"
 
 
@@ -54,7 +57,7 @@ def lead_range_contains(label: str, other: str) -> bool:
 
 
 def plain_lead_id(key: str) -> str:
-    """Return a lead ID without the `.0` or exponent of a spreadsheet; any other text as it is."""
+    """Return a lead ID without the `.0` or exponent of a spreadsheet; other text is unchanged."""
     if key.isdigit() or not key:
         return key
     try:
@@ -64,5 +67,5 @@ def plain_lead_id(key: str) -> str:
 
 
 def is_valid_lead_id(key: str) -> bool:
-    """Return True if a text can be a lead ID."""
+    """Return True if a string can be a lead ID."""
     return key.isascii() and key.isdigit()

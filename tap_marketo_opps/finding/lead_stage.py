@@ -173,7 +173,7 @@ class LeadStage(WaitingStage):
 
 
 def _lead_number(value: t.Any) -> int | None:
-    """Return a value as a lead ID; None if it cannot be one."""
+    """Return a value as an integer lead ID; None if it cannot be a lead ID."""
     try:
         number = value if value.__class__ is int else read_lead_id(value)
     except ValueError:

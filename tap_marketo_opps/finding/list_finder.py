@@ -1,4 +1,4 @@
-"""`find_by: lead_list`, which sweeps the leads of a static list in Marketo."""
+"""`find_by: lead_list`, which finds records by the leads of a static list in Marketo."""
 
 from __future__ import annotations
 

@@ -43,7 +43,8 @@ def emit_since(log_from: str, start_date: str | None) -> str:
 def changed_since(since: str | None) -> Callable[[Record], bool]:
     """Return a function that returns True for a record changed at or after a timestamp.
 
-    A record without a readable `updatedAt` counts as changed; so does any record for None.
+    A record without a readable `updatedAt` counts as changed. If the timestamp is None, every
+    record counts as changed.
     """
 
     def is_new(record: Record) -> bool:

@@ -67,7 +67,7 @@ class PendingKeys:
 
     @property
     def is_full(self) -> bool:
-        """Return True if there are more pending keys than a position may contain."""
+        """Return True if more keys are pending than a saved position may contain."""
         return len(self._keys) > self._max_keys
 
     def track(self, position: Position, keys: Iterable[Key]) -> TrackedPage:

@@ -66,6 +66,6 @@ class ResumePoint:
         )
 
     def is_ahead_of(self, timestamp: str) -> bool:
-        """Return True if one of its timestamps is later than the given timestamp."""
+        """Return True if a timestamp in the resume point is later than the given one."""
         known = (self.began, self.since, self.cursor, self.log_from)
         return any(each is not None and each > timestamp for each in known)

@@ -87,7 +87,7 @@ class FirstPass(RowLookup):
         return not (self._has_more() or self._open)
 
     def next_cursor(self) -> ChunkCursor | None:
-        """Return a cursor for the next chunk of rows; None after the last."""
+        """Return a cursor for the next chunk of rows; None after the last chunk."""
         chunk = self._next
         if not self._has_more() or chunk is None:
             return None

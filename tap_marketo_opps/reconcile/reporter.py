@@ -47,7 +47,7 @@ class ReconcileReporter(ProgressReporter):
         self._why_unknown = why_unknown
 
     def log_result(self) -> None:
-        """Log the result of the run in a line, and warn of records without a key."""
+        """Log one line with the result of the run, and a warning about records without a key."""
         _LOGGER.info("%s", "; ".join([self.leaders_line(), *self._notes()]))
         self.warn_of_records_without_key()
 

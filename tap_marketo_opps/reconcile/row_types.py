@@ -59,7 +59,7 @@ class RowReader:
         self.has_updated_at = self._updated_at is not None
 
     def updated_at(self, cells: Sequence[str]) -> str | None:
-        """Return `updatedAt` of a row as a timestamp; None if it has none."""
+        """Return `updatedAt` of a row as a timestamp; None if the row has no `updatedAt`."""
         return read_timestamp(_cell_at(cells, self._updated_at))
 
     def is_marked(self, cells: Sequence[str]) -> bool:

@@ -43,7 +43,7 @@ class Plan:
 def log_start(
     bookmarks: Bookmarks, start_date: str | None, overlap_seconds: int
 ) -> tuple[str, str | None]:
-    """Return from which timestamp the activity log is read for the streams of a run.
+    """Return the timestamp from which the activity log is read for the streams of a run.
 
     Args:
         bookmarks: Bookmarks of the streams.
@@ -145,7 +145,7 @@ def _since(
 
 
 def _is_interrupted_refresh(bookmark: Bookmark) -> bool:
-    """Return True if the interrupted run was to emit more records than the bookmark selects.
+    """Return True if the interrupted run was to emit more records than changed since the bookmark.
 
     That is so after an interrupted full refresh, whose state Meltano merges into the earlier one.
     """

@@ -49,7 +49,7 @@ class RunReporter(ProgressReporter):
         self._stages = stages
 
     def log_result(self) -> None:
-        """Log the result of the run: a line for each stream, and warnings."""
+        """Log the result of the run: a line for each stream, and warnings about missing records."""
         leader, *others = self._outputs
         _LOGGER.info("%s", "; ".join([self.leaders_line(), *self._notes(leader)]))
         for output in others:

@@ -91,7 +91,7 @@ class StreamOutput:
         return records if len(records) <= left else records[: int(left)]
 
     def save(self, bookmark: Bookmark) -> None:
-        """Write a bookmark to the state, without a replication key value for a full table."""
+        """Write a bookmark to the state; omit the replication key value if it is a full table."""
         self.state.update(bookmark.to_state(self.replication_key if self.is_incremental else None))
 
 
