@@ -15,7 +15,10 @@ from tests.tap_marketo_opps.histories.people import COMPANIES, People
 from tests.tap_marketo_opps.reconcile.warehouse import OPPORTUNITIES, PATHS, ROLES
 
 if t.TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    Act = Callable[[], None]
 
 Settings = dict[str, t.Any]
 
@@ -23,6 +26,9 @@ DIALECTS = ("tokens-only", "api-names", "full-envelope", "offsets")
 LIST = 1001
 HOUR_SECONDS = 3600
 LEADS_TO_COME = 200
+BATCH_SIZES = (1, 3, 10, 50, 300)
+# With other settings, a run that was interrupted begins again.
+OTHER_SETTINGS_ODDS = 0.1
 
 
 class TapCase:
@@ -38,8 +44,9 @@ class TapCase:
         self._dice, self._directory = dice, directory
         self._runner = Runner(_draw_options(dice), tally, directory)
         self._sandbox = self._runner.sandbox
-        # Of their own, since how much they do during a run depends on its calls.
+        # Dice of their own, since how much is changed during a run depends on its calls.
         self._people = People(self._sandbox, random.Random(dice.randrange(10**9)))
+        self._deal_dice = random.Random(dice.randrange(10**9))
         self.settings = _draw_settings(dice, directory)
         self._sizes = Sizes(keys=dice.choice([300, 300, 40, 9]))
         self._copy = Copy(self._sandbox, tally)
@@ -57,23 +64,19 @@ class TapCase:
     # By leads: a sweep, daily runs, a reconcile
 
     def _follow_leads(self) -> None:
-        self._until_done(self._draw_sweep())
+        act = self._people.act
+        self._until_done(self._draw_sweep(), act=act)
         for _ in range(self._dice.randrange(3)):
             self._change()
-            self._until_done({"find_by": "activities"})
-        self._until_done({"find_by": "activities"}, at_rest=True)
+            self._until_done({"find_by": "activities"}, act=act)
+        self._until_done({"find_by": "activities"})
         self._copy.check_has(ROLES, self._copy.stored(ROLES), after="activities")
         deals = self._copy.stored(OPPORTUNITIES)
-        found = self._copy.guids_with_a_role() | (self._due & deals.keys() & self._alike(deals))
-        due = {guid: deals[guid] for guid in found}
+        # A change of a deal without a role is not logged.
+        due = {guid: deals[guid] for guid in self._copy.guids_with_a_role()}
         self._copy.check_has(OPPORTUNITIES, due, after="activities")
         if all(table.rows for table in self._copy.tables.values()):
             self._reconcile()
-
-    def _alike(self, deals: t.Any) -> set[str]:
-        """Return the loaded deals with no change since; without a role, a change is not logged."""
-        rows = self._copy.loaded(OPPORTUNITIES)
-        return {guid for guid, row in rows.items() if deals.get(guid) == row}
 
     def _reconcile(self) -> None:
         # No merges: they change the lead of a role without a new date, which reconcile cannot see.
@@ -84,7 +87,7 @@ class TapCase:
         }
         present = {stream: {*self._copy.loaded(stream)} for stream in STREAMS}
         due = {*self._due}
-        self._until_done({"find_by": "reconcile", "max_gone_percent": 100, **files}, at_rest=True)
+        self._until_done({"find_by": "reconcile", "max_gone_percent": 100, **files})
         for stream in STREAMS:
             stored = self._copy.stored(stream)
             known = {guid: each for guid, each in stored.items() if guid in present[stream]}
@@ -116,9 +119,10 @@ class TapCase:
 
     def _follow_values(self) -> None:
         way = self._dice.choice(["company", "dedupeFields", "idField"])
-        for rounds in range(self._dice.randrange(1, 4)):
-            self._change_deals(self._dice.randrange(8) if rounds else 0)
-            self._until_done(self._filter(way), at_rest=True)
+        for _ in range(self._dice.randrange(3)):
+            self._until_done(self._filter(way), act=self._change_deal)
+            self._change_deals(self._dice.randrange(8))
+        self._until_done(self._filter(way))
         for stream in STREAMS:
             self._copy.check_has(stream, self._copy.stored(stream), after=f"filter by {way}")
 
@@ -138,51 +142,61 @@ class TapCase:
             self._people.act()
 
     def _change_deals(self, times: int) -> None:
-        """Make changes of deals and roles, but not of leads."""
+        for _ in range(times):
+            self._change_deal()
+
+    def _change_deal(self) -> None:
+        """Change deals or roles, but no leads."""
         people = self._people
         acts = [people.open_deal, people.change_deals, people.join, people.leave]
         acts += [people.change_role, people.lose_deal]
-        for _ in range(times):
-            self._sandbox.advance(self._dice.randrange(1, HOUR_SECONDS))
-            self._dice.choice(acts)()
+        self._sandbox.advance(self._deal_dice.randrange(1, HOUR_SECONDS))
+        self._deal_dice.choice(acts)()
 
-    def _until_done(self, way: Settings, *, at_rest: bool = False) -> None:
-        """Run until a run has ended well and was loaded; at the end undisturbed."""
+    def _until_done(self, way: Settings, *, act: Act | None = None) -> None:
+        """Run until a run has ended well and was loaded; at the end undisturbed.
+
+        Args:
+            way: settings that say how to find.
+            act: makes a change during a run; None if nothing changes meanwhile.
+        """
         self._people.watch()
         self._sandbox.advance(self._dice.randrange(HOUR_SECONDS, 30 * HOUR_SECONDS))
         states = [self._state]
         for _ in range(self._dice.choice([0, 1, 1, 2, 3])):
-            if self._attempt(way, states, is_disturbed=True, at_rest=at_rest):
+            if self._attempt(way, states, is_disturbed=True, act=act):
                 self._due |= {*self._people.held.values()}
                 return
             self._sandbox.advance(self._dice.randrange(60, 12 * HOUR_SECONDS))
-        if not self._attempt(way, states, is_disturbed=False, at_rest=at_rest):
+        if not self._attempt(way, states, is_disturbed=False, act=act):
             raise FoundError(f"an undisturbed run by {way} has not ended well")
         self._due |= {*self._people.held.values()}
 
     def _attempt(
-        self, way: Settings, states: list[t.Any], *, is_disturbed: bool, at_rest: bool
+        self, way: Settings, states: list[t.Any], *, is_disturbed: bool, act: Act | None
     ) -> bool:
         for rule in draw_faults(self._dice, writes=False) if is_disturbed else ():
             self._sandbox.fault(**rule)
         state = self._dice.choice(states) if self._dice.random() < 0.2 else states[-1]
-        acts: Settings = {}
-        if not at_rest:
-            moments = self._dice.sample(range(1, 60), self._dice.randrange(6))
-            acts = dict.fromkeys(moments, self._people.act)
+        moments = self._dice.sample(range(1, 60), self._dice.randrange(6)) if act else []
+        acts = {moment: act for moment in moments if act}
         ended = self._run(way, state, acts, kill=draw_kill(self._dice) if is_disturbed else None)
         self._sandbox.clear_faults()
         is_loaded = self._load(ended, states, is_whole=not is_disturbed)
         # An unknown error of the roles' describe call means that there are none: the run goes on.
         return is_loaded and ended.code == 0 and "Without roles" not in ended.stderr
 
-    def _run(self, way: Settings, state: t.Any, acts: Settings, *, kill: Kill | None) -> Ended:
+    def _run(
+        self, way: Settings, state: t.Any, acts: Mapping[int, Act], *, kill: Kill | None
+    ) -> Ended:
         arguments = []
         if state is not None:
             path = self._directory / "state.json"
             path.write_text(json.dumps(state))
             arguments = ["--state", str(path)]
         config = {**self.settings, **way}
+        if self._dice.random() < OTHER_SETTINGS_ODDS:
+            config["batch_size"] = self._dice.choice(BATCH_SIZES)
         return self._runner.run(
             "tap-marketo-opps", config, *arguments, kill=kill, acts=acts, sizes=self._sizes
         )
@@ -225,7 +239,7 @@ def _draw_options(dice: random.Random) -> Settings:
 
 def _draw_settings(dice: random.Random, directory: Path) -> Settings:
     settings: Settings = {
-        "batch_size": dice.choice([1, 3, 10, 50, 300]),
+        "batch_size": dice.choice(BATCH_SIZES),
         "max_concurrent_calls": dice.randint(1, 6),
         "calls_per_20_seconds": 100,
         "max_retry_seconds": dice.choice([0, 2, 5]),

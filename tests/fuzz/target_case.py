@@ -29,7 +29,6 @@ if t.TYPE_CHECKING:
 Settings = dict[str, t.Any]
 
 DIALECTS = ("tokens-only", "api-names", "full-envelope", "nameless-inserts", "role-parent-1013")
-DISTURBED_ATTEMPTS = 4
 
 
 class TargetCase:
@@ -46,7 +45,8 @@ class TargetCase:
 
     def __init__(self, dice: random.Random, directory: Path, tally: Tally) -> None:
         self._dice, self._directory = dice, directory
-        options = _draw_options(dice)
+        self._disturbed_attempts = dice.choice([0, 1, 1, 2, 2, 4])
+        options = _draw_options(dice, is_disturbed=self._disturbed_attempts > 0)
         self._runner = Runner(options, tally, directory)
         instance = self._runner.sandbox.instance
         leads = draw_leads(dice)
@@ -65,6 +65,7 @@ class TargetCase:
             exact_keys=exact_keys,
             nameless_inserts="nameless-inserts" in options["dialects"],
             knows_persons=options["sales_persons"] is not None,
+            keeps_used=options["refuse_delete_in_use"],
         )
         self._judge = Judge(rules, self._messages, self._runner.sandbox, tally)
         self._states = [0]
@@ -76,7 +77,8 @@ class TargetCase:
         if self._dice.random() < 0.1:
             settings = {**self.settings, "dry_run": True}
             self._judge.check_dry_run(self._run(0, settings, kill=None, may_fail=True))
-        for _ in range(self._dice.choice([0, 1, 2, DISTURBED_ATTEMPTS])):
+            self._read("rejects")
+        for _ in range(self._disturbed_attempts):
             if self._attempt(is_disturbed=True) and self._dice.random() < 0.8:
                 break
         self.settings["max_rejects"] = -1
@@ -150,7 +152,7 @@ class TargetCase:
         return lines
 
 
-def _draw_options(dice: random.Random) -> Settings:
+def _draw_options(dice: random.Random, *, is_disturbed: bool) -> Settings:
     return {
         "opportunities": dice.choice([0, 0, 12, 40]),
         "leads": dice.choice([2, 12]),
@@ -159,6 +161,8 @@ def _draw_options(dice: random.Random) -> Settings:
         "short_pages": dice.choice([0, 0.3]),
         "exact_keys": dice.random() < 0.2,
         "sales_persons": frozenset({KNOWN_PERSON}) if dice.random() < 0.4 else None,
+        # Whether a deal has roles may have changed before a run is repeated.
+        "refuse_delete_in_use": not is_disturbed and dice.random() < 0.5,
         "dialects": frozenset(each for each in DIALECTS if dice.random() < 0.2),
     }
 

@@ -37,6 +37,7 @@ class Rules:
         exact_keys: whether the instance tells keys apart by case and trailing blanks.
         nameless_inserts: whether the instance creates opportunities without a name.
         knows_persons: whether the instance refuses unknown sales persons.
+        keeps_used: whether the instance refuses to delete an opportunity that has roles.
     """
 
     leads: Mapping[int, Record]
@@ -44,6 +45,7 @@ class Rules:
     exact_keys: bool = False
     nameless_inserts: bool = False
     knows_persons: bool = False
+    keeps_used: bool = False
 
     def fold(self, key: str) -> str:
         """Return a key in the form in which the instance compares it."""
@@ -151,6 +153,8 @@ class Model:
     def _deleted(self, stream: str, key: Key) -> str:
         self._reject([each for each in self._waiting if each[: len(key)] == key])
         roles = [each for each in self.content[ROLES] if each[0] == key[0]]
+        if stream == DEALS and roles and self.rules.keeps_used:
+            return REJECTED
         self.content[stream].pop(key, None)
         for each in roles if stream == DEALS else ():
             del self.content[ROLES][each]
