@@ -596,6 +596,7 @@ CASES: dict[str, Case] = {
     "--state: ... is not a JSON object.": state([]),
     "--catalog: ... is not a Singer catalog": state({}, "--catalog"),
     "--catalog: ... is not valid JSON": state("{", "--catalog"),
+    "--catalog: ... is empty.": state("", "--catalog"),
     "The state of ... cannot be read": with_state({"replication_key_value": "yesterday"}),
     "--state: ... contains an unpaired": state(
         {"bookmarks": {"opportunities": {"found_by": "\ud800"}}}
