@@ -61,7 +61,7 @@ def _draw_fault(dice: random.Random, *, writes: bool) -> Rule:
         rule = dice.choice(OF_WRITES if dice.random() < 0.2 else TRANSIENT)
         return {**rule, **times, "operation": dice.choice(WRITES), "skip": dice.randrange(4)}
     rule = dice.choice(FATAL if dice.random() < 0.25 else TRANSIENT)
-    return {**rule, **times, "skip": dice.randrange(12)}
+    return {**rule, **times, "skip": dice.randrange(dice.choice([6, 20, 40]))}
 
 
 class Moments:
@@ -106,5 +106,5 @@ def draw_kill(dice: random.Random) -> Kill | None:
     if dice.random() < 0.45:
         return None
     signum = dice.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-    moment = dice.randrange(1, dice.choice([8, 20, 60])) if dice.random() < 0.8 else None
+    moment = dice.randrange(1, dice.choice([20, 60, 120])) if dice.random() < 0.8 else None
     return Kill(signum, moment, dice.uniform(0.0, 0.3))

@@ -23,11 +23,13 @@ class Sizes(t.NamedTuple):
         batch_records: maximum number of records per call of a target.
         patience_seconds: how long an open batch of a target may hold a STATE back.
         keys: maximum number of keys that a tap looks up by one call.
+        pages: maximum number of pages that wait in a tap for the lookups of the keys they name.
     """
 
     batch_records: int = 300
     patience_seconds: float = 300.0
     keys: int = 300
+    pages: int = 20
 
 
 def quicken(sizes: Sizes) -> None:
@@ -43,4 +45,6 @@ def quicken(sizes: Sizes) -> None:
         module.KEYS_PER_CALL = sizes.keys
     key_sources.LeadRange.__init__.__defaults__ = (sizes.keys,)
     for stage in (LookupStage, WaitingStage):
-        stage.__init__.__kwdefaults__["keys_per_call"] = sizes.keys
+        stage.__init__.__kwdefaults__.update(
+            keys_per_call=sizes.keys, max_pages_waiting=sizes.pages
+        )

@@ -25,7 +25,7 @@ Settings = dict[str, t.Any]
 DIALECTS = ("tokens-only", "api-names", "full-envelope", "offsets")
 LIST = 1001
 HOUR_SECONDS = 3600
-LEADS_TO_COME = 200
+LEADS_TO_COME = 60
 BATCH_SIZES = (1, 3, 10, 50, 300)
 # With other settings, a run that was interrupted begins again.
 OTHER_SETTINGS_ODDS = 0.1
@@ -48,7 +48,7 @@ class TapCase:
         self._people = People(self._sandbox, random.Random(dice.randrange(10**9)))
         self._deal_dice = random.Random(dice.randrange(10**9))
         self.settings = _draw_settings(dice, directory)
-        self._sizes = Sizes(keys=dice.choice([300, 300, 40, 9]))
+        self._sizes = Sizes(keys=dice.choice([300, 40, 9, 4]), pages=dice.choice([20, 4, 1]))
         self._copy = Copy(self._sandbox, tally)
         self._state: t.Any = None
         self._due: set[str] = set()
@@ -209,7 +209,7 @@ class TapCase:
         messages = read_messages(ended.stdout)
         ends = [number for number, each in enumerate(messages, 1) if each["type"] == "STATE"]
         found = [messages[end - 1]["value"] for end in ends]
-        if not is_whole and ends and self._dice.random() < 0.3:
+        if not is_whole and ends and self._dice.random() < 0.5:
             last = self._dice.randrange(len(ends))
             self._copy.load(messages[: ends[last]])
             states += found[: last + 1]
@@ -224,7 +224,7 @@ class TapCase:
 
 def _draw_options(dice: random.Random) -> Settings:
     return {
-        "opportunities": dice.randrange(5, 60),
+        "opportunities": dice.randrange(20, 60),
         "leads": dice.randrange(5, 40),
         "seed": dice.randrange(1000),
         "latency_ms": dice.choice([0, 0, 2, 8]),
