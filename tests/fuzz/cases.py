@@ -6,6 +6,7 @@ import random
 import shutil
 import tempfile
 import traceback
+import typing as t
 from pathlib import Path
 
 from tests.fuzz.runs import FoundError, Tally
@@ -17,22 +18,19 @@ def play_case(seed: int, number: int, tally: Tally) -> str | None:
     """Play a case; return the description of its failure, or None if it has passed."""
     directory = Path(tempfile.mkdtemp(prefix="marketo-fuzz-"))
     dice = random.Random(f"{seed}:{number}")
-    case = dice.choice([TapCase, TargetCase])(dice, directory, tally)
+    settings: t.Any = None
     try:
-        case.play()
-        case.close()
-    except FoundError as found:
-        return _failure(seed, number, case, str(found), directory)
-    except Exception:  # noqa: BLE001 - reported, and the next case is played
-        return _failure(seed, number, case, traceback.format_exc(), directory)
-    finally:
-        case.close()
+        case = dice.choice([TapCase, TargetCase])(dice, directory, tally)
+        settings = case.settings
+        try:
+            case.play()
+        finally:
+            case.close()
+    except Exception as error:  # noqa: BLE001 - reported, and the next case is played
+        what = str(error) if isinstance(error, FoundError) else traceback.format_exc()
+        again = f"make fuzz SEED={seed} CASE={number}"
+        return (
+            f"FAILED  {again}   (files: {directory})\n        settings: {settings}\n        {what}"
+        )
     shutil.rmtree(directory)
     return None
-
-
-def _failure(seed: int, number: int, case: TapCase | TargetCase, what: str, directory: Path) -> str:
-    return (
-        f"FAILED  make fuzz SEED={seed} CASE={number}   (files: {directory})\n"
-        f"        settings: {case.settings}\n        {what}"
-    )

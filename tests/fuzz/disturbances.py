@@ -103,7 +103,7 @@ class Kill(t.NamedTuple):
 
 def draw_kill(dice: random.Random) -> Kill | None:
     """Return the kill of a run, or None if the run is not killed."""
-    if dice.random() < 0.45:
+    if dice.random() < 0.35:
         return None
     signum = dice.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
     moment = dice.randrange(1, dice.choice([20, 60, 120])) if dice.random() < 0.8 else None

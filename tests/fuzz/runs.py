@@ -74,8 +74,8 @@ class Ended:
 
 
 @dataclass
-class Blow:
-    """The signal to send to a plugin.
+class SignalSender:
+    """Sends the planned signal to a plugin.
 
     Attributes:
         kill: the signal; None to send none.
@@ -87,7 +87,7 @@ class Blow:
     plugin: ForkedPlugin | None = None
     signum: int = 0
 
-    def strike(self) -> None:
+    def send(self) -> None:
         """Send the signal."""
         if self.kill and self.plugin:
             self.signum = self.kill.signum
@@ -136,21 +136,23 @@ class Runner:
         since = self.sandbox.api.journal.calls
         directory = Path(tempfile.mkdtemp(dir=self.directory))
         (directory / f"{program}.stdin").write_text(stdin)
-        blow = Blow(kill)
-        moments = {kill.moment: blow.strike} if kill and kill.moment else {}
+        sender = SignalSender(kill)
+        moments = {kill.moment: sender.send} if kill and kill.moment else {}
         self.moments.plan({**(acts or {}), **moments})
         whole = {**self.sandbox.credentials, **config}
         prepare = partial(quicken, sizes)
-        blow.plugin = plugin = ForkedPlugin(program, whole, directory, *arguments, prepare=prepare)
+        sender.plugin = plugin = ForkedPlugin(
+            program, whole, directory, *arguments, prepare=prepare
+        )
         if kill and not kill.moment:
             time.sleep(kill.seconds)
-            blow.strike()
+            sender.send()
         code = plugin.wait(RUN_SECONDS)
         self.moments.plan({})
         self._await_calls()
         faults = self._faults(since)
         self.tally.kills += code < 0 or code > 128
-        ended = Ended(code, plugin.stdout, plugin.stderr, faults, blow.signum)
+        ended = Ended(code, plugin.stdout, plugin.stderr, faults, sender.signum)
         self._check(ended, may_fail=may_fail or not ended.is_undisturbed)
         return ended
 
@@ -183,12 +185,14 @@ class Runner:
 
 def _check_status(ended: Ended, *, may_fail: bool) -> None:
     """Raise an error if the exit status is not the documented one."""
-    ended_by_signal = {128 + ended.signum, -ended.signum} if ended.signum else set()
-    if ended.code not in {0, *([1] if may_fail else []), *ended_by_signal}:
-        raise FoundError(f"exit status {ended.code}:\n{ended.stderr[-1500:]}")
-    # Before the plugin has set its handlers, it has not printed anything either.
-    is_unhandled = ended.code == -ended.signum and ended.signum != signal.SIGKILL
-    if ended.signum and is_unhandled and ended.stderr:
-        raise FoundError(f"exit status {ended.code} after signal {ended.signum}")
+    if ended.signum and ended.code and not ended.stderr:
+        return  # it came before the console script had begun
+    allowed = {0, *([1] if may_fail else [])}
+    if ended.signum:
+        allowed.add(-ended.signum if ended.signum == signal.SIGKILL else 128 + ended.signum)
+    if ended.code not in allowed:
+        raise FoundError(
+            f"exit status {ended.code}, signal {ended.signum}:\n{ended.stderr[-1500:]}"
+        )
     if ended.code == 1 and not any(f"| {each}" in ended.stderr for each in ("ERROR", "CRITICAL")):
         raise FoundError(f"exit status 1 without an error:\n{ended.stderr[-1500:]}")

@@ -48,7 +48,7 @@ class TapCase:
         self._people = People(self._sandbox, random.Random(dice.randrange(10**9)))
         self._deal_dice = random.Random(dice.randrange(10**9))
         self.settings = _draw_settings(dice, directory)
-        self._sizes = Sizes(keys=dice.choice([300, 40, 9, 4]), pages=dice.choice([20, 4, 1]))
+        self._sizes = Sizes(keys=dice.choice([300, 9, 4, 4]), pages=dice.choice([20, 4, 1]))
         self._copy = Copy(self._sandbox, tally)
         self._state: t.Any = None
         self._due: set[str] = set()
@@ -163,7 +163,7 @@ class TapCase:
         self._people.watch()
         self._sandbox.advance(self._dice.randrange(HOUR_SECONDS, 30 * HOUR_SECONDS))
         states = [self._state]
-        for _ in range(self._dice.choice([0, 1, 1, 2, 3])):
+        for _ in range(self._dice.choice([0, 1, 2, 3, 3])):
             if self._attempt(way, states, is_disturbed=True, act=act):
                 self._due |= {*self._people.held.values()}
                 return

@@ -8,8 +8,11 @@ from tests.fuzz.disturbances import draw_faults, draw_kill
 from tests.fuzz.quick import Sizes
 from tests.fuzz.runs import Ended, FoundError, Runner, Tally
 from tests.fuzz.target_input import (
+    DEALS,
+    KEY,
     KNOWN_PERSON,
     OBJECTS,
+    ROLES,
     draw_input,
     draw_leads,
     draw_shape,
@@ -117,7 +120,7 @@ class TargetCase:
         return self._runner.run(
             "target-marketo-opps",
             settings,
-            stdin=to_lines(self._messages, begin),
+            stdin=to_lines(self._messages, begin, settings["field_map"]),
             kill=kill,
             may_fail=may_fail,
             sizes=self._sizes,
@@ -182,6 +185,7 @@ def _draw_settings(dice: random.Random, directory: Path, *, by_address: bool) ->
         for name, odds in (("receipts", 0.8), ("rejects", 0.5), ("report", 0.1), ("limits", 0.3))
         if dice.random() < odds
     }
+    field_map = {DEALS: {"deal_id": KEY, "Betreff": "name"}, ROLES: {"deal_id": KEY}}
     how_many = dice.choice(["reject", "oldest", "newest"])
     return {
         "stream_objects": OBJECTS,
@@ -191,6 +195,7 @@ def _draw_settings(dice: random.Random, directory: Path, *, by_address: bool) ->
         "calls_per_20_seconds": 100,
         "max_retry_seconds": dice.choice([0, 2, 5]),
         "max_rejects": dice.choice([-1, -1, 0, 3]),
+        "field_map": dice.choice([{}, {}, field_map]),
         **switches,
         **files,
         **({"lead_lookup_field": "email", "lead_lookup_many": how_many} if by_address else {}),

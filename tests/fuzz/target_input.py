@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import typing as t
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from tests.fuzz.runs import MARK
 
 if t.TYPE_CHECKING:
     import random
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 Record = dict[str, t.Any]
 
@@ -176,24 +177,47 @@ def _draw_values(dice: random.Random) -> Record:
     return {name: values[name] for name in values if dice.random() < 0.35}
 
 
-def to_lines(messages: Sequence[Message], begin: int) -> str:
+def snake(name: str) -> str:
+    """Return a name of Marketo as a CRM's table spells it."""
+    return re.sub("(?<=[a-z])([A-Z])", r"_\1", name).lower()
+
+
+def rename(record: Record, field_map: Mapping[str, str]) -> Record:
+    """Return a record with the property names of a tap.
+
+    Args:
+        record: the record, with Marketo's names.
+        field_map: property names to Marketo's names; empty for a tap with Marketo's names. All
+            other properties of a tap with a field map are in snake case.
+    """
+    if not field_map:
+        return record
+    names = {field: name for name, field in field_map.items()}
+    return {names.get(name, snake(name)): value for name, value in record.items()}
+
+
+def to_lines(
+    messages: Sequence[Message], begin: int, field_maps: Mapping[str, Mapping[str, str]]
+) -> str:
     """Return the input from a message on, as Singer messages whose STATEs count messages.
 
     Args:
         messages: the whole input.
         begin: number of messages to leave out.
+        field_maps: stream names to field maps; see `rename`.
     """
-    lines = [json.dumps(_schema(stream)) for stream in OBJECTS]
+    lines = [json.dumps(_schema(each, field_maps.get(each, {}))) for each in OBJECTS]
     for number, (stream, record) in enumerate(messages[begin:], begin + 1):
         if stream:
-            lines.append(json.dumps({"type": "RECORD", "stream": stream, "record": record}))
+            renamed = rename(record, field_maps.get(stream, {}))
+            lines.append(json.dumps({"type": "RECORD", "stream": stream, "record": renamed}))
         else:
             lines.append(json.dumps({"type": "STATE", "value": {"before": number}}))
     lines.append(json.dumps({"type": "STATE", "value": {"before": len(messages)}}))
     return "".join(f"{line}\n" for line in lines)
 
 
-def _schema(stream: str) -> Record:
+def _schema(stream: str, field_map: Mapping[str, str]) -> Record:
     names = {
         DEALS: [
             *(KEY, "name", "stage", "amount", "probability", "closeDate", "isClosed", "nextStep"),
@@ -202,5 +226,5 @@ def _schema(stream: str) -> Record:
         ROLES: [KEY, "leadId", "lead_email", "role", "isPrimary", DELETED],
         OTHER: [KEY, "name"],
     }
-    properties: Record = {name: {} for name in names[stream]}
+    properties = rename({name: {} for name in names[stream]}, field_map)
     return {"type": "SCHEMA", "stream": stream, "schema": {"properties": properties}}

@@ -8,7 +8,7 @@ import typing as t
 from collections import Counter
 
 from tests.fuzz.runs import Ended, FoundError, Tally
-from tests.fuzz.target_input import DEALS, DELETED, OBJECTS, ROLES, Message, Record
+from tests.fuzz.target_input import DEALS, DELETED, OBJECTS, ROLES, Message, Record, rename
 from tests.fuzz.target_model import (
     Key,
     Model,
@@ -85,7 +85,11 @@ class Judge:
 
     def check_rejects(self, rejects: Sequence[Receipt]) -> None:
         """Raise an error for a reject that is not a record of the input, or has no reason."""
-        known = {json.dumps(each, sort_keys=True) for each in self._messages}
+        maps = self._rules.settings["field_map"]
+        known = {
+            json.dumps([stream, rename(record, maps.get(stream, {}))], sort_keys=True)
+            for stream, record in self._messages
+        }
         for each in rejects:
             message = json.dumps([each["stream"], each["record"]], sort_keys=True)
             if message not in known or not each["reasons"]:
