@@ -85,9 +85,9 @@ def sandbox(marketo_sandbox_factory):
 
 
 @pytest.mark.parametrize("name", ["tap", "target"])
-def test_a_killed_process_holds_its_slots_no_longer_than_a_second(sandbox, tmp_path, name):
+def test_a_killed_process_does_not_hold_its_slots(sandbox, tmp_path, name):
     office = Office(sandbox, tmp_path, max_concurrent_calls=1)
-    sandbox.fault("slow", seconds=5, times=1)
+    sandbox.fault("slow", seconds=8, times=1)
     holding = office.tap() if name == "tap" else office.target(300)
     await_that(lambda: sandbox.instance.limits.in_flight == 1)
     waiting = office.tap()
@@ -98,5 +98,6 @@ def test_a_killed_process_holds_its_slots_no_longer_than_a_second(sandbox, tmp_p
     killed_at = time.monotonic()
     await_that(lambda: any(each["user_agent"] == "process/2" for each in office.calls()))
 
-    assert time.monotonic() - killed_at <= 1.5
+    # Its call would keep the slot for 8 seconds.
+    assert time.monotonic() - killed_at < 5
     assert waiting.wait() == 0
