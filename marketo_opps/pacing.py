@@ -118,6 +118,7 @@ class Pacer:
         self._nap = nap
         self._shared = shared
         self._condition = threading.Condition()
+        self._sleeping = threading.Condition()
         self._in_flight = 0
         self._paused_until = clock()
         self._pauses = 0
@@ -178,10 +179,12 @@ class Pacer:
             StoppedError: `stop` was called meanwhile.
         """
         self._raise_if_stopped()
+        if seconds <= 0:
+            return
         until = self._clock() + seconds
-        with self._condition:
+        with self._sleeping:
             while (left := until - self._clock()) > 0:
-                self._wait(left)
+                self._wait(self._sleeping, left)
 
     def close(self) -> None:
         """Remove this process from the limits that several processes share; no-op without them."""
@@ -194,7 +197,7 @@ class Pacer:
             call = SharedCall(since=self._clock())
             try:
                 while (seconds := self._take(call)) > 0:
-                    self._wait(seconds)
+                    self._wait(self._condition, seconds)
             except BaseException:
                 self._share(lambda shared: shared.leave_queue(call), otherwise=None)
                 raise
@@ -213,7 +216,8 @@ class Pacer:
             self._in_flight -= 1
             self._window.add(arrived_at)
             self._share(lambda shared: shared.give_back(turn.shared, arrived_at), otherwise=None)
-            self._condition.notify_all()
+            # One slot, one thread: the others would wake up for nothing.
+            self._condition.notify()
 
     def _take(self, call: SharedCall) -> float:
         """Return the seconds to wait before the call may be sent; if 0, its slot is reserved."""
@@ -245,9 +249,9 @@ class Pacer:
         until_free = self._window.seconds_until_free(now, self._in_flight)
         return max(until_free, self._paused_until - now)
 
-    def _wait(self, seconds: float) -> None:
+    def _wait(self, condition: threading.Condition, seconds: float) -> None:
         self._raise_if_stopped()
-        self._nap(self._condition, min(seconds, _LONGEST_NAP_SECONDS))
+        self._nap(condition, min(seconds, _LONGEST_NAP_SECONDS))
 
     def _raise_if_stopped(self) -> None:
         if self._stopped:
