@@ -24,6 +24,8 @@ MARK = "qzx"
 """Part of each value of the random records that is no key; must not be in any output."""
 
 RUN_SECONDS = 60.0
+# A call that a killed process has sent may still be unread.
+UNREAD_SECONDS = 0.02
 DEFAULT_SIZES = Sizes()
 MANY = LimitOptions(calls_per_window=100_000, concurrent_calls=1_000, daily_calls=10**9)
 
@@ -149,7 +151,7 @@ class Runner:
             sender.send()
         code = plugin.wait(RUN_SECONDS)
         self.moments.plan({})
-        self._await_calls()
+        self._await_calls(UNREAD_SECONDS if sender.signum else 0.0)
         faults = self._faults(since)
         self.tally.kills += code < 0 or code > 128
         ended = Ended(code, plugin.stdout, plugin.stderr, faults, sender.signum)
@@ -162,8 +164,9 @@ class Runner:
         self.tally.faults += len(faults)
         return faults
 
-    def _await_calls(self) -> None:
-        """Wait until the calls of a killed process have been answered."""
+    def _await_calls(self, unread_seconds: float) -> None:
+        """Wait until the calls of an ended process have been read and answered."""
+        time.sleep(unread_seconds)
         while self.sandbox.instance.limits.in_flight:
             time.sleep(0.001)
 
