@@ -6,7 +6,7 @@ and a history from seed and number: `target_case` delivers a random input, `tap_
 changing instance. Both run the plugins as processes over HTTP, with faults in calls, with SIGKILL,
 SIGTERM and SIGINT at random calls, and start them again from the last STATE or an earlier one.
 
-`target_model` and `tap_model` are written from README and manual, and import nothing of the plugins.
+`target_model` and `tap_model` are written from README and manual, and import nothing of plugins.
 `target_judge` and `witness` compare STATEs, receipts, rejects and the instance with them. `quick`
 shortens the waits in the processes and makes calls small, so that a case takes a second or two.
 What a case draws is repeatable; how the threads of a process interleave is not, so that a failure
