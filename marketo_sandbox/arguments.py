@@ -194,7 +194,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
 
 
 def sandbox_options(parsed: argparse.Namespace) -> SandboxOptions:
-    """Return the instance options for a parsed command line of ``serve``."""
+    """Return the options of a sandbox instance that the command line of ``serve`` sets."""
     return SandboxOptions(
         opportunities=parsed.opportunities,
         leads=parsed.leads,

@@ -238,10 +238,11 @@ def _people_known_to_both(source: SandboxServer) -> list[dict[str, Any]]:
 
 
 def _change_latest(server: SandboxServer) -> int:
-    """Change the most recently updated opportunities, and return their number.
+    """Change stage and amount of the source's most recently updated opportunities.
 
-    The second run reads the most recently updated opportunity again even if it is unchanged,
-    because the bookmark is inclusive. For that reason it is one of those that are changed.
+    Return how many were changed. The second run reads the most recently updated opportunity again
+    even if it is unchanged, because the bookmark is inclusive. For that reason it is one of those
+    that are changed.
     """
     latest = sorted(server.instance.opportunities(), key=lambda record: record["updatedAt"])
     ids = [record[KEY] for record in latest[-CHANGED:]]

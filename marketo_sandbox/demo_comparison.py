@@ -74,7 +74,7 @@ def _roles_by_address(server: SandboxServer) -> list[tuple[str, str, str]]:
 
 
 def _contents(server: SandboxServer) -> dict[str, dict[str, Any]]:
-    """Return all opportunities by external id, without the fields that only Marketo can set."""
+    """Return an instance's opportunities by external id, with the fields that clients can set."""
     writable = [each for each in OPPORTUNITY.fields if each.updateable or each.name == KEY]
     return {
         record[KEY]: {
@@ -87,9 +87,13 @@ def _contents(server: SandboxServer) -> dict[str, dict[str, Any]]:
 
 
 def _plain(value: Any, described: Field) -> Any:
-    """Return a field's value in a comparable form: numbers as Decimal, datetimes as datetime.
+    """Convert a field value for comparison: return a number as Decimal, a datetime as datetime.
 
     The instances may hold the number 12.50 as a JSON number or as a string.
+
+    Args:
+        value: the field value as an instance stores it.
+        described: the field, whose data type decides the conversion.
     """
     if described.data_type in NUMBERS:
         return Decimal(str(value))

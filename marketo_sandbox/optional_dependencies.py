@@ -8,7 +8,7 @@ PACKAGES = ("httptools", "starlette", "uvicorn")
 
 
 def missing_packages_message() -> str | None:
-    """Return an error message that names the missing packages, or None if none is missing."""
+    """Return an error message that names packages that the sandbox lacks, or None if it has all."""
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if not missing:
         return None

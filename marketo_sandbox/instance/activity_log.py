@@ -53,7 +53,7 @@ ACTIVITY_TYPES = (
 
 
 def kept_days(type_id: int, options: SandboxOptions) -> int:
-    """Return the number of days after which activities of a type are purged from the log."""
+    """Return for how many days the activity log keeps activities of a type."""
     if options.activity_retention_days is not None:
         return options.activity_retention_days
     return _KEPT_DAYS.get(type_id, LONGEST_KEPT_DAYS)
@@ -117,7 +117,10 @@ class ActivityLog:
         self._options = options
 
     def write(self, events: Iterable[Event]) -> None:
-        """Add activities dated now; the API returns them only after ``activity_delay_seconds``."""
+        """Add activities to the log, dated now by the instance's clock.
+
+        The API returns them only after ``activity_delay_seconds``.
+        """
         now = int(self._clock.seconds())
         visible = now + self._options.activity_delay_seconds
         self._storage.add_activities(_row(event, now, visible) for event in events)

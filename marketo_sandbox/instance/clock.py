@@ -85,7 +85,10 @@ class Clock:
 
     @property
     def offset_seconds(self) -> float:
-        """Return the seconds by which the clock runs ahead of real time, when it is not frozen."""
+        """Return the clock's offset: the seconds by which it runs ahead of real time.
+
+        While the clock is frozen, its offset does not change with real time.
+        """
         return self._offset_seconds
 
     def day(self) -> str:

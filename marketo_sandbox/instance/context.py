@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class InstanceContext:
-    """Storage, activity log, clock and options of one instance, passed on as one argument."""
+    """Parts of one instance that many classes need: storage, activity log, clock and options."""
 
     storage: Storage
     log: ActivityLog

@@ -71,7 +71,7 @@ class Field:
 
 @dataclass(frozen=True)
 class ObjectType:
-    """A Marketo object, such as opportunity.
+    """An object type of Marketo, such as opportunity, with its fields.
 
     Attributes:
         name: API name.
@@ -97,7 +97,10 @@ class ObjectType:
         object.__setattr__(self, "by_name", {each.name: each for each in self.fields})
 
     def searchable(self) -> list[list[str]]:
-        """Return ``searchableFields`` of describe: the field names of each searchable key."""
+        """Return the keys by which a query can filter, each as a list of field names.
+
+        Describe responses show this list as ``searchableFields``.
+        """
         compound = [list(self.dedupe_fields)] if len(self.dedupe_fields) > 1 else []
         return compound + [[name] for name in self.searchable_alone]
 
@@ -113,10 +116,10 @@ class ObjectType:
         return names
 
     def to_describe(self, since: str, *, dates: bool = False) -> dict[str, Any]:
-        """Return the object as the result of a describe call.
+        """Return the description of this object type that a describe call responds with.
 
         Args:
-            since: creation date of the object.
+            since: the date to show as creation and update date of the object type.
             dates: True to list also the fields with ``listed=False``, createdAt and updatedAt.
         """
         return {
@@ -132,7 +135,10 @@ class ObjectType:
 
 
 def with_api_names(described: dict[str, Any]) -> dict[str, Any]:
-    """Return a describe result as in Adobe's OpenAPI description: with ``apiName`` for ``name``."""
+    """Convert a describe result to the format of Adobe's OpenAPI description.
+
+    This format has ``apiName`` in place of ``name``, and more members, such as ``pluralName``.
+    """
     return {
         "apiName": described["name"],
         "description": described["displayName"],

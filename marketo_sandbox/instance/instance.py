@@ -119,13 +119,13 @@ class Instance(Subscription):
             return [decode(row.body)["externalOpportunityId"] for row in rows]
 
     def records(self, obj: ObjectType, after: int = 0, limit: int = -1) -> list[dict[str, Any]]:
-        """Return records as they are stored, in order of creation.
+        """Return the stored opportunities or roles, in order of creation.
 
         Fields without a value are left out, dates are in seconds since 1970, and GUIDs have no
         trailing blank.
 
         Args:
-            obj: the object, such as opportunity.
+            obj: the type of the records, opportunity or role.
             after: number of a record; only records created later are returned.
             limit: maximum number of records; -1 for all.
         """
@@ -133,15 +133,15 @@ class Instance(Subscription):
             return [to_stored_record(row) for row in self.storage.scan(obj.table, after, limit)]
 
     def opportunities(self) -> list[dict[str, Any]]:
-        """Return all opportunities, as ``records`` does."""
+        """Return all stored opportunities in order of creation, in the format of ``records``."""
         return self.records(OPPORTUNITY)
 
     def roles(self) -> list[dict[str, Any]]:
-        """Return all roles, as ``records`` does."""
+        """Return all stored roles in order of creation, in the format of ``records``."""
         return self.records(ROLE)
 
     def change(self, ids: Iterable[str], fields: Mapping[str, Any]) -> int:
-        """Change opportunities as a Marketo user would in the UI.
+        """Set field values of opportunities, as a Marketo user would in the UI.
 
         Each change sets ``updatedAt`` and adds activities, but counts as no API call.
 
@@ -180,7 +180,7 @@ class Instance(Subscription):
             self.storage.set_meta("page_token_generation", str(self.page_tokens.generation))
 
     def counts(self) -> dict[str, int]:
-        """Return the numbers of stored opportunities, roles, leads and activities, by object."""
+        """Return how many opportunities, roles, leads and activities are stored, by these names."""
         with self.lock:
             tables = {"opportunities": "opportunity", "roles": "role", "leads": "lead"}
             tables["activities"] = "activity"

@@ -123,7 +123,7 @@ class LeadDatabase:
         return self._each_lead(parameters, self._remove_member)
 
     def are_members(self, parameters: Parameters) -> Envelope:
-        """Return ``memberof`` for each given lead on the static list, else ``notmemberof``."""
+        """Return for each lead ``memberof`` if it is on the static list, else ``notmemberof``."""
         return self._each_lead(parameters, self._is_member)
 
     def _page(

@@ -143,14 +143,16 @@ class LeadEditor:
         return self._storage.find("role", "lead", leads)
 
     def _recreate_role(self, role: Row, moved: Row) -> Row:
-        """Write the activities for removing a role and adding it to another lead.
+        """Return a role of a merged lead as a new role of the kept lead, and log both changes.
+
+        The activity log gets one activity for the removed role and one for the added role.
 
         Args:
             role: the role of the merged lead.
             moved: the role as it is moved to the kept lead.
 
         Returns:
-            The moved role with a new id, GUID and dates.
+            The moved role with a new id, GUID and dates; the caller stores it.
         """
         (opportunity, *_) = self._storage.find("opportunity", "key", [role.parent])
         events = [role_event(REMOVED, role, opportunity), role_event(ADDED, moved, opportunity)]

@@ -74,7 +74,7 @@ def _read_searchable(field: str, parameter: str) -> str:
 
 
 def read_lead_page(parameters: Mapping[str, Any]) -> LeadPageRequest:
-    """Return the fields, page size and page token of a call that returns leads.
+    """Validate and return the field names, page size and page token of a call that reads leads.
 
     Raises:
         CallRefusedError: for an unknown field or an invalid page size.

@@ -27,7 +27,7 @@ Record = dict[str, Any]
 
 
 def find_leads(storage: Storage, field: str, values: Sequence[Any], limit: int = -1) -> list[Row]:
-    """Return the leads whose field has one of the values, in order of their ids.
+    """Return stored leads that have one of the given values in a field, in order of their ids.
 
     Args:
         storage: the storage with the leads.

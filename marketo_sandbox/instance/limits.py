@@ -92,13 +92,14 @@ class Limits:
         self.in_flight -= 1
 
     def in_window(self) -> int:
-        """Return the number of calls within the last ``window_seconds``, for the rate limit."""
+        """Return how many calls the rate limit counts now: those of the last ``window_seconds``."""
         return self._count_window(self._monotonic())
 
     def reset(self) -> None:
-        """Remove all calls from the rate limit's window, and reset the recorded maxima.
+        """Forget all calls of the rate limit's window, and restart the recording of maxima.
 
-        Calls in flight continue to count as such.
+        The maxima are the highest numbers of calls in flight and of calls in the window. Calls in
+        flight still count as calls in flight.
         """
         self._arrivals.clear()
         self.most_in_flight = self.in_flight

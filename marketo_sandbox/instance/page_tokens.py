@@ -15,7 +15,7 @@ _SIGNATURE_BYTES = 8
 
 
 def query_checksum(*parts: Any) -> str:
-    """Return a checksum of a query's parameters, which its page tokens are bound to."""
+    """Return a checksum of a query's parameters; page tokens with another checksum are refused."""
     return hashlib.blake2b(msgspec.json.encode(parts), digest_size=6).hexdigest()
 
 

@@ -26,7 +26,9 @@ class Pager:
         self._source = source
 
     def position(self, token: str | None, checksum: str) -> int:
-        """Return the position after which a page begins; 0 for the first page, without a token.
+        """Return the position in a query's results after which the requested page begins.
+
+        The position of the first page, which is requested without a token, is 0.
 
         Args:
             token: the page token of the call, if any.
@@ -38,7 +40,7 @@ class Pager:
         return self._tokens.read(token, checksum)[0] if token else 0
 
     def size(self, requested: int) -> int:
-        """Return the number of records to put on a page: the requested number, or at random less.
+        """Return the number of records to put on a page: the requested number, or at random fewer.
 
         The option ``short_pages`` is the probability of a smaller page.
         """
@@ -49,7 +51,9 @@ class Pager:
     def next_page_members(
         self, checksum: str, position: int, *, more: bool, has_more_result: bool = True
     ) -> dict[str, Any]:
-        """Return ``nextPageToken`` and ``moreResult`` for a response, or nothing on the last page.
+        """Return the members ``nextPageToken`` and ``moreResult`` of a page's response.
+
+        Return an empty mapping for the last page, except in the dialect ``tokens-only``.
 
         Args:
             checksum: checksum of the query.

@@ -240,7 +240,7 @@ def read_delete(parameters: Parameters) -> WriteRequest:
 
 
 def read_choice(parameters: Parameters, name: str, known: tuple[str, ...]) -> str:
-    """Return the value of a parameter, or the first known value if the parameter is missing.
+    """Return the value of a parameter that must be one of ``known``, the first by default.
 
     Raises:
         CallRefusedError: 1003 for a value that is not one of the known values.

@@ -28,7 +28,12 @@ class RecordReader:
         self._keys = Keys(exact=context.options.exact_keys)
 
     def find(self, request: QueryRequest, after: int, limit: int) -> list[Row]:
-        """Return matching rows with ids above ``after``, in order of id and at most ``limit``.
+        """Return stored records that match a query, in order of their row ids.
+
+        Args:
+            request: the query.
+            after: id of a row; only rows with greater ids are returned.
+            limit: maximum number of records.
 
         Raises:
             CallRefusedError: for an invalid compound key.
@@ -37,7 +42,7 @@ class RecordReader:
         return self._storage.find(self._obj.table, column, values, after, limit)
 
     def _column(self, request: QueryRequest) -> tuple[str, list[Any]]:
-        """Return the storage column to search, and the filter values as that column stores them."""
+        """Return the database column that a query filters by, and the values to find in it."""
         if request.field is None:
             return "key", [self._compound_key(each) for each in request.values]
         if request.field == self._obj.id_field:

@@ -25,7 +25,7 @@ decode = msgspec.json.Decoder().decode
 
 
 def mix(number: int) -> int:
-    """Return a 64-bit hash of a number, which looks like a random number (splitmix64)."""
+    """Return a 64-bit hash of a number, for repeatable random-looking values (splitmix64)."""
     number = (number + 0x9E3779B97F4A7C15) & _MASK
     number = ((number ^ (number >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
     number = ((number ^ (number >> 27)) * 0x94D049BB133111EB) & _MASK
@@ -169,7 +169,7 @@ def to_stored_record(row: Row) -> dict[str, Any]:
 
 
 def field_names(obj: ObjectType) -> dict[str, str]:
-    """Return a mapping from lower-case field names to the names as Marketo spells them.
+    """Return the names of an object type's fields as Marketo spells them, by lower-case name.
 
     A query may spell names in ``fields`` in any case: an example of Adobe requests ``marketoGuid``.
     """

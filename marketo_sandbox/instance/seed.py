@@ -223,7 +223,7 @@ class Seeder:
 
 
 class _Days:
-    """A cache of ISO dates by day: a million generated records share a few thousand days."""
+    """A converter of times to ISO dates, with a cache because many records share a date."""
 
     def __init__(self) -> None:
         self._texts: dict[int, str] = {}
@@ -264,7 +264,7 @@ def _stage(bits: int) -> int:
 
 
 def _stage_change(bits: int) -> str:
-    """Return ``Data Value Changes``, an activity attribute in JSON, for a change of stage."""
+    """Return the attribute ``Data Value Changes`` of a stage change; ``bits`` select the stage."""
     stage = _stage(bits)
     names = {"oldValue": STAGES[stage - 1] if stage else None, "newValue": STAGES[stage]}
     return encode([{"attributeName": "Stage", **names}]).decode()

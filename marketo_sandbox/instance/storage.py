@@ -127,7 +127,9 @@ class Storage:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
     def keep_meta(self, name: str, given: str | None, default: str) -> str:
-        """Return the given, else the stored, else the default value, and store the returned value.
+        """Choose a value about the instance, store it and return it.
+
+        The value is ``given``, else the value stored earlier, else ``default``.
 
         Args:
             name: name of the value.
@@ -163,7 +165,7 @@ class Storage:
         self._db.executemany(sql, rows)
 
     def update(self, table: str, row: Row) -> None:
-        """Store new field values and a new update date of the record with the row's id."""
+        """Replace the field values and update date of the stored record with the id of ``row``."""
         sql = f"UPDATE {table} SET body = ?, updated = ? WHERE id = ?"  # noqa: S608 - a name of our own
         self._db.execute(sql, (row.body, row.updated, row.id))
 
@@ -194,7 +196,7 @@ class Storage:
         return [Row._make(row) for row in cursor]
 
     def search_expression(self, table: str, field: str) -> str:
-        """Return an SQL expression for a field within the JSON body; index it on first use."""
+        """Return an SQL expression for the value of a field; create its index if missing."""
         expression = f"CAST(json_extract(body, '$.\"{field}\"') AS TEXT) COLLATE NOCASE"
         name = f"{table}_by_{field}"
         if name not in self._search_indexes:
@@ -243,7 +245,7 @@ class Storage:
         self._db.executemany(sql, [(kept, lead) for lead in leads])
 
     def add_static_list(self, each: StaticList) -> None:
-        """Add a static list without members, unless a list with its id exists."""
+        """Store a new static list, without members; do nothing if a list with this id exists."""
         self._db.execute("INSERT OR IGNORE INTO static_list VALUES (?, ?, ?)", each)
 
     def static_lists(self, after: int = 0, limit: int = -1) -> list[StaticList]:
@@ -252,7 +254,7 @@ class Storage:
         return [StaticList._make(row) for row in self._db.execute(sql, (after, limit))]
 
     def members(self, list_id: int, after: int, limit: int) -> list[Row]:
-        """Return members of a static list, by ascending id above ``after``, at most ``limit``."""
+        """Return at most ``limit`` leads of a static list, by ascending lead id above ``after``."""
         sql = (
             f"SELECT {_COLUMNS} FROM lead WHERE id > ? AND id IN"  # noqa: S608 - names of our own
             " (SELECT lead FROM list_member WHERE list = ?) ORDER BY id LIMIT ?"
@@ -273,7 +275,7 @@ class Storage:
         """Add activities to the activity log.
 
         Args:
-            rows: tuples of date, date from which it is visible, lead, type, asset, label, JSON.
+            rows: tuples of date, time when it becomes visible, lead, type, asset, label, JSON.
         """
         sql = (
             "INSERT INTO activity (date, visible, lead, type, asset, label, attributes)"

@@ -59,11 +59,17 @@ class DailyUsage:
         return self._calls.get(self._clock.day(), Counter()).total()
 
     def calls_by_user(self, days: int) -> list[dict[str, Any]]:
-        """Return calls by user for the last ``days``, newest first, as the usage endpoint does."""
+        """Return the numbers of API calls by user, for each of the last ``days`` days.
+
+        The list has the format of the usage endpoint, with the newest day first.
+        """
         return self._report(self._calls, days, "users", "userId")
 
     def errors_by_code(self, days: int) -> list[dict[str, Any]]:
-        """Return errors by code for the last ``days``, newest first, as the error endpoint does."""
+        """Return the numbers of errors by error code, for each of the last ``days`` days.
+
+        The list has the format of the error endpoint, with the newest day first.
+        """
         return self._report(self._errors, days, "errors", "errorCode")
 
     def dump(self) -> str:

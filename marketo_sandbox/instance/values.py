@@ -166,7 +166,12 @@ def format_datetime(seconds: int, variant: int = 1) -> str:
 
 
 def format_moment(seconds: int, *, with_offset: bool) -> str:
-    """Return seconds since 1970 as ISO 8601 text, which ends in ``+0000`` or in ``Z``."""
+    """Return a time as ISO 8601 text in UTC.
+
+    Args:
+        seconds: seconds since 1970.
+        with_offset: True to end the text with ``+0000``, False to end it with ``Z``.
+    """
     text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return text + ("+0000" if with_offset else "Z")
 

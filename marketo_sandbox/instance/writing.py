@@ -175,7 +175,7 @@ class RecordWriter:
         return {"status": "updated", "marketoGUID": row.guid}
 
     def _keys_in(self, record: Record, body: Record) -> set[str]:
-        """Return the names of key fields in a record that updates another by marketoGUID.
+        """Return the names of the fields that only identify a record in an update by marketoGUID.
 
         These are marketoGUID and the dedupe fields with unchanged values. A changed dedupe field is
         left out, so that it is refused as a field that cannot be updated.

@@ -89,7 +89,7 @@ def _matches(member: Any, where: Mapping[str, Any]) -> bool:
 
 
 def _list_at(envelope: Any, pointer: str) -> list[Any] | None:
-    """Return the list that a JSON pointer finds in a response, or None if it finds no list."""
+    """Return the list to which a JSON pointer points in a response, or None if there is no list."""
     value = envelope
     for step in pointer.split("/")[1:]:
         if isinstance(value, list) and step.isdecimal() and int(step) < len(value):
@@ -120,7 +120,7 @@ def apply_merge_patch(value: Any, patch: Any) -> Any:
 
 
 def _fill_parameters(value: Any, parameters: Mapping[str, Any]) -> Any:
-    """Return a JSON value, each ``{"$parameter": name}`` replaced by the call's parameter."""
+    """Replace each ``{"$parameter": name}`` in a JSON value by the call's parameter ``name``."""
     if isinstance(value, dict):
         if value.keys() == {PARAMETER}:
             return parameters.get(value[PARAMETER])

@@ -165,7 +165,7 @@ class FaultRule:
 
     @property
     def exhausted(self) -> bool:
-        """Return True if the fault was injected ``times`` times: the rule no longer applies."""
+        """Return True if the rule was applied ``times`` times and therefore no longer applies."""
         return self.times is not None and self.struck >= self.times
 
     def matches(self, method: str, path: str, operation: str | None) -> bool:
@@ -178,12 +178,12 @@ class FaultRule:
 
     @property
     def changes_json(self) -> bool:
-        """Return True if the rule changes members in the JSON body of the response."""
+        """Return True if the rule has members that edit the JSON body of a response."""
         return bool(self.merge or self.each or self.drop or self.add)
 
     @property
     def changes_bytes(self) -> bool:
-        """Return True if the rule sends other, slower or fewer bytes (raw, drip, cut_at)."""
+        """Return True if the rule changes how responses are sent: raw, drip or cut_at is set."""
         return self.raw is not None or self.drip is not None or self.cut_at is not None
 
     @property
@@ -215,9 +215,10 @@ class FaultInjector:
         self._rules.clear()
 
     def strike(self, method: str, path: str, operation: str | None) -> FaultRule | None:
-        """Choose the fault rule to apply to a call, and count that it was applied.
+        """Return the fault rule to apply to a call, or None; add one to the rule's ``struck``.
 
-        Return the first matching rule that its skip, times and probability allow, or None.
+        The rule is the first one that matches the call and whose skip, times and probability allow
+        an injection.
 
         Args:
             method: the call's effective method.

@@ -74,7 +74,7 @@ class Call:
 
     @property
     def effective_method(self) -> str:
-        """Return the HTTP method that counts: ``GET`` for a ``POST`` with ``_method=GET``."""
+        """Return the call's HTTP method, or ``GET`` for a ``POST`` with ``_method=GET``."""
         if self.method != "POST":
             return self.method
         # Some clients, such as marketorestpython, send _method in the form.

@@ -158,7 +158,10 @@ class Journal:
 
     @property
     def first(self) -> int:
-        """Return the number of the oldest call with an entry; without entries, the next number."""
+        """Return the number of the oldest call in the journal.
+
+        If the journal is empty, return the number that the next call will get.
+        """
         return self._entries[0].seq if self._entries else self._seq + 1
 
     @property

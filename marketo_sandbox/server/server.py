@@ -39,7 +39,7 @@ KEEP_ALIVE_SECONDS = 120
 
 
 class _Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, but the application can close the connection to inject a fault."""
+    """uvicorn's HTTP protocol; it also gives the application the connection, to inject faults."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

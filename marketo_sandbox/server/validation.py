@@ -13,11 +13,11 @@ MAX_ID = 2**63 - 1
 
 @dataclass(frozen=True)
 class ValueType:
-    """A type of JSON values, such as integers from 1 on, with a check and a description.
+    """A condition on JSON values, such as "an integer of at least 1", with its description.
 
     Attributes:
-        description: name of the type in an error message, after the words "must be".
-        accepts: function that returns True for a value of this type.
+        description: description of the type in an error message, after the words "must be".
+        accepts: function that returns True for a value that meets the condition.
     """
 
     description: str
@@ -25,7 +25,7 @@ class ValueType:
 
 
 def number(least: float, most: float) -> ValueType:
-    """Return a type that accepts numbers from ``least`` to ``most``, both included."""
+    """Return a value type that accepts numbers from ``least`` to ``most``, both included."""
     return ValueType(
         f"a number from {least:,} to {most:,}",
         lambda value: type(value) in {int, float} and least <= value <= most,
@@ -33,7 +33,7 @@ def number(least: float, most: float) -> ValueType:
 
 
 def integer(least: int, most: int = MAX_ID) -> ValueType:
-    """Return a type that accepts integers from ``least`` to ``most``, both included."""
+    """Return a value type that accepts integers from ``least`` to ``most``, both included."""
     bounds = f"of at least {least}" if most == MAX_ID else f"from {least} to {most:,}"
     return ValueType(
         f"an integer {bounds}", lambda value: type(value) is int and least <= value <= most
@@ -41,14 +41,14 @@ def integer(least: int, most: int = MAX_ID) -> ValueType:
 
 
 def one_of(*values: str) -> ValueType:
-    """Return a type that accepts only the given strings."""
+    """Return a value type that accepts only the given strings."""
     return ValueType(
         f"one of {', '.join(values)}", lambda value: type(value) is str and value in values
     )
 
 
 def optional(value_type: ValueType) -> ValueType:
-    """Return a type that accepts null and every value that the given type accepts."""
+    """Return a value type that accepts null and every value that the given value type accepts."""
     return ValueType(
         f"{value_type.description}, or null",
         lambda value: value is None or value_type.accepts(value),
@@ -56,7 +56,7 @@ def optional(value_type: ValueType) -> ValueType:
 
 
 def list_of(value_type: ValueType) -> ValueType:
-    """Return a type that accepts lists whose elements the given type accepts."""
+    """Return a value type that accepts lists of values that the given value type accepts."""
     return ValueType(
         f"a list in which every element is {value_type.description}",
         lambda value: type(value) is list and all(map(value_type.accepts, value)),
@@ -76,7 +76,9 @@ TEXTS = ValueType(
 
 
 def validate(types: Mapping[str, ValueType], values: Mapping[str, Any]) -> None:
-    """Check that the given names are allowed, and that each value has the type of its name.
+    """Check the parameters of a control call, or the members of a fault rule.
+
+    Each name must be one of the allowed names, and each value must have the type of its name.
 
     Args:
         types: the allowed names, each with its type.
