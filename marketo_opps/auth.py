@@ -43,10 +43,10 @@ _SHORTEST_LIFE_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Token:
-    """An access token, and the time on a monotonic clock at which it expires.
+    """An access token of Marketo, and the time in monotonic seconds at which it expires.
 
-    Tokens are compared by identity, not by value: identity may issue the same value again, and
-    that counts as another token.
+    Two `Token` objects are never equal, even with the same value: Marketo's identity service may
+    issue the same value again, and the response counts as another token.
     """
 
     value: str
@@ -90,7 +90,7 @@ class TokenCache:
             return self._token
 
     def renew(self, refused: Token) -> None:
-        """Fetch another access token after the REST API has refused this one (601 or 602).
+        """Fetch another access token after the REST API has refused `refused` (601 or 602).
 
         Do nothing if another thread has replaced it already. If the identity service issues the
         refused value again, wait until that value expires: no other token is issued before.

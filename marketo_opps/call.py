@@ -85,10 +85,11 @@ class Call:
 
 
 class CallAttempts:
-    """History of one call: its first attempt and all retries.
+    """History of one call to the REST API: its first attempt and all retries.
 
     Attributes:
-        ambiguous: an attempt was sent and may have been executed, but no response confirms it.
+        ambiguous: True if Marketo may have executed an attempt that failed, for example because its
+            response was lost.
         first_sent_at: when the first attempt was sent, by Marketo's clock.
     """
 

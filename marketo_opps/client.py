@@ -160,11 +160,11 @@ class MarketoClient:
         self.close()
 
     def close(self) -> None:
-        """Close all connections, and remove this process from limits shared by `limits_path`."""
+        """Close all connections, and delete this process from the file at `limits_path`, if any."""
         self._loop.close()
 
     def stop(self) -> None:
-        """Stop making calls and retries; this only sets a flag, so a signal handler may do it.
+        """Refuse new calls and retries; this only sets a flag, so a signal handler may do it.
 
         Calls in flight continue. Waiting threads and later callers get a `StoppedError`.
         """
@@ -184,17 +184,17 @@ class MarketoClient:
         return self._loop.server_now()
 
     def earliest_now(self) -> datetime:
-        """Return the earliest current time that any `Date` header received so far implies.
+        """Return the current time, computed from the `Date` header that gives the earliest.
 
-        Use it for the start of a run, which must not lie in the future: one response with the
-        right time is enough, even if others have a time in the future.
+        Use it as the start of a run, which must not be in the future. A `Date` that is in the
+        future is ignored once another response has had the right time.
         """
         return self._loop.earliest_now()
 
     # Opportunities and roles
 
     def describe(self, obj: MarketoObject) -> ObjectDescription:
-        """Return keys and fields of an object: `GET .../describe.json`."""
+        """Return the keys and fields of opportunities or of roles: `GET .../describe.json`."""
         call = Call("GET", f"{obj.path}/describe.json", permissions=_READ_OPPORTUNITY)
         envelope = self._loop.make(call)
         if len(envelope.result) != 1:
@@ -296,7 +296,9 @@ class MarketoClient:
         *,
         delete_by: str = "dedupeFields",
     ) -> BatchOutcome:
-        """Delete a batch of records: `POST .../delete.json`; a missing one is skipped with 1013.
+        """Delete a batch of records, and return their outcomes: `POST .../delete.json`.
+
+        A record that does not exist in Marketo has the outcome skipped, with code 1013.
 
         Args:
             obj: opportunities or roles.

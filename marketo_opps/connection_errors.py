@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
 
 
 def connection_error(error: Exception, base: str, *, connected: bool | None = None) -> MarketoError:
-    """Convert an exception of `requests` or `urllib3` to the error to raise instead.
+    """Return the error of this package that stands for an exception of `requests` or `urllib3`.
 
     Args:
         error: the exception.

@@ -28,7 +28,7 @@ _BOOLEANS = {"true": True, "false": False}
 
 
 def read_description(obj: MarketoObject, members: t.Any) -> ObjectDescription:
-    """Return an object's keys and fields, read from the only entry in describe's `result`.
+    """Return the keys and fields of opportunities or roles from an entry of describe's `result`.
 
     If a field is listed twice, the first entry is used. A field without a name, or with a comma in
     its name (which separates names), cannot be queried and is skipped.
@@ -59,7 +59,10 @@ def read_lead_fields(result: Sequence[t.Any]) -> tuple[FieldDescription, ...]:
 
 
 def _lead_entry(entry: t.Any) -> dict[str, t.Any] | None:
-    """Convert a lead field's entry to the form for other objects; None without a REST name."""
+    """Convert a lead field's entry in describe to the form that other objects' fields have.
+
+    Return None if the field has no REST name.
+    """
     rest = entry.get("rest") if isinstance(entry, dict) else None
     if not isinstance(rest, dict) or not (name := _text(rest.get("name"))):
         return None
@@ -123,7 +126,7 @@ def _length(value: t.Any) -> int | None:
 
 
 def _boolean(value: t.Any) -> bool:
-    """Return the value of a field's `updateable`; True if it is absent or not a boolean."""
+    """Return a field's `updateable` from describe; True if it is absent or not a boolean."""
     return _BOOLEANS.get(_folded(value), True)
 
 
@@ -132,13 +135,16 @@ def _folded(value: t.Any) -> str:
 
 
 def _names(value: t.Any) -> tuple[str, ...]:
-    """Return the names in a list as a tuple; a single name becomes a tuple of one."""
+    """Return the field names in a list, or a single field name, as a tuple."""
     names = value if isinstance(value, list) else [value]
     return tuple(filter(None, map(_text, names)))
 
 
 def _searchable(value: t.Any) -> Iterable[tuple[str, ...]]:
-    """Yield a tuple of names for each entry of `searchableFields`; several for a compound key."""
+    """Yield for each entry of describe's `searchableFields` a tuple of its field names.
+
+    A compound key has several names.
+    """
     for each in value if isinstance(value, list) else []:
         if names := _names(each):
             yield names

@@ -49,7 +49,7 @@ class Envelope:
     warnings: tuple[str, ...]
 
     def page(self, call: str) -> Page:
-        """Return the result as a page of records.
+        """Return the records in this response, with its page token and `moreResult`, as a `Page`.
 
         Args:
             call: name of the call, such as `query GET /v1/opportunities.json`.
@@ -72,7 +72,7 @@ class Envelope:
         )
 
     def token(self, call: str) -> str | None:
-        """Return the page token as a string, also if Marketo sent a number; None if absent.
+        """Return the response's `nextPageToken` as a string, even if it is a number; or None.
 
         Raises:
             UnexpectedResponseError: the token is neither a string nor a number.
@@ -292,7 +292,7 @@ def _warning(entry: t.Any) -> str:
 
 
 def _list(member: t.Any) -> list[t.Any]:
-    """Return a member as a list: a single value as a list of one, an absent one as empty."""
+    """Return a member of the envelope as a list: one value as a list of one, none as empty."""
     if isinstance(member, list):
         return member
     return [member] if member else []

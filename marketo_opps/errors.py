@@ -44,7 +44,7 @@ if t.TYPE_CHECKING:
 
 
 class Recovery(enum.Enum):
-    """What can be done about an error: retry, fetch a token, change the call, or nothing."""
+    """What can be done about an error: retry, fetch another token, change the call, or nothing."""
 
     RETRY = "wait, then retry the call"
     REAUTHENTICATE = "fetch a new token, then retry the call"
@@ -84,7 +84,7 @@ class SettingsError(MarketoError):
 
 
 class StoppedError(MarketoError):
-    """This process was asked to stop, so no new calls and no retries are made."""
+    """A signal or the caller asked the client to stop, so it makes no new calls and no retries."""
 
 
 class CredentialsError(MarketoError):
@@ -122,7 +122,7 @@ class DailyLimitError(MarketoError):
 
 
 class ConnectionLostError(MarketoError):
-    """There was no response, or an incomplete one."""
+    """The connection was lost: no response to a request arrived, or an incomplete one."""
 
     recovery = Recovery.RETRY
     ambiguous = True
@@ -130,7 +130,7 @@ class ConnectionLostError(MarketoError):
 
 
 class UnreachableError(ConnectionLostError):
-    """There was no connection, so nothing was sent."""
+    """No connection to Marketo could be made, so the request was not sent."""
 
     ambiguous = False
     remedy = ""
@@ -180,7 +180,7 @@ class ResponseError(MarketoError):
 
     @property
     def code(self) -> str:
-        """Return Marketo's first code, unchanged."""
+        """Return Marketo's code in the first entry of `errors`, unchanged."""
         return self.reasons[0].code
 
 
@@ -210,7 +210,7 @@ class ConcurrencyLimitError(ResponseError):
 
 
 class TokenRefusedError(ResponseError):
-    """The access token is invalid or has expired. Nothing was executed."""
+    """Marketo refused the access token: it is invalid or has expired. Nothing was executed."""
 
     codes = frozenset({"601", "602"})
     recovery = Recovery.REAUTHENTICATE
@@ -221,7 +221,7 @@ class TokenRefusedError(ResponseError):
 
 
 class TooLargeError(ResponseError):
-    """The body is over 1 MB, or the URI over 8 KB."""
+    """Marketo refused a request because its body is over 1 MB, or its URI over 8 KB."""
 
     codes = frozenset({"413", "414"})
     recovery = Recovery.RESHAPE
@@ -229,7 +229,7 @@ class TooLargeError(ResponseError):
 
 
 class DataError(ResponseError):
-    """Marketo refused the whole call because of single records."""
+    """Marketo refused the whole call, for example a batch, because of single records in it."""
 
     codes = frozenset(
         {"718", "1001", "1002", "1003", "1004", "1005", "1006", "1007", "1008", "1011", "1013"}
@@ -247,7 +247,7 @@ class PageTokenError(ResponseError):
 
 
 class NoDataError(ResponseError):
-    """Nothing was found; for a query the client returns an empty page."""
+    """Marketo responded that it found no records; for a query the client returns an empty page."""
 
     codes = frozenset({"702"})
     recovery = Recovery.RESHAPE
@@ -264,7 +264,7 @@ class DailyQuotaError(ResponseError):
 
 
 class AccessDeniedError(ResponseError):
-    """A permission is missing, or this address is not on the IP allowlist."""
+    """The API user lacks a permission, or this machine's IP address is not on the allowlist."""
 
     codes = frozenset({"603"})
     remedy = (
@@ -283,7 +283,7 @@ class AccessDeniedError(ResponseError):
         super().__init__(call, reasons, request_id)
 
     def advice(self) -> str:
-        """Return advice: which permissions allow the call, where to allow this IP address."""
+        """Return advice: which permissions allow the call, and where to allow an IP address."""
         wanted = " or ".join(f"'{each}'" for each in self.permissions) or "that this call needs"
         return (
             f"Give the API user's role the permission {wanted} (Admin > "
@@ -293,7 +293,7 @@ class AccessDeniedError(ResponseError):
 
 
 class CrmManagedError(ResponseError):
-    """A native Salesforce or Dynamics sync owns this object."""
+    """Marketo refused a call: a native Salesforce or Dynamics sync owns opportunities and roles."""
 
     codes = frozenset({"1018"})
     remedy = (
@@ -317,7 +317,7 @@ class CrmManagedError(ResponseError):
         super().__init__(call, reasons, request_id)
 
     def advice(self) -> str:
-        """Return what the user can do: one text for runs that write, one for runs that read."""
+        """Return what the user can do; runs that write get another text than runs that read."""
         return self.remedy if self._writing else self.read_remedy
 
 
@@ -328,7 +328,7 @@ _OTHER_CALLS = (
 
 
 class RequestRefusedError(ResponseError):
-    """Marketo refuses this call, and would refuse it again; unknown codes count as such too."""
+    """Marketo refused a call, and would refuse it again; unknown codes of Marketo count as such."""
 
     codes = frozenset(
         {"600", "605", "609", "610", "612", "613", "616", "701", "703", "704", "709"}
@@ -349,7 +349,7 @@ class RequestRefusedError(ResponseError):
     """Advice for single codes, which replaces `remedy`."""
 
     def advice(self) -> str:
-        """Return what the user can do about Marketo's code."""
+        """Return what the user can do about the code with which Marketo refused the call."""
         return self.remedies.get(self.code, self.remedy)
 
 
@@ -366,7 +366,7 @@ def response_error_class(code: str) -> type[ResponseError]:
 
 
 def is_listed(code: str) -> bool:
-    """Return whether a code is known: whether one of the error classes lists it."""
+    """Return whether a code of Marketo is known, that is, listed by one of the error classes."""
     return code in _CLASS_BY_CODE
 
 

@@ -81,7 +81,7 @@ def _is_blank(value: t.Any) -> bool:
 
 
 def whole_number(value: t.Any) -> int:
-    """Return a whole number, whatever its notation: `12`, `"12"`, `12.0`, `"1.2e1"`.
+    """Convert a value in any notation (`12`, `"12"`, `12.0`, `"1.2e1"`) to an integer.
 
     Raises:
         ValueError: it is not a whole number; digits other than ASCII, and underscores, are not
@@ -97,7 +97,7 @@ def whole_number(value: t.Any) -> int:
 
 
 def exact_number(value: t.Any) -> int | Decimal:
-    """Return a finite number with all its digits, whatever its notation.
+    """Convert a number or a text in any notation to a finite number, keeping all its digits.
 
     Raises:
         ValueError: it is not a finite number; digits other than ASCII, and underscores, are not
@@ -140,7 +140,7 @@ def _plain_boolean(value: t.Any) -> bool:
 
 
 def _numeric_boolean(value: t.Any) -> bool:
-    """Return True for 1.0 and False for 0.0, the form of booleans from a table of numbers."""
+    """Return True for the number 1 and False for 0: a table may have booleans as 1.0 and 0.0."""
     if not isinstance(value, list | dict) and (number := exact_number(value)) in {0, 1}:
         return number == 1
     raise ValueError("it is not a boolean")
@@ -175,14 +175,21 @@ def _text(value: t.Any) -> str:
 
 
 class FieldType(t.NamedTuple):
-    """One of Marketo's data types: its JSON type, and a function that reads its values."""
+    """How the values of one of Marketo's data types (`dataType`) are described and read.
+
+    Attributes:
+        json_type: the type in JSON Schema.
+        read: converts a non-null value to that type; returns None if it is blank.
+        article: the type in words, with an article, for error texts.
+        format: the `format` in JSON Schema; None for most types.
+        as_is: Python class whose values need no conversion; None if there is no such class.
+    """
 
     json_type: str
     read: Reader
     article: str
     format: str | None = None
     as_is: type | None = None
-    """Values of this Python class need no conversion."""
 
 
 _STRING = FieldType("string", _read_string, "a string", as_is=str)
@@ -218,7 +225,7 @@ _FIELD_TYPES = {
 
 
 def field_type(field: FieldDescription) -> FieldType:
-    """Return a field's type; an unknown data type counts as a string."""
+    """Return the data type of a field; a `dataType` that is not known counts as a string."""
     return _FIELD_TYPES.get(_normalized(field.data_type), _STRING)
 
 
@@ -228,5 +235,5 @@ def is_known_type(data_type: str) -> bool:
 
 
 def _normalized(data_type: str) -> str:
-    """Return the name of a data type in lower case, because responses differ in case."""
+    """Return the name of a data type in lower case, because Marketo's responses differ in case."""
     return data_type.strip().casefold()

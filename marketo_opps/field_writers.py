@@ -98,7 +98,7 @@ def _written_text(field: FieldDescription, value: t.Any) -> str:
 
 
 def _unquoted_text(field: FieldDescription, value: t.Any) -> str:
-    """Return the text of a value that is not a string in JSON, such as a boolean or a number."""
+    """Convert a boolean or a number to the text that a string field stores."""
     if isinstance(value, bool):
         return str(value).lower()
     try:

@@ -10,7 +10,7 @@ _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]*)?", re.ASCII)
 
 
 def moment(value: str | None) -> datetime | None:
-    """Return the time in a header such as `Date`, in UTC; None if it cannot be read."""
+    """Return the time, in UTC, that a header such as `Date` has; None if it cannot be read."""
     try:
         parsed = parsedate_to_datetime(value or "")
         # `-0000` means UTC, with the sender's time zone unknown; parsed without a time zone.

@@ -12,7 +12,7 @@ if t.TYPE_CHECKING:
 
 
 def comparable_key(value: t.Any) -> str | None:
-    """Return the form in which a key's value is compared; None for a missing or blank value.
+    """Return a key's value in a form to compare; None if the value is missing or blank.
 
     Marketo does not document whether keys that differ in case or trailing blanks are different, so
     they count as equal. Leading blanks make a difference. A number equals its text in plain
@@ -33,9 +33,9 @@ def _number_text(number: float | Decimal) -> str:
 
 
 def lookup_text(value: t.Any) -> str:
-    """Return the text by which a string or number is looked up; empty for any other value.
+    """Return a string or number as the text with which Marketo is queried for it.
 
-    Outer blanks are removed. Numbers are in plain notation.
+    Outer blanks are removed. Numbers are in plain notation. For other values the text is empty.
     """
     if isinstance(value, str):
         return value.strip()
@@ -50,7 +50,7 @@ def comparable_name(name: str) -> str:
 
 
 def keys_not_among(found: set[str | None], keys: Iterable[str]) -> list[str]:
-    """Return the keys that equal none of the values found in Marketo.
+    """Return those looked-up keys that no record found in Marketo has.
 
     Args:
         found: values of the key field in Marketo's records.

@@ -75,14 +75,17 @@ LONGEST_LOCK_SECONDS = 10.0
 
 
 def open_limits_database(path: str) -> sqlite3.Connection:
-    """Open the SQLite file of `limits_path`; create the file and its tables if they do not exist.
+    """Open the SQLite file that the setting `limits_path` names, and return the connection.
+
+    The file and its tables are created if they do not exist. Entries from before the last reboot
+    are deleted, because their times are of a clock that has started again.
 
     Args:
         path: path of the file, on a local disk.
 
     Raises:
         sqlite3.Error: the file cannot be opened, locked or written, or belongs to another program.
-        OSError: the operating system has no identifier of the machine's last start.
+        OSError: the operating system has no boot ID, by which a reboot is noticed.
     """
     database = sqlite3.connect(
         path, timeout=LONGEST_LOCK_SECONDS, isolation_level=None, check_same_thread=False

@@ -27,15 +27,15 @@ class Limits(t.NamedTuple):
 
 
 class Situation(t.NamedTuple):
-    """What decides whether a call has to wait: pauses, calls in flight and queued calls.
+    """What decides if a waiting call may be sent: pauses, calls in flight, and queued calls.
 
     Attributes:
-        paused_until: monotonic seconds at which the last pause ends.
+        paused_until: monotonic seconds at which the last pause of all calls ends.
         is_probing: True until a single call, the probe, has had a response that asks for no pause.
         probed_at: monotonic seconds at which the probe was sent; None if it was not.
         in_flight: number of calls in flight.
-        ahead: number of queued calls that have waited longer.
-        limits_ahead: the lowest limits of their processes; if `ahead` is 0, of this process.
+        ahead: number of queued calls that have waited longer than this call.
+        limits_ahead: lowest limits of those calls' processes; this process's if `ahead` is 0.
     """
 
     paused_until: float
@@ -51,8 +51,8 @@ class LimitsFile:
 
     Methods must be called within `change`, or within `one_change` if they write by one statement.
     Both are SQLite transactions, so that neither a killed process nor a full disk leaves half a
-    change. When the file is opened, rows from before the machine's last start are removed, because
-    their times are of another clock.
+    change. When the file is opened, rows from before the last reboot are deleted, because their
+    times are of a clock that has started again.
 
     Args:
         path: path of the file, on a local disk; it is created if it does not exist.
@@ -78,14 +78,14 @@ class LimitsFile:
 
     @contextlib.contextmanager
     def change(self) -> Iterator[None]:
-        """Run the `with` block as one transaction, during which no other process can write."""
+        """Run the `with` block as one transaction; no other process can write to the file then."""
         with self.one_change(), self._database:
             self._execute("BEGIN IMMEDIATE")
             yield
 
     @contextlib.contextmanager
     def one_change(self) -> Iterator[None]:
-        """Run a `with` block of one SQL statement; raise `LimitsFileError` if SQLite fails."""
+        """Run a `with` block with one SQL statement; turn its error into a `LimitsFileError`."""
         try:
             yield
         except sqlite3.Error as error:
@@ -94,7 +94,7 @@ class LimitsFile:
     def situation(
         self, waiting_id: int | None, since: float, *, sent_after: float, seen_after: float
     ) -> Situation:
-        """Read pauses, calls in flight and queued calls: they decide whether a call may be sent.
+        """Return the pauses, calls in flight and queued calls that decide if a call may be sent.
 
         Args:
             waiting_id: the call's id in the queue; None if it is not in the queue.
@@ -128,7 +128,7 @@ class LimitsFile:
         )
 
     def limits_of_processes(self) -> dict[int, Limits]:
-        """Return the limits of all processes that the file lists, by process ID."""
+        """Return the limits of each process that the file lists for the instance, by process ID."""
         rows = self._execute(
             "SELECT pid, calls_per_20_seconds, max_concurrent_calls FROM processes WHERE host = ?",
             self._host,
@@ -140,7 +140,7 @@ class LimitsFile:
         self._remove(self._process, arrived_after=0.0)
 
     def claim_check(self, now: float, seconds_between: float) -> bool:
-        """Reserve the next check for ended processes; return False if one was reserved recently.
+        """Reserve the check for ended processes for this process; False if one was made recently.
 
         Args:
             now: monotonic seconds.
@@ -156,10 +156,10 @@ class LimitsFile:
         return claim.rowcount > 0
 
     def remove_ended_processes(self, *, arrived_after: float) -> bool:
-        """Delete processes that have ended, release their slots; return True if there were any.
+        """Delete ended processes and their queued calls, end their calls in flight; True if any.
 
         Args:
-            arrived_after: seconds after its sending at which a call counts as arrived at Marketo.
+            arrived_after: seconds after which a sent call counts as having reached Marketo.
         """
         rows = self._execute("SELECT pid, started FROM processes WHERE host = ?", self._host)
         processes = [ProcessIdentity(*row) for row in rows.fetchall()]
@@ -245,16 +245,16 @@ class LimitsFile:
         self._execute("UPDATE calls SET arrived_at = ? WHERE id = ?", arrived_at, call_id)
 
     def remove_calls_before(self, arrived_at: float) -> None:
-        """Delete calls that reached Marketo at this time or earlier, in monotonic seconds."""
+        """Delete calls from the file that reached Marketo at this time (monotonic) or earlier."""
         self._execute(
             "DELETE FROM calls WHERE host = ? AND arrived_at <= ?", self._host, arrived_at
         )
 
     def newest_arrival_but(self, newer: int) -> float | None:
-        """Return the n-th latest time at which a call reached Marketo; None if there are fewer.
+        """Return when the n-th newest call reached Marketo; None if the file has fewer calls.
 
         Args:
-            newer: n, counted from 0 for the latest.
+            newer: n, that is, the number of newer calls: 0 for the newest call.
         """
         row = self._execute(
             "SELECT arrived_at FROM calls WHERE host = ? AND arrived_at IS NOT NULL "
@@ -267,7 +267,7 @@ class LimitsFile:
     # Pauses
 
     def begin_pause(self, until: float) -> None:
-        """Begin a pause of all processes until a time; calls now in flight cannot end it."""
+        """Keep all processes from sending calls until a time; calls in flight cannot end this."""
         self._execute(
             "UPDATE instances SET pauses = pauses + 1, paused_until = max(paused_until, ?), "
             "is_probing = 1, probed_at = NULL WHERE host = ?",
@@ -276,7 +276,7 @@ class LimitsFile:
         )
 
     def begin_probe(self, now: float) -> int:
-        """Record that this process sends the probe of a pause; return the number of the pause."""
+        """Record that this process sends a call that may end a pause; return the pause's number."""
         cursor = self._execute(
             "UPDATE instances SET probe_pid = ?, probe_started = ?, probed_at = ? "
             "WHERE host = ? RETURNING pauses",
@@ -287,7 +287,7 @@ class LimitsFile:
         return int(cursor.fetchone()[0])
 
     def end_pause(self, number: int) -> None:
-        """End the pause with this number; do nothing if another pause has begun since."""
+        """End the pause with this number, for all processes; keep a pause that has begun since."""
         self._execute(
             "UPDATE instances SET is_probing = 0 WHERE host = ? AND pauses = ?", self._host, number
         )

@@ -22,7 +22,7 @@ class MarketoObject(enum.StrEnum):
 
     @property
     def path(self) -> str:
-        """Return the path relative to `/rest`, without `.json`, such as `/v1/opportunities`."""
+        """Return the path of this object's REST endpoints, such as `/v1/opportunities`."""
         return _PATHS[self]
 
 
@@ -34,7 +34,7 @@ _PATHS = {
 
 @dataclass(frozen=True, slots=True)
 class FieldDescription:
-    """Metadata of one field of an object, as Marketo's describe returns it."""
+    """Metadata of one field of opportunities, roles or leads, from Marketo's describe."""
 
     name: str
     display_name: str
@@ -44,7 +44,7 @@ class FieldDescription:
 
 
 class _FieldsByName:
-    """Base class of object and lead descriptions; finds a field by its API name."""
+    """Base class of `ObjectDescription` and `LeadDescription`; finds a field by its API name."""
 
     __slots__ = ()
     fields: tuple[FieldDescription, ...]
@@ -79,7 +79,7 @@ class LeadDescription(_FieldsByName):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of the records that a query, a list or the activity log returns.
+    """One page of Marketo's records: of a query, a static list or the activity log.
 
     `records` are unchanged from Marketo: loosely typed, with `seq`. `more` is Marketo's
     `moreResult`, None if the response has none; a page with few or no records need not be the last

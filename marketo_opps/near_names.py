@@ -15,14 +15,14 @@ _LIKENESS = 0.6
 
 
 def near_names(name: str, names: Iterable[str]) -> list[str]:
-    """Return the names with the most similar spelling, the most similar first."""
+    """Return those of `names` that are spelt most like `name`, the most similar first."""
     by_form = {comparable_name(each): each for each in names}
     forms = difflib.get_close_matches(comparable_name(name), by_form, n=_MOST, cutoff=_LIKENESS)
     return [by_form[form] for form in forms]
 
 
 def or_near(name: str, names: Iterable[str]) -> str:
-    """Return the name in quotes, followed by similar names in parentheses if there are any."""
+    """Return a misspelt name in quotes, followed by similar `names` in parentheses, if any."""
     near = near_names(name, names)
     return f"'{name}' (near: {listed(near)})" if near else f"'{name}'"
 

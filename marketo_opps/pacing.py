@@ -36,7 +36,7 @@ _LONGEST_NAP_SECONDS = 0.2
 
 
 class SlidingWindow:
-    """Rate limiter that allows a limited number of events in any window of time.
+    """Rate limiter that allows a limited number of events, such as calls, in any window of time.
 
     Args:
         limit: maximum number of events in a window.
@@ -63,7 +63,7 @@ class SlidingWindow:
         return max(0.0, self._times[-room] + self._window_seconds - now)
 
     def add(self, when: float) -> None:
-        """Record the time of an event; times may be recorded in any order."""
+        """Record when an event of the rate limit happened; times may be recorded in any order."""
         bisect.insort(self._times, when)
         del self._times[: -self._limit]
 
@@ -73,7 +73,7 @@ class Turn:
     """Permission to send one call, which occupies a slot of the limits until the call has ended.
 
     Attributes:
-        pauses: number of pauses that had begun before the permission was given.
+        pauses: number of pauses of all threads that had begun before the permission was given.
         shared: the entry of the same call in the limits that several processes share.
         sent_at: monotonic seconds at which the whole request was sent; None if it was not.
     """
@@ -129,7 +129,9 @@ class Pacer:
 
     @contextlib.contextmanager
     def slot(self) -> Iterator[Turn]:
-        """Wait until the limits allow a call, run the `with` block that sends it, release its slot.
+        """Wait until the limits allow a call, and then run the `with` block, which sends the call.
+
+        The call counts as in flight until the block ends.
 
         Yields:
             The permission to send the call, for `note_sent` and `report_outcome`.
@@ -144,7 +146,7 @@ class Pacer:
             self._release(turn)
 
     def note_sent(self, turn: Turn) -> None:
-        """Record that the whole request of a call was sent at this moment."""
+        """Record that the request of the call with this permission has been sent completely."""
         turn.sent_at = self._clock()
 
     def pause(self, seconds: float) -> None:
@@ -157,10 +159,10 @@ class Pacer:
             self._share(lambda shared: shared.pause(seconds), otherwise=None)
 
     def report_outcome(self, turn: Turn) -> None:
-        """Report that a call has ended; if its response asks for a pause, call `pause` before.
+        """Process the end of a call: it ends a pause of all threads if it was that pause's probe.
 
-        The first call after a pause ends the wait of all others. A call that was in flight when
-        the pause began does not.
+        If the response asks for another pause, call `pause` before. A call that was in flight when
+        the pause began does not end it.
         """
         with self._condition:
             if self._probing and turn.pauses == self._pauses:
@@ -169,7 +171,7 @@ class Pacer:
             self._share(lambda shared: shared.report_outcome(turn.shared), otherwise=None)
 
     def stop(self) -> None:
-        """Stop allowing calls; this only sets a flag, so that a signal handler may do it."""
+        """Refuse waiting and new calls; this only sets a flag, so a signal handler may do it."""
         self._stopped = True
 
     def sleep(self, seconds: float) -> None:
@@ -187,7 +189,7 @@ class Pacer:
                 self._wait(self._sleeping, left)
 
     def close(self) -> None:
-        """Remove this process from the limits that several processes share; no-op without them."""
+        """Delete this process from the limits that processes share; do nothing without them."""
         with self._condition:
             self._share(lambda shared: shared.close(), otherwise=None)
             self._shared = None
@@ -220,14 +222,14 @@ class Pacer:
             self._condition.notify()
 
     def _take(self, call: SharedCall) -> float:
-        """Return the seconds to wait before the call may be sent; if 0, its slot is reserved."""
+        """Reserve a slot for a call and return 0; if none is free, return the seconds to wait."""
         self._raise_if_stopped()
         if (seconds := self._seconds_until_free()) > 0:
             return seconds
         return self._share(lambda shared: shared.take(call), otherwise=0.0)
 
     def _share(self, use: Callable[[SharedLimits], _T], *, otherwise: _T) -> _T:
-        """Return `use(shared limits)`, or `otherwise` if there are none or their file fails."""
+        """Return `use(shared limits)`; `otherwise` if none are shared, or if their file fails."""
         if self._shared is None:
             return otherwise
         try:

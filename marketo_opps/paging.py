@@ -28,7 +28,7 @@ _MANY_EMPTY_PAGES = 100
 
 
 class SeenKeys(t.Protocol):
-    """Interface of a set of keys that were read before; a Python set of strings fits it."""
+    """Interface of a set of strings, such as GUIDs, that were read before; a Python set fits it."""
 
     def __contains__(self, key: str, /) -> bool:
         """Return whether the set contains the key."""
@@ -38,14 +38,14 @@ class SeenKeys(t.Protocol):
 
 
 class QueryPaging:
-    """Decides for the pages of one query, given in order, whether another page follows.
+    """Decides after each page of one query whether another page follows.
 
     Args:
-        wanted: the looked-up values, if each can belong to one record only: the query ends once
-            all of them are found. Blanks around a value are ignored. Case is not: Marketo does not
-            document whether keys are case-sensitive, so `a` may follow `A`.
+        wanted: the values that are looked up, if each belongs to one record at most: the query
+            ends once all of them are found. Blanks around a value are ignored. Case is not:
+            Marketo does not document whether keys are case-sensitive, so `a` may follow `A`.
         key_field: the field that holds these values.
-        seen: set in which records are remembered; for queries with very many records, one that
+        seen: set that remembers the records of earlier pages; for very many records, one that
             needs less memory than a Python set.
     """
 
@@ -62,7 +62,7 @@ class QueryPaging:
         self._was_news = True
 
     def resolved(self, page: Page) -> Page:
-        """Return the page with `more` set to True if another page follows, else to False.
+        """Return a page of the query; its `more` is True if another page follows, else False.
 
         Raises:
             UnexpectedResponseError: reading cannot be continued, or would never end.
@@ -99,9 +99,9 @@ class QueryPaging:
 
 
 class LogPaging:
-    """Decides for the pages of the activity log, given in order, whether another page follows.
+    """Decides after each page of the activity log whether another page follows.
 
-    It also detects a read that would never end: Marketo repeats a page token.
+    It also raises an error if Marketo repeats a page token, because the read would never end.
 
     Args:
         seen: set in which page tokens are remembered; for long reads, one that needs less memory
@@ -114,7 +114,7 @@ class LogPaging:
         self._next_warning_at = _MANY_EMPTY_PAGES
 
     def resolved(self, page: Page, asked: str) -> Page:
-        """Return the page after checking it; its `more` is True if another page follows.
+        """Check a page of the activity log and return it; `more` is True if another page follows.
 
         Args:
             page: the next page of the activity log.

@@ -21,7 +21,7 @@ _DEAD_STATES = frozenset("ZXx")
 class ProcessIdentity(t.NamedTuple):
     """A process of this machine: its process ID, and when it started.
 
-    Process IDs are reused, but no two processes since the machine's last start have the same ID
+    Process IDs are reused, but no two processes since the last reboot have the same ID
     and the same `started`, which can only be compared for equality.
     """
 
@@ -35,15 +35,15 @@ class ProcessIdentity(t.NamedTuple):
         return cls(pid, start_of(pid) or "")
 
     def is_running(self) -> bool:
-        """Return whether the process still runs; False if another process has its ID now."""
+        """Return whether this process still runs; False if another process has its ID now."""
         return start_of(self.pid) == self.started
 
 
 def boot_id() -> str:
-    """Return an identifier of the machine's last start, which differs after each reboot.
+    """Return the operating system's boot ID, which is another one after each reboot.
 
     Raises:
-        OSError: the operating system has no such identifier.
+        OSError: the operating system has no boot ID.
     """
     if BOOT_ID.exists():
         return BOOT_ID.read_text(encoding="ascii").strip()
@@ -51,7 +51,7 @@ def boot_id() -> str:
 
 
 def start_of(pid: int) -> str | None:
-    """Return when a process started, as text to compare for equality; None if it has ended."""
+    """Return when the process with an ID started, as text to compare; None if it has ended."""
     if not BOOT_ID.exists():
         return _start_by_ps(pid)
     # Clock ticks since the machine started, which setting the clock does not change.

@@ -16,7 +16,7 @@ _MOST_CALLS_BETWEEN_QUERIES = 200
 
 
 class DailyCallLimit:
-    """Allows a call only if the instance's API calls today stay within a limit.
+    """Counts the API calls of a day, and refuses calls that would exceed `daily_call_limit`.
 
     The usage endpoint is queried before the first call, and then more often the nearer the limit
     is, because other clients of the instance use up the daily API quota too. The query is a call
@@ -47,7 +47,7 @@ class DailyCallLimit:
         self._next_query_at = clock()
 
     def take(self, *, subject_to_limit: bool = True) -> None:
-        """Count one call that is about to be made, or raise an error if it exceeds the limit.
+        """Count an API call that is about to be made; raise an error if the limit is reached.
 
         Args:
             subject_to_limit: False for a call that is made even if the limit is reached.

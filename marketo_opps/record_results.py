@@ -20,7 +20,7 @@ _SKIPPED = "skipped"
 
 
 def read_record_results(call: str, envelope: Envelope, sent: int) -> Sequence[RecordResult]:
-    """Return the result of each input record, in the order of the input.
+    """Return the result of each record that a sync or delete call sent, in the order sent.
 
     Args:
         call: name of the call, for error texts.
@@ -49,7 +49,10 @@ def read_record_results(call: str, envelope: Envelope, sent: int) -> Sequence[Re
 
 
 def _record_result(index: int, item: Mapping[str, t.Any]) -> RecordResult:
-    """Convert one entry of a response to a `RecordResult`; a fast path reads the usual form."""
+    """Convert one entry of the response to a sync or delete call to a `RecordResult`.
+
+    A fast path reads the usual form.
+    """
     seq, guid = item.get("seq"), item.get("marketoGUID")
     reasons = item.get("reasons") or item.get("errors")
     result = RecordResult(
@@ -64,7 +67,7 @@ def _record_result(index: int, item: Mapping[str, t.Any]) -> RecordResult:
 
 
 def _parse_seq(seq: t.Any) -> int:
-    """Return the `seq` of a result as an int, or -1 if it is not a whole number."""
+    """Return a result's `seq`, the index of its record, as an int; -1 if it is not an integer."""
     try:
         return whole_number(seq)
     except ValueError:

@@ -34,7 +34,7 @@ class Redactor:
         self._lock = threading.Lock()
 
     def protect(self, secret: str) -> None:
-        """Redact this value from now on: as it is, URL-encoded, or quoted by Python or JSON.
+        """Remember a secret, which `redact` replaces: as it is, URL-encoded, or quoted.
 
         Values with fewer than four characters are ignored, because they would remove parts of most
         words.

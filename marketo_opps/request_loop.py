@@ -102,15 +102,15 @@ class RequestLoop:
 
     @property
     def counts(self) -> CallCounts:
-        """Return the numbers of calls and retries so far, and how long threads waited."""
+        """Return how many API calls and retries were made so far, and how long threads waited."""
         return replace(self._counts, seconds_waited_for_limits=self._pacer.seconds_waited)
 
     def server_now(self) -> datetime:
-        """Return the current time by the last response's `Date`; fetch a token if none has come."""
+        """Return the current time by Marketo's clock; fetch a token if no response has told it."""
         return self._clock_of_server().now()
 
     def earliest_now(self) -> datetime:
-        """Return the earliest time that any `Date` implies; fetch a token if none has come."""
+        """Return the earliest time that any `Date` header implies; fetch a token if none came."""
         return self._clock_of_server().earliest_now()
 
     def _clock_of_server(self) -> ServerClock:
@@ -119,7 +119,7 @@ class RequestLoop:
         return self._server_clock
 
     def calls_today(self) -> int:
-        """Return today's number of calls by all clients of the instance; it may be out of date."""
+        """Return today's number of calls by all API clients of the instance; it may be outdated."""
         call = Call("GET", "/v1/stats/usage.json", subject_to_daily_limit=False)
         usage = self.make(call)
         try:
@@ -129,11 +129,11 @@ class RequestLoop:
             raise unexpected_response(call.name, usage.request_id, what) from None
 
     def stop(self) -> None:
-        """Stop making calls and retries; this only sets a flag, so a signal handler may do it."""
+        """Refuse new calls and retries; this only sets a flag, so a signal handler may do it."""
         self._pacer.stop()
 
     def close(self) -> None:
-        """Close all connections, and remove this process from limits shared by `limits_path`."""
+        """Close all connections, and delete this process from the file at `limits_path`, if any."""
         self._transport.close()
         self._pacer.close()
 
@@ -292,5 +292,5 @@ class RequestLoop:
 
 
 def _pauses_all_threads(error: MarketoError, attempts: CallAttempts) -> bool:
-    """Return whether an error makes all threads wait; False if only a token request failed."""
+    """Return whether an error of a call, not of a token request, makes all threads wait."""
     return attempts.sent and pauses_all_threads(error)

@@ -22,10 +22,10 @@ class ExponentialWait:
     longest_seconds: float
 
     def seconds(self, failures: int, fraction: float) -> float:
-        """Return the seconds to wait after the given number of consecutive failures.
+        """Return how many seconds to wait before a retry, after a number of consecutive failures.
 
         Args:
-            failures: 1 for the first.
+            failures: number of failed attempts in a row, at least 1.
             fraction: random number from 0 to 1. Half of the wait is jitter, so that threads and
                 processes that failed at the same time do not retry at the same time.
         """
@@ -52,7 +52,7 @@ def delay_seconds(
     Args:
         error: the error of the last attempt.
         failures: number of failed attempts, including the last one.
-        seconds_retrying: time since the first of them failed.
+        seconds_retrying: seconds since the first failed attempt of this call.
         max_retry_seconds: maximum time to keep retrying one call.
         fraction: random number from 0 to 1.
 
@@ -70,7 +70,7 @@ def delay_seconds(
 
 
 def pauses_all_threads(error: MarketoError) -> bool:
-    """Return whether an error makes every thread wait, not only the one whose call failed."""
+    """Return whether the error of a call makes all threads of the client wait, not only its own."""
     return isinstance(error, RateLimitError | ConcurrencyLimitError | ThrottledError)
 
 

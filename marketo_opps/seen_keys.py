@@ -11,7 +11,7 @@ _HASH_MASK = (1 << 64) - 1
 
 
 class KeyHashSet:
-    """Set of keys, stored as 64-bit hashes in one flat array: 16 to 32 bytes per key.
+    """Set of keys (strings) that needs only 16 to 32 bytes per key: it stores 64-bit hashes.
 
     A Python set with the ids of a million leads would need about 100 MB. Two keys with the same
     hash count as one key: for a million keys the probability of that is one in 30 million.
@@ -60,9 +60,10 @@ class KeyHashSet:
 
 
 class KeyFlags:
-    """Compact mapping from keys to flags, such as whether a record has a role; see `KeyHashSet`.
+    """Compact mapping from keys (strings) to flags, such as whether a record has a role.
 
-    The flags of a key are the bits of one byte. An entry needs 18 to 36 bytes.
+    The flags of a key are the bits of one byte. An entry needs 18 to 36 bytes, because hashes are
+    stored instead of the keys, as in `KeyHashSet`.
     """
 
     def __init__(self) -> None:
@@ -71,7 +72,7 @@ class KeyFlags:
         self._count = 0
 
     def add(self, key: str, flags: int) -> None:
-        """Add flags to those that a key has already.
+        """Set flags of a key, in addition to the flags that it has already.
 
         Args:
             key: the key, which need not have flags yet.
@@ -86,7 +87,7 @@ class KeyFlags:
             self._grow()
 
     def counts(self) -> Counter[int]:
-        """Return for each combination of flags the number of keys that have exactly these flags."""
+        """Return for each combination of flags how many keys have exactly these flags."""
         return Counter(flags for flags in self._flags if flags)
 
     def _grow(self) -> None:
@@ -100,7 +101,7 @@ class KeyFlags:
 
 
 def _slot_of(slots: array[int], hashed: int) -> int:
-    """Return the index of a hash in the array; if absent, of the empty slot to store it in."""
+    """Return the index of a hash in the array `slots`; if absent, the index to store it at."""
     last = len(slots) - 1
     slot = hashed & last
     while slots[slot] not in (_EMPTY, hashed):

@@ -22,7 +22,9 @@ def local_now() -> datetime:
 
 
 class ServerClock:
-    """Marketo's clock, continued between responses by this machine's monotonic clock; thread-safe.
+    """Current time by Marketo's clock, from the `Date` headers of its responses; thread-safe.
+
+    Between responses, the time is continued by this machine's monotonic clock.
 
     Args:
         clock: returns monotonic seconds.
@@ -43,11 +45,11 @@ class ServerClock:
 
     @property
     def is_known(self) -> bool:
-        """Return whether a response with a `Date` has arrived."""
+        """Return whether Marketo's time is known, that is, a response with a `Date` has arrived."""
         return self._latest is not None
 
     def sync(self, date: datetime | None, status: int) -> None:
-        """Set the clock by the `Date` header of a response.
+        """Set Marketo's time by the `Date` header of a response that has just arrived.
 
         Once the clock is known, responses with an error are ignored: they may come from a load
         balancer or proxy with a clock of its own.
@@ -65,11 +67,11 @@ class ServerClock:
         self._warn_if_suspicious(date)
 
     def now(self) -> datetime:
-        """Return the current time by the `Date` header of the last response."""
+        """Return the current time by Marketo's clock: the last `Date` header and the time since."""
         return self._since(self._latest)
 
     def earliest_now(self) -> datetime:
-        """Return the earliest current time that any `Date` header received so far implies.
+        """Return the current time, computed from the `Date` header that gives the earliest.
 
         A `Date` in the future, for example of a cache or load balancer, has no effect on the
         result as soon as one response has had the right time.

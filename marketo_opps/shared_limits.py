@@ -34,14 +34,14 @@ _LONGEST_PROBE_SECONDS = 60.0
 
 @dataclass
 class SharedCall:
-    """A call that waits for a slot in the shared limits, or has one.
+    """A call of this process that waits for a slot in the limits shared by processes, or has one.
 
     Attributes:
         since: monotonic seconds at which it began to wait; whoever waits longest goes first.
         ask_at: monotonic seconds before which no slot can be expected.
         waiting_id: id of its entry in the queue; None if it was never queued.
         call_id: id of its entry among the calls in flight; None before it has a slot.
-        is_probe: True if it is sent to find the end of a pause.
+        is_probe: True if it is the single call after a pause that probes the limit.
         probed_pause: number of that pause; None if the call is not a probe or has no slot.
     """
 
@@ -54,7 +54,7 @@ class SharedCall:
 
 
 class SharedLimits:
-    """Counts the calls of all processes that use one file, and decides when a call may be sent.
+    """Limits that the processes of a machine share by one file; decides when a call may be sent.
 
     A call may be sent if there is no pause, and if the calls in flight, those in the window, and
     all calls that have waited longer leave room for it, within the limits of its own process and
@@ -101,7 +101,7 @@ class SharedLimits:
             ) from None
 
     def take(self, call: SharedCall) -> float:
-        """Reserve a slot for the call if the limits allow it; otherwise put the call in the queue.
+        """Reserve a slot for a call if the shared limits allow it; otherwise put it in the queue.
 
         Returns:
             0 if the call may be sent now; otherwise the number of seconds after which to ask
@@ -122,13 +122,13 @@ class SharedLimits:
         return seconds
 
     def leave_queue(self, call: SharedCall) -> None:
-        """Remove a call from the queue because its thread has given up waiting."""
+        """Delete a waiting call from the queue, because its thread no longer wants to send it."""
         if call.waiting_id is not None:
             with self._file.one_change():
                 self._file.dequeue(call.waiting_id)
 
     def give_back(self, call: SharedCall, arrived_at: float) -> None:
-        """Release the slot of a call that has ended, but count it in the rate limit's window.
+        """Record that a call has ended: it is no longer in flight, but counts in the rate limit.
 
         Args:
             call: a call with a slot.
@@ -139,18 +139,18 @@ class SharedLimits:
                 self._file.end_call(call.call_id, arrived_at)
 
     def pause(self, seconds: float) -> None:
-        """Pause the calls of all processes for `seconds`; then allow one call, the probe."""
+        """Delay the calls of all processes for `seconds`; then allow a single call, the probe."""
         with self._file.one_change():
             self._file.begin_pause(self._clock() + seconds)
 
     def report_outcome(self, call: SharedCall) -> None:
-        """End the pause for which this call was the probe; keep a pause that has begun since."""
+        """End the pause of all processes if this call was its probe; keep a pause begun since."""
         if call.probed_pause is not None:
             with self._file.one_change():
                 self._file.end_pause(call.probed_pause)
 
     def close(self) -> None:
-        """Release the slots of this process, delete its entries in the file, and close the file."""
+        """Delete this process and its waiting calls from the shared file, and close the file."""
         try:
             with self._file.change():
                 self._file.remove_process()
@@ -213,7 +213,7 @@ class SharedLimits:
         return self._seconds_in_window(calls - taken, now)
 
     def _seconds_in_window(self, room: int, now: float) -> float:
-        """Return the seconds until fewer than `room` calls are in the window of the rate limit."""
+        """Return in how many seconds fewer than `room` calls are in the rate limit's window."""
         if room <= 0:
             return _LONGEST_WAIT_SECONDS
         arrived_at = self._file.newest_arrival_but(room - 1)
@@ -235,12 +235,15 @@ class SharedLimits:
 def open_shared_limits(
     settings: ConnectionSettings, window_seconds: float, clock: Callable[[], float]
 ) -> SharedLimits | None:
-    """Open the limits of the setting `limits_path`; return None if the setting is absent.
+    """Open the file that the setting `limits_path` names, by which processes share rate limits.
 
     Args:
         settings: the connection settings.
         window_seconds: length of the window of the rate limit.
         clock: returns monotonic seconds, the same in all processes.
+
+    Returns:
+        The shared limits; None if the setting is absent.
 
     Raises:
         SettingsError: the file cannot be used.

@@ -136,7 +136,7 @@ class Transport:
         headers: dict[str, str],
         body: bytes | None,
     ) -> requests.PreparedRequest:
-        """Return a request that is ready to send; skip checks of `requests` that cost CPU time."""
+        """Return a request that is ready to send, without costly checks of `requests`."""
         request = requests.PreparedRequest()
         request.method = method
         request.url = self._prepared_base + path
@@ -150,7 +150,7 @@ class Transport:
 
     @cached_property
     def _prepared_base(self) -> str:
-        """Return the endpoint's URL as `requests` writes it; it is computed only once."""
+        """Return the endpoint's URL in the form that `requests` sends; compute it only once."""
         request = requests.PreparedRequest()
         request.prepare_url(self._base, None)
         assert request.url is not None
@@ -179,7 +179,10 @@ def _read(response: requests.Response) -> HttpResponse:
 
 
 def _drop_location(response: requests.Response, **_more: t.Any) -> None:
-    """Remove the `Location` header, which `requests` would read; redirects are not followed."""
+    """Delete the `Location` header of a response, so that `requests` does not read it.
+
+    Redirects are not followed.
+    """
     response.headers.pop("Location", None)
 
 

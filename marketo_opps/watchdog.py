@@ -44,7 +44,7 @@ class Attempt:
         self._socket: t.Any = None
 
     def note(self, connection: HTTPConnection, *, connected: bool) -> None:
-        """Record the connection that this attempt uses, and its socket, for `end`.
+        """Remember the connection and socket of this attempt, so that `end` can shut them down.
 
         The socket is kept because a response may still be read from it after its connection is
         closed.
@@ -53,7 +53,7 @@ class Attempt:
         self._socket = connection.sock or self._socket
 
     def end(self) -> None:
-        """Shut down the attempt's socket, so that a wait on it ends as if the host had closed."""
+        """Shut down the socket of this overdue attempt, so that its thread stops waiting for it."""
         self.is_overdue = True
         current = self._connection.sock if self._connection else None
         carrier = current or self._socket
@@ -67,7 +67,7 @@ class Attempt:
 
 
 class Watchdog:
-    """Enforces a deadline for each HTTP exchange: a thread shuts down the sockets of late ones."""
+    """Thread that ends HTTP requests whose deadline has passed, by shutting down their sockets."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
@@ -80,10 +80,10 @@ class Watchdog:
     def attempt(
         self, seconds: float, on_sent: Callable[[], None] | None = None
     ) -> Iterator[Attempt]:
-        """Run a `with` block that makes one HTTP exchange; shut down its socket after a deadline.
+        """Run a `with` block that sends one request; shut down its socket if it takes too long.
 
         Args:
-            seconds: maximum duration of the exchange.
+            seconds: maximum duration of request and response.
             on_sent: called once the whole request has been given to the operating system.
         """
         attempt = Attempt(time.monotonic() + seconds, on_sent)
@@ -97,7 +97,7 @@ class Watchdog:
                 self._attempts.discard(attempt)
 
     def close(self) -> None:
-        """End the thread that enforces the deadlines."""
+        """Stop the thread that ends overdue requests."""
         with self._condition:
             self._closed = True
             self._condition.notify()

@@ -40,7 +40,7 @@ class AppendedFile:
             self._attempt(lambda: self._file.write(b"\n"))
 
     def write(self, line: bytes) -> None:
-        """Append a line, given with its line end; it is on disk only after `flush`."""
+        """Append a line, given with its line end, to the buffer; `flush` writes it to disk."""
         self._is_dirty = True
         self._attempt(lambda: self._file.write(line))
 
@@ -88,7 +88,7 @@ class AppendedFile:
 
 
 def _is_stdout(found: os.stat_result) -> bool:
-    """Return whether a file is standard output; False if it is the null device."""
+    """Return whether the status of a file is that of standard output, and not the null device."""
     try:
         stdout = os.fstat(1)
     except OSError:

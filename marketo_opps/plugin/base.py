@@ -46,7 +46,7 @@ EXPECTED_ERRORS = (ConfigValidationError, MappingError)
 
 
 def _is_not_about_environment(record: logging.LogRecord) -> bool:
-    """Return False for the SDK's untrue log line that it skips environment variables."""
+    """Return False for the SDK's untrue log line that environment variables are skipped."""
     return record.msg != "Skipping parse of env var settings..."
 
 
@@ -108,7 +108,7 @@ class MarketoPlugin(PluginBase):
             RUN_REPORT.begin(path, plugin=self.name, version=self.plugin_version)
 
     def measure(self) -> tuple[StreamCounts, CallCounts]:
-        """Return the run's counters so far: those of records by stream, and those of API calls."""
+        """Return the counters of this run so far: records by stream, and API calls."""
         raise NotImplementedError
 
     # Settings
@@ -140,7 +140,10 @@ class MarketoPlugin(PluginBase):
 
     @classmethod
     def complete_settings(cls, settings: dict[str, t.Any]) -> list[str]:
-        """Add defaults to the settings, warn of unknown ones, and return errors as sentences."""
+        """Add defaults to the settings, log a warning of unknown ones, and return their errors.
+
+        Each error is one sentence.
+        """
         cls.append_builtin_config(cls.config_jsonschema)
         warn_unknown_settings(settings, cls.config_jsonschema, cls.logger)
         for name, schema in cls.config_jsonschema["properties"].items():
@@ -169,7 +172,7 @@ class MarketoPlugin(PluginBase):
     # Process
 
     def _setup_signal_handlers(self) -> None:
-        """Install no signal handlers, because `process.run` has installed its own.
+        """Do nothing instead of installing the SDK's signal handlers: `process.run` has its own.
 
         The SDK's handlers end with exit code 0 and write STATE from within a signal handler. The
         SDK installs them in its constructor, in which a tap makes calls, so it would be too late

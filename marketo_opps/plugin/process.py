@@ -39,7 +39,9 @@ _SIGNAL_EXIT_CODE = 128
 
 
 class ShutdownSignal:
-    """State of a shutdown by SIGTERM or SIGINT; the second signal ends the process at once.
+    """Handler of SIGTERM and SIGINT, and the state of the shutdown that the first signal begins.
+
+    A second signal ends the process at once.
 
     The handler only sets flags: it may interrupt the main thread anywhere, where data may be half
     written and locks held.
@@ -74,23 +76,23 @@ class ShutdownSignal:
         signal.signal(signal.SIGALRM, self._give_up)
 
     def on_request(self, callback: Callable[[], None]) -> None:
-        """Register a function that the first signal calls; the function may only set a flag."""
+        """Register a function to call at the first SIGTERM or SIGINT; it may only set a flag."""
         self._callbacks.append(callback)
         if self.requested:
             callback()
 
     @property
     def requested(self) -> bool:
-        """Return whether a signal has asked the process to end."""
+        """Return whether SIGTERM or SIGINT has asked the process to end."""
         return self._signum is not None
 
     @property
     def exit_code(self) -> int:
-        """Return the exit code: 128 plus the signal's number, or 1 if there was no signal."""
+        """Return the process's exit code: 128 plus the signal's number, or 1 without a signal."""
         return 1 if self._signum is None else _SIGNAL_EXIT_CODE + self._signum
 
     def result(self, future: Future[_T], meanwhile: Callable[[], object] | None = None) -> _T:
-        """Wait for a future and return its result; after a signal, only for the grace period.
+        """Wait for a call and return its result; after a signal, only for the grace period.
 
         Args:
             future: future of a call.
@@ -222,7 +224,7 @@ def _where(error: OSError) -> str:
 
 
 def _why(error: OSError) -> str:
-    """Return the operating system's description of an error, without its number."""
+    """Return the operating system's description of an `OSError`, without the error's number."""
     return error.strerror or str(error) or type(error).__name__
 
 

@@ -46,11 +46,11 @@ class RunReport:
         self._measure: Callable[[], tuple[StreamCounts, CallCounts]] = lambda: ({}, CallCounts())
 
     def expect_run(self) -> None:
-        """Remember that this process is a run, not a mere `--about`: `begin` opens the file."""
+        """Allow `begin` to open the report's file: this process is a run, not a mere `--about`."""
         self._is_run = True
 
     def begin(self, path: str, *, plugin: str, version: str) -> None:
-        """Open the file of reports at the start of a run, so that a wrong path ends it at once.
+        """Open the file at `report_path` at the start of a run, so that a wrong path fails at once.
 
         Raises:
             OutputFileError: the file cannot be opened.
@@ -62,11 +62,11 @@ class RunReport:
             )
 
     def measure_by(self, measure: Callable[[], tuple[StreamCounts, CallCounts]]) -> None:
-        """Set the function that returns the run's counters: by stream, and of API calls."""
+        """Set the function that returns the counters to report: of records and of API calls."""
         self._measure = measure
 
     def write(self, exit_code: int) -> None:
-        """Append the report to the file if `begin` has opened it; a failure is only logged."""
+        """Append the run's report to the file that `begin` opened, if any; only log a failure."""
         if self._file is None:
             return
         try:

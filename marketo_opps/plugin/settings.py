@@ -222,7 +222,7 @@ _BOUNDS = {"minimum": "at least", "maximum": "at most"}
 
 
 def _fault(error: jsonschema.ValidationError) -> str:
-    """Return a text such as "must be an integer (got 'x')" for an error of the JSON schema."""
+    """Describe what is invalid in a setting, such as "must be an integer (got 'x')"."""
     expected: t.Any = error.validator_value
     if error.validator == "enum":
         choices = ", ".join(str(each) for each in expected if each)
@@ -237,7 +237,7 @@ def _fault(error: jsonschema.ValidationError) -> str:
 
 
 def _quoted_value(error: jsonschema.ValidationError) -> str:
-    """Return the invalid value in parentheses; empty for lists, objects and their contents.
+    """Return a setting's invalid value in parentheses; empty for lists, objects and their contents.
 
     Lists and objects may hold data of customers.
     """

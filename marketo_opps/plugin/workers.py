@@ -44,7 +44,7 @@ class Workers:
         return future
 
     def close(self) -> None:
-        """End the threads once all submitted functions have run; return without waiting."""
+        """End the threads after all submitted functions have run, but return at once."""
         for _ in self._threads:
             self._jobs.put(None)
 
