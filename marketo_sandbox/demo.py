@@ -32,7 +32,7 @@ UNMATCHED_EVERY = 20
 
 @dataclass(frozen=True)
 class Run:
-    """The figures of one run of tap and target, from the call journals of both instances.
+    """Figures of one run of tap and target, counted from the call journals of both instances.
 
     Attributes:
         found: number of records that the source returned, by API operation.

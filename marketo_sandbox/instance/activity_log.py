@@ -93,7 +93,7 @@ class LogFilter(NamedTuple):
     members: Collection[int] | None = None
 
     def accepts(self, row: tuple[Any, ...]) -> bool:
-        """Return True if a stored activity matches the filter."""
+        """Return True if this filter accepts a stored activity, given as a row of the storage."""
         _, _, lead, kind, asset, _, _ = row
         return (
             kind in self.types
@@ -135,7 +135,7 @@ class ActivityLog:
         wanted: LogFilter,
         limit: int,
     ) -> tuple[list[dict[str, Any]], tuple[int, int], bool]:
-        """Read a page of activities.
+        """Return a page of the activities that match a filter, and where the next page begins.
 
         A page examines no more than ``activity_scan`` activities of any type, so it may hold few
         matching activities, or none, although more follow.

@@ -43,7 +43,7 @@ def seeded_leads(ids: Iterable[int], seed: int, now: int) -> Iterator[Row]:
 
 
 def lead_row(number: int, body: dict[str, Any], moment: int) -> Row:
-    """Return the storage row of a lead with the given field values.
+    """Return a new lead with the given field values as a row for the storage.
 
     Args:
         number: id of the lead.
@@ -55,7 +55,7 @@ def lead_row(number: int, body: dict[str, Any], moment: int) -> Row:
 
 
 def seeded_lead(number: int, seed: int) -> dict[str, Any]:
-    """Return generated field values of a lead.
+    """Return generated field values for the lead with the id ``number``.
 
     Every 33rd lead has the name and email address of the lead before it, like a duplicate person.
 

@@ -56,7 +56,7 @@ class Limits:
         self.most_in_window = 0
 
     def count(self, user: str) -> CountedCall:
-        """Count a call that arrives; refuse it if it exceeds a limit.
+        """Count a call that has arrived, and refuse it if it exceeds an API limit.
 
         Args:
             user: API user who makes the call.

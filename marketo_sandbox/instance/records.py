@@ -142,7 +142,7 @@ def merge_body(body: Mapping[str, Any], changed: Mapping[str, Any]) -> str:
 
 
 def to_result(row: Row, fields: Sequence[str], seq: int) -> dict[str, Any]:
-    """Return a stored row as a record in the result of a query.
+    """Return a stored opportunity or role as the result of a query shows it.
 
     Fields without a value are left out. Some GUIDs get a trailing blank, as in real responses.
 
@@ -163,7 +163,7 @@ def to_result(row: Row, fields: Sequence[str], seq: int) -> dict[str, Any]:
 
 
 def to_stored_record(row: Row) -> dict[str, Any]:
-    """Return all field values of a stored row, with dates in seconds since 1970."""
+    """Return all field values of a stored opportunity or role, dates in seconds since 1970."""
     managed = {"marketoGUID": row.guid, "createdAt": row.created, "updatedAt": row.updated}
     return {**decode(row.body), **managed}
 

@@ -73,11 +73,11 @@ class DailyUsage:
         return self._report(self._errors, days, "errors", "errorCode")
 
     def dump(self) -> str:
-        """Return all counts as JSON text, which ``load`` restores after a restart."""
+        """Return call and error counts as JSON text, which ``load`` restores after a restart."""
         return json.dumps([self._calls, self._errors])
 
     def load(self, text: str | None) -> None:
-        """Restore the counts from a JSON text of ``dump``; do nothing if the text is None."""
+        """Restore call and error counts from a JSON text of ``dump``; do nothing if it is None."""
         if text is not None:
             for counts, kept in zip((self._calls, self._errors), json.loads(text), strict=True):
                 counts.update({day: Counter(of_day) for day, of_day in kept.items()})

@@ -63,7 +63,9 @@ class RecordWriter:
         self._changes: dict[int, list[Change]] = {}
 
     def sync(self, write: WriteRequest) -> list[Result]:
-        """Create or update the records of a request, and return one result for each, in order.
+        """Create or update the opportunities or roles of a request, and return one result for each.
+
+        The results are in the order of the records.
 
         Raises:
             CallRefusedError: 718 if a record names an unknown sales person.
@@ -77,7 +79,7 @@ class RecordWriter:
         return results
 
     def delete(self, write: WriteRequest) -> list[Result]:
-        """Delete the records of a request, and return one result for each, in order."""
+        """Delete the opportunities or roles of a request; return one result for each, in order."""
         results = self._for_each(write, self._delete_one)
         self._log_delete()
         self._storage.delete(self._obj.table, [row.id for row in self._deleted])

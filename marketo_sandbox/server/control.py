@@ -188,13 +188,13 @@ class Control:
         return self._instance.counts()
 
     def lists(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Add the lead ids ``leads`` to the static list with the id ``list``."""
+        """Add the leads with the ids ``leads`` to the static list with the id ``list``."""
         validate(LIST, parameters)
         self._instance.add_to_list(parameters["list"], parameters["leads"])
         return {}
 
     def clock(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Set the clock to ``now``, or ``advance`` it by seconds, and return its time.
+        """Set the instance's clock to ``now``, or ``advance`` it by seconds; return its time.
 
         With ``frozen``, a clock that is set to ``now`` stands still.
         """

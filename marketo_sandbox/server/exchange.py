@@ -84,7 +84,7 @@ class Exchange:
     sleep: Callable[[float], Awaitable[None]]
 
     async def deliver(self, response: HttpResponse | None, clock: Clock) -> None:
-        """Complete the journal entry, then send the response.
+        """Complete the call's journal entry, then send the response to the client.
 
         The entry is completed first: a client that has the response finds a complete entry.
 

@@ -46,7 +46,7 @@ class ExchangeLog:
             self._kept.pop(old, None)
 
     def end(self, seq: int, response: HttpResponse) -> None:
-        """Store the uncompressed response of a call.
+        """Store the response of a call, with its body before compression.
 
         Args:
             seq: number of the call in the journal.
@@ -76,7 +76,7 @@ class ExchangeLog:
         return self._kept[seq].to_dict()
 
     def clear(self) -> None:
-        """Remove all requests and responses."""
+        """Forget the requests and responses of all calls."""
         self._kept.clear()
 
 

@@ -205,7 +205,7 @@ class FaultInjector:
         self._rules: list[FaultRule] = []
 
     def add(self, **rule: Any) -> FaultRule:
-        """Add and return a fault rule, given its members as keyword arguments."""
+        """Add a fault rule with the given members (attributes of ``FaultRule``), and return it."""
         fault = FaultRule.from_mapping(rule)
         self._rules.append(fault)
         return fault

@@ -133,7 +133,7 @@ class Journal:
         self.operations: Counter[str] = Counter()
 
     def begin(self, **members: Any) -> Entry:
-        """Add an entry for a call that has arrived, with the given attributes, and return it."""
+        """Add an entry with the given attributes to the journal when a call arrives; return it."""
         self._seq += 1
         entry = Entry(seq=self._seq, started=time.monotonic(), started_at=time.time(), **members)
         self._entries.append(entry)
@@ -151,7 +151,7 @@ class Journal:
         return [entry for entry in list(self._entries) if entry.seq > since]
 
     def clear(self) -> None:
-        """Remove all entries and counts; the numbers of later calls continue from the last one."""
+        """Remove all journal entries and counts; the numbering of calls continues."""
         self._entries.clear()
         self.outcomes.clear()
         self.operations.clear()
