@@ -184,7 +184,7 @@ class MarketoClient:
         return self._loop.server_now()
 
     def earliest_now(self) -> datetime:
-        """Return the current time, computed from the `Date` header that gives the earliest.
+        """Return the current time, computed from the `Date` header that gives the earliest time.
 
         Use it as the start of a run, which must not be in the future. A `Date` that is in the
         future is ignored once another response has had the right time.

@@ -214,8 +214,8 @@ class LimitsFile:
         Args:
             now: monotonic seconds.
             arrived_after: calls that reached Marketo before this time are not counted.
-            sent_after: as in `situation`.
-            seen_after: as in `situation`.
+            sent_after: calls in flight that were sent before this time are not counted.
+            seen_after: queued calls last renewed before this time are not counted.
 
         Returns:
             The id of the call; None if it was not added.

@@ -110,7 +110,7 @@ class RequestLoop:
         return self._clock_of_server().now()
 
     def earliest_now(self) -> datetime:
-        """Return the earliest time that any `Date` header implies; fetch a token if none came."""
+        """Return the earliest current time by any `Date` header; fetch a token if none has come."""
         return self._clock_of_server().earliest_now()
 
     def _clock_of_server(self) -> ServerClock:

@@ -71,7 +71,7 @@ class ServerClock:
         return self._since(self._latest)
 
     def earliest_now(self) -> datetime:
-        """Return the current time, computed from the `Date` header that gives the earliest.
+        """Return the current time, computed from the `Date` header that gives the earliest time.
 
         A `Date` in the future, for example of a cache or load balancer, has no effect on the
         result as soon as one response has had the right time.

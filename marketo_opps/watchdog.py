@@ -28,7 +28,7 @@ _CURRENT = threading.local()
 
 
 class Attempt:
-    """One attempt to send a request and to read its response.
+    """One attempt to send a request to Marketo and to read its response.
 
     Attributes:
         is_overdue: the deadline has passed, and the connection was ended.
@@ -139,16 +139,16 @@ def _note_sent() -> None:
 
 
 class _Watched(HTTPConnection):
-    """HTTP connection that registers with the current attempt, so that a watchdog can end it."""
+    """HTTP connection to Marketo that a `Watchdog` can end: it reports to the current `Attempt`."""
 
     def connect(self) -> None:
-        """Connect to the host, by a proxy and TLS if required, and register the connection."""
+        """Connect to the host, by a proxy and TLS if required, and report it to the `Attempt`."""
         _note(self, connected=False)
         super().connect()
         _note(self, connected=True)
 
     def request(self, *args: t.Any, **options: t.Any) -> None:
-        """Send a request, and report to the current attempt that all of it was sent."""
+        """Send a request, and report to the current `Attempt` that all of it was sent."""
         _note(self, connected=self.sock is not None)
         super().request(*args, **options)
         _note(self, connected=True)
@@ -156,7 +156,7 @@ class _Watched(HTTPConnection):
 
 
 class _WatchedSecurely(_Watched, HTTPSConnection):
-    """TLS connection that registers with the current attempt, so that a watchdog can end it."""
+    """TLS connection to Marketo that a `Watchdog` can end: it reports to the current `Attempt`."""
 
 
 class _Pool(HTTPConnectionPool):
@@ -174,12 +174,12 @@ class WatchedAdapter(HTTPAdapter):
     """Transport adapter for `requests` whose connections a `Watchdog` can end."""
 
     def init_poolmanager(self, *args: t.Any, **options: t.Any) -> None:
-        """Create the pool manager for connections without a proxy, as `requests` demands."""
+        """Create the pool of connections without a proxy; `requests` calls this method."""
         super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: t.Any, **options: t.Any) -> t.Any:
-        """Return the pool manager for connections through the given proxy."""
+        """Return the pool of connections through a proxy; `requests` calls this method."""
         manager = super().proxy_manager_for(proxy, **options)
         manager.pool_classes_by_scheme = _POOLS
         return manager
