@@ -59,7 +59,7 @@ def checked_kind(value: str) -> str:
 
 
 class TestedTap(t.Protocol):
-    """The part of a tap that a connection test uses."""
+    """The interface of the tap under test, with only the methods that a connection test calls."""
 
     @property
     def client(self) -> MarketoClient:
@@ -72,7 +72,7 @@ class TestedTap(t.Protocol):
     def begin_runs(
         self, opportunities: ObjectDescription | None, types: FollowedTypes | None
     ) -> list[str]:
-        """Prepare a run without making a call; return the warnings that the run would log."""
+        """Prepare the tap's runs without making a call; return the warnings that they would log."""
 
 
 @dataclass(slots=True)
@@ -233,7 +233,10 @@ class ConnectionTest:
     # What the documentation leaves open
 
     def _try_paging(self) -> None:
-        """Print whether pages of this instance contain `moreResult`, by reading a page of roles."""
+        """Read one page of roles, and print whether Marketo's response contains `moreResult`.
+
+        This member of a response says whether there is another page.
+        """
         try:
             carries = self._carries_more_result()
         except MarketoError as error:
@@ -249,7 +252,10 @@ class ConnectionTest:
             self._print_ok(f"paged responses {end}")
 
     def _carries_more_result(self) -> bool | None:
-        """Return True if a page contains `moreResult`, else False; None if that is not testable."""
+        """Return True if a response with one page of roles contains `moreResult`, else False.
+
+        Return None if that cannot be tested, because the response has no second page.
+        """
         leads = [*self.leads][:MAX_BATCH_RECORDS]
         if not leads or not self.needs.roles:
             return None

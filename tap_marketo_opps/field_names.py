@@ -13,10 +13,11 @@ _LENGTH = re.compile(r" \(up to [0-9]+ characters\)$", re.ASCII)
 
 
 class FieldNames:
-    """Finds the API name of a field that the log names by API name or display name.
+    """Translates field names in the activity log to API names.
 
-    A display name that several fields of one object share is not translated, because it is
-    ambiguous. If two objects have the same name, the field of the first object counts.
+    The log names a field by its API name or by its display name. A display name that several fields
+    of one object share is not translated, because it is ambiguous. If fields of two objects have
+    the same name, the field of the first object counts.
 
     Args:
         objects: For each object, the JSON schemas of its properties by API name.
@@ -29,7 +30,10 @@ class FieldNames:
                 self._names = names | self._names
 
     def api_name(self, logged: str) -> str:
-        """Return the API name of a field that the log names; if it is unknown, return that name."""
+        """Return the API name of a field, given its name in the activity log.
+
+        Return the given name if it is unknown.
+        """
         return self._names.get(_comparable(logged), logged)
 
 

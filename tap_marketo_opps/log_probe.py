@@ -30,7 +30,7 @@ def days_kept(name: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class LogProbe:
-    """The first activities of one type since a given time.
+    """The result of a search in the activity log for the first activities of one type.
 
     Attributes:
         since: Timestamp from which the log was read.
@@ -46,10 +46,10 @@ class LogProbe:
 
 
 def probe_log(client: MarketoClient, type_id: int, since: datetime) -> LogProbe:
-    """Read up to five pages of the log for one activity type, until an activity is found.
+    """Search the activity log for the first activities of one type, in up to five pages.
 
     Raises:
-        MarketoError: The log cannot be read, or its pages do not lead on.
+        MarketoError: The log cannot be read, or a page has no usable token for the next page.
     """
     token, paging = client.paging_token(since), LogPaging()
     for _ in range(PAGES):

@@ -98,7 +98,10 @@ class OpportunityActivitiesStream(LogStream):
     own_schema = staticmethod(activities_schema)
 
     def page_converter(self) -> ConvertPage:
-        """Return a function that converts a page record by record: log pages are small."""
+        """Return a function that converts the records of a page one by one.
+
+        That is fast enough, because pages of the activity log are small.
+        """
         return self.convert_each
 
     @functools.cached_property

@@ -76,7 +76,7 @@ class MarketoStream(Stream):
 
     @property
     def emit_activate_version_messages(self) -> bool:
-        """Return False, because a run does not read all records of a table."""
+        """Return False: the tap writes no ACTIVATE_VERSION messages, which replace whole tables."""
         return False
 
     def log(self, message: str, *args: t.Any, level: int = logging.INFO, **kwargs: t.Any) -> None:
@@ -92,7 +92,10 @@ class MarketoStream(Stream):
         """Return None, because the tap does not write BATCH messages."""
 
     def get_replication_key_signpost(self, context: types.Context | None = None) -> None:
-        """Return None, because a run has its own upper bound, which is kept when it is resumed."""
+        """Return None: the SDK sets no upper bound for replication key values.
+
+        A run has its own upper bound, which is kept when it is resumed.
+        """
 
     def finalize_state_progress_markers(self, state: dict[str, t.Any] | None = None) -> None:
         """Do nothing, because the run has already written its final STATE."""

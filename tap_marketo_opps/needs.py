@@ -43,7 +43,7 @@ class Needs:
 
     @property
     def pair(self) -> list[str]:
-        """Return the selected streams among opportunities and opportunity_roles."""
+        """Return which of the streams opportunities and opportunity_roles are selected."""
         return sorted({OPPORTUNITIES, ROLES} & set(self.streams))
 
     @property

@@ -61,7 +61,10 @@ def run_of(
 def _streams_served(
     stream: LookupStream, streams: Mapping[str, Stream], way: str
 ) -> list[LookupStream]:
-    """Return the selected streams that share a run with a stream, in the order of syncing."""
+    """Return the selected streams whose records are found by the same run as a given stream's.
+
+    They are in the order in which streams are synced. In a dry run that is the given stream only.
+    """
     if stream.is_dry_run:
         return [stream]
     selected = {

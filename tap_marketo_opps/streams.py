@@ -97,7 +97,10 @@ class LookupStream(MarketoStream):
         )
 
     def convert_each(self, records: Sequence[Record]) -> list[tuple[str | None, TypedRecord]]:
-        """Return a page's records, converted one by one, each with its replication key value."""
+        """Convert a page's records one by one to the types of the schema.
+
+        Return a pair of replication key value and converted record for each.
+        """
         changed = map(replication_key_reader(self.own_replication_key), records)
         return [*zip(changed, map(self.convert_record, records), strict=True)]
 

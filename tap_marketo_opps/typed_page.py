@@ -65,7 +65,10 @@ class PageConverter:
         self._is_key_checked = replication_key in attributes
 
     def __call__(self, records: Sequence[Record]) -> list[tuple[str | None, TypedRecord]]:
-        """Return a list of a page's records, converted, each with its replication key value."""
+        """Convert the records of a page to the types of the schema.
+
+        Return a pair of replication key value and converted record for each.
+        """
         return [
             self._complete(record, quick)
             for record, quick in zip(records, self._convert_fast(records), strict=True)
@@ -95,7 +98,7 @@ class PageConverter:
         return self._read_replication_key(record), quick
 
     def _is_usual(self, record: Record, quick: TypedRecord) -> bool:
-        """Return True if the quick conversion of a record is right.
+        """Return True if msgspec's quick conversion of a record is right, so that it can be used.
 
         That is so if all numbers are readable JSON, and all times are like 2015-02-03T22:36:23Z.
         """
@@ -138,7 +141,7 @@ def to_dict(typed: TypedRecord) -> Record:
 
 
 def _struct(attributes: dict[str, str], kinds: dict[str, str]) -> type[msgspec.Struct]:
-    """Return a msgspec type for records.
+    """Return a msgspec type, to which the JSON of Marketo's records is converted.
 
     Args:
         attributes: Maps field names in JSON to attribute names of the type.

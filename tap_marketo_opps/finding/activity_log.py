@@ -187,20 +187,27 @@ class ActivityLogReader:
         return self._is_done
 
     def next_cursor(self) -> ChunkCursor | None:
-        """Return the cursor that reads the whole period when first called; None afterwards."""
+        """Return a cursor for reading the log of the whole period at the first call, later None.
+
+        The cursor stores which page is read next.
+        """
         cursor, self._cursor = self._cursor, None
         return cursor
 
     def calls(self, cursor: ChunkCursor) -> Calls:
-        """Return a function that returns the call for the cursor's next page, and then None.
+        """Return a function that, given None, returns the call that fetches the cursor's next page.
 
-        The call first fetches a page token if the cursor has none.
+        Given any page, the function returns None. The call first fetches a page token if the cursor
+        has none.
         """
         call = functools.partial(self._page, self._paging, cursor.token, self.reached)
         return lambda before: call if before is None else None
 
     def restart(self, cursor: ChunkCursor, error: PageTokenError) -> None:
-        """Continue from the date of the last activity, after Marketo refused the page token."""
+        """Prepare to read the log from the date of the last activity read, without a page token.
+
+        This is necessary after Marketo refused the cursor's page token.
+        """
         cursor.drop_token(error)
         if self.late:
             self.late.void()

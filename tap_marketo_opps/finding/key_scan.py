@@ -78,7 +78,7 @@ class KeyScan(KeyedStage):
         return not (self._chunk or self._half_read or self._untouched)
 
     def next_cursor(self) -> ChunkCursor | None:
-        """Return a cursor for the next chunk of keys; None after the last chunk.
+        """Return a cursor for reading the next chunk of keys page by page; None after the last.
 
         Chunks that an interrupted run has read only in part come first.
         """

@@ -23,11 +23,11 @@ _SAMPLE_SIZE = 5
 
 
 class MarkedChunk(t.Protocol):
-    """A chunk of keys whose Python hash covers all its content, so that a change is detected."""
+    """Interface of a chunk of a file's keys, whose Python hash covers all of its content."""
 
     @property
     def end(self) -> int:
-        """Return the position at which the next chunk begins in the file."""
+        """Return the number of the file's line or row with which the next chunk begins."""
 
 
 _Chunk = t.TypeVar("_Chunk", bound=MarkedChunk)
@@ -45,7 +45,7 @@ class ChunkMarks:
 
     @classmethod
     def of(cls, chunks: Iterable[MarkedChunk]) -> ChunkMarks:
-        """Return the marks of a file, given all its chunks: the end and the hash of each."""
+        """Return the `ChunkMarks` of a file: the end and the hash of each of its chunks."""
         marks = cls()
         for chunk in chunks:
             marks.ends.append(chunk.end)
@@ -53,7 +53,7 @@ class ChunkMarks:
         return marks
 
     def line_before(self, start: int) -> int:
-        """Return the first line of the chunk that contains the given line."""
+        """Return the number of the first line of the chunk that contains line number `start`."""
         number = self._number(start)
         return self.ends[number - 1] if number else 0
 

@@ -27,13 +27,15 @@ Counts = dict[int, int]
 
 @dataclass(frozen=True, slots=True)
 class LogTail:
-    """The number of entries in the last part of the log, by their age.
+    """Counts of the entries in the last part of the activity log, by their age.
+
+    The age of an entry is the time from its date to the end of that part of the log.
 
     Attributes:
         until: Timestamp of the end of that part.
         seconds: Length of that part.
         types: Type IDs of the entries counted.
-        counts: Number of entries by age group (see `step`), numbered from 0.
+        counts: Number of entries by the number of their age group, which is 0 for the youngest.
     """
 
     until: str
@@ -43,14 +45,14 @@ class LogTail:
 
     @property
     def step(self) -> int:
-        """Return the length in seconds of an age group.
+        """Return the length of one age group in seconds, such as 60 for ages of 0 to 59 seconds.
 
-        Ages are counted in 60 groups, so that the counts fit into a bookmark.
+        The last part of the log has 60 age groups, so that the counts fit into a bookmark.
         """
         return max(1, -(-self.seconds // _STEPS))
 
     def add(self, dates: Iterable[str]) -> None:
-        """Count those entries that lie in this part of the log, given the dates of entries."""
+        """Count entries, given their dates, that lie within the last part of the log."""
         first = minus_seconds(self.until, self.seconds)
         for date in dates:
             if first <= date <= self.until:
@@ -59,7 +61,7 @@ class LogTail:
                 self.counts[step] = self.counts.get(step, 0) + 1
 
     def greatest_surplus(self, before: Counts) -> int:
-        """Return the greatest age of entries that are more numerous than in earlier counts.
+        """Return the greatest age of which these counts contain more entries than earlier counts.
 
         Args:
             before: Earlier counts of the same part of the log.
@@ -92,25 +94,26 @@ class LogTail:
 
 @dataclass(frozen=True, slots=True)
 class LogOverlap:
-    """The last part of the log, which the next run reads again.
+    """The last part of the activity log, which the next run reads again.
 
     Attributes:
         seconds: Length of that part.
-        tails: Encoded `LogTail` of each bookmark, left by the previous run.
+        tails: For each stream, the previous run's `LogTail` (counts of that part), as encoded in
+            the stream's bookmark.
     """
 
     seconds: int = 0
     tails: Sequence[str] = ()
 
     def tail_seen(self, until: str | None, types: tuple[int, ...]) -> LogTail | None:
-        """Return the counts of the previous run, to compare this run's counts with.
+        """Return the previous run's `LogTail`, to compare its counts with those of this run.
 
         Args:
             until: Timestamp up to which the previous run read the log.
             types: Type IDs of the entries that this run counts.
 
         Returns:
-            The counts; None if the previous run counted entries of other types, or to another time.
+            The `LogTail`; None if the previous run counted other types, or to another time.
         """
         tails = filter(None, map(LogTail.decode, self.tails))
         return next((tail for tail in tails if (tail.until, tail.types) == (until, types)), None)
@@ -121,6 +124,8 @@ NO_OVERLAP = LogOverlap()
 
 class LateEntries:
     """Measures during a run how late entries of the activity log become visible.
+
+    It counts the entries by their age, and compares the counts with those of the previous run.
 
     Args:
         types: Type IDs of the entries to count.
@@ -140,18 +145,24 @@ class LateEntries:
         self._again = replace(self._before, counts=again) if self._before else None
 
     def take(self, dates: Iterable[str]) -> None:
-        """Count the log entries of a page, given their dates."""
+        """Count the log entries of one page by their age, given their dates."""
         seen = [*dates]
         self._last.add(seen)
         if self._again:
             self._again.add(seen)
 
     def void(self) -> None:
-        """Stop measuring in this run, because it is going to read some entries twice."""
+        """Discard this run's counts of log entries, and return no results from now on.
+
+        It is called when the run is going to read some log entries twice, so that counts are wrong.
+        """
         self._is_void = True
 
     def position(self) -> Position:
-        """Return the counts so far as a member of a position; {} if they are not complete."""
+        """Return the counts of log entries so far, as a member to add to the run's position.
+
+        Return {} if the counts are not complete or were discarded.
+        """
         if self._is_void:
             return {}
         again = self._again.counts if self._again else {}
@@ -159,30 +170,36 @@ class LateEntries:
         return {TAIL: {"last": {**self._last.counts}, "again": {**again}}}
 
     def last_tail(self) -> str | None:
-        """Return the encoded counts of this run, for a bookmark; None if not measured.
+        """Return this run's counts of the last part of the log, encoded for a bookmark.
 
-        The next run compares them with its own counts.
+        The next run compares them with its own counts. Return None if there are no valid counts.
         """
         return None if self._is_void or not self._overlap_seconds else self._last.encode()
 
     @property
     def seconds(self) -> int | None:
-        """Return how many seconds late, at least, the latest entry was; None if not measured."""
+        """Return by how many seconds, at least, the most delayed log entry became visible late.
+
+        Return 0 if no entry was late, and None if that was not measured.
+        """
         if self._is_void or not (self._before and self._again):
             return None
         return self._again.greatest_surplus(self._before.counts)
 
     @property
     def is_alarming(self) -> bool:
-        """Return True if the delay exceeds half of the overlap: entries may soon be missed."""
+        """Return True if log entries become visible so late that runs may soon miss some.
+
+        That is so if the delay exceeds half of the overlap, the part of the log that is read again.
+        """
         return 2 * (self.seconds or 0) > self._overlap_seconds
 
 
 def _read_position(at: Position | None) -> tuple[Counts, Counts] | None:
-    """Return both counts that an interrupted run saved in its position; None if it saved none.
+    """Return the counts of log entries that an interrupted run saved in its position.
 
-    One is of the last part of the log, the other of the part that was read again. Both are empty if
-    the position is None, as in a new run.
+    There are two: counts of the last part of the log, and of the part that was read again. Both are
+    empty if the position is None, as in a new run. Return None if the position has no counts.
     """
     if at is None:
         return {}, {}

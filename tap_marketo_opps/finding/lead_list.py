@@ -75,17 +75,23 @@ class LeadListReader:
         return self._is_done
 
     def next_cursor(self) -> ChunkCursor | None:
-        """Return the cursor that reads the whole list when first called; None afterwards."""
+        """Return a cursor for reading the whole list at the first call, later None.
+
+        The cursor stores which page is read next.
+        """
         cursor, self._cursor = self._cursor, None
         return cursor
 
     def calls(self, cursor: ChunkCursor) -> Calls:
-        """Return a function that returns the call for the cursor's next page, and then None."""
+        """Return a function that, given None, returns the call that fetches the cursor's next page.
+
+        Given any page, the function returns None.
+        """
         call = functools.partial(self._page, self._paging, cursor.token)
         return lambda before: call if before is None else None
 
     def restart(self, cursor: ChunkCursor, error: PageTokenError) -> None:
-        """Read the list again from its beginning, after Marketo refused a page token."""
+        """Prepare to read the list again from its beginning, after Marketo refused a page token."""
         cursor.drop_token(error)
         self._paging = QueryPaging((), ID, KeyHashSet())
         self.keys_done = 0

@@ -17,20 +17,24 @@ def range_digest(first: int, last: int) -> str:
 
 
 def leads_label(digest: str) -> str:
-    """Return the label of lead IDs for a bookmark, such as `lead_ids 1-2000`, given their digest.
+    """Return the text by which bookmarks identify a set of lead IDs, such as `lead_ids 1-2000`.
 
-    The digest of a range is the range itself.
+    Args:
+        digest: Digest of the lead IDs; for a range of IDs, the range itself, such as `1-2000`.
     """
     return f"lead_ids {digest}"
 
 
 def list_label(list_id: int) -> str:
-    """Return the bookmark label of the leads of a static list."""
+    """Return the text by which bookmarks identify the leads of a static list, given its ID."""
     return f"{_LIST}{list_id}"
 
 
 def is_list_label(label: str) -> bool:
-    """Return True if a label is that of a static list, whose leads may have changed since."""
+    """Return True if a label in a bookmark identifies the leads of a static list.
+
+    Leads may have been added to the list since the bookmark was written.
+    """
     return label.startswith(_LIST)
 
 

@@ -80,7 +80,7 @@ class LookupStage(WaitingStage):
         return result
 
     def process(self, cursor: ChunkCursor, page: Page) -> Iterable[PageResult]:
-        """Yield a page of found records, and the pages of earlier stages that waited for them."""
+        """Yield a page of found records, and pages of earlier stages that waited for it."""
         self._take_page(cursor, page)
         if self._is_new is not never_force:
             self._note_new(cursor, page)
@@ -90,7 +90,7 @@ class LookupStage(WaitingStage):
         yield from self._released()
 
     def _note_new(self, cursor: ChunkCursor, page: Page) -> None:
-        """Remember the keys of records that are new, because they need not be looked up again.
+        """Remember by which keys new records were found, because new records are emitted anyway.
 
         Other keys are looked up again if their records are later required regardless of age.
         """
@@ -101,14 +101,19 @@ class LookupStage(WaitingStage):
                 self._seen_forced.add(key)
 
     def _unsaved_count(self) -> int:
-        """Return the number of pages that the next run would read again if this run were killed."""
+        """Return the number of waiting pages whose keys are not included in the saved position.
+
+        The next run would read these pages again if this run were killed.
+        """
         return len(self._waiting) - (0 if self._pending.is_full else self._tracked_count)
 
     def _enqueue(self, key: str, *, force: bool) -> bool:
         """Queue a key for lookup unless it was queued before; return True if it will be looked up.
 
-        A key that was looked up is queued again if its records are now required regardless of age
-        (`force`).
+        Args:
+            key: The key.
+            force: True if its records must be emitted regardless of age. Then the key is looked up
+                again if it was looked up without that.
         """
         if not key:
             self.missing_key_count += 1
@@ -127,7 +132,10 @@ class LookupStage(WaitingStage):
         return True
 
     def _force_if_coming(self, key: str) -> bool:
-        """Mark a key as required regardless of age if it is queued; return False if it is not."""
+        """Change a key that is queued, so that its records will be emitted regardless of age.
+
+        Return False if the key is not queued, or if its lookup has begun.
+        """
         for keys in (
             self._filling,
             *(each.keys for each in self._unread.values() if not each.begun),
@@ -152,9 +160,9 @@ class LookupStage(WaitingStage):
         return lambda record: comparable_key(record.get(key_field)) in forced or is_emitted(record)
 
     def _records_naming(self, cursor: ChunkCursor) -> Iterator[PageResult]:
-        """Yield the waiting records that contain the cursor's keys, without positions.
+        """Yield the records of waiting pages that contain keys of the cursor, without positions.
 
-        The positions of their pages keep waiting until all keys in the pages are looked up.
+        The positions of these pages keep waiting until all keys in the pages are looked up.
         """
         end = cursor.start + len(cursor.keys)
         for waiting in self._waiting:

@@ -97,7 +97,7 @@ def never_swept(sweeps: Iterable[Sweep]) -> Callable[[Record], bool]:
 
 
 def is_beyond(role: Record, ranges: Iterable[range]) -> bool:
-    """Return True if none of the ranges contains the role's lead."""
+    """Return True if none of the given ranges of lead IDs contains the ID of a role's lead."""
     try:
         lead = read_lead_id(role[LEAD_ID])
     except (KeyError, ValueError):

@@ -55,5 +55,8 @@ class PageResult:
     is_tracked: bool = False
 
     def resolve_position(self) -> Position | None:
-        """Return the resume position, once the page is written; None if it is unchanged."""
+        """Return the position from which a later run resumes, once this page is written.
+
+        Return None if this page does not change that position.
+        """
         return self.position() if callable(self.position) else self.position

@@ -23,7 +23,11 @@ Keys = dict[str, bool]
 
 
 def encode_keys(keys: Keys) -> dict[str, str]:
-    """Return keys in a short form that a position can contain; keys must not contain commas."""
+    """Return keys to look up in a form for a position: two strings of comma-separated keys.
+
+    One is for keys whose records are emitted regardless of age, the other for the rest. Keys must
+    not contain commas.
+    """
     return {
         "always": ",".join(key for key, force in keys.items() if force),
         "if_new": ",".join(key for key, force in keys.items() if not force),
@@ -31,7 +35,7 @@ def encode_keys(keys: Keys) -> dict[str, str]:
 
 
 def decode_keys(members: Mapping[str, str]) -> Keys:
-    """Return the keys that `encode_keys` encoded, given its result."""
+    """Return the keys that `encode_keys` encoded as the two strings in `members`."""
     forced, others = (filter(None, members[name].split(",")) for name in ("always", "if_new"))
     return dict.fromkeys(forced, True) | dict.fromkeys(others, False)
 
@@ -46,13 +50,11 @@ def are_encoded_keys(members: t.Any) -> bool:
 
 
 class PendingKeys:
-    """Keeps the keys of the first pipeline stage that are still looked up, for the saved position.
+    """Stores the keys that the first pipeline stage has found and that are not yet looked up.
 
-    So the position can advance before the keys of all pages are looked up.
-
-    The position includes these pending keys, so that a resumed run looks them up. If there are more
-    keys than a STATE should contain, the position is that of the last page whose keys are all
-    looked up.
+    The saved position includes these pending keys, so that a resumed run looks them up. So the
+    position can advance before the keys of all pages are looked up. If there are more keys than a
+    STATE should contain, the position is that of the last page whose keys are all looked up.
 
     Args:
         max_keys: Maximum number of keys in a position.
@@ -71,23 +73,34 @@ class PendingKeys:
         return len(self._keys) > self._max_keys
 
     def track(self, position: Position, keys: Iterable[Key]) -> TrackedPage:
-        """Return an object that tracks a page, given the position right after it and its keys."""
+        """Return a `TrackedPage` for a page of the first stage, to be marked when it is processed.
+
+        Args:
+            position: Position right after the page, where a later run can resume.
+            keys: Keys found in the page, which later stages look up.
+        """
         named: Keys = {}
         for key, force in keys:
             named[key] = force or named.get(key, False)
         return TrackedPage(self, next(self._numbers), position, named)
 
     def add(self, key: str, *, force: bool) -> None:
-        """Add a key that is queued for lookup; it stays until its page is marked as looked up."""
+        """Store a key that is queued for lookup, until its page is marked as looked up."""
         self._keys[key] = force or self._keys.get(key, False)
 
     def mark_written(self, page: TrackedPage) -> Position | None:
-        """Record that a page's records are written; return the new position, None if unchanged."""
+        """Record that a page's records are written.
+
+        Return the new position, from which a later run resumes; None if it is unchanged.
+        """
         self._last_written = page
         return self._position()
 
     def mark_looked_up(self, page: TrackedPage) -> Position | None:
-        """Record that a page's keys are looked up; return the new position, None if unchanged."""
+        """Record that later stages have looked up all keys of a page, and remove these keys.
+
+        Return the new position, from which a later run resumes; None if it is unchanged.
+        """
         for key, force in page.keys.items():
             # A key that is now required regardless of age is looked up again, so it stays.
             if force or not self._keys.get(key):
@@ -108,13 +121,13 @@ class PendingKeys:
 
 @dataclass(frozen=True, slots=True)
 class TrackedPage:
-    """A page of the first pipeline stage, with its keys and the position right after it.
+    """A page of the first pipeline stage: marked once written, and once its keys are looked up.
 
     Attributes:
-        pending: The pending keys that the page's keys belong to.
+        pending: Stores all keys that are not yet looked up, including those of this page.
         number: Number of the page, in the order of reading.
         position: Position right after the page.
-        keys: Keys in the page.
+        keys: Keys found in the page.
     """
 
     pending: PendingKeys
@@ -123,9 +136,15 @@ class TrackedPage:
     keys: Keys
 
     def mark_written(self) -> Position | None:
-        """Record that the page's records are written; return the new position, if it changed."""
+        """Record that this page's records are written.
+
+        Return the new position, from which a later run resumes; None if it is unchanged.
+        """
         return self.pending.mark_written(self)
 
     def mark_looked_up(self) -> Position | None:
-        """Record that the page's keys are looked up; return the new position, if it changed."""
+        """Record that later stages have looked up all keys of this page.
+
+        Return the new position, from which a later run resumes; None if it is unchanged.
+        """
         return self.pending.mark_looked_up(self)

@@ -24,10 +24,16 @@ class FollowingStage(Stage, t.Protocol):
     """A later stage of a pipeline, which looks up keys found in the pages of earlier stages."""
 
     def accept(self, result: PageResult) -> Iterator[PageResult]:
-        """Queue the keys of a page for lookup; yield the pages that do not wait for a lookup."""
+        """Queue the keys in a page of an earlier stage, so that this stage looks them up.
+
+        Yield the pages received so far that need not wait for a lookup any more.
+        """
 
     def flush_partial(self) -> None:
-        """Let `next_cursor` return the queued keys, although they do not fill a call."""
+        """Make a chunk of the queued keys, although they are fewer than one call can look up.
+
+        The next call of `next_cursor` can return this chunk.
+        """
 
 
 class Pipeline:

@@ -51,9 +51,9 @@ def is_place_in_list(at: Position) -> bool:
 
 
 def _is_half_read(chunk: t.Any, end: int) -> bool:
-    """Return True if a value is a pair of the start of a chunk before `end`, and a page token.
+    """Return True if a value in a position is valid for a chunk of keys that was read in part.
 
-    The start must be before `end`.
+    A valid value is a pair of the start of the chunk, which must be before `end`, and a page token.
     """
     match chunk:
         case [start, token]:

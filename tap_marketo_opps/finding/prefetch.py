@@ -27,7 +27,7 @@ class StopSignal(t.Protocol):
 
     @property
     def requested(self) -> bool:
-        """Return True once no further call may start."""
+        """Return True once a stop has been requested, so that no further call may start."""
 
     def result(self, future: Future[_T], meanwhile: Callable[[], object] | None = None) -> _T:
         """Wait for a call and return its result; after a stop request only for a grace period."""
@@ -35,7 +35,7 @@ class StopSignal(t.Protocol):
 
 @dataclass(slots=True)
 class _Entry(t.Generic[_Tag]):
-    """A sequence of pages, some of which are being fetched or wait to be delivered."""
+    """A sequence of pages in the queue of an `OrderedPrefetcher`, fetched one after another."""
 
     tag: _Tag
     calls: Calls
@@ -43,7 +43,11 @@ class _Entry(t.Generic[_Tag]):
     taken: Future[Page] | None = None
 
     def next_call(self) -> t.Callable[[], Page] | None:
-        """Return the call for the next page; None if that is not known yet, or all are called."""
+        """Return the call that fetches the next page of this sequence; None if there is none now.
+
+        There is none after the last page, nor while the page before it is being fetched, because
+        a call needs the page token in that page.
+        """
         last = self.pages[-1] if self.pages else self.taken
         if last is None:
             return self.calls(None)
@@ -84,7 +88,13 @@ class OrderedPrefetcher(t.Generic[_Tag]):
         return len(self._entries)
 
     def add(self, tag: _Tag, calls: Calls) -> None:
-        """Append a sequence of pages to the queue; `next_page` returns the tag with each page."""
+        """Add a sequence of pages to the end of the queue, to be fetched as soon as possible.
+
+        Args:
+            tag: Object that `next_page` returns with each page of the sequence.
+            calls: Returns the call that fetches the page after a given page; given None, that for
+                the first page.
+        """
         with self._lock:
             self._entries.append(_Entry(tag, calls))
             self._start_calls()

@@ -56,7 +56,10 @@ class ResumePoint:
 
     @property
     def is_of_its_types(self) -> bool:
-        """Return True if all attributes have the right types; a pipeline stage checks `at`."""
+        """Return True if all attributes of this resume point, read from a state, have valid types.
+
+        What `at` contains is checked by the pipeline stage that resumes there.
+        """
         timestamps = (self.since, self.seen, self.cursor, self.log_from)
         return (
             isinstance(self.fingerprint, str)

@@ -34,7 +34,7 @@ and again has another cause, and repeating it would cost calls without end.
 
 @dataclass(slots=True)
 class ChunkCursor:
-    """A chunk of keys that is being looked up page by page.
+    """A chunk of keys that is being looked up page by page, and the page to read next.
 
     Attributes:
         start: Position of the chunk among all keys.
@@ -86,23 +86,26 @@ class Stage(t.Protocol):
     keeps_place: bool
 
     def next_cursor(self) -> ChunkCursor | None:
-        """Return the next chunk of keys to read; None if there is nothing to read at present."""
+        """Return a cursor for reading the next chunk of keys page by page.
+
+        Return None if this stage has no chunk to read at present.
+        """
 
     def calls(self, cursor: ChunkCursor) -> Calls:
         """Return a function that returns the call for the page after a given page of the cursor.
 
-        Given None, it returns the call for the first page. After the last page it returns None.
+        Given None, the function returns the call for the first page; given the last page, None.
         """
 
     def process(self, cursor: ChunkCursor, page: Page) -> Iterable[PageResult]:
-        """Yield the results of a page that was read for a cursor."""
+        """Yield results to pass on: the records and keys of a page that was read for a cursor."""
 
     def restart(self, cursor: ChunkCursor, error: PageTokenError) -> None:
-        """Prepare a cursor to be read again, after Marketo refused its page token."""
+        """Prepare a cursor's chunk to be read again, after Marketo refused the page token."""
 
     @property
     def is_idle(self) -> bool:
-        """Return True if all that this stage has received so far has been read."""
+        """Return True if this stage has nothing left to read of what it has received so far."""
 
 
 class KeyedStage:
@@ -133,8 +136,8 @@ class KeyedStage:
     def calls(self, cursor: ChunkCursor) -> Calls:
         """Return a function that returns the call for the page after a given page of the cursor.
 
-        Given None, it returns the call for the cursor's next page. In a first stage it returns no
-        other call (None), in a later stage all others until the last page.
+        Given None, the function returns the call for the cursor's next page. Given the last page,
+        it returns None; in a first stage it does so for every page.
         """
         keys = tuple(cursor.keys)
         if cursor.paging is None:

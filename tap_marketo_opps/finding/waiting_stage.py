@@ -26,7 +26,15 @@ less has to be read again after an interruption.
 
 @dataclass(slots=True)
 class WaitingPage:
-    """A page held back until its keys, number `first` to before `last`, have been looked up."""
+    """A page that is not passed to the next stage until this stage has looked up all keys in it.
+
+    The keys are numbered in the order in which this stage queued them for lookup.
+
+    Attributes:
+        first: Number of the page's first key.
+        last: Number of the first key after those of the page.
+        result: Records of the page, and the position right after it.
+    """
 
     first: int
     last: int
@@ -34,11 +42,12 @@ class WaitingPage:
 
 
 class WaitingStage(KeyedStage):
-    """Base of pipeline stages after the first, which fill each call with keys from several pages.
+    """Base of the pipeline stages that look up keys found in the pages of earlier stages.
 
-    A page is passed to the next stage when all keys in it have been looked up. So its position
-    never covers records that are not written yet. The page's records are held back as long as its
-    position, because a run that is killed in between would emit them again.
+    Each call looks up keys from several pages. A page waits in this stage until all keys in it have
+    been looked up, and is then passed to the next stage. So its position never covers records that
+    are not written yet. The page's records wait, too, because a run that is killed before the
+    position is saved would emit them again.
 
     Args:
         query: Fetches a page, given `filter_values` and `next_page_token`.
@@ -85,7 +94,10 @@ class WaitingStage(KeyedStage):
         return not (self._filling or self._unread)
 
     def accept(self, result: PageResult) -> Iterator[PageResult]:
-        """Queue the keys of a page for lookup; yield the pages that do not wait for a lookup."""
+        """Queue the keys in a page of an earlier stage, so that this stage looks them up.
+
+        Yield the pages received so far that need not wait for a lookup any more.
+        """
         if result.is_tracked and not result.keys:
             yield result
             return
@@ -98,15 +110,24 @@ class WaitingStage(KeyedStage):
         yield from self._released()
 
     def process(self, cursor: ChunkCursor, page: Page) -> Iterable[PageResult]:
-        """Yield the results of a page of found records, and the pages that waited for it."""
+        """Yield the results of a page that this stage has read to look up keys.
+
+        Also yield the pages of earlier stages whose keys have now all been looked up.
+        """
         raise NotImplementedError
 
     def _take(self, result: PageResult) -> PageResult:
-        """Queue the keys of a page for lookup; return the page to pass on after their lookup."""
+        """Queue the keys in a page of an earlier stage, so that this stage looks them up.
+
+        Return the page to pass to the next stage after that.
+        """
         raise NotImplementedError
 
     def flush_partial(self) -> None:
-        """Let `next_cursor` return the queued keys, although they do not fill a call."""
+        """Make a chunk of the queued keys, although they are fewer than one call can look up.
+
+        The next call of `next_cursor` can return this chunk.
+        """
         if self._filling:
             cursor = ChunkCursor(self._queued - len(self._filling), self._filling)
             self._filling = {}
@@ -118,7 +139,10 @@ class WaitingStage(KeyedStage):
         return self._full.popleft() if self._full else None
 
     def _unsaved_count(self) -> int:
-        """Return the number of pages that the next run would read again if this run were killed."""
+        """Return the number of waiting pages whose keys are not included in the saved position.
+
+        The next run would read these pages again if this run were killed.
+        """
         return len(self._waiting) - self._tracked_count
 
     def _queue(self, key: str, *, force: bool) -> None:

@@ -73,7 +73,13 @@ class FirstPass(RowLookup):
             raise PositionError
 
     def _pass_over(self, progress: Progress) -> Iterator[Row]:
-        """Skip the rows that an interrupted run has looked up, and yield those still pending."""
+        """Skip the rows that an interrupted run looked up, and yield those that it did not find.
+
+        Only the rows that it had not looked up a second time are yielded (`progress.pending`).
+
+        Raises:
+            PositionError: No chunk of the file begins where the interrupted run stopped.
+        """
         end = 0
         while end < progress.next_row and (chunk := next(self._chunks, None)):
             end = chunk.end
@@ -87,7 +93,7 @@ class FirstPass(RowLookup):
         return not (self._has_more() or self._open)
 
     def next_cursor(self) -> ChunkCursor | None:
-        """Return a cursor for the next chunk of rows; None after the last chunk."""
+        """Return a cursor for looking up the next chunk of rows; None after the last chunk."""
         chunk = self._next
         if not self._has_more() or chunk is None:
             return None
@@ -148,20 +154,26 @@ class SecondPass(RowLookup):
         return not (self._filling or self._open)
 
     def accept(self, result: PageResult) -> Iterator[PageResult]:
-        """Queue the rows that the first pass did not find; yield its result unchanged."""
+        """Queue the rows that the first pass did not find, given its result for a page.
+
+        Yield that result unchanged.
+        """
         if isinstance(result, PassResult):
             self._add(result.missing)
         yield result
 
     def flush_partial(self) -> None:
-        """Let `next_cursor` return the queued rows, although they do not fill a call."""
+        """Make a chunk of the queued rows, although they are fewer than one call can look up.
+
+        The next call of `next_cursor` can return this chunk.
+        """
         if self._filling:
             self._full.append(row_cursor(self._filling))
             self._open += 1
             self._filling = []
 
     def next_cursor(self) -> ChunkCursor | None:
-        """Return a cursor for the next rows to look up; None if queued rows do not fill a call."""
+        """Return a cursor for looking up the next chunk of queued rows; None if there is none."""
         return self._full.popleft() if self._full else None
 
     def _add(self, rows: Iterable[Row]) -> None:

@@ -36,7 +36,7 @@ class Counts:
     living: int = 0
 
     def add(self, other: Counts) -> None:
-        """Add the numbers in other counts to the numbers in these counts."""
+        """Add each of the counts in `other` to the count of the same name in this object."""
         for name, count in asdict(other).items():
             setattr(self, name, getattr(self, name) + count)
 
@@ -99,7 +99,7 @@ class Progress:
 
     @property
     def is_possible(self) -> bool:
-        """Return True if all values are possible.
+        """Return True if a reconcile can have this progress, which was read from a state.
 
         Numbers must be integers and not negative, and pending rows must be before `next_row`.
         """

@@ -39,7 +39,9 @@ class RowCursor(ChunkCursor):
 
 @dataclass(frozen=True, slots=True)
 class PassResult(PageResult):
-    """The records of a page that differ from their rows in the warehouse, and rows not found.
+    """The result of one page read by a pass of a reconcile: records to emit, and rows not found.
+
+    The records are those that differ from their rows in the warehouse.
 
     Attributes:
         missing: Rows that the second pass has to look up.
@@ -105,9 +107,10 @@ class RowLookup(KeyedStage):
         yield self._finished(rows, result) if cursor.done else result
 
     def _is_wanted(self, cursor: RowCursor, record: Record) -> bool:
-        """Return True if a record differs from its row and must be emitted; count the comparison.
+        """Return True if a record differs from its warehouse row, so that it must be emitted.
 
-        Return True for a record without GUID too, which the run skips with a warning.
+        Also count the row. Return True for a record without GUID too, which the run skips with a
+        warning.
         """
         if not has_guid(record):
             return True
@@ -120,7 +123,10 @@ class RowLookup(KeyedStage):
         return self._comparison.is_changed(row, record, cursor.counts)
 
     def _finished(self, cursor: RowCursor, result: PassResult) -> PassResult:
-        """Return the result of a chunk's last page, with rows not found and a new position."""
+        """Complete the result of a chunk's last page, and return it.
+
+        Add the chunk's rows that were not found, and the position after the chunk.
+        """
         raise NotImplementedError
 
     def _position(self) -> str:
@@ -128,7 +134,7 @@ class RowLookup(KeyedStage):
 
 
 def row_cursor(rows: Sequence[Row], chunk: RowChunk | None = None) -> RowCursor:
-    """Return a cursor that looks up rows.
+    """Return a cursor for looking up rows of the warehouse, page by page.
 
     Args:
         rows: The rows.
@@ -144,5 +150,5 @@ def row_cursor(rows: Sequence[Row], chunk: RowChunk | None = None) -> RowCursor:
 
 
 def rows_missing(cursor: RowCursor) -> list[Row]:
-    """Return the rows of a cursor, which has read all pages, for which no record was found."""
+    """Return the rows of a cursor for which no record was found, once it has read all pages."""
     return [row for key, row in cursor.rows.items() if key not in cursor.matched]

@@ -120,7 +120,10 @@ def _cell_reader(field: FieldDescription) -> Callable[[str], t.Any]:
 
 
 def _places(columns: Sequence[str]) -> Mapping[str, int]:
-    """Return the index of each column by its exact name, and by its name in comparable form."""
+    """Return a dict from column names to indexes.
+
+    It has each column's exact name, and its name in a form without case and underscores.
+    """
     bare = [name.strip() for name in columns]
     # An exact name takes precedence, then the first of the columns with equal comparable names.
     compared = {comparable_name(name): place for place, name in reversed([*enumerate(bare)])}
@@ -132,5 +135,8 @@ def _place(places: Mapping[str, int], name: str) -> int | None:
 
 
 def _cell_at(cells: Sequence[str], place: int | None) -> str:
-    """Return a cell; an empty string if there is no such column or the row is too short."""
+    """Return the cell of a row at an index; an empty string if the row has no such cell.
+
+    The index is None for a field that has no column.
+    """
     return cells[place] if place is not None and place < len(cells) else ""

@@ -58,7 +58,7 @@ class ReconcileRun:
 
     @property
     def warnings(self) -> list[str]:
-        """Return sentences on fields that may be missing."""
+        """Return warnings to log, about fields that may be missing in the records."""
         return [*self.catalog_warnings, *self.tombstones.warnings]
 
     def pages(self) -> Iterator[tuple[str, list[TypedRecord]]]:

@@ -177,7 +177,10 @@ class _Setup:
         return Tombstones(self._reader, now, [warning] if missing else [])
 
     def why_log_is_no_measure(self) -> str | None:
-        """Return why changes missed by the activity log cannot be counted; None if they can."""
+        """Return why the run cannot count the changes that the activity log has missed.
+
+        Return None if it can, by comparing the file with a log that was read up to before the file.
+        """
         if not self._reader.has_updated_at:
             return f"the file has no {UPDATED_AT}"
         if not self._log_until:

@@ -85,7 +85,7 @@ class WarehouseFile:
 
 
 def _summed(chunks: Iterable[RowChunk], summary: KeySummary) -> Iterator[RowChunk]:
-    """Add the GUIDs of each chunk to a summary, and yield all chunks unchanged."""
+    """Yield all chunks of rows unchanged, and add their GUIDs to a summary that counts them."""
     for chunk in chunks:
         keys = (row.key for row in chunk.rows)
         deque(summary.add_each(keys, chunk.start + 1), maxlen=0)

@@ -97,7 +97,18 @@ def _read(output: StreamOutput, instance: str, latest: str) -> Bookmark:
 def _not_ahead(
     name: str, bookmark: Bookmark, latest: str, now: str, start_date: str | None
 ) -> Bookmark:
-    """Return a bookmark; if it is in the future, log a warning and return an empty one."""
+    """Return a bookmark, unless it is in the future; then log a warning and return an empty one.
+
+    Args:
+        name: Name of the stream.
+        bookmark: The stream's bookmark.
+        latest: Timestamp after which a bookmark counts as being in the future.
+        now: Current timestamp by Marketo's clock.
+        start_date: Value of the setting, from which the run then begins.
+
+    Raises:
+        SettingsError: The bookmark is in the future and there is no `start_date`.
+    """
     if not bookmark.up_to or bookmark.up_to <= latest:
         return bookmark
     fault = (

@@ -45,7 +45,10 @@ def unreadable_entries(stream: str, count: int) -> str:
 
 
 def misfits(counts: StreamCounts) -> list[str]:
-    """Return a note on values that were set to null; an empty list if there are none."""
+    """Return a note on values that were set to null because they do not match their field's type.
+
+    Return an empty list if there are none.
+    """
     if not counts.misfits:
         return []
     return [f"{counted(counts.misfits, 'value')} set to null for not matching the type"]

@@ -35,7 +35,15 @@ def hand_over_note(made_at: str | None, began: str) -> str | None:
 
 
 def retention_warning(log_from: str | None, now: str) -> str | None:
-    """Return a warning if the log must be read from before what Marketo keeps; else None."""
+    """Return a warning if log entries that the run needs are so old that Marketo has deleted them.
+
+    Args:
+        log_from: Timestamp from which the run reads the activity log; None if it does not read it.
+        now: Current timestamp by Marketo's clock.
+
+    Returns:
+        The warning; None if Marketo keeps all the entries.
+    """
     if log_from is None or log_from >= minus_seconds(now, KEPT_DAYS * _DAY_SECONDS):
         return None
     return (

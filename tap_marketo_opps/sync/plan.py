@@ -145,9 +145,10 @@ def _since(
 
 
 def _is_interrupted_refresh(bookmark: Bookmark) -> bool:
-    """Return True if the interrupted run was to emit more records than changed since the bookmark.
+    """Return True if the interrupted run was a full refresh, judging by the stream's bookmark.
 
-    That is so after an interrupted full refresh, whose state Meltano merges into the earlier one.
+    A full refresh emits more records than those changed since the bookmark. Meltano merges its
+    state into the earlier state, so the bookmark may still have the earlier value.
     """
     resume = bookmark.resume
     if resume is None:
@@ -158,7 +159,14 @@ def _is_interrupted_refresh(bookmark: Bookmark) -> bool:
 
 
 def _is_refresh_again(bookmarks: Bookmarks, *, by_log: bool) -> bool:
-    """Return True if a new run ignores bookmarks because the interrupted run ignored them."""
+    """Return True if a new run ignores the values in bookmarks, because the interrupted run did.
+
+    That is so if the interrupted run was a full refresh.
+
+    Args:
+        bookmarks: Bookmarks of the streams.
+        by_log: True if the run reads the activity log.
+    """
     if by_log:
         return any(each.log_cursor and _refresh_of_log_from(each) for each in bookmarks.values())
     return any(each.value and _is_interrupted_refresh(each) for each in bookmarks.values())

@@ -31,7 +31,10 @@ class LogThrottle:
         self._due = clock() + seconds
 
     def is_due(self) -> bool:
-        """Return True if the next line may be logged, and then start to wait again; else False."""
+        """Return True if enough time has passed to log progress again, else False.
+
+        If True is returned, the time until the next line begins.
+        """
         now = self._clock()
         if now < self._due:
             return False
@@ -73,7 +76,13 @@ class Pace:
 
 
 def log_share(reached: str, since: str, until: str) -> float:
-    """Return the fraction of the log between two timestamps that has been read, from 0 to 1."""
+    """Return which fraction of a period of the activity log has been read, from 0 to 1.
+
+    Args:
+        reached: Timestamp up to which the log has been read.
+        since: Timestamp of the beginning of the period.
+        until: Timestamp of the end of the period.
+    """
     begin = from_iso_utc(since)
     whole = (from_iso_utc(until) - begin).total_seconds()
     done = (from_iso_utc(reached) - begin).total_seconds()

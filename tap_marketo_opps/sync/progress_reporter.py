@@ -26,11 +26,11 @@ _START_AGAIN = "No STATE was written yet: run again with the same state as befor
 
 
 class CountedSource(t.Protocol):
-    """The first pipeline stage of a run, which determines the run's progress."""
+    """Interface of a run's first pipeline stage, as needed to log the run's progress."""
 
     @property
     def keys_done(self) -> int:
-        """Return the number of keys looked up, over all attempts."""
+        """Return the number of keys looked up so far, including those before an interruption."""
 
     @property
     def total(self) -> int | None:
@@ -94,9 +94,10 @@ class ProgressReporter:
         return self._progress().so_far()
 
     def leaders_line(self) -> str:
-        """Return the text of the run's result line for its first stream.
+        """Return the text of the log line with the run's result for its leader, the first stream.
 
-        It has the stream's records, and the calls, retries and seconds of the whole run.
+        It has the number of this stream's records, and the calls, retries and seconds of the whole
+        run. The other streams of the run have lines without calls.
         """
         leader = self._outputs[0]
         counts, before = self._client.counts, self._counts_before

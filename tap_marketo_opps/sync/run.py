@@ -55,7 +55,7 @@ class Run:
 
     @property
     def warnings(self) -> list[str]:
-        """Return sentences on records that may be missing."""
+        """Return warnings to log, about records that this run may miss."""
         return self.plan.warnings
 
     def pages(self) -> Iterator[tuple[str, list[TypedRecord]]]:
@@ -79,7 +79,11 @@ class Run:
             _LOGGER.info("%s", note)
 
     def _restriction(self) -> str:
-        """Return the end of the first log line: from when on records are emitted."""
+        """Return a text on which records the run emits, to end its first log line.
+
+        It says since when the log is read, or that records before `start_date` are skipped. It is
+        empty if neither is so.
+        """
         if log_from := self.plan.resume.log_from:
             return f", since {log_from}"
         if self.start_date and any(resume.since for resume in self.plan.resumes.values()):

@@ -38,7 +38,7 @@ class StreamRun(t.Protocol):
 
     @property
     def warnings(self) -> list[str]:
-        """Return sentences on records or fields that may be missing."""
+        """Return warnings to log, about records that may be missing, or fields in them."""
 
 
 @dataclass(frozen=True)

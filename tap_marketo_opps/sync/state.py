@@ -79,7 +79,10 @@ class Bookmark:
 
     @property
     def up_to(self) -> str | None:
-        """Return the latest timestamp of the bookmark up to which records have been read."""
+        """Return the time up to which records have been read: the latest of three timestamps.
+
+        Return None if the bookmark has no timestamp.
+        """
         return max_or_none(self.value, self.log_until, self.sweep_began)
 
     @property
@@ -92,7 +95,10 @@ class Bookmark:
         return self.log_until or self.sweep_began
 
     def to_state(self, replication_key: str | None) -> dict[str, t.Any]:
-        """Return the members to set in the state; a null there overwrites the earlier value."""
+        """Return the bookmark as members to set in the state.
+
+        A member that is None becomes null in the state, where it overwrites the earlier value.
+        """
         members: dict[str, t.Any] = {"resume": self.resume.encode() if self.resume else None}
         if replication_key:
             members["replication_key"] = replication_key
@@ -171,7 +177,12 @@ def with_bookmarks(state: Mapping[str, t.Any], streams: Collection[str]) -> dict
 
 
 def share_resume_point(resumes: Iterable[ResumePoint | None], wanted_fingerprint: str) -> bool:
-    """Return True if a run with these settings left all streams at the same position."""
+    """Return True if an interrupted run left all streams at the same position.
+
+    Args:
+        resumes: Resume point of each stream; None if the stream has none.
+        wanted_fingerprint: Digest of the present settings, which that run must have had, too.
+    """
     first, *others = resumes
     return (
         first is not None

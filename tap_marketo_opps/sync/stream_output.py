@@ -91,7 +91,10 @@ class StreamOutput:
         return records if len(records) <= left else records[: int(left)]
 
     def save(self, bookmark: Bookmark) -> None:
-        """Write a bookmark to the state; omit the replication key value if it is a full table."""
+        """Write a bookmark to the state.
+
+        If the stream is not incremental, the replication key value is omitted.
+        """
         self.state.update(bookmark.to_state(self.replication_key if self.is_incremental else None))
 
 
@@ -136,5 +139,9 @@ class StreamEmitter:
         )
 
     def resume_at(self, position: Position | None) -> ResumePoint:
-        """Return the stream's resume point, given the position up to which all is written."""
+        """Return the stream's resume point, from which a later run can continue.
+
+        Args:
+            position: Position up to which all records are written; None at the beginning.
+        """
         return replace(self._resume, seen=self._seen or None, at=position)

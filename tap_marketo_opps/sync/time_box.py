@@ -62,12 +62,12 @@ class TimeBox:
 
     @property
     def is_over(self) -> bool:
-        """Return True if the time is over and the run has made some progress."""
+        """Return True if the time limit has passed and the run has made some progress."""
         return self._has_advanced and self._clock() >= self._end
 
     @property
     def requested(self) -> bool:
-        """Return True if no further call may start, because of a signal or of the time limit."""
+        """Return True if no further call may start, because of a signal or the time limit."""
         return self._shutdown.requested or self.is_over
 
     def note_advance(self) -> None:
