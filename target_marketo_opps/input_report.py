@@ -45,7 +45,7 @@ class InputReport:
         self._written.add(written)
 
     def notes_of(self, written: str) -> StreamNotes:
-        """Return the object that collects what is not written of a stream's records.
+        """Return the `StreamNotes` of a stream: they collect what is not written of its records.
 
         Args:
             written: name of the stream after `stream_maps`.

@@ -83,12 +83,15 @@ def decode(line: bytes) -> t.Any:
 
 
 def source_line(record: bytes) -> bytes:
-    """Return a line in the form that `source_record` reads, from the JSON of a record."""
+    """Return a line like that of a RECORD message, from the JSON of a record.
+
+    It is kept with the record, as lines of the input are; `source_record` decodes it.
+    """
     return b'{"record":%b}' % record.removeprefix(codecs.BOM_UTF8)
 
 
 def source_record(line: bytes) -> dict[str, t.Any]:
-    """Decode the record on a line of the input.
+    """Return the decoded record of a RECORD message, from its line in the input.
 
     Records are kept as bytes and decoded again when needed, because a decoded record takes several
     times the memory.

@@ -31,11 +31,11 @@ if t.TYPE_CHECKING:
 
 
 class ObjectSink(Sink):
-    """Maps the records of one stream, under one schema, and passes them to the dispatcher.
+    """An SDK sink that maps the records of one stream and passes them to the dispatcher at once.
 
-    The SDK drains the sink of an outdated SCHEMA last, and drains sinks in parallel, which would
-    reorder records. Therefore batches are kept in the run, one set for each Marketo object, and
-    not in the sink.
+    There is one sink for each stream and SCHEMA. It holds no records: the SDK writes out the
+    records that its sinks hold in parallel, and those of a replaced SCHEMA last, which would change
+    their order. Batches are kept in the run instead, one set for each Marketo object.
 
     Args:
         target: the plugin.
@@ -145,14 +145,14 @@ class ObjectSink(Sink):
             self._reject(reasons, record, source_stream, source)
 
     def process_record(self, record: dict[str, t.Any], context: dict[str, t.Any]) -> None:  # noqa: ARG002 - the SDK's signature
-        """Take a record from the SDK's own handlers, which require this method."""
+        """Map and pass on a record, as `take` does; the SDK's base class requires this method."""
         self.take(record, self.stream_name, source_line(encode(record)))
 
     def process_batch(self, context: dict[str, t.Any]) -> None:
         """Do nothing, because sinks hold no records."""
 
     def clean_up(self) -> None:
-        """Add the number of records taken to the SDK's counter, once instead of per record."""
+        """Report the number of records that this sink has received to the SDK's metric."""
         self.record_counter_metric.increment(self._taken)
         super().clean_up()
 

@@ -107,7 +107,10 @@ def _expressions(
 
 
 def _primary(mapper: PluginMapper, stream: str) -> Iterator[t.Any]:
-    """Yield the definitions in `stream_maps` that match a stream's name; the last one applies."""
+    """Yield the definitions in `stream_maps` that apply to a stream, not to a copy of it.
+
+    If there are several, the last one applies.
+    """
     for key, definition in mapper.stream_maps_dict.items():
         is_copy = isinstance(definition, dict) and MAPPER_SOURCE_OPTION in definition
         if not is_copy and fnmatch(stream, key):

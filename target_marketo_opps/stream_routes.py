@@ -108,7 +108,7 @@ class StreamRoutes:
                 sink.clean_up()
 
     def _forget_oldest(self) -> None:
-        """Forget the least recently used of the SCHEMAs that are not current, and its sinks."""
+        """Discard the least recently used sinks of a SCHEMA that a later SCHEMA has replaced."""
         for name, route in self._routes.items():
             if self.current[name[0]] is not route.take:
                 del self._routes[name]

@@ -131,7 +131,11 @@ class TargetMarketoOpps(MarketoPlugin, Target):
 
     @contextlib.contextmanager
     def _ending_run(self) -> Iterator[None]:
-        """Run the `with` block; on an error, deliver the rest, log the summary, and re-raise."""
+        """Run the `with` block; if it fails, log the summary, end the run, and re-raise the error.
+
+        Records that arrived before the error are still delivered after some errors, such as an
+        invalid line.
+        """
         try:
             yield
         except BaseException as error:
@@ -155,7 +159,10 @@ class TargetMarketoOpps(MarketoPlugin, Target):
 
 
 def _keeping_deletes(definition: t.Any) -> t.Any:
-    """Return a stream map with the delete mark added, if `__else__` would remove it."""
+    """Return a definition of `stream_maps` that also keeps the delete mark `_sdc_deleted_at`.
+
+    Only a definition with `__else__` is changed, because that may remove the mark.
+    """
     if not isinstance(definition, dict) or MAPPER_ELSE_OPTION not in definition:
         return definition
     return {DELETED_AT: f"record.get('{DELETED_AT}')", **definition}

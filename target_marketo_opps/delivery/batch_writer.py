@@ -91,9 +91,10 @@ class BatchWriter:
         return result
 
     def _halve_merged(self, result: BatchResult) -> MarketoError | None:
-        """Deliver the valid versions of merged records that were rejected as a whole.
+        """Reject only the bad versions of merged records that were rejected; deliver the others.
 
-        Each merged record is halved until its bad versions are found. One call has a part of each.
+        A merged record combines several versions: updates of one key. They are sent in ever smaller
+        halves. Each call has a part of every such record.
 
         Returns:
             The error that ended the delivery; None if there was none.
@@ -163,7 +164,10 @@ class BatchWriter:
         return result.rejected > 0 and self._rejects.exceeded_with(result.rejected)
 
     def _pending(self, result: BatchResult) -> Sequence[int]:
-        """Set the outcomes that are known without sending; return the indices of other records."""
+        """Set each outcome that needs no sending; return the indices of the records to send.
+
+        For example, a record is not sent if Marketo already has the same values.
+        """
         if result.batch.target.operation is Operation.DELETE:
             return range(len(result.outcomes))
         self._reject_refused_persons(result)
@@ -184,7 +188,7 @@ class BatchWriter:
                 self._refuse(result, [index], error)
 
     def _attempt(self, result: BatchResult, indices: Sequence[int]) -> BadDataError | None:
-        """Send records in one call and set their outcomes.
+        """Send the records of a batch with the given indices in one call, and set their outcomes.
 
         Returns:
             The error if Marketo refused the whole call; None otherwise.
@@ -221,7 +225,10 @@ class BatchWriter:
         return self._client.sync(obj, records, action=action, dedupe_by=dedupe_by)
 
     def _refuse(self, result: BatchResult, indices: Sequence[int], error: BadDataError) -> None:
-        """Reject the records of a refused call; a delete of a missing record counts as deleted."""
+        """Reject the records of a call that Marketo refused.
+
+        If it refused a delete because the record does not exist, the record counts as deleted.
+        """
         gone = result.batch.target.operation is Operation.DELETE and error.code in _GONE_CODES
         refusal = RecordOutcome(Outcome.REJECTED, error.reasons, error.request_id)
         deleted = replace(outcomes.DELETED, request_id=error.request_id)
@@ -234,7 +241,10 @@ class BatchWriter:
 
 
 def _to_be_halved(result: BatchResult, *, update_only: bool) -> list[int]:
-    """Return the indices of rejected merged records that may have valid versions."""
+    """Return the indices of rejected merged records of which some versions may be valid.
+
+    All versions of a record have one key, so none is valid if Marketo rejected the key.
+    """
     # With 1004, the record itself or the opportunity of a role's key was not found.
     is_role = result.batch.target.obj is MarketoObject.OPPORTUNITY_ROLES
     key_codes = _KEY_CODES | ({"1004"} if is_role or update_only else set())

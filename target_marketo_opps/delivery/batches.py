@@ -149,7 +149,7 @@ class OutboundRecord:
 
     @property
     def all_versions(self) -> Sequence[OutboundRecord]:
-        """Return this record and the versions that were merged into it, in order of arrival."""
+        """Return this record and later records with its key that were merged into it, in order."""
         return (self, *self.later_versions) if self.later_versions else (self,)
 
     @property
@@ -177,7 +177,7 @@ class OutboundRecord:
         return len(self.body) if self.merged is None else self.merged.size_bytes
 
     def merge(self, version: OutboundRecord, *, most_bytes: int) -> bool:
-        """Merge a later version into this record, unless that makes the body too long.
+        """Merge a later record with the same key into this one, unless the body gets too long.
 
         Args:
             version: a later record with the same key.
@@ -240,7 +240,7 @@ class Batch:
 
     @property
     def ordering_keys(self) -> Iterator[Hashable]:
-        """Return the ordering keys of all records in the batch; a key may occur several times."""
+        """Return the ordering keys of the batch's records: ids by which they keep their order."""
         return itertools.chain.from_iterable(record.ordering_keys for record in self.records)
 
     def add(self, record: OutboundRecord) -> None:
@@ -251,7 +251,7 @@ class Batch:
         self.held_bytes += record.held_bytes
 
     def merge(self, version: OutboundRecord) -> bool:
-        """Merge a later version into the record with the same key, if the call stays short enough.
+        """Merge a later record into this batch's record with the same key, if the call stays small.
 
         Returns:
             Whether the version was merged.
@@ -265,8 +265,9 @@ class Batch:
         return True
 
     def may_take(self, record: OutboundRecord) -> bool:
-        """Return whether a record may join this batch although they share an ordering key.
+        """Return whether a record may join this batch, which has a record with its ordering key.
 
-        It may if the batch is open, has the same target, and has no record with the same key.
+        It may if the batch is open, has the same object and operation, and has no record with the
+        same key. An ordering key is usually the id of the opportunity.
         """
         return self.is_open and self.target is record.target and record.key not in self.by_key

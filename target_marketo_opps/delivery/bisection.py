@@ -77,7 +77,10 @@ def bisect(
 
 
 class _Search:
-    """The search for bad records in one refused call; its generators yield as `bisect` does."""
+    """The search for bad records in one refused call.
+
+    Its generators yield indices to send and receive Marketo's refusal or None, as `bisect` does.
+    """
 
     def __init__(self, sales_persons: Mapping[int, str | None], target: BatchTarget) -> None:
         self.gave_up: AllRefusedError | None = None
@@ -89,7 +92,7 @@ class _Search:
         self._sampled_bad: set[int] = set()
 
     def halve(self, indices: Sequence[int], error: BadDataError) -> Steps:
-        """Deliver the good records of a group that contains bad ones; refuse the bad records."""
+        """Find the bad records of a group by sending its halves, which delivers the good ones."""
         if not self._sampled_bad.isdisjoint(indices):
             # The bad records of this group may have been found by single calls meanwhile.
             known = yield from self._try(self._unsettled(indices))
@@ -178,7 +181,11 @@ class _Search:
         return [index for index in indices if index not in self._settled]
 
     def _groups(self, indices: Sequence[int], error: BadDataError) -> list[list[int]]:
-        """Return groups of indices: one per sales person for code 718, else one per record."""
+        """Return records in groups that are not divided further, as lists of indices.
+
+        For code 718 (bad sales person), a group has all records of one sales person; else one
+        record.
+        """
         if error.code != BAD_SALES_PERSON:
             return [[index] for index in indices]
         by_person: dict[str | None, list[int]] = {}
@@ -195,6 +202,6 @@ def _joined(groups: Sequence[Sequence[int]]) -> list[int]:
 
 
 def _spread(groups: Sequence[list[int]]) -> list[list[int]]:
-    """Return up to six of the groups, at equal distances in the list."""
+    """Return up to six groups of record indices, at equal distances in the list of groups."""
     count = min(_SAMPLED_RECORDS, len(groups))
     return [groups[(2 * number + 1) * len(groups) // (2 * count)] for number in range(count)]

@@ -60,7 +60,7 @@ class CallsInFlight:
         future.add_done_callback(lambda done: self._on_done(take, done))
 
     def take_done(self) -> Iterator[tuple[Callable[[Future[t.Any]], None], Future[t.Any]]]:
-        """Remove each finished call, and yield what is needed to process its result.
+        """Remove and yield each finished call: the function for its result, and the result.
 
         Yields:
             The function `take` that was given to `start`, and the future with the result or error.

@@ -47,7 +47,7 @@ class RunCounters:
         return any(self._outcomes.get(stream) for stream in streams)
 
     def count(self, stream: str, kind: Outcome, count: int = 1) -> None:
-        """Add to the number of records of a stream with an outcome other than rejected."""
+        """Count records of a stream by an outcome other than rejected, such as created."""
         self._outcomes[stream][kind] += count
 
     def count_merged(self, stream: str) -> None:
@@ -61,7 +61,10 @@ class RunCounters:
         self.causes.add(key, reasons)
 
     def count_existing(self, result: BatchResult) -> None:
-        """Add a batch's records that 'already exist' after a lost response to `createOnly`."""
+        """Count a batch's records that Marketo refused as existing after a response was lost.
+
+        This happens with `createOnly`: the call without a response may have created them.
+        """
         self._existing_ours += result.existing_ours
         self._existing_theirs += result.existing_theirs
         self._existing_unresolved += result.existing_unresolved
@@ -84,7 +87,9 @@ class RunCounters:
         )
 
     def summary_lines(self, short_batches: int) -> Iterator[str]:
-        """Yield the log lines about short calls and existing records, if there were any.
+        """Yield a log line about calls that were not full, and one about 'already exist' results.
+
+        A line is left out if all its numbers are zero.
 
         Args:
             short_batches: number of calls that were sent before they were full.

@@ -140,7 +140,7 @@ class Dispatcher:
     # One round of work
 
     def _reject_dismissed(self) -> None:
-        """Reject parked roles if a delete of the role or its opportunity is about to be sent."""
+        """Reject roles that wait for their opportunity if either is about to be deleted."""
         if self._waiting.parked_roles.has_dismissed:
             self._settlement.reject_dismissed()
 
@@ -157,7 +157,7 @@ class Dispatcher:
         self._progress.log_due()
 
     def _wait_for_capacity(self) -> None:
-        """Send all closed batches; wait for results until memory is below its limit."""
+        """Send all batches that are ready; wait for results until memory is below its limit."""
         self._send()
         while self._waiting.closed or self._waiting.is_crowded:
             if not self._calls.count:
@@ -166,7 +166,7 @@ class Dispatcher:
             self._send()
 
     def _send_short(self) -> None:
-        """Send a batch or lookup before it is full, because there is no memory to fill it."""
+        """Start lookups, or send the largest open batch, before they are full, to free memory."""
         if self._leads is not None and self._leads.is_pending:
             self._leads.start_all()
         else:
@@ -190,7 +190,7 @@ class Dispatcher:
         self._take_results()
 
     def _send(self) -> None:
-        """Start full lookups and send closed batches, up to the maximum number of calls."""
+        """Start full lookups of leads and send batches that are ready, up to the limit of calls."""
         if self._leads is not None:
             self._leads.start_full()
         closed = self._waiting.closed

@@ -43,27 +43,33 @@ class KeyQueue:
 
     @property
     def head(self) -> OutboundRecord | None:
-        """Return the record to send next; None if there is none or a parked role goes first."""
+        """Return the record to send next; None if the queue is empty or parked roles go first."""
         if not self.records or self.awaits_parked:
             return None
         return self.records[0]
 
     @property
     def awaits_parked(self) -> bool:
-        """Return whether parked roles have to be inserted before the first record."""
+        """Return whether the queue can send nothing until parked roles are inserted at its head.
+
+        Parked roles are kept apart from the queue because their opportunity was missing. Once it is
+        accepted, they are sent before all records of the queue.
+        """
         return self.more_parked and not self.readmitted
 
     def blocks_merge(self, record: OutboundRecord) -> bool:
-        """Return whether merging an upsert into a record before this queue would break the order.
+        """Return whether this queue forbids merging an upsert into an earlier record with its key.
 
-        It would if a delete, a parked role, or a role whose lead was unknown is between the two.
+        The earlier record is in a batch already. Merging would send the upsert before the records
+        of this queue, which must not happen if one of them is a delete or a parked role or, for an
+        upsert of a role, a role whose lead ID was unknown.
         """
         is_role = record.target.obj is MarketoObject.OPPORTUNITY_ROLES
         return bool(self.deletes) or self.more_parked or (is_role and bool(self.leadless))
 
     @property
     def is_empty(self) -> bool:
-        """Return whether the queue has no records, and no parked roles to insert."""
+        """Return whether the queue has no records, and no parked roles will be inserted into it."""
         return not self.records and not self.more_parked
 
     def append(self, record: OutboundRecord) -> None:
@@ -79,7 +85,7 @@ class KeyQueue:
             self.last_upserts[record.target, record.key] = record
 
     def readmit(self, records: Sequence[OutboundRecord], *, more_parked: bool) -> None:
-        """Insert roles that are no longer parked, at the head of the queue.
+        """Insert roles at the head of the queue: they were parked until their opportunity arrived.
 
         Args:
             records: the roles, in order.
@@ -93,7 +99,7 @@ class KeyQueue:
                 self.last_upserts.setdefault((record.target, record.key), record)
 
     def remove(self, record: OutboundRecord) -> None:
-        """Remove a record from the queue: the first one, or any role without a lead ID."""
+        """Remove a record from the queue: its first one, or a role that arrived without a lead."""
         if self.records[0] is record:
             self.readmitted = max(0, self.readmitted - 1)
         self.records.remove(record)
@@ -133,19 +139,19 @@ class KeyQueues(dict["Hashable", KeyQueue]):
         return queue.head if queue else None
 
     def is_first(self, record: OutboundRecord) -> bool:
-        """Return whether a waiting record is at the head of all its queues."""
+        """Return whether a waiting record is the next to be sent in all queues that it is in."""
         return all(self[key].head is record for key in record.ordering_keys)
 
     def is_readmitted(self, record: OutboundRecord) -> bool:
-        """Return whether a record, first in its queues, was parked and then queued again."""
+        """Return whether a record at the head of its queues was parked and then queued again."""
         return any(self[key].readmitted for key in record.ordering_keys)
 
     def merge(self, record: OutboundRecord) -> bool | None:
-        """Merge an upsert into the last waiting upsert with the same key, if the order allows it.
+        """Merge an upsert into the last queued upsert with the same key, if the order allows it.
 
         Returns:
-            True if it was merged, False if it must not be merged; None if no queued record prevents
-            merging it into a record of an open batch.
+            True if it was merged, False if it must not be merged; None if no queued upsert has its
+            key, and no queued record forbids merging it into a record of an open batch.
         """
         queues = [self.get(key) for key in record.ordering_keys]
         if not any(queues):
@@ -164,10 +170,10 @@ class KeyQueues(dict["Hashable", KeyQueue]):
             self.of(key).append(record)
 
     def remove(self, record: OutboundRecord) -> list[Hashable]:
-        """Remove a record from the queues of its ordering keys.
+        """Remove a record from all queues that it is in, one for each of its ordering keys.
 
         Returns:
-            The ordering keys for which parked roles have to be inserted now.
+            The ordering keys into whose queues parked roles have to be inserted now.
         """
         waiting: list[Hashable] = []
         for key in record.ordering_keys:

@@ -108,11 +108,11 @@ def _moment(value: t.Any) -> datetime | None:
 
 
 def choose_lead(leads: Sequence[FoundLead], many: str) -> LeadMatch:
-    """Choose the lead to use for a lookup value, which several leads may have.
+    """Choose one of the leads that have a lookup value; none if `lead_lookup_many` forbids it.
 
     Args:
         leads: leads that have the value.
-        many: the setting `lead_lookup_many`.
+        many: value of the setting `lead_lookup_many`: reject, oldest or newest.
     """
     if len(leads) < 2:  # noqa: PLR2004 - one is not several
         return LeadMatch(leads[0].lead_id if leads else None, len(leads))

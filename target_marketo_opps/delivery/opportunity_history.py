@@ -42,7 +42,9 @@ class OpportunityHistory:
         return keys
 
     def why_missing(self, opportunity: Hashable) -> str | None:
-        """Return why Marketo cannot accept a skipped role of an opportunity later in this run.
+        """Explain why Marketo skipped a role although this run wrote the role's opportunity.
+
+        Such a role cannot succeed later in the run.
 
         Returns:
             None if the opportunity was not accepted in this run, so that it may still arrive.

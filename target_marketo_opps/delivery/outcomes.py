@@ -57,7 +57,7 @@ class RecordOutcome:
         return self.kind is Outcome.REJECTED
 
     def explained(self, why: str) -> RecordOutcome:
-        """Return this outcome with an explanation added to Marketo's first reason."""
+        """Return a copy of this outcome with an explanation appended to Marketo's first reason."""
         first, *others = self.reasons
         reason = Reason(first.code, f"{first.message} ({why})")
         return replace(self, reasons=(reason, *others))
@@ -74,9 +74,10 @@ _ORPHAN_CODES = frozenset({"1004", "1013"})
 
 
 def spread(outcome: RecordOutcome | None, count: int) -> list[RecordOutcome | None]:
-    """Return an outcome for each version of several that were sent as one merged record.
+    """Return the outcome of each version of a merged record, from the outcome of that record.
 
-    If the record was created, the first version counts as created and the others as updated.
+    Versions are updates of one key. If the record was created, the first version counts as created
+    and the others as updated.
     """
     if outcome is None or count == 1:
         return [outcome] * count
@@ -117,7 +118,10 @@ class BatchResult:
 
     @property
     def is_complete(self) -> bool:
-        """Return whether the outcomes of all records, and of versions sent alone, are known."""
+        """Return whether the outcome of every record of the batch is known.
+
+        For a merged record that was rejected and then halved, every version needs an outcome.
+        """
         halved = itertools.chain.from_iterable(self.of_versions.values())
         return None not in self.outcomes and None not in halved
 
@@ -128,9 +132,10 @@ class BatchResult:
 
     @property
     def rejected(self) -> int:
-        """Return the number of rejected records, without roles that may wait for an opportunity.
+        """Return the number of rejected records, without roles whose opportunity may still arrive.
 
-        A merged record counts as one until its versions are sent separately.
+        A merged record counts as one. If its versions (updates of one key) were then sent
+        separately, each rejected version counts.
         """
         whole = sum(
             1
@@ -153,17 +158,20 @@ class BatchResult:
         ]
 
     def is_accepted(self, index: int) -> bool:
-        """Return whether a record, or at least one of its versions, was accepted."""
+        """Return whether a record was accepted: all of it, or a version that was merged into it."""
         each = self.of_versions.get(index) or [self.outcomes[index]]
         return any(outcome is not None and not outcome.is_rejected for outcome in each)
 
     def is_created(self, index: int) -> bool:
-        """Return whether a record, or one of its versions, was created."""
+        """Return whether Marketo created a record when it was sent whole or in several parts."""
         each = self.of_versions.get(index) or [self.outcomes[index]]
         return any(outcome is not None and outcome.kind is Outcome.CREATED for outcome in each)
 
     def by_version(self) -> Iterator[tuple[OutboundRecord, RecordOutcome | None]]:
-        """Yield each version of each record with its outcome, except for roles in `parked`."""
+        """Yield each version of each record, that is, each record before merging, with its outcome.
+
+        Roles in `parked` are left out.
+        """
         for index, (record, outcome) in enumerate(
             zip(self.batch.records, self.outcomes, strict=True)
         ):
@@ -177,10 +185,10 @@ class BatchResult:
                 yield from zip(versions, each, strict=True)
 
     def mark_ambiguous(self, indices: Sequence[int], moment: datetime | None) -> None:
-        """Remember when records were first sent in a call without a response.
+        """Remember when records were first sent in a call, if its response was lost.
 
         Args:
-            indices: the records.
+            indices: positions of the records in the batch.
             moment: when the call was sent; None if it has a response or was certainly not applied.
         """
         if moment is not None:

@@ -56,7 +56,7 @@ class OverdueRoles:
         self._next_check_at = 0.0
 
     def look_up_next(self, on_found: Callable[[Iterable[str | None]], None]) -> None:
-        """Start the next lookup of opportunities that overdue roles wait for, if one is due.
+        """Look up missing opportunities of roles that hold back a STATE for too long, at intervals.
 
         Args:
             on_found: called on the main thread with the ids, in comparable form, of opportunities

@@ -107,11 +107,11 @@ class ParkedRoleStore:
     # Dismissed roles no longer count as parked, but are kept until they are taken.
 
     def dismiss_key(self, key: Hashable) -> None:
-        """Move all parked roles with a key to the dismissed roles, which will be rejected."""
+        """Mark all parked roles with a key as dismissed: they will be rejected."""
         self._dismiss("key = ?", encode(key))
 
     def dismiss_opportunity(self, opportunity: Hashable) -> None:
-        """Move all parked roles of an opportunity to the dismissed roles."""
+        """Mark all parked roles of an opportunity as dismissed: they will be rejected."""
         self._dismiss("opportunity = ?", encode(opportunity))
 
     # Each of the next three methods returns at least one role, if there is any.

@@ -39,7 +39,7 @@ class ParkedRoles:
         return self._roles or None
 
     def park(self, record: OutboundRecord, batch: Batch, outcome: RecordOutcome) -> None:
-        """Store a role that Marketo skipped, and its merged versions, to be sent again later."""
+        """Store a role that Marketo skipped, and roles merged into it, to send them again later."""
         self._roles = self._roles or ParkedRoleStore()
         for version in record.all_versions:
             number = self._ledger.park(batch)
@@ -73,7 +73,7 @@ class ParkedRoles:
         self._ledger.unpark(role.checkpoint)
 
     def dismiss(self, delete: OutboundRecord) -> None:
-        """Mark parked roles for rejection, because they or their opportunity will be deleted."""
+        """Mark parked roles to be rejected if a delete of them or their opportunity is sent."""
         if not self._roles:
             return
         self.has_dismissed = True

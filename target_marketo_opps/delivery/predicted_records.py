@@ -49,7 +49,9 @@ class PredictedRecord:
         return self.presence is not Presence.ABSENT
 
     def over(self, stored: Record | None) -> Record | None:
-        """Return the fields of the record after the run; None if the record would not exist.
+        """Return all fields that a record would have: those that Marketo has, changed by the run.
+
+        None is returned if the record would not exist.
 
         Args:
             stored: the record that Marketo has now; None if it has none.
@@ -60,7 +62,7 @@ class PredictedRecord:
         return {**base, **self.written}
 
     def after(self, fields: Mapping[str, t.Any]) -> PredictedRecord:
-        """Return the prediction for the same key after the run writes more fields."""
+        """Return the prediction for this record once the run has also written some more fields."""
         if not self.exists:
             return PredictedRecord(Presence.NEW, fields)
         return PredictedRecord(self.presence, {**self.written, **fields})

@@ -67,7 +67,10 @@ class Settlement:
         self._attribution = attribution
 
     def settle(self, result: BatchResult) -> MarketoError | None:
-        """Process the result of a batch: count outcomes, and release records that waited for it.
+        """Process the result of a delivered batch: count outcomes, and release what waited for it.
+
+        Waiting records can then be sent, and STATEs written. Roles whose opportunity is missing are
+        parked, that is, kept to be sent again.
 
         Returns:
             The error that has to end the run, if there is one; the known outcomes are counted
@@ -91,7 +94,7 @@ class Settlement:
         return None
 
     def reject_dismissed(self) -> None:
-        """Reject parked roles if a delete of the role or its opportunity is about to be sent.
+        """Reject roles that wait for their opportunity if either is about to be deleted.
 
         Raises:
             RejectLimitError: `max_rejects` is exceeded.
@@ -100,11 +103,14 @@ class Settlement:
             self._reject(roles, _DELETED)
 
     def look_up_overdue(self) -> None:
-        """Look up opportunities that roles have waited for too long; reject roles of any found."""
+        """Look up the missing opportunities of roles that hold back a STATE for too long.
+
+        Roles of an opportunity that Marketo has are rejected: their lead must be missing.
+        """
         self._overdue.look_up_next(self._reject_found)
 
     def _reject_found(self, opportunities: Iterable[Hashable]) -> None:
-        """Reject parked roles of opportunities that Marketo has: their lead must be missing."""
+        """Reject parked roles whose opportunity Marketo has: their lead must be what is missing."""
         for opportunity in opportunities:
             waiting = self._waiting.parked_roles.waiting
             # The opportunity may be in a batch, or was accepted after the roles were sent.

@@ -56,10 +56,9 @@ class StoredRecords:
                 result.outcomes[index] = replace(outcomes.UNCHANGED, marketo_guid=guid)
 
     def resolve_already_exists(self, result: BatchResult, indices: Sequence[int]) -> None:
-        """Mark records as created if they "already exist" because this run created them.
+        """Mark records as created if Marketo refused them as existing, but this run created them.
 
-        A record may have been created by a call whose response was lost, and that was then
-        repeated.
+        A call whose response was lost may have created them before it was repeated.
         """
         existing = self._maybe_ours(result, indices)
         if not existing:
@@ -121,7 +120,7 @@ def _fields_of(records: Mapping[int, Record], *more: str) -> list[str]:
 
 
 def _guid_of(record: Record) -> str | None:
-    """Return the marketoGUID of a record without the blank that Marketo adds to some, or None."""
+    """Return the marketoGUID of a record without surrounding blanks; None if it has none."""
     return lookup_text(record.get(MARKETO_GUID)) or None
 
 

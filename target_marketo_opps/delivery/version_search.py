@@ -33,12 +33,15 @@ class VersionSearch:
         self.is_under_way = True
 
     def part(self) -> OutboundRecord:
-        """Return one record that merges the versions to send next."""
+        """Return the record to send next: some versions of the merged record, merged into one."""
         bodies = (self._versions[index].body for index in self._sent)
         return replace(self._record, body=merged_body(bodies), later_versions=None, merged=None)
 
     def answer(self, outcome: RecordOutcome | None) -> None:
-        """Process the outcome of the versions sent last; None (unknown) ends the search."""
+        """Store the outcome of the record from `part`, and choose the versions to send next.
+
+        None means that the outcome is unknown, and ends the search.
+        """
         if outcome is None:
             self.is_under_way = False
             return
@@ -52,10 +55,11 @@ class VersionSearch:
 
 
 def halved(versions: range) -> t.Generator[range, bool, None]:
-    """Search for the bad versions of a record that was rejected as a whole.
+    """Find the bad versions of a rejected merged record by sending ever smaller halves of them.
 
-    The halves are sent one after the other, in the order of the versions. That takes about 2 log2 n
-    calls for each bad version.
+    A merged record combines several versions: updates of one key, in order of arrival. If Marketo
+    rejects a half of the versions, that half is divided again. That takes about 2 log2 n calls for
+    each bad version.
 
     Args:
         versions: indices of the versions.

@@ -15,7 +15,7 @@ _encode = msgspec.json.encode
 
 
 def merged_body(bodies: Iterable[bytes]) -> bytes:
-    """Return one JSON body with the same effect as several bodies that are sent in order."""
+    """Merge several JSON bodies of one record into one; later values replace earlier ones."""
     fields: _Fields = {}
     for body in bodies:
         fields.update(_fields_of(body))
@@ -43,7 +43,7 @@ class MergedBody:
         self.size_bytes = len(first)
 
     def add(self, body: bytes, *, most_bytes: int) -> bool:
-        """Add a version, unless its key is spelt differently or the body would grow too much.
+        """Merge a later body, unless its key is spelt differently or the result would be too long.
 
         Args:
             body: body of the version.

@@ -89,7 +89,7 @@ class WaitingRecords:
         return self.held_bytes > self.max_held_bytes
 
     def add(self, record: OutboundRecord) -> None:
-        """Merge a record into a waiting one, or put it into a batch or the queues of its keys."""
+        """Merge a record into a waiting one with its key, or put it into a batch or into queues."""
         if (
             record.target.parks_orphans
             and self.parked_roles.waiting
@@ -116,12 +116,12 @@ class WaitingRecords:
         self._append(batch, record)
 
     def await_lead(self, record: OutboundRecord) -> None:
-        """Queue a role whose lead ID is not known yet; `place` or `drop` ends its wait."""
+        """Queue a role without a lead ID until `place` sets the ID, or `drop` removes the role."""
         self.held_bytes += record.own_bytes
         self._enqueue(record)
 
     def place(self, record: OutboundRecord, wanted: WantedLead, lead_id: int) -> None:
-        """Set the lead ID of a queued role; move it and later records to batches if possible."""
+        """Set the lead ID of a queued role; move it and the records behind it to batches."""
         before = record.own_bytes
         record.take_lead(wanted, lead_id)
         self.held_bytes += record.own_bytes - before
@@ -135,9 +135,10 @@ class WaitingRecords:
         self._advance(record.ordering_keys[0])
 
     def readmit(self, opportunity: Hashable) -> None:
-        """Queue the parked roles of an accepted opportunity, before all its other records.
+        """Prepare to send the parked roles of an accepted opportunity before its other records.
 
-        `release` queues them, as far as the memory limit allows, whenever a batch is settled.
+        `release` puts them into the queue, as far as the memory limit allows, after each settled
+        batch.
         """
         if self.parked_roles.waits_for(opportunity):
             self._queues.of(opportunity).more_parked = True
@@ -148,7 +149,7 @@ class WaitingRecords:
         return ordering_key in self._holders or ordering_key in self._queues
 
     def release(self, batch: Batch) -> None:
-        """Remove a batch that is settled, and move records that waited for it to other batches."""
+        """Remove a settled batch, and move queued records that waited for it to other batches."""
         self.held_bytes -= batch.held_bytes
         for key in batch.ordering_keys:
             self._holders.pop(key, None)
@@ -163,7 +164,7 @@ class WaitingRecords:
             self._deleted.add(str(record.ordering_keys[0]))
 
     def _may_merge(self, record: OutboundRecord) -> bool:
-        """Return whether a record may be merged: no role of an opportunity that is deleted."""
+        """Return whether a record may be merged: not a role whose opportunity the run deletes."""
         return not (
             self._deleted
             and record.target.parks_orphans
@@ -171,12 +172,12 @@ class WaitingRecords:
         )
 
     def _merge(self, record: OutboundRecord) -> bool:
-        """Try to merge a record into the last waiting upsert of its key; return whether it was."""
+        """Try to merge an upsert into the last waiting upsert of its key; return whether it was."""
         is_merged = self._queues.merge(record)
         return self._merge_into_batch(record) is not None if is_merged is None else is_merged
 
     def _merge_into_batch(self, record: OutboundRecord) -> Batch | None:
-        """Merge a record into the record with the same key in an open batch.
+        """Merge an upsert into the record with the same key in an open batch, if there is one.
 
         Returns:
             That batch, or None if the record cannot be merged.
@@ -192,7 +193,7 @@ class WaitingRecords:
         return batch
 
     def _find_batch(self, record: OutboundRecord) -> Batch | None:
-        """Return a batch that a record can join; None if it must wait for another batch."""
+        """Return an open batch for a record; None if it must wait for another batch's result."""
         found: Batch | None = None
         for key in record.ordering_keys:
             batch = self._holders.get(key)
@@ -226,7 +227,7 @@ class WaitingRecords:
         self._to_readmit.extend(self._queues.remove(record))
 
     def _advance(self, ordering_key: Hashable) -> None:
-        """Move records from the head of an ordering key's queue to batches while possible."""
+        """Move records from the head of an ordering key's queue to batches, until one must wait."""
         freed = [ordering_key]
         while freed:
             record = self._queues.head(freed[-1])
@@ -245,7 +246,7 @@ class WaitingRecords:
             room -= self._readmit_some(self._to_readmit.popleft(), most_bytes=min(room, portion))
 
     def _readmit_some(self, opportunity: Hashable, *, most_bytes: int) -> int:
-        """Move some parked roles of an opportunity to its queue; return their memory in bytes."""
+        """Queue some parked roles of an accepted opportunity; return their memory in bytes."""
         records = self.parked_roles.take_roles_of(opportunity, most_bytes=most_bytes)
         held_bytes = sum(record.held_bytes for record in records)
         self.held_bytes += held_bytes
@@ -255,7 +256,9 @@ class WaitingRecords:
         return held_bytes
 
     def _try_place(self, record: OutboundRecord) -> bool:
-        """Move a queued record to a batch, if it is first in all its queues and fits into one.
+        """Move a queued record to an open batch, if it is the next to be sent in all its queues.
+
+        A role is parked instead if an earlier role with its key is parked.
 
         Returns:
             Whether the record left its queues.
@@ -277,7 +280,7 @@ class WaitingRecords:
         return self._place_as_version(record)
 
     def _place_as_version(self, record: OutboundRecord) -> bool:
-        """Merge a queued record into the record with the same key in an open batch, if possible.
+        """Merge a queued upsert into the record with the same key in an open batch, if possible.
 
         Returns:
             Whether the record was merged and left its queues.

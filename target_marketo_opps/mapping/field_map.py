@@ -72,7 +72,10 @@ def key_advice(stream: str, missing: Iterable[str], properties: Collection[str])
 
 
 def _likely(field: str, properties: Collection[str]) -> str:
-    """Return the property most likely to be a key field: a similar name, or else any id."""
+    """Return the property that probably holds a missing key field: a similar name, or else any id.
+
+    It is an example in an error message; '...' if no property is likely.
+    """
     ids = filter(_may_be_id, properties if _may_be_id(field) else ())
     return next(iter([*near_names(field, properties), *ids]), "...")
 

@@ -93,7 +93,7 @@ class FieldPlan:
         return self._properties_of.get(field, [])
 
     def value_of(self, field: str, record: Record) -> t.Any:
-        """Return the value that a record arrived with for a field; None if it has none."""
+        """Return the value that a record has for a Marketo field, not converted; None if absent."""
         for name in self._properties_of.get(field, ()):
             if name in record:
                 return record[name]
@@ -109,10 +109,11 @@ class FieldPlan:
                     self._resolve(name)
 
     def drop_rivals(self, record: Record) -> tuple[Record, list[Reason]]:
-        """Keep one property of a record for each field: the one with the field's exact name.
+        """Drop properties of a record if another of its properties matches the same field exactly.
 
         Returns:
-            The record without the others, and a reason for each field for which none can be chosen.
+            The record without these properties; and the reasons to reject the record, which are
+            empty if every remaining property matches one field.
         """
         if not self._contested and not self._ambiguous:
             return record, []
@@ -130,7 +131,7 @@ class FieldPlan:
         return Reason(INVALID_DATA, message)
 
     def _conflict(self, field: str, rivals: list[str]) -> list[Reason]:
-        """Return the reason to reject a record in which several properties match a field.
+        """Return the reason to reject a record if several of its properties match one field.
 
         Returns:
             Empty if one of the properties has the field's exact name, and is therefore written.
@@ -183,7 +184,10 @@ class FieldPlan:
         return self._leads is not None and self._leads.describes_lead(name)
 
     def _note_ambiguous(self, name: str, fields: list[str]) -> None:
-        """Record a property that matches several fields, unless each has its own property."""
+        """Remember that a property matches several fields, so that records with it are rejected.
+
+        This is not necessary if other properties have the exact names of all these fields.
+        """
         if not set(fields) <= set(map(self._field_map.renamed, self._schema_properties)):
             self._ambiguous[name] = fields
 

@@ -38,7 +38,7 @@ def display_key(parts: Iterable[t.Any]) -> str:
 
 
 def with_line(key: str, line_number: int) -> str:
-    """Return an incomplete key for a log line, with the number of its record's input line."""
+    """Return the key of a role without a lead ID for a log line, with its input line's number."""
     return f"{key} (line {line_number:,})"
 
 

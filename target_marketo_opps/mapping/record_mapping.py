@@ -227,7 +227,7 @@ class RecordMapping:
     def _with_ordering_keys(
         self, key: tuple[Hashable, ...], record: Record, body: bytes
     ) -> MappedRecord:
-        """Return the record to send; its ordering keys include the opportunity's id."""
+        """Return the mapped record with the ids that decide which records keep their order."""
         if self._opportunity_at is not None:
             return MappedRecord(key, (key[self._opportunity_at],), body)
         opportunity = _unwritten_key(self._plan.value_of(EXTERNAL_ID, record))
@@ -264,7 +264,7 @@ def _may_have_exponent(body: bytes) -> bool:
 
 
 def _unwritten_key(value: t.Any) -> str | None:
-    """Return an opportunity id, which is not written or validated, in comparable form."""
+    """Return the comparable form of an opportunity id that only decides the order of records."""
     return None if isinstance(value, list | dict) else comparable_key(value)
 
 

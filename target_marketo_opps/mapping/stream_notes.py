@@ -11,7 +11,9 @@ if t.TYPE_CHECKING:
 
 
 class StreamNotes:
-    """Collects what is not written of the records of a stream, over all of its SCHEMAs.
+    """Collects which properties and values of a stream's records are not written, for log lines.
+
+    It covers all SCHEMAs of the stream.
 
     Args:
         stream: name of the stream.
@@ -40,11 +42,15 @@ class StreamNotes:
         self._unwritable[name] = None
 
     def note_overruled(self, names: Iterable[str], exact: str) -> None:
-        """Remember properties that give way to another: `exact` has the field's exact name."""
+        """Remember properties that are not written because another matches their field exactly."""
         self._overruled.update(dict.fromkeys(names, exact))
 
     def warnings(self) -> Iterator[str]:
-        """Yield a warning for each kind of value that was not written."""
+        """Yield up to three warnings for the log about properties and values that were not written.
+
+        They name the properties without a field, name those that Marketo does not allow to be
+        updated, and count the values that were NaN or infinite.
+        """
         if self._unknown:
             yield (
                 f"Stream '{self._stream}': the instance has no field for "
@@ -64,7 +70,7 @@ class StreamNotes:
             )
 
     def remarks(self) -> Iterator[str]:
-        """Yield a log line for each property that gave way to one with the field's exact name."""
+        """Yield a log line for each property replaced by another that matches its field exactly."""
         for name, exact in self._overruled.items():
             yield (
                 f"Stream '{self._stream}': property '{name}' is not written in records that have "

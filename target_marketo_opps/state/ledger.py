@@ -10,7 +10,10 @@ if t.TYPE_CHECKING:
 
 
 class _Checkpoint:
-    """A STATE, and the batches and records, not settled yet, that arrived since the last STATE."""
+    """A STATE, and the unsettled batches and records that arrived between it and the STATE before.
+
+    Settled means that the records are accepted or rejected.
+    """
 
     __slots__ = ("arrived_at", "blockers", "number", "parked", "value")
 
@@ -23,7 +26,7 @@ class _Checkpoint:
 
     @property
     def is_free(self) -> bool:
-        """Return whether all batches and records since the STATE before this one are settled."""
+        """Return whether everything that arrived since the previous STATE is settled."""
         return not self.blockers and not self.parked
 
 
@@ -101,7 +104,7 @@ class Ledger:
         self._block(point, onto)
 
     def settle(self, token: Hashable) -> None:
-        """Unblock the STATEs that wait for a batch or queued record (the token): it is settled."""
+        """Unblock the STATEs that wait for a batch or queued record, whose outcome is now known."""
         self._unblock(token)
 
     def state(self, value: t.Any, *, now: float) -> None:
@@ -119,13 +122,13 @@ class Ledger:
         self._next = _Checkpoint(self._next.number + 1)
 
     def due(self) -> Iterator[t.Any]:
-        """Remove and yield, in order, the values of the STATEs that may be written."""
+        """Remove and yield, in order, each STATE value before which everything is settled."""
         while self._held and self._held[0].is_free:
             yield self._held.popleft().value
 
     @property
     def has_due(self) -> bool:
-        """Return whether a STATE may be written."""
+        """Return whether a STATE may be written, because all records before it are settled."""
         return bool(self._held) and self._held[0].is_free
 
     @property
@@ -139,7 +142,7 @@ class Ledger:
         return [token for point in late for token in point.blockers]
 
     def last_overdue(self, *, arrived_until: float) -> int:
-        """Return the number of the last held STATE that arrived up to a moment; -1 if none."""
+        """Return the number of the last held-back STATE that arrived up to a moment; -1 if none."""
         return max(
             (point.number for point in self._held if point.arrived_at <= arrived_until), default=-1
         )

@@ -67,7 +67,11 @@ class StateRelease:
 
     @property
     def next_overdue_at(self) -> float | None:
-        """Return when the oldest STATE is held back too long; None if none is, or it is already."""
+        """Return the moment at which the oldest STATE will have been held back for too long.
+
+        Returns:
+            None if no STATE is held back, or if that moment has passed.
+        """
         oldest = self._ledger.oldest_arrived_at
         if oldest is None or oldest + self._patience_seconds <= self._clock():
             return None
