@@ -198,7 +198,7 @@ class MarketoStream(Stream):
         return record_reader(description, self.selected_fields, self.note_misfit)
 
     def note_misfit(self, field_name: str, guid: str) -> None:
-        """Count a value that does not match its type, and log the first few with field and GUID."""
+        """Count a value not matching its field's type; log the first few with field and GUID."""
         self.counts.misfits += 1
         if self.counts.misfits <= _MISFITS_LOGGED_AT_MOST:
             self.logger.warning(

@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a run needs of the instance.
+    """Which data of the Marketo instance a run reads, so that `--test` can check its permissions.
 
     Attributes:
         streams: Names of the selected streams.

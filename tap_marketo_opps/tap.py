@@ -221,7 +221,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
         param: click.Option,  # noqa: ARG003
         value: str,
     ) -> str:
-        """Return the value of `--test` if it is valid."""
+        """Return the value of `--test` if it is a kind of test that the tap has."""
         return connection_test.checked_kind(value)
 
     @classmethod

@@ -88,7 +88,11 @@ def _found_by_name(listed: Mapping[str, int]) -> dict[int, str]:
 def _found_by_number(
     listed: Mapping[str, int], by_name: Mapping[int, str]
 ) -> dict[int, tuple[str, str]]:
-    """Return the types known only by their usual ID: each ID with standard name and actual name."""
+    """Return the activity types that are found only by their usual ID, because of another name.
+
+    Returns:
+        A dict from each ID to the standard name and the name that the instance uses.
+    """
     own_names = {number: name for name, number in listed.items()}
     return {
         number: (name, own_names[number])

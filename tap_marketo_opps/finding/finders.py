@@ -78,8 +78,9 @@ class LeadFinder:
 
     Args:
         source: Source of the lead IDs.
-        swept_before: Labels of the leads that earlier runs read. Leads outside their ranges were
-            never read, so their roles and opportunities are emitted regardless of age.
+        swept_before: Labels, such as `lead_ids 1-2000`, of the leads that earlier runs read. No run
+            has read leads outside these ranges, so their roles and opportunities are emitted
+            regardless of age.
     """
 
     def __init__(self, source: KeySource, swept_before: Iterable[str] = ()) -> None:
@@ -117,8 +118,9 @@ class ActivityFinder:
 
     Args:
         types: Returns the activity types to read.
-        sweeps: The lead sweeps after which the bookmarks continue. Leads outside their ranges were
-            never read, so their roles and opportunities are emitted regardless of age.
+        sweeps: The lead sweeps (runs that read the roles of given leads) after which the bookmarks
+            continue. No run has read leads outside their ranges, so the roles and opportunities of
+            these leads are emitted regardless of age.
         overlap: The part of the log that the next run reads again.
     """
 

@@ -69,7 +69,7 @@ class KeyScan(KeyedStage):
 
     @property
     def total(self) -> int:
-        """Return the number of keys."""
+        """Return the number of keys to look up in the whole run, including duplicates."""
         return self._source.total
 
     @property

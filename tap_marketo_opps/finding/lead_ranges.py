@@ -50,9 +50,9 @@ def lead_ranges(labels: str) -> list[range]:
 
 
 def lead_range_contains(label: str, other: str) -> bool:
-    """Return True if the leads of `label` include those of `other`.
+    """Return True if the leads that the text `label` identifies include those of the text `other`.
 
-    That is so for equal labels, and for a wider range of lead IDs.
+    That is so for equal texts, and for a wider range of lead IDs.
     """
     if label == other:
         return True

@@ -18,7 +18,7 @@ Key = tuple[str, bool]
 
 
 def never_force(_record: Record) -> bool:
-    """Return False for any record, as the rule that no record is emitted regardless of its age."""
+    """Return False for any record: by this rule, no record is emitted regardless of its age."""
     return False
 
 

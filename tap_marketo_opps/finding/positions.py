@@ -66,7 +66,7 @@ def _is_count(value: t.Any) -> bool:
 
 
 def _is_token(value: t.Any) -> bool:
-    """Return True if a value is None, or a page token that can be sent."""
+    """Return True if a value is None, or a string that can be sent to Marketo as a page token."""
     return value is None or (isinstance(value, str) and bool(value) and _is_text(value))
 
 

@@ -16,7 +16,7 @@ _VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class ResumePoint:
-    """What a run needs to resume an interrupted run.
+    """The saved data about an interrupted run with which a later run continues it.
 
     Attributes:
         fingerprint: Digest of the settings of that run.
@@ -69,6 +69,6 @@ class ResumePoint:
         )
 
     def is_ahead_of(self, timestamp: str) -> bool:
-        """Return True if a timestamp in the resume point is later than the given one."""
+        """Return True if any timestamp in this resume point is later than the given one."""
         known = (self.began, self.since, self.cursor, self.log_from)
         return any(each is not None and each > timestamp for each in known)

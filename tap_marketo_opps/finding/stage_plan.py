@@ -41,7 +41,7 @@ class StagePlan:
 
 
 class Finder(t.Protocol):
-    """A way to find opportunities, by one value of `find_by`.
+    """Interface of the ways to find opportunities: a class for each value of `find_by`.
 
     Attributes:
         fingerprint_label: Text that names `find_by` and the keys. A bookmark is valid only

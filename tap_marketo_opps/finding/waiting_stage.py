@@ -90,7 +90,7 @@ class WaitingStage(KeyedStage):
 
     @property
     def is_idle(self) -> bool:
-        """Return True if all keys received so far have been looked up."""
+        """Return True if all keys received from earlier stages so far have been looked up."""
         return not (self._filling or self._unread)
 
     def accept(self, result: PageResult) -> Iterator[PageResult]:
@@ -135,7 +135,10 @@ class WaitingStage(KeyedStage):
             self._unread[cursor.start] = cursor
 
     def next_cursor(self) -> ChunkCursor | None:
-        """Return the next chunk of keys to look up; None if the queued keys do not fill a call."""
+        """Return a cursor for looking up the next chunk of keys.
+
+        Return None if the queued keys are fewer than one call can look up.
+        """
         return self._full.popleft() if self._full else None
 
     def _unsaved_count(self) -> int:

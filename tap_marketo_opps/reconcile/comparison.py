@@ -29,7 +29,7 @@ class Comparison:
     log_until: str | None
 
     def is_marked(self, row: Row) -> bool:
-        """Return True if the row is already marked as deleted."""
+        """Return True if a warehouse row is already marked as deleted, by its `_sdc_deleted_at`."""
         return self.reader.is_marked(row.cells)
 
     def is_changed(self, row: Row, record: Record, counts: Counts) -> bool:

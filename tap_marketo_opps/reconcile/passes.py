@@ -150,7 +150,7 @@ class SecondPass(RowLookup):
 
     @property
     def is_idle(self) -> bool:
-        """Return True if all rows received so far have been looked up."""
+        """Return True if all rows received from the first pass so far have been looked up."""
         return not (self._filling or self._open)
 
     def accept(self, result: PageResult) -> Iterator[PageResult]:

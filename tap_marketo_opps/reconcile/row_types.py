@@ -63,7 +63,7 @@ class RowReader:
         return read_timestamp(_cell_at(cells, self._updated_at))
 
     def is_marked(self, cells: Sequence[str]) -> bool:
-        """Return True if a row is already marked as deleted."""
+        """Return True if a warehouse row is already marked as deleted, by `_sdc_deleted_at`."""
         return bool(_cell_at(cells, self._deleted_at).strip())
 
     def tombstone(self, cells: Sequence[str], deleted_at: str) -> Record:

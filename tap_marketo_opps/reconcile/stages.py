@@ -30,7 +30,7 @@ class ReconcileStages:
 
     @property
     def lookups(self) -> list[FollowingStage]:
-        """Return the pipeline stages after the first."""
+        """Return the pipeline stages after the first: the second pass, and that of lead fields."""
         return [self.second, self.leads] if self.leads else [self.second]
 
     @property

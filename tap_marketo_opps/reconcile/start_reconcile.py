@@ -107,7 +107,10 @@ class _Setup:
         )
 
     def progress(self) -> tuple[Progress, list[str]]:
-        """Return the progress in the state, or that of a new run, with notes to log about it."""
+        """Return the progress of an interrupted reconcile, read from the state, with notes to log.
+
+        Return the progress of a new run if there is none in the state, or if it cannot be resumed.
+        """
         saved = self._output.state.get(BOOKMARK_KEY)
         if saved is None:
             return Progress(), []

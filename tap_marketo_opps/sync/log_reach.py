@@ -11,7 +11,9 @@ _DAY_SECONDS = 86_400
 
 
 def hand_over_from(made_at: str | None, began: str) -> str:
-    """Return the timestamp from which the activity log must be read after a lead sweep.
+    """Return the timestamp from which `find_by: activities` reads the log after a lead sweep.
+
+    A lead sweep is a run that reads the roles of given leads.
 
     Args:
         made_at: Timestamp at which the swept leads were listed; None for a range of lead IDs,

@@ -127,7 +127,11 @@ def plan_run(
 
 
 def _resumed(resume: ResumePoint, start_date: str | None) -> ResumePoint:
-    """Return a saved resume point; if the run reads the log, compute its `since` again."""
+    """Return the saved resume point with which an interrupted run is resumed.
+
+    If the run reads the activity log, its `since` is computed again, from which changed records
+    are emitted.
+    """
     if resume.log_from is None or resume.since is None:
         return resume
     return replace(resume, since=emit_since(resume.log_from, start_date))

@@ -45,8 +45,8 @@ class LogThrottle:
 class Pace:
     """Estimates how long the rest of a run will take.
 
-    The rate limit lets calls through in bursts, one per window of time. So only times are compared
-    that are a whole number of windows apart.
+    The rate limit lets calls through in bursts, one per window of time. So the estimate compares
+    only times that are a whole number of windows apart.
 
     Args:
         share: Fraction of the run that earlier attempts had done, from 0 to 1.

@@ -31,7 +31,7 @@ CALLS_IN_HAND = 2
 
 
 class StreamRun(t.Protocol):
-    """A run that finds the records of one or more streams."""
+    """Interface of a run, which finds and writes the records of one or more streams."""
 
     def pages(self) -> Iterator[tuple[str, list[TypedRecord]]]:
         """Write all records page by page; yield stream name and records of each written page."""
