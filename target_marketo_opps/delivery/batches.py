@@ -154,14 +154,14 @@ class OutboundRecord:
 
     @property
     def own_bytes(self) -> int:
-        """Return the memory in bytes that this record takes, without its merged versions."""
+        """Return the memory in bytes that this record takes, without records merged into it."""
         # msgspec keeps the buffer that it encodes into; up to a third of the buffer is empty.
         own = len(self.body) * 3 // 2 + len(self.source) + RECORD_OVERHEAD_BYTES
         return own if self.wanted is None else own + WANTED_OVERHEAD_BYTES
 
     @property
     def held_bytes(self) -> int:
-        """Return the memory in bytes that this record takes, with its merged versions."""
+        """Return the memory in bytes that this record and the records merged into it take."""
         if self.merged is None:
             return self.own_bytes
         return sum(version.own_bytes for version in self.all_versions)

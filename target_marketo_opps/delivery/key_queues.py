@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
 
 
 class KeyQueue:
-    """The waiting records with one ordering key, in order of arrival.
+    """The waiting records that share an ordering key, such as an opportunity id, in order.
 
     Attributes:
         records: waiting records; the first is sent next.
@@ -116,7 +116,9 @@ class KeyQueue:
 
 
 class KeyQueues(dict["Hashable", KeyQueue]):
-    """The queues of waiting records by ordering key; a record is in the queue of each of its keys.
+    """The queues of waiting records by ordering key: an id by which records keep their order.
+
+    A record is in one queue for each of its ordering keys, usually the id of its opportunity.
 
     It is a dictionary, so that each record of the input is checked against it quickly.
     """
@@ -124,17 +126,20 @@ class KeyQueues(dict["Hashable", KeyQueue]):
     __slots__ = ()
 
     def must_wait(self, record: OutboundRecord) -> bool:
-        """Return whether earlier records that share an ordering key with this one are waiting."""
+        """Return whether earlier records are waiting that must be sent before this one.
+
+        They share an ordering key with it, such as the id of the opportunity.
+        """
         return any(key in self for key in record.ordering_keys)
 
     def of(self, ordering_key: Hashable) -> KeyQueue:
-        """Return the queue of an ordering key; create it if there is none."""
+        """Return the queue of an ordering key (e.g. an opportunity id); create it when needed."""
         if ordering_key not in self:
             self[ordering_key] = KeyQueue()
         return self[ordering_key]
 
     def head(self, ordering_key: Hashable) -> OutboundRecord | None:
-        """Return the next record to send from a key's queue; None if no record can be sent."""
+        """Return the record to send next from an ordering key's queue; None if none can be sent."""
         queue = self.get(ordering_key)
         return queue.head if queue else None
 
@@ -165,7 +170,7 @@ class KeyQueues(dict["Hashable", KeyQueue]):
         return False if is_barred else None
 
     def append(self, record: OutboundRecord) -> None:
-        """Add a record at the end of the queues of its ordering keys."""
+        """Add a record at the end of its queues, one queue for each of its ordering keys."""
         for key in record.ordering_keys:
             self.of(key).append(record)
 

@@ -117,7 +117,7 @@ class ParkedRoleStore:
     # Each of the next three methods returns at least one role, if there is any.
 
     def take_dismissed(self, *, most_bytes: int = PORTION_BYTES) -> list[ParkedRole]:
-        """Remove and return the first dismissed roles, up to `most_bytes` in total."""
+        """Remove and return the first roles to be rejected, up to `most_bytes` in total."""
         return self._take("dismissed", "TRUE", most_bytes=most_bytes)
 
     def take_of_opportunity(

@@ -145,11 +145,11 @@ class WaitingRecords:
             self._to_readmit.append(opportunity)
 
     def is_busy(self, ordering_key: Hashable) -> bool:
-        """Return whether a record with an ordering key is queued or in an unsettled batch."""
+        """Return whether any record with an ordering key is in a queue or an unsettled batch."""
         return ordering_key in self._holders or ordering_key in self._queues
 
     def release(self, batch: Batch) -> None:
-        """Remove a settled batch, and move queued records that waited for it to other batches."""
+        """Remove a batch whose outcomes are known; move records that waited for it to batches."""
         self.held_bytes -= batch.held_bytes
         for key in batch.ordering_keys:
             self._holders.pop(key, None)
@@ -223,7 +223,7 @@ class WaitingRecords:
         self._queues.append(record)
 
     def _take_out(self, record: OutboundRecord) -> None:
-        """Remove a record from the queues of its ordering keys."""
+        """Remove a record from all queues that it is in, one for each of its ordering keys."""
         self._to_readmit.extend(self._queues.remove(record))
 
     def _advance(self, ordering_key: Hashable) -> None:

@@ -72,8 +72,8 @@ class Ledger:
         """Make STATEs wait for a parked record, a role whose opportunity is missing.
 
         Args:
-            token: the STATEs that wait for this token will wait for the parked record; None for the
-                STATEs that arrive from now on.
+            token: a batch or queued record; STATEs that wait for it will also wait for the parked
+                record. None if only STATEs that arrive from now on will.
 
         Returns:
             The number to pass to `unpark`.
