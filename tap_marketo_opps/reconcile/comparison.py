@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Compares warehouse rows with the records found for them.
+    """Compares warehouse rows with the records that Marketo has for them.
 
     Attributes:
         reader: Reader of the rows' cells.

@@ -34,7 +34,7 @@ if t.TYPE_CHECKING:
 
 
 class FirstPass(RowLookup):
-    """The first pass of a reconcile, a pipeline stage that looks up every row of a file.
+    """The first pass of a reconcile run: a pipeline stage that looks up every row of a file.
 
     Args:
         context: Objects that both passes use; its progress says where to begin.
@@ -126,7 +126,7 @@ class FirstPass(RowLookup):
 
 
 class SecondPass(RowLookup):
-    """The second pass of a reconcile, a pipeline stage that looks up rows not found by the first.
+    """The second pass of a reconcile run: a pipeline stage that looks up rows not found before.
 
     Args:
         context: Objects that both passes use.

@@ -17,7 +17,7 @@ _VERSION = 1
 
 @dataclass(slots=True)
 class Counts:
-    """Counts of rows over all attempts of a reconcile.
+    """Counts of warehouse rows over all attempts of a reconcile run, by result of the comparison.
 
     Attributes:
         alike: Rows that are equal to the record in Marketo.
@@ -43,7 +43,7 @@ class Counts:
 
 @dataclass(slots=True)
 class Progress:
-    """How far a reconcile has come.
+    """How far a run with `find_by: reconcile` has come in looking up warehouse rows.
 
     Attributes:
         next_row: Number of the first row that has not been looked up.
@@ -56,7 +56,7 @@ class Progress:
     counts: Counts = field(default_factory=Counts)
 
     def encode(self, fingerprint: str) -> str:
-        """Return the progress as one string.
+        """Return the progress as one string, for a bookmark.
 
         It is not an object, because Meltano merges objects in states deeply and cannot delete keys.
 
@@ -99,9 +99,9 @@ class Progress:
 
     @property
     def is_possible(self) -> bool:
-        """Return True if a reconcile can have this progress, which was read from a state.
+        """Return True if all numbers in this progress, which was read from a state, are valid.
 
-        Numbers must be integers and not negative, and pending rows must be before `next_row`.
+        They must be integers and not negative, and pending rows must be before `next_row`.
         """
         numbers = (self.next_row, *asdict(self.counts).values())
         return all(number.__class__ is int and number >= 0 for number in numbers) and all(

@@ -20,7 +20,7 @@ _LOGGER = logging.getLogger("tap-marketo-opps")
 
 
 class ReconcileReporter(ProgressReporter):
-    """Logs the progress and the result of a reconcile.
+    """Logs the progress and the result of a run with `find_by: reconcile`.
 
     Args:
         client: Client whose calls are counted.

@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
 
 @dataclass(slots=True)
 class RowCursor(ChunkCursor):
-    """A chunk of rows that is being looked up.
+    """A chunk of warehouse rows that is being looked up page by page.
 
     Attributes:
         end: Number of the first row of the next chunk.
@@ -39,7 +39,7 @@ class RowCursor(ChunkCursor):
 
 @dataclass(frozen=True, slots=True)
 class PassResult(PageResult):
-    """The result of one page read by a pass of a reconcile: records to emit, and rows not found.
+    """The result of one page that a reconcile run has read: records to emit, rows not found.
 
     The records are those that differ from their rows in the warehouse.
 
@@ -56,7 +56,7 @@ class PassResult(PageResult):
 
 @dataclass(frozen=True, slots=True)
 class PassContext:
-    """Objects that both passes of a reconcile use.
+    """Objects that both passes of a reconcile run use to look up and compare warehouse rows.
 
     Attributes:
         query: Fetches a page, given `filter_values` and `next_page_token`.
@@ -74,7 +74,7 @@ class PassContext:
 
 
 class RowLookup(KeyedStage):
-    """Base of the two passes of a reconcile: looks up rows by GUID, and compares them with records.
+    """Base of the passes of a reconcile run: looks up warehouse rows by GUID, and compares them.
 
     Args:
         context: Objects that both passes use.
@@ -94,7 +94,7 @@ class RowLookup(KeyedStage):
         self.unrequested = 0
 
     def restart(self, cursor: ChunkCursor, error: PageTokenError) -> None:
-        """Prepare a chunk to be read again from its first page: its page token was refused."""
+        """Prepare a chunk of rows to be read again, after Marketo refused a page token."""
         super().restart(cursor, error)
         t.cast("RowCursor", cursor).counts = Counts()
 

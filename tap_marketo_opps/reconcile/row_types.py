@@ -24,7 +24,9 @@ _read_timestamp = reader(FieldDescription(UPDATED_AT, "", "datetime"))
 
 
 class RowReader:
-    """Reads the cells of rows, whose columns match fields regardless of case and underscores.
+    """Reads the cells of warehouse rows as values of fields.
+
+    Names of columns match names of fields regardless of case and underscores.
 
     Args:
         columns: Names of the columns.
@@ -59,7 +61,7 @@ class RowReader:
         self.has_updated_at = self._updated_at is not None
 
     def updated_at(self, cells: Sequence[str]) -> str | None:
-        """Return `updatedAt` of a row as a timestamp; None if the row has no `updatedAt`."""
+        """Return `updatedAt` of a warehouse row as a timestamp; None if the row has none."""
         return read_timestamp(_cell_at(cells, self._updated_at))
 
     def is_marked(self, cells: Sequence[str]) -> bool:
@@ -67,7 +69,7 @@ class RowReader:
         return bool(_cell_at(cells, self._deleted_at).strip())
 
     def tombstone(self, cells: Sequence[str], deleted_at: str) -> Record:
-        """Return a row as a record with `_sdc_deleted_at`.
+        """Return a warehouse row as a record that is marked as deleted, by `_sdc_deleted_at`.
 
         Args:
             cells: Cells of the row.
@@ -120,9 +122,9 @@ def _cell_reader(field: FieldDescription) -> Callable[[str], t.Any]:
 
 
 def _places(columns: Sequence[str]) -> Mapping[str, int]:
-    """Return a dict from column names to indexes.
+    """Return a dict from names of columns to their indexes in a row.
 
-    It has each column's exact name, and its name in a form without case and underscores.
+    It contains both the exact name of each column, and that name without case and underscores.
     """
     bare = [name.strip() for name in columns]
     # An exact name takes precedence, then the first of the columns with equal comparable names.

@@ -34,7 +34,9 @@ _LOGGER = logging.getLogger("tap-marketo-opps")
 
 @dataclass(frozen=True)
 class ReconcileRun:
-    """A run that emits records that differ in the warehouse, and writes a STATE after each page.
+    """A run with `find_by: reconcile`: emits the records that differ in the warehouse.
+
+    It writes a STATE after each page.
 
     Attributes:
         context: Objects that all runs of the tap share.

@@ -14,7 +14,7 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ReconcileStages:
-    """The pipeline stages of a reconcile run, and their counts.
+    """The pipeline stages of a run with `find_by: reconcile`, and their counts.
 
     Attributes:
         first: Looks up all rows.

@@ -75,7 +75,7 @@ def start_reconcile(output: StreamOutput, context: RunContext) -> ReconcileRun:
 
 
 class _Setup:
-    """Creates the parts of a reconcile run.
+    """Creates the parts of a run with `find_by: reconcile`, from settings and state.
 
     Args:
         output: Output of the stream.
