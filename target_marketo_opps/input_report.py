@@ -62,7 +62,10 @@ class InputReport:
                 _LOGGER.warning("%s", warning)
 
     def log_unmatched_settings(self) -> None:
-        """Warn about entries of settings whose stream was not in the input, at the end of it."""
+        """Warn, at the end of the input, about stream names in settings that match no stream.
+
+        The settings are `stream_objects`, `field_map` and `stream_maps`.
+        """
         if not self._arrived:
             return
         self._warn("stream_objects", self._settings.stream_objects.keys() - self._written)

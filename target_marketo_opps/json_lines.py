@@ -31,7 +31,7 @@ def encode(value: t.Any) -> bytes:
 
 
 class _Mark(str):
-    """A piece of JSON syntax, such as a bracket, as opposed to a string value."""
+    """JSON text to write unchanged, such as a bracket, as opposed to a string to encode."""
 
     __slots__ = ()
 
@@ -55,7 +55,11 @@ def _escaped(value: t.Any) -> Iterator[str]:
 
 
 def _opened(container: dict[str, t.Any] | list[t.Any]) -> Iterator[t.Any]:
-    """Yield the parts of an object or array: brackets, commas and names as `_Mark`, and values."""
+    """Yield the parts of an object or array in order, so that it can be encoded without recursion.
+
+    Brackets, commas, and names with a colon are yielded as `_Mark`: JSON text to write unchanged.
+    Values are yielded as they are, and still have to be encoded.
+    """
     if isinstance(container, list):
         members = [("", each) for each in container]
     else:

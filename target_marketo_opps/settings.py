@@ -229,7 +229,10 @@ class TargetSettings:
 
     @property
     def writes_states(self) -> bool:
-        """Return whether STATE may be written: not in a dry run, and not for a sample."""
+        """Return whether the target writes the STATEs that it receives to standard output.
+
+        It writes none in a dry run or with `max_records`, because some records are not delivered.
+        """
         return not self.dry_run and self.max_records is None
 
     @property

@@ -80,7 +80,17 @@ def failures(
 def _failure(
     stream_map: CustomStreamMap, expression: str, record: Record, name: str
 ) -> Exception | None:
-    """Evaluate an expression as the SDK does; return the exception that it raises, or None."""
+    """Evaluate an expression of `stream_maps` on a record; return the exception that it raises.
+
+    Args:
+        stream_map: the stream map that contains the expression.
+        expression: the expression.
+        record: the record.
+        name: the property whose value the expression can use as `self`.
+
+    Returns:
+        None if it raises no exception.
+    """
     evaluator = stream_map.expr_evaluator
     evaluator.names = {**evaluator.names, "self": record.get(name)}
     try:

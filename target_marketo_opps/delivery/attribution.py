@@ -42,7 +42,7 @@ class Attribution:
         self._flags = KeyFlags()
 
     def note_stream(self, stream: str) -> None:
-        """Add to `streams` the name of a stream that is written to roles."""
+        """Remember the name of a stream that is written to roles, in `streams`."""
         self.streams.add(stream)
 
     def add(self, result: BatchResult) -> None:

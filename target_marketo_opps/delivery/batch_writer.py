@@ -91,10 +91,10 @@ class BatchWriter:
         return result
 
     def _halve_merged(self, result: BatchResult) -> MarketoError | None:
-        """Reject only the bad versions of merged records that were rejected; deliver the others.
+        """Resend the versions in rejected merged records, so that only bad versions are rejected.
 
-        A merged record combines several versions: updates of one key. They are sent in ever smaller
-        halves. Each call has a part of every such record.
+        A merged record combines several versions: updates of one key. Each call sends a part of
+        every such record; a part that Marketo rejects is halved and sent again.
 
         Returns:
             The error that ended the delivery; None if there was none.
@@ -160,11 +160,11 @@ class BatchWriter:
                 return None
 
     def _is_over_limit(self, result: BatchResult) -> bool:
-        """Return whether the rejects of a batch exceed `max_rejects`, so that sending must stop."""
+        """Return whether this batch's rejects, added to the run's rejects, exceed `max_rejects`."""
         return result.rejected > 0 and self._rejects.exceeded_with(result.rejected)
 
     def _pending(self, result: BatchResult) -> Sequence[int]:
-        """Set each outcome that needs no sending; return the indices of the records to send.
+        """Set the outcomes of records that need not be sent; return the indices of the others.
 
         For example, a record is not sent if Marketo already has the same values.
         """
@@ -241,9 +241,14 @@ class BatchWriter:
 
 
 def _to_be_halved(result: BatchResult, *, update_only: bool) -> list[int]:
-    """Return the indices of rejected merged records of which some versions may be valid.
+    """Return the indices of rejected merged records with versions that Marketo may accept.
 
-    All versions of a record have one key, so none is valid if Marketo rejected the key.
+    A merged record combines several versions: updates of one key. If Marketo rejected the key, it
+    would reject every version.
+
+    Args:
+        result: the outcomes of a batch.
+        update_only: whether `action` is `updateOnly`; code 1004 (not found) then means the key.
     """
     # With 1004, the record itself or the opportunity of a role's key was not found.
     is_role = result.batch.target.obj is MarketoObject.OPPORTUNITY_ROLES

@@ -235,7 +235,7 @@ class Batch:
 
     @property
     def is_full(self) -> bool:
-        """Return whether the batch has the maximum number of records or nearly that of bytes."""
+        """Return whether the batch has the maximum number of records, or almost that of bytes."""
         return len(self.records) == self._max_records or self.size_bytes > _NEARLY_FULL_BYTES
 
     @property
@@ -265,9 +265,10 @@ class Batch:
         return True
 
     def may_take(self, record: OutboundRecord) -> bool:
-        """Return whether a record may join this batch, which has a record with its ordering key.
+        """Return whether a record may join this batch although both have the same ordering key.
 
-        It may if the batch is open, has the same object and operation, and has no record with the
-        same key. An ordering key is usually the id of the opportunity.
+        An ordering key is an id by which records keep their order, usually that of the opportunity.
+        The record may join if the batch is open, has the same object and operation, and has no
+        record with the same key.
         """
         return self.is_open and self.target is record.target and record.key not in self.by_key

@@ -31,7 +31,7 @@ BadDataError = DataError | TooLargeError
 
 
 class AllRefusedError(MarketoError):
-    """Marketo refused every part of a batch, so the cause seems to affect all records."""
+    """Marketo refused every part of a batch that was sent: the cause may affect all records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,14 @@ class _Search:
         self._sampled_bad: set[int] = set()
 
     def halve(self, indices: Sequence[int], error: BadDataError) -> Steps:
-        """Find the bad records of a group by sending its halves, which delivers the good ones."""
+        """Send a refused group of records in ever smaller parts, until its bad records are found.
+
+        The good records are delivered by the same calls.
+
+        Args:
+            indices: positions of the records in the batch.
+            error: Marketo's refusal of the call with these records.
+        """
         if not self._sampled_bad.isdisjoint(indices):
             # The bad records of this group may have been found by single calls meanwhile.
             known = yield from self._try(self._unsettled(indices))
@@ -129,7 +136,10 @@ class _Search:
         return error
 
     def _try(self, indices: Sequence[int]) -> Steps:
-        """Send records in one call; after many refused calls, test single records too.
+        """Send records in one call; abandon the search if all records of the batch seem to be bad.
+
+        After many refused calls, single records from all over the batch are sent too. If Marketo
+        refuses them all, the search is abandoned.
 
         Returns:
             Marketo's refusal of the call; None if it was accepted.
@@ -159,7 +169,12 @@ class _Search:
         return self._calls == _HOPELESS_CALLS and not proven
 
     def _sample(self, just_refused: Sequence[int], error: BadDataError) -> Steps:
-        """Send single records from all over the batch; abandon the search if all are refused."""
+        """Send single records from all over the batch; abandon the search if all are refused.
+
+        Args:
+            just_refused: positions of the records in the last call, which Marketo refused.
+            error: that refusal.
+        """
         tried = just_refused if len(just_refused) == 1 else ()
         groups = self._groups(self._unsettled(self._sales_persons), error)
         for group in _spread([group for group in groups if group[0] not in tried]):
@@ -181,10 +196,15 @@ class _Search:
         return [index for index in indices if index not in self._settled]
 
     def _groups(self, indices: Sequence[int], error: BadDataError) -> list[list[int]]:
-        """Return records in groups that are not divided further, as lists of indices.
+        """Split records into groups that bisection sends as a whole and does not divide further.
 
-        For code 718 (bad sales person), a group has all records of one sales person; else one
-        record.
+        Args:
+            indices: positions of the records in the batch.
+            error: Marketo's refusal of a call with them. For code 718 (bad sales person), a group
+                has all records with the same sales person; for other codes, it has one record.
+
+        Returns:
+            The positions of the records in each group.
         """
         if error.code != BAD_SALES_PERSON:
             return [[index] for index in indices]

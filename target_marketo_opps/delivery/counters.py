@@ -47,7 +47,13 @@ class RunCounters:
         return any(self._outcomes.get(stream) for stream in streams)
 
     def count(self, stream: str, kind: Outcome, count: int = 1) -> None:
-        """Count records of a stream by an outcome other than rejected, such as created."""
+        """Add to the number of records of a stream that have a certain outcome, such as created.
+
+        Args:
+            stream: name of the stream.
+            kind: the outcome, but not rejected: `reject` counts rejected records.
+            count: number of records to add.
+        """
         self._outcomes[stream][kind] += count
 
     def count_merged(self, stream: str) -> None:
@@ -61,9 +67,10 @@ class RunCounters:
         self.causes.add(key, reasons)
 
     def count_existing(self, result: BatchResult) -> None:
-        """Count a batch's records that Marketo refused as existing after a response was lost.
+        """Count the records of a batch that Marketo refused because they "already exist".
 
-        This happens with `createOnly`: the call without a response may have created them.
+        This is done with `createOnly` if a response was lost: the call without a response may have
+        created the records before it was repeated.
         """
         self._existing_ours += result.existing_ours
         self._existing_theirs += result.existing_theirs

@@ -80,10 +80,10 @@ class Dispatcher:
         self._states.add(value)
 
     def before_read(self, descriptor: int | None) -> None:
-        """Send batches, process results and log what is due, until the input can be read.
+        """Send batches, process results and log progress until the input can be read.
 
         Args:
-            descriptor: file descriptor of the input; with None, return after one round.
+            descriptor: file descriptor of the input; None to do all this once, without waiting.
 
         Raises:
             StoppedError: the process was asked to stop.
@@ -97,7 +97,10 @@ class Dispatcher:
                 return
 
     def complete(self) -> None:
-        """Deliver all records at the end of the input; reject roles without their opportunity."""
+        """Deliver all records at the end of the input.
+
+        Roles whose opportunity is still missing are rejected.
+        """
         self.finish()
         self._settlement.reject_parked()
 
@@ -122,7 +125,7 @@ class Dispatcher:
             patience_seconds: maximum time to wait.
 
         Raises:
-            StoppedError: the process was asked to stop, and the time for that is over.
+            StoppedError: the process was asked to stop, and the time that it has to stop is over.
         """
         deadline = self._clock() + patience_seconds
         while self._calls.count and self._clock() < deadline:
@@ -140,7 +143,7 @@ class Dispatcher:
     # One round of work
 
     def _reject_dismissed(self) -> None:
-        """Reject roles that wait for their opportunity if either is about to be deleted."""
+        """Reject parked roles if the run deletes them or the opportunity that they wait for."""
         if self._waiting.parked_roles.has_dismissed:
             self._settlement.reject_dismissed()
 
@@ -166,7 +169,10 @@ class Dispatcher:
             self._send()
 
     def _send_short(self) -> None:
-        """Start lookups, or send the largest open batch, before they are full, to free memory."""
+        """Free memory: start all pending lookups or, if there are none, send the largest batch.
+
+        The calls may contain fewer values or records than a call can.
+        """
         if self._leads is not None and self._leads.is_pending:
             self._leads.start_all()
         else:

@@ -163,7 +163,7 @@ class DryRun:
     def _missing_parents(
         self, batch: Batch, before: Sequence[Record | None]
     ) -> frozenset[Hashable]:
-        """Return the ids of opportunities that new roles refer to and that would not exist."""
+        """Return ids of opportunities that new roles of a batch need but that would not exist."""
         if not batch.target.parks_orphans:
             return frozenset()
         named = {

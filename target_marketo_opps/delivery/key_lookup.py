@@ -122,14 +122,14 @@ class KeyIndex:
             self._records.setdefault(self._key(record, comparable_key), []).append(record)
 
     def holds(self, record: Mapping[str, t.Any]) -> bool:
-        """Return whether the index has a record with this record's key, ignoring its spelling."""
+        """Return whether an indexed record has the key of a given record, in any spelling."""
         return self._key(record, comparable_key) in self._records
 
     def get(self, record: Mapping[str, t.Any]) -> Record | None:
         """Return the indexed record that has the key of a given record.
 
         Returns:
-            None if there is none, or if only other spellings of the key match, and several do.
+            None if no record has the key, or if several have it and all spell it differently.
         """
         candidates = self._records.get(self._key(record, comparable_key), [])
         exact = [one for one in candidates if self._key(one, str) == self._key(record, str)]

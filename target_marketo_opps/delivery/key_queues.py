@@ -43,7 +43,11 @@ class KeyQueue:
 
     @property
     def head(self) -> OutboundRecord | None:
-        """Return the record to send next; None if the queue is empty or parked roles go first."""
+        """Return the record to send next; None if nothing can be sent.
+
+        Nothing can be sent if the queue is empty, or if parked roles (kept apart because their
+        opportunity was missing) must be inserted at its head first.
+        """
         if not self.records or self.awaits_parked:
             return None
         return self.records[0]
@@ -73,7 +77,10 @@ class KeyQueue:
         return not self.records and not self.more_parked
 
     def append(self, record: OutboundRecord) -> None:
-        """Add a record at the end of the queue."""
+        """Add a record at the end of the queue: it is sent after all records that are in the queue.
+
+        The records of the queue share an ordering key, usually the id of their opportunity.
+        """
         self.records.append(record)
         if record.target.operation is Operation.DELETE:
             self.deletes += 1
@@ -148,7 +155,13 @@ class KeyQueues(dict["Hashable", KeyQueue]):
         return all(self[key].head is record for key in record.ordering_keys)
 
     def is_readmitted(self, record: OutboundRecord) -> bool:
-        """Return whether a record at the head of its queues was parked and then queued again."""
+        """Return whether a record is a role that was parked before it was queued again.
+
+        Parked roles are kept apart from the queues until their missing opportunity is accepted.
+
+        Args:
+            record: a record at the head of its queues.
+        """
         return any(self[key].readmitted for key in record.ordering_keys)
 
     def merge(self, record: OutboundRecord) -> bool | None:
@@ -178,7 +191,8 @@ class KeyQueues(dict["Hashable", KeyQueue]):
         """Remove a record from all queues that it is in, one for each of its ordering keys.
 
         Returns:
-            The ordering keys into whose queues parked roles have to be inserted now.
+            Ordering keys of queues at whose head parked roles have to be inserted now: roles that
+            were kept apart because their opportunity was missing.
         """
         waiting: list[Hashable] = []
         for key in record.ordering_keys:

@@ -106,7 +106,11 @@ class LeadLookup:
             self._start()
 
     def start_overdue(self, record: OutboundRecord) -> None:
-        """Start pending lookups, because this role has held back a STATE for too long."""
+        """Start all pending lookups of leads, if one of them is for a role that blocks a STATE.
+
+        Args:
+            record: a queued record that has held back a STATE for too long.
+        """
         if record.awaits_lead and record.wanted and folded(record.wanted.value) in self._unsent:
             self.start_all()
 
@@ -141,11 +145,13 @@ class LeadLookup:
         self._states.write_due()
 
     def _settle_spellings(self, form: str) -> None:
-        """Set the lead IDs of roles whose lookup values differ only by case, or reject the roles.
+        """Process lookup results for waiting roles whose lookup values differ only by case.
+
+        A role gets the lead ID that was found for its value; if none was found, it is rejected.
+        Roles with a spelling that has no result yet wait for another lookup.
 
         Args:
-            form: these values in lower case. Roles with a spelling that has no result yet wait for
-                another lookup.
+            form: the lookup values in lower case, without surrounding blanks.
         """
         rest: _Spellings = {}
         for value, records in self._roles.pop(form).items():

@@ -33,7 +33,13 @@ class LookupSize:
         self._squares = 0
 
     def learn(self, matches: Iterable[int]) -> None:
-        """Update `values` with the number of leads that each value of a call matched."""
+        """Update `values`, the number of values per lookup, from the results of a lookup.
+
+        The more leads a value matches on average, the fewer values are looked up in one call.
+
+        Args:
+            matches: for each value that was looked up, the number of leads that have it.
+        """
         for count in matches:
             shown = min(count, _MOST_OF_ONE)
             self._asked += 1
@@ -54,5 +60,5 @@ class LookupSize:
         return math.floor(root * root)
 
     def _safe(self) -> int:
-        """Return how many values on average match fewer leads than Marketo's limit of 1,000."""
+        """Return how many values probably match fewer leads than Marketo's limit of 1,000."""
         return _SAFE_LEADS * self._asked // self._leads if self._leads else MAX_BATCH_RECORDS

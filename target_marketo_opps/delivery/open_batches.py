@@ -41,7 +41,10 @@ class OpenBatches:
     def target(
         self, obj: MarketoObject, operation: Operation, key_fields: tuple[str, ...]
     ) -> BatchTarget:
-        """Return the only `BatchTarget` of an object and operation; create it when needed."""
+        """Return the `BatchTarget` of an object and operation; create it the first time.
+
+        Each object and operation has only one, which all its batches share.
+        """
         for target in self._targets:
             if target.obj is obj and target.operation is operation:
                 return target
@@ -85,7 +88,7 @@ class OpenBatches:
             self.close(batch)
 
     def close_fullest(self) -> None:
-        """Close the open batch that takes the most memory, to make room for other records."""
+        """Close the open batch that takes the most memory, so that it is sent early."""
         self.close_short(max(self, key=lambda batch: batch.held_bytes))
 
     def __iter__(self) -> Iterator[Batch]:

@@ -38,6 +38,8 @@ class OutcomeRecorder:
     def record(self, result: BatchResult) -> RejectLimitError | None:
         """Count the outcomes of a batch, and write its accepted and rejected records to files.
 
+        These are the files at `rejects_path`, and at `receipts_path` or `diff_path`.
+
         Returns:
             The error that has to end the run if `max_rejects` is exceeded; else None.
         """

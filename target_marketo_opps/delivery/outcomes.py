@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
 
 
 class Outcome(enum.Enum):
-    """What happened to a record; the value is the word for it in the closing log line."""
+    """What happened to a record, such as created; the values are words of the closing log line."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -163,7 +163,11 @@ class BatchResult:
         return any(outcome is not None and not outcome.is_rejected for outcome in each)
 
     def is_created(self, index: int) -> bool:
-        """Return whether Marketo created a record when it was sent whole or in several parts."""
+        """Return whether Marketo created a record.
+
+        If the versions that were merged into the record were sent separately, return whether any
+        of them created it.
+        """
         each = self.of_versions.get(index) or [self.outcomes[index]]
         return any(outcome is not None and outcome.kind is Outcome.CREATED for outcome in each)
 
@@ -185,7 +189,10 @@ class BatchResult:
                 yield from zip(versions, each, strict=True)
 
     def mark_ambiguous(self, indices: Sequence[int], moment: datetime | None) -> None:
-        """Remember when records were first sent in a call, if its response was lost.
+        """Remember that a call may have created records although its response was lost.
+
+        The time when such a call was first sent is stored for each record, in
+        `possibly_applied_since`.
 
         Args:
             indices: positions of the records in the batch.

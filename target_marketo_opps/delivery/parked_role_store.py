@@ -75,7 +75,7 @@ class ParkedRoleStore:
         return self._count
 
     def add(self, role: ParkedRole) -> None:
-        """Store a role behind all other parked roles."""
+        """Store a role whose opportunity is missing, behind all roles that were stored before."""
         record = role.record
         self._target = record.target
         self._count += 1
@@ -96,7 +96,7 @@ class ParkedRoleStore:
         )
 
     def first_of_key(self, key: Hashable) -> ParkedRole | None:
-        """Return the parked role with a key that has waited longest; None if there is none."""
+        """Return the first role that was parked with a key; None if no parked role has the key."""
         row = next(self._rows("roles", "key = ?", encode(key)), None)
         return None if row is None else self._role(row[1:])
 
@@ -117,17 +117,32 @@ class ParkedRoleStore:
     # Each of the next three methods returns at least one role, if there is any.
 
     def take_dismissed(self, *, most_bytes: int = PORTION_BYTES) -> list[ParkedRole]:
-        """Remove and return the first roles to be rejected, up to `most_bytes` in total."""
+        """Remove and return the first of the roles that have to be rejected.
+
+        They were deleted, or their opportunity was, while they waited for it.
+
+        Args:
+            most_bytes: memory that the returned roles may take; at least one role is returned.
+        """
         return self._take("dismissed", "TRUE", most_bytes=most_bytes)
 
     def take_of_opportunity(
         self, opportunity: Hashable, *, most_bytes: int = PORTION_BYTES
     ) -> list[ParkedRole]:
-        """Remove and return the first roles of an opportunity, up to `most_bytes` in total."""
+        """Remove and return the roles of an opportunity that were parked first.
+
+        Args:
+            opportunity: id of the opportunity, in comparable form.
+            most_bytes: memory that the returned roles may take; at least one role is returned.
+        """
         return self._take("roles", "opportunity = ?", encode(opportunity), most_bytes=most_bytes)
 
     def take_any(self, *, most_bytes: int = PORTION_BYTES) -> list[ParkedRole]:
-        """Remove and return the roles that were parked first, up to `most_bytes` in total."""
+        """Remove and return the roles of any opportunity that were parked first.
+
+        Args:
+            most_bytes: memory that the returned roles may take; at least one role is returned.
+        """
         return self._take("roles", "TRUE", most_bytes=most_bytes)
 
     def opportunities_to_look_up(
@@ -181,7 +196,7 @@ class ParkedRoleStore:
         return taken
 
     def _rows(self, table: str, where: str, *values: bytes) -> Iterator[tuple[t.Any, ...]]:
-        """Yield matching rows of a table one by one, so that they are not all in memory."""
+        """Yield the rows of a table that satisfy an SQL condition, one by one to save memory."""
         query = f"SELECT number, {_COLUMNS} FROM {table} WHERE {where} ORDER BY number"  # noqa: S608 - the same
         return self._database.execute(query, values)
 

@@ -35,7 +35,7 @@ class ParkedRoles:
 
     @property
     def waiting(self) -> ParkedRoleStore | None:
-        """Return the store of the parked roles; None if no role is parked."""
+        """Return the store of roles that wait for a missing opportunity; None if there are none."""
         return self._roles or None
 
     def park(self, record: OutboundRecord, batch: Batch, outcome: RecordOutcome) -> None:
@@ -73,7 +73,11 @@ class ParkedRoles:
         self._ledger.unpark(role.checkpoint)
 
     def dismiss(self, delete: OutboundRecord) -> None:
-        """Mark parked roles to be rejected if a delete of them or their opportunity is sent."""
+        """Mark parked roles for rejection, because they or their opportunity will be deleted.
+
+        Args:
+            delete: a delete of a role or an opportunity, which is sent next.
+        """
         if not self._roles:
             return
         self.has_dismissed = True
@@ -83,7 +87,7 @@ class ParkedRoles:
             self._roles.dismiss_opportunity(delete.ordering_keys[0])
 
     def take_dismissed(self) -> list[ParkedRole]:
-        """Remove and return some of the roles marked for rejection; empty if there are no more."""
+        """Remove and return some parked roles that are marked for rejection; empty if none are."""
         if not self.has_dismissed or self._roles is None:
             return []
         roles = self._roles.take_dismissed()

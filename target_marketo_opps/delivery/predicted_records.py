@@ -69,21 +69,21 @@ class PredictedRecord:
 
 
 class PredictedRecords:
-    """Predicted records by object and key; thread-safe."""
+    """What a dry run would have written to Marketo so far, by object and key; thread-safe."""
 
     def __init__(self) -> None:
         self._database = private_database(_SCHEMA)
         self._lock = threading.Lock()
 
     def get(self, obj: MarketoObject, key: Hashable) -> PredictedRecord | None:
-        """Return the prediction for a key; None if the run has not written to the key."""
+        """Return what the dry run would have written under a key so far; None if nothing."""
         query = "SELECT presence, fields FROM records WHERE name = ?"
         with self._lock:
             row = self._database.execute(query, (_name(obj, key),)).fetchone()
         return PredictedRecord(Presence(row[0]), decode(row[1])) if row else None
 
     def put(self, obj: MarketoObject, key: Hashable, predicted: PredictedRecord) -> None:
-        """Store the prediction for a key."""
+        """Store what the dry run would have written under a key so far."""
         row = _name(obj, key), int(predicted.presence), encode(dict(predicted.written))
         with self._lock:
             self._database.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", row)

@@ -40,7 +40,7 @@ class Reject:
     def of(
         cls, record: OutboundRecord, reasons: Sequence[Reason], request_id: str | None = None
     ) -> Reject:
-        """Create the reject of a record that was ready to be sent, from the reasons."""
+        """Create a `Reject` from a record that was ready to be sent and the reject reasons."""
         return cls(
             record.source_stream,
             record.target.obj,

@@ -94,7 +94,7 @@ class Settlement:
         return None
 
     def reject_dismissed(self) -> None:
-        """Reject roles that wait for their opportunity if either is about to be deleted.
+        """Reject parked roles if the run deletes them or the opportunity that they wait for.
 
         Raises:
             RejectLimitError: `max_rejects` is exceeded.

@@ -45,7 +45,10 @@ class StoredRecords:
         self._describe = describe
 
     def skip_unchanged(self, result: BatchResult) -> None:
-        """Mark the records as unchanged that Marketo already has with the same values."""
+        """Set the outcome "unchanged" for records that Marketo already has with the same values.
+
+        They are not sent.
+        """
         ours = {index: _decoded(result, index) for index in result.unresolved}
         found = self._lookup(result).find(list(ours.values()), _fields_of(ours))
         comparison = self._comparison(result)

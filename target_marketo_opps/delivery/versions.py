@@ -43,14 +43,17 @@ class MergedBody:
         self.size_bytes = len(first)
 
     def add(self, body: bytes, *, most_bytes: int) -> bool:
-        """Merge a later body, unless its key is spelt differently or the result would be too long.
+        """Merge the body of the next version into this body; its values replace earlier ones.
+
+        Nothing is merged if the version spells the key differently, or if this body would grow by
+        more than `most_bytes`.
 
         Args:
-            body: body of the version.
-            most_bytes: maximum number of bytes that the merged body may grow by.
+            body: body of a version that arrived after those merged so far.
+            most_bytes: maximum number of bytes that this body may grow by.
 
         Returns:
-            Whether the version was added.
+            Whether the version was merged.
         """
         fields = _fields_of(body)
         growth = sum(map(self._growth, fields.items()))

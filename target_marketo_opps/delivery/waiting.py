@@ -135,10 +135,10 @@ class WaitingRecords:
         self._advance(record.ordering_keys[0])
 
     def readmit(self, opportunity: Hashable) -> None:
-        """Prepare to send the parked roles of an accepted opportunity before its other records.
+        """Prepare to send roles that waited for an opportunity, because it has just been accepted.
 
-        `release` puts them into the queue, as far as the memory limit allows, after each settled
-        batch.
+        `release` puts them at the head of the opportunity's queue, as far as the memory limit
+        allows, after each settled batch.
         """
         if self.parked_roles.waits_for(opportunity):
             self._queues.of(opportunity).more_parked = True
@@ -164,7 +164,10 @@ class WaitingRecords:
             self._deleted.add(str(record.ordering_keys[0]))
 
     def _may_merge(self, record: OutboundRecord) -> bool:
-        """Return whether a record may be merged: not a role whose opportunity the run deletes."""
+        """Return whether an upsert may be merged into a waiting upsert with its key.
+
+        It may not if it is a role whose opportunity this run deletes.
+        """
         return not (
             self._deleted
             and record.target.parks_orphans
@@ -172,7 +175,7 @@ class WaitingRecords:
         )
 
     def _merge(self, record: OutboundRecord) -> bool:
-        """Try to merge an upsert into the last waiting upsert of its key; return whether it was."""
+        """Try to merge an upsert into the last waiting one with its key; return True on success."""
         is_merged = self._queues.merge(record)
         return self._merge_into_batch(record) is not None if is_merged is None else is_merged
 
@@ -246,7 +249,7 @@ class WaitingRecords:
             room -= self._readmit_some(self._to_readmit.popleft(), most_bytes=min(room, portion))
 
     def _readmit_some(self, opportunity: Hashable, *, most_bytes: int) -> int:
-        """Queue some parked roles of an accepted opportunity; return their memory in bytes."""
+        """Queue some roles whose opportunity is no longer missing; return their memory in bytes."""
         records = self.parked_roles.take_roles_of(opportunity, most_bytes=most_bytes)
         held_bytes = sum(record.held_bytes for record in records)
         self.held_bytes += held_bytes
@@ -258,7 +261,7 @@ class WaitingRecords:
     def _try_place(self, record: OutboundRecord) -> bool:
         """Move a queued record to an open batch, if it is the next to be sent in all its queues.
 
-        A role is parked instead if an earlier role with its key is parked.
+        A role joins the parked roles instead if one with its key waits for its missing opportunity.
 
         Returns:
             Whether the record left its queues.

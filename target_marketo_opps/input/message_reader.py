@@ -86,7 +86,11 @@ class MessageReader(GenericSingerReader[bytes]):
             raise self.error(f"it has no {' and no '.join(repr(name) for name in sorted(missing))}")
 
     def error(self, what: str) -> InputError:
-        """Return an InputError with a message that names the number of the current input line."""
+        """Return an InputError whose message names the number of the current input line.
+
+        Args:
+            what: what is wrong with the line.
+        """
         return InputError(f"Line {self.line_number} of the input cannot be used: {what}.")
 
     def _process(self, source: t.IO[t.Any]) -> Counter[str]:

@@ -109,7 +109,9 @@ class FieldPlan:
                     self._resolve(name)
 
     def drop_rivals(self, record: Record) -> tuple[Record, list[Reason]]:
-        """Drop properties of a record if another of its properties matches the same field exactly.
+        """Drop each property of a record if another of its properties has its field's exact name.
+
+        Several properties may match one field, because case and underscores in names are ignored.
 
         Returns:
             The record without these properties; and the reasons to reject the record, which are
@@ -131,7 +133,11 @@ class FieldPlan:
         return Reason(INVALID_DATA, message)
 
     def _conflict(self, field: str, rivals: list[str]) -> list[Reason]:
-        """Return the reason to reject a record if several of its properties match one field.
+        """Return the reason to reject a record in which several properties match one field.
+
+        Args:
+            field: name of the field.
+            rivals: the properties of the record that match it.
 
         Returns:
             Empty if one of the properties has the field's exact name, and is therefore written.

@@ -56,7 +56,10 @@ class LeadProperties:
         return comparable_name(name) in self._forms
 
     def describes_lead(self, name: str) -> bool:
-        """Return whether a property that is no field of roles is about the lead, by its name."""
+        """Return whether a property, such as `lead_email`, is about a role's lead, by its name.
+
+        It is called for properties that are no fields of roles.
+        """
         form = comparable_name(name)
         return (
             name.casefold().startswith(_PREFIX)

@@ -256,15 +256,19 @@ class RecordMapping:
 
 
 def _may_have_exponent(body: bytes) -> bool:
-    """Return whether a body may contain a number with an exponent, which Marketo may not accept.
+    """Return whether a JSON body may have a number like 1E+30, which Marketo may not accept.
 
-    A single byte is found much faster than two, and few records contain a plus sign.
+    The plus sign is searched for first, because a single byte is found much faster than two.
     """
     return b"+" in body and b"E+" in body
 
 
 def _unwritten_key(value: t.Any) -> str | None:
-    """Return the comparable form of an opportunity id that only decides the order of records."""
+    """Return an opportunity id in comparable form, to keep the order of records with this id.
+
+    Returns:
+        None if the value is missing, or is an object or array instead of an id.
+    """
     return None if isinstance(value, list | dict) else comparable_key(value)
 
 

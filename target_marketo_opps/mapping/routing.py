@@ -74,12 +74,17 @@ def destination(
 
 
 def is_ignored(stream: str, stream_objects: Mapping[str, str]) -> bool:
-    """Return whether a stream, by its name after `stream_maps`, is ignored."""
+    """Return whether a stream is not written to Marketo, by `stream_objects` or by default.
+
+    Args:
+        stream: name of the stream, after `stream_maps`.
+        stream_objects: value of the setting `stream_objects`.
+    """
     return stream_objects.get(stream, IGNORE if stream in _NEVER_WRITTEN else None) == IGNORE
 
 
 def log_ignored(stream: str, logger: logging.Logger) -> None:
-    """Log that a stream is ignored by default, and how to write roles."""
+    """Log that a stream is not written to Marketo by default; for roles, how to change that."""
     if stream == MarketoObject.OPPORTUNITY_ROLES:
         logger.warning(
             "Stream 'opportunity_roles' is ignored: in another Marketo instance, the same lead id "

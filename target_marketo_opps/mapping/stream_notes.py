@@ -33,7 +33,12 @@ class StreamNotes:
         self._overruled: dict[str, str] = {}
 
     def note_unknown(self, name: str, fields: Iterable[str]) -> None:
-        """Remember a property that matches none of the fields of the instance."""
+        """Remember a property that matches none of the fields of the instance.
+
+        Args:
+            name: name of the property.
+            fields: names of the fields, of which a similar one is shown in the log.
+        """
         if self._logs_unknown and name not in self._unknown:
             self._unknown[name] = or_near(name, fields)
 
@@ -42,7 +47,12 @@ class StreamNotes:
         self._unwritable[name] = None
 
     def note_overruled(self, names: Iterable[str], exact: str) -> None:
-        """Remember properties that are not written because another matches their field exactly."""
+        """Remember properties that are not written because another has their field's exact name.
+
+        Args:
+            names: the properties that are not written.
+            exact: the property that is written instead.
+        """
         self._overruled.update(dict.fromkeys(names, exact))
 
     def warnings(self) -> Iterator[str]:
@@ -70,7 +80,10 @@ class StreamNotes:
             )
 
     def remarks(self) -> Iterator[str]:
-        """Yield a log line for each property replaced by another that matches its field exactly."""
+        """Yield a log line for each property that is not written because of another property.
+
+        Both match one field, and the other property has the field's exact name.
+        """
         for name, exact in self._overruled.items():
             yield (
                 f"Stream '{self._stream}': property '{name}' is not written in records that have "

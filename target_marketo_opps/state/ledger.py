@@ -26,7 +26,7 @@ class _Checkpoint:
 
     @property
     def is_free(self) -> bool:
-        """Return whether everything that arrived since the previous STATE is settled."""
+        """Return whether all records since the previous STATE have been accepted or rejected."""
         return not self.blockers and not self.parked
 
 
@@ -122,7 +122,10 @@ class Ledger:
         self._next = _Checkpoint(self._next.number + 1)
 
     def due(self) -> Iterator[t.Any]:
-        """Remove and yield, in order, each STATE value before which everything is settled."""
+        """Remove and yield the values of all STATEs that may be written, in order of arrival.
+
+        Every record that arrived before such a STATE is accepted or rejected.
+        """
         while self._held and self._held[0].is_free:
             yield self._held.popleft().value
 
