@@ -55,10 +55,11 @@ def _member(value: t.Any, name: str) -> t.Any:
 
 
 def in_todays_form(catalog: Json) -> Json:
-    """Return a copy of a catalog whose metadata contains selections made in older catalog formats.
+    """Return a copy of a catalog in which streams and fields are selected by metadata only.
 
-    Before Singer had metadata, `selected` was a member of the stream, of its schema, or of the
-    schema of a property; some tools write it as a string. Existing metadata takes precedence.
+    In older catalog formats `selected` is a member of the stream, of its schema, or of the schema
+    of a property, and some tools write it as a string. Such a selection is copied to the metadata,
+    unless the metadata already has one.
 
     Raises:
         SettingsError: A `selected` is neither true nor false, or two streams have the same name.

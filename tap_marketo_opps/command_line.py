@@ -35,7 +35,8 @@ def checked_state(file: t.IO[str] | None) -> t.IO[str] | None:
     """Check that the file given as `--state` contains a Singer state.
 
     Returns:
-        A copy of the file to read instead of the file; None if no file is given.
+        The file's content as a new file object, because the given one has been read to its end;
+        None if no file is given.
 
     Raises:
         SettingsError: The content is not a state of this tap.
@@ -47,7 +48,8 @@ def checked_catalog(file: t.IO[str] | None) -> t.IO[str] | None:
     """Check that the file given as `--catalog` contains a Singer catalog.
 
     Returns:
-        A copy of the file to read instead of the file; None if no file is given.
+        The file's content as a new file object, because the given one has been read to its end;
+        None if no file is given.
 
     Raises:
         SettingsError: The content is not a catalog of this tap.

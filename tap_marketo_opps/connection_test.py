@@ -72,7 +72,7 @@ class TestedTap(t.Protocol):
     def begin_runs(
         self, opportunities: ObjectDescription | None, types: FollowedTypes | None
     ) -> list[str]:
-        """Prepare the tap's runs without making a call; return the warnings that they would log."""
+        """Prepare the tap's runs, without any call; return the warnings that they would log."""
 
 
 @dataclass(slots=True)
@@ -233,9 +233,9 @@ class ConnectionTest:
     # What the documentation leaves open
 
     def _try_paging(self) -> None:
-        """Read one page of roles, and print whether Marketo's response contains `moreResult`.
+        """Read one page of roles, and print whether Marketo's response has the member `moreResult`.
 
-        This member of a response says whether there is another page.
+        Marketo can use this member to say whether there is another page.
         """
         try:
             carries = self._carries_more_result()
@@ -252,9 +252,11 @@ class ConnectionTest:
             self._print_ok(f"paged responses {end}")
 
     def _carries_more_result(self) -> bool | None:
-        """Return True if a response with one page of roles contains `moreResult`, else False.
+        """Request one role per page; return True if Marketo's response has the member `moreResult`.
 
-        Return None if that cannot be tested, because the response has no second page.
+        Marketo can use this member to say whether there is another page. Return False if the
+        response only has a page token for the next page. Return None if it has neither, or if no
+        lead is known whose roles could be requested: then nothing is known about `moreResult`.
         """
         leads = [*self.leads][:MAX_BATCH_RECORDS]
         if not leads or not self.needs.roles:

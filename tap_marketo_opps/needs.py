@@ -43,7 +43,7 @@ class Needs:
 
     @property
     def pair(self) -> list[str]:
-        """Return which of the streams opportunities and opportunity_roles are selected."""
+        """Return the names of the selected streams among opportunities and opportunity_roles."""
         return sorted({OPPORTUNITIES, ROLES} & set(self.streams))
 
     @property
@@ -53,12 +53,12 @@ class Needs:
 
     @property
     def log(self) -> bool:
-        """Return True if the run reads the activity log, to find records or for its streams."""
+        """Return True if the run reads the activity log, for its streams or to find leads."""
         return bool(self.of_log) or (bool(self.pair) and self.by_log)
 
     @property
     def of_log(self) -> list[str]:
-        """Return the selected streams whose records are entries of the activity log."""
+        """Return the names of the selected streams that consist of activity log entries."""
         return [name for name in LOG_STREAMS if name in self.streams]
 
 

@@ -98,9 +98,10 @@ class PageConverter:
         return self._read_replication_key(record), quick
 
     def _is_usual(self, record: Record, quick: TypedRecord) -> bool:
-        """Return True if msgspec's quick conversion of a record is right, so that it can be used.
+        """Return True if msgspec has converted a record correctly, so that its result can be used.
 
         That is so if all numbers are readable JSON, and all times are like 2015-02-03T22:36:23Z.
+        Otherwise the record is converted again by the slower `record_reader`.
         """
         for attribute in self._numbers:
             number = getattr(quick, attribute)
@@ -141,10 +142,12 @@ def to_dict(typed: TypedRecord) -> Record:
 
 
 def _struct(attributes: dict[str, str], kinds: dict[str, str]) -> type[msgspec.Struct]:
-    """Return a msgspec type, to which the JSON of Marketo's records is converted.
+    """Return a class for msgspec, whose attributes have the types of the fields.
+
+    The JSON of Marketo's records is converted to objects of this class.
 
     Args:
-        attributes: Maps field names in JSON to attribute names of the type.
+        attributes: Maps field names in JSON to attribute names of the class.
         kinds: Maps field names in JSON to Marketo's data types.
     """
     return msgspec.defstruct(

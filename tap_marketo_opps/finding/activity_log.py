@@ -117,14 +117,15 @@ def _required(activity: Record, name: str, read: Callable[[t.Any], t.Any]) -> t.
 class ActivityLogReader:
     """Reads the activity log of a period page by page; the first stage of a pipeline.
 
-    Pages may be short or empty although more follow. An interrupted run resumes with its page
-    token or, if Marketo no longer accepts the token, with the date of the last activity read. The
-    lead IDs found are kept as pending keys, because it can take many pages until they fill a call.
+    Pages may be short or empty although more follow. An interrupted run resumes with its page token
+    or, if Marketo no longer accepts the token, with the date of the last activity read. The lead
+    IDs found are kept as pending keys, because it can take many pages until they fill a call.
 
     Args:
         client: Client that makes the calls.
         type_ids: IDs of the activity types to read.
-        merges: Those of the type IDs whose activities only supply lead IDs and are not emitted.
+        merges: IDs of the types about merged leads. Their activities supply lead IDs to look up,
+            but are not emitted as records.
         since: Timestamp of the beginning of the period.
         until: Timestamp of the end of the period.
         batch_size: Activities per page.
@@ -187,18 +188,19 @@ class ActivityLogReader:
         return self._is_done
 
     def next_cursor(self) -> ChunkCursor | None:
-        """Return a cursor for reading the log of the whole period at the first call, later None.
+        """Return a cursor to read all pages of the period with; None if it was returned before.
 
-        The cursor stores which page is read next.
+        The cursor stores the page token of the page to read next.
         """
         cursor, self._cursor = self._cursor, None
         return cursor
 
     def calls(self, cursor: ChunkCursor) -> Calls:
-        """Return a function that, given None, returns the call that fetches the cursor's next page.
+        """Return a function that returns the API call for the next page of the log.
 
-        Given any page, the function returns None. The call first fetches a page token if the cursor
-        has none.
+        Like that of every stage, the function takes the previous page, or None if there is none.
+        Here it returns a call only for None: the pipeline asks again after each page, with an
+        updated cursor.
         """
         call = functools.partial(self._page, self._paging, cursor.token, self.reached)
         return lambda before: call if before is None else None

@@ -88,10 +88,14 @@ def _found_by_name(listed: Mapping[str, int]) -> dict[int, str]:
 def _found_by_number(
     listed: Mapping[str, int], by_name: Mapping[int, str]
 ) -> dict[int, tuple[str, str]]:
-    """Return the activity types that are found only by their usual ID, because of another name.
+    """Return the activity types that the instance has under their usual ID but under another name.
+
+    Args:
+        listed: Maps names of the instance's activity types to their IDs.
+        by_name: Maps the IDs of the types found by their standard name to that name.
 
     Returns:
-        A dict from each ID to the standard name and the name that the instance uses.
+        A dict from each ID to a pair of names: the standard name, and the instance's own.
     """
     own_names = {number: name for name, number in listed.items()}
     return {

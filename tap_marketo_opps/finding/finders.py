@@ -109,7 +109,10 @@ class LeadFinder:
         return StagePlan(source, opportunities_by_role(client, batch_size, fields, resumes))
 
     def is_of_new_lead(self, role: Record) -> bool:
-        """Return True if the role's lead is outside the range of lead IDs of an earlier run."""
+        """Return True if a role's lead was not read by an earlier run, judging by the lead's ID.
+
+        That is so if the ID is outside one of the ranges of lead IDs that earlier runs read.
+        """
         return any(is_beyond(role, [leads]) for leads in self._swept_before)
 
 

@@ -69,9 +69,10 @@ class KeyFile:
         self.keyless = 0
 
     def keys(self) -> Iterator[str]:
-        """Yield the key of each line, or an empty string for a line without a key.
+        """Yield the key in each line of the file; an empty string for a line without a key.
 
-        The key of a row that spans several lines comes with the first of them.
+        A row of a CSV file can span several lines. Its key is yielded for its first line, and an
+        empty string for each further line.
 
         Raises:
             SettingsError: The file cannot be read, is not text, or has no such column.
@@ -149,7 +150,10 @@ class KeyFile:
         return self._keys_of(file, layout)
 
     def _last_good_line(self) -> int:
-        """Return the number of the last readable line, found by reading the file again."""
+        """Return the number of the last line before an encoding or CSV error in the file.
+
+        The file is read again from its beginning, to tell the user where the error is.
+        """
         number = 0
         with contextlib.suppress(UnicodeError, csv.Error), self._open() as file:
             for number, _ in enumerate(self._keys_in(file), 1):  # noqa: B007 - it ends by an error
@@ -226,7 +230,7 @@ def _one_a_line(lines: t.TextIO) -> Iterator[str]:
 
 
 def _without_first(keys: Iterator[str]) -> Iterator[str]:
-    """Yield keys with the first one, which is the header, replaced by an empty string."""
+    """Yield the keys of a file, with an empty string in place of the first, the header."""
     for key in keys:
         yield ""
         if key:
@@ -235,7 +239,7 @@ def _without_first(keys: Iterator[str]) -> Iterator[str]:
 
 
 def _unquoted(key: str) -> str:
-    """Return a key without enclosing quotation marks, which exports of one column have."""
+    """Return a key without the quotation marks around it, as in exports that quote every value."""
     return key[1:-1].replace('""', '"').strip() if _QUOTED.fullmatch(key) else key
 
 

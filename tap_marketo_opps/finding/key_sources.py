@@ -38,7 +38,7 @@ class KeySource(t.Protocol):
 
     Attributes:
         total: Number of keys, including duplicates.
-        digest: Text that differs for different keys.
+        digest: Short text calculated from all keys, to recognize the same keys in a later run.
         made_at: Timestamp at which the keys were collected; None if unknown.
         end: Position after the last chunk.
     """

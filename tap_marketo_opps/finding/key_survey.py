@@ -23,11 +23,11 @@ _SAMPLE_SIZE = 5
 
 
 class MarkedChunk(t.Protocol):
-    """Interface of a chunk of a file's keys, whose Python hash covers all of its content."""
+    """Interface of a chunk of a file's keys, whose Python hash depends on all of its content."""
 
     @property
     def end(self) -> int:
-        """Return the number of the file's line or row with which the next chunk begins."""
+        """Return the number of the line or row of the file with which the next chunk begins."""
 
 
 _Chunk = t.TypeVar("_Chunk", bound=MarkedChunk)
@@ -35,9 +35,10 @@ _Chunk = t.TypeVar("_Chunk", bound=MarkedChunk)
 
 @dataclass(frozen=True, slots=True)
 class ChunkMarks:
-    """The end and the hash of each chunk of a file, to detect that the file changes during a run.
+    """The end and the hash of each chunk of keys in a file that is read twice during a run.
 
-    The hashes are valid within this process only.
+    The hashes show whether the file was changed in between. They are valid only within this
+    process.
     """
 
     ends: array[int] = field(default_factory=lambda: array("Q"))
@@ -60,11 +61,13 @@ class ChunkMarks:
     def checked(
         self, chunks: Iterable[_Chunk], start: int, setting: str, path: str
     ) -> Iterator[_Chunk]:
-        """Yield chunks of a file that is read again, after comparing each with the first reading.
+        """Yield the chunks of a file that is read for the second time, after checking each.
+
+        A chunk must have the same hash as in the first reading.
 
         Args:
             chunks: Chunks from the one that contains the line `start`.
-            start: Number of a line.
+            start: Number of the line with which the second reading begins.
             setting: Name of the setting that names the file, for messages.
             path: Path of the file.
 

@@ -29,7 +29,8 @@ Counts = dict[int, int]
 class LogTail:
     """Counts of the entries in the last part of the activity log, by their age.
 
-    The age of an entry is the time from its date to the end of that part of the log.
+    The age of an entry is the time from its date to the end of that part of the log. Ages are
+    divided into 60 groups of equal length, such as 0 to 59 seconds, 60 to 119 seconds, and so on.
 
     Attributes:
         until: Timestamp of the end of that part.
@@ -47,12 +48,15 @@ class LogTail:
     def step(self) -> int:
         """Return the length of one age group in seconds, such as 60 for ages of 0 to 59 seconds.
 
-        The last part of the log has 60 age groups, so that the counts fit into a bookmark.
+        There are 60 age groups, so that the counts fit into a bookmark.
         """
         return max(1, -(-self.seconds // _STEPS))
 
     def add(self, dates: Iterable[str]) -> None:
-        """Count entries, given their dates, that lie within the last part of the log."""
+        """Count entries of the log by their age, given their dates.
+
+        Entries outside this last part of the log are not counted.
+        """
         first = minus_seconds(self.until, self.seconds)
         for date in dates:
             if first <= date <= self.until:
@@ -61,13 +65,15 @@ class LogTail:
                 self.counts[step] = self.counts.get(step, 0) + 1
 
     def greatest_surplus(self, before: Counts) -> int:
-        """Return the greatest age of which these counts contain more entries than earlier counts.
+        """Return the age of the oldest entries that an earlier count of the same part had missed.
+
+        That is the greatest age of which these counts contain more entries than the earlier counts.
 
         Args:
-            before: Earlier counts of the same part of the log.
+            before: The earlier counts, by the number of the age group.
 
         Returns:
-            The age in seconds; 0 if there are not more entries of any age.
+            The age in seconds; 0 if these counts do not contain more entries of any age.
         """
         more = (step for step, count in self.counts.items() if count > before.get(step, 0))
         return max(more, default=0) * self.step
@@ -106,14 +112,14 @@ class LogOverlap:
     tails: Sequence[str] = ()
 
     def tail_seen(self, until: str | None, types: tuple[int, ...]) -> LogTail | None:
-        """Return the previous run's `LogTail`, to compare its counts with those of this run.
+        """Return the previous run's counts of the last part of the log, to compare with new ones.
 
         Args:
             until: Timestamp up to which the previous run read the log.
             types: Type IDs of the entries that this run counts.
 
         Returns:
-            The `LogTail`; None if the previous run counted other types, or to another time.
+            The counts; None if there are none up to `until`, or only of entries of other types.
         """
         tails = filter(None, map(LogTail.decode, self.tails))
         return next((tail for tail in tails if (tail.until, tail.types) == (until, types)), None)
@@ -125,7 +131,9 @@ NO_OVERLAP = LogOverlap()
 class LateEntries:
     """Measures during a run how late entries of the activity log become visible.
 
-    It counts the entries by their age, and compares the counts with those of the previous run.
+    An entry is late if the previous run has read the part of the log in which the entry is, and yet
+    did not see it. The class counts entries by their age, and compares the counts with those of the
+    previous run.
 
     Args:
         types: Type IDs of the entries to count.
@@ -152,14 +160,14 @@ class LateEntries:
             self._again.add(seen)
 
     def void(self) -> None:
-        """Discard this run's counts of log entries, and return no results from now on.
+        """Discard the run's counts of log entries; from now on the other methods return no result.
 
-        It is called when the run is going to read some log entries twice, so that counts are wrong.
+        It is called when the run has to read some log entries twice, which makes the counts wrong.
         """
         self._is_void = True
 
     def position(self) -> Position:
-        """Return the counts of log entries so far, as a member to add to the run's position.
+        """Return the counts of log entries so far, as a dict to add to the position of the run.
 
         Return {} if the counts are not complete or were discarded.
         """
@@ -170,17 +178,20 @@ class LateEntries:
         return {TAIL: {"last": {**self._last.counts}, "again": {**again}}}
 
     def last_tail(self) -> str | None:
-        """Return this run's counts of the last part of the log, encoded for a bookmark.
+        """Return this run's counts of the entries in the last part of the log, as a string.
 
-        The next run compares them with its own counts. Return None if there are no valid counts.
+        It is saved in the bookmark, for the next run to compare with its own counts. Return None if
+        the counts are not complete or were discarded.
         """
         return None if self._is_void or not self._overlap_seconds else self._last.encode()
 
     @property
     def seconds(self) -> int | None:
-        """Return by how many seconds, at least, the most delayed log entry became visible late.
+        """Return the longest delay, in seconds, of an entry that became visible in the log late.
 
-        Return 0 if no entry was late, and None if that was not measured.
+        An entry is late if the previous run read its part of the log without seeing it. The real
+        delay can be longer than the result. Return 0 if no entry was late, and None if nothing was
+        measured.
         """
         if self._is_void or not (self._before and self._again):
             return None
@@ -190,7 +201,7 @@ class LateEntries:
     def is_alarming(self) -> bool:
         """Return True if log entries become visible so late that runs may soon miss some.
 
-        That is so if the delay exceeds half of the overlap, the part of the log that is read again.
+        That is so if the longest delay exceeds half of the time that each run reads again.
         """
         return 2 * (self.seconds or 0) > self._overlap_seconds
 

@@ -75,17 +75,19 @@ class LeadListReader:
         return self._is_done
 
     def next_cursor(self) -> ChunkCursor | None:
-        """Return a cursor for reading the whole list at the first call, later None.
+        """Return a cursor to read all pages of the list with; None if it was returned before.
 
-        The cursor stores which page is read next.
+        The cursor stores the page token of the page to read next.
         """
         cursor, self._cursor = self._cursor, None
         return cursor
 
     def calls(self, cursor: ChunkCursor) -> Calls:
-        """Return a function that, given None, returns the call that fetches the cursor's next page.
+        """Return a function that returns the API call for the next page of the list.
 
-        Given any page, the function returns None.
+        Like that of every stage, the function takes the previous page, or None if there is none.
+        Here it returns a call only for None: the pipeline asks again after each page, with an
+        updated cursor.
         """
         call = functools.partial(self._page, self._paging, cursor.token)
         return lambda before: call if before is None else None

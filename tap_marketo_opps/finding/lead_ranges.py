@@ -39,20 +39,31 @@ def is_list_label(label: str) -> bool:
 
 
 def lead_range(label: str | None) -> range:
-    """Return the range of lead IDs in a label; an empty range if the label has none."""
+    """Return the lead IDs in a label: 1 to 2000 for the label `lead_ids 1-2000`.
+
+    Return an empty range for a label without a range, such as that of a static list, and for None.
+    """
     match = _LABEL.fullmatch(label or "")
     return range(int(match[1]), int(match[2]) + 1) if match else range(0)
 
 
 def lead_ranges(labels: str) -> list[range]:
-    """Return the ranges of lead IDs in several labels, which a bookmark joins into one string."""
+    """Return the ranges of lead IDs in a text such as `lead_ids 1-2000, lead_ids 5000-6000`.
+
+    Such a text is stored in a bookmark. Labels in it that have no range are skipped.
+    """
     return [leads for label in labels.split(LABEL_SEPARATOR) if (leads := lead_range(label))]
 
 
 def lead_range_contains(label: str, other: str) -> bool:
-    """Return True if the leads that the text `label` identifies include those of the text `other`.
+    """Return True if a label such as `lead_ids 1-2000` includes another, such as `lead_ids 5-90`.
 
-    That is so for equal texts, and for a wider range of lead IDs.
+    Labels are the texts by which bookmarks identify sets of leads. A label includes itself, too. A
+    label without a range, such as that of a static list, includes no other.
+
+    Args:
+        label: Label of the leads that may be the larger set.
+        other: Label of the leads that may be included in it.
     """
     if label == other:
         return True
@@ -61,7 +72,10 @@ def lead_range_contains(label: str, other: str) -> bool:
 
 
 def plain_lead_id(key: str) -> str:
-    """Return a lead ID without the `.0` or exponent of a spreadsheet; other text is unchanged."""
+    """Return a lead ID as a spreadsheet writes it, such as `12.0` or `1.2E1`, as `12`.
+
+    Text that is not a whole number is returned unchanged.
+    """
     if key.isdigit() or not key:
         return key
     try:
@@ -71,5 +85,5 @@ def plain_lead_id(key: str) -> str:
 
 
 def is_valid_lead_id(key: str) -> bool:
-    """Return True if a string can be a lead ID."""
+    """Return True if a string can be a lead ID, because it consists of digits only."""
     return key.isascii() and key.isdigit()

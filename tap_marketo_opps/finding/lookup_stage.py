@@ -80,7 +80,10 @@ class LookupStage(WaitingStage):
         return result
 
     def process(self, cursor: ChunkCursor, page: Page) -> Iterable[PageResult]:
-        """Yield a page of found records, and pages of earlier stages that waited for it."""
+        """Yield the records of a page that this stage has read to look up keys.
+
+        Also yield the pages of earlier stages that waited until all keys in them were looked up.
+        """
         self._take_page(cursor, page)
         if self._is_new is not never_force:
             self._note_new(cursor, page)
@@ -90,9 +93,10 @@ class LookupStage(WaitingStage):
         yield from self._released()
 
     def _note_new(self, cursor: ChunkCursor, page: Page) -> None:
-        """Remember by which keys new records were found, because new records are emitted anyway.
+        """Remember the keys by which records new enough to be emitted were found.
 
-        Other keys are looked up again if their records are later required regardless of age.
+        Such a key is not looked up again when its records are later required regardless of their
+        age, because they are emitted anyway. Any other key is then looked up a second time.
         """
         for record in page.records:
             key = str(record.get(self._key_field))
@@ -101,19 +105,22 @@ class LookupStage(WaitingStage):
                 self._seen_forced.add(key)
 
     def _unsaved_count(self) -> int:
-        """Return the number of waiting pages whose keys are not included in the saved position.
+        """Return the number of waiting pages whose keys are not in the position saved in a STATE.
 
-        The next run would read these pages again if this run were killed.
+        If this run were killed, the next run would have to read these pages again.
         """
         return len(self._waiting) - (0 if self._pending.is_full else self._tracked_count)
 
     def _enqueue(self, key: str, *, force: bool) -> bool:
-        """Queue a key for lookup unless it was queued before; return True if it will be looked up.
+        """Queue a key for lookup, unless it has been queued before.
 
         Args:
             key: The key.
-            force: True if its records must be emitted regardless of age. Then the key is looked up
-                again if it was looked up without that.
+            force: True if the records found must be emitted however old they are. Then the key is
+                looked up again, if an earlier lookup emitted only new records.
+
+        Returns:
+            True if the key will be looked up; False if it was looked up, is empty, or is not valid.
         """
         if not key:
             self.missing_key_count += 1
@@ -132,7 +139,7 @@ class LookupStage(WaitingStage):
         return True
 
     def _force_if_coming(self, key: str) -> bool:
-        """Change a key that is queued, so that its records will be emitted regardless of age.
+        """Mark a queued key, so that the records found by it are emitted however old they are.
 
         Return False if the key is not queued, or if its lookup has begun.
         """
@@ -160,9 +167,10 @@ class LookupStage(WaitingStage):
         return lambda record: comparable_key(record.get(key_field)) in forced or is_emitted(record)
 
     def _records_naming(self, cursor: ChunkCursor) -> Iterator[PageResult]:
-        """Yield the records of waiting pages that contain keys of the cursor, without positions.
+        """Yield the records of waiting pages that contain keys of a cursor, or of earlier chunks.
 
-        The positions of these pages keep waiting until all keys in the pages are looked up.
+        So these records are written before the records found by the keys. The positions after the
+        pages are not yielded before all keys in the pages are looked up.
         """
         end = cursor.start + len(cursor.keys)
         for waiting in self._waiting:

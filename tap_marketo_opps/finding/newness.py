@@ -25,11 +25,11 @@ _read_timestamp = reader(FieldDescription(UPDATED_AT, "", "datetime"))
 
 
 def emit_since(log_from: str, start_date: str | None) -> str:
-    """Return the timestamp from which records found through the activity log are emitted.
+    """Return since when a record found through the activity log must have changed to be emitted.
 
-    That is a day before the log is read from, because a log entry may be dated later than the
-    change that it records, but not before `start_date`. If the log itself is read from before
-    `start_date`, because of a bookmark, then `start_date` does not count.
+    The timestamp is a day before that from which the log is read, because a log entry may be dated
+    later than the change of the record. It is not before `start_date`, unless the log itself is
+    read from before `start_date`, as a bookmark can require.
 
     Args:
         log_from: Timestamp from which the log is read.
@@ -57,10 +57,15 @@ def changed_since(since: str | None) -> Callable[[Record], bool]:
 
 
 def leads_touched(activities: Iterable[Record], merges: Collection[int]) -> Iterator[Key]:
-    """Yield the lead ID of each activity, with True if all roles of the lead must be emitted.
+    """Yield the lead ID of each activity, as a key to look up the lead's roles.
 
-    That is so for a lead into which others were merged: the roles of a merged lead may keep their
-    `updatedAt`, and no other activity records the move.
+    With each ID comes True if all roles of the lead are emitted, however old they are; False if
+    only new ones. It is True for a lead into which others were merged: roles that moved to it may
+    keep their `updatedAt`, and no other activity records the move.
+
+    Args:
+        activities: The activities.
+        merges: IDs of the activity types about merged leads.
     """
     for activity in activities:
         yield str(lead_id(activity)), activity_type_id(activity) in merges
@@ -72,7 +77,7 @@ class Sweep:
 
     Attributes:
         leads: Label of the leads, which contains their ranges if they have any.
-        began: Timestamp of its beginning, from which the log records all changes.
+        began: Timestamp of its beginning; later changes are in the activity log.
     """
 
     leads: str
@@ -80,10 +85,11 @@ class Sweep:
 
 
 def never_swept(sweeps: Iterable[Sweep]) -> Callable[[Record], bool]:
-    """Return a function that returns True for a role that no run can have read before.
+    """Return a function that returns True for a role that no earlier run has read.
 
-    The lead of that role is outside the ranges of one of the sweeps, and the role is older than
-    that sweep. Sweeps of lead files are ignored, because a file has no range.
+    A lead sweep is a run that reads the roles of given leads. A role counts as unread if its lead
+    is outside the ranges of one of the sweeps, and the role is older than that sweep. Sweeps of
+    lead files are ignored, because a file has no range.
     """
     known = {(sweep.began, tuple(lead_ranges(sweep.leads))) for sweep in sweeps}
     ranges = [(changed_since(began), leads) for began, leads in known if leads]

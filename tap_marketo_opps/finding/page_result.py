@@ -18,7 +18,7 @@ Key = tuple[str, bool]
 
 
 def never_force(_record: Record) -> bool:
-    """Return False for any record: by this rule, no record is emitted regardless of its age."""
+    """Return False for any record, which means: do not emit it if it is too old."""
     return False
 
 
@@ -40,11 +40,11 @@ class PageResult:
         stream: Name of the stream that the records belong to.
         records: Records as Marketo sent them.
         emit_regardless_of_age: Returns True for a record that is emitted however old it is.
-        position: Resume position valid once this page is written; a callable if it is only known
-            then; None if unchanged.
+        position: Position from which a later run resumes once this page is written; a callable that
+            returns it, if it is known only then; None if the page does not change the position.
         keys: Keys to look up, besides those in the records.
-        is_tracked: True if the saved position includes these keys, so the page need not be held
-            back; a page without keys then does not wait at all.
+        is_tracked: True if keys found in the page are saved with the position as pending keys, so
+            that a resumed run looks them up. Then a result without `keys` need not wait.
     """
 
     stream: str

@@ -23,10 +23,10 @@ Keys = dict[str, bool]
 
 
 def encode_keys(keys: Keys) -> dict[str, str]:
-    """Return keys to look up in a form for a position: two strings of comma-separated keys.
+    """Return keys to look up as two strings of comma-separated keys, to be saved in a position.
 
-    One is for keys whose records are emitted regardless of age, the other for the rest. Keys must
-    not contain commas.
+    The string `always` has the keys whose records are emitted however old they are; `if_new` has
+    the keys of which only new records are emitted. Keys must not contain commas.
     """
     return {
         "always": ",".join(key for key, force in keys.items() if force),
@@ -35,7 +35,7 @@ def encode_keys(keys: Keys) -> dict[str, str]:
 
 
 def decode_keys(members: Mapping[str, str]) -> Keys:
-    """Return the keys that `encode_keys` encoded as the two strings in `members`."""
+    """Return the keys to look up, given the two strings that `encode_keys` made of them."""
     forced, others = (filter(None, members[name].split(",")) for name in ("always", "if_new"))
     return dict.fromkeys(forced, True) | dict.fromkeys(others, False)
 
@@ -52,9 +52,9 @@ def are_encoded_keys(members: t.Any) -> bool:
 class PendingKeys:
     """Stores the keys that the first pipeline stage has found and that are not yet looked up.
 
-    The saved position includes these pending keys, so that a resumed run looks them up. So the
-    position can advance before the keys of all pages are looked up. If there are more keys than a
-    STATE should contain, the position is that of the last page whose keys are all looked up.
+    The position saved in a STATE includes these pending keys, so that a resumed run looks them up.
+    So the position can be that of a page whose keys are not yet looked up. If there are more keys
+    than a STATE should contain, the position stays at the last page whose keys are all looked up.
 
     Args:
         max_keys: Maximum number of keys in a position.
@@ -69,15 +69,18 @@ class PendingKeys:
 
     @property
     def is_full(self) -> bool:
-        """Return True if more keys are pending than a saved position may contain."""
+        """Return True if there are more pending keys than the position in a STATE may contain."""
         return len(self._keys) > self._max_keys
 
     def track(self, position: Position, keys: Iterable[Key]) -> TrackedPage:
-        """Return a `TrackedPage` for a page of the first stage, to be marked when it is processed.
+        """Return an object by which a pipeline reports what it has done with a page.
+
+        The pipeline calls its method `mark_written` once the page's records are written, and then
+        `mark_looked_up` once all keys found in the page are looked up.
 
         Args:
             position: Position right after the page, where a later run can resume.
-            keys: Keys found in the page, which later stages look up.
+            keys: Keys found in the page, each with True if its records are always emitted.
         """
         named: Keys = {}
         for key, force in keys:
@@ -85,21 +88,26 @@ class PendingKeys:
         return TrackedPage(self, next(self._numbers), position, named)
 
     def add(self, key: str, *, force: bool) -> None:
-        """Store a key that is queued for lookup, until its page is marked as looked up."""
+        """Store a key to look up as pending, until the page with the key is marked as looked up.
+
+        Args:
+            key: The key.
+            force: True if the records found by it are emitted however old they are.
+        """
         self._keys[key] = force or self._keys.get(key, False)
 
     def mark_written(self, page: TrackedPage) -> Position | None:
-        """Record that a page's records are written.
+        """Record that the records of a page are written.
 
-        Return the new position, from which a later run resumes; None if it is unchanged.
+        Return the new position to save, from which a later run resumes; None if it is unchanged.
         """
         self._last_written = page
         return self._position()
 
     def mark_looked_up(self, page: TrackedPage) -> Position | None:
-        """Record that later stages have looked up all keys of a page, and remove these keys.
+        """Remove the keys of a page from the pending keys, because all of them have been looked up.
 
-        Return the new position, from which a later run resumes; None if it is unchanged.
+        Return the new position to save, from which a later run resumes; None if it is unchanged.
         """
         for key, force in page.keys.items():
             # A key that is now required regardless of age is looked up again, so it stays.
@@ -121,7 +129,9 @@ class PendingKeys:
 
 @dataclass(frozen=True, slots=True)
 class TrackedPage:
-    """A page of the first pipeline stage: marked once written, and once its keys are looked up.
+    """A page that the first pipeline stage has read, and what is left to do with it.
+
+    A pipeline marks the page once its records are written, and again once its keys are looked up.
 
     Attributes:
         pending: Stores all keys that are not yet looked up, including those of this page.
@@ -136,15 +146,15 @@ class TrackedPage:
     keys: Keys
 
     def mark_written(self) -> Position | None:
-        """Record that this page's records are written.
+        """Record that the records of this page are written.
 
-        Return the new position, from which a later run resumes; None if it is unchanged.
+        Return the new position to save, from which a later run resumes; None if it is unchanged.
         """
         return self.pending.mark_written(self)
 
     def mark_looked_up(self) -> Position | None:
-        """Record that later stages have looked up all keys of this page.
+        """Remove this page's keys from the pending keys, because all of them have been looked up.
 
-        Return the new position, from which a later run resumes; None if it is unchanged.
+        Return the new position to save, from which a later run resumes; None if it is unchanged.
         """
         return self.pending.mark_looked_up(self)

@@ -24,15 +24,16 @@ class FollowingStage(Stage, t.Protocol):
     """A later stage of a pipeline, which looks up keys found in the pages of earlier stages."""
 
     def accept(self, result: PageResult) -> Iterator[PageResult]:
-        """Queue the keys in a page of an earlier stage, so that this stage looks them up.
+        """Queue the keys found in a page of an earlier stage, so that this stage looks them up.
 
-        Yield the pages received so far that need not wait for a lookup any more.
+        A page waits in this stage until all keys in it have been looked up. Yield the pages that
+        need not wait any longer, in order.
         """
 
     def flush_partial(self) -> None:
-        """Make a chunk of the queued keys, although they are fewer than one call can look up.
+        """Put the queued keys into a chunk to look up, although one call could look up more keys.
 
-        The next call of `next_cursor` can return this chunk.
+        The next call of `next_cursor` can return a cursor for this chunk.
         """
 
 

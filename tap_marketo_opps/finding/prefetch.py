@@ -30,7 +30,7 @@ class StopSignal(t.Protocol):
         """Return True once a stop has been requested, so that no further call may start."""
 
     def result(self, future: Future[_T], meanwhile: Callable[[], object] | None = None) -> _T:
-        """Wait for a call and return its result; after a stop request only for a grace period."""
+        """Wait for an API call and return its result; after a stop request only wait a while."""
 
 
 @dataclass(slots=True)

@@ -100,10 +100,10 @@ def opportunities_by_role(
 
 
 def opportunities_found(result: PageResult, is_new: Callable[[Record], bool]) -> Iterator[Key]:
-    """Yield the external ID of each opportunity in a page, as a key to look up roles.
+    """Yield the external ID of each opportunity in a page, as a key to look up its roles.
 
-    With the key comes True if its roles are emitted regardless of age. For pages of another stream
-    nothing is yielded.
+    With each ID comes True if the opportunity is new: then its roles are emitted however old they
+    are. Yield nothing for a page of another stream.
 
     Args:
         result: The page.
@@ -124,7 +124,13 @@ def _opportunities_of_roles(result: PageResult, is_new: Callable[[Record], bool]
 
 
 def _asked(fields: Fields, stream: str, *needed: str) -> tuple[str, ...]:
-    """Return the fields to request for a stream: its selected fields, and those in `needed`."""
+    """Return the names of the fields to request from Marketo for records of a stream.
+
+    Args:
+        fields: Selected fields of each stream, by the stream's name.
+        stream: Name of the stream.
+        needed: Names of fields to request even if they are not selected.
+    """
     return tuple(dict.fromkeys((*fields.get(stream, ()), *needed)))
 
 

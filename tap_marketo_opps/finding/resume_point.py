@@ -23,7 +23,7 @@ class ResumePoint:
         began: Timestamp at which its first attempt began, by Marketo's clock.
         since: Timestamp from which changed records are emitted; None for all records.
         seen: Greatest replication key value read so far.
-        cursor: End of the previously read activity log; None if never read.
+        cursor: Timestamp up to which earlier runs have read the activity log; None if none has.
         log_from: Timestamp from which the activity log is read; None if it is not read.
         at: Position up to which everything is written; None at the beginning.
     """
@@ -56,9 +56,9 @@ class ResumePoint:
 
     @property
     def is_of_its_types(self) -> bool:
-        """Return True if all attributes of this resume point, read from a state, have valid types.
+        """Return True if each attribute of this resume point, read from a state, has a valid type.
 
-        What `at` contains is checked by the pipeline stage that resumes there.
+        The content of `at` is not checked here, but by the pipeline stage that resumes there.
         """
         timestamps = (self.since, self.seen, self.cursor, self.log_from)
         return (

@@ -60,10 +60,13 @@ class ChunkCursor:
     paging: QueryPaging | None = None
 
     def drop_token(self, error: PageTokenError) -> None:
-        """Remove the page token that Marketo refused, and count the refusal.
+        """Remove the page token, which Marketo refused, and count the refusal.
+
+        Args:
+            error: The error with which Marketo refused the token.
 
         Raises:
-            PageTokenError: A token was refused too often.
+            PageTokenError: Marketo has refused tokens of this chunk too often; it is `error`.
         """
         self.refusals += 1
         if self.refusals > MAX_REFUSALS:
@@ -78,9 +81,9 @@ class Stage(t.Protocol):
     stages.
 
     Attributes:
-        keeps_place: True if all pages of a chunk are read before the next chunk's, as in later
-            stages, for which other pages wait. In a first stage the next page of a chunk goes to
-            the end of the queue, so that keys in its pages are looked up in between.
+        keeps_place: True if all pages of a chunk are read before any page of the next chunk, as in
+            the later stages. False in most first stages: other calls are made before the next page
+            of the chunk is read, so that keys found so far are looked up in between.
     """
 
     keeps_place: bool
@@ -92,13 +95,14 @@ class Stage(t.Protocol):
         """
 
     def calls(self, cursor: ChunkCursor) -> Calls:
-        """Return a function that returns the call for the page after a given page of the cursor.
+        """Return a function by which the pages of a cursor's chunk are fetched one after another.
 
-        Given None, the function returns the call for the first page; given the last page, None.
+        The function takes the page fetched before, or None if there is none, and returns the API
+        call for the next page. It returns None after the last page.
         """
 
     def process(self, cursor: ChunkCursor, page: Page) -> Iterable[PageResult]:
-        """Yield results to pass on: the records and keys of a page that was read for a cursor."""
+        """Yield what this stage passes on for a page that it has read: records, keys, position."""
 
     def restart(self, cursor: ChunkCursor, error: PageTokenError) -> None:
         """Prepare a cursor's chunk to be read again, after Marketo refused the page token."""
@@ -134,10 +138,11 @@ class KeyedStage:
         self.echoes = 0
 
     def calls(self, cursor: ChunkCursor) -> Calls:
-        """Return a function that returns the call for the page after a given page of the cursor.
+        """Return a function by which the pages of a cursor's chunk are fetched one after another.
 
-        Given None, the function returns the call for the cursor's next page. Given the last page,
-        it returns None; in a first stage it does so for every page.
+        The function takes the page fetched before, or None if there is none, and returns the API
+        call for the next page. It returns None after the last page; in a first stage after every
+        page, because the pipeline then asks again, with an updated cursor.
         """
         keys = tuple(cursor.keys)
         if cursor.paging is None:
@@ -160,7 +165,7 @@ class KeyedStage:
         return QueryPaging(keys if is_unique else (), self._key_field, KeyHashSet())
 
     def _page(self, paging: QueryPaging, keys: Sequence[str], token: str | None) -> Page:
-        """Fetch the page of records of these keys that has the given page token (None: the first).
+        """Fetch the page of records that has a given page token; for None the chunk's first page.
 
         The pages of one chunk are fetched one after another, never at the same time.
         """

@@ -94,9 +94,10 @@ class WaitingStage(KeyedStage):
         return not (self._filling or self._unread)
 
     def accept(self, result: PageResult) -> Iterator[PageResult]:
-        """Queue the keys in a page of an earlier stage, so that this stage looks them up.
+        """Queue the keys found in a page of an earlier stage, so that this stage looks them up.
 
-        Yield the pages received so far that need not wait for a lookup any more.
+        A page waits in this stage until all keys in it have been looked up. Yield the pages that
+        need not wait any longer, in order.
         """
         if result.is_tracked and not result.keys:
             yield result
@@ -110,23 +111,23 @@ class WaitingStage(KeyedStage):
         yield from self._released()
 
     def process(self, cursor: ChunkCursor, page: Page) -> Iterable[PageResult]:
-        """Yield the results of a page that this stage has read to look up keys.
+        """Yield the records of a page that this stage has read to look up keys.
 
-        Also yield the pages of earlier stages whose keys have now all been looked up.
+        Also yield the pages of earlier stages that waited until all keys in them were looked up.
         """
         raise NotImplementedError
 
     def _take(self, result: PageResult) -> PageResult:
-        """Queue the keys in a page of an earlier stage, so that this stage looks them up.
+        """Queue the keys found in a page of an earlier stage, so that this stage looks them up.
 
-        Return the page to pass to the next stage after that.
+        Return the page to pass to the next stage once these keys are looked up.
         """
         raise NotImplementedError
 
     def flush_partial(self) -> None:
-        """Make a chunk of the queued keys, although they are fewer than one call can look up.
+        """Put the queued keys into a chunk to look up, although one call could look up more keys.
 
-        The next call of `next_cursor` can return this chunk.
+        The next call of `next_cursor` can return a cursor for this chunk.
         """
         if self._filling:
             cursor = ChunkCursor(self._queued - len(self._filling), self._filling)
@@ -135,16 +136,17 @@ class WaitingStage(KeyedStage):
             self._unread[cursor.start] = cursor
 
     def next_cursor(self) -> ChunkCursor | None:
-        """Return a cursor for looking up the next chunk of keys.
+        """Return a cursor for looking up the next chunk of queued keys, page by page.
 
-        Return None if the queued keys are fewer than one call can look up.
+        Return None if there is no chunk, because the queued keys are fewer than one call can look
+        up.
         """
         return self._full.popleft() if self._full else None
 
     def _unsaved_count(self) -> int:
-        """Return the number of waiting pages whose keys are not included in the saved position.
+        """Return the number of waiting pages whose keys are not in the position saved in a STATE.
 
-        The next run would read these pages again if this run were killed.
+        If this run were killed, the next run would have to read these pages again.
         """
         return len(self._waiting) - self._tracked_count
 

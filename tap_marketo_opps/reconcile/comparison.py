@@ -33,15 +33,15 @@ class Comparison:
         return self.reader.is_marked(row.cells)
 
     def is_changed(self, row: Row, record: Record, counts: Counts) -> bool:
-        """Return True if a record differs from its row and must be emitted, and count it.
+        """Return True if Marketo's record differs from the warehouse's row, so that it is emitted.
 
-        A record whose row is marked as deleted differs, and so does any record if rows have no
-        `updatedAt`.
+        They are compared by `updatedAt`. Every record differs from a row that is marked as deleted,
+        and from a row without `updatedAt`.
 
         Args:
             row: The warehouse's row.
             record: Marketo's record.
-            counts: Counts to update.
+            counts: Counts to which the row is added, as equal or as changed.
         """
         updated_at = read_timestamp(record.get(UPDATED_AT))
         if self._is_alike(row, updated_at):

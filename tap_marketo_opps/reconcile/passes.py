@@ -73,9 +73,9 @@ class FirstPass(RowLookup):
             raise PositionError
 
     def _pass_over(self, progress: Progress) -> Iterator[Row]:
-        """Skip the rows that an interrupted run looked up, and yield those that it did not find.
+        """Skip the rows at the beginning of the file that an interrupted run has looked up.
 
-        Only the rows that it had not looked up a second time are yielded (`progress.pending`).
+        Yield those of them that it did not find, and had not looked up a second time.
 
         Raises:
             PositionError: No chunk of the file begins where the interrupted run stopped.
@@ -130,9 +130,9 @@ class SecondPass(RowLookup):
 
     Args:
         context: Objects that both passes use.
-        check_gone: Called with the counts so far and the number of further rows not found; raises
-            an error if they are too many.
-        left_over: Rows to begin with, which an interrupted run left.
+        check_gone: Called with the counts so far and the number of rows that this pass did not find
+            either; raises an error if too many rows are missing in Marketo.
+        left_over: Rows that an interrupted run had still to look up again, which come first.
     """
 
     def __init__(
@@ -154,18 +154,19 @@ class SecondPass(RowLookup):
         return not (self._filling or self._open)
 
     def accept(self, result: PageResult) -> Iterator[PageResult]:
-        """Queue the rows that the first pass did not find, given its result for a page.
+        """Queue the rows that the first pass did not find, so that this pass looks them up again.
 
-        Yield that result unchanged.
+        Args:
+            result: Result of the first pass for one page, which is yielded unchanged.
         """
         if isinstance(result, PassResult):
             self._add(result.missing)
         yield result
 
     def flush_partial(self) -> None:
-        """Make a chunk of the queued rows, although they are fewer than one call can look up.
+        """Put the queued rows into a chunk to look up, although one call could look up more rows.
 
-        The next call of `next_cursor` can return this chunk.
+        The next call of `next_cursor` can return a cursor for this chunk.
         """
         if self._filling:
             self._full.append(row_cursor(self._filling))

@@ -22,9 +22,10 @@ class Counts:
     Attributes:
         alike: Rows that are equal to the record in Marketo.
         changed: Rows that differ from the record in Marketo, which was emitted.
-        untold: Changed rows whose change the activity log has missed.
-        gone: Rows for which a tombstone was written.
-        known_gone: Rows that were already marked as deleted.
+        untold: Changed rows that earlier runs should have updated, had the activity log contained
+            the change.
+        gone: Rows for which a tombstone was written, because Marketo no longer has the record.
+        known_gone: Rows not found in Marketo that were already marked as deleted.
         living: Rows looked up that were not marked as deleted.
     """
 
@@ -48,7 +49,7 @@ class Progress:
     Attributes:
         next_row: Number of the first row that has not been looked up.
         pending: Numbers of earlier rows that were not found, and have to be looked up again.
-        counts: Counts of all rows done.
+        counts: Counts of the rows looked up so far, by result.
     """
 
     next_row: int = 0
@@ -110,7 +111,10 @@ class Progress:
 
 
 def _encode_numbers(numbers: Iterable[int]) -> str:
-    """Return ascending numbers as a short string: the first, and the differences of the others."""
+    """Return ascending numbers as a short string, in which each is replaced by a difference.
+
+    It is the difference to the number before: 7, 9 and 12 become "7,2,3".
+    """
     steps = (number - before for before, number in itertools.pairwise((0, *numbers)))
     return ",".join(map(str, steps))
 

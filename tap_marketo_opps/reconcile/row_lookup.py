@@ -99,7 +99,10 @@ class RowLookup(KeyedStage):
         t.cast("RowCursor", cursor).counts = Counts()
 
     def process(self, cursor: ChunkCursor, page: Page) -> Iterable[PageResult]:
-        """Yield a result with the page's records that differ from the warehouse."""
+        """Yield a result with those records of a page that differ from their rows in the warehouse.
+
+        If it is the last page of a chunk, the result also has the rows that were not found.
+        """
         rows = t.cast("RowCursor", cursor)
         changed = [record for record in page.records if self._is_wanted(rows, record)]
         self._advance(cursor, page)
@@ -107,9 +110,10 @@ class RowLookup(KeyedStage):
         yield self._finished(rows, result) if cursor.done else result
 
     def _is_wanted(self, cursor: RowCursor, record: Record) -> bool:
-        """Return True if a record differs from its warehouse row, so that it must be emitted.
+        """Return True if a record is emitted, because it differs from its row in the warehouse.
 
-        Also count the row. Return True for a record without GUID too, which the run skips with a
+        Also count the row. A record whose GUID was not requested, or was found before, is not
+        emitted. Return True for a record without GUID too, which the run skips later, with a
         warning.
         """
         if not has_guid(record):
@@ -123,9 +127,9 @@ class RowLookup(KeyedStage):
         return self._comparison.is_changed(row, record, cursor.counts)
 
     def _finished(self, cursor: RowCursor, result: PassResult) -> PassResult:
-        """Complete the result of a chunk's last page, and return it.
+        """Return the result of a chunk's last page, completed by what is known only then.
 
-        Add the chunk's rows that were not found, and the position after the chunk.
+        That is which of the chunk's rows were not found, and the position after the chunk.
         """
         raise NotImplementedError
 

@@ -107,7 +107,7 @@ class _Setup:
         )
 
     def progress(self) -> tuple[Progress, list[str]]:
-        """Return the progress of an interrupted reconcile, read from the state, with notes to log.
+        """Return how far an interrupted reconcile has come, by the state, and sentences to log.
 
         Return the progress of a new run if there is none in the state, or if it cannot be resumed.
         """
@@ -180,9 +180,10 @@ class _Setup:
         return Tombstones(self._reader, now, [warning] if missing else [])
 
     def why_log_is_no_measure(self) -> str | None:
-        """Return why the run cannot count the changes that the activity log has missed.
+        """Return why the run cannot count the changes that are missing in the activity log.
 
-        Return None if it can, by comparing the file with a log that was read up to before the file.
+        It can count them, and None is returned, if the file has `updatedAt` and was made after
+        earlier runs had read the log: then a row that still differs is a change that the log lacks.
         """
         if not self._reader.has_updated_at:
             return f"the file has no {UPDATED_AT}"
@@ -199,13 +200,15 @@ class _Setup:
 
 
 def _check_gone(file: WarehouseFile, max_gone_percent: int, counts: Counts, more: int) -> None:
-    """Raise TooManyGoneError if more rows are gone than `max_gone_percent` allows.
+    """Raise TooManyGoneError if more rows are missing in Marketo than `max_gone_percent` allows.
+
+    Up to 100 missing rows are always allowed.
 
     Args:
         file: The warehouse's rows.
         max_gone_percent: Value of the setting.
         counts: Counts of the rows so far.
-        more: Number of rows that are gone but not counted yet.
+        more: Number of rows missing in Marketo that `counts` does not include yet.
     """
     gone = counts.gone + more
     if gone > _FEW and gone * 100 > max_gone_percent * counts.living:

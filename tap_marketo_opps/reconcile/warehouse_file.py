@@ -54,7 +54,7 @@ class WarehouseFile:
         columns: Names of the columns.
         total: Number of rows with a GUID.
         repeated: Number of rows whose GUID occurs again in the same chunk; the last row counts.
-        digest: Text that differs for different GUIDs.
+        digest: Short text calculated from all GUIDs, to recognize the same file in a later run.
         made_at: Timestamp of the file's last modification; None if unknown.
 
     Raises:

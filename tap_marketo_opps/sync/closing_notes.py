@@ -31,10 +31,10 @@ def without_key(stream: str, key: str, count: int) -> str:
 
 
 def unreadable_entries(stream: str, count: int) -> str:
-    """Return a warning about log entries that are missing in a stream, wholly or in part.
+    """Return a warning about entries of the activity log whose changes could not all be read.
 
     Args:
-        stream: Name of the stream.
+        stream: Name of the stream that lacks these changes.
         count: Number of the entries.
     """
     return (
@@ -45,9 +45,12 @@ def unreadable_entries(stream: str, count: int) -> str:
 
 
 def misfits(counts: StreamCounts) -> list[str]:
-    """Return a note on values that were set to null because they do not match their field's type.
+    """Return a sentence on the values set to null because they do not match their field's type.
 
-    Return an empty list if there are none.
+    It is in a list, which is empty if there are no such values.
+
+    Args:
+        counts: Counts of the stream's output.
     """
     if not counts.misfits:
         return []
@@ -55,14 +58,23 @@ def misfits(counts: StreamCounts) -> list[str]:
 
 
 def too_old(counts: StreamCounts) -> list[str]:
-    """Return a note on records skipped because of `start_date`; an empty list if there are none."""
+    """Return a sentence on the records skipped because they are older than `start_date`.
+
+    It is in a list, which is empty if no record was skipped.
+
+    Args:
+        counts: Counts of the stream's output.
+    """
     if not counts.too_old:
         return []
     return [f"{counted(counts.too_old, 'record')} from before start_date skipped"]
 
 
 def lateness(late: LateEntries | None) -> list[str]:
-    """Return a note on how late log entries became visible; an empty list if not measured."""
+    """Return a sentence on how late entries of the activity log became visible.
+
+    It is in a list, which is empty if that was not measured.
+    """
     if late is None or late.seconds is None:
         return []
     if not late.seconds:
@@ -71,7 +83,7 @@ def lateness(late: LateEntries | None) -> list[str]:
 
 
 def lookup_notes(lookup: WaitingStage) -> list[str]:
-    """Return notes on keys that a pipeline stage did not find, or could not look up."""
+    """Return sentences on keys that a stage did not find in Marketo, or could not look up."""
     return [*_missing_keys(lookup), *_invalid_keys(lookup), *_not_found(lookup)]
 
 

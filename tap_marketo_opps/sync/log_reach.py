@@ -24,9 +24,13 @@ def hand_over_from(made_at: str | None, began: str) -> str:
 
 
 def hand_over_note(made_at: str | None, began: str) -> str | None:
-    """Return a note on the time from which `activities` continues after a sweep of listed leads.
+    """Return a sentence to log after a sweep: from when `find_by: activities` continues.
 
-    Return None for a range of lead IDs.
+    A lead sweep is a run that reads the roles of given leads. Return None for a range of lead IDs.
+
+    Args:
+        made_at: Timestamp at which the swept leads were listed; None for a range of lead IDs.
+        began: Timestamp of the beginning of the sweep.
     """
     if made_at is None:
         return None

@@ -75,13 +75,15 @@ def log_start(
 
 
 def _cursor(bookmark: Bookmark) -> tuple[str, bool] | None:
-    """Return the timestamp up to which a bookmark's earlier runs have read the activity log.
+    """Return the timestamp from which a run continues to read the activity log, by its bookmark.
 
-    For a bookmark without `found_by`, which another tap or a user wrote, that is its value.
+    For a bookmark of another tap or of a user, which has no `found_by`, that is the replication key
+    value.
 
     Returns:
-        The timestamp, and True if `start_date` limits it, which is False for a bookmark of another
-        tap or user. None if the bookmark has no such timestamp.
+        The timestamp, and True if the log is not read from before `start_date` (False for a
+        bookmark of another tap or user). None if the bookmark has no such timestamp, or is that of
+        an interrupted full refresh.
     """
     cursor = bookmark.log_cursor or (bookmark.value if bookmark.found_by is None else None)
     if not cursor or _refresh_of_log_from(bookmark):
@@ -90,7 +92,17 @@ def _cursor(bookmark: Bookmark) -> tuple[str, bool] | None:
 
 
 def _refresh_of_log_from(bookmark: Bookmark) -> str | None:
-    """Return the timestamp from which an interrupted full refresh read the log; None for others."""
+    """Return the timestamp from which an interrupted full refresh or first run has read the log.
+
+    Such a run reads the activity log from `start_date`, not from the timestamp in a bookmark.
+
+    Args:
+        bookmark: Bookmark of a stream, with the resume point of its interrupted run, if any.
+
+    Returns:
+        The timestamp; None if no run was interrupted, or if the interrupted run has continued from
+        a bookmark, or has not read the log.
+    """
     resume = bookmark.resume
     return resume.log_from if resume and not resume.cursor else None
 
@@ -127,10 +139,10 @@ def plan_run(
 
 
 def _resumed(resume: ResumePoint, start_date: str | None) -> ResumePoint:
-    """Return the saved resume point with which an interrupted run is resumed.
+    """Return a saved resume point, adapted to the present `start_date`, to resume the run with it.
 
-    If the run reads the activity log, its `since` is computed again, from which changed records
-    are emitted.
+    If the run reads the activity log, the time from which changed records are emitted (`since`) is
+    calculated again from `start_date`.
     """
     if resume.log_from is None or resume.since is None:
         return resume
@@ -149,10 +161,11 @@ def _since(
 
 
 def _is_interrupted_refresh(bookmark: Bookmark) -> bool:
-    """Return True if the interrupted run was a full refresh, judging by the stream's bookmark.
+    """Return True if a bookmark shows that the last run was a full refresh and was interrupted.
 
-    A full refresh emits more records than those changed since the bookmark. Meltano merges its
-    state into the earlier state, so the bookmark may still have the earlier value.
+    A full refresh, like a first run, ignores the replication key value in the bookmark. The
+    bookmark may still have that value, because Meltano merges the state of an interrupted run into
+    the earlier state.
     """
     resume = bookmark.resume
     if resume is None:
@@ -163,13 +176,14 @@ def _is_interrupted_refresh(bookmark: Bookmark) -> bool:
 
 
 def _is_refresh_again(bookmarks: Bookmarks, *, by_log: bool) -> bool:
-    """Return True if a new run ignores the values in bookmarks, because the interrupted run did.
+    """Return True if a new run must be a full refresh, because the interrupted run was one.
 
-    That is so if the interrupted run was a full refresh.
+    A full refresh ignores the timestamps in bookmarks. The bookmarks may still have them, because
+    Meltano merges the state of an interrupted run into the earlier state.
 
     Args:
-        bookmarks: Bookmarks of the streams.
-        by_log: True if the run reads the activity log.
+        bookmarks: Bookmarks of the streams, some with the resume point of the interrupted run.
+        by_log: True if the new run reads the activity log.
     """
     if by_log:
         return any(each.log_cursor and _refresh_of_log_from(each) for each in bookmarks.values())
@@ -177,11 +191,17 @@ def _is_refresh_again(bookmarks: Bookmarks, *, by_log: bool) -> bool:
 
 
 def _applies_to(bookmark: Bookmark, found_by: str, start_date: str | None) -> bool:
-    """Return True if a bookmark's value applies to the keys that are looked up now.
+    """Return True if a run may skip records older than the replication key value in a bookmark.
 
-    It applies to another range of leads too, because records of leads outside the former range are
-    emitted regardless of age; but not with a `start_date`, which excludes old records. It never
-    applies to a static list, whose leads may have changed since.
+    It may do so if the earlier run looked up the same keys, or if the bookmark does not say which
+    keys. It may also do so for another range of lead IDs, because records of leads outside the
+    earlier range are emitted however old they are; but not with a `start_date`, which excludes old
+    records. A static list never counts as the same keys, because its leads may be others by now.
+
+    Args:
+        bookmark: The bookmark, with the label of the keys that the earlier run looked up.
+        found_by: Label of the keys that the new run looks up.
+        start_date: Value of the setting, as a timestamp.
     """
     if bookmark.found_by and is_list_label(found_by):
         return False

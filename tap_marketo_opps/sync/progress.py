@@ -31,9 +31,10 @@ class LogThrottle:
         self._due = clock() + seconds
 
     def is_due(self) -> bool:
-        """Return True if enough time has passed to log progress again, else False.
+        """Return True if it is time to log the progress of a run again.
 
-        If True is returned, the time until the next line begins.
+        After True is returned, False is returned until the minimum number of seconds has passed
+        again.
         """
         now = self._clock()
         if now < self._due:
@@ -45,8 +46,9 @@ class LogThrottle:
 class Pace:
     """Estimates how long the rest of a run will take.
 
-    The rate limit lets calls through in bursts, one per window of time. So the estimate compares
-    only times that are a whole number of windows apart.
+    The rate limit lets calls through in bursts, one per window of time, such as 20 seconds. A speed
+    measured over part of a window would be wrong, so the estimate compares only times that are a
+    whole number of windows apart.
 
     Args:
         share: Fraction of the run that earlier attempts had done, from 0 to 1.
@@ -119,7 +121,7 @@ class ProgressReport:
         return ", ".join(parts)
 
     def so_far(self) -> str:
-        """Return a text on what is done: share of the run, number of records, number of calls."""
+        """Return a text on how far the run has come: fraction done, records and calls so far."""
         records, calls = counted(self.records, "record"), counted(self.calls, "call")
         percent = "" if self.share is None else f"{100 * self.share:.0f} % ({self.where})"
         return f"{percent or self.where}, {records}, {calls}"

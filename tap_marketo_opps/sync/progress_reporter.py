@@ -30,19 +30,19 @@ class CountedSource(t.Protocol):
 
     @property
     def keys_done(self) -> int:
-        """Return the number of keys looked up so far, including those before an interruption."""
+        """Return the number of keys that this and earlier attempts of the run have looked up."""
 
     @property
     def total(self) -> int | None:
-        """Return the number of keys; None if unknown."""
+        """Return the number of keys that the whole run looks up; None if unknown."""
 
     @property
     def noun(self) -> str:
-        """Return the word for a key in messages, such as "lead"."""
+        """Return the word for a key in log messages, such as "lead"."""
 
     @property
     def reached(self) -> str | None:
-        """Return the timestamp up to which the log was read; None if it is not read."""
+        """Return the timestamp up to which the activity log was read; None if it is not read."""
 
 
 class ProgressReporter:
@@ -90,14 +90,14 @@ class ProgressReporter:
         _LOGGER.info("Stopped at %s. %s", self.so_far(), how)
 
     def so_far(self) -> str:
-        """Return a text on what is done: share of the run, number of records, number of calls."""
+        """Return a text on how far the run has come: fraction done, records and calls so far."""
         return self._progress().so_far()
 
     def leaders_line(self) -> str:
-        """Return the text of the log line with the run's result for its leader, the first stream.
+        """Return the log line with the result of a run: its records, calls, retries and seconds.
 
-        It has the number of this stream's records, and the calls, retries and seconds of the whole
-        run. The other streams of the run have lines without calls.
+        The records are those of the run's first stream, with whose line the calls of the whole run
+        are logged. The lines of the other streams have only their records.
         """
         leader = self._outputs[0]
         counts, before = self._client.counts, self._counts_before

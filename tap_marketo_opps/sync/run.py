@@ -42,7 +42,8 @@ class Run:
         finder: The way to find records.
         plan: Where the run begins.
         stages: Pipeline stages that read the records.
-        start_date: Timestamp before which a sweep counts skipped records; None for other runs.
+        start_date: A sweep counts the records skipped for being older than this timestamp; None for
+            other runs, which do not count them.
     """
 
     context: RunContext
@@ -79,10 +80,10 @@ class Run:
             _LOGGER.info("%s", note)
 
     def _restriction(self) -> str:
-        """Return a text on which records the run emits, to end its first log line.
+        """Return the end of the run's first log line, which says what records are not emitted.
 
         It says since when the log is read, or that records before `start_date` are skipped. It is
-        empty if neither is so.
+        empty if the run emits all records that it finds.
         """
         if log_from := self.plan.resume.log_from:
             return f", since {log_from}"

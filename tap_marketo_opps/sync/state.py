@@ -36,13 +36,14 @@ class Bookmark:
 
     Attributes:
         value: Replication key value of the last finished run.
-        found_by: Label of the keys that the run looked up.
+        found_by: Label of the keys that the same run looked up, such as `lead_ids 1-2000`.
         log_until: Timestamp at which the last finished run that read the activity log began.
-        sweep_began: Timestamp at which the lead sweep began after which `activities` continues.
-        sweep_leads: Label of the leads swept since then.
+        sweep_began: Timestamp from which `activities` continues after a lead sweep, a run that
+            reads the roles of given leads.
+        sweep_leads: Labels of the leads that sweeps have read since `sweep_began`.
         instance: Host of the instance that the bookmark belongs to.
         resume: Resume point of an interrupted run; None after a finished run.
-        log_tail: Encoded counts of the last part of the log, by the run that left `log_until`.
+        log_tail: Encoded counts of the last part of the log, by the run that began at `log_until`.
     """
 
     value: str | None = None
@@ -60,8 +61,8 @@ class Bookmark:
 
         Args:
             state: Members of the bookmark.
-            replication_key: Replication key of the stream, a member with that name being the value
-                in states of singer-io's taps.
+            replication_key: Name of the stream's replication key. In states of singer-io's taps the
+                member with this name contains the replication key value.
 
         Raises:
             ValueError: A timestamp or a string is invalid.
@@ -79,7 +80,7 @@ class Bookmark:
 
     @property
     def up_to(self) -> str | None:
-        """Return the time up to which records have been read: the latest of three timestamps.
+        """Return the latest timestamp in the bookmark: up to it records have been read.
 
         Return None if the bookmark has no timestamp.
         """
@@ -106,7 +107,10 @@ class Bookmark:
         return members | {name: value for name in _PLAIN_KEYS if (value := getattr(self, name))}
 
     def paused(self, resume: ResumePoint) -> Bookmark:
-        """Return the bookmark of an unfinished run, in which only the resume point changes."""
+        """Return this bookmark with the resume point of a run that is not finished yet.
+
+        All other members stay as the last finished run has left them.
+        """
         return replace(self, resume=resume)
 
     def finished(self, run: ResumePoint, found_by: str) -> Bookmark:
@@ -125,7 +129,7 @@ class Bookmark:
         return replace(self, value=bounded, found_by=found_by, resume=None)
 
     def after_log(self, began: str, tail: str | None = None) -> Bookmark:
-        """Return the bookmark after reading the activity log up to `began`.
+        """Return the bookmark after a run that has read the activity log up to its own beginning.
 
         Args:
             began: Timestamp of the beginning of the run.
@@ -134,14 +138,14 @@ class Bookmark:
         return replace(self, log_until=began, log_tail=tail)
 
     def after_sweep(self, began: str, leads: str) -> Bookmark:
-        """Return the bookmark after a lead sweep, from which `activities` will continue.
+        """Return the bookmark after a lead sweep, with the time from which `activities` continues.
 
-        If there was an earlier sweep, and these leads do not include its leads, then the log must
-        be read from the beginning of the earlier sweep.
+        A lead sweep is a run that reads the roles of given leads. That time is the beginning of the
+        sweep, or of an earlier one whose leads this sweep did not include.
 
         Args:
-            began: Timestamp from which the log must be read.
-            leads: Label of the leads swept.
+            began: Timestamp from which the log must be read after this sweep.
+            leads: Label of the leads swept, such as `lead_ids 1-2000`.
         """
         if (
             not self.sweep_began
@@ -177,11 +181,13 @@ def with_bookmarks(state: Mapping[str, t.Any], streams: Collection[str]) -> dict
 
 
 def share_resume_point(resumes: Iterable[ResumePoint | None], wanted_fingerprint: str) -> bool:
-    """Return True if an interrupted run left all streams at the same position.
+    """Return True if all streams can be resumed together, at the position of an interrupted run.
+
+    That run must have had the present settings, and have stopped at the same position for each.
 
     Args:
         resumes: Resume point of each stream; None if the stream has none.
-        wanted_fingerprint: Digest of the present settings, which that run must have had, too.
+        wanted_fingerprint: Digest of the present settings.
     """
     first, *others = resumes
     return (

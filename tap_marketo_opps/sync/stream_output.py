@@ -104,7 +104,8 @@ class StreamEmitter:
     Args:
         output: Output of the stream.
         resume: Resume point with which the stream's run begins.
-        start_date: Timestamp before which skipped records are counted; None to count none.
+        start_date: Records skipped for being older than this timestamp are counted; None to count
+            none.
     """
 
     def __init__(

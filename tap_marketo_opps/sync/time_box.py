@@ -71,18 +71,24 @@ class TimeBox:
         return self._shutdown.requested or self.is_over
 
     def note_advance(self) -> None:
-        """Record progress: a later run can begin further on, because a STATE was written."""
+        """Record that the run has made progress, so that the time limit may stop it.
+
+        Progress means that a STATE was written with which a later run begins further on.
+        """
         self._has_advanced = True
         self.stop_calls_if_over()
 
     def stop_calls_if_over(self) -> None:
-        """Stop the client if the time is over; calls in flight may end within the grace period."""
+        """Stop the client from making calls, if the time limit of the run has passed.
+
+        Calls in flight may end within the grace period.
+        """
         if self._grace_end is None and self.is_over:
             self._grace_end = self._clock() + self._grace_seconds
             self._stop_calls()
 
     def result(self, future: Future[_T], meanwhile: Callable[[], object] | None = None) -> _T:
-        """Wait for a call and return its result; after the time limit only for the grace period.
+        """Wait for an API call and return its result; after the time limit wait a grace period.
 
         Args:
             future: Future of the call.
