@@ -90,10 +90,13 @@ class TokenCache:
             return self._token
 
     def renew(self, refused: Token) -> None:
-        """Fetch another access token after the REST API has refused `refused` (601 or 602).
+        """Replace the cached access token, which the REST API has refused with 601 or 602.
 
         Do nothing if another thread has replaced it already. If the identity service issues the
         refused value again, wait until that value expires: no other token is issued before.
+
+        Args:
+            refused: the token with which the refused call was made.
         """
         with self._lock:
             if self._token is not refused:
@@ -138,7 +141,8 @@ def read_token(response: HttpResponse, *, now: float) -> Token:
             recovery.
         ServerError: the HTTP status is transient.
         ConnectionLostError: the body is incomplete.
-        UnexpectedResponseError: the body has neither an error nor a token that fits a header.
+        UnexpectedResponseError: the body has neither an error nor a token that a header can
+            hold.
     """
     members = _members(response)
     value = members.get("access_token")

@@ -50,7 +50,7 @@ class Call:
         """Return the name of the call for error texts and log lines.
 
         The name has no parameters, which may hold customers' keys. It begins with the kind of
-        call, because a query that is sent as POST has the path of a sync.
+        call, such as `query`, because a query that is sent as POST has the path of a sync.
         """
         return f"{self._kind} {self.method} {self.path}"
 

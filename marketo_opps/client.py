@@ -184,10 +184,11 @@ class MarketoClient:
         return self._loop.server_now()
 
     def earliest_now(self) -> datetime:
-        """Return the current time, computed from the `Date` header that gives the earliest time.
+        """Return the earliest current time that any `Date` header so far gives.
 
-        Use it as the start of a run, which must not be in the future. A `Date` that is in the
-        future is ignored once another response has had the right time.
+        A header gives its own time plus the seconds since its response. Use the result as the
+        start of a run, which must not be in the future: a `Date` that is in the future has no
+        effect once another response has had the right time.
         """
         return self._loop.earliest_now()
 

@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
 
 
 def connection_error(error: Exception, base: str, *, connected: bool | None = None) -> MarketoError:
-    """Return the error of this package that stands for an exception of `requests` or `urllib3`.
+    """Convert an exception of `requests` or `urllib3` to the error that the client raises for it.
 
     Args:
         error: the exception.

@@ -59,7 +59,7 @@ def read_lead_fields(result: Sequence[t.Any]) -> tuple[FieldDescription, ...]:
 
 
 def _lead_entry(entry: t.Any) -> dict[str, t.Any] | None:
-    """Convert a lead field's entry in describe to the form that other objects' fields have.
+    """Convert the entry of a lead field in describe to the form that opportunity fields have.
 
     Return None if the field has no REST name.
     """
@@ -126,7 +126,7 @@ def _length(value: t.Any) -> int | None:
 
 
 def _boolean(value: t.Any) -> bool:
-    """Return a field's `updateable` from describe; True if it is absent or not a boolean."""
+    """Return the value of `updateable` in describe; True if it is absent or not a boolean."""
     return _BOOLEANS.get(_folded(value), True)
 
 

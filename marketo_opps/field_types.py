@@ -140,7 +140,11 @@ def _plain_boolean(value: t.Any) -> bool:
 
 
 def _numeric_boolean(value: t.Any) -> bool:
-    """Return True for the number 1 and False for 0: a table may have booleans as 1.0 and 0.0."""
+    """Convert the numbers 1 and 0 to booleans, because a table may have booleans as 1.0 and 0.0.
+
+    Raises:
+        ValueError: it is another number, or no number.
+    """
     if not isinstance(value, list | dict) and (number := exact_number(value)) in {0, 1}:
         return number == 1
     raise ValueError("it is not a boolean")

@@ -31,7 +31,7 @@ class Situation(t.NamedTuple):
 
     Attributes:
         paused_until: monotonic seconds at which the last pause of all calls ends.
-        is_probing: True until a single call, the probe, has had a response that asks for no pause.
+        is_probing: True from the start of a pause until the response to a single call, the probe.
         probed_at: monotonic seconds at which the probe was sent; None if it was not.
         in_flight: number of calls in flight.
         ahead: number of queued calls that have waited longer than this call.
@@ -50,9 +50,7 @@ class LimitsFile:
     """The SQLite file by which processes share the limits of an instance, opened by one of them.
 
     Methods must be called within `change`, or within `one_change` if they write by one statement.
-    Both are SQLite transactions, so that neither a killed process nor a full disk leaves half a
-    change. When the file is opened, rows from before the last reboot are deleted, because their
-    times are of a clock that has started again.
+    Both are SQLite transactions: neither a killed process nor a full disk leaves half a change.
 
     Args:
         path: path of the file, on a local disk; it is created if it does not exist.
@@ -78,7 +76,7 @@ class LimitsFile:
 
     @contextlib.contextmanager
     def change(self) -> Iterator[None]:
-        """Run the `with` block as one transaction; no other process can write to the file then."""
+        """Run the `with` block as one transaction, in which no other process can write the file."""
         with self.one_change(), self._database:
             self._execute("BEGIN IMMEDIATE")
             yield
@@ -100,7 +98,7 @@ class LimitsFile:
             waiting_id: the call's id in the queue; None if it is not in the queue.
             since: monotonic seconds at which the call began to wait.
             sent_after: calls in flight that were sent before this time are not counted.
-            seen_after: queued calls that were renewed last before this time are not counted.
+            seen_after: queued calls whose process asked last before this time are not counted.
         """
         row = self._database.execute(
             limits_database.SITUATION,
@@ -140,11 +138,11 @@ class LimitsFile:
         self._remove(self._process, arrived_after=0.0)
 
     def claim_check(self, now: float, seconds_between: float) -> bool:
-        """Reserve the check for ended processes for this process; False if one was made recently.
+        """Return True and record `now` if no process has looked for ended processes recently.
 
         Args:
             now: monotonic seconds.
-            seconds_between: minimum number of seconds between two checks.
+            seconds_between: minimum number of seconds between two of these checks.
         """
         claim = self._execute(
             "UPDATE instances SET processes_checked_at = ? "
@@ -156,10 +154,10 @@ class LimitsFile:
         return claim.rowcount > 0
 
     def remove_ended_processes(self, *, arrived_after: float) -> bool:
-        """Delete ended processes and their queued calls, end their calls in flight; True if any.
+        """Delete ended processes and their queued calls from the file; return True if any ended.
 
         Args:
-            arrived_after: seconds after which a sent call counts as having reached Marketo.
+            arrived_after: their calls in flight end, as of so many seconds after they were sent.
         """
         rows = self._execute("SELECT pid, started FROM processes WHERE host = ?", self._host)
         processes = [ProcessIdentity(*row) for row in rows.fetchall()]
@@ -188,7 +186,7 @@ class LimitsFile:
     # Waiting calls
 
     def queue(self, waiting_id: int | None, since: float, now: float) -> int:
-        """Put a call into the queue of waiting calls, or renew its entry; return the entry's id."""
+        """Queue a call that has waited from `since`, or renew its entry; return the entry's id."""
         cursor = self._execute(
             "INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             waiting_id,
@@ -215,7 +213,7 @@ class LimitsFile:
             now: monotonic seconds.
             arrived_after: calls that reached Marketo before this time are not counted.
             sent_after: calls in flight that were sent before this time are not counted.
-            seen_after: queued calls last renewed before this time are not counted.
+            seen_after: queued calls whose process asked last before this time are not counted.
 
         Returns:
             The id of the call; None if it was not added.
@@ -251,10 +249,10 @@ class LimitsFile:
         )
 
     def newest_arrival_but(self, newer: int) -> float | None:
-        """Return when the n-th newest call reached Marketo; None if the file has fewer calls.
+        """Return when one of the last calls reached Marketo; None if the file has fewer calls.
 
         Args:
-            newer: n, that is, the number of newer calls: 0 for the newest call.
+            newer: number of calls that reached Marketo after that call; 0 for the very last.
         """
         row = self._execute(
             "SELECT arrived_at FROM calls WHERE host = ? AND arrived_at IS NOT NULL "
@@ -267,7 +265,10 @@ class LimitsFile:
     # Pauses
 
     def begin_pause(self, until: float) -> None:
-        """Keep all processes from sending calls until a time; calls in flight cannot end this."""
+        """Begin a pause: until a time in monotonic seconds, no process sends a call.
+
+        Then one call, the probe, is sent to end the pause; calls in flight now do not end it.
+        """
         self._execute(
             "UPDATE instances SET pauses = pauses + 1, paused_until = max(paused_until, ?), "
             "is_probing = 1, probed_at = NULL WHERE host = ?",
@@ -276,7 +277,7 @@ class LimitsFile:
         )
 
     def begin_probe(self, now: float) -> int:
-        """Record that this process sends a call that may end a pause; return the pause's number."""
+        """Record that this process sends the probe of a pause now; return the pause's number."""
         cursor = self._execute(
             "UPDATE instances SET probe_pid = ?, probe_started = ?, probed_at = ? "
             "WHERE host = ? RETURNING pauses",
@@ -287,7 +288,7 @@ class LimitsFile:
         return int(cursor.fetchone()[0])
 
     def end_pause(self, number: int) -> None:
-        """End the pause with this number, for all processes; keep a pause that has begun since."""
+        """End the pause with this number for all processes, but no pause that began after it."""
         self._execute(
             "UPDATE instances SET is_probing = 0 WHERE host = ? AND pauses = ?", self._host, number
         )

@@ -53,7 +53,8 @@ class SlidingWindow:
 
         Args:
             now: seconds, on the clock of the events.
-            under_way: number of events that may happen at any moment, or that are not added yet.
+            under_way: number of events that count although they are not added yet, such as calls
+                in flight.
         """
         room = self._limit - under_way
         if room <= 0:
@@ -73,8 +74,9 @@ class Turn:
     """Permission to send one call, which occupies a slot of the limits until the call has ended.
 
     Attributes:
-        pauses: number of pauses of all threads that had begun before the permission was given.
-        shared: the entry of the same call in the limits that several processes share.
+        pauses: how many pauses of all threads had begun when the permission was given; the call
+            can end the last of them only.
+        shared: this call as the limits that several processes share know it.
         sent_at: monotonic seconds at which the whole request was sent; None if it was not.
     """
 
@@ -146,7 +148,7 @@ class Pacer:
             self._release(turn)
 
     def note_sent(self, turn: Turn) -> None:
-        """Record that the request of the call with this permission has been sent completely."""
+        """Record in the permission `turn` that the whole request of its call has been sent now."""
         turn.sent_at = self._clock()
 
     def pause(self, seconds: float) -> None:
@@ -159,7 +161,7 @@ class Pacer:
             self._share(lambda shared: shared.pause(seconds), otherwise=None)
 
     def report_outcome(self, turn: Turn) -> None:
-        """Process the end of a call: it ends a pause of all threads if it was that pause's probe.
+        """End the pause of all threads if the call with this permission was the pause's probe.
 
         If the response asks for another pause, call `pause` before. A call that was in flight when
         the pause began does not end it.
@@ -222,14 +224,21 @@ class Pacer:
             self._condition.notify()
 
     def _take(self, call: SharedCall) -> float:
-        """Reserve a slot for a call and return 0; if none is free, return the seconds to wait."""
+        """Return 0 if a call may be sent now, otherwise the seconds to wait before asking again.
+
+        If 0 is returned, the limits that processes share, if any, count the call as in flight.
+        """
         self._raise_if_stopped()
         if (seconds := self._seconds_until_free()) > 0:
             return seconds
         return self._share(lambda shared: shared.take(call), otherwise=0.0)
 
     def _share(self, use: Callable[[SharedLimits], _T], *, otherwise: _T) -> _T:
-        """Return `use(shared limits)`; `otherwise` if none are shared, or if their file fails."""
+        """Call `use` with the limits that several processes share, and return its result.
+
+        Return `otherwise` if there are no such limits. If their file fails, log a warning, return
+        `otherwise`, and use these limits no more.
+        """
         if self._shared is None:
             return otherwise
         try:

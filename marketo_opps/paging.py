@@ -62,7 +62,7 @@ class QueryPaging:
         self._was_news = True
 
     def resolved(self, page: Page) -> Page:
-        """Return a page of the query with `more` decided: True if another page follows.
+        """Return a page as received, but with `more` True if another page of the query follows.
 
         Raises:
             UnexpectedResponseError: reading cannot be continued, or would never end.

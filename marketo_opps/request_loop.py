@@ -110,7 +110,7 @@ class RequestLoop:
         return self._clock_of_server().now()
 
     def earliest_now(self) -> datetime:
-        """Return the earliest current time by any `Date` header; fetch a token if none has come."""
+        """Return the earliest current time by any `Date` header; fetch a token if none was read."""
         return self._clock_of_server().earliest_now()
 
     def _clock_of_server(self) -> ServerClock:
@@ -292,5 +292,5 @@ class RequestLoop:
 
 
 def _pauses_all_threads(error: MarketoError, attempts: CallAttempts) -> bool:
-    """Return whether an error of a call, not of a token request, makes all threads wait."""
+    """Return whether all threads wait after an error; False if the call itself was not sent."""
     return attempts.sent and pauses_all_threads(error)

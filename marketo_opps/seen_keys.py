@@ -101,7 +101,12 @@ class KeyFlags:
 
 
 def _slot_of(slots: array[int], hashed: int) -> int:
-    """Return the index of a hash in the array `slots`; if absent, the index to store it at."""
+    """Return the index at which a hash is stored, or else the free index at which to store it.
+
+    Args:
+        slots: array of stored hashes, used as an open-addressing hash table.
+        hashed: the hash.
+    """
     last = len(slots) - 1
     slot = hashed & last
     while slots[slot] not in (_EMPTY, hashed):

@@ -71,10 +71,11 @@ class ServerClock:
         return self._since(self._latest)
 
     def earliest_now(self) -> datetime:
-        """Return the current time, computed from the `Date` header that gives the earliest time.
+        """Return the earliest current time that any `Date` header so far gives.
 
-        A `Date` in the future, for example of a cache or load balancer, has no effect on the
-        result as soon as one response has had the right time.
+        A header gives its own time plus the seconds since its response. A `Date` in the future,
+        for example of a cache or load balancer, has no effect on the result as soon as another
+        response has had the right time.
         """
         return self._since(self._earliest)
 

@@ -101,7 +101,7 @@ class SharedLimits:
             ) from None
 
     def take(self, call: SharedCall) -> float:
-        """Reserve a slot for a call if the shared limits allow it; otherwise put it in the queue.
+        """Record a call as in flight if the shared limits allow it; otherwise put it in the queue.
 
         Returns:
             0 if the call may be sent now; otherwise the number of seconds after which to ask
@@ -144,7 +144,10 @@ class SharedLimits:
             self._file.begin_pause(self._clock() + seconds)
 
     def report_outcome(self, call: SharedCall) -> None:
-        """End the pause of all processes if this call was its probe; keep a pause begun since."""
+        """End the pause of all processes if a call was the probe of this pause.
+
+        A pause that began after the call was sent goes on.
+        """
         if call.probed_pause is not None:
             with self._file.one_change():
                 self._file.end_pause(call.probed_pause)
@@ -213,7 +216,10 @@ class SharedLimits:
         return self._seconds_in_window(calls - taken, now)
 
     def _seconds_in_window(self, room: int, now: float) -> float:
-        """Return in how many seconds fewer than `room` calls are in the rate limit's window."""
+        """Return the seconds until the window of the rate limit has fewer than `room` calls.
+
+        Return 0 if it has fewer now, and the longest wait if `room` is not positive.
+        """
         if room <= 0:
             return _LONGEST_WAIT_SECONDS
         arrived_at = self._file.newest_arrival_but(room - 1)

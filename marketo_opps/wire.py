@@ -71,7 +71,7 @@ def _without_lone_surrogates(value: t.Any) -> t.Any:
 
 
 def encode_query(query: Sequence[tuple[str, str]]) -> str:
-    """Encode parameters as a query string or form body, except commas, which separate values."""
+    """Encode parameters as a query string or form body; commas, which separate values, stay."""
     # `urlencode` is slow: it encodes a text character by character if one of them needs it.
     return "&".join(f"{name}={_TO_QUOTE.sub(_percent_encode, value)}" for name, value in query)
 

@@ -238,11 +238,17 @@ def _people_known_to_both(source: SandboxServer) -> list[dict[str, Any]]:
 
 
 def _change_latest(server: SandboxServer) -> int:
-    """Change stage and amount of the source's most recently updated opportunities.
+    """Change stage and amount of the 25 opportunities with the latest ``updatedAt``.
 
-    Return how many were changed. The second run reads the most recently updated opportunity again
-    even if it is unchanged, because the bookmark is inclusive. For that reason it is one of those
-    that are changed.
+    The second run of the tap reads the opportunity with the latest ``updatedAt`` again in any
+    case, because the bookmark is inclusive. As it is changed too, that run reads changed
+    opportunities only.
+
+    Args:
+        server: the instance that the tap reads.
+
+    Returns:
+        The number of changed opportunities.
     """
     latest = sorted(server.instance.opportunities(), key=lambda record: record["updatedAt"])
     ids = [record[KEY] for record in latest[-CHANGED:]]

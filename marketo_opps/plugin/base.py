@@ -46,7 +46,7 @@ EXPECTED_ERRORS = (ConfigValidationError, MappingError)
 
 
 def _is_not_about_environment(record: logging.LogRecord) -> bool:
-    """Return False for the SDK's untrue log line that environment variables are skipped."""
+    """Return False, to drop it, for the SDK's wrong log line on skipped environment variables."""
     return record.msg != "Skipping parse of env var settings..."
 
 
@@ -140,9 +140,9 @@ class MarketoPlugin(PluginBase):
 
     @classmethod
     def complete_settings(cls, settings: dict[str, t.Any]) -> list[str]:
-        """Add defaults to the settings, log a warning of unknown ones, and return their errors.
+        """Add defaults to the settings, and return the errors in them, one sentence each.
 
-        Each error is one sentence.
+        Log a warning for each unknown setting.
         """
         cls.append_builtin_config(cls.config_jsonschema)
         warn_unknown_settings(settings, cls.config_jsonschema, cls.logger)

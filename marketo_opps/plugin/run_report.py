@@ -46,7 +46,7 @@ class RunReport:
         self._measure: Callable[[], tuple[StreamCounts, CallCounts]] = lambda: ({}, CallCounts())
 
     def expect_run(self) -> None:
-        """Allow `begin` to open the report's file: this process is a run, not a mere `--about`."""
+        """Record that this process is a run, unlike `--about`, so that `begin` opens the file."""
         self._is_run = True
 
     def begin(self, path: str, *, plugin: str, version: str) -> None:

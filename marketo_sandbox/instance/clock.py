@@ -85,9 +85,10 @@ class Clock:
 
     @property
     def offset_seconds(self) -> float:
-        """Return the clock's offset: the seconds by which it runs ahead of real time.
+        """Return by how many seconds the clock is ahead of real time; negative if it is behind.
 
-        While the clock is frozen, its offset does not change with real time.
+        While the clock is frozen, return the offset that it had when it was frozen, plus what
+        ``advance`` has added since.
         """
         return self._offset_seconds
 

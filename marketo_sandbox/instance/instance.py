@@ -84,7 +84,7 @@ class Instance(Subscription):
             return [to_stored_lead(row) for row in self.storage.scan("lead", after, limit)]
 
     def merge_leads(self, kept: int, merged: Sequence[int], *, anew: bool = False) -> None:
-        """Merge the leads ``merged`` into the lead ``kept``; see ``LeadEditor.merge``."""
+        """Merge leads into the lead ``kept``; ``LeadEditor.merge`` describes the arguments."""
         with self.lock, self.storage.transaction():
             LeadEditor(self.context).merge(kept, merged, anew=anew)
 

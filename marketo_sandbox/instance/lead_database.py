@@ -177,7 +177,7 @@ def _past(rows: Sequence[Row], after: int) -> Sequence[Row]:
 
 
 def _to_result(row: Row, fields: Sequence[str]) -> dict[str, Any]:
-    """Return a lead as a query returns it: those of the requested fields that have a value."""
+    """Return a stored lead as a query shows it: the requested fields, if they have a value."""
     managed = {
         ID: row.id,
         "createdAt": format_datetime(row.created),

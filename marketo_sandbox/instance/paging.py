@@ -53,7 +53,8 @@ class Pager:
     ) -> dict[str, Any]:
         """Return the members ``nextPageToken`` and ``moreResult`` of a page's response.
 
-        Return an empty mapping for the last page, except in the dialect ``tokens-only``.
+        For the last page the result is empty. In the dialect ``tokens-only`` every page, even the
+        last, has a token and no ``moreResult``.
 
         Args:
             checksum: checksum of the query.

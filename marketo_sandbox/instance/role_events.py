@@ -48,7 +48,7 @@ def role_event(
 def value_changes(
     obj: ObjectType, before: Mapping[str, Any], changed: Mapping[str, Any]
 ) -> list[Change]:
-    """Return old and new value of each changed field, for the attribute ``Data Value Changes``.
+    """Return name, old and new value of each changed field, as activities of an update list them.
 
     Args:
         obj: the object: opportunity or role.
@@ -70,7 +70,7 @@ def value_changes(
 def update_events(
     storage: Storage, changes: Mapping[int, Sequence[Change]], opportunities: Iterable[Row]
 ) -> Iterator[Event]:
-    """Yield activities for updated opportunities: one for each lead with a role in each of them.
+    """Yield for each updated opportunity one activity for each lead that has a role in it.
 
     Args:
         storage: the storage with the roles.

@@ -193,7 +193,7 @@ class Seeder:
         return Row(number, guid, key, opportunity.key, lead, encode(body).decode(), *dates)
 
     def _events(self, opportunity: Row, role: Row, name: str) -> Iterator[tuple[int, Event]]:
-        """Yield dated activities of a role's lead: role added, opportunity updated.
+        """Yield dated activities of a lead for its role ``name``: role added, opportunity updated.
 
         Activities older than the retention period are left out; some web page visits are added.
         """
@@ -264,7 +264,7 @@ def _stage(bits: int) -> int:
 
 
 def _stage_change(bits: int) -> str:
-    """Return the attribute ``Data Value Changes`` of a stage change; ``bits`` select the stage."""
+    """Return ``Data Value Changes`` of an activity: a new stage, chosen by the random ``bits``."""
     stage = _stage(bits)
     names = {"oldValue": STAGES[stage - 1] if stage else None, "newValue": STAGES[stage]}
     return encode([{"attributeName": "Stage", **names}]).decode()

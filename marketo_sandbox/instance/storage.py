@@ -47,7 +47,7 @@ TABLES = ("opportunity", "role", "lead", "static_list", "list_member", "activity
 
 
 class Row(NamedTuple):
-    """A stored record.
+    """A stored opportunity, role or lead: one row of its table.
 
     Attributes:
         id: number of the record in its table; for a lead, the lead id.
@@ -196,7 +196,7 @@ class Storage:
         return [Row._make(row) for row in cursor]
 
     def search_expression(self, table: str, field: str) -> str:
-        """Return an SQL expression for the value of a field; create its index if missing."""
+        """Return the SQL expression by which ``find`` searches a field; create a missing index."""
         expression = f"CAST(json_extract(body, '$.\"{field}\"') AS TEXT) COLLATE NOCASE"
         name = f"{table}_by_{field}"
         if name not in self._search_indexes:
@@ -286,11 +286,11 @@ class Storage:
     def activities(
         self, position: tuple[int, int], visible: float, limit: int
     ) -> list[tuple[Any, ...]]:
-        """Return activities as tuples, in order of date and id.
+        """Return rows of the activity log, as tuples, in order of date and id.
 
         Args:
-            position: date and id of an activity; only later activities are returned.
-            visible: time in seconds since 1970; activities that the API returns later are left out.
+            position: date and id of the activity that precedes the first one to return.
+            visible: seconds since 1970; activities that clients may see only later are left out.
             limit: maximum number of activities.
         """
         sql = (

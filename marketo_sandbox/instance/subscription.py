@@ -96,10 +96,10 @@ class Subscription:
         self.lead_database = LeadDatabase(self.context, self._pager, self.lock)
 
     def _restore_clock(self, real: Callable[[], float]) -> Clock:
-        """Return the clock of the instance.
+        """Return the clock with which the instance starts.
 
-        It shows the time of the option ``clock``, else real time plus the offset that the storage
-        keeps from the last run.
+        It shows the time of the option ``clock``; without this option, real time plus the offset
+        that the storage keeps from the last run of the sandbox.
         """
         clock = Clock(real)
         clock.advance(float(self.storage.meta("clock_offset") or 0))
@@ -200,7 +200,7 @@ class Subscription:
         return {"nextPageToken": self.page_tokens.make("activities", position)}
 
     def activities(self, parameters: Parameters) -> Envelope:
-        """Return a page of matching activities and, even on the last page, a page token."""
+        """Return a page of the activities that match the call; even the last has a page token."""
         token = read_required(parameters, "nextPageToken")
         wanted = LogFilter(
             read_integers(parameters, "activityTypeIds", MAX_ACTIVITY_TYPES),

@@ -177,10 +177,14 @@ class RecordWriter:
         return {"status": "updated", "marketoGUID": row.guid}
 
     def _keys_in(self, record: Record, body: Record) -> set[str]:
-        """Return the names of the fields that only identify a record in an update by marketoGUID.
+        """Return the names of a record's fields that change nothing in an update by marketoGUID.
 
         These are marketoGUID and the dedupe fields with unchanged values. A changed dedupe field is
         left out, so that it is refused as a field that cannot be updated.
+
+        Args:
+            record: the record as the client sent it.
+            body: the field values of the stored record.
         """
         same = {
             name

@@ -81,7 +81,10 @@ class Api:
         self.problems.clear()
 
     def acknowledge_problems(self) -> list[str]:
-        """Return the reported problems and clear them, so that no test fails because of them."""
+        """Return the problems reported so far, such as calls to unknown paths, and forget them.
+
+        The pytest plugin then does not fail the test because of them.
+        """
         found = list(self.problems)
         self.problems.clear()
         return found

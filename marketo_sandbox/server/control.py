@@ -290,7 +290,7 @@ class Control:
         return {"problems": list(self._api.problems)}
 
     def acknowledge(self, _parameters: dict[str, Any]) -> dict[str, Any]:
-        """Return the reported problems and clear them, so that no test fails because of them."""
+        """Return the problems reported so far, and forget them, so that they fail no test."""
         return {"problems": self._api.acknowledge_problems()}
 
 

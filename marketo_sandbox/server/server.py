@@ -216,7 +216,10 @@ class SandboxServer:
         return self.api.problems
 
     def acknowledge_problems(self) -> list[str]:
-        """Return the reported problems and clear them, so that no test fails because of them."""
+        """Return the problems reported so far, such as calls to unknown paths, and forget them.
+
+        The pytest plugin then does not fail the test because of them.
+        """
         return self.api.acknowledge_problems()
 
     def _await_start(self) -> None:
