@@ -165,7 +165,7 @@ def status_error(
     reasons: Sequence[Reason] = (),
     request_id: str | None = None,
 ) -> MarketoError | None:
-    """Return the error that a response's HTTP status means; None for success.
+    """Return the error that the HTTP status of a response means; None for a status of success.
 
     Args:
         call: name of the call.
@@ -292,7 +292,7 @@ def _warning(entry: t.Any) -> str:
 
 
 def _list(member: t.Any) -> list[t.Any]:
-    """Return a member of the envelope as a list: one value as a list of one, none as empty."""
+    """Return a list as it is, any other value in a list of its own, and none as an empty list."""
     if isinstance(member, list):
         return member
     return [member] if member else []

@@ -317,7 +317,7 @@ class CrmManagedError(ResponseError):
         super().__init__(call, reasons, request_id)
 
     def advice(self) -> str:
-        """Return what the user can do; runs that write get another text than runs that read."""
+        """Return what the user can do about the CRM sync; the text differs for reads and writes."""
         return self.remedy if self._writing else self.read_remedy
 
 

@@ -50,7 +50,7 @@ def comparable_name(name: str) -> str:
 
 
 def keys_not_among(found: set[str | None], keys: Iterable[str]) -> list[str]:
-    """Return those looked-up keys that no record found in Marketo has.
+    """Return those of the looked-up keys that none of the found records has.
 
     Args:
         found: values of the key field in Marketo's records.

@@ -44,7 +44,7 @@ class FieldDescription:
 
 
 class _FieldsByName:
-    """Base class of `ObjectDescription` and `LeadDescription`; finds a field by its API name."""
+    """Base class of `ObjectDescription` and `LeadDescription`, to find a field by its API name."""
 
     __slots__ = ()
     fields: tuple[FieldDescription, ...]

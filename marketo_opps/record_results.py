@@ -51,7 +51,9 @@ def read_record_results(call: str, envelope: Envelope, sent: int) -> Sequence[Re
 def _record_result(index: int, item: Mapping[str, t.Any]) -> RecordResult:
     """Convert one entry of the response to a sync or delete call to a `RecordResult`.
 
-    A fast path reads the usual form.
+    Args:
+        index: position of the entry, which counts as its `seq` if it has none.
+        item: the entry.
     """
     seq, guid = item.get("seq"), item.get("marketoGUID")
     reasons = item.get("reasons") or item.get("errors")

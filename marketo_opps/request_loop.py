@@ -292,5 +292,5 @@ class RequestLoop:
 
 
 def _pauses_all_threads(error: MarketoError, attempts: CallAttempts) -> bool:
-    """Return whether all threads wait after an error; False if the call itself was not sent."""
+    """Return whether all threads must wait after an error; False if the call was never sent."""
     return attempts.sent and pauses_all_threads(error)

@@ -136,7 +136,7 @@ class Transport:
         headers: dict[str, str],
         body: bytes | None,
     ) -> requests.PreparedRequest:
-        """Return a request that is ready to send, without costly checks of `requests`."""
+        """Return a request that `requests` can send, made without the library's costly checks."""
         request = requests.PreparedRequest()
         request.method = method
         request.url = self._prepared_base + path

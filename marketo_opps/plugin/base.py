@@ -199,9 +199,10 @@ class MarketoPlugin(PluginBase):
 
     @classmethod
     def _log_format_of_environment(cls, sources: tuple[str, ...]) -> dict[str, str]:
-        """Return the log format from the environment if `--config=ENV` is given.
+        """Return the setting `log_format` from its environment variable if `--config=ENV` is given.
 
-        It is read before all other settings, so that every log line has that format.
+        It is read before all other settings, so that every log line has that format. Return an
+        empty mapping without `--config=ENV` or without the variable.
         """
         if _ENVIRONMENT not in sources:
             return {}

@@ -231,7 +231,7 @@ def _boolean(text: str) -> bool:
 
 
 def _array(text: str) -> t.Any:
-    """Return the list in an environment variable: JSON, or comma-separated values."""
+    """Return the list in an environment variable's text: a JSON array or comma-separated values."""
     bare = text.strip()
     return json.loads(bare) if bare[:1] in {*'[{"'} or bare[-1:] in {*']}"'} else text.split(",")
 

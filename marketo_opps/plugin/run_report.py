@@ -66,7 +66,7 @@ class RunReport:
         self._measure = measure
 
     def write(self, exit_code: int) -> None:
-        """Append the run's report to the file that `begin` opened, if any; only log a failure."""
+        """Append the run's report to the file that `begin` opened, if any; log a failure."""
         if self._file is None:
             return
         try:

@@ -222,7 +222,7 @@ _BOUNDS = {"minimum": "at least", "maximum": "at most"}
 
 
 def _fault(error: jsonschema.ValidationError) -> str:
-    """Describe what is invalid in a setting, such as "must be an integer (got 'x')"."""
+    """Return what is invalid in a setting, in words such as "must be an integer (got 'x')"."""
     expected: t.Any = error.validator_value
     if error.validator == "enum":
         choices = ", ".join(str(each) for each in expected if each)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class InstanceContext:
-    """Parts of one instance that many classes need: storage, activity log, clock and options."""
+    """The parts of one instance that many classes need: storage, activity log, clock, options."""
 
     storage: Storage
     log: ActivityLog

@@ -115,7 +115,7 @@ class LeadEditor:
         self._log.write([Event(MERGED, kept, kept, str(kept), {MERGE_IDS: ids})])
 
     def _fill_empty_fields(self, kept: int, merged: Sequence[int]) -> None:
-        """Fill the fields that have no value in the kept lead from the merged leads."""
+        """Copy values of the merged leads to those fields of the kept lead that have no value."""
         (row,) = self._storage.find("lead", ID, [kept])
         body: dict[str, Any] = {}
         for other in self._storage.find("lead", ID, merged):
@@ -143,7 +143,7 @@ class LeadEditor:
         return self._storage.find("role", "lead", leads)
 
     def _recreate_role(self, role: Row, moved: Row) -> Row:
-        """Return a role of a merged lead as a new role of the kept lead, and log both changes.
+        """Return a new role of the kept lead in place of a merged lead's role; log both changes.
 
         The activity log gets one activity for the removed role and one for the added role.
 

@@ -76,7 +76,7 @@ class Limits:
         return counted
 
     def uncount(self, counted: CountedCall) -> None:
-        """Remove a call from the counts, because it ended with an error code in ``NOT_COUNTED``."""
+        """Remove a call from the counts, because calls with its error code do not count."""
         # While the call was processed, it may have left the window, or a reset may have removed it.
         if counted.arrived in self._arrivals:
             self._arrivals.remove(counted.arrived)

@@ -42,7 +42,7 @@ class RecordReader:
         return self._storage.find(self._obj.table, column, values, after, limit)
 
     def _column(self, request: QueryRequest) -> tuple[str, list[Any]]:
-        """Return the database column that a query filters by, and the values to find in it."""
+        """Return the storage column that a query filters by, and the values to find in it."""
         if request.field is None:
             return "key", [self._compound_key(each) for each in request.values]
         if request.field == self._obj.id_field:

@@ -165,7 +165,7 @@ class FaultRule:
 
     @property
     def exhausted(self) -> bool:
-        """Return True if the rule was applied ``times`` times and therefore no longer applies."""
+        """Return True if the rule's fault was injected ``times`` times, so it no longer applies."""
         return self.times is not None and self.struck >= self.times
 
     def matches(self, method: str, path: str, operation: str | None) -> bool:
