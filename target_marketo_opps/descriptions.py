@@ -47,13 +47,16 @@ class Descriptions:
         return self._objects[obj]
 
     def lead_lookup_field(self, stream: str) -> str | None:
-        """Return the field by which leads are looked up; None if roles arrive with lead IDs.
+        """Return the field by which leads are looked up; check first that this is possible.
 
         Args:
             stream: name of the stream of roles, for error messages.
 
+        Returns:
+            The value of the setting `lead_lookup_field`; None if roles arrive with lead IDs.
+
         Raises:
-            UnwritableStreamError: leads cannot be looked up by the field in the setting.
+            UnwritableStreamError: leads cannot be looked up by the field.
         """
         field = self._lookup_field
         if field is not None and not self._is_field_checked:

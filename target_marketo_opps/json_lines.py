@@ -87,9 +87,10 @@ def decode(line: bytes) -> t.Any:
 
 
 def source_line(record: bytes) -> bytes:
-    """Return a line like that of a RECORD message, from the JSON of a record.
+    """Return a record, given as JSON, in the form of a line of the input: `{"record": ...}`.
 
-    It is kept with the record, as lines of the input are; `source_record` decodes it.
+    It stands in for the line of a record that did not arrive in a RECORD message of its own, such
+    as one from a BATCH file. `source_record` decodes it.
     """
     return b'{"record":%b}' % record.removeprefix(codecs.BOM_UTF8)
 
@@ -134,7 +135,11 @@ def _utf_16(line: bytes) -> str:
 
 
 def _hint(line: bytes) -> str:
-    """Return a hint if a line begins like a message but is cut off; else an empty string."""
+    """Return a hint for an error message, if a line begins like a message but is cut off.
+
+    Returns:
+        An empty string if there is no hint.
+    """
     if line.startswith(b"{") and not line.rstrip().endswith(b"}"):
         return "; it is cut short, as when the tap died"
     return ""

@@ -231,7 +231,7 @@ class TargetSettings:
     def writes_states(self) -> bool:
         """Return whether the target writes the STATEs that it receives to standard output.
 
-        It writes none in a dry run or with `max_records`, because some records are not delivered.
+        It does not in a dry run or with `max_records`, when not all records are delivered.
         """
         return not self.dry_run and self.max_records is None
 

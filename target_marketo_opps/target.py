@@ -94,7 +94,7 @@ class TargetMarketoOpps(MarketoPlugin, Target):
 
     @cached_property
     def run(self) -> TargetRun:
-        """Return the run, which is created when the first message is about to be read."""
+        """Return the `TargetRun` of this process; create it when the property is first used."""
         return TargetRun(
             self.config,
             self.settings,

@@ -42,7 +42,7 @@ class Attribution:
         self._flags = KeyFlags()
 
     def note_stream(self, stream: str) -> None:
-        """Remember the name of a stream that is written to roles, in `streams`."""
+        """Add a stream that is written to roles to `streams`, the names of all such streams."""
         self.streams.add(stream)
 
     def add(self, result: BatchResult) -> None:

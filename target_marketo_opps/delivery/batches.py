@@ -180,7 +180,7 @@ class OutboundRecord:
         """Merge a later record with the same key into this one, unless the body gets too long.
 
         Args:
-            version: a later record with the same key.
+            version: the record, which arrived after this one.
             most_bytes: maximum number of bytes that the body may grow by.
 
         Returns:
@@ -251,7 +251,10 @@ class Batch:
         self.held_bytes += record.held_bytes
 
     def merge(self, version: OutboundRecord) -> bool:
-        """Merge a later record into this batch's record with the same key, if the call stays small.
+        """Merge a record into the one in this batch with its key, within the size limit of a call.
+
+        Args:
+            version: a record that arrived later than the one in the batch.
 
         Returns:
             Whether the version was merged.

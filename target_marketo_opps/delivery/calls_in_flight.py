@@ -60,10 +60,11 @@ class CallsInFlight:
         future.add_done_callback(lambda done: self._on_done(take, done))
 
     def take_done(self) -> Iterator[tuple[Callable[[Future[t.Any]], None], Future[t.Any]]]:
-        """Remove and yield each finished call: the function for its result, and the result.
+        """Remove and yield each finished call, for the main thread to process its result.
 
         Yields:
-            The function `take` that was given to `start`, and the future with the result or error.
+            The function `take` that was given to `start` to process the result; and the future with
+            the result or error.
         """
         while self._done:
             self.count -= 1

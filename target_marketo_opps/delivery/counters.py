@@ -94,9 +94,10 @@ class RunCounters:
         )
 
     def summary_lines(self, short_batches: int) -> Iterator[str]:
-        """Yield a log line about calls that were not full, and one about 'already exist' results.
+        """Yield log lines about calls that were not full, and about records that "already exist".
 
-        A line is left out if all its numbers are zero.
+        Marketo refused these records after a response was lost. A line is left out if all its
+        numbers are zero.
 
         Args:
             short_batches: number of calls that were sent before they were full.

@@ -49,7 +49,10 @@ class Diff:
         self._write(reject.stream, reject.obj, reject.key, "reject")
 
     def take_left_alone(self, stream: str, obj: MarketoObject, key: Mapping[str, t.Any]) -> None:
-        """Write a line for a record that is marked as deleted but would not be deleted."""
+        """Write a line for a record that is marked as deleted but would stay in Marketo.
+
+        That is so without the setting `hard_delete`.
+        """
         self._write(stream, obj, key, "leave_alone")
 
     def flush(self) -> None:

@@ -154,7 +154,7 @@ class DryRun:
         """Return whether a record must be looked up in Marketo to predict its outcome.
 
         Args:
-            known: the prediction for its key from earlier records; None if there were none.
+            known: what the run would have written under the record's key before; None if nothing.
         """
         if known is None:
             return True

@@ -52,7 +52,7 @@ class KeyLookup:
         return found
 
     def is_valid_key(self, record: Record) -> bool:
-        """Return whether Marketo can be queried for a record's key, e.g. it has no comma."""
+        """Return whether Marketo can be queried for a record's key; not if it has a comma."""
         return self._is_compound or is_valid_filter_value(str(record[self._key_fields[0]]))
 
     @property

@@ -106,7 +106,7 @@ class KeyQueue:
                 self.last_upserts.setdefault((record.target, record.key), record)
 
     def remove(self, record: OutboundRecord) -> None:
-        """Remove a record from the queue: its first one, or a role that arrived without a lead."""
+        """Remove the first record of the queue, or a role that arrived without a lead ID."""
         if self.records[0] is record:
             self.readmitted = max(0, self.readmitted - 1)
         self.records.remove(record)
@@ -168,8 +168,8 @@ class KeyQueues(dict["Hashable", KeyQueue]):
         """Merge an upsert into the last queued upsert with the same key, if the order allows it.
 
         Returns:
-            True if it was merged, False if it must not be merged; None if no queued upsert has its
-            key, and no queued record forbids merging it into a record of an open batch.
+            True if it was merged; False if it must not be merged into any record; None if no queued
+            upsert has its key, but it may be merged into a record of an open batch.
         """
         queues = [self.get(key) for key in record.ordering_keys]
         if not any(queues):

@@ -29,7 +29,8 @@ class KnownLeads:
     """The results of lead lookups, by the value that was looked up.
 
     Args:
-        many: the setting `lead_lookup_many`.
+        many: value of the setting `lead_lookup_many`, which decides between several leads with the
+            same value: reject, oldest or newest.
         cache_bytes: maximum memory before a temporary file is used.
 
     Attributes:
@@ -72,7 +73,7 @@ class KnownLeads:
         return matches, sum(map(len, by_form.values()))
 
     def close(self) -> None:
-        """Release the memory, and delete the temporary file."""
+        """Discard all results of lookups: release their memory, and delete the temporary file."""
         self._database.close()
 
     def _add_value(self, value: str, leads: Sequence[FoundLead]) -> int:

@@ -50,7 +50,7 @@ class LookupSize:
             self.values = max(1, min(MAX_BATCH_RECORDS, self._fitting(), self._safe()))
 
     def _fitting(self) -> int:
-        """Return how many values to look up so that their leads nearly always fit on one page."""
+        """Return how many values to look up per call so that the leads nearly always fit a page."""
         if self._squares == self._sum:
             return MAX_BATCH_RECORDS  # No value has several.
         mean = self._sum / self._asked
@@ -60,5 +60,5 @@ class LookupSize:
         return math.floor(root * root)
 
     def _safe(self) -> int:
-        """Return how many values probably match fewer leads than Marketo's limit of 1,000."""
+        """Return how many values match 900 leads on average; Marketo refuses more than 1,000."""
         return _SAFE_LEADS * self._asked // self._leads if self._leads else MAX_BATCH_RECORDS

@@ -132,7 +132,7 @@ class BatchResult:
 
     @property
     def rejected(self) -> int:
-        """Return the number of rejected records, without roles whose opportunity may still arrive.
+        """Return the number of rejected records, except roles that wait for their opportunity.
 
         A merged record counts as one. If its versions (updates of one key) were then sent
         separately, each rejected version counts.
@@ -172,9 +172,10 @@ class BatchResult:
         return any(outcome is not None and outcome.kind is Outcome.CREATED for outcome in each)
 
     def by_version(self) -> Iterator[tuple[OutboundRecord, RecordOutcome | None]]:
-        """Yield each version of each record, that is, each record before merging, with its outcome.
+        """Yield each record of the batch as it was before merging, with its outcome.
 
-        Roles in `parked` are left out.
+        A merged record combines several versions: updates of one key. Roles that wait for their
+        opportunity are left out.
         """
         for index, (record, outcome) in enumerate(
             zip(self.batch.records, self.outcomes, strict=True)

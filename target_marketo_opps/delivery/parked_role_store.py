@@ -152,7 +152,7 @@ class ParkedRoleStore:
 
         Args:
             count: maximum number of ids.
-            until: only roles that hold back the STATE with this number or an earlier one count.
+            until: number of a STATE; only roles that hold back this one or an earlier one matter.
             looked_up_before: opportunities that were looked up after this moment are left out.
             now: current moment, by the same clock.
         """
@@ -171,7 +171,7 @@ class ParkedRoleStore:
         return [decode(body)["externalOpportunityId"] for _, body in rows]
 
     def close(self) -> None:
-        """Release the memory, and delete the temporary file."""
+        """Discard all parked roles: release their memory, and delete the temporary file."""
         self._database.close()
 
     def _dismiss(self, where: str, value: bytes) -> None:

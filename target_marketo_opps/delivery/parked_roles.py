@@ -39,7 +39,15 @@ class ParkedRoles:
         return self._roles or None
 
     def park(self, record: OutboundRecord, batch: Batch, outcome: RecordOutcome) -> None:
-        """Store a role that Marketo skipped, and roles merged into it, to send them again later."""
+        """Store a role that Marketo skipped as its opportunity is missing, to send it again later.
+
+        Roles that were merged into it are stored separately.
+
+        Args:
+            record: the role.
+            batch: the batch that it was sent in.
+            outcome: has Marketo's reasons for skipping it.
+        """
         self._roles = self._roles or ParkedRoleStore()
         for version in record.all_versions:
             number = self._ledger.park(batch)
@@ -99,7 +107,9 @@ class ParkedRoles:
         return self._roles is not None and self._roles.waits_for(opportunity)
 
     def take_roles_of(self, opportunity: Hashable, *, most_bytes: int) -> list[OutboundRecord]:
-        """Remove and return the first parked roles of an opportunity, merged where possible.
+        """Remove and return the roles that waited longest for an opportunity, to queue them again.
+
+        Roles with the same key are merged where possible.
 
         Args:
             opportunity: id of the opportunity, in comparable form.

@@ -45,7 +45,7 @@ class PredictedRecord:
 
     @property
     def exists(self) -> bool:
-        """Return whether a record with the key would exist after the run."""
+        """Return whether Marketo would have a record with this key after the run."""
         return self.presence is not Presence.ABSENT
 
     def over(self, stored: Record | None) -> Record | None:

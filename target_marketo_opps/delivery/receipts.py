@@ -28,7 +28,10 @@ class SettledRecords(t.Protocol):
         """Write a line for a rejected record."""
 
     def take_left_alone(self, stream: str, obj: MarketoObject, key: Mapping[str, t.Any]) -> None:
-        """Write a line for a record that is marked as deleted, but is not deleted in Marketo."""
+        """Write a line for a record that is marked as deleted, but stays in Marketo.
+
+        That is so without the setting `hard_delete`.
+        """
 
     def flush(self) -> None:
         """Write all buffered lines to disk, before a STATE that covers their records is emitted."""
@@ -84,7 +87,10 @@ class Receipts:
         )
 
     def take_left_alone(self, stream: str, obj: MarketoObject, key: Mapping[str, t.Any]) -> None:
-        """Write the receipt of a record that is marked as deleted, but is not deleted."""
+        """Write the receipt of a record that is marked as deleted, but stays in Marketo.
+
+        That is so without the setting `hard_delete`.
+        """
         self._write(
             stream,
             obj,

@@ -59,9 +59,10 @@ class StoredRecords:
                 result.outcomes[index] = replace(outcomes.UNCHANGED, marketo_guid=guid)
 
     def resolve_already_exists(self, result: BatchResult, indices: Sequence[int]) -> None:
-        """Mark records as created if Marketo refused them as existing, but this run created them.
+        """Change the outcome of records that "already exist" to created, if this run created them.
 
-        A call whose response was lost may have created them before it was repeated.
+        A call whose response was lost may have created them before it was repeated, so that Marketo
+        refused them then.
         """
         existing = self._maybe_ours(result, indices)
         if not existing:

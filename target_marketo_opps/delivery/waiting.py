@@ -145,7 +145,7 @@ class WaitingRecords:
             self._to_readmit.append(opportunity)
 
     def is_busy(self, ordering_key: Hashable) -> bool:
-        """Return whether any record with an ordering key is in a queue or an unsettled batch."""
+        """Return whether an unsettled batch or a queue has any record with an ordering key."""
         return ordering_key in self._holders or ordering_key in self._queues
 
     def release(self, batch: Batch) -> None:
@@ -196,7 +196,7 @@ class WaitingRecords:
         return batch
 
     def _find_batch(self, record: OutboundRecord) -> Batch | None:
-        """Return an open batch for a record; None if it must wait for another batch's result."""
+        """Return an open batch for a record; None if it must wait until a batch is settled."""
         found: Batch | None = None
         for key in record.ordering_keys:
             batch = self._holders.get(key)

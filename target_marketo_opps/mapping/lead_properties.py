@@ -41,7 +41,8 @@ class LeadProperties:
 
     Attributes:
         lookup_field: lead field by which leads are looked up.
-        names: the names that the property with a lead's lookup value may have.
+        names: names of the properties that may hold a role's lookup value: for the field `email`,
+            `lead_email` and `email`.
     """
 
     def __init__(self, lookup_field: str | None, fields: Iterable[str]) -> None:

@@ -108,7 +108,10 @@ class Ledger:
         self._unblock(token)
 
     def state(self, value: t.Any, *, now: float) -> None:
-        """Add a STATE; it replaces the previous one if all records between them are settled.
+        """Hold back a STATE that has arrived, until all records before it are accepted or rejected.
+
+        If this is already true of all records between it and the previous STATE, it replaces that
+        STATE.
 
         Args:
             value: value of the STATE message.
@@ -145,7 +148,10 @@ class Ledger:
         return [token for point in late for token in point.blockers]
 
     def last_overdue(self, *, arrived_until: float) -> int:
-        """Return the number of the last held-back STATE that arrived up to a moment; -1 if none."""
+        """Return the number of the last held-back STATE that arrived up to a moment; -1 if none.
+
+        STATEs are numbered in order of arrival.
+        """
         return max(
             (point.number for point in self._held if point.arrived_at <= arrived_until), default=-1
         )

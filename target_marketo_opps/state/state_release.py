@@ -62,7 +62,10 @@ class StateRelease:
         return self._ledger.overdue(arrived_until=self._clock() - self._patience_seconds)
 
     def overdue_number(self) -> int:
-        """Return the number of the last STATE held back for too long; -1 if there is none."""
+        """Return the number of the last STATE that has been held back for too long; -1 if none has.
+
+        STATEs are numbered in order of arrival.
+        """
         return self._ledger.last_overdue(arrived_until=self._clock() - self._patience_seconds)
 
     @property
