@@ -62,7 +62,9 @@ class Descriptions:
 
     @functools.cached_property
     def lead_fields(self) -> tuple[FieldDescription, ...]:
-        """Return the fields named by `lead_fields`, under the names that they have in roles.
+        """Return descriptions of the lead fields that the setting `lead_fields` adds to roles.
+
+        They have the names of columns of roles, such as `lead_email` for the lead field `email`.
 
         Raises:
             SettingsError: Leads of the instance do not have one of the fields.

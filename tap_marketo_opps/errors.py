@@ -119,7 +119,7 @@ class TooManyGoneError(NotResumableError):
     Args:
         where: The setting that names the file, and the file's path.
         gone: Number of rows that Marketo no longer has.
-        looked_up: Number of rows looked up.
+        looked_up: Number of rows looked up that were not marked as deleted already.
         written: Number of tombstones already written.
     """
 

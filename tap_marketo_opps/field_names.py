@@ -48,7 +48,10 @@ def _by_display_name(fields: Mapping[str, Mapping[str, t.Any]]) -> dict[str, str
 
 
 def _display_name(schema: Mapping[str, t.Any]) -> str:
-    """Return the display name at the beginning of a schema's description, in comparable form."""
+    """Return a field's display name, with which the description in its JSON schema begins.
+
+    It is returned in lower case and without the length that the description may contain.
+    """
     return _comparable(_LENGTH.sub("", str(schema.get("description") or "")))
 
 

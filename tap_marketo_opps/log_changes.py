@@ -34,7 +34,7 @@ class UnreadableChangesError(ValueError):
 
 
 def attributes_of(entry: Record) -> dict[str, t.Any] | None:
-    """Return the attributes of a log entry by name; None if they cannot be read."""
+    """Return the attributes of an activity log entry by name; None if they cannot be read."""
     attributes = entry.get(ATTRIBUTES)
     if not isinstance(attributes, list):
         return attributes if isinstance(attributes, dict) else None
@@ -68,11 +68,11 @@ def field_changes(entry: Record, api_name: Callable[[str], str]) -> list[Record]
 
 
 def role_change(entry: Record, change: str) -> Record:
-    """Return the record for an entry about a lead added to or removed from an opportunity.
+    """Return the record for a log entry that a lead was added to or removed from an opportunity.
 
     Args:
         entry: The log entry.
-        change: Which of the two has happened, as a value of the record's field `change`.
+        change: Value of the record's field `change`, which says whether it was added or removed.
     """
     return {"change": change, **_common(entry, _comparable_attributes(entry))}
 
@@ -95,7 +95,10 @@ def _comparable_attributes(entry: Record) -> dict[str, t.Any]:
 
 
 def _comparable(name: str) -> str:
-    """Return an attribute's name in a form in which display name and API name are equal."""
+    """Return the name of an attribute without spaces, underscores and case.
+
+    In this form the display name and the API name of an attribute are equal.
+    """
     return "".join(name.replace("_", " ").split()).casefold()
 
 

@@ -69,7 +69,7 @@ class MarketoStream(Stream):
 
     @property
     def stream_maps(self) -> list[StreamMap]:
-        """Return the stream's maps, which the SDK stores under the name used in messages."""
+        """Return the user's stream maps for this stream, which the SDK stores by message name."""
         return self._plugin.mapper.stream_maps[self.message_name]
 
     # SDK features that this tap does not offer, or implements itself
@@ -80,9 +80,9 @@ class MarketoStream(Stream):
         return False
 
     def log(self, message: str, *args: t.Any, level: int = logging.INFO, **kwargs: t.Any) -> None:
-        """Log a message, but the SDK's "unhandled error" only at DEBUG.
+        """Log a message of the SDK; its "unhandled error" only at DEBUG.
 
-        The tap logs a clear error instead.
+        The tap itself logs a clear message for such an error.
         """
         if message.startswith("An unhandled error occurred"):
             level = logging.DEBUG

@@ -63,7 +63,7 @@ def _streams_served(
 ) -> list[LookupStream]:
     """Return the selected streams whose records are found by the same run as a given stream's.
 
-    They are in the order in which streams are synced. In a dry run that is the given stream only.
+    They are in the order in which streams are synced. In a dry run each stream has its own run.
     """
     if stream.is_dry_run:
         return [stream]

@@ -189,7 +189,7 @@ def find_by(config: Mapping[str, t.Any]) -> str:
 
 
 def key_field(filter_type: str) -> str:
-    """Return the name of the field that is looked up for a value of `filter_type`."""
+    """Return the name of the field that the setting `filter_type` means, which can be an alias."""
     return FILTER_ALIASES.get(filter_type, filter_type)
 
 

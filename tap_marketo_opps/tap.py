@@ -149,7 +149,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
     # Streams
 
     def setup_mapper(self) -> None:
-        """Set up stream maps, after the streams have added missing keys to the catalog."""
+        """Compile the user's stream maps, after streams have added missing keys to the catalog."""
         self.mapper = new_mapper(self.config, self.logger)
         register(self.mapper, [self.catalog[name] for name in self._selected()], self.logger)
 

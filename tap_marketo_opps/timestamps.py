@@ -40,7 +40,7 @@ def normalize_iso(text: str) -> str:
 
 
 def minus_seconds(text: str, seconds: int) -> str:
-    """Return the timestamp a number of seconds earlier, or the smallest possible one."""
+    """Return the timestamp that is so many seconds before another, or the smallest possible one."""
     try:
         return to_iso_utc(from_iso_utc(text) - timedelta(seconds=seconds))
     except OverflowError:
@@ -53,7 +53,7 @@ def max_or_none(*timestamps: str | None) -> str | None:
 
 
 def plus_seconds(text: str, seconds: int) -> str:
-    """Return the timestamp a number of seconds later, or the greatest possible one."""
+    """Return the timestamp that is so many seconds after another, or the greatest possible one."""
     try:
         return to_iso_utc(from_iso_utc(text) + timedelta(seconds=seconds))
     except OverflowError:

@@ -112,7 +112,9 @@ class KeySummary:
         return self._hash.hexdigest()[:32]
 
     def add_each(self, keys: Iterable[str], first: int = 1) -> Iterator[str]:
-        """Count each key that is not empty and check that it is valid; yield all keys unchanged.
+        """Count each key and check that it can be looked up; yield all keys unchanged.
+
+        Empty keys are neither counted nor checked.
 
         Args:
             keys: Keys in their order.

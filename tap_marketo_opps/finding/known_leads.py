@@ -37,7 +37,11 @@ class KnownLeads:
         self._has_failed = False
 
     def find(self, ids: Collection[int]) -> dict[int, bytes]:
-        """Return a dict from lead ID to encoded fields, of those given leads that are cached."""
+        """Return the encoded fields of leads by lead ID, for those given leads that are cached.
+
+        Args:
+            ids: IDs of the leads to find.
+        """
         try:
             found = dict(_select(self._newest, ids))
             if len(found) < len(ids) and self._older is not self._newest:
@@ -48,7 +52,11 @@ class KnownLeads:
         return found
 
     def add(self, held: Mapping[int, bytes]) -> None:
-        """Add leads to the cache, given as lead IDs with their encoded fields."""
+        """Add leads to the cache.
+
+        Args:
+            held: Encoded fields of the leads by lead ID.
+        """
         try:
             if self._count >= self._capacity:
                 self._start_anew()

@@ -67,8 +67,8 @@ SWEEPS = (LeadFinder, LeadListFinder)
 def listed_at(finder: LeadFinder | LeadListFinder, began: str) -> str | None:
     """Return the timestamp at which the leads of a lead sweep were listed; None for a range of IDs.
 
-    A lead sweep is a run that reads the roles of given leads. It does not include leads that were
-    added to the list or file after that time.
+    A lead sweep is a run that reads the roles of given leads. The sweep does not include
+    leads that were added to the list or file after that time.
 
     Args:
         finder: Finder of the sweep.

@@ -34,8 +34,8 @@ class LookupStage(WaitingStage):
         keys_of: Returns the keys in a page of an earlier stage.
         write_found_first: True if found records are written before the records that contain their
             keys; False if right after them.
-        is_new: Returns True for a found record that is new enough to be emitted. Its key is not
-            looked up again when its records are later required regardless of age.
+        is_new: Returns True for a found record that is new enough to be emitted. Its key is then
+            not looked up again, even if all records of that key are required later.
         emit_regardless_of_age: Returns True for a found record that is always emitted, whatever
             key it was found by.
         pending: The keys of the first stage that are still looked up, saved with its position.
@@ -93,10 +93,10 @@ class LookupStage(WaitingStage):
         yield from self._released()
 
     def _note_new(self, cursor: ChunkCursor, page: Page) -> None:
-        """Remember the keys by which records new enough to be emitted were found.
+        """Remember each key that has found a record new enough to be emitted.
 
-        Such a key is not looked up again when its records are later required regardless of their
-        age, because they are emitted anyway. Any other key is then looked up a second time.
+        Such a key is not looked up again when its records are later required however old they are,
+        because they are emitted anyway. Any other key is then looked up a second time.
         """
         for record in page.records:
             key = str(record.get(self._key_field))

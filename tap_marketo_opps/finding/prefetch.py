@@ -58,8 +58,8 @@ class OrderedPrefetcher(t.Generic[_Tag]):
     """Fetches pages concurrently, and delivers them in the order in which they were added.
 
     An entry is a sequence of pages, and entries are delivered one after another. At most `depth`
-    pages are being fetched or wait for delivery, so a process that is killed has never fetched more
-    than those in vain. The next page of an entry is fetched as soon as its page token is known.
+    pages are being fetched or wait for delivery: if the process is killed, no more than these have
+    been fetched in vain. The next page of an entry is fetched as soon as its page token is known.
     After a stop request no call starts, and calls in flight are waited for during a grace period.
 
     Args:
@@ -92,8 +92,8 @@ class OrderedPrefetcher(t.Generic[_Tag]):
 
         Args:
             tag: Object that `next_page` returns with each page of the sequence.
-            calls: Returns the call that fetches the page after a given page; given None, that for
-                the first page.
+            calls: Takes a page and returns the call that fetches the page after it; takes None and
+                returns the call that fetches the first page.
         """
         with self._lock:
             self._entries.append(_Entry(tag, calls))

@@ -66,5 +66,5 @@ class Finder(t.Protocol):
 
 
 def any_resume(resumes: Resumes) -> ResumePoint:
-    """Return the first stream's resume point, to read attributes that are equal for all streams."""
+    """Return the first stream's resume point, for attributes that all streams share."""
     return next(iter(resumes.values()))

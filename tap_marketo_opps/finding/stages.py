@@ -45,7 +45,7 @@ class ChunkCursor:
         matched: Values of the key field in the records found.
         resumed_midway: True if an interrupted run read the first pages, so that `matched` is not
             complete.
-        refusals: How often the page token was refused without progress in between.
+        refusals: How often Marketo has refused a page token without a new page in between.
         paging: Determines which page is the last; None before the first call.
     """
 
@@ -109,7 +109,7 @@ class Stage(t.Protocol):
 
     @property
     def is_idle(self) -> bool:
-        """Return True if this stage has nothing left to read of what it has received so far."""
+        """Return True if this stage has no more pages to read, for the keys that it has so far."""
 
 
 class KeyedStage:

@@ -112,7 +112,7 @@ def _zoned(cell: str) -> str:
 
 
 def _cell_reader(field: FieldDescription) -> Callable[[str], t.Any]:
-    """Return a function that converts a cell that is not empty to a field's type."""
+    """Return a function that converts a non-empty cell of a warehouse row to a field's type."""
     read = reader(field)
     if field.data_type == "boolean":
         return lambda cell: read(_BOOLEANS.get(cell.strip().lower(), cell))

@@ -96,7 +96,10 @@ class ReconcileRun:
     def _written(
         self, results: Iterable[PageResult], reporter: ReconcileReporter
     ) -> Iterator[tuple[str, list[TypedRecord]]]:
-        """Write the records of each page result; yield stream name and records."""
+        """Write the records of each page that the passes have read, with a STATE after each page.
+
+        Yield the name of the stream and the records, for each page written.
+        """
         saved = self.output.state.get(BOOKMARK_KEY)
         position = began_at = saved if isinstance(saved, str) else None
         try:

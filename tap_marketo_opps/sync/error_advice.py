@@ -41,7 +41,7 @@ _NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 
 def is_resumable(error: MarketoError) -> bool:
-    """Return True if a later run with the same settings can resume after this error."""
+    """Return True if a later run with the same settings can continue after this error."""
     return not isinstance(error, NotResumableError | SettingsError | CrmManagedError)
 
 

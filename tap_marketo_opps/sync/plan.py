@@ -36,7 +36,7 @@ class Plan:
 
     @property
     def resume(self) -> ResumePoint:
-        """Return the first stream's resume point, to read attributes equal for all streams."""
+        """Return the first stream's resume point, for attributes that all streams share."""
         return next(iter(self.resumes.values()))
 
 

@@ -98,7 +98,10 @@ class Run:
     def _written(
         self, results: Iterable[PageResult], reporter: RunReporter
     ) -> Iterator[tuple[str, list[TypedRecord]]]:
-        """Write the records of each page result; yield stream name and records."""
+        """Write the records of each page that the pipeline has read, with a STATE after each page.
+
+        Yield the name of the stream and the records, for each page written.
+        """
         emitters = {
             name: StreamEmitter(output, self.plan.resumes[name], self.start_date)
             for name, output in self.outputs.items()

@@ -212,7 +212,11 @@ def _plan(
 
 
 def _with_log_sentences(plan: Plan, bookmarks: Bookmarks, finder: Finder, now: str) -> Plan:
-    """Return a plan, with a note or warning added on the part of the log that is needed."""
+    """Return a plan with a sentence to log added, if there is one about the activity log.
+
+    After a lead sweep it says from when `find_by: activities` continues; for other runs, that the
+    log is read from a time for which Marketo has deleted entries.
+    """
     resume = plan.resume
     if isinstance(finder, SWEEPS):
         is_known = all(bookmark.log_until for bookmark in bookmarks.values())

@@ -203,7 +203,8 @@ def share_resume_point(resumes: Iterable[ResumePoint | None], wanted_fingerprint
 def _value_key(state: Mapping[str, t.Any], replication_key: str | None) -> str:
     """Return the name of the bookmark's member that contains the replication key value.
 
-    That is the stream's replication key in states of singer-io's taps.
+    In states of singer-io's taps that is the name of the replication key, such as `updatedAt`; in
+    others it is `replication_key_value`.
     """
     if replication_key and _KNOWN_KEYS.isdisjoint(state):
         wanted = _plain(replication_key)
