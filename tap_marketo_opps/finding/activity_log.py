@@ -196,11 +196,14 @@ class ActivityLogReader:
         return cursor
 
     def calls(self, cursor: ChunkCursor) -> Calls:
-        """Return a function that returns the API call for the next page of the log.
+        """Return a function that returns the API call for one page of the log, then None.
 
-        Like that of every stage, the function takes the previous page, or None if there is none.
-        Here it returns a call only for None: the pipeline asks again after each page, with an
-        updated cursor.
+        Its argument is the page before, or None for the first call. After each page the pipeline
+        calls this method again, with the cursor of the next page.
+
+        Args:
+            cursor: has the token of the page to read; without one, the log is read from its
+                beginning.
         """
         call = functools.partial(self._page, self._paging, cursor.token, self.reached)
         return lambda before: call if before is None else None

@@ -93,10 +93,10 @@ class LookupStage(WaitingStage):
         yield from self._released()
 
     def _note_new(self, cursor: ChunkCursor, page: Page) -> None:
-        """Remember each key that has found a record new enough to be emitted.
+        """Remember the keys of a page whose lookup returned a record new enough to be emitted.
 
-        Such a key is not looked up again when its records are later required however old they are,
-        because they are emitted anyway. Any other key is then looked up a second time.
+        If all records of such a key are required later, regardless of their age, the key is not
+        looked up again, because they are emitted anyway. Any other key is looked up a second time.
         """
         for record in page.records:
             key = str(record.get(self._key_field))

@@ -25,11 +25,11 @@ _read_timestamp = reader(FieldDescription(UPDATED_AT, "", "datetime"))
 
 
 def emit_since(log_from: str, start_date: str | None) -> str:
-    """Return since when a record found through the activity log must have changed to be emitted.
+    """Return the timestamp before which a record found through the activity log is not emitted.
 
-    The timestamp is a day before that from which the log is read, because a log entry may be dated
-    later than the change of the record. It is not before `start_date`, unless the log itself is
-    read from before `start_date`, as a bookmark can require.
+    This is a day before `log_from`, because a log entry may be dated later than the change of its
+    record, but not before `start_date`. If `log_from` itself is before `start_date`, as a bookmark
+    can require, `start_date` is ignored.
 
     Args:
         log_from: Timestamp from which the log is read.

@@ -138,11 +138,13 @@ class KeyedStage:
         self.echoes = 0
 
     def calls(self, cursor: ChunkCursor) -> Calls:
-        """Return a function by which the pages of a cursor's chunk are fetched one after another.
+        """Return a function that returns the API call for each page of a chunk of keys, then None.
 
-        The function takes the page fetched before, or None if there is none, and returns the API
-        call for the next page. It returns None after the last page; in a first stage after every
-        page, because the pipeline then asks again, with an updated cursor.
+        Its argument is the page before, or None for the first call. In the pipeline's first stage
+        it returns None after every page: the pipeline calls this method again for the next one.
+
+        Args:
+            cursor: has the keys, and the token of the page to begin with.
         """
         keys = tuple(cursor.keys)
         if cursor.paging is None:

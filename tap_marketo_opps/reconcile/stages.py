@@ -30,7 +30,10 @@ class ReconcileStages:
 
     @property
     def lookups(self) -> list[FollowingStage]:
-        """Return the pipeline stages after the first: the second pass, and that of lead fields."""
+        """Return the stages after the first: the second pass, and the lookup of lead fields if any.
+
+        The second pass looks up again the rows that the first pass did not find.
+        """
         return [self.second, self.leads] if self.leads else [self.second]
 
     @property

@@ -42,12 +42,11 @@ class OpportunityHistory:
         return keys
 
     def why_missing(self, opportunity: Hashable) -> str | None:
-        """Explain why Marketo skipped a role although this run wrote the role's opportunity.
-
-        Such a role cannot succeed later in the run.
+        """Explain why a role was skipped for a missing opportunity that this run has written.
 
         Returns:
-            None if the opportunity was not accepted in this run, so that it may still arrive.
+            A text for the role's rejection, since it cannot succeed later in the run; None if
+            Marketo has not accepted the opportunity in this run, so that it may still arrive.
         """
         name = str(opportunity)
         if name not in self._accepted:

@@ -23,7 +23,7 @@ _SHORT_FILE = "file:/"
 
 
 def batch_records(encoding: t.Any, manifest: t.Any) -> Iterator[tuple[Record, bytes]]:
-    """Yield the records in the files of a BATCH message, each with its line.
+    """Yield each record in the files of a BATCH message, with the text of its line.
 
     Args:
         encoding: `encoding` of the message: JSON Lines, plain or gzip.
