@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
+import backoff
+
 from marketo_opps.process_identity import boot_id
 
 # "Mkto"; SQLite files have such a number to tell which program they belong to.
@@ -104,11 +106,26 @@ def _prepare(database: sqlite3.Connection) -> None:
         database.execute("BEGIN IMMEDIATE")
         _create_tables(database)
         _forget_earlier_boots(database)
-    # A write-ahead log survives the end of any process, and rarely waits for the disk.
+    _use_write_ahead_log(database)
+    database.execute("PRAGMA synchronous = NORMAL")
+
+
+# SQLite does not wait for a lock here, as it does elsewhere: several processes may be opening a new
+# file at the same time.
+@backoff.on_exception(
+    backoff.constant,
+    sqlite3.OperationalError,
+    giveup=lambda error: getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY,
+    max_time=lambda: LONGEST_LOCK_SECONDS,
+    interval=0.02,
+    jitter=None,
+    logger=None,
+)
+def _use_write_ahead_log(database: sqlite3.Connection) -> None:
+    """Set the file's journal mode: one that survives a killed process and seldom syncs the disk."""
     (mode,) = database.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
         raise sqlite3.OperationalError("processes cannot share it")
-    database.execute("PRAGMA synchronous = NORMAL")
 
 
 def _create_tables(database: sqlite3.Connection) -> None:
