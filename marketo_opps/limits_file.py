@@ -133,9 +133,9 @@ class LimitsFile:
         )
         return {pid: Limits(*limits) for pid, *limits in rows}
 
-    def remove_process(self) -> None:
-        """Delete this process and its queued calls from the file, and end its calls in flight."""
-        self._remove(self._process, arrived_after=0.0)
+    def remove_process(self, *, arrived_after: float) -> None:
+        """Delete this process as `remove_ended_processes` deletes ended ones."""
+        self._remove(self._process, arrived_after)
 
     def claim_check(self, now: float, seconds_between: float) -> bool:
         """Return True and record `now` if no process has looked for ended processes recently.

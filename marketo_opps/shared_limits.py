@@ -156,7 +156,7 @@ class SharedLimits:
         """Delete this process and its waiting calls from the shared file, and close the file."""
         try:
             with self._file.change():
-                self._file.remove_process()
+                self._file.remove_process(arrived_after=LONGEST_TRAVEL_SECONDS)
         finally:
             self._file.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 import logging
@@ -421,6 +422,35 @@ def test_who_leaves_takes_neither_places_nor_turns_along(join, clock, path):
     assert Caller(staying, clock).goes()
     with sqlite3.connect(path) as file:
         assert file.execute("SELECT count(*) FROM processes").fetchone() == (1,)
+
+
+def test_a_call_in_flight_at_the_close_counts_from_its_arrival(join, clock):
+    (leaving, _), (staying, _) = join(1), join(1)
+    assert Caller(leaving, clock).goes()
+    leaving.close()
+    assert Caller(staying, clock).seconds_until_it_goes() >= WINDOW_SECONDS + TRAVEL_SECONDS
+
+
+def test_a_file_that_others_are_opening_is_tried_again(join, monkeypatch):
+    refusals = [None, None]
+
+    class Contended(sqlite3.Connection):
+        """Refuses to set the journal mode, as SQLite does at once in this race."""
+
+        def execute(self, statement, *values):
+            if "journal_mode" in statement and refusals:
+                refusals.pop()
+                error = sqlite3.OperationalError("database is locked")
+                error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+                raise error
+            return super().execute(statement, *values)
+
+    connect = functools.partial(sqlite3.connect, factory=Contended)
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    limits, _ = join()
+
+    assert refusals == []
+    limits.close()
 
 
 class TestUnusableFile:
