@@ -42,15 +42,25 @@ def _judge(directory: Path, suite: Suite, modules: list[str], children: int) -> 
     paths = [_path(name) for name in modules]
     fast, thorough = directory / "fast", directory / "thorough"
     _copy(fast, paths, suite.configuration(paths, suite.fast))
-    _mutmut(fast, [f"{name}.*" for name in modules], children)
+    for module in modules:
+        _mutmut(fast, _not_run(fast, module), children)
     outcomes = results.outcomes(fast, modules)
     passed = [name for name, outcome in outcomes.items() if outcome in results.PASSED]
     if suite.thorough and passed:
         _copy(thorough, paths, suite.configuration(paths, suite.thorough))
-        _mutmut(thorough, passed, children)
+        before = results.outcomes(thorough, modules)
+        _mutmut(thorough, [n for n in passed if before.get(n, "not run") == "not run"], children)
         again = results.outcomes(thorough, modules)
         outcomes |= {name: again[name] for name in passed if again[name] not in results.PASSED}
     return outcomes
+
+
+def _not_run(copy: Path, module: str) -> list[str]:
+    """Return the mutants of a module that have no outcome yet, as names or as a pattern."""
+    outcomes = results.outcomes(copy, [module])
+    if not outcomes:
+        return [f"{module}.*"]
+    return [name for name, outcome in outcomes.items() if outcome == "not run"]
 
 
 def _with_package(name: str) -> str:
@@ -85,7 +95,9 @@ def _path(module: str) -> str:
 
 
 def _mutmut(copy: Path, mutants: list[str], children: int) -> None:
-    """Run mutmut, with CI=1 so that hypothesis sets no deadline and repeats its examples."""
+    """Run mutmut if any mutant is named; CI=1 keeps hypothesis from deadlines and new examples."""
+    if not mutants:
+        return
     mutmut = Path(__file__).with_name("plain_mutmut.py")
     subprocess.run(
         [sys.executable, str(mutmut), "run", f"--max-children={children}", *mutants],

@@ -1,4 +1,7 @@
-"""mutmut without mutants of message texts, which no test could reasonably detect."""
+"""mutmut without mutants of message texts, which no test could reasonably detect.
+
+It runs the fastest tests of a mutant first, so that most mutants are detected within a second.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import typing as t
 import libcst as cst
 from mutmut.__main__ import cli
 from mutmut.mutation import mutators
+from mutmut.runners.harness import PytestRunner
+from mutmut.state import state
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +33,16 @@ def _not_of_log_lines(node: cst.Call) -> Iterable[cst.Call]:
 _arguments = mutators.operator_arg_removal
 _INSTEAD = {mutators.operator_string: _names_and_codes_only, _arguments: _not_of_log_lines}
 
+
+def _fastest_first(runner: PytestRunner, tests: Iterable[str]) -> list[str]:
+    durations = state().duration_by_test
+    return _in_given_order(runner, sorted(tests, key=lambda name: (durations.get(name, 0.0), name)))
+
+
+_in_given_order = PytestRunner._pytest_args_regular_run
+
 if __name__ == "__main__":
     operators = t.cast("list[t.Any]", mutators.mutation_operators)
     operators[:] = [(kind, _INSTEAD.get(operator, operator)) for kind, operator in operators]
+    setattr(PytestRunner, _in_given_order.__name__, _fastest_first)
     cli()

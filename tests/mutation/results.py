@@ -20,11 +20,11 @@ _OUTCOMES = {0: "survived", 5: "untested", 33: "untested", None: "not run"}
 
 
 def outcomes(copy: Path, modules: list[str]) -> Outcomes:
-    """Return the outcome of each mutant of the modules in one run of mutmut."""
+    """Return the outcome of each mutant of the modules; of none before mutmut has made them."""
     found: Outcomes = {}
     for module in modules:
         meta = copy / "mutants" / (module.replace(".", "/") + ".py.meta")
-        codes = json.loads(meta.read_text())["exit_code_by_key"]
+        codes = json.loads(meta.read_text())["exit_code_by_key"] if meta.exists() else {}
         # Any other exit status of the tests means that they detected the mutant.
         found |= {name: _OUTCOMES.get(code, "killed") for name, code in codes.items()}
     return found
