@@ -4,87 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from marketo_opps import MarketoObject, Reason
-from target_marketo_opps.delivery.batches import Operation, OutboundRecord
-from target_marketo_opps.delivery.outcomes import Outcome, RecordOutcome
-from target_marketo_opps.delivery.waiting import WaitingRecords
-from target_marketo_opps.state.ledger import Ledger
-
-KEYS = {
-    MarketoObject.OPPORTUNITIES: ("externalOpportunityId",),
-    MarketoObject.OPPORTUNITY_ROLES: ("externalOpportunityId", "leadId"),
-}
-MISSING = RecordOutcome(Outcome.REJECTED, (Reason("1004", "Not found"),))
-ROOM = 160_000
-
-
-class Bench:
-    """Waiting records whose batches are sent one by one, in the order of closing."""
-
-    def __init__(self, **options):
-        self.ledger = Ledger()
-        options = {"max_held_bytes": ROOM, "max_batch_records": 50, **options}
-        self.waiting = WaitingRecords(self.ledger, **options)
-        self.most_held_bytes = 0
-        self.sent = []
-
-    def role(self, opportunity, lead, note=0):
-        body = b'{"externalOpportunityId":"%b","leadId":%d,"n":%d}'
-        target = self.target(MarketoObject.OPPORTUNITY_ROLES, Operation.SYNC)
-        return self.record(target, (opportunity, lead), body % (opportunity.encode(), lead, note))
-
-    def opportunity(self, key, operation=Operation.SYNC):
-        target = self.target(MarketoObject.OPPORTUNITIES, operation)
-        return self.record(target, (key,), b'{"externalOpportunityId":"%b"}' % key.encode())
-
-    def target(self, obj, operation):
-        return self.waiting.batches.target(obj, operation, KEYS[obj])
-
-    @staticmethod
-    def record(target, key, body):
-        return OutboundRecord("s", target, key, key[:1], body, "s", b"{}")
-
-    def park(self, *roles):
-        """Send roles that Marketo skips, so that they are parked."""
-        for role in roles:
-            self.waiting.add(role)
-            self.waiting.batches.close_all()
-            while self.waiting.closed:
-                batch = self.waiting.closed.popleft()
-                for record in batch.records:
-                    self.waiting.parked_roles.park(record, batch, MISSING)
-                self.settle(batch)
-
-    def send_all(self, accepted=()):
-        """Send all batches; record which opportunities are accepted."""
-        while self.send_one(accepted):
-            pass
-
-    def send_one(self, accepted=()):
-        self.waiting.batches.close_all()
-        if not self.waiting.closed:
-            return False
-        batch = self.waiting.closed.popleft()
-        self.sent.append([record.key for record in batch.records])
-        for key in {record.key[0] for record in batch.records if len(record.key) == 1}:
-            if key in accepted:
-                self.waiting.readmit(key)
-        self.settle(batch)
-        return True
-
-    def settle(self, batch):
-        self.waiting.release(batch)
-        self.ledger.settle(batch)
-        self.most_held_bytes = max(self.most_held_bytes, self.waiting.held_bytes)
-
-    @property
-    def sent_keys(self):
-        return [key for batch in self.sent for key in batch]
+from target_marketo_opps.delivery.batches import Operation
+from tests.target_marketo_opps.delivery.parking_bench import ROOM, ParkingBench
 
 
 @pytest.fixture
 def bench():
-    return Bench()
+    return ParkingBench()
 
 
 @pytest.mark.parametrize("opportunities", [1, 7, 50, 1000])
@@ -175,7 +101,7 @@ def test_roles_are_readmitted_although_memory_is_full(bench):
 
 
 def test_version_is_not_merged_past_a_role_to_readmit():
-    bench = Bench(merges=True, max_held_bytes=32_000)
+    bench = ParkingBench(merges=True, max_held_bytes=32_000)
     versions = [bench.role("a", 1, note) for note in range(8)]
     bench.park(*versions)
     bench.waiting.add(bench.opportunity("a"))

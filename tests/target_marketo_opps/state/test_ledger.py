@@ -139,6 +139,17 @@ def test_a_state_waits_for_parked_records_that_are_only_counted():
     assert list(ledger.due()) == [1]
 
 
+def test_a_role_parked_after_a_state_came_holds_it_like_its_batch():
+    ledger = Ledger()
+    ledger.hold("batch")
+    ledger.state(1, now=0)
+    number = ledger.park("batch")
+    ledger.settle("batch")
+    assert list(ledger.due()) == []
+    ledger.unpark(number)
+    assert list(ledger.due()) == [1]
+
+
 def test_a_record_parked_on_arrival_holds_only_later_states():
     ledger = Ledger()
     ledger.hold("batch")
