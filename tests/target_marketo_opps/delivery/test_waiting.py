@@ -388,6 +388,67 @@ def test_opportunity_versions_are_merged_past_a_leadless_role(merging):
     assert len(batch.records[0].all_versions) == 2
 
 
+def test_version_is_not_merged_past_the_second_leadless_role(merging):
+    led(merging, "a", 7, value=1)
+    first, second = leadless(merging, "a", role="q"), leadless(merging, "a", value=2)
+    merging.drop(first)
+    led(merging, "a", 7, value=3)
+    place(merging, second, 7)
+    assert sent_values(merging) == [[3]]
+
+
+def test_version_is_merged_once_the_leadless_role_is_dropped(merging):
+    led(merging, "a", 7, value=1)
+    gone = leadless(merging, "a")
+    merging.add(outbound(merging, "a", ordering_keys=("a",)))
+    merging.drop(gone)
+    led(merging, "a", 7, value=2)
+    assert sent_values(merging) == [[2]]
+
+
+def test_version_is_merged_past_an_opportunity_behind_its_role(merging):
+    merging.add(outbound(merging, "a", ordering_keys=("a",)))
+    merging.batches.close_all()
+    led(merging, "a", 7, value=1)
+    merging.add(outbound(merging, "a", ordering_keys=("a",)))
+    merging.release(merging.closed.popleft())
+    led(merging, "a", 7, value=2)
+    assert sent_values(merging) == [[2]]
+
+
+def test_state_waits_for_the_batch_of_a_version_merged_late():
+    ledger = Ledger()
+    merging = WaitingRecords(ledger, merges=True)
+    led(merging, "a", 7)
+    late = leadless(merging, "a")
+    ledger.state("behind", now=0)
+    place(merging, late, 7)
+    (batch,) = merging.batches
+    assert len(batch.records[0].all_versions) == 2
+    assert list(ledger.due()) == []
+    ledger.settle(batch)
+    assert list(ledger.due()) == ["behind"]
+
+
+def test_dropped_role_no_longer_holds_a_state():
+    ledger = Ledger()
+    waiting = WaitingRecords(ledger)
+    first, second = leadless(waiting, "a"), leadless(waiting, "b")
+    assert waiting.held_bytes == first.held_bytes + second.held_bytes
+    ledger.state("behind", now=0)
+    waiting.drop(first)
+    assert list(ledger.due()) == []
+    waiting.drop(second)
+    assert list(ledger.due()) == ["behind"]
+
+
+def test_a_role_without_a_lead_takes_more_memory(waiting):
+    one = leadless(waiting, "a")
+    with_lead = one.own_bytes
+    one.wanted = None
+    assert with_lead > one.own_bytes
+
+
 def test_without_merging_versions_are_sent_one_by_one(waiting):
     first, second = leadless(waiting, "a"), leadless(waiting, "a")
     place(waiting, first, 7)
