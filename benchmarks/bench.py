@@ -1,7 +1,8 @@
 """Runs all benchmarks, writes results.json and the plot, and checks the claims against the figures.
 
-`bench.py [--size tiny|bench|full] [--only PART ...] [--results FILE] [--plot FILE]` ends with 1 if
-a claim does not hold. `make docs` writes docs/benchmarks.md from results.json.
+`bench.py [--size tiny|bench|full] [--only PART ...] [--before PYTHON] [--results FILE]
+[--plot FILE]` ends with 1 if a claim does not hold. `make docs` writes docs/benchmarks.md from
+results.json.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 from calls import measure_calls
 from claims import claims
 from cpu import measure_cpu
+from long_runs import measure_long_runs
 from lookups import measure_lookups
 from memory import measure_memory
 from plot import draw
@@ -43,6 +45,7 @@ class Size:
         wall_records: latency in seconds to number of records. There are so many that a few calls
             fall into another window of 20 seconds, or, at 2 s per call, that most of the time is
             spent waiting for responses.
+        long_run_records: number of records of the runs over many windows.
         cpu_records: the smaller and the larger number of records for CPU time.
         memory_records: the smaller and the larger number of records for peak memory.
         call_records: numbers of records for counting calls.
@@ -66,6 +69,8 @@ class Size:
     lookup_roles: int = 30_000
     reconcile_records: tuple[int, int] = (10_000, 30_000)
     differences_each: int = 1_000
+    # 1,100 calls and, when writing, a describe: eleven windows of 100 calls, and a twelfth.
+    long_run_records: int = 330_000
     sharing: Sharing = TEN_PROCESSES
 
 
@@ -82,6 +87,7 @@ SIZES = {
         lookup_roles=600,
         reconcile_records=(300, 600),
         differences_each=100,
+        long_run_records=600,
         sharing=Sharing(processes=2, records=600, cpu_records=600),
     ),
     "bench": Size(
@@ -106,7 +112,17 @@ SIZES = {
 }
 
 
-PARTS = ("cpu", "memory", "calls", "reconcile", "waiting", "lookups", "sharing", "walls")
+PARTS = (
+    "cpu",
+    "memory",
+    "calls",
+    "reconcile",
+    "waiting",
+    "lookups",
+    "sharing",
+    "walls",
+    "long_runs",
+)
 """Parts that need an idle machine come first; parts that mostly wait come last."""
 
 
@@ -116,22 +132,24 @@ def main(arguments: list[str] | None = None) -> int:
     if kept.get("size", asked.size) != asked.size:
         sys.exit(f"the other figures in {asked.results.name} are of --size {kept['size']}")
     with tempfile.TemporaryDirectory(prefix="marketo-opps-bench-") as directory:
-        results = kept | measure(asked.size, Path(directory), asked.only)
+        workspace = Workspace(Path(directory), asked.before)
+        results = kept | measure(asked.size, workspace, asked.only)
     asked.results.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     draw(results, asked.plot)
     return _hold(results)
 
 
-def measure(size_name: str, directory: Path, only: list[str] | None = None) -> dict[str, t.Any]:
+def measure(
+    size_name: str, workspace: Workspace, only: list[str] | None = None
+) -> dict[str, t.Any]:
     """Run the benchmarks, or some of their parts, and return the measured figures.
 
     Args:
         size_name: one of `SIZES`.
-        directory: where the benchmarks keep their files.
+        workspace: the files of the benchmarks.
         only: some of `PARTS`; None for all of them.
     """
     size = SIZES[size_name]
-    workspace = Workspace(directory)
     results: dict[str, t.Any] = {}
     if only is None:
         results = {"size": size_name, "machine": _machine(), "repeats": size.repeats}
@@ -146,6 +164,7 @@ def measure(size_name: str, directory: Path, only: list[str] | None = None) -> d
         "lookups": lambda: measure_lookups(workspace, size.lookup_roles),
         "sharing": lambda: measure_sharing(workspace, size.sharing, size.repeats),
         "walls": lambda: measure_walls(workspace, size.wall_records, size.repeats),
+        "long_runs": lambda: measure_long_runs(workspace, size.long_run_records, size.repeats),
     }
     for name in only or PARTS:
         began = time.monotonic()
@@ -174,6 +193,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", choices=SIZES, default="bench")
     parser.add_argument("--only", nargs="+", choices=PARTS, help="keep the other figures")
+    before = "Python of an environment with an earlier version, whose CPU time is measured too"
+    parser.add_argument("--before", type=Path, metavar="PYTHON", help=before)
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--plot", type=Path, default=PLOT)
     return parser

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import typing as t
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -26,6 +27,7 @@ _TEXT_BYTES = 30_000
 _KNOWN_PERSON = "known"
 # Calls are counted, not timed, so runs may take place at the same time.
 _AT_ONCE = 3
+_LIST = 1
 
 Figures = dict[str, t.Any]
 
@@ -46,6 +48,7 @@ def measure_calls(
         "known_ids": [partial(_known_ids, workspace, count) for count in sizes],
         "upserts": [partial(_upserts, workspace, count) for count in sizes],
         "roles_by_address": [partial(_roles_by_address, workspace, count) for count in sizes],
+        "lead_list": [partial(_lead_list, workspace, max(sizes))],
         "long_texts": [partial(_long_texts, workspace)],
         "bad_records": [
             *(partial(_bad_sales_persons, workspace, bad, persons=bad) for bad in bad_counts),
@@ -85,6 +88,33 @@ def _roles_by_address(workspace: Workspace, count: int) -> Figures:
     # The other two calls describe roles, and list the fields by which leads can be looked up.
     allowed = math.ceil(leads / _CALL_RECORDS) + math.ceil(count / _CALL_RECORDS) + 2
     return {"records": roles, "leads": leads, "calls": len(made), "allowed": allowed}
+
+
+def _lead_list(workspace: Workspace, count: int) -> Figures:
+    """Count the calls of a tap that finds opportunities by the roles of a static list's leads."""
+    with Instance("--opportunities", str(count), "--leads", str(math.ceil(count / 2))) as source:
+        roles = source.control("roles")["records"]
+        roles_of = Counter(role["leadId"] for role in roles)
+        leads = sorted(roles_of)
+        source.control("lists", {"list": _LIST, "leads": leads})
+        run(workspace.tap_of_list(source, _LIST))
+        made = source.calls()
+    # Roles are looked up by 300 leads at a time, and a page has at most 300 of their roles.
+    role_pages = sum(
+        math.ceil(
+            sum(roles_of[lead] for lead in leads[start : start + _CALL_RECORDS]) / _CALL_RECORDS
+        )
+        for start in range(0, len(leads), _CALL_RECORDS)
+    )
+    found = len({role["externalOpportunityId"] for role in roles})
+    lookups = math.ceil(len(leads) / _CALL_RECORDS) + math.ceil(found / _CALL_RECORDS)
+    return {
+        "records": found,
+        "leads": len(leads),
+        "calls": len(made),
+        # The other two calls describe opportunities and roles.
+        "allowed": lookups + role_pages + 2,
+    }
 
 
 def _long_texts(workspace: Workspace) -> Figures:

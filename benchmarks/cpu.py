@@ -23,11 +23,13 @@ if t.TYPE_CHECKING:
 TAP, TARGET, PAIR = "tap", "target", "tap into target"
 PLAIN_TAP, PLAIN_TARGET, PLAIN_PAIR = "plain SDK tap", "plain SDK target", "plain SDK pair"
 PEER_READ, PEER_WRITE = "marketorestpython, reading", "marketorestpython, writing"
+PEER_BOTH = "marketorestpython, reading and writing"
+BEFORE = "tap into target, the version before"
 CODEC = "JSON encode/decode only"
 RATIOS = {
     TAP: (PLAIN_TAP, PEER_READ, CODEC),
     TARGET: (PLAIN_TARGET, PEER_WRITE, CODEC),
-    PAIR: (PLAIN_PAIR,),
+    PAIR: (PLAIN_PAIR, PEER_BOTH, BEFORE),
 }
 _MILLION = 1_000_000
 
@@ -55,6 +57,7 @@ class _Stage:
             PAIR: lambda count: self._write(self._tap(count), self._target()),
             PLAIN_PAIR: lambda count: run(self._plain_tap(count), script("plain_target")),
             CODEC: lambda count: run(script("codec_floor", self.workspace.base, count)),
+            **({BEFORE: self._pair_before} if self.workspace.before else {}),
         }
 
     def _lines(self, count: int) -> Path:
@@ -65,6 +68,10 @@ class _Stage:
 
     def _target(self) -> Command:
         return self.workspace.target(self.destination, paced=False)
+
+    def _pair_before(self, count: int) -> list[Usage]:
+        commands = (self._tap(count), self._target())
+        return self._write(*map(self.workspace.of_version_before, commands))
 
     def _plain_tap(self, count: int) -> Command:
         asked = {"lines": str(self.workspace.base), "count": count}
@@ -95,7 +102,8 @@ def measure_cpu(workspace: Workspace, small: int, large: int, repeats: int) -> d
         repeats: number of rounds.
 
     Returns:
-        CPU seconds per million records by workload, and the ratios of ours to the others.
+        CPU seconds per million records by workload, and the ratios of ours to the others; also to
+        the version before, if the workspace has one.
     """
     with (
         Instance(*instance_flags(large), "--no-limits") as source,
@@ -110,6 +118,7 @@ def measure_cpu(workspace: Workspace, small: int, large: int, repeats: int) -> d
             f"{ours} / {other}": spread(r[ours] / r[other] for r in rounds)
             for ours, others in RATIOS.items()
             for other in others
+            if other in rounds[0]
         },
     }
 
@@ -118,7 +127,8 @@ def _round(workloads: dict[str, Workload], small: int, large: int, turn: int) ->
     names: Sequence[str] = list(workloads)
     if turn % 2:
         names = names[::-1]
-    return {name: _slope(workloads[name], small, large) for name in names}
+    slopes = {name: _slope(workloads[name], small, large) for name in names}
+    return slopes | {PEER_BOTH: slopes[PEER_READ] + slopes[PEER_WRITE]}
 
 
 def _slope(workload: Callable[[int], list[Usage]], small: int, large: int) -> float:

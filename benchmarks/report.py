@@ -69,7 +69,10 @@ def tables(results: Results) -> str:
         head += (
             " *Ended by* names the error codes that ended a tool before it had moved everything."
         )
-    parts = (_walls, _cpu, _memory, _calls, _bad_records, _reconcile, _waiting, _sharing)
+    parts = (
+        *(_walls, _long_runs, _cpu, _memory, _calls, _bad_records, _reconcile, _waiting),
+        *(_lookups, _sharing),
+    )
     figures = (part(results) for part in parts)
     return "\n\n".join([head, *filter(None, figures)])
 
@@ -130,6 +133,21 @@ def _wall(lane: dict[str, t.Any]) -> str:
     return text
 
 
+def _long_runs(results: Results) -> str:
+    head = ["full rate limit over many windows, from start to end"]
+    head += ["wall time", "x theoretical minimum", "20 s windows", "calls", "606"]
+    rows = [
+        [
+            f"{lane['does']} {lane['records']:,} records, {lane['latency_seconds']:g} s per call",
+            _spread(lane["wall_seconds"], " s"),
+            _spread(lane["wall_of_bound"]),
+            *(f"{lane[name]:,}" for name in ("windows", "calls", "refused_606")),
+        ]
+        for lane in results["long_runs"]
+    ]
+    return _table(head, rows)
+
+
 def _cpu(results: Results) -> str:
     ratios = results["cpu"]["ratios"]
     plain = {PLAIN_TAP: TAP, PLAIN_TARGET: TARGET, PLAIN_PAIR: PAIR}
@@ -163,6 +181,13 @@ def _calls(results: Results) -> str:
         [f"{entry['records']:,} {what}", str(entry["calls"])]
         for key, what in (("known_ids", "known ids"), ("upserts", "upserts"))
         for entry in figures[key]
+    ]
+    rows += [
+        [
+            f"{entry['records']:,} opportunities of a list of {entry['leads']:,} leads",
+            str(entry["calls"]),
+        ]
+        for entry in figures["lead_list"]
     ]
     rows += [
         [f"{entry['records']} upserts of {entry['bytes'] / 1e6:.1f} MB", str(entry["calls"])]
@@ -208,6 +233,33 @@ def _reconcile(results: Results) -> str:
         for entry in figures
     ]
     return _table(head, rows)
+
+
+def _lookups(results: Results) -> str:
+    head = ["roles whose lead is looked up by e-mail address", "lookups (minimum)"]
+    head += ["writes (minimum)", "wall time at the full rate limit", "x theoretical minimum", "606"]
+    rows = [
+        [
+            _lookups_of(entry),
+            f"{entry['lookups']} ({entry['fewest_lookups']})",
+            f"{entry['writes']} ({entry['fewest_writes']})",
+            f"{_number(entry['wall_seconds'])} s",
+            _of_bound(entry),
+            str(entry["refused_606"]),
+        ]
+        for entry in results["lookups"]
+    ]
+    return _table(head, rows)
+
+
+def _lookups_of(entry: dict[str, t.Any]) -> str:
+    shared = f", {entry['shared']:.0%} of the addresses shared by two" * bool(entry["shared"])
+    return f"{entry['records']:,} roles of {entry['leads']:,} leads{shared}"
+
+
+def _of_bound(entry: dict[str, t.Any]) -> str:
+    bound = entry["bound_seconds"]
+    return f"{entry['wall_seconds'] / bound:.2f}" if bound else ""
 
 
 def _sharing(results: Results) -> str:

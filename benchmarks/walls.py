@@ -60,14 +60,18 @@ class Lane:
         return math.ceil(self.records / _CALL_RECORDS)
 
     @property
+    def windows(self) -> range:
+        """Return for each rate limit window the number of calls left when it begins."""
+        # A target has to describe the object first, which is a call in the first window.
+        return range(self.full_calls + (self.does == WRITE), 0, -self.calls_per_20_seconds)
+
+    @property
     def bound_seconds(self) -> float:
         """Return the theoretical minimum of the wall time within the limits, without start-up."""
-        # A target has to describe the object first, which is a call in the first window.
-        calls = self.full_calls + (self.does == WRITE)
         # The calls of the last window begin after all windows before it have passed.
         return max(
             _WINDOW_SECONDS * window + math.ceil(left / _CALLS_AT_ONCE) * self.latency_seconds
-            for window, left in enumerate(range(calls, 0, -self.calls_per_20_seconds))
+            for window, left in enumerate(self.windows)
         )
 
 
@@ -109,11 +113,12 @@ def measure_walls(
     for count in set(records.values()):
         workspace.lines(count)
     with ThreadPoolExecutor(_LANES) as pool:
-        runs = list(pool.map(lambda lane: _run_lane(workspace, lane), lanes * repeats))
-    return [_lane_figures(lane, runs[number :: len(lanes)]) for number, lane in enumerate(lanes)]
+        runs = list(pool.map(lambda lane: run_lane(workspace, lane), lanes * repeats))
+    return [lane_figures(lane, runs[number :: len(lanes)]) for number, lane in enumerate(lanes)]
 
 
-def _run_lane(workspace: Workspace, lane: Lane) -> Run:
+def run_lane(workspace: Workspace, lane: Lane) -> Run:
+    """Run the tool of a lane with an instance of its own; return its calls and resource usage."""
     count = lane.records if lane.does == READ else 0
     latency_ms = str(lane.latency_seconds * 1000)
     with Instance(*instance_flags(count), "--latency-ms", latency_ms) as instance:
@@ -149,7 +154,8 @@ def _command(workspace: Workspace, lane: Lane, instance: Instance) -> tuple[list
     return script("peer", *sleep, workspace.config(instance), lane.does, *more), stdin
 
 
-def _lane_figures(lane: Lane, runs: list[Run]) -> dict[str, t.Any]:
+def lane_figures(lane: Lane, runs: list[Run]) -> dict[str, t.Any]:
+    """Return the figures of a lane from its runs; wall times begin with the first data call."""
     ended_by = list(dict.fromkeys(code for each in runs for code in each.ended_by))
     walls = [] if ended_by else [seconds_of(data_calls(each.calls)) for each in runs]
     bound = lane.bound_seconds

@@ -39,10 +39,12 @@ class Workspace:
 
     Args:
         directory: the directory, which is not cleared afterwards.
+        before: Python of an environment in which an earlier version is installed, if there is one.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, before: Path | None = None) -> None:
         self.directory = directory
+        self.before = before
         self.base = directory / "base.singer"
         self._catalog = directory / "catalog.json"
         self._numbers = itertools.count(1)
@@ -59,6 +61,11 @@ class Workspace:
         config = self.config(source, find_by="filter", filter_values_path=values, **settings)
         return [*_plugin("tap", paced=paced), "--config", config, "--catalog", str(self._catalog)]
 
+    def tap_of_list(self, source: Instance, list_id: int) -> Command:
+        """Return the command of the tap that finds opportunities by the leads of a static list."""
+        config = self.config(source, find_by="lead_list", lead_list_id=list_id)
+        return [*_plugin("tap"), "--config", config, "--catalog", str(self._catalog)]
+
     def reconcile(self, source: Instance, path: Path) -> Command:
         """Return the command of the tap that compares a file of warehouse rows with an instance."""
         config = self.config(source, find_by="reconcile", reconcile_opportunities_path=str(path))
@@ -68,6 +75,10 @@ class Workspace:
     def target(self, destination: Instance, *, paced: bool = True, **settings: t.Any) -> Command:
         """Return the command of the target that writes to a sandbox instance."""
         return [*_plugin("target", paced=paced), "--config", self.config(destination, **settings)]
+
+    def of_version_before(self, command: Command) -> Command:
+        """Return a command of an unpaced plugin, run by the Python of the earlier version."""
+        return [str(self.before), *command[1:]]
 
     def config(self, instance: Instance, **settings: t.Any) -> str:
         """Write a new configuration file for an instance; return its path."""
