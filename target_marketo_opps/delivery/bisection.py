@@ -130,9 +130,10 @@ class _Search:
         Returns:
             Marketo's refusal of the call; None if it was accepted.
         """
-        error = yield from self._try(self._unsettled(indices))
+        sent = self._unsettled(indices)
+        error = yield from self._try(sent)
         if error is not None and not self.gave_up:
-            yield from self.halve(indices, error)
+            yield from self.halve(sent, error)
         return error
 
     def _try(self, indices: Sequence[int]) -> Steps:

@@ -214,3 +214,43 @@ def test_a_call_that_is_too_large_is_halved():
 def test_small_batch_of_bad_records_is_rejected_one_by_one():
     marketo = Marketo(range(3)).deliver(3)
     marketo.assert_all_known(3)
+
+
+def test_no_call_is_repeated_after_samples():
+    # Records 0 to 3 are refused in the first eight calls; 4 is a sample, and so is 5.
+    marketo = Marketo([0, 1, 2, 3, 4, 6]).deliver(8)
+    marketo.assert_all_known(8)
+    assert len(marketo.calls) == len(set(map(tuple, marketo.calls)))
+
+
+@pytest.mark.parametrize("count", range(1, 10))
+def test_batch_whose_records_are_all_sampled_is_not_abandoned(count):
+    Marketo(range(count)).deliver(count).assert_all_known(count)
+
+
+def test_sales_persons_found_by_samples_are_not_sent_again():
+    persons = {index: f"P{index % 5}" for index in range(10)}
+    Marketo(range(10), code="718", persons=persons).deliver(10).assert_all_known(10)
+
+
+PERSONS = {index: f"P{index % 150}" for index in range(300)}
+
+
+def test_sample_of_a_bad_sales_person_settles_all_its_records():
+    marketo = Marketo([0, 150, 12, 162], code="718", persons=PERSONS).deliver(300)
+    marketo.assert_all_known(300)
+    assert marketo.calls[8] == [12]
+    assert not any(162 in call for call in marketo.calls[8:])
+    assert {error.code for error in marketo.refused.values()} == {"718"}
+
+
+def test_sample_bad_for_another_reason_settles_itself_only():
+    bad = {0: "718", 150: "718", 12: "1003"}
+    marketo = Marketo(bad, persons=PERSONS).deliver(300)
+    marketo.assert_all_known(300)
+    assert {index: error.code for index, error in marketo.refused.items()} == bad
+
+
+def test_nothing_is_sampled_after_a_call_that_passed():
+    marketo = Marketo([18]).deliver(300)
+    assert [call for call in marketo.calls if len(call) == 1] == [[18], [19]]
