@@ -124,7 +124,7 @@ class LookupRoleMapping:
             raise UnwritableStreamError(
                 f"Stream '{stream}' has no property {' or '.join(map(repr, self._leads.names))}, "
                 "which lead_lookup_field needs to look up the lead of a role. Map one of its "
-                f"properties in field_map ({listed([*self._finds][:30]) or 'it has none'}), or add "
+                f"properties in field_map ({listed([*self._finds][:30])}), or add "
                 "the field to the setting lead_fields of tap-marketo-opps."
             )
 

@@ -40,7 +40,7 @@ class ParkingBench:
 
     @staticmethod
     def record(target, key, body):
-        return OutboundRecord("s", target, key, key[:1], body, "s", b"{}")
+        return OutboundRecord("s", target, key, key[:1], body, "s", b'{"record":{}}')
 
     def park(self, *roles):
         """Add roles and send each at once; Marketo skips them, so that they are parked."""

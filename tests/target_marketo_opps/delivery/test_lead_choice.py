@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 
@@ -47,6 +48,25 @@ def test_lead_without_an_id_is_skipped(number):
     assert found_leads([lead(number, "a")], "email") == []
 
 
+def test_lead_id_has_at_most_eighteen_digits():
+    records = [lead("9" * 18, "a"), lead("9" * 19, "b")]
+    assert [each.value for each in found_leads(records, "email")] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("count", "code", "words"),
+    [
+        (0, "1004", "No lead with this 'email'"),
+        (1_000, "1007", "1,000 leads have this 'email'.* lead_lookup_many$"),
+        (TOO_MANY, "1007", "Over 1,000 leads have this 'email'.*lead_lookup_field"),
+    ],
+)
+def test_reject_reason_tells_how_many_leads_were_found(count, code, words):
+    reason = LeadMatch(None, count).reject_reason("email")
+    assert reason.code == code
+    assert re.match(words, reason.message)
+
+
 def test_lead_on_two_pages_counts_once():
     assert len(found_leads([lead(1, "a"), lead(1, "a")], "email")) == 1
 
@@ -63,7 +83,7 @@ def test_value_without_leads_is_remembered(known):
 def test_lead_lookup_many_chooses_among_several_leads(known, many, chosen):
     records = [
         lead(6, "a", "2026-01-02T00:00:00Z"),
-        lead(7, "a", "2026-01-01T00:00:00+00:00"),
+        lead(7, "a", "2026-01-02T00:30:00+02:00"),
         lead(5, "a", "2026-01-02T01:00:00"),
     ]
     assert known(["a"], *records, many=many)[0].match("a") == LeadMatch(chosen, 3)
@@ -84,6 +104,12 @@ def test_over_1000_leads_are_ambiguous_with_any_setting(known):
     leads, told = known(["a", "b"], lead(1, "b"), many="oldest", too_many=["a"])
     assert leads.match("a") == LeadMatch(None, TOO_MANY)
     assert told == ([1], 0)
+
+
+def test_over_1000_leads_match_every_spelling_if_case_is_ignored(known):
+    leads, _ = known(["A@x", "b"], lead(1, "B"), too_many=["A@x"])
+    assert leads.ignores_case
+    assert leads.match("a@X") == LeadMatch(None, TOO_MANY)
 
 
 def test_spellings_differ_until_marketo_ignores_case(known):

@@ -8,11 +8,12 @@ from unittest.mock import Mock
 import pytest
 
 from marketo_opps import CallCounts, MarketoObject, Reason
-from target_marketo_opps.delivery.batches import Operation, OutboundRecord
-from target_marketo_opps.delivery.outcomes import CREATED
+from target_marketo_opps.delivery.batches import Batch, Operation, OutboundRecord
+from target_marketo_opps.delivery.outcome_recorder import OutcomeRecorder
+from target_marketo_opps.delivery.outcomes import CREATED, UPDATED, BatchResult, Outcome
 from target_marketo_opps.delivery.rejects import Reject
 from target_marketo_opps.errors import RejectLimitError
-from tests.target_marketo_opps.delivery.bench import BAD, REFUSED
+from tests.target_marketo_opps.delivery.bench import BAD, BODY, REFUSED, SOURCE
 
 
 @pytest.mark.parametrize("most", [-1, 1])
@@ -108,3 +109,42 @@ def test_reject_has_the_stream_name_of_the_input(make_bench):
     reject = Reject("arrived", MarketoObject.OPPORTUNITIES, {"z": 1}, REFUSED.reasons, "r#7")
     rejects.write.assert_called_once_with(replace(reject, key={"a": 1, "b": "x"}))
     assert list(bench.counters.causes.lines()) == ["1 rejected with 1003 (Bad): 1/x"]
+
+
+def settled_batch(bench, *outcomes, versions=1):
+    """Return the result of a batch of opportunities, each merged from some versions."""
+    target = bench.waiting.batches.target(MarketoObject.OPPORTUNITIES, Operation.SYNC, ("k",))
+    batch = Batch(target)
+    for number in range(len(outcomes)):
+        first, *others = [
+            OutboundRecord(f"s{version}", target, number, (number,), BODY, "s", SOURCE)
+            for version in range(versions)
+        ]
+        assert all(first.merge(each, most_bytes=100) for each in others)
+        batch.add(first)
+    result = BatchResult(batch)
+    result.outcomes[:] = outcomes
+    return result
+
+
+def test_known_outcomes_are_counted_behind_an_unknown_one(make_bench):
+    bench, settled = make_bench(), Mock()
+    bench.counters.register_stream("s0")
+    recorder = OutcomeRecorder(bench.counters, bench.rejects, settled)
+    assert recorder.record(settled_batch(bench, None, CREATED, REFUSED)) is not None
+    counts = bench.counters.by_stream()["s0"]
+    assert (counts["created"], counts["rejected"]) == (1, 1)
+    (call,) = settled.take_accepted.call_args_list
+    assert (call.args[0].key, call.args[1]) == (1, CREATED)
+
+
+def test_merged_versions_are_counted_in_their_own_streams(make_bench):
+    bench = make_bench()
+    bench.counters.register_stream("s0")
+    bench.counters.register_stream("s1")
+    result = settled_batch(bench, CREATED, UPDATED, versions=2)
+    result.parked.add(1)
+    OutcomeRecorder(bench.counters, bench.rejects).record(result)
+    counts = bench.counters.by_stream()
+    assert [counts[stream]["merged"] for stream in ("s0", "s1")] == [0, 1]
+    assert counts["s1"][Outcome.UPDATED.identifier] == 1

@@ -81,6 +81,7 @@ def test_dismissed_roles_are_taken_in_portions(roles):
     assert told(roles.take_dismissed(most_bytes=1)) == [("a", 0)]
     assert told(roles.take_dismissed()) == [("a", 1), ("a", 2), ("b", 2), ("a", 3)]
     assert roles.take_dismissed() == []
+    assert len(roles) == 4
     assert told(roles.take_any()) == [("b", 0), ("b", 1), ("b", 3), ("a", 9)]
 
 

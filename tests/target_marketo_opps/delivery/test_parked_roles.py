@@ -40,6 +40,7 @@ def keys(parked):
 def test_only_upserts_of_roles_by_opportunity_are_parked(obj, operation, key_fields, parks):
     target = OpenBatches(merges=True).target(obj, operation, key_fields)
     assert target.parks_orphans is parks
+    assert not target.has_accepted
 
 
 def test_a_state_that_came_before_the_answer_waits_for_the_role(bench):
@@ -107,6 +108,27 @@ def test_a_delete_of_an_opportunity_dismisses_its_parked_roles(bench):
     assert parked.take_dismissed() == []
     assert not parked.has_dismissed
     assert parked.waits_for("b")
+
+
+def test_dismissed_roles_are_taken_until_none_is_left(bench):
+    roles = [bench.role("a", number) for number in range(3)]
+    for role in roles:
+        role.source = b" " * 2_500_000
+    bench.park(*roles)
+    bench.waiting.add(bench.opportunity("a", DELETE))
+    portions = [keys(bench.waiting.parked_roles.take_dismissed()) for _ in range(3)]
+    assert portions == [[("a", 0), ("a", 1)], [("a", 2)], []]
+
+
+def test_record_behind_a_role_parked_in_its_queue_is_sent(bench):
+    bench.park(bench.role("a", 1, 0))
+    without_lead = bench.role("a", 2)
+    bench.waiting.await_lead(without_lead)
+    bench.waiting.add(bench.role("a", 1, 1))
+    bench.waiting.add(bench.opportunity("a"))
+    bench.waiting.drop(without_lead)
+    bench.send_all({"a"})
+    assert bench.sent_keys == [("a",), ("a", 1), ("a", 1)]
 
 
 def test_a_delete_of_a_role_dismisses_the_parked_role_alone(bench):

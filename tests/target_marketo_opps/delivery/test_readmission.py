@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from marketo_opps import decode_record
 from target_marketo_opps.delivery.batches import Operation
 from tests.target_marketo_opps.delivery.parking_bench import ROOM, ParkingBench
 
@@ -119,3 +120,23 @@ def test_version_is_not_merged_past_a_role_to_readmit():
         if not bodies:
             bench.waiting.add(bench.role("a", 1, 8))
     assert bodies == [bench.role("a", 1, note).body for note in range(9)]
+
+
+def test_version_is_not_merged_past_the_last_readmitted_one():
+    bench = ParkingBench(merges=True, max_held_bytes=32_000)
+    bench.park(*(bench.role("a", 1, note) for note in range(4)))
+    bench.waiting.add(bench.opportunity("a"))
+    bench.send_one({"a"})
+    # The first portion is in an open batch, and the second in the queue behind it.
+    (batch,) = bench.waiting.batches
+    assert len(batch.records[0].all_versions) < 4
+    assert not bench.waiting.parked_roles.waits_for("a")
+    bench.waiting.add(bench.role("a", 1, 4))
+    notes = []
+    while bench.waiting.held_bytes:
+        bench.waiting.batches.close_all()
+        batch = bench.waiting.closed.popleft()
+        for record in batch.records:
+            notes += [decode_record(version.body)["n"] for version in record.all_versions]
+        bench.settle(batch)
+    assert notes == list(range(5))

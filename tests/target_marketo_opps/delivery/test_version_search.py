@@ -83,6 +83,21 @@ def test_one_bad_version_of_10000_costs_at_most_thirty_calls():
         assert calls <= 30
 
 
+@pytest.mark.parametrize(
+    ("count", "sent"), [(4, [[0, 1], [2], [3]]), (6, [[0, 1, 2], [3], [4], [5]])]
+)
+def test_half_is_not_sent_if_the_other_half_passed(count, sent):
+    under_way, parts = VersionSearch(merged_record(count)), []
+    while under_way.is_under_way:
+        part = under_way.part()
+        assert (list(part.all_versions), part.merged) == ([part], None)
+        parts.append(
+            [value for name, value in decode_record(part.sent_body).items() if name != "k"]
+        )
+        under_way.answer(BAD if count - 1 in parts[-1] else UPDATED)
+    assert parts == sent
+
+
 def test_any_bad_versions_are_found():
     for seed in range(50):
         chance = random.Random(seed)

@@ -278,6 +278,15 @@ def test_the_commas_between_records_are_counted(waiting):
     assert [len(batch.records) for batch in waiting.closed] == [299, 1]
 
 
+@pytest.mark.parametrize(("excess_bytes", "calls"), [(-1, 1), (0, 2)])
+def test_records_share_a_call_up_to_its_size(waiting, excess_bytes, calls):
+    first = b"x" * 500_000
+    add(waiting, "a", body=first)
+    add(waiting, "b", body=b"x" * (MAX_RECORD_BYTES + excess_bytes - len(first) - len(",")))
+    waiting.batches.close_all()
+    assert len(waiting.closed) == calls
+
+
 # Roles that wait for their lead ID
 
 

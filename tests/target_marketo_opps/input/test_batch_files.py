@@ -8,6 +8,7 @@ import json
 import pytest
 
 from target_marketo_opps.errors import InputError
+from target_marketo_opps.input.batch_files import batch_records
 
 
 def file_of(path, records) -> str:
@@ -142,3 +143,58 @@ def test_stream_maps_apply_to_the_records_of_files(marketo_sandbox, singer, tmp_
     singer.run(marketo_sandbox, messages, stream_maps=maps).succeeded()
 
     assert names(marketo_sandbox) == {"D2": "Two"}
+
+
+# Without a run
+
+
+PLAIN = {"format": "jsonl", "compression": "none"}
+
+
+def plain_file(tmp_path, content):
+    path = tmp_path / "1.jsonl"
+    path.write_bytes(content)
+    return str(path)
+
+
+@pytest.mark.parametrize("encoding", [PLAIN, {"format": "jsonl"}])
+def test_records_of_a_plain_file_come_with_their_lines(tmp_path, encoding):
+    path = plain_file(tmp_path, b'{"a":1}\n\n{"type":"RECORD","record":2}')
+    assert list(batch_records(encoding, [path])) == [
+        ({"a": 1}, b'{"a":1}\n'),
+        ({"type": "RECORD", "record": 2}, b'{"type":"RECORD","record":2}'),
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["file:", "FILE:", "File://"])
+def test_scheme_of_a_local_file_is_read_in_any_case(tmp_path, scheme):
+    path = plain_file(tmp_path, b"{}\n")
+    assert [record for record, _ in batch_records(PLAIN, [scheme + path])] == [{}]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b'{"type":"RECORD","record":{}}', "it is a Singer message, but a BATCH file must contain"),
+        (b'{"a":}', "it is not valid JSON at column 6"),
+    ],
+)
+def test_unusable_line_of_a_file_is_named(tmp_path, line, words):
+    path = plain_file(tmp_path, b"{}\n\n" + line + b"\n")
+    with pytest.raises(InputError, match=f"^Line 3 of the BATCH file '1.jsonl': {words}"):
+        list(batch_records(PLAIN, [path]))
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    [None, "jsonl", {}, {"format": "parquet"}, {"format": "jsonl", "compression": "zstd"}],
+)
+def test_encoding_that_cannot_be_read_is_an_error(encoding):
+    with pytest.raises(InputError, match="has an unsupported encoding: set the tap's batch_config"):
+        list(batch_records(encoding, []))
+
+
+@pytest.mark.parametrize("manifest", [None, "file:///x", {"a": 1}, [1], [""], ["/x", " "]])
+def test_manifest_without_file_names_is_an_error(manifest):
+    with pytest.raises(InputError, match="is not a list of file URLs"):
+        list(batch_records(PLAIN, manifest))

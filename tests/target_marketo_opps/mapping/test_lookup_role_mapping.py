@@ -72,6 +72,25 @@ def test_all_faults_of_a_record_are_told_together():
     assert any("contains a comma" in each for each in told)
 
 
+def test_faults_are_those_of_the_role_and_of_its_lookup_value():
+    told = mapping().faults({**ROLE, "role": "x" * 300, "lead_email": "a,b"})
+    assert len(told) == 2
+    assert "is longer than" in told[0].message
+    assert "contains a comma" in told[1].message
+    assert mapping().faults({**ROLE, "lead_email": "ann@x"}) == ()
+
+
+def test_missing_lookup_value_is_told_by_the_name_of_the_field():
+    (told,) = reasons(ROLE)
+    assert "Missing value for 'email', which is needed to look up the lead" in told
+
+
+def test_role_is_named_by_its_opportunity():
+    role = {**ROLE, "leadId": 5, "lead_email": "ann@x"}
+    assert mapping().display_key(role) == "A"
+    assert mapping().key_of(role) == ROLE
+
+
 def test_property_with_a_value_is_used_for_the_lookup():
     assert mapping().map({**ROLE, "lead_email": None, "email": "ann@x"}).lead_value == "ann@x"
     assert mapping().map({**ROLE, "lead_email": "7", "email": 7}).lead_value == "7"
@@ -99,7 +118,8 @@ def test_a_field_of_roles_does_not_find_the_lead():
 
 
 def test_a_schema_without_the_property_is_refused():
-    with pytest.raises(UnwritableStreamError, match="has no property 'lead_email' or 'email'"):
+    words = "Stream 'roles' has no property 'lead_email' or 'email'.*externalOpportunityId"
+    with pytest.raises(UnwritableStreamError, match=words):
         mapping(("externalOpportunityId", "role"))
 
 
