@@ -103,6 +103,8 @@ def settings():
 class Instance:
     """An instance with the responses that a test lists, one per call; it records its calls."""
 
+    base = BASE
+
     def __init__(self):
         self.adapter = requests_mock.Adapter(case_sensitive=True)
         self.session = requests.Session()

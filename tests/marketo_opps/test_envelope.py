@@ -254,3 +254,14 @@ def test_a_retry_after_is_part_of_the_error():
 def test_a_page_token_may_be_a_number(token, read):
     members = {"success": True, "nextPageToken": token}
     assert read_response("GET /x", answer(members)).token("GET /x") == read
+
+
+def test_a_warning_may_be_a_mere_text():
+    members = {"requestId": "r#1", "success": True, "result": [], "warnings": ["be careful"]}
+    assert read_response("GET /x", answer(members)).warnings == ("be careful",)
+
+
+@pytest.mark.parametrize("request_id", [["r#1"], {"id": "r#1"}, 1.5])
+def test_a_request_id_that_is_no_text_is_none(request_id):
+    members = {"requestId": request_id, "success": True, "result": []}
+    assert read_response("GET /x", answer(members)).request_id is None

@@ -98,3 +98,9 @@ def test_a_seq_may_be_a_string_and_a_guid_a_number():
         sent=2,
     )
     assert [(each.seq, each.marketo_guid) for each in results] == [(0, None), (1, "5")]
+
+
+def test_a_result_with_nothing_but_reasons_is_a_skipped_record():
+    reasons = [{"code": "1004", "message": "not found"}]
+    (result,) = read_record_results("POST /x", envelope({"seq": 0, "reasons": reasons}), sent=1)
+    assert (result.status, result.reasons) == ("skipped", (Reason("1004", "not found"),))

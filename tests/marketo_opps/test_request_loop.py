@@ -17,7 +17,8 @@ from marketo_opps import (
 )
 from marketo_opps.call import Call
 from marketo_opps.errors import RateLimitError, RequestRefusedError, UnreachableError
-from marketo_opps.pacing import WINDOW_SECONDS, Pacer
+from marketo_opps.pacing import PACING_WINDOW_SECONDS, WINDOW_SECONDS, Pacer
+from marketo_opps.transport import Transport
 
 OPPORTUNITIES = MarketoObject.OPPORTUNITIES
 
@@ -98,13 +99,14 @@ def test_after_a_limit_all_threads_wait_and_one_probes(
 
 
 def test_a_limit_at_the_last_attempt_lets_others_probe(
-    instance, connect, shared_time, success, refusal
+    instance, connect, fake_time, success, refusal
 ):
     instance.answers("stats/usage.json", refusal(606), success({"total": 1}))
-    client = connect(shared_time, max_retry_seconds=0)
+    client = connect(max_retry_seconds=0)
     with pytest.raises(RateLimitError, match="calls_per_20_seconds"):
         client.calls_today()
     assert client.calls_today() == 1
+    assert fake_time.waited == 0
 
 
 def test_a_probe_refused_for_good_releases_the_others(
@@ -242,3 +244,105 @@ def test_the_name_of_a_call_has_no_query_string():
     assert call.name == "query GET /v1/opportunities.json"
     assert call.target == "/rest/v1/opportunities.json?filterValues=customer-7"
     assert call.as_post_if_long() is call
+
+
+def test_retries_are_logged_as_warnings_from_the_third_on(
+    instance, client, success, refusal, caplog
+):
+    caplog.set_level("INFO")
+    down = refusal(608)
+    instance.answers("stats/usage.json", down, down, down, success({"total": 1}))
+    client.calls_today()
+    told = [each.levelname for each in caplog.records if "Trying again" in each.getMessage()]
+    assert told == ["INFO", "INFO", "WARNING"]
+
+
+def test_a_temporary_error_of_one_call_delays_no_other(
+    *, instance, connect, fake_time, success, refusal, monkeypatch
+):
+    instance.answers("stats/usage.json", refusal(608), success({"total": 1}))
+    began, nap, others = fake_time.now, fake_time.nap, []
+
+    def call_meanwhile(condition, seconds):
+        if not others:
+            others.append(None)
+            client.calls_today()
+            others[0] = fake_time.now
+        nap(condition, seconds)
+
+    monkeypatch.setattr(fake_time, "nap", call_meanwhile)
+    client = connect()
+    client.calls_today()
+    assert others == [began]
+    assert fake_time.now > began
+
+
+def test_a_slow_response_does_not_delay_the_next_window(
+    *, instance, connect, fake_time, success, monkeypatch
+):
+    class SlowTransport(Transport):
+        """Tells at once that a request was sent, and has its response 15 seconds later."""
+
+        def send(self, *arguments, on_sent=None, **options):
+            response = super().send(*arguments, **options)
+            if on_sent:
+                on_sent()
+                fake_time.now += 15
+            return response
+
+    monkeypatch.setattr(request_loop, "Transport", SlowTransport)
+    instance.answers("stats/usage.json", success({"total": 1}))
+    client = connect(calls_per_20_seconds=1)
+    client.calls_today()
+    client.calls_today()
+    # A call may take a second to Marketo, so it counts from then.
+    expected = PACING_WINDOW_SECONDS + 1 - 15
+    assert fake_time.waited == pytest.approx(expected)
+    assert client.counts.seconds_waited_for_limits == pytest.approx(expected)
+
+
+def test_the_window_of_the_rate_limit_can_be_shortened(instance, settings, fake_time, success):
+    instance.answers("stats/usage.json", success({"total": 1}))
+    with MarketoClient(
+        settings(calls_per_20_seconds=1),
+        clock=fake_time.clock,
+        nap=fake_time.nap,
+        session=instance.session,
+        pacing_window_seconds=3.0,
+    ) as client:
+        client.calls_today()
+        client.calls_today()
+    assert fake_time.waited == pytest.approx(3.0)
+
+
+def test_clients_with_one_limits_path_share_the_rate(
+    instance, connect, fake_time, success, tmp_path
+):
+    instance.answers("stats/usage.json", success({"total": 1}))
+    shared = {"limits_path": str(tmp_path / "limits.db"), "calls_per_20_seconds": 1}
+    one, other = connect(**shared), connect(**shared)
+    one.calls_today()
+    assert fake_time.waited == 0
+    other.calls_today()
+    assert fake_time.waited == pytest.approx(PACING_WINDOW_SECONDS, abs=0.6)
+
+
+def test_waits_before_retries_are_counted(instance, client, success, refusal, fake_time):
+    instance.answers("stats/usage.json", refusal(608), refusal(608), success({"total": 1}))
+    client.calls_today()
+    assert fake_time.waited > 2
+    assert client.counts.seconds_waited_to_retry == pytest.approx(fake_time.waited)
+    assert client.counts.seconds_waited_for_limits == 0
+
+
+def test_the_response_with_a_new_token_sets_marketos_clock(instance, client, success, refusal):
+    client.server_now()
+    later = {"Date": "Mon, 23 Nov 2026 18:00:00 GMT"}
+    token = {"access_token": "token-2", "expires_in": 3600, "scope": "someone"}
+    instance.adapter.register_uri(
+        "POST", f"{instance.base}/identity/oauth/token", json=token, headers=later
+    )
+    without_date = {"status_code": 200, "json": success({"total": 1})}
+    instance.answers("stats/usage.json", refusal(602), without_date)
+    client.calls_today()
+    assert client.server_now().hour == 18
