@@ -63,9 +63,10 @@ def test_past_half_of_the_overlap_it_is_alarming(age, is_alarming):
 
 
 def test_a_first_walk_measures_nothing():
-    late = _walk(BEGAN, 5)
-    assert late.seconds is None
-    assert not late.is_alarming
+    for overlap in (0, 600):
+        late = _walk(BEGAN, 5, seconds=overlap)
+        assert late.seconds is None
+        assert not late.is_alarming
 
 
 @pytest.mark.parametrize(
@@ -142,3 +143,15 @@ def test_a_stretch_that_was_not_read_whole_is_not_compared_with():
 
 def test_without_an_overlap_there_is_nothing_to_measure():
     assert _walk(BEGAN, 0, seconds=0).last_tail() is None
+
+
+def test_late_entries_read_before_an_interruption_are_measured():
+    first = _walk(BEGAN, 100).last_tail()
+    half = _walk(NEXT, 100, 400, cursor=BEGAN, tails=[first])
+    at = json.loads(json.dumps(half.position()))
+    assert _walk(NEXT, cursor=BEGAN, tails=[first], at=at).seconds == 400
+
+
+@pytest.mark.parametrize(("seconds", "step"), [(1, 1), (60, 1), (61, 2), (600, 10)])
+def test_ages_are_divided_into_60_groups(seconds, step):
+    assert LogTail(BEGAN, seconds, TYPES).step == step

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import pytest
 
+from marketo_opps import Page
 from tap_marketo_opps.finding.known_leads import KnownLeads
-from tap_marketo_opps.finding.lead_stage import LeadStage
+from tap_marketo_opps.finding.lead_stage import LeadStage, lead_stage, with_leads
 from tap_marketo_opps.finding.page_result import PageResult
+from tap_marketo_opps.finding.stage_plan import StagePlan
 from tap_marketo_opps.finding.waiting_stage import MAX_PAGES_WAITING
 from tests.tap_marketo_opps.finding.fakes import FakeQuery, page_of
+from tests.tap_marketo_opps.helpers import make_resume_point
 
 COLUMNS = {"lead_email": "email"}
+
+
+class LeadClient:
+    """A client that has every lead, does not say that a page is the last, and notes its calls."""
+
+    def leads(self, **asked):
+        self.asked = asked
+        leads = [{"id": int(each), "email": f"{each}@x.example"} for each in asked["values"]]
+        return Page(leads, "more", more=None, request_id=None)
 
 
 def _stage(**more):
@@ -59,10 +71,11 @@ def test_a_lead_is_requested_once_known_gone_or_under_way():
     (cursor,) = _asked(stage)
     list(stage.accept(_roles(2, 1)))
     assert _asked(stage) == []
-    assert len(_emails(_answered(stage, cursor, 2))) == 4
+    one = "1@x.example"
+    assert _emails(_answered(stage, cursor, 2)) == [one, None, None, one]
     assert known_leads.find([1, 2]).keys() == {1, 2}
     known = list(stage.accept(_roles(1, 2)))
-    assert _emails(known) == ["1@x.example", None]
+    assert _emails(known) == [one, None]
 
 
 def test_pages_of_few_new_leads_share_a_call():
@@ -102,6 +115,7 @@ def test_pages_go_on_in_their_order_whatever_they_hold():
         "opportunity_roles",
         "opportunities",
     ]
+    assert stage.missing_key_count == 0
 
 
 def test_leads_of_roles_that_are_not_emitted_are_not_requested():
@@ -160,3 +174,44 @@ def test_a_lead_that_is_no_longer_remembered_is_requested_again():
     (cursor,) = _asked(stage)
     assert list(cursor.keys) == ["1"]
     assert _emails(_answered(stage, cursor)) == ["1@x.example", "6@x.example"]
+
+
+def test_every_role_without_a_lead_id_is_counted():
+    stage = _stage()
+    list(stage.accept(_roles(None, 0)))
+    list(stage.accept(_roles("seven")))
+    assert stage.missing_key_count == 3
+
+
+def test_leads_are_requested_by_id_with_the_selected_fields_only():
+    client = LeadClient()
+    stage = lead_stage(client, COLUMNS, lambda role: role["leadId"] != 3)
+    list(stage.accept(_roles(1, 2, 3)))
+    (cursor,) = _asked(stage)
+    page = stage.calls(cursor)(None)()
+    assert client.asked == {
+        "filter_type": "id",
+        "values": ("1", "2"),
+        "fields": ["id", "email"],
+        "batch_size": 300,
+        "next_page_token": None,
+    }
+    # Both leads are found, so no call for another page is made.
+    assert page.more is False
+    assert _emails(stage.process(cursor, page)) == ["1@x.example", "2@x.example", None]
+
+
+def test_leads_are_looked_up_last_for_roles_that_are_new():
+    source, lookup, client = object(), object(), LeadClient()
+    since = "2026-02-01T00:00:00Z"
+    resumes = {"opportunity_roles": make_resume_point(since=since)}
+    plan = with_leads(StagePlan(source, [lookup]), client, COLUMNS, resumes)
+    assert plan.source is source
+    first, stage = plan.lookups
+    assert first is lookup
+    roles = _roles(1, 2)
+    for role, updated_at in zip(roles.records, ("2026-01-31T00:00:00Z", since), strict=True):
+        role["updatedAt"] = updated_at
+    list(stage.accept(roles))
+    (cursor,) = _asked(stage)
+    assert stage.calls(cursor)(None)().records == [{"id": 2, "email": "2@x.example"}]

@@ -94,6 +94,23 @@ def test_each_invalid_key_is_counted_once_and_a_few_are_kept():
     assert (lookup.invalid_key_count, lookup.sample_invalid_keys) == (7, keys[:5])
 
 
+def test_an_empty_key_is_counted_and_not_left_in_the_position():
+    pending = PendingKeys()
+    lookup = _lookup(pending)
+    list(lookup.accept(_naming(("", True), ("a", False), is_tracked=True)))
+    list(lookup.accept(_naming(("", False))))
+    assert lookup.missing_key_count == 2
+    assert pending.track({}, []).mark_written() == {"keys": NOTHING | {"if_new": "a"}}
+
+
+def test_a_key_that_is_invalid_is_not_looked_up_later():
+    lookup = _lookup()
+    for force in (False, True, False, True):
+        list(lookup.accept(_naming(("a,b", force))))
+    assert _asked(lookup) == []
+    assert lookup.invalid_key_count == 1
+
+
 def test_records_written_ahead_keep_being_emitted_at_any_age():
     lookup = _lookup(write_found_first=False)
     result = PageResult(

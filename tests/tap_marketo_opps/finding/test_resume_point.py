@@ -35,3 +35,9 @@ def test_a_resume_point_of_another_version_is_none():
 def test_resume_points_are_short():
     assert len(json.dumps(make_resume_point().encode())) < 300
     assert " " not in make_resume_point().encode()
+
+
+def test_a_resume_point_is_ahead_only_of_earlier_timestamps():
+    resume = make_resume_point(since=EARLY)
+    assert resume.is_ahead_of("2026-02-28T23:59:59Z")
+    assert not resume.is_ahead_of(resume.began)

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from marketo_opps import PageTokenError
+from marketo_opps import Page, PageTokenError
 from tap_marketo_opps.finding.key_scan import KeyScan
-from tap_marketo_opps.finding.key_sources import LeadRange
-from tap_marketo_opps.finding.stages import MAX_REFUSALS, ChunkCursor
+from tap_marketo_opps.finding.key_sources import LeadRange, ListedKeys
+from tap_marketo_opps.finding.stages import MAX_REFUSALS, ChunkCursor, KeyedStage
 from tests.tap_marketo_opps.finding.fakes import REFUSED, make_lookup, page_of
 
 
@@ -85,3 +85,51 @@ def test_a_token_can_be_dropped_so_often_and_no_more():
         assert cursor.token is None
     with pytest.raises(PageTokenError):
         cursor.drop_token(REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("obj", "field", "is_unique"),
+    [
+        ("opportunities", "marketoGUID", True),
+        ("opportunities", "externalOpportunityId", True),
+        ("opportunities", "name", False),
+        ("opportunity_roles", "marketoGUID", True),
+        ("opportunity_roles", "externalOpportunityId", False),
+        ("opportunity_roles", "leadId", False),
+    ],
+)
+def test_keys_of_one_record_each_need_no_page_once_all_are_found(obj, field, is_unique):
+    def query(*, filter_values, next_page_token):
+        assert (filter_values, next_page_token) == (("a",), None)
+        found = {field: "a"} if field == "marketoGUID" else {"marketoGUID": "g", field: "a"}
+        return Page([found], "more", more=None, request_id=None)
+
+    stage = KeyedStage(query, obj, field)
+    page = stage.calls(ChunkCursor(0, {"a": False}))(None)()
+    assert page.more is not is_unique
+
+
+def test_records_found_by_no_key_that_was_asked_for_are_counted():
+    scan = _scan(300)
+    cursor = scan.next_cursor()
+    scan.process(cursor, _page("1", 2, "301", "301", token="further"))
+    scan.process(cursor, _page(None, "x", "3"))
+    assert scan.echoes == 4
+
+
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [
+        ("marketoGUID", "in ['b', 'c']"),
+        ("externalOpportunityId", "in ['b', 'c']"),
+        ("leadId", "in ['b', 'c']"),
+        ("name", "in 2 values"),
+    ],
+)
+def test_log_lines_name_missing_keys_but_no_other_values(field, told, caplog):
+    caplog.set_level("DEBUG")
+    keys = ListedKeys("filter_values", ["a", "b", "c"])
+    scan = KeyScan(_query, "opportunities", field, keys, noun="values")
+    scan.process(scan.next_cursor(), page_of([{field: "a"}]))
+    assert f"No opportunities has {field} {told}" in caplog.text
+    assert scan.unmatched == 2

@@ -11,6 +11,7 @@ from tests.tap_marketo_opps.sync.runs import (
     AHEAD,
     EARLY,
     FILTER,
+    HOST,
     LATE,
     LEADS,
     LOG,
@@ -96,3 +97,14 @@ def test_a_position_of_a_run_yet_to_begin_is_not_gone_on_from(member, caplog):
     run = started(LEADS, bookmarks)
     assert (run.plan.resume.since, run.plan.resume.began) == (LATE, NOW)
     assert "Cannot resume the interrupted run of opportunities" in caplog.text
+
+
+def test_a_bookmark_named_after_the_replication_key_is_read():
+    run = started(LEADS, {"opportunities": {"updatedAt": LATE}})
+    assert run.bookmarks["opportunities"].value == LATE
+
+
+def test_a_bookmark_made_anew_still_belongs_to_its_instance():
+    bookmarks = {"opportunities": FOUND | {"replication_key_value": AHEAD}}
+    run = started(LEADS | {"start_date": EARLY}, bookmarks)
+    assert run.bookmarks["opportunities"].instance == HOST

@@ -293,6 +293,15 @@ def test_a_position_belongs_to_keys_and_selected_fields():
     assert both.plan.resume.fingerprint != _fingerprint(LEADS)
 
 
+def test_a_position_of_a_full_table_belongs_to_full_tables():
+    full = _fingerprint(LEADS, is_incremental=False)
+    assert full != _fingerprint(LEADS)
+    both = _stream("opportunities", is_incremental=False), _stream("opportunity_roles")
+    neither = _stream("opportunities"), _stream("opportunity_roles")
+    other = _stream("opportunities"), _stream("opportunity_roles", is_incremental=False)
+    assert len({_run(LEADS, *each).plan.resume.fingerprint for each in (both, neither, other)}) == 3
+
+
 def test_a_position_of_an_earlier_version_is_resumed():
     assert _fingerprint(LEADS) == "663ce230b7bf7a8f"
 
