@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,3 +36,24 @@ def test_what_is_no_place_is_an_error(text):
 def test_a_thousand_rows_that_wait_take_few_bytes():
     progress = Progress(300_000, dict.fromkeys(range(0, 300_000, 300)))
     assert len(progress.encode("f")) < 4300
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"v": 99},
+        {"next": -1},
+        {"next": "5"},
+        {"next": True},
+        {"missing": "5"},
+        {"missing": "-1"},
+        {"counts": {"gone": -1}},
+        {"counts": {"gone": 1.5}},
+        {"counts": {"unknown": 1}},
+    ],
+)
+def test_a_place_with_an_impossible_number_is_an_error(changed):
+    place = json.loads(Progress(5, {1: None}).encode("f"))
+    assert Progress.decode(json.dumps(place | {"missing": "4"}), "f").pending == {4: None}
+    with pytest.raises(PositionError):
+        Progress.decode(json.dumps(place | changed), "f")
