@@ -13,6 +13,8 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.pipeline.copying_pipe import copying_pipe
+
 BIN = Path(sys.executable).parent
 READY_SECONDS = 30.0
 # A plugin may take 10 s to exit after a signal, and longer on a machine busy with other tests.
@@ -134,6 +136,7 @@ class Pair:
         environment: variables to add to the environment of both.
         tap_arguments: arguments of the tap other than settings and state.
         tap_program, target_program: paths of third-party plugins to run instead.
+        copy_path: file to which the tap's messages are copied on their way, or None.
     """
 
     tap: dict[str, t.Any]
@@ -143,6 +146,7 @@ class Pair:
     tap_arguments: tuple[str | Path, ...] = ()
     tap_program: str | Path = "tap-marketo-opps"
     target_program: str | Path = "target-marketo-opps"
+    copy_path: Path | None = None
 
     @property
     def state_path(self) -> Path:
@@ -159,7 +163,7 @@ class Pair:
         if self.state_path.exists():
             arguments += ["--state", self.state_path]
         states_path = self.directory / "states.jsonl"
-        read_end, write_end = os.pipe()
+        read_end, write_end = copying_pipe(self.copy_path) if self.copy_path else os.pipe()
         try:
             with states_path.open("wb") as states:
                 tap = Plugin(

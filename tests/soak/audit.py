@@ -1,4 +1,4 @@
-"""Audit after a soak test: lost records, secrets in logs, tracebacks."""
+"""Audit of a soak test: lost records and ghosts, secrets in logs, tracebacks."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ import typing as t
 from decimal import Decimal
 
 from tests.pipeline import compare
+from tests.soak.world import KEY, RoleKey, role_key
+from tests.tap_marketo_opps.reconcile.warehouse import OPPORTUNITIES, ROLES
 
 if t.TYPE_CHECKING:
     from pathlib import Path
 
     from tests.pipeline.sandbox_process import SandboxProcess
+
+Record = dict[str, t.Any]
+Key = tuple[str] | RoleKey
 
 SHOWN_AT_MOST = 5
 # Parts of seeded names and addresses, which stand for customers' data: no log line may have them.
@@ -35,55 +40,104 @@ class Account(t.NamedTuple):
     lost: list[str]
 
 
+class Content(t.NamedTuple):
+    """Records of an instance: those that it holds, and all that can be copied of each by key.
+
+    Attributes:
+        deals: opportunities as the instance holds them.
+        roles: roles as the instance holds them.
+    """
+
+    deals: list[Record]
+    roles: list[Record]
+
+    @classmethod
+    def of(cls, instance: SandboxProcess) -> Content:
+        """Return the content of an instance."""
+        return cls(instance.ask("opportunities")["records"], instance.ask("roles")["records"])
+
+    def values(self) -> dict[Key, t.Any]:
+        """Return what can be copied of each opportunity and role, by key."""
+        return {
+            **{(key,): values for key, values in compare.by_key(self.deals).items()},
+            **{role_key(role): bool(role.get("isPrimary")) for role in self.roles},
+        }
+
+    def due(self, until: float, moved: set[str], known: set[str]) -> set[Key]:
+        """Return the keys of the records that should have been copied.
+
+        Args:
+            until: seconds since 1970; records changed later need not have been copied.
+            moved: opportunities that may be found later, since roles of theirs have moved.
+            known: opportunities that should have been copied even if they have no role.
+        """
+        with_role = {role[KEY] for role in self.roles if role["createdAt"] <= until} | known
+        return {
+            *(
+                (deal[KEY],)
+                for deal in self.deals
+                if deal["updatedAt"] <= until and deal[KEY] in with_role and deal[KEY] not in moved
+            ),
+            *(
+                role_key(role)
+                for role in self.roles
+                if role["updatedAt"] <= until and role[KEY] not in moved
+            ),
+        }
+
+
 def account(
-    source: SandboxProcess, destination: SandboxProcess, rejects: Path, until: float
+    there: Content, here: Content, rejected: t.Mapping[Key, t.Any], due: set[Key]
 ) -> Account:
-    """Compare the opportunities of two instances, and return the outcome.
+    """Compare the records of source and destination, and return the outcome.
 
     Args:
-        source: instance from which opportunities with roles should have been copied.
-        destination: instance to which they should have been copied.
-        rejects: path of the target's rejects file.
-        until: seconds since 1970; records changed later need not have been copied.
+        there, here: content of source and destination.
+        rejected: what was rejected last of each key.
+        due: keys of the records that should have been copied.
     """
-    arrived = compare.by_key(destination.ask("opportunities")["records"])
-    there = source.ask("opportunities")["records"]
-    due = compare.by_key(_due(source, there, until))
-    equal = {key for key in due if arrived.get(key) == due[key]}
-    refused = _rejected(rejects)
-    rejected = {key for key in due.keys() - equal if refused.get(key) == due[key]}
-    unaccounted = due.keys() - equal - rejected
-    lost = compare.differences(
-        {key: due[key] for key in unaccounted},
-        {key: arrived[key] for key in unaccounted & arrived.keys()},
-    )
-    lost += [
-        f"{key} is not in the source"
-        for key in arrived.keys() - {record[compare.KEY] for record in there}
-    ]
-    return Account(len(due), len(equal), len(rejected), lost)
+    wanted, arrived = there.values(), here.values()
+    equal = {key for key in due if key in arrived and arrived[key] == wanted[key]}
+    refused = {key for key in due - equal if key in rejected and rejected[key] == wanted[key]}
+    lost = [_described(key, wanted[key], arrived.get(key)) for key in due - equal - refused]
+    return Account(len(due), len(equal), len(refused), sorted(lost))
 
 
-def _due(
-    source: SandboxProcess, records: list[compare.Record], until: float
-) -> list[compare.Record]:
-    first_role: dict[str, float] = {}
-    for role in source.ask("roles")["records"]:
-        key = role[compare.KEY]
-        first_role[key] = min(role["createdAt"], first_role.get(key, role["createdAt"]))
+def _described(key: Key, wanted: t.Any, arrived: t.Any) -> str:
+    if arrived is None or len(key) > 1:
+        return f"{key} is {'missing' if arrived is None else 'different'}"
+    return compare.differences({key[0]: wanted}, {key[0]: arrived})[0]
+
+
+def ghosts(there: Content, here: Content, excused: set[str]) -> list[str]:
+    """Return one line for each record of the destination that is not in the source.
+
+    Args:
+        there, here: content of source and destination.
+        excused: opportunities that were deleted, or lost a role, too late to be known.
+    """
+    extra = here.values().keys() - there.values().keys()
     return [
-        record
-        for record in records
-        if record["updatedAt"] <= until and first_role.get(record[compare.KEY], until + 1) <= until
+        f"{key} is not in the source" for key in sorted(extra, key=str) if key[0] not in excused
     ]
 
 
-def _rejected(rejects: Path) -> dict[str, compare.Record]:
-    """Return the last version of each rejected record."""
+def rejected_values(rejects: Path) -> dict[Key, t.Any]:
+    """Return what was rejected last of each key."""
     if not rejects.exists():
         return {}
-    lines = rejects.read_text().splitlines()
-    return compare.by_key(json.loads(line, parse_float=Decimal)["record"] for line in lines)
+    lines = [each for each in rejects.read_text().split("\n") if each.endswith("}")]
+    told = [json.loads(each, parse_float=Decimal) for each in lines]
+    records = [(each["object"], each["record"]) for each in told]
+    deals = compare.by_key(record for stream, record in records if stream == OPPORTUNITIES)
+    return {
+        **{(key,): values for key, values in deals.items()},
+        **{
+            role_key(record): bool(record.get("isPrimary"))
+            for stream, record in records
+            if stream == ROLES
+        },
+    }
 
 
 def leaks(directory: Path, instances: t.Iterable[SandboxProcess]) -> tuple[int, list[str]]:
@@ -92,7 +146,7 @@ def leaks(directory: Path, instances: t.Iterable[SandboxProcess]) -> tuple[int, 
     Parts of customers' records count as secrets.
     """
     secrets = [secret for each in instances for secret in _secrets(each)]
-    printed = sorted({*directory.glob("*marketo-opps.stderr"), *directory.glob("state*.json*")})
+    printed = sorted({*directory.rglob("*marketo-opps.stderr"), *directory.glob("state*.json*")})
     lines, found = 0, []
     for path in printed:
         for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):

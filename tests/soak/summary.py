@@ -1,4 +1,4 @@
-"""The summary of a soak test, in a dozen lines."""
+"""The summary of a soak test, in twenty lines."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import typing as t
 
 from tests.pipeline.processes import peak_kilobytes
 from tests.soak import audit
+from tests.soak.plan import RECONCILE
 from tests.soak.soak import CALLS_AT_ONCE, CALLS_PER_20_SECONDS
 
 if t.TYPE_CHECKING:
+    from collections import Counter
+
     from tests.pipeline.sandbox_process import SandboxProcess
     from tests.soak.soak import Soak
     from tests.soak.watch import Watch
@@ -17,23 +20,25 @@ if t.TYPE_CHECKING:
 DAY_SECONDS = 86_400
 INSTANCE_CALLS_PER_20_SECONDS = 100
 INSTANCE_CALLS_AT_ONCE = 10
-# The other API user makes one call at a time.
-WORLD_CALLS_AT_ONCE = 1
 FLAT = 1.15
 FEWEST_TO_COMPARE = 6
 
 
 def summary(soak: Soak, seconds: float) -> list[str]:
     """Return the lines of the summary, and add wrong outcomes to the test's findings."""
+    watches = soak.instances.watches
     return [
         _runs(soak, seconds),
         _events(soak),
-        _changes(soak),
-        *(_calls(watch, soak.tally.findings) for watch in soak.watches.values()),
-        *(_limits(watch, plugin, soak.tally.findings) for plugin, watch in soak.watches.items()),
+        *_changes(soak.world.done),
+        _reconciles(soak),
+        *(_calls(watch, soak.tally.findings) for watch in watches.values()),
+        *(_limits(watch, soak.tally.findings) for watch in watches.values()),
+        _sharing(soak),
         _records(soak),
-        *(_memory(soak, plugin) for plugin in soak.watches),
-        _instances_memory(soak.source, soak.destination),
+        _receipts(soak),
+        *(_memory(soak, plugin) for plugin in watches),
+        _instances_memory(soak.instances.source, soak.instances.destination),
         _output(soak),
     ]
 
@@ -43,9 +48,10 @@ def _runs(soak: Soak, seconds: float) -> str:
     days = tally.simulated_seconds / DAY_SECONDS
     if not tally.finished:
         tally.findings.append("no run succeeded")
+    found_by = ", ".join(f"{number} by {way}" for way, number in tally.found_by.most_common())
     return (
         f"runs         {tally.runs} in {seconds:.0f} s, {days:.1f} days by the instances' clocks; "
-        f"{tally.finished} succeeded, {tally.runs - tally.finished} were interrupted"
+        f"{tally.finished} succeeded ({found_by}), {tally.runs - tally.finished} were interrupted"
     )
 
 
@@ -58,11 +64,27 @@ def _events(soak: Soak) -> str:
     )
 
 
-def _changes(soak: Soak) -> str:
-    done = soak.world.done
-    return (
-        f"changes      {done['changed']} changed and {done['new']} new opportunities, "
+def _changes(done: Counter[str]) -> list[str]:
+    changes = (
+        f"{done['changed']} changed and {done['new']} new opportunities, "
         f"{done['first_role']} with their first role, {done['new_lead']} new leads"
+    )
+    deletions = (
+        f"{done['lost']} opportunities, {done['left']} roles, {done['deleted_lead']} leads; "
+        f"{done['merged']} leads merged into another"
+    )
+    return [
+        f"changes      {changes}",
+        f"deletions    {deletions}",
+        f"list         {done['joined_list']} leads added, {done['left_list']} removed",
+    ]
+
+
+def _reconciles(soak: Soak) -> str:
+    tally = soak.tally
+    return (
+        f"reconcile    {tally.found_by[RECONCILE]} finished: {tally.changed} records changed, "
+        f"{tally.gone} gone"
     )
 
 
@@ -77,28 +99,49 @@ def _calls(watch: Watch, findings: list[str]) -> str:
     )
 
 
-def _limits(watch: Watch, plugin: str, findings: list[str]) -> str:
-    in_window, at_once = watch.peaks(f"soak-{plugin}-")
+def _limits(watch: Watch, findings: list[str]) -> str:
+    in_window, at_once = watch.peaks()
+    name = watch.instance.name
     findings += watch.exceeded()
     if in_window > CALLS_PER_20_SECONDS:
-        findings.append(f"a {plugin} made {in_window} calls in 20 s")
-    if at_once > CALLS_AT_ONCE + WORLD_CALLS_AT_ONCE:
-        findings.append(f"a call of the {plugin} was one of {at_once} concurrent calls")
+        findings.append(f"our processes together made {in_window} calls in 20 s to the {name}")
+    if at_once > CALLS_AT_ONCE:
+        findings.append(f"our processes together made {at_once} concurrent calls to the {name}")
     if watch.most_in_window > INSTANCE_CALLS_PER_20_SECONDS:
-        findings.append(f"{watch.instance.name} counted {watch.most_in_window} calls in 20 s")
+        findings.append(f"{name} counted {watch.most_in_window} calls in 20 s")
     return (
-        f"limits       {plugin}: at most {in_window} of {CALLS_PER_20_SECONDS} calls in any 20 s; "
-        f"its instance: {watch.most_in_window} of {INSTANCE_CALLS_PER_20_SECONDS}, and "
-        f"{watch.most_in_flight} of {INSTANCE_CALLS_AT_ONCE} concurrent calls"
+        f"limits       {name}: at most {in_window} of {CALLS_PER_20_SECONDS} calls in any 20 s, "
+        f"{at_once} of {CALLS_AT_ONCE} concurrent; with other users {watch.most_in_window} of "
+        f"{INSTANCE_CALLS_PER_20_SECONDS}, {watch.most_in_flight} of {INSTANCE_CALLS_AT_ONCE}"
+    )
+
+
+def _sharing(soak: Soak) -> str:
+    tally, watch = soak.tally, soak.instances.watches["tap"]
+    return (
+        f"sharing      {tally.companions} taps beside the pair with one limits_path, "
+        f"{tally.companions_finished} finished; up to {watch.processes_at_once()} processes "
+        "at once in the source"
     )
 
 
 def _records(soak: Soak) -> str:
     due, equal, rejected, lost = soak.account()
-    soak.tally.findings += lost[: audit.SHOWN_AT_MOST]
+    ghosts = soak.ghosts(float("inf"))
+    soak.tally.findings += lost[: audit.SHOWN_AT_MOST] + ghosts[: audit.SHOWN_AT_MOST]
     return (
-        f"records      {due} to copy: {equal} equal in both instances, {rejected} in the "
-        f"rejects file, {due - equal - rejected} lost"
+        f"records      {due} opportunities and roles to copy: {equal} equal in both instances, "
+        f"{rejected} in the rejects file, {len(lost)} lost; {len(ghosts)} not deleted"
+    )
+
+
+def _receipts(soak: Soak) -> str:
+    receipts, destination = soak.receipts, soak.instances.destination
+    soak.tally.findings += receipts.judge_destination(destination, soak.world.removed)
+    listed = ", ".join(f"{count} {status}" for status, count in receipts.statuses.most_common())
+    return (
+        f"receipts     {receipts.statuses.total()} audited ({listed}), {receipts.wrong} missing "
+        "or wrong"
     )
 
 
@@ -123,8 +166,9 @@ def _instances_memory(*instances: SandboxProcess) -> str:
 
 
 def _output(soak: Soak) -> str:
-    lines, found = audit.leaks(soak.directory, (soak.source, soak.destination))
-    printed = {path.name: path.read_text() for path in soak.directory.glob("*-opps.stderr")}
+    instances = soak.instances
+    lines, found = audit.leaks(soak.directory, (instances.source, instances.destination))
+    printed = {str(path): path.read_text() for path in soak.directory.rglob("*-opps.stderr")}
     soak.tally.findings += found[: audit.SHOWN_AT_MOST]
     soak.tally.findings += audit.tracebacks(printed.items())
     return f"output       {lines} lines, {len(found)} with a secret or a customer's data"

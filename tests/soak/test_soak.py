@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-# The plan of this seed has every kind of kill and restart in its first runs. With a target that
-# emits states too early, this seed loses records.
-SEED = "2474"
+# In its first runs, this seed has kills of each process, a restart, merged and deleted leads,
+# deleted opportunities and roles, a changed list, and a reconcile that finds some of them gone.
+SEED = "53848"
 
 
 def test_disturbed_runs_lose_no_record():
     soak = subprocess.run(
-        [sys.executable, "-m", "tests.soak", "--seconds", "25", "--seed", SEED],
+        [sys.executable, "-m", "tests.soak", "--seconds", "12", "--seed", SEED],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

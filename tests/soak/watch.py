@@ -6,6 +6,8 @@ import typing as t
 from collections import Counter
 from dataclasses import dataclass, field
 
+from tests.soak.api_user import USER_AGENT
+
 if t.TYPE_CHECKING:
     from tests.pipeline.sandbox_process import SandboxProcess
 
@@ -25,6 +27,7 @@ class Watch:
         entries: all calls, by number of the restart and number of the call since then.
         problems: exceptions in the sandbox, and calls to unknown paths.
         most_in_window, most_in_flight: highest counts of the instance's own limits.
+        killed_at: monotonic seconds at which a process was killed, by its user agent.
     """
 
     instance: SandboxProcess
@@ -32,13 +35,18 @@ class Watch:
     problems: list[str] = field(default_factory=list)
     most_in_window: int = 0
     most_in_flight: int = 0
+    killed_at: dict[str, float] = field(default_factory=dict)
+    _made: Counter[str] = field(default_factory=Counter)
     _life: int = 0
     _finished: int = 0
 
     def read_calls(self) -> None:
         """Read the new calls, and again the calls that were still in flight."""
         for entry in self.instance.ask("journal", since=self._finished)["calls"]:
-            self.entries[self._life, entry["seq"]] = entry
+            number = self._life, entry["seq"]
+            if number not in self.entries and entry["operation"] != IDENTITY:
+                self._made[entry["user_agent"]] += 1
+            self.entries[number] = entry
         while self.entries.get((self._life, self._finished + 1), {}).get("ended") is not None:
             self._finished += 1
 
@@ -58,17 +66,25 @@ class Watch:
 
     def calls_of(self, agent: str) -> int:
         """Return the number of calls of a program, without identity calls."""
-        return sum(1 for entry in self._calls() if entry["user_agent"] == agent)
+        return self._made[agent]
 
-    def peaks(self, prefix: str) -> tuple[int, int]:
-        """Return the peaks of a process's calls within 20 s and of its concurrent calls."""
-        starts: dict[str, list[float]] = {}
-        at_once = 0
-        for entry in self._calls():
-            if entry["user_agent"].startswith(prefix):
-                starts.setdefault(entry["user_agent"], []).append(entry["started"])
-                at_once = max(at_once, entry["in_flight"])
-        return max(map(_most_in_window, starts.values()), default=0), at_once
+    def peaks(self) -> tuple[int, int]:
+        """Return the peaks of our processes' calls within 20 s, and of their concurrent calls.
+
+        A call of a killed process is over for the other processes when that process is gone.
+        """
+        ours = [each for each in self._calls() if each["user_agent"] != USER_AGENT]
+        spans = [(each["started"], self._over(each)) for each in ours]
+        return _most_in_window([start for start, _ in spans]), _most_at_once(spans)
+
+    def processes_at_once(self) -> int:
+        """Return the highest number of our processes whose calls overlap in time."""
+        spans: dict[str, tuple[float, float]] = {}
+        for each in self._calls():
+            if (agent := each["user_agent"]) != USER_AGENT:
+                first, last = spans.get(agent, (each["started"], each["started"]))
+                spans[agent] = min(first, each["started"]), max(last, each["started"])
+        return _most_at_once(spans.values())
 
     def faults(self) -> Counter[str]:
         """Return the number of injected faults, by name."""
@@ -86,6 +102,12 @@ class Watch:
             if not entry["fault"] and LIMIT_CODES.intersection(entry["codes"])
         ]
 
+    def _over(self, entry: Entry) -> float:
+        # A call without an end was in flight when the instance was killed.
+        ended = entry["started"] if entry["ended"] is None else entry["ended"]
+        killed = self.killed_at.get(entry["user_agent"], ended)
+        return float(max(entry["started"], min(ended, killed)))
+
     def _calls(self) -> t.Iterator[Entry]:
         return (entry for entry in self.entries.values() if entry["operation"] != IDENTITY)
 
@@ -97,4 +119,13 @@ def _most_in_window(starts: list[float]) -> int:
         while start - starts[first] >= WINDOW_SECONDS:
             first += 1
         most = max(most, index - first + 1)
+    return most
+
+
+def _most_at_once(spans: t.Iterable[tuple[float, float]]) -> int:
+    steps = sorted(step for start, end in spans for step in ((start, 1), (end, -1)))
+    now = most = 0
+    for _, step in steps:
+        now += step
+        most = max(most, now)
     return most

@@ -1,166 +1,205 @@
-"""Activity in the source while the tap reads it: changed and new opportunities and roles."""
+"""Activity in the source while the tap reads it: changes of opportunities, roles, leads, lists."""
 
 from __future__ import annotations
 
 import random
-import time
 import typing as t
+from collections import Counter
+from datetime import datetime
 
-import requests
+from tests.soak.api_user import ApiUser
+from tests.soak.new_values import new_values
 
 if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from tests.pipeline.sandbox_process import SandboxProcess
     from tests.soak.plan import Event
 
 Record = dict[str, t.Any]
+RoleKey = tuple[str, int, str]
 
-USER_AGENT = "soak-world"
-KNOWN_SALES_PERSONS = ("known-1", "known-2")
-STRANGERS = ("stranger-1", "stranger-2")
-"""Sales people whom the destination does not know: it refuses a whole call for one of them."""
-
-STAGES = ("Prospecting", "Proposal/Quote", "Verhandlung läuft", "受注", "Closed Won")
+KEY = "externalOpportunityId"
 ROLES = ("Decision Maker", "Champion", "Économiste")
-ANSWER_SECONDS = 30.0
-# The pair is limited to 40 calls in 20 s, and the instance accepts 100.
-MOST_CALLS_IN_WINDOW = 60
+DEALS_PATH, ROLES_PATH = "opportunities", "opportunities/roles"
+LIST = 1001
+
+
+def role_key(role: Record) -> RoleKey:
+    """Return the key of a role: opportunity, lead, role."""
+    return role[KEY], role["leadId"], role["role"]
 
 
 class World:
-    """Users who change records of the source instance.
+    """Users who change records of the source instance, and leads of both.
+
+    No key is ever used again: a tombstone of a record would delete a later one of the same key.
 
     Args:
-        source: the instance.
+        source: the instance from which records are copied.
+        destination: the instance to which they are copied, which has the same leads.
         seed: random seed of the changes.
+
+    Attributes:
+        last_lead: greatest id of a lead.
+        done: number of records changed, by kind of change.
+        removed: leads that the destination does not have any more.
     """
 
-    def __init__(self, source: SandboxProcess, seed: int) -> None:
-        self._source = source
+    def __init__(self, source: SandboxProcess, destination: SandboxProcess, seed: int) -> None:
+        self._source, self._destination = source, destination
         self._seed = seed
         self._api = ApiUser(source)
-        with_role = {role["externalOpportunityId"] for role in source.ask("roles")["records"]}
-        ids = source.ask("opportunities/ids")["ids"]
-        self._ids = list(ids)
-        self._alone = [each for each in ids if each not in with_role]
-        self.leads = int(source.ask("status")["counts"]["leads"])
-        self.done = {"changed": 0, "new": 0, "first_role": 0, "new_lead": 0}
+        self._used = {role_key(each) for each in self._roles()}
+        self._ids: list[str] = source.ask("opportunities/ids")["ids"]
+        with_role = {key[0] for key in self._used}
+        self._alone = [each for each in self._ids if each not in with_role]
+        self._leads = [each["id"] for each in source.ask("leads")["records"]]
+        self.last_lead = max(self._leads)
+        self._members = self._leads[::3]
+        source.tell("lists", {"list": LIST, "leads": self._members})
+        self.done: Counter[str] = Counter()
+        self.removed: set[int] = set()
+        self._touched: list[tuple[float, set[str]]] = []
 
     def act(self, event: Event) -> None:
         """Make the change that an event names, with details drawn from seed and event number."""
         dice = random.Random(f"{self._seed}:{event.number}:{event.which}")
-        acts: dict[str, t.Callable[[random.Random, Event], None]] = {
+        acts: dict[str, Callable[[random.Random, Event], None]] = {
             "fields": self._change_fields,
             "new": self._open_deals,
             "first_role": self._give_first_role,
             "new_lead": self._meet_lead,
+            "merge": self._merge_leads,
+            "delete_lead": self._delete_lead,
+            "lose_deals": self._lose_deals,
+            "leave": self._leave,
+            "list": self._change_list,
         }
         acts[event.which](dice, event)
+
+    def touched_since(self, moment: float) -> set[str]:
+        """Return the opportunities that were deleted, or lost or moved a role, since a moment.
+
+        Args:
+            moment: seconds since 1970 by the source's clock.
+        """
+        return {key for when, keys in self._touched if when >= moment for key in keys}
 
     def close(self) -> None:
         self._api.close()
 
+    # Opportunities
+
     def _change_fields(self, dice: random.Random, _event: Event) -> None:
         ids = dice.sample(self._ids, dice.randint(1, 40))
-        self._source.tell("change", {"ids": ids, "fields": _new_values(dice)})
+        self._source.tell("change", {"ids": ids, "fields": new_values(dice)})
         self.done["changed"] += len(ids)
 
     def _open_deals(self, dice: random.Random, event: Event) -> None:
         ids = [f"SOAK-{event.number:06d}-{index}" for index in range(dice.randint(1, 12))]
-        deals = [
-            {"externalOpportunityId": each, "name": f"Deal {each}", **_new_values(dice)}
-            for each in ids
-        ]
-        self._api.sync("opportunities.json", deals)
-        self._api.sync("opportunities/roles.json", [self._role(dice, each) for each in ids])
+        deals = [{KEY: each, "name": f"Deal {each}", **new_values(dice)} for each in ids]
+        self._api.sync(f"{DEALS_PATH}.json", deals)
+        self._write_roles([self._role(dice, each) for each in ids])
         self._ids += ids
         self.done["new"] += len(ids)
+
+    def _lose_deals(self, dice: random.Random, _event: Event) -> None:
+        ids = dice.sample(self._ids, dice.randint(1, 3))
+        self._touch(ids)
+        self._api.delete(f"{DEALS_PATH}/delete.json", [{KEY: each} for each in ids])
+        self._ids = [each for each in self._ids if each not in ids]
+        self._alone = [each for each in self._alone if each not in ids]
+        self.done["lost"] += len(ids)
+
+    # Roles
 
     def _give_first_role(self, dice: random.Random, _event: Event) -> None:
         if self._alone:
             lucky = self._alone.pop(dice.randrange(len(self._alone)))
-            self._api.sync("opportunities/roles.json", [self._role(dice, lucky)])
+            self._write_roles([self._role(dice, lucky)])
             self.done["first_role"] += 1
 
+    def _leave(self, dice: random.Random, _event: Event) -> None:
+        keys = [role_key(each) for each in self._roles()]
+        left = dice.sample(keys, min(len(keys), dice.randint(1, 3)))
+        self._touch(key[0] for key in left)
+        self._api.delete(f"{ROLES_PATH}/delete.json", [_role(*key) for key in left])
+        self.done["left"] += len(left)
+
+    def _role(self, dice: random.Random, external_id: str, lead: int | None = None) -> Record:
+        while True:
+            key = external_id, lead or dice.choice(self._leads), dice.choice(ROLES)
+            if key not in self._used:
+                self._used.add(key)
+                return _role(*key)
+
+    def _write_roles(self, roles: list[Record]) -> None:
+        self._api.sync(f"{ROLES_PATH}.json", roles)
+
+    def _roles(self) -> list[Record]:
+        return t.cast("list[Record]", self._source.ask("roles")["records"])
+
+    # Leads and lists
+
     def _meet_lead(self, dice: random.Random, _event: Event) -> None:
-        self.leads += 1
-        self._source.tell("leads", {"ids": [self.leads]})
-        role = {**self._role(dice, dice.choice(self._ids)), "leadId": self.leads}
-        self._api.sync("opportunities/roles.json", [role])
+        self.last_lead += 1
+        self._leads.append(self.last_lead)
+        for instance in (self._destination, self._source):
+            instance.tell("leads", {"ids": [self.last_lead]})
+        self._write_roles([self._role(dice, dice.choice(self._ids), self.last_lead)])
         self.done["new_lead"] += 1
 
-    def _role(self, dice: random.Random, external_id: str) -> Record:
-        lead = dice.randint(1, self.leads)
-        return {"externalOpportunityId": external_id, "leadId": lead, "role": dice.choice(ROLES)}
+    def _merge_leads(self, dice: random.Random, _event: Event) -> None:
+        """Merge two leads; if their roles stay the same records, delete one in the destination.
 
-
-class ApiUser:
-    """Another API client of the same instance, which retries and does not use this project."""
-
-    def __init__(self, instance: SandboxProcess) -> None:
-        self._instance = instance
-        self._http = requests.Session()
-        self._http.trust_env = False
-        self._http.headers["User-Agent"] = USER_AGENT
-
-    def sync(self, path: str, records: list[Record]) -> None:
-        """Upsert records, retrying until the call succeeds.
-
-        Raises:
-            AssertionError: if Marketo skips a record, which is an error of the soak test itself.
+        Nobody can tell from the source that such a role had another lead before.
         """
-        for _ in range(60):
-            answer = self._post(path, {"action": "createOrUpdate", "input": records})
-            if answer.get("success"):
-                skipped = [each for each in answer["result"] if each["status"] == "skipped"]
-                assert not skipped, f"the source refused what the soak wrote: {skipped[:3]}"
-                return
-            time.sleep(0.3)
-        raise AssertionError(f"the source took no {path}: {answer}")
+        kept, merged = dice.sample(self._leads, 2)
+        roles = {lead: self._roles_of(lead) for lead in (kept, merged)}
+        moved = {(deal, kept, role) for deal, _, role in roles[merged]}
+        if moved & (self._used - roles[kept]):
+            return
+        self._used |= moved
+        anew = dice.random() < 0.5
+        self._touch(key[0] for key in roles[kept] | roles[merged])
+        self._source.tell("leads/merge", {"kept": kept, "merged": [merged], "anew": anew})
+        if merged in self._members:
+            self._members = [*{*self._members, kept} - {merged}]
+        if not anew:
+            self._destination.tell("leads/delete", {"ids": [merged]})
+            self.removed.add(merged)
+        self._leads.remove(merged)
+        self.done["merged"] += 1
 
-    def close(self) -> None:
-        self._http.close()
+    def _delete_lead(self, dice: random.Random, _event: Event) -> None:
+        lead = dice.choice(self._leads)
+        self._touch(key[0] for key in self._roles_of(lead))
+        self._source.tell("leads/delete", {"ids": [lead]})
+        self._leads.remove(lead)
+        self._members = [each for each in self._members if each != lead]
+        self.done["deleted_lead"] += 1
 
-    def _post(self, path: str, body: Record) -> Record:
-        self._await_room()
-        try:
-            answer = self._http.post(
-                f"{self._instance.credentials['endpoint']}/rest/v1/{path}",
-                json=body,
-                headers={"Authorization": f"Bearer {self._token()}"},
-                timeout=ANSWER_SECONDS,
-            )
-            return t.cast("Record", answer.json())
-        except requests.RequestException as error:
-            return {"error": str(error)}
+    def _change_list(self, dice: random.Random, _event: Event) -> None:
+        others = [each for each in self._leads if each not in self._members]
+        joining, leaving = dice.sample(others, 5), dice.sample(self._members, 5)
+        self._api.add_members(LIST, joining)
+        self._api.remove_members(LIST, leaving)
+        self._members = [each for each in self._members if each not in leaving] + joining
+        self.done["joined_list"] += len(joining)
+        self.done["left_list"] += len(leaving)
 
-    def _token(self) -> str:
-        credentials = self._instance.credentials
-        parameters = {"grant_type": "client_credentials", **credentials}
-        endpoint = parameters.pop("endpoint")
-        answer = self._http.get(
-            f"{endpoint}/identity/oauth/token", params=parameters, timeout=ANSWER_SECONDS
-        )
-        return str(answer.json()["access_token"])
+    def members(self) -> set[int]:
+        """Return the leads of the static list."""
+        return {*self._members}
 
-    def _await_room(self) -> None:
-        while self._instance.ask("status")["limits"]["in_window"] > MOST_CALLS_IN_WINDOW:
-            time.sleep(0.2)
+    def _roles_of(self, lead: int) -> set[RoleKey]:
+        return {role_key(each) for each in self._roles() if each["leadId"] == lead}
+
+    def _touch(self, ids: Iterable[str]) -> None:
+        now = datetime.fromisoformat(self._source.ask("clock")["now"])
+        self._touched.append((now.timestamp(), {*ids}))
 
 
-def _new_values(dice: random.Random) -> Record:
-    """Return new values of some fields, occasionally None to clear a field."""
-    values: Record = {
-        "stage": dice.choice(STAGES),
-        "amount": f"{dice.randrange(10**9)}.{dice.randrange(100):02d}",
-        "probability": dice.randint(0, 100),
-        "closeDate": f"2026-{dice.randint(1, 12):02d}-{dice.randint(1, 28):02d}",
-        "isClosed": dice.random() < 0.5,
-        "nextStep": dice.choice([None, "Rückruf", 'O\'Reilly "quoted"\nsecond line']),
-        "lastTouchedAt": f"2026-03-{dice.randint(1, 28):02d}T10:20:30Z",
-        "notes": dice.choice([None, "kurz", "lang " * 2_000]),
-        "margin": dice.choice(["0.125", "-3.5", "12345678.87654321"]),
-    }
-    chosen = {name: values[name] for name in values if dice.random() < 0.5}
-    if dice.random() < 0.3:
-        chosen["externalSalesPersonId"] = dice.choice([*KNOWN_SALES_PERSONS, *STRANGERS, None])
-    return chosen or {"stage": values["stage"]}
+def _role(external_id: str, lead: int, role: str) -> Record:
+    return {KEY: external_id, "leadId": lead, "role": role}
