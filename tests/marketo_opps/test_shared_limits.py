@@ -12,11 +12,13 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from marketo_opps import limits_database, process_identity
 from marketo_opps.errors import SettingsError
+from marketo_opps.limits_file import Limits, LimitsFile
 from marketo_opps.pacing import Pacer
 from marketo_opps.process_identity import ProcessIdentity
 from marketo_opps.shared_limits import SharedCall, SharedLimits
@@ -261,6 +263,54 @@ def test_there_is_room_for_those_ahead_and_one_more(join, clock):
     assert ahead.goes()
 
 
+def test_a_waiting_call_goes_once_the_oldest_leaves_the_window(join, clock):
+    limits, _ = join(2)
+    for _ in range(2):
+        caller = Caller(limits, clock)
+        assert caller.goes()
+        caller.end()
+        clock.now += 8
+    waiting = Caller(limits, clock)
+    assert waiting.seconds_until_it_goes() == pytest.approx(WINDOW_SECONDS - 16)
+
+
+def test_a_call_does_not_use_the_file_before_it_is_time(join, clock):
+    limits, _ = join(1)
+    assert Caller(limits, clock).goes()
+    waiting = Caller(limits, clock)
+    seconds = waiting.take()
+    clock.now += seconds / 2
+    assert waiting.take() == pytest.approx(seconds / 2)
+
+
+def test_all_threads_of_a_process_may_use_the_file(join, clock):
+    limits, _ = join()
+    with ThreadPoolExecutor(2) as threads:
+        assert all(threads.map(lambda caller: caller.goes(), callers(limits, clock, 2)))
+
+
+def test_one_process_at_a_time_looks_for_ended_ones(path, clock, processes):
+    processes()
+    file = LimitsFile(path, HOST, Limits(100, 10))
+    with file.change():
+        file.add_process()
+        claims = [file.claim_check(clock.now + later, 0.25) for later in (0, 0, 0.2, 0.25, 0.4)]
+    assert claims == [True, False, False, True, False]
+    file.close()
+
+
+def test_calls_that_have_left_the_window_are_deleted(join, clock, path):
+    limits, _ = join()
+    for _ in range(250):
+        caller = Caller(limits, clock)
+        assert caller.goes()
+        caller.end()
+        clock.now += WINDOW_SECONDS
+    with sqlite3.connect(path) as file:
+        (left,) = file.execute("SELECT count(*) FROM calls").fetchone()
+    assert left <= 51
+
+
 @pytest.mark.parametrize("limits", [(100, 2), (2, 10)])
 def test_each_keeps_to_its_own_limits_of_all_calls_together(join, clock, limits):
     (wide, _), (narrow, _) = join(), join(*limits)
@@ -324,6 +374,14 @@ class TestEndedProcess:
         kill()
         seconds = Caller(alive, clock).seconds_until_it_goes()
         assert WINDOW_SECONDS <= seconds <= WINDOW_SECONDS + 1
+
+    def test_a_process_that_starts_frees_its_places_in_flight(self, join, clock):
+        killed, kill = join()
+        for caller in callers(killed, clock, 10):
+            assert caller.goes()
+        kill()
+        starting, _ = join()
+        assert Caller(starting, clock).goes()
 
     def test_its_turn_goes_to_the_next_within_a_second(self, join, clock):
         (killed, kill), (alive, _) = join(100, 1), join(100, 1)
