@@ -223,7 +223,10 @@ def _report(run: Run, *, expect: Counter[str]) -> None:
 
 
 def _delivered(statuses: Counter[str]) -> str:
-    return ", ".join(f"{statuses[name]:,} {name}" for name in ("created", "updated", "skipped"))
+    shown = [f"{statuses[name]:,} {name}" for name in ("created", "updated")]
+    if statuses["skipped"]:
+        shown.append(f"{statuses['skipped']:,} skipped by Marketo")
+    return ", ".join(shown)
 
 
 def _people_known_to_both(source: SandboxServer) -> list[dict[str, Any]]:

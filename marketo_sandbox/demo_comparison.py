@@ -55,7 +55,7 @@ def _compare_roles(source: SandboxServer, destination: SandboxServer) -> None:
     doubles = len(movable) - len(here)
     print(
         f"               {len(here):,} roles by email address: all identical "
-        f"({len(there) - len(movable):,} not moved: no lead with that address in the destination"
+        f"({len(there) - len(movable):,} rejected: no lead with that address in the destination"
         + (f"; {doubles:,} duplicates of a person's role merged)" if doubles else ")")
     )
 

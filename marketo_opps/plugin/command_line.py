@@ -125,6 +125,12 @@ _SEVERAL = "Extra data"
 # The SDK copies these values recursively, and would fail with a traceback on deeper ones.
 _DEEPEST_NESTING = 100
 
+_WHAT_TO_DO_IF_EMPTY = {
+    "--config": "write the settings into it",
+    "--state": "restore the previous state, or omit the option in a first run",
+    "--catalog": "create it again with --discover",
+}
+
 
 def read_json_object(option: str, path: str, text: str) -> dict[str, t.Any]:
     """Return the JSON object in a file that the command line names.
@@ -138,7 +144,7 @@ def read_json_object(option: str, path: str, text: str) -> dict[str, t.Any]:
         SettingsError: it is not a JSON object.
     """
     if not text.strip():
-        raise SettingsError(f"{option}: {path} is empty.")
+        raise SettingsError(f"{option}: {path} is empty: {_WHAT_TO_DO_IF_EMPTY[option]}.")
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:

@@ -129,7 +129,7 @@ class RunCounters:
         took = f"{_calls(counts)}, {seconds:.1f} s"
         undelivered = self.read - self.settled
         lost = f"; {undelivered:,} not delivered" if undelivered else ""
-        leads = f"; {self.leads.summary()}" if self.leads else ""
+        leads = f"; {self.leads.summary()}" if self.leads and self.leads.calls else ""
         return f"{streams or 'No records'}{lost}{leads}; {took}."
 
     def _stream_summary(self, stream: str) -> str:

@@ -513,7 +513,7 @@ CASES: dict[str, Case] = {
     "...: no effect while find_by": settings(filter_values=None, lead_ids_path="x"),
     "--config: cannot read ...": lambda _: read_config_files(("no/such.json",)),
     "--config: ... is not valid JSON": config_file(b"{"),
-    "--config: ... is empty.": config_file(b""),
+    "--config: ... is empty": config_file(b""),
     "--config: ... contains a number or": config_file(b"[" * 100_000),
     "--config: ... is not a JSON object.": config_file(b"[]"),
     "Invalid value for environment variable ...: must be of": of_variable,
@@ -588,7 +588,7 @@ CASES: dict[str, Case] = {
     "Marketo refused ...: 607": lambda world: tap(world.refusing("607"), **VALUES),
     "The instance has used": lambda world: tap(world.sandbox(), daily_call_limit=1, **VALUES),
     "--state: ... is not valid JSON": state("{"),
-    "--state: ... is empty.": state(""),
+    "--state: ... is empty": state(""),
     "--state: ... contains several": state("{} {}"),
     "--state: ... contains a whole": state({"type": "STATE", "value": {}}),
     "--state: ... is not a Singer state": state({"singer_state": {}}),
@@ -596,7 +596,7 @@ CASES: dict[str, Case] = {
     "--state: ... is not a JSON object.": state([]),
     "--catalog: ... is not a Singer catalog": state({}, "--catalog"),
     "--catalog: ... is not valid JSON": state("{", "--catalog"),
-    "--catalog: ... is empty.": state("", "--catalog"),
+    "--catalog: ... is empty": state("", "--catalog"),
     "The state of ... cannot be read": with_state({"replication_key_value": "yesterday"}),
     "--state: ... contains an unpaired": state(
         {"bookmarks": {"opportunities": {"found_by": "\ud800"}}}

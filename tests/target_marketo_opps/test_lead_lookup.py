@@ -71,6 +71,11 @@ def test_lead_lookup_field_replaces_the_lead_id_of_roles(sandbox, singer):
     assert not any("has no field" in line for line in ended.log)
 
 
+def test_without_lookups_the_closing_line_names_no_leads(sandbox, singer):
+    ended = run(singer, sandbox, singer.state(1)).succeeded()
+    assert "leads by" not in ended.closing
+
+
 def test_the_property_may_have_the_fields_own_name_or_snake_case(sandbox, singer):
     for name in ("email", "lead_email", "LEADEMAIL"):
         messages = [singer.opportunity(name), role(singer, None, name, **{name: "ann@example.com"})]
