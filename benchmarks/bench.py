@@ -1,6 +1,6 @@
 """Runs all benchmarks, writes results.json and the plot, and checks the claims against the figures.
 
-`bench.py [--size tiny|bench|full] [--only PART ...] [--before PYTHON] [--results FILE]
+`bench.py [--size tiny|bench|full] [--only PART ...] [--before DIRECTORY] [--results FILE]
 [--plot FILE]` ends with 1 if a claim does not hold. `make docs` writes docs/benchmarks.md from
 results.json.
 """
@@ -193,8 +193,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", choices=SIZES, default="bench")
     parser.add_argument("--only", nargs="+", choices=PARTS, help="keep the other figures")
-    before = "Python of an environment with an earlier version, whose CPU time is measured too"
-    parser.add_argument("--before", type=Path, metavar="PYTHON", help=before)
+    before = "checkout of an earlier version with its .venv, whose CPU time is measured too"
+    parser.add_argument("--before", type=Path, metavar="DIRECTORY", help=before)
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--plot", type=Path, default=PLOT)
     return parser

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from instances import Instance
 from measure import run
-from workspace import STREAM, instance_flags
+from workspace import MARK, STREAM, instance_flags
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +21,6 @@ if t.TYPE_CHECKING:
 _CALL_RECORDS = 300
 _ROWS_A_TIME = 10_000
 _COLUMNS = ("marketoGUID", "externalOpportunityId", "name", "stage")
-_MARK = "_sdc_deleted_at"
 _OF_LONG_AGO = "2020-01-01 00:00:00"
 _DIALECTS = ((), ("tokens-only",))
 
@@ -65,8 +64,8 @@ def _reconciled(
         "records": count,
         "dialect": ", ".join(dialects) or "as recorded",
         "planted": differences,
-        "changed": sum(_MARK not in record for record in records),
-        "gone": sum(_MARK in record for record in records),
+        "changed": sum(MARK not in record for record in records),
+        "gone": sum(MARK in record for record in records),
         "calls": calls,
         "allowed": math.ceil(count / _CALL_RECORDS) + math.ceil(gone / _CALL_RECORDS) + 4,
         "peak_mib": round(usage.peak_bytes / 2**20, 1),
