@@ -49,7 +49,7 @@ fuzz: .venv/dev  ## random runs of tap and target, with faults and kills, judged
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(addprefix --seed ,$(SEED)) \
 		$(addprefix --case ,$(CASE)) $(addprefix --counts ,$(COUNTS))
 
-bench: .venv/dev  ## the figures of docs/benchmarks.md, in less than ten minutes on a quiet machine
+bench: .venv/dev  ## the figures of docs/benchmarks.md, in 20 minutes on a quiet machine
 	@$(call MEASURE)
 
 bench-full: .venv/dev  ## the same with up to a million records; takes an hour
