@@ -29,8 +29,7 @@ from marketo_opps import (
     ResponseError,
     SettingsError,
 )
-from marketo_opps.errors import Recovery, UnexpectedResponseError
-from marketo_opps.models import NO_CODE
+from marketo_opps.errors import Recovery, UnexpectedResponseError, is_listed
 from marketo_opps.wording import counted
 
 if t.TYPE_CHECKING:
@@ -145,15 +144,16 @@ def _tombstones(written: int) -> str:
 def means_no_roles(error: MarketoError) -> bool:
     """Return True if this error of the roles' describe call means that the instance has no roles.
 
-    Marketo does not document the error code for that. So any permanent error with a code counts,
-    except for a missing permission and an exceeded limit.
+    Marketo does not document the error code for that. So any permanent error with a code of Marketo
+    that is known counts, except for a missing permission and an exceeded limit. An unknown code may
+    be temporary: discovery would write a catalog without roles, which later runs use.
     """
     if isinstance(error, UnexpectedResponseError):
         return error.http_status in _NOT_THERE
     is_other = isinstance(error, AccessDeniedError | DailyQuotaError)
     is_for_good = error.recovery in {Recovery.FATAL, Recovery.RESHAPE}
-    has_code = isinstance(error, ResponseError) and error.code != NO_CODE
-    return has_code and is_for_good and not is_other
+    is_known = isinstance(error, ResponseError) and is_listed(error.code)
+    return is_known and is_for_good and not is_other
 
 
 def without_roles(error: MarketoError) -> str:
