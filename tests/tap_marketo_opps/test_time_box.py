@@ -95,6 +95,21 @@ def test_short_runs_come_to_the_end_of_one(way, world, sync, caplog):
     assert found == {stream: {*whole.ids(stream)} for stream in found}
 
 
+def test_each_short_run_after_a_finished_one_goes_further(world, sync, caplog):
+    sandbox, catalog, _ = world
+    config = {**by_log(sandbox, None), "batch_size": 20}
+    state = sync(config, catalog=catalog).state
+    sandbox.instance.change(sandbox.instance.opportunity_ids()[:60], {"amount": 1})
+    told, before = True, None
+    while told:
+        before = state
+        output = sync(
+            {**config, "max_run_seconds": 1}, state=state, catalog=catalog, tap_class=LateTap
+        )
+        state, told = output.state, paused(caplog)
+        assert state != before
+
+
 def test_a_paused_run_leaves_a_position_and_no_bookmark(sandbox, catalog_of, sync, caplog):
     catalog = catalog_of(sandbox, DEALS, FIELDS)
     config = {**by_filter(sandbox, **SMALL), "max_run_seconds": 1}
