@@ -9,9 +9,14 @@ import traceback
 import typing as t
 from pathlib import Path
 
+from tests.fuzz.crowd_case import CrowdCase
+from tests.fuzz.log_case import LogCase
+from tests.fuzz.pipe_case import PipeCase
 from tests.fuzz.runs import FoundError, Tally
 from tests.fuzz.tap_case import TapCase
 from tests.fuzz.target_case import TargetCase
+
+CASES = [*[TapCase] * 8, *[TargetCase] * 8, *[LogCase] * 3, *[PipeCase] * 3, CrowdCase]
 
 
 def play_case(seed: int, number: int, tally: Tally) -> str | None:
@@ -20,7 +25,7 @@ def play_case(seed: int, number: int, tally: Tally) -> str | None:
     dice = random.Random(f"{seed}:{number}")
     settings: t.Any = None
     try:
-        case = dice.choice([TapCase, TargetCase])(dice, directory, tally)
+        case = dice.choice(CASES)(dice, directory, tally)
         settings = case.settings
         try:
             case.play()

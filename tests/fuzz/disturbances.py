@@ -8,7 +8,7 @@ import typing as t
 
 if t.TYPE_CHECKING:
     import random
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 Rule = dict[str, t.Any]
 
@@ -37,8 +37,16 @@ FATAL: tuple[Rule, ...] = (
     {"fault": "answer", "body": "", "status": 404},
 )
 WRITES = ("sync opportunity", "sync role", "delete opportunity", "delete role")
-# Of one call: its results do not match its records, or lack something. Not 1003 or 1022: a call of
-# one record that is refused with them is a reject that no model expects.
+# Slow responses, after the call was processed or instead: silent, or byte by byte.
+SLOW: tuple[Rule, ...] = (
+    *({"fault": "wire", "drip": "headers", "seconds": pause} for pause in (1.5, 0.04)),
+    *({"fault": code, "drip": "headers", "seconds": 1.5} for code in ("604", "http_504")),
+)
+TIMEOUT_SECONDS = 1.0
+# Of one call because of a record in it: a call of several records is split, a record that was sent
+# alone is rejected. Not codes that say that a record is there, or not there.
+REFUSALS = frozenset({"718", "1001", "1002", "1003", "1007", "1008", "1011", "1022", "1036"})
+# Of one call: its results do not match its records, or lack something.
 OF_WRITES: tuple[Rule, ...] = (
     {"fault": "1018"},
     {"fault": "answer", "body": {"success": True, "requestId": "1#a"}, "after": True},
@@ -50,15 +58,29 @@ OF_WRITES: tuple[Rule, ...] = (
 )
 
 
-def draw_faults(dice: random.Random, *, writes: bool) -> list[Rule]:
-    """Return rules of up to three faults, each of which is injected once or twice."""
-    return [_draw_fault(dice, writes=writes) for _ in range(dice.choice([0, 1, 1, 2, 3]))]
+def draw_faults(
+    dice: random.Random, *, writes: bool, refusals: bool = False, is_slow: bool = False
+) -> list[Rule]:
+    """Return rules of up to three faults, each of which is injected once or twice.
+
+    Args:
+        dice: random source.
+        writes: whether half of the faults are of calls that write.
+        refusals: whether some of these are `REFUSALS`.
+        is_slow: whether slow responses are among the faults.
+    """
+    of_writes = (*OF_WRITES, *({"fault": code} for code in sorted(REFUSALS) if refusals))
+    found = [
+        _draw_fault(dice, of_writes if writes else ()) for _ in range(dice.choice([0, 1, 1, 2, 3]))
+    ]
+    slow = {**dice.choice(SLOW), "times": 1, "skip": dice.randrange(dice.choice([6, 20]))}
+    return [slow, *found] if is_slow else found
 
 
-def _draw_fault(dice: random.Random, *, writes: bool) -> Rule:
+def _draw_fault(dice: random.Random, of_writes: Sequence[Rule]) -> Rule:
     times = {"times": dice.choice([1, 1, 2])}
-    if writes and dice.random() < 0.5:
-        rule = dice.choice(OF_WRITES if dice.random() < 0.2 else TRANSIENT)
+    if of_writes and dice.random() < 0.5:
+        rule = dice.choice(of_writes if dice.random() < 0.3 else TRANSIENT)
         return {**rule, **times, "operation": dice.choice(WRITES), "skip": dice.randrange(4)}
     rule = dice.choice(FATAL if dice.random() < 0.25 else TRANSIENT)
     return {**rule, **times, "skip": dice.randrange(dice.choice([6, 20, 40]))}

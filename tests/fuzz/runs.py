@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import tempfile
 import time
@@ -9,10 +10,11 @@ import typing as t
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from marketo_sandbox.options import LimitOptions, SandboxOptions
 from marketo_sandbox.server.server import SandboxServer
-from tests.fuzz.disturbances import Kill, Moments
+from tests.fuzz.disturbances import REFUSALS, Kill, Moments
 from tests.fuzz.quick import Sizes, quicken
 from tests.pipeline.malformed_responses.forked import ForkedPlugin
 from tests.soak.audit import CUSTOMERS_DATA
@@ -61,6 +63,7 @@ class Ended:
         code: exit status.
         stdout, stderr: output.
         faults: names of the injected faults.
+        refused: request ids of the calls that an injected fault has refused because of a record.
         signum: the signal that was sent; 0 if none was.
     """
 
@@ -68,6 +71,7 @@ class Ended:
     stdout: str
     stderr: str
     faults: tuple[str, ...]
+    refused: set[str]
     signum: int
 
     @property
@@ -132,8 +136,21 @@ class Runner:
         acts: Mapping[int, Callable[[], None]] | None = None,
         sizes: Sizes = DEFAULT_SIZES,
         may_fail: bool = False,
+        pipes: Mapping[str, int] = MappingProxyType({}),
     ) -> Ended:
-        """Run a plugin until it ends or is killed, and check what holds for every run."""
+        """Run a plugin until it ends or is killed, and check what holds for every run.
+
+        Args:
+            program: name of the console script.
+            config: settings.
+            arguments: other arguments of the command line.
+            stdin: standard input.
+            kill: signal to send; None for none.
+            acts: what to do at which moment.
+            sizes: sizes and waits in the process.
+            may_fail: whether it may fail although it is not disturbed.
+            pipes: descriptors of standard streams that are pipes; closed once it has begun.
+        """
         self.tally.runs += 1
         since = self.sandbox.api.journal.calls
         directory = Path(tempfile.mkdtemp(dir=self.directory))
@@ -144,25 +161,28 @@ class Runner:
         whole = {**self.sandbox.credentials, **config}
         prepare = partial(quicken, sizes)
         sender.plugin = plugin = ForkedPlugin(
-            program, whole, directory, *arguments, prepare=prepare
+            program, whole, directory, *arguments, prepare=prepare, pipes=pipes
         )
+        for descriptor in pipes.values():
+            os.close(descriptor)
         if kill and not kill.moment:
             time.sleep(kill.seconds)
             sender.send()
         code = plugin.wait(RUN_SECONDS)
         self.moments.plan({})
         self._await_calls(UNREAD_SECONDS if sender.signum else 0.0)
-        faults = self._faults(since)
+        calls = [each for each in self.sandbox.journal(since) if each["fault"]]
+        self.tally.faults += len(calls)
+        faults = [each["fault"] for each in calls]
+        if sizes.timeout_seconds:
+            faults.append("timeout")  # on a busy machine, a call without a fault may be slow too
+        refused = {each["request_id"] for each in calls if each["fault"] in REFUSALS}
         self.tally.kills += code < 0 or code > 128
-        ended = Ended(code, plugin.stdout, plugin.stderr, faults, sender.signum)
-        self._check(ended, may_fail=may_fail or not ended.is_undisturbed)
+        ended = Ended(code, plugin.stdout, plugin.stderr, (*faults,), refused, sender.signum)
+        # A tap whose reader is gone ends without a message.
+        is_quiet = may_fail and "stdout" in pipes
+        self._check(ended, may_fail=may_fail or not ended.is_undisturbed, is_quiet=is_quiet)
         return ended
-
-    def _faults(self, since: int) -> tuple[str, ...]:
-        calls = self.sandbox.journal(since)
-        faults = tuple(each["fault"] for each in calls if each["fault"])
-        self.tally.faults += len(faults)
-        return faults
 
     def _await_calls(self, unread_seconds: float) -> None:
         """Wait until the calls of an ended process have been read and answered."""
@@ -170,8 +190,10 @@ class Runner:
         while self.sandbox.instance.limits.in_flight:
             time.sleep(0.001)
 
-    def _check(self, ended: Ended, *, may_fail: bool) -> None:
+    def _check(self, ended: Ended, *, may_fail: bool, is_quiet: bool) -> None:
         _check_status(ended, may_fail=may_fail)
+        if not is_quiet:
+            _check_reason(ended)
         if "Traceback" in ended.stderr:
             raise FoundError(f"a traceback:\n{ended.stderr[-2500:]}")
         secrets = self._secrets()
@@ -197,5 +219,11 @@ def _check_status(ended: Ended, *, may_fail: bool) -> None:
         raise FoundError(
             f"exit status {ended.code}, signal {ended.signum}:\n{ended.stderr[-1500:]}"
         )
+
+
+def _check_reason(ended: Ended) -> None:
+    """Raise an error if a run has failed without a message."""
+    if ended.signum and not ended.stderr:
+        return  # the signal came before the console script had begun
     if ended.code == 1 and not any(f"| {each}" in ended.stderr for each in ("ERROR", "CRITICAL")):
         raise FoundError(f"exit status 1 without an error:\n{ended.stderr[-1500:]}")

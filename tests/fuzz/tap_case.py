@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import typing as t
 
-from tests.fuzz.disturbances import Kill, draw_faults, draw_kill
-from tests.fuzz.quick import Sizes
-from tests.fuzz.runs import Ended, FoundError, Runner, Tally
-from tests.fuzz.tap_model import STREAMS, Copy, read_messages
+from tests.fuzz.runs import FoundError, Runner, Tally
+from tests.fuzz.tap_model import STREAMS, Copy
+from tests.fuzz.tap_runs import HOUR_SECONDS, Settings, TapRuns
 from tests.tap_marketo_opps.histories.people import COMPANIES, People
 from tests.tap_marketo_opps.reconcile.warehouse import OPPORTUNITIES, PATHS, ROLES
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    Act = Callable[[], None]
-
-Settings = dict[str, t.Any]
+    from marketo_sandbox.server.server import SandboxServer
+    from tests.fuzz.tap_runs import Act
 
 DIALECTS = ("tokens-only", "api-names", "full-envelope", "offsets")
 LIST = 1001
-HOUR_SECONDS = 3600
 LEADS_TO_COME = 60
-BATCH_SIZES = (1, 3, 10, 50, 300)
-# With other settings, a run that was interrupted begins again.
-OTHER_SETTINGS_ODDS = 0.1
 
 
 class TapCase:
@@ -42,15 +34,14 @@ class TapCase:
 
     def __init__(self, dice: random.Random, directory: Path, tally: Tally) -> None:
         self._dice, self._directory = dice, directory
-        self._runner = Runner(_draw_options(dice), tally, directory)
+        self._runner = Runner(draw_options(dice), tally, directory)
         self._sandbox = self._runner.sandbox
         # Dice of their own, since how much is changed during a run depends on its calls.
         self._people = People(self._sandbox, random.Random(dice.randrange(10**9)))
         self._deal_dice = random.Random(dice.randrange(10**9))
-        self.settings = _draw_settings(dice, directory)
-        self._sizes = Sizes(keys=dice.choice([300, 9, 4, 4]), pages=dice.choice([20, 4, 1]))
         self._copy = Copy(self._sandbox, tally)
-        self._state: t.Any = None
+        self._runs = TapRuns(dice, directory, self._runner, self._copy.load)
+        self.settings = self._runs.settings
         self._due: set[str] = set()
 
     def play(self) -> None:
@@ -146,83 +137,30 @@ class TapCase:
             self._change_deal()
 
     def _change_deal(self) -> None:
-        """Change deals or roles, but no leads."""
-        people = self._people
-        acts = [people.open_deal, people.change_deals, people.join, people.leave]
-        acts += [people.change_role, people.lose_deal]
-        self._sandbox.advance(self._deal_dice.randrange(1, HOUR_SECONDS))
-        self._deal_dice.choice(acts)()
+        change_deal(self._people, self._sandbox, self._deal_dice)
 
     def _until_done(self, way: Settings, *, act: Act | None = None) -> None:
-        """Run until a run has ended well and was loaded; at the end undisturbed.
+        """Run until a run has ended well and was loaded; note the deals that it had to find.
 
         Args:
             way: settings that say how to find.
             act: makes a change during a run; None if nothing changes meanwhile.
         """
         self._people.watch()
-        self._sandbox.advance(self._dice.randrange(HOUR_SECONDS, 30 * HOUR_SECONDS))
-        states = [self._state]
-        for _ in range(self._dice.choice([0, 1, 2, 3, 3])):
-            if self._attempt(way, states, is_disturbed=True, act=act):
-                self._due |= {*self._people.held.values()}
-                return
-            self._sandbox.advance(self._dice.randrange(60, 12 * HOUR_SECONDS))
-        if not self._attempt(way, states, is_disturbed=False, act=act):
-            raise FoundError(f"an undisturbed run by {way} has not ended well")
+        self._runs.until_done(way, act=act)
         self._due |= {*self._people.held.values()}
 
-    def _attempt(
-        self, way: Settings, states: list[t.Any], *, is_disturbed: bool, act: Act | None
-    ) -> bool:
-        for rule in draw_faults(self._dice, writes=False) if is_disturbed else ():
-            self._sandbox.fault(**rule)
-        state = self._dice.choice(states) if self._dice.random() < 0.2 else states[-1]
-        moments = self._dice.sample(range(1, 60), self._dice.randrange(6)) if act else []
-        acts = {moment: act for moment in moments if act}
-        ended = self._run(way, state, acts, kill=draw_kill(self._dice) if is_disturbed else None)
-        self._sandbox.clear_faults()
-        is_loaded = self._load(ended, states, is_whole=not is_disturbed)
-        # An unknown error of the roles' describe call means that there are none: the run goes on.
-        return is_loaded and ended.code == 0 and "Without roles" not in ended.stderr
 
-    def _run(
-        self, way: Settings, state: t.Any, acts: Mapping[int, Act], *, kill: Kill | None
-    ) -> Ended:
-        arguments = []
-        if state is not None:
-            path = self._directory / "state.json"
-            path.write_text(json.dumps(state))
-            arguments = ["--state", str(path)]
-        config = {**self.settings, **way}
-        if self._dice.random() < OTHER_SETTINGS_ODDS:
-            config["batch_size"] = self._dice.choice(BATCH_SIZES)
-        return self._runner.run(
-            "tap-marketo-opps", config, *arguments, kill=kill, acts=acts, sizes=self._sizes
-        )
-
-    def _load(self, ended: Ended, states: list[t.Any], *, is_whole: bool) -> bool:
-        """Load what a run has written, or its beginning up to a STATE; return whether all of it.
-
-        A loader that ends early has committed the records before the STATE that it has printed.
-        """
-        messages = read_messages(ended.stdout)
-        ends = [number for number, each in enumerate(messages, 1) if each["type"] == "STATE"]
-        found = [messages[end - 1]["value"] for end in ends]
-        if not is_whole and ends and self._dice.random() < 0.5:
-            last = self._dice.randrange(len(ends))
-            self._copy.load(messages[: ends[last]])
-            states += found[: last + 1]
-            is_all = last == len(ends) - 1
-        else:
-            self._copy.load(messages if self._dice.random() < 0.5 else messages[: [0, *ends][-1]])
-            states += found
-            is_all = True
-        self._state = states[-1]
-        return is_all
+def change_deal(people: People, sandbox: SandboxServer, dice: random.Random) -> None:
+    """Change deals or roles, but no leads."""
+    acts = [people.open_deal, people.change_deals, people.join, people.leave]
+    acts += [people.change_role, people.lose_deal]
+    sandbox.advance(dice.randrange(1, HOUR_SECONDS))
+    dice.choice(acts)()
 
 
-def _draw_options(dice: random.Random) -> Settings:
+def draw_options(dice: random.Random) -> Settings:
+    """Return options of an instance that is copied."""
     return {
         "opportunities": dice.randrange(20, 60),
         "leads": dice.randrange(5, 40),
@@ -235,19 +173,3 @@ def _draw_options(dice: random.Random) -> Settings:
         "describe_role_dates": dice.random() < 0.5,
         "dialects": frozenset(each for each in DIALECTS if dice.random() < 0.2),
     }
-
-
-def _draw_settings(dice: random.Random, directory: Path) -> Settings:
-    settings: Settings = {
-        "batch_size": dice.choice(BATCH_SIZES),
-        "max_concurrent_calls": dice.randint(1, 6),
-        "calls_per_20_seconds": 100,
-        "max_retry_seconds": dice.choice([0, 2, 5]),
-    }
-    if dice.random() < 0.3:
-        settings["limits_path"] = str(directory / "limits")
-    if dice.random() < 0.3:
-        settings["lead_fields"] = ["email"]
-    if dice.random() < 0.1:
-        settings["report_path"] = str(directory / "report.jsonl")
-    return settings

@@ -17,12 +17,13 @@ if t.TYPE_CHECKING:
     from tests.fuzz.runs import Tally
 
 Rows = dict[str, t.Any]
+Messages = list[dict[str, t.Any]]
 
 ROLE_FIELDS = (compare.KEY, "leadId", "role", "isPrimary")
 STREAMS = (OPPORTUNITIES, ROLES)
 
 
-def read_messages(stdout: str) -> list[dict[str, t.Any]]:
+def read_messages(stdout: str) -> Messages:
     """Return the complete messages of a run; a killed run may end within a line."""
     return [json.loads(line, parse_float=Decimal) for line in stdout.split("\n")[:-1]]
 
@@ -39,7 +40,7 @@ class Copy:
         self._sandbox, self._tally = sandbox, tally
         self.tables = {stream: Warehouse(stream=stream) for stream in STREAMS}
 
-    def load(self, messages: list[dict[str, t.Any]]) -> None:
+    def load(self, messages: Messages) -> None:
         """Load the records of a run, or of its beginning."""
         output = Output(messages)
         for stream, table in self.tables.items():

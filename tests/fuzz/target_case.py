@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import typing as t
 
-from tests.fuzz.disturbances import draw_faults, draw_kill
+from tests.fuzz.disturbances import TIMEOUT_SECONDS, draw_faults, draw_kill
 from tests.fuzz.quick import Sizes
 from tests.fuzz.runs import Ended, FoundError, Runner, Tally
+from tests.fuzz.target_guids import Guids
 from tests.fuzz.target_input import (
     DEALS,
+    GUID,
     KEY,
     KNOWN_PERSON,
     OBJECTS,
@@ -31,6 +33,9 @@ if t.TYPE_CHECKING:
 
 Settings = dict[str, t.Any]
 
+BY_GUID_ODDS = 0.15
+SLOW_ODDS = 0.1
+MAPPED_BY_GUID = {DEALS: {"deal_id": GUID, "Betreff": "name"}, ROLES: {"deal_id": GUID}}
 DIALECTS = ("tokens-only", "api-names", "full-envelope", "nameless-inserts", "role-parent-1013")
 
 
@@ -49,28 +54,39 @@ class TargetCase:
     def __init__(self, dice: random.Random, directory: Path, tally: Tally) -> None:
         self._dice, self._directory = dice, directory
         self._disturbed_attempts = dice.choice([0, 1, 1, 2, 2, 4])
+        is_by_guid = dice.random() < BY_GUID_ODDS
         options = _draw_options(dice, is_disturbed=self._disturbed_attempts > 0)
+        if is_by_guid:
+            options |= {"opportunities": 40, "leads": 12, "exact_keys": False}
         self._runner = Runner(options, tally, directory)
         instance = self._runner.sandbox.instance
         leads = draw_leads(dice)
         instance.add_lead_records(leads)
-        stored, exact_keys = instance.opportunity_ids(), options["exact_keys"]
-        shape = draw_shape(dice, leads, stored, exact_keys=exact_keys)
-        self._messages = draw_input(dice, shape)
+        stored, roles = instance.opportunity_ids(), instance.roles() if is_by_guid else []
+        shape = draw_shape(dice, leads, stored, roles)
+        self._messages = self._sent = draw_input(dice, shape)
+        guids = Guids({DEALS: instance.opportunities(), ROLES: roles}) if is_by_guid else None
+        if guids:
+            self._sent = guids.messages(self._messages)
         self.settings = _draw_settings(dice, directory, by_address=bool(shape.addresses))
+        if is_by_guid:
+            self.settings |= {"action": "updateOnly", "dedupe_by": "idField"}
+            if self.settings["field_map"]:
+                self.settings["field_map"] = MAPPED_BY_GUID
         self._sizes = Sizes(
             batch_records=dice.choice([300, 300, 2, 3, 7, 20]),
             patience_seconds=dice.choice([300.0, 300.0, 0.0, 0.05]),
         )
         rules = Rules(
-            {lead["id"]: lead for lead in leads},
+            {lead["id"]: lead for lead in leads + instance.leads()},
             self.settings,
-            exact_keys=exact_keys,
+            exact_keys=options["exact_keys"],
             nameless_inserts="nameless-inserts" in options["dialects"],
             knows_persons=options["sales_persons"] is not None,
             keeps_used=options["refuse_delete_in_use"],
+            guids=guids,
         )
-        self._judge = Judge(rules, self._messages, self._runner.sandbox, tally)
+        self._judge = Judge(rules, self._messages, self._sent, self._runner.sandbox, tally)
         self._states = [0]
         self._offsets = {"receipts": 0, "rejects": 0}
         self._attempts = 0
@@ -98,8 +114,12 @@ class TargetCase:
         self._attempts += 1
         begin = self._draw_begin()
         kill = draw_kill(self._dice) if is_disturbed else None
-        for rule in draw_faults(self._dice, writes=True) if is_disturbed else ():
+        refusals = "receipts_path" in self.settings
+        is_slow = is_disturbed and self._dice.random() < SLOW_ODDS
+        faults = draw_faults(self._dice, writes=True, refusals=refusals, is_slow=is_slow)
+        for rule in faults if is_disturbed else ():
             self._runner.sandbox.fault(**rule)
+        self._sizes = self._sizes._replace(timeout_seconds=TIMEOUT_SECONDS if is_slow else None)
         expected = self._judge.expect(begin)
         most, rejects = self.settings["max_rejects"], list(expected.values()).count(REJECTED)
         is_over = -1 < most < rejects
@@ -120,7 +140,7 @@ class TargetCase:
         return self._runner.run(
             "target-marketo-opps",
             settings,
-            stdin=to_lines(self._messages, begin, settings["field_map"]),
+            stdin=to_lines(self._sent, begin, settings["field_map"]),
             kill=kill,
             may_fail=may_fail,
             sizes=self._sizes,
@@ -131,20 +151,25 @@ class TargetCase:
         # What was sent again must be sent to its end: it may have set back newer values.
         self._states = [each for each in self._states if each <= begin] + states
         end = states[-1] if states else begin
-        # After a lost response, what createOnly has created may be rejected as existing.
-        is_sure = self.settings["action"] != "createOnly" or not ended.faults
-        is_finished = ended.code == 0 and is_sure
         if "receipts_path" in self.settings:
             receipts = self._read("receipts")
+            self._judge.excuse(receipts, ended.refused)
             self._judge.check_receipts(receipts, begin, end)
-            if is_finished:
-                is_coarse = bool(ended.faults) or self.settings["skip_unchanged"]
-                self._judge.check_outcomes(receipts, expected, is_coarse=is_coarse)
+            if ended.code == 0:
+                self._judge.check_outcomes(
+                    receipts,
+                    expected,
+                    is_coarse=bool(ended.faults) or self.settings["skip_unchanged"],
+                    is_lossy=bool(ended.faults) and self.settings["action"] == "createOnly",
+                )
         if "rejects_path" in self.settings:
             rejects = self._read("rejects")
             self._judge.check_rejects(rejects)
             due = list(expected.values()).count(REJECTED)
-            if is_finished and len(rejects) != due:
+            # After a lost response, what createOnly has created may be rejected as existing.
+            is_lossy = bool(ended.faults) and self.settings["action"] == "createOnly"
+            is_counted = ended.code == 0 and not is_lossy and self._judge.knows_all
+            if is_counted and len(rejects) != due:
                 raise FoundError(f"{len(rejects)} lines in the rejects file instead of {due}")
         self._judge.compare(end, is_repeated=True)
 

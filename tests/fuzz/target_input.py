@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
 
 Record = dict[str, t.Any]
 
-KEY, DELETED = "externalOpportunityId", "_sdc_deleted_at"
+KEY, GUID, DELETED = "externalOpportunityId", "marketoGUID", "_sdc_deleted_at"
 DEALS, ROLES, OTHER = "deals", "contacts", "invoices"
 OBJECTS = {DEALS: "opportunities", ROLES: "opportunity_roles", OTHER: "ignore"}
 KNOWN_PERSON, UNKNOWN_PERSON = "person-1", "person-2"
@@ -40,6 +40,8 @@ class Shape:
         strangers: those of them whose records name an unknown sales person, if they name any.
         addresses: e-mail addresses of the roles' leads; empty if roles have lead ids.
         leads: ids of the roles' leads.
+        stored_roles: roles of the instance, if every role of the input is one of them.
+        roles: probability that a record is a role.
         deletes: probability that a record is a delete.
         bad: probability that a record is invalid.
         misspelled: probability that the key of a record has other capitals or a trailing blank.
@@ -50,6 +52,8 @@ class Shape:
     strangers: frozenset[str]
     addresses: Sequence[str | None]
     leads: Sequence[int]
+    stored_roles: Sequence[Record]
+    roles: float
     deletes: float
     bad: float
     misspelled: float
@@ -67,7 +71,10 @@ def draw_leads(dice: random.Random) -> list[Record]:
 
 
 def draw_shape(
-    dice: random.Random, leads: Sequence[Record], stored: Sequence[str], *, exact_keys: bool
+    dice: random.Random,
+    leads: Sequence[Record],
+    stored: Sequence[str],
+    stored_roles: Sequence[Record] = (),
 ) -> Shape:
     """Return the shape of an input.
 
@@ -75,12 +82,14 @@ def draw_shape(
         dice: random source.
         leads: leads of the instance.
         stored: external ids of the deals in the instance.
-        exact_keys: whether the instance tells keys apart by case and trailing blanks.
+        stored_roles: roles of the instance, if records are identified by GUID: then a delete of a
+            deal and a change of its role have no order, so that an input has either.
     """
     count = dice.choice([3, 10, 40, 200])
     keys = [f"D-{number}" for number in range(count)]
     keys += dice.sample(list(stored), min(len(stored), dice.randrange(8)))
-    by_address = dice.random() < 0.4
+    by_address = dice.random() < 0.4 and not stored_roles
+    deletes = dice.choice([0.0, 0.0, 0.05, 0.2])
     return Shape(
         keys=keys,
         nameless=frozenset(dice.sample(keys, 1 if dice.random() < 0.4 else 0)),
@@ -89,9 +98,11 @@ def draw_shape(
         if by_address
         else (),
         leads=[*(lead["id"] for lead in leads), FIRST_LEAD + 99],
-        deletes=dice.choice([0.0, 0.0, 0.05, 0.2]),
+        stored_roles=stored_roles,
+        roles=dice.choice([0.0, 1.0 if deletes else 0.5]) if stored_roles else 0.35,
+        deletes=deletes,
         bad=dice.choice([0.0, 0.02, 0.1]),
-        misspelled=0.0 if exact_keys else 0.1,
+        misspelled=0.1,
     )
 
 
@@ -119,13 +130,16 @@ def _draw_message(dice: random.Random, shape: Shape, key: str) -> Message:
         return Message(OTHER, {KEY: key, "name": f"{MARK} invoice"})
     others = [key.lower(), f"{key} ", key.upper()]
     spelled = dice.choice(others) if dice.random() < shape.misspelled else key
-    if dice.random() < 0.35 and key not in shape.nameless:
+    if dice.random() < shape.roles and key not in shape.nameless:
         return Message(ROLES, _draw_role(dice, shape, spelled))
     return Message(DEALS, _draw_deal(dice, shape, key, spelled))
 
 
 def _draw_role(dice: random.Random, shape: Shape, key: str) -> Record:
     role: Record = {KEY: key, "leadId": dice.choice(shape.leads), "role": dice.choice(ROLE_NAMES)}
+    if shape.stored_roles and dice.random() < 0.9:
+        stored = dice.choice(shape.stored_roles)
+        role = {name: stored[name] for name in role}
     if shape.addresses:
         role["lead_email"] = dice.choice(shape.addresses)
     if dice.random() < shape.deletes:
@@ -206,7 +220,9 @@ def to_lines(
         begin: number of messages to leave out.
         field_maps: stream names to field maps; see `rename`.
     """
-    lines = [json.dumps(_schema(each, field_maps.get(each, {}))) for each in OBJECTS]
+    by_guid = any(GUID in record for _, record in messages)
+    schemas = [_schema(each, field_maps.get(each, {}), by_guid=by_guid) for each in OBJECTS]
+    lines = [json.dumps(schema) for schema in schemas]
     for number, (stream, record) in enumerate(messages[begin:], begin + 1):
         if stream:
             renamed = rename(record, field_maps.get(stream, {}))
@@ -217,7 +233,7 @@ def to_lines(
     return "".join(f"{line}\n" for line in lines)
 
 
-def _schema(stream: str, field_map: Mapping[str, str]) -> Record:
+def _schema(stream: str, field_map: Mapping[str, str], *, by_guid: bool) -> Record:
     names = {
         DEALS: [
             *(KEY, "name", "stage", "amount", "probability", "closeDate", "isClosed", "nextStep"),
@@ -226,5 +242,6 @@ def _schema(stream: str, field_map: Mapping[str, str]) -> Record:
         ROLES: [KEY, "leadId", "lead_email", "role", "isPrimary", DELETED],
         OTHER: [KEY, "name"],
     }
-    properties = rename({name: {} for name in names[stream]}, field_map)
+    told = [GUID, *names[stream][1:]] if by_guid else names[stream]
+    properties = rename({name: {} for name in told}, field_map)
     return {"type": "SCHEMA", "stream": stream, "schema": {"properties": properties}}

@@ -19,6 +19,8 @@ from tests.pipeline import compare
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tests.fuzz.target_guids import Guids
+
 Key = tuple[t.Any, ...]
 Content = dict[str, dict[Key, Record]]
 
@@ -38,6 +40,7 @@ class Rules:
         nameless_inserts: whether the instance creates opportunities without a name.
         knows_persons: whether the instance refuses unknown sales persons.
         keeps_used: whether the instance refuses to delete an opportunity that has roles.
+        guids: GUIDs of the records, if the input identifies them by GUID.
     """
 
     leads: Mapping[int, Record]
@@ -46,10 +49,15 @@ class Rules:
     nameless_inserts: bool = False
     knows_persons: bool = False
     keeps_used: bool = False
+    guids: Guids | None = None
 
     def fold(self, key: str) -> str:
         """Return a key in the form in which the instance compares it."""
         return key if self.exact_keys else key.rstrip().casefold()
+
+    def dedupe_fields(self, told: Record) -> Record:
+        """Return the dedupe fields of a key as it is told in a request or receipt."""
+        return self.guids.key(told) if self.guids else told
 
     def lead_of(self, role: Record) -> int | None:
         """Return the id of the lead that a role is for, or None."""
@@ -73,11 +81,15 @@ class Model:
 
     Attributes:
         outcomes: outcome of each record, by its number.
+        unsure: roles that come between two upserts of a missing opportunity, of which only the
+            second is accepted: merging may bring that one before the role.
     """
 
     rules: Rules
     content: Content
     outcomes: dict[int, str] = field(default_factory=dict)
+    unsure: set[Key] = field(default_factory=set)
+    _refused: dict[str, set[Key]] = field(default_factory=dict)
     _accepted: set[str] = field(default_factory=set)
     _waiting: dict[Key, list[int]] = field(default_factory=dict)
     _messages: Sequence[Message] = ()
@@ -102,20 +114,32 @@ class Model:
         elif deletes:
             self.outcomes[number] = self._deleted(stream, key)
         elif stream == ROLES and self._must_wait(key):
-            self._waiting.setdefault(key, []).append(number)
+            self._waiting.setdefault(loose_key(key), []).append(number)
         else:
             self._write(number, stream, key, record)
 
     def _must_wait(self, key: Key) -> bool:
-        return key in self._waiting or (self._is_orphan(key) and key[0] not in self._accepted)
+        is_known = loose(key[0]) in self._accepted
+        return loose_key(key) in self._waiting or (self._is_orphan(key) and not is_known)
 
     def _write(self, number: int, stream: str, key: Key, record: Record) -> None:
         self.outcomes[number] = outcome = self._written(stream, key, record)
-        if stream == DEALS and outcome != REJECTED:
-            self._accepted.add(key[0])
-            for other in [each for each in self._waiting if each[0] == key[0]]:
-                for each in self._waiting.pop(other):
-                    self._send(each)
+        deal = loose(key[0])
+        if stream == ROLES and outcome == REJECTED and deal in self._refused:
+            self._refused[deal].add(key)
+        elif stream == DEALS and outcome == REJECTED:
+            if self.rules.settings.get("merge_versions") and key not in self.content[DEALS]:
+                self._refused.setdefault(deal, set())
+        elif stream == DEALS:
+            self.unsure |= self._refused.pop(deal, set())
+            self._release(deal)
+
+    def _release(self, deal: str) -> None:
+        """Send the roles that wait for an opportunity."""
+        self._accepted.add(deal)
+        for other in [each for each in self._waiting if each[0] == deal]:
+            for each in self._waiting.pop(other):
+                self._send(each)
 
     def _written(self, stream: str, key: Key, record: Record) -> str:
         held = self.content[stream].get(key)
@@ -151,7 +175,10 @@ class Model:
         return {**kept, **normal(told)}
 
     def _deleted(self, stream: str, key: Key) -> str:
-        self._reject([each for each in self._waiting if each[: len(key)] == key])
+        loose = loose_key(key)
+        self._reject([each for each in self._waiting if each[: len(key)] == loose])
+        if stream == DEALS:
+            self._refused.pop(loose[0], None)
         roles = [each for each in self.content[ROLES] if each[0] == key[0]]
         if stream == DEALS and roles and self.rules.keeps_used:
             return REJECTED
@@ -166,6 +193,15 @@ class Model:
     def _reject(self, keys: Sequence[Key]) -> None:
         for key in keys:
             self.outcomes.update(dict.fromkeys(self._waiting.pop(key), REJECTED))
+
+
+def loose(key: str) -> str:
+    """Return a part of a key in the form in which the target compares it."""
+    return key.rstrip().casefold()
+
+
+def loose_key(key: Key) -> Key:
+    return tuple(loose(each) if isinstance(each, str) else each for each in key)
 
 
 def key_of(rules: Rules, stream: str, record: Record) -> Key | None:

@@ -47,6 +47,7 @@ class Witness:
         return envelope
 
     def _key(self, record: Receipt) -> tuple[t.Any, ...]:
+        record = self._rules.dedupe_fields(record)
         role = (record["leadId"], self._rules.fold(record["role"])) if "role" in record else ()
         return (self._rules.fold(record[KEY]), *role)
 
@@ -83,7 +84,7 @@ def read_lines(path: Path, offset: int) -> tuple[list[Receipt], int]:
 
 def key_told(rules: Rules, receipt: Receipt) -> tuple[t.Any, ...] | None:
     """Return the key that a receipt tells, in the form in which the instance compares it."""
-    key = receipt["key"]
+    key = rules.dedupe_fields(receipt["key"])
     if any(each in {None, ""} for each in key.values()):
         return None
     role = (key["leadId"], rules.fold(key["role"])) if "role" in key else ()

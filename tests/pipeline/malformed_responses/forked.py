@@ -14,9 +14,11 @@ import os
 import sys
 import typing as t
 from importlib import import_module
+from multiprocessing import reduction
+from types import MappingProxyType
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 PACKAGES = {
@@ -39,6 +41,8 @@ class ForkedPlugin:
         directory: directory for its files, among them standard input, if any.
         arguments: arguments after `--config FILE`.
         prepare: called in the process before the plugin starts; must be picklable.
+        pipes: file descriptors of standard streams that are no files, by the stream's name. They
+            may be closed here as soon as the process has been started.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class ForkedPlugin:
         directory: Path,
         *arguments: str,
         prepare: Callable[[], None] | None = None,
+        pipes: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self._program = program
         self._paths = {name: directory / f"{program}.{name}" for name, _ in _STREAMS}
@@ -56,7 +61,9 @@ class ForkedPlugin:
         for path in self._paths.values():
             path.touch()
         command = [program, "--config", str(config_path), *arguments]
-        self._process = _SERVER.Process(target=_main, args=(command, str(directory), prepare))
+        inherited = {name: _Inherited(number) for name, number in pipes.items()}
+        arguments = (command, str(directory), inherited, prepare)
+        self._process = _SERVER.Process(target=_main, args=arguments)
         self._process.start()
 
     @property
@@ -83,11 +90,36 @@ class ForkedPlugin:
         return self._process.exitcode
 
 
-def _main(command: list[str], directory: str, prepare: Callable[[], None] | None = None) -> None:
+class _Inherited:
+    """A file descriptor that a started process inherits.
+
+    Args:
+        number: the descriptor in this process.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __reduce__(self) -> tuple[t.Any, ...]:
+        return _detached, (reduction.DupFd(self._number),)
+
+
+def _detached(duplicate: t.Any) -> int:
+    return t.cast("int", duplicate.detach())
+
+
+def _main(
+    command: list[str],
+    directory: str,
+    pipes: Mapping[str, int],
+    prepare: Callable[[], None] | None = None,
+) -> None:
     program = command[0]
     os.chdir(directory)
     for number, (name, flags) in enumerate(_STREAMS):
-        os.dup2(os.open(f"{program}.{name}", flags), number)
+        source = pipes[name] if name in pipes else os.open(f"{program}.{name}", flags)
+        os.dup2(source, number)
+        os.close(source)
     # The server closed the Python object, but the file descriptor is still open.
     sys.stdin = os.fdopen(0)
     sys.argv = command
