@@ -27,7 +27,7 @@ def main() -> int:
     began = time.monotonic()
     soak = Soak(seed, directory, size)
     try:
-        soak.run(asked.seconds)
+        soak.run(asked.seconds, asked.runs)
         _say(*summary(soak, time.monotonic() - began))
     finally:
         soak.close()
@@ -46,8 +46,9 @@ def _verdict(findings: list[str], directory: Path) -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests.soak", description=__doc__)
-    duration = "duration without the last run (default: %(default)s)"
+    duration = "duration without the last runs (default: %(default)s)"
     parser.add_argument("--seconds", type=float, default=600, help=duration)
+    parser.add_argument("--runs", type=int, default=0, help="least number of disturbed runs")
     parser.add_argument("--seed", type=int, help="random seed (default: a new one, printed)")
     parser.add_argument("--opportunities", type=int, help="opportunities in the source at start")
     return parser.parse_args()

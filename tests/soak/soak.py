@@ -59,11 +59,11 @@ class Soak:
         self.world.close()
         self.instances.close()
 
-    def run(self, seconds: float) -> None:
-        """Run the pair until the time is up, then without disturbances; audit the records."""
+    def run(self, seconds: float, runs: int) -> None:
+        """Run the pair until time and number of runs are reached, then without disturbances."""
         end = time.monotonic() + seconds
         self.instances.configure()
-        while time.monotonic() < end:
+        while time.monotonic() < end or self.tally.runs < runs:
             plan = plan_run(self.seed, self.tally.runs)
             self._one_run(plan, self._find_by(plan))
         self._finish()

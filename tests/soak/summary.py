@@ -137,7 +137,8 @@ def _records(soak: Soak) -> str:
 
 def _receipts(soak: Soak) -> str:
     receipts, destination = soak.receipts, soak.instances.destination
-    soak.tally.findings += receipts.judge_destination(destination, soak.world.removed)
+    moved = soak.world.touched_since(0)
+    soak.tally.findings += receipts.judge_destination(destination, soak.world.removed, moved)
     listed = ", ".join(f"{count} {status}" for status, count in receipts.statuses.most_common())
     return (
         f"receipts     {receipts.statuses.total()} audited ({listed}), {receipts.wrong} missing "

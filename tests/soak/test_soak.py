@@ -7,14 +7,15 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-# In its first runs, this seed has kills of each process, a restart, merged and deleted leads,
-# deleted opportunities and roles, a changed list, and a reconcile that finds some of them gone.
-SEED = "53848"
+# In the first runs of this seed, the target is killed during the first copy, leads merge, and a
+# reconcile finds deleted records. It fails with a target that emits STATEs too early, and with a
+# tap that ignores merged leads or emits no tombstones.
+SEED = "94621"
 
 
 def test_disturbed_runs_lose_no_record():
     soak = subprocess.run(
-        [sys.executable, "-m", "tests.soak", "--seconds", "12", "--seed", SEED],
+        [sys.executable, "-m", "tests.soak", "--seconds", "0", "--runs", "4", "--seed", SEED],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
