@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
@@ -306,7 +307,7 @@ def test_calls_that_have_left_the_window_are_deleted(join, clock, path):
         assert caller.goes()
         caller.end()
         clock.now += WINDOW_SECONDS
-    with sqlite3.connect(path) as file:
+    with closing(sqlite3.connect(path)) as file, file:
         (left,) = file.execute("SELECT count(*) FROM calls").fetchone()
     assert left <= 51
 
@@ -478,7 +479,7 @@ def test_who_leaves_takes_neither_places_nor_turns_along(join, clock, path):
     leaving.close()
     busy.end()
     assert Caller(staying, clock).goes()
-    with sqlite3.connect(path) as file:
+    with closing(sqlite3.connect(path)) as file, file:
         assert file.execute("SELECT count(*) FROM processes").fetchone() == (1,)
 
 
@@ -522,7 +523,7 @@ class TestUnusableFile:
         elif what == "other text":
             path.write_text("calls: 100\n" * 200)
         else:
-            with sqlite3.connect(path) as other:
+            with closing(sqlite3.connect(path)) as other, other:
                 other.execute("CREATE TABLE dag_run (id INTEGER)")
         return path
 
@@ -555,7 +556,7 @@ class TestUnusableFile:
 
     def test_one_that_stays_locked_is_a_settings_error(self, path, join, monkeypatch):
         monkeypatch.setattr(limits_database, "LONGEST_LOCK_SECONDS", 0.1)
-        with sqlite3.connect(path, isolation_level=None) as other:
+        with closing(sqlite3.connect(path, isolation_level=None)) as other, other:
             other.execute("BEGIN EXCLUSIVE")
             with pytest.raises(SettingsError, match="database is locked"):
                 join()
@@ -571,7 +572,7 @@ class TestUnusableFile:
         pacer = Pacer(5, 2, clock=clock, nap=nap, shared=shared)
         with pacer.slot():
             pass
-        with sqlite3.connect(path) as other:
+        with closing(sqlite3.connect(path)) as other, other:
             other.execute("DROP TABLE calls")
 
         for _ in range(4):
@@ -593,7 +594,7 @@ class TestUnusableFile:
     def test_a_failing_close_is_no_error(self, path, join, clock, caplog):
         shared, _ = join()
         pacer = Pacer(5, 2, clock=clock, shared=shared)
-        with sqlite3.connect(path) as other:
+        with closing(sqlite3.connect(path)) as other, other:
             other.execute("DROP TABLE processes")
         pacer.close()
         assert "no such table" in caplog.text
@@ -621,7 +622,7 @@ limits.give_back(call, time.monotonic())
     for process in starting:
         process.stdin.close()
     assert [process.wait(timeout=60) for process in starting] == [0] * 8
-    with sqlite3.connect(path) as file:
+    with closing(sqlite3.connect(path)) as file, file:
         assert file.execute("SELECT count(*) FROM calls").fetchone() == (8,)
 
 
