@@ -23,13 +23,12 @@ if t.TYPE_CHECKING:
 TAP, TARGET, PAIR = "tap", "target", "tap into target"
 PLAIN_TAP, PLAIN_TARGET, PLAIN_PAIR = "plain SDK tap", "plain SDK target", "plain SDK pair"
 PEER_READ, PEER_WRITE = "marketorestpython, reading", "marketorestpython, writing"
-PEER_BOTH = "marketorestpython, reading and writing"
 BEFORE = "tap into target, the version before"
 CODEC = "JSON encode/decode only"
 RATIOS = {
     TAP: (PLAIN_TAP, PEER_READ, CODEC),
     TARGET: (PLAIN_TARGET, PEER_WRITE, CODEC),
-    PAIR: (PLAIN_PAIR, PEER_BOTH, BEFORE),
+    PAIR: (PLAIN_PAIR, BEFORE),
 }
 _MILLION = 1_000_000
 
@@ -127,8 +126,7 @@ def _round(workloads: dict[str, Workload], small: int, large: int, turn: int) ->
     names: Sequence[str] = list(workloads)
     if turn % 2:
         names = names[::-1]
-    slopes = {name: _slope(workloads[name], small, large) for name in names}
-    return slopes | {PEER_BOTH: slopes[PEER_READ] + slopes[PEER_WRITE]}
+    return {name: _slope(workloads[name], small, large) for name in names}
 
 
 def _slope(workload: Callable[[int], list[Usage]], small: int, large: int) -> float:

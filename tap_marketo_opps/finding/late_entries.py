@@ -174,8 +174,7 @@ class LateEntries:
         if self._is_void:
             return {}
         again = self._again.counts if self._again else {}
-        # Copies, because more pages are counted before this position is encoded.
-        return {TAIL: {"last": {**self._last.counts}, "again": {**again}}}
+        return {TAIL: {"last": _as_members(self._last.counts), "again": _as_members(again)}}
 
     def last_tail(self) -> str | None:
         """Return this run's counts of the entries in the last part of the log, as a string.
@@ -218,6 +217,14 @@ def _read_position(at: Position | None) -> tuple[Counts, Counts] | None:
         return _read_counts(at[TAIL]["last"]), _read_counts(at[TAIL]["again"])
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
         return None
+
+
+def _as_members(counts: Counts) -> dict[str, int]:
+    """Return a copy of counts with the keys that JSON gives them.
+
+    So the position of a resumed run, which was read from a state, equals one with the same counts.
+    """
+    return {str(step): count for step, count in counts.items()}
 
 
 def _read_counts(members: Mapping[str, t.Any]) -> Counts:

@@ -118,7 +118,12 @@ def test_a_position_does_not_change_once_it_is_given():
     late = _walk(BEGAN, 100)
     position = late.position()
     late.take([_ago(100)])
-    assert position["tail"]["last"] == {10: 1}
+    assert position["tail"]["last"] == {"10": 1}
+
+
+def test_a_position_equals_itself_after_it_was_saved():
+    position = _walk(NEXT, 100, cursor=BEGAN, tails=[_walk(BEGAN, 100).last_tail()]).position()
+    assert json.loads(json.dumps(position)) == position != {}
 
 
 @pytest.mark.parametrize(

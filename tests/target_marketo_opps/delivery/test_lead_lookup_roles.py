@@ -209,6 +209,16 @@ def test_spelling_without_an_answer_is_looked_up_next(make):
     assert bench.told == [("K0", "1004"), ("K1", "1004")]
 
 
+def test_of_three_spellings_each_is_looked_up_and_told(make):
+    bench = make()
+    bench.admit("a@x", "A@x", "a@X")
+    for _ in range(3):
+        bench.lookup.start_all()
+        bench.answer()
+    assert bench.asked == [["a@x"], ["A@x"], ["a@X"]]
+    assert bench.told == [("K0", "1004"), ("K1", "1004"), ("K2", "1004")]
+
+
 def test_overdue_role_sends_the_lookups_unless_its_own_is_sent(make):
     bench = make(most_calls=1)
     first, second = bench.role("K0", "A@x"), bench.role("K1", "b@x")
