@@ -250,6 +250,7 @@ class Pacer:
                 "together.",
                 error,
             )
+            self._shared.disconnect()
             self._shared = None
             return otherwise
 

@@ -7,8 +7,15 @@ import sqlite3
 CACHE_BYTES = 64_000_000
 
 
+class _PrivateDatabase(sqlite3.Connection):
+    """A connection that is closed with its last reference, like the database behind it."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 def private_database(schema: str, *, cache_bytes: int = CACHE_BYTES) -> sqlite3.Connection:
-    """Return a new SQLite database, which is deleted when the process ends.
+    """Return a new SQLite database, which is deleted with the last reference to it.
 
     A database without a name is private to its connection, and stays in memory up to the size of
     its cache.
@@ -18,7 +25,9 @@ def private_database(schema: str, *, cache_bytes: int = CACHE_BYTES) -> sqlite3.
         cache_bytes: maximum memory.
     """
     # Callers that use it from several threads must use a lock.
-    database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+    database = sqlite3.connect(
+        "", isolation_level=None, check_same_thread=False, factory=_PrivateDatabase
+    )
     for pragma in ("journal_mode=OFF", "synchronous=OFF", f"cache_size={-cache_bytes // 1024}"):
         database.execute(f"PRAGMA {pragma}")
     database.executescript(schema)

@@ -91,8 +91,7 @@ class SharedLimits:
         self._clock = clock
         try:
             self._file = LimitsFile(path, host, self._limits)
-            with self._file.change():
-                self._register()
+            self._join()
         except LimitsFileError as error:
             raise SettingsError(
                 f"Invalid value for setting 'limits_path': {path!r} cannot be used ({error}). It "
@@ -158,7 +157,19 @@ class SharedLimits:
             with self._file.change():
                 self._file.remove_process(arrived_after=LONGEST_TRAVEL_SECONDS)
         finally:
-            self._file.close()
+            self.disconnect()
+
+    def disconnect(self) -> None:
+        """Close the shared file without a change to it, because it cannot be used any more."""
+        self._file.close()
+
+    def _join(self) -> None:
+        try:
+            with self._file.change():
+                self._register()
+        except LimitsFileError:
+            self.disconnect()
+            raise
 
     def _register(self) -> None:
         self._file.remove_ended_processes(arrived_after=LONGEST_TRAVEL_SECONDS)

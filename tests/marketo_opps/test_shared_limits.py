@@ -70,6 +70,7 @@ def processes(monkeypatch):
 @pytest.fixture
 def join(path, clock, processes):
     """Returns the limits of one more process, and what kills it."""
+    made = []
 
     def make(calls=100, at_once=10, *, host=HOST):
         kill = processes()
@@ -81,9 +82,12 @@ def join(path, clock, processes):
             window_seconds=WINDOW_SECONDS,
             clock=clock,
         )
+        made.append(limits)
         return limits, kill
 
-    return make
+    yield make
+    for limits in made:
+        limits.disconnect()
 
 
 class Caller:
