@@ -50,7 +50,8 @@ def run_of(
     if not context.time_box.admits(stream.name):
         return None
     if find_by(context.config) == BY_RECONCILE:
-        return start_reconcile(stream.output(), context)
+        reconciled = _reconciled(streams, context.config)
+        return start_reconcile(stream.output(), [each.output() for each in reconciled], context)
     served = _streams_served(stream, streams, find_by(context.config))
     if served[0] is not stream:
         return None
@@ -67,9 +68,19 @@ def _streams_served(
     """
     if stream.is_dry_run:
         return [stream]
-    selected = {
+    selected = _selected(streams)
+    return [selected[name] for name in streams_sharing_a_run(stream.name, [*selected], way)]
+
+
+def _reconciled(streams: Mapping[str, Stream], config: Mapping[str, t.Any]) -> list[LookupStream]:
+    """Return the streams that `find_by: reconcile` compares, in the order of their runs."""
+    selected = _selected(streams)
+    return [each for name, each in selected.items() if not skip_reason(config, name)]
+
+
+def _selected(streams: Mapping[str, Stream]) -> dict[str, LookupStream]:
+    return {
         name: each
         for name, each in streams.items()
         if isinstance(each, LookupStream) and each.selected
     }
-    return [selected[name] for name in streams_sharing_a_run(stream.name, [*selected], way)]

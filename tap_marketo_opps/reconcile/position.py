@@ -98,6 +98,10 @@ class Progress:
             raise PositionError
         return decoded if found == fingerprint else None
 
+    def is_at_end(self, total: int) -> bool:
+        """Return True if no row of a file of `total` rows is left to look up."""
+        return self.next_row >= total and not self.pending
+
     @property
     def is_possible(self) -> bool:
         """Return True if all numbers in this progress, which was read from a state, are valid.

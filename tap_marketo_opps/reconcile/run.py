@@ -41,6 +41,7 @@ class ReconcileRun:
     Attributes:
         context: Objects that all runs of the tap share.
         output: Output of the stream.
+        outputs: Outputs of all streams of the reconcile, in the order of their runs.
         file: The warehouse's rows of the stream.
         stages: Pipeline stages that look up the rows.
         tombstones: Creates records for rows that no longer exist in Marketo.
@@ -51,6 +52,7 @@ class ReconcileRun:
 
     context: RunContext
     output: StreamOutput
+    outputs: list[StreamOutput]
     file: WarehouseFile
     stages: ReconcileStages
     tombstones: Tombstones
@@ -117,6 +119,19 @@ class ReconcileRun:
             # The rows found so far are not plausible, so a later run must not resume from here.
             self._write([], None)
             raise
+        self._write_end(position)
+
+    def _write_end(self, position: str | None) -> None:
+        """Write the STATE after the last row.
+
+        The position stays in it until the last stream of the reconcile is finished, so that a later
+        run continues with the other streams if this one ends before.
+        """
+        if self.output.name != self.outputs[-1].name:
+            self._write([], position)
+            return
+        for output in self.outputs:
+            output.state[BOOKMARK_KEY] = None
         self._write([], None)
         self.context.time_box.note_advance()
 

@@ -40,11 +40,14 @@ _FEW = 100
 """Rows that may be gone regardless of `max_gone_percent`, which is too strict for small tables."""
 
 
-def start_reconcile(output: StreamOutput, context: RunContext) -> ReconcileRun:
+def start_reconcile(
+    output: StreamOutput, outputs: list[StreamOutput], context: RunContext
+) -> ReconcileRun:
     """Return the run that compares a stream's warehouse file with Marketo.
 
     Args:
         output: Output of the stream.
+        outputs: Outputs of all streams of the reconcile, in the order of their runs.
         context: Objects that all runs of the tap share.
 
     Raises:
@@ -65,6 +68,7 @@ def start_reconcile(output: StreamOutput, context: RunContext) -> ReconcileRun:
     return ReconcileRun(
         context,
         output,
+        outputs,
         setup.file,
         stages,
         setup.tombstones(),
@@ -125,6 +129,8 @@ class _Setup:
                 "reconcile: starting over."
             )
             return Progress(), [note]
+        if progress.is_at_end(self.file.total):
+            return progress, ["The interrupted reconcile has already compared all rows."]
         return progress, [f"Resuming the interrupted reconcile at row {progress.next_row:,}."]
 
     def stages(self, progress: Progress) -> ReconcileStages:

@@ -147,5 +147,5 @@ class Run:
             return bookmark.after_log(resume.began, late.last_tail() if late else None)
         if isinstance(self.finder, SWEEPS):
             began = hand_over_from(listed_at(self.finder, resume.began), resume.began)
-            return bookmark.after_sweep(began, label)
+            return bookmark.after_sweep(began, label, is_complete=resume.since is None)
         return bookmark

@@ -137,24 +137,26 @@ class Bookmark:
         """
         return replace(self, log_until=began, log_tail=tail)
 
-    def after_sweep(self, began: str, leads: str) -> Bookmark:
+    def after_sweep(self, began: str, leads: str, *, is_complete: bool) -> Bookmark:
         """Return the bookmark after a lead sweep, with the time from which `activities` continues.
 
         A lead sweep is a run that reads the roles of given leads. That time is the beginning of the
-        sweep, or of an earlier one whose leads this sweep did not include.
+        sweep, or of an earlier one whose leads this sweep did not include, or whose records it did
+        not emit again: a role that a merge moved to another lead may keep its `updatedAt`, so that
+        only the log tells of it.
 
         Args:
             began: Timestamp from which the log must be read after this sweep.
             leads: Label of the leads swept, such as `lead_ids 1-2000`.
+            is_complete: True if the sweep emitted every record found, however old.
         """
-        if (
-            not self.sweep_began
-            or not self.sweep_leads
-            or lead_range_contains(leads, self.sweep_leads)
-        ):
+        if not self.sweep_began or not self.sweep_leads:
             return replace(self, sweep_began=began, sweep_leads=leads)
-        both = f"{self.sweep_leads}{LABEL_SEPARATOR}{leads}"
-        return replace(self, sweep_began=min(self.sweep_began, began), sweep_leads=both)
+        if not lead_range_contains(leads, self.sweep_leads):
+            leads = f"{self.sweep_leads}{LABEL_SEPARATOR}{leads}"
+        elif is_complete:
+            return replace(self, sweep_began=began, sweep_leads=leads)
+        return replace(self, sweep_began=min(self.sweep_began, began), sweep_leads=leads)
 
 
 def with_bookmarks(state: Mapping[str, t.Any], streams: Collection[str]) -> dict[str, t.Any]:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from marketo_opps.errors import AccessDeniedError
 from tests.tap_marketo_opps.reconcile.warehouse import OPPORTUNITIES, ROLES, Warehouse
 
 MARK = "_sdc_deleted_at"
@@ -212,3 +213,20 @@ def test_with_rows_of_roles_the_place_is_their_own(scene):
     assert _place(scene.state, ROLES) is None
     assert "reconcile" not in scene.state["bookmarks"][OPPORTUNITIES]
     assert deals
+
+
+def test_a_finished_stream_is_not_compared_again_for_another(scene):
+    deals, roles = scene.both()
+    path = deals.export(scene.file())
+    files = {"reconcile_roles_path": str(roles.export(scene.file("roles.csv")))}
+    scene.sandbox.fault("603", operation="query role")
+    with pytest.raises(AccessDeniedError):
+        scene.reconcile(deals, path, **files)
+    scene.sandbox.clear_faults()
+    scene.state = scene.sync.written.state
+
+    calls = scene.calls_of(lambda: scene.reconcile(deals, path, **files))
+
+    assert {c["operation"] for c in calls if "query" in c["operation"]} == {"query role"}
+    assert scene.lines.having("The interrupted reconcile has already compared all rows.")
+    assert (_place(scene.state), _place(scene.state, ROLES)) == (None, None)

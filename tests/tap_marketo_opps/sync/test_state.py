@@ -104,11 +104,17 @@ def test_a_finished_run_leaves_the_greatest_moment_in_bounds(value, since, seen,
 
 
 def test_a_second_sweep_of_other_leads_does_not_move_the_hand_over():
-    first = Bookmark().after_sweep(EARLY, "lead_ids 1-500")
-    other = first.after_sweep(LATE, "lead_ids 501-900")
+    first = Bookmark().after_sweep(EARLY, "lead_ids 1-500", is_complete=True)
+    other = first.after_sweep(LATE, "lead_ids 501-900", is_complete=True)
     assert (other.sweep_began, other.sweep_leads) == (EARLY, "lead_ids 1-500, lead_ids 501-900")
-    wider = first.after_sweep(LATE, "lead_ids 1-900")
+    wider = first.after_sweep(LATE, "lead_ids 1-900", is_complete=True)
     assert (wider.sweep_began, wider.sweep_leads) == (LATE, "lead_ids 1-900")
+
+
+def test_an_incremental_sweep_does_not_move_the_hand_over():
+    first = Bookmark().after_sweep(EARLY, "lead_ids 1-500", is_complete=True)
+    wider = first.after_sweep(LATE, "lead_ids 1-900", is_complete=False)
+    assert (wider.sweep_began, wider.sweep_leads) == (EARLY, "lead_ids 1-900")
 
 
 def test_fingerprints_differ_by_any_setting_and_nothing_else():
@@ -121,7 +127,7 @@ def test_fingerprints_differ_by_any_setting_and_nothing_else():
 @pytest.mark.parametrize(("before", "now"), [(EARLY, LATE), (LATE, EARLY)])
 def test_after_two_sweeps_the_log_is_read_from_the_earlier(before, now):
     handed_over = Bookmark(sweep_began=before, sweep_leads="lead_ids 1-5")
-    both = handed_over.after_sweep(now, "lead_ids 6-9")
+    both = handed_over.after_sweep(now, "lead_ids 6-9", is_complete=False)
     assert both.sweep_began == EARLY
     assert both.sweep_leads == "lead_ids 1-5, lead_ids 6-9"
 
@@ -130,7 +136,7 @@ def test_after_two_sweeps_the_log_is_read_from_the_earlier(before, now):
     "half", [Bookmark(sweep_began=EARLY), Bookmark(sweep_leads="lead_ids 1-5")]
 )
 def test_half_a_hand_over_is_none(half):
-    after = half.after_sweep(LATE, "lead_ids 6-9")
+    after = half.after_sweep(LATE, "lead_ids 6-9", is_complete=False)
     assert (after.sweep_began, after.sweep_leads) == (LATE, "lead_ids 6-9")
 
 
