@@ -73,8 +73,8 @@ def refused(code):
     return DataError("POST /x", [Reason(code, "Bad")], "r7")
 
 
-def batch_of(*records, operation=Operation.SYNC):
-    batch = Batch(BatchTarget(MarketoObject.OPPORTUNITIES, operation, (KEY,)))
+def batch_of(*records, operation=Operation.SYNC, obj=MarketoObject.OPPORTUNITIES):
+    batch = Batch(BatchTarget(obj, operation, (KEY,)))
     for number, record in enumerate(records):
         body = encode_record({KEY: f"K{number}", **record})
         key = f"k{number}"
@@ -108,6 +108,49 @@ def test_delete_of_a_missing_record_counts_as_deleted(operation, code, kind, ans
     marketo = Marketo(answer(code))
     result = writer_to(marketo).deliver(batch_of({}, operation=operation))
     assert outcomes(result) == [kind]
+
+
+def test_delete_refused_for_a_missing_record_keeps_the_request_id():
+    (each,) = (
+        writer_to(Marketo(refused("1013")))
+        .deliver(batch_of({}, operation=Operation.DELETE))
+        .outcomes
+    )
+    assert (each.kind, each.request_id) == (Outcome.DELETED, "r7")
+
+
+@pytest.mark.parametrize(
+    ("codes", "has_accepted"), [(["created", "1003"], True), (["1003", "1003"], False)]
+)
+def test_target_remembers_that_a_record_was_accepted(codes, has_accepted):
+    batch = batch_of({}, {})
+    writer_to(Marketo(response(*codes))).deliver(batch)
+    assert batch.target.has_accepted is has_accepted
+
+
+@pytest.mark.parametrize(
+    ("obj", "action", "code", "is_searched"),
+    [
+        (MarketoObject.OPPORTUNITIES, "createOrUpdate", "1003", True),
+        (MarketoObject.OPPORTUNITIES, "createOrUpdate", "1004", True),
+        (MarketoObject.OPPORTUNITIES, "updateOnly", "1004", False),
+        (MarketoObject.OPPORTUNITIES, "createOrUpdate", "1007", False),
+        (MarketoObject.OPPORTUNITIES, "updateOnly", "1013", False),
+        (MarketoObject.OPPORTUNITY_ROLES, "createOrUpdate", "1003", True),
+        (MarketoObject.OPPORTUNITY_ROLES, "createOrUpdate", "1004", False),
+    ],
+)
+def test_versions_are_sent_again_unless_the_key_is_refused(obj, action, code, is_searched):
+    batch, later = batch_of({}, obj=obj), batch_of({}, obj=obj)
+    batch.records[0].later_versions = later.records
+    marketo = Marketo(response(code), response(code), "updated")
+    result = writer_to(marketo, action=action).deliver(batch)
+    assert outcomes(result) == [Outcome.REJECTED]
+    assert len(marketo.sent) == (3 if is_searched else 1)
+    found = result.of_versions.get(0, [])
+    assert [each.kind for each in found] == (
+        [Outcome.REJECTED, Outcome.UPDATED] if is_searched else []
+    )
 
 
 def test_refused_call_gives_its_records_reason_and_request_id():
