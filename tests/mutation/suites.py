@@ -153,6 +153,7 @@ SUITES = {
             "delivery/test_lead_lookup_roles.py",
             "delivery/test_lead_query.py",
             "delivery/test_merging.py",
+            "delivery/test_overdue_roles.py",
             "delivery/test_outcome_recorder.py",
             "delivery/test_parked_role_store.py",
             "delivery/test_parked_roles.py",
