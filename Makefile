@@ -40,7 +40,8 @@ test-long: .venv/dev $(INTEROP) $(INTEROP_LONG)  ## the tests that take minutes
 	$(PYTEST) -m long --timeout 3000 tests
 
 soak: .venv/dev  ## the pair for as long as you like, with all that can go wrong
-	$(BIN)/python -m tests.soak --seconds $(SECONDS) $(addprefix --seed ,$(SEED))
+	$(BIN)/python -m tests.soak --seconds $(SECONDS) $(addprefix --seed ,$(SEED)) \
+		$(addprefix --counts ,$(COUNTS))
 
 # A claim that does not hold ends it with 1, and yet docs/benchmarks.md tells what was measured.
 MEASURE = missed=0; $(BIN)/python benchmarks/bench.py $(1) || missed=$$?; $(MAKE) docs && exit $$missed

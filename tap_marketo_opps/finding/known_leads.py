@@ -68,8 +68,6 @@ class KnownLeads:
             self._forget(error)
 
     def _start_anew(self) -> None:
-        if self._older is not self._newest:
-            self._older.close()
         self._newest, self._older = _database(), self._newest
         self._count = 0
 

@@ -72,10 +72,6 @@ class KnownLeads:
         self._database.execute("COMMIT")
         return matches, sum(map(len, by_form.values()))
 
-    def close(self) -> None:
-        """Discard all results of lookups: release their memory, and delete the temporary file."""
-        self._database.close()
-
     def _add_value(self, value: str, leads: Sequence[FoundLead]) -> int:
         spellings = {lead.value for lead in leads}
         if spellings - {value}:

@@ -170,10 +170,6 @@ class ParkedRoleStore:
         )
         return [decode(body)["externalOpportunityId"] for _, body in rows]
 
-    def close(self) -> None:
-        """Discard all parked roles: release their memory, and delete the temporary file."""
-        self._database.close()
-
     def _dismiss(self, where: str, value: bytes) -> None:
         copy = f"INSERT INTO dismissed SELECT * FROM roles WHERE {where}"  # noqa: S608 - constants alone
         self._database.execute(copy, (value,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import shutil
 import sys
@@ -11,7 +12,7 @@ import time
 from pathlib import Path
 
 from tests.soak.soak import Soak
-from tests.soak.summary import summary
+from tests.soak.summary import counts, summary
 
 LONG_SECONDS = 120
 
@@ -28,7 +29,11 @@ def main() -> int:
     soak = Soak(seed, directory, size)
     try:
         soak.run(asked.seconds, asked.runs)
-        _say(*summary(soak, time.monotonic() - began))
+        seconds = time.monotonic() - began
+        _say(*summary(soak, seconds))
+        if asked.counts:
+            with Path(asked.counts).open("a") as file:
+                file.write(f"{json.dumps({'seed': seed, **counts(soak, seconds)})}\n")
     finally:
         soak.close()
     return _verdict(soak.tally.findings, directory)
@@ -51,6 +56,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=0, help="least number of disturbed runs")
     parser.add_argument("--seed", type=int, help="random seed (default: a new one, printed)")
     parser.add_argument("--opportunities", type=int, help="opportunities in the source at start")
+    parser.add_argument("--counts", help="JSON Lines file to which the counts are appended")
     return parser.parse_args()
 
 

@@ -43,6 +43,19 @@ def summary(soak: Soak, seconds: float) -> list[str]:
     ]
 
 
+def counts(soak: Soak, seconds: float) -> dict[str, int]:
+    """Return the counts of a soak test that README.md shows, by name."""
+    due, _, _, lost = soak.account()
+    return {
+        "runs": soak.tally.runs + soak.tally.companions,
+        "kills": soak.tally.events["kill"],
+        "faults": sum(watch.faults().total() for watch in soak.instances.watches.values()),
+        "records": due + soak.receipts.statuses.total(),
+        "lost": len(lost) + soak.receipts.wrong,
+        "seconds": round(seconds),
+    }
+
+
 def _runs(soak: Soak, seconds: float) -> str:
     tally = soak.tally
     days = tally.simulated_seconds / DAY_SECONDS

@@ -20,16 +20,13 @@ def lead(number, email, created="2026-01-01T00:00:00Z"):
 @pytest.fixture
 def known():
     """Return known leads after a lookup of some values that returned some leads."""
-    opened = []
 
     def learn(values, *records, many="reject", too_many=()):
-        opened.append(KnownLeads(many))
+        leads = KnownLeads(many)
         answer = LeadAnswer(values, found_leads(records, "email"), too_many=set(too_many))
-        return opened[-1], opened[-1].add(answer)
+        return leads, leads.add(answer)
 
-    yield learn
-    for each in opened:
-        each.close()
+    return learn
 
 
 def test_lead_id_may_be_a_number_or_a_string():
@@ -149,7 +146,6 @@ def test_results_beyond_the_memory_limit_are_remembered():
         records = [lead(start + at + 1, value) for at, value in enumerate(part)]
         leads.add(LeadAnswer(part, found_leads(records, "email")))
     assert all(leads.match(value) == (at + 1, 1) for at, value in enumerate(values))
-    leads.close()
 
 
 # Number of values per call

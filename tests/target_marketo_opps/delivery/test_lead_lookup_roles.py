@@ -6,8 +6,6 @@ from concurrent.futures import Future
 from types import SimpleNamespace
 from unittest.mock import Mock
 
-import pytest
-
 from marketo_opps import MarketoObject, decode_record, encode_record
 from target_marketo_opps.delivery.batches import Operation, OutboundRecord, WantedLead
 from target_marketo_opps.delivery.counters import RunCounters
@@ -107,25 +105,12 @@ class Bench:
         return [(each.key[KEYS[0]], each.reasons[0].code) for each in rejects]
 
 
-@pytest.fixture
-def make():
-    benches = []
-
-    def make(**options):
-        benches.append(Bench(**options))
-        return benches[-1]
-
-    yield make
-    for bench in benches:
-        bench.known.close()
-
-
 def addresses(count):
     return [f"a{number}@x" for number in range(count)]
 
 
-def test_lookup_is_sent_once_it_is_full(make):
-    bench = make()
+def test_lookup_is_sent_once_it_is_full():
+    bench = Bench()
     bench.leads = dict(enumerate(addresses(300), start=1))
     bench.admit(*addresses(299))
     assert bench.lookup.is_pending
@@ -138,8 +123,8 @@ def test_lookup_is_sent_once_it_is_full(make):
     assert "300 found, 0 not found, 0 ambiguous, 1 lookup call" in bench.counts.summary()
 
 
-def test_full_lookups_wait_for_room_among_the_calls(make):
-    bench = make(most_calls=1)
+def test_full_lookups_wait_for_room_among_the_calls():
+    bench = Bench(most_calls=1)
     bench.admit(*addresses(650))
     assert len(bench.calls.started) == 1
     bench.answer()
@@ -155,8 +140,8 @@ def test_full_lookups_wait_for_room_among_the_calls(make):
     assert not bench.lookup.is_pending
 
 
-def test_role_of_a_known_lead_does_not_wait(make):
-    bench = make()
+def test_role_of_a_known_lead_does_not_wait():
+    bench = Bench()
     bench.leads = {7: "a@x"}
     bench.admit("a@x")
     bench.lookup.start_all()
@@ -168,8 +153,8 @@ def test_role_of_a_known_lead_does_not_wait(make):
     assert not bench.lookup.is_pending
 
 
-def test_role_known_to_have_no_lead_is_rejected_at_once(make):
-    bench = make()
+def test_role_known_to_have_no_lead_is_rejected_at_once():
+    bench = Bench()
     bench.admit("a@x", "a@x")
     bench.ledger.state("behind", now=0)
     bench.lookup.start_all()
@@ -185,8 +170,8 @@ def test_role_known_to_have_no_lead_is_rejected_at_once(make):
     assert line.endswith(": K0 (line 1), K1 (line 1), K9 (line 1,234)")
 
 
-def test_spellings_do_not_share_a_call_and_get_the_lead_of_either(make):
-    bench = make()
+def test_spellings_do_not_share_a_call_and_get_the_lead_of_either():
+    bench = Bench()
     bench.leads = {7: "A@x"}
     bench.admit("a@x", "A@x", "a@x")
     bench.lookup.start_all()
@@ -196,8 +181,8 @@ def test_spellings_do_not_share_a_call_and_get_the_lead_of_either(make):
     assert sorted(bench.placed) == [("K0", 7), ("K1", 7), ("K2", 7)]
 
 
-def test_spelling_without_an_answer_is_looked_up_next(make):
-    bench = make()
+def test_spelling_without_an_answer_is_looked_up_next():
+    bench = Bench()
     bench.admit("a@x", "A@x")
     bench.lookup.start_all()
     bench.answer()
@@ -209,8 +194,8 @@ def test_spelling_without_an_answer_is_looked_up_next(make):
     assert bench.told == [("K0", "1004"), ("K1", "1004")]
 
 
-def test_of_three_spellings_each_is_looked_up_and_told(make):
-    bench = make()
+def test_of_three_spellings_each_is_looked_up_and_told():
+    bench = Bench()
     bench.admit("a@x", "A@x", "a@X")
     for _ in range(3):
         bench.lookup.start_all()
@@ -219,8 +204,8 @@ def test_of_three_spellings_each_is_looked_up_and_told(make):
     assert bench.told == [("K0", "1004"), ("K1", "1004"), ("K2", "1004")]
 
 
-def test_overdue_role_sends_the_lookups_unless_its_own_is_sent(make):
-    bench = make(most_calls=1)
+def test_overdue_role_sends_the_lookups_unless_its_own_is_sent():
+    bench = Bench(most_calls=1)
     first, second = bench.role("K0", "A@x"), bench.role("K1", "b@x")
     bench.lookup.admit(first, first.wanted)
     bench.lookup.start_all()
@@ -233,8 +218,8 @@ def test_overdue_role_sends_the_lookups_unless_its_own_is_sent(make):
     assert [argument for _, argument, _ in bench.calls.started] == [["A@x"], ["b@x"]]
 
 
-def test_value_of_too_many_leads_rejects_its_roles(make):
-    bench = make()
+def test_value_of_too_many_leads_rejects_its_roles():
+    bench = Bench()
     bench.too_many = {"a@x"}
     bench.leads = {7: "b@x"}
     bench.admit("a@x", "b@x")
@@ -245,8 +230,8 @@ def test_value_of_too_many_leads_rejects_its_roles(make):
     assert "1 found, 0 not found, 1 ambiguous (1 role rejected)" in bench.counts.summary()
 
 
-def test_strange_leads_are_warned_of_once(make, caplog):
-    bench = make(strange=[{"id": 9, "email": "z@x"}])
+def test_strange_leads_are_warned_of_once(caplog):
+    bench = Bench(strange=[{"id": 9, "email": "z@x"}])
     for address in ("a@x", "b@x"):
         bench.admit(address)
         bench.lookup.start_all()
@@ -255,8 +240,8 @@ def test_strange_leads_are_warned_of_once(make, caplog):
     assert "by 'email' returned 1 lead that were not asked for" in record.getMessage()
 
 
-def test_later_lookups_are_smaller_if_values_have_many_leads(make):
-    bench = make()
+def test_later_lookups_are_smaller_if_values_have_many_leads():
+    bench = Bench()
     bench.leads = dict.fromkeys(range(1, 20), "a@x")
     bench.admit("a@x")
     bench.lookup.start_all()

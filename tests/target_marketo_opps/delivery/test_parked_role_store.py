@@ -16,9 +16,7 @@ WHY = (Reason("1004", "Opportunity not found"),)
 
 @pytest.fixture
 def roles():
-    parked = ParkedRoleStore()
-    yield parked
-    parked.close()
+    return ParkedRoleStore()
 
 
 def role(opportunity, lead, *, checkpoint=0):
