@@ -33,10 +33,10 @@ class Warehouse:
         self._state = None
         self.rows = {DEALS: {}, ROLES: {}}
 
-    def load(self):
-        """Run the tap once, the first time as a sweep; return its output."""
+    def load(self, *, is_sweep=False):
+        """Run the tap once, the first time always as a sweep; return its output."""
         config = {**self._sandbox.credentials, "find_by": "activities"}
-        if self._state is None:
+        if is_sweep or self._state is None:
             config |= {"find_by": "lead_ids", "lead_id_from": 1, "lead_id_to": 30}
         output = self._sync(config, catalog=self._catalog, state=self._state)
         self._state = output.state
@@ -110,6 +110,18 @@ def test_a_role_that_both_leads_had_is_there_once(sandbox, catalog_of, sync):
     warehouse = Warehouse(sandbox, sync, catalog_of(sandbox, DEALS, ROLES))
     warehouse.load()
     sandbox.instance.merge_leads(kept, [gone])
+    warehouse.load()
+    assert warehouse.leads() == _leads(sandbox)
+
+
+def test_a_merge_between_two_sweeps_is_found_by_the_log_run(sandbox, catalog_of, sync):
+    warehouse = Warehouse(sandbox, sync, catalog_of(sandbox, DEALS, ROLES))
+    warehouse.load()
+    kept, gone = _two_with_roles(sandbox)
+    sandbox.instance.merge_leads(kept, [gone])
+    sandbox.advance(LONG)
+    warehouse.load(is_sweep=True)
+    assert gone in warehouse.leads().values()
     warehouse.load()
     assert warehouse.leads() == _leads(sandbox)
 
