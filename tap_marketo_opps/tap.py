@@ -234,11 +234,13 @@ class TapMarketoOpps(MarketoPlugin, Tap):
         **options: t.Any,
     ) -> None:
         """Run a sync or a test, after checking the files of `--state` and `--catalog`."""
+        is_test = test != connection_test.DISABLED
+        if not is_test and not options.get("about"):
+            cls.begin_report(options["config"])
         state, catalog = command_line.checked_state(state), command_line.checked_catalog(catalog)
-        if test == connection_test.DISABLED or options.get("about"):
-            super().invoke(state=state, catalog=catalog, **options)
-        else:
+        if is_test and not options.get("about"):
             sys.exit(0 if cls._test(test, options["config"], catalog, state) else 1)
+        super().invoke(state=state, catalog=catalog, **options)
 
     @classmethod
     def _test(

@@ -86,7 +86,6 @@ class MarketoPlugin(PluginBase):
         settings = dict(config or {})
         if parse_env_config:
             settings |= self.read_environment()
-        self._begin_report(settings.get("report_path"))
         errors = self.complete_settings(settings)
         if errors and validate_config:
             raise ConfigValidationError("Config validation failed", errors=errors, schema={})
@@ -100,12 +99,24 @@ class MarketoPlugin(PluginBase):
     def invoke(cls, **options: t.Any) -> None:
         """Run the plugin, or print its description if the option `about` is given."""
         if not options.get("about"):
-            RUN_REPORT.expect_run()
+            cls.begin_report(options["config"])
         super().invoke(**options)
 
-    def _begin_report(self, path: t.Any) -> None:
+    @classmethod
+    def begin_report(cls, given: t.Any) -> None:
+        """Open the file at `report_path`, before anything that can end the run with an error.
+
+        Args:
+            given: the SDK's value of `--config`: settings of files, and whether to read variables.
+
+        Raises:
+            OutputFileError: the file cannot be opened.
+        """
+        path = given.config.get("report_path")
+        if given.parse_env:
+            path = cls._variable("report_path") or path
         if isinstance(path, str) and path:
-            RUN_REPORT.begin(path, plugin=self.name, version=self.plugin_version)
+            RUN_REPORT.begin(path, plugin=cls.name, version=cls.plugin_version)
 
     def measure(self) -> tuple[StreamCounts, CallCounts]:
         """Return the counters of this run so far: records by stream, and API calls."""
@@ -204,11 +215,14 @@ class MarketoPlugin(PluginBase):
         It is read before all other settings, so that every log line has that format. Return an
         empty mapping without `--config=ENV` or without the variable.
         """
-        if _ENVIRONMENT not in sources:
-            return {}
-        cls._load_dotenv()
-        given = os.environ.get(f"{environment_prefix(cls.name)}{LOG_FORMAT.upper()}")
+        given = cls._variable(LOG_FORMAT) if _ENVIRONMENT in sources else None
         return {LOG_FORMAT: given} if given else {}
+
+    @classmethod
+    def _variable(cls, setting: str) -> str | None:
+        """Return the text of a setting's environment variable, also if `.env` has it."""
+        cls._load_dotenv()
+        return os.environ.get(f"{environment_prefix(cls.name)}{setting.upper()}")
 
     @classmethod
     def run_console_script(cls) -> t.NoReturn:

@@ -24,8 +24,6 @@ StreamCounts = t.Mapping[str, t.Mapping[str, int]]
 class RunReport:
     """Collects the counters of a run; appends them as one JSON line when the process ends.
 
-    Only runs are reported: `begin` has no effect unless `expect_run` was called.
-
     Args:
         clock: returns monotonic seconds.
         now: returns the current time, with a time zone.
@@ -40,22 +38,19 @@ class RunReport:
         self._clock = clock
         self._now = now
         self._began_at = clock()
-        self._is_run = False
         self._file: AppendedFile | None = None
         self._plugin: tuple[str, str] = ("", "")
         self._measure: Callable[[], tuple[StreamCounts, CallCounts]] = lambda: ({}, CallCounts())
 
-    def expect_run(self) -> None:
-        """Record that this process is a run, unlike `--about`, so that `begin` opens the file."""
-        self._is_run = True
-
     def begin(self, path: str, *, plugin: str, version: str) -> None:
         """Open the file at `report_path` at the start of a run, so that a wrong path fails at once.
+
+        Later calls have no effect.
 
         Raises:
             OutputFileError: the file cannot be opened.
         """
-        if self._is_run and self._file is None:
+        if self._file is None:
             self._plugin = plugin, version
             self._file = AppendedFile(
                 "report_path", path, consequence="The line of this run is missing from it."

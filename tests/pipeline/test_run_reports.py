@@ -40,6 +40,23 @@ def test_a_failed_run_is_reported_with_exit_status_1(pair, reports):
     }.items()
 
 
+@pytest.mark.parametrize("option", ["--state", "--catalog"])
+def test_a_run_with_an_unreadable_file_is_reported(pair, reports, tmp_path, option):
+    (tmp_path / "cut.json").write_text('{"bookmarks": ')
+    pair.tap_arguments = (option, str(tmp_path / "cut.json"))
+    pair.run()
+    assert {line["plugin"]: line["exit"] for line in reports()}["tap-marketo-opps"] == 1
+
+
+def test_a_report_named_by_a_variable_has_its_errors(pair, tmp_path):
+    path = tmp_path / "runs.jsonl"
+    pair.environment = {"TAP_MARKETO_OPPS_REPORT_PATH": str(path)}
+    pair.environment["TAP_MARKETO_OPPS_BATCH_SIZE"] = "many"
+    pair.tap_arguments = ("--config=ENV",)
+    pair.run()
+    assert json.loads(path.read_text())["exit"] == 1
+
+
 def test_a_report_has_retries_and_waiting_time(pair, reports, destination):
     destination.fault("604", operation="sync opportunity", times=1)
     pair.run_well()
@@ -57,10 +74,10 @@ def test_a_stopped_run_is_reported_with_its_signal(pair, reports, source):
     assert [line["exit"] for line in reports() if line["plugin"] == "tap-marketo-opps"] == [143]
 
 
-def test_discovery_leaves_no_report(pair, reports, tmp_path):
-    pair.tap_arguments = ("--discover",)
-    running = pair.start()
-    assert running.wait()[0] == 0
+@pytest.mark.parametrize("option", ["--discover", "--test", "--about"])
+def test_only_runs_leave_a_report(pair, reports, option):
+    pair.tap_arguments = (option,)
+    pair.run()
     assert [line["plugin"] for line in reports()] == ["target-marketo-opps"]
 
 

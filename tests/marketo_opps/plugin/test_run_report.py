@@ -24,7 +24,6 @@ def begin(report, path):
 
 
 def test_a_run_appends_one_line_with_all_its_counts(report, tmp_path):
-    report.expect_run()
     begin(report, tmp_path / "runs.jsonl")
     report.measure_by(lambda: ({"deals": {"created": 3}}, CallCounts(9, 2, 1.25, 0.5)))
     report.write(1)
@@ -42,7 +41,6 @@ def test_a_run_appends_one_line_with_all_its_counts(report, tmp_path):
 
 
 def test_a_run_that_fails_at_its_start_appends_its_line(report, tmp_path):
-    report.expect_run()
     begin(report, tmp_path / "runs.jsonl")
     report.write(1)
     told = json.loads((tmp_path / "runs.jsonl").read_text())
@@ -51,7 +49,6 @@ def test_a_run_that_fails_at_its_start_appends_its_line(report, tmp_path):
 
 def test_lines_are_appended_to_an_existing_file(report, tmp_path):
     (tmp_path / "runs.jsonl").write_text('{"cut')
-    report.expect_run()
     begin(report, tmp_path / "runs.jsonl")
     report.write(0)
     first, second = (tmp_path / "runs.jsonl").read_text().splitlines()
@@ -59,20 +56,12 @@ def test_lines_are_appended_to_an_existing_file(report, tmp_path):
     assert json.loads(second)["exit"] == 0
 
 
-def test_a_process_that_is_not_a_run_opens_no_report(report, tmp_path):
-    begin(report, tmp_path / "runs.jsonl")
-    report.write(0)
-    assert not list(tmp_path.iterdir())
-
-
 def test_a_path_that_cannot_be_opened_ends_the_run_at_its_start(report, tmp_path):
-    report.expect_run()
     with pytest.raises(OutputFileError, match=r"report_path .* cannot be opened: No such file"):
         begin(report, tmp_path / "no" / "runs.jsonl")
 
 
 def test_a_full_disk_at_the_end_is_only_logged(report, caplog):
-    report.expect_run()
     begin(report, "/dev/full")
     report.write(0)
     assert "report_path '/dev/full' cannot be written: No space left on device." in caplog.text
