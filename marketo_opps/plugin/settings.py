@@ -140,13 +140,21 @@ def setting_errors(config: Mapping[str, t.Any], schema: Mapping[str, t.Any]) -> 
     sentences = dict.fromkeys(
         sentence for error in errors for sentence in _sentences(error, schema, config)
     )
-    if sentences:
-        return list(sentences)
-    try:
-        ConnectionSettings.from_config(config)
-    except SettingsError as error:
-        return [str(error)]
-    return []
+    return [*sentences, *_connection_errors(config)]
+
+
+# Valid settings, to check another one on its own.
+_VALID = {"endpoint": "https://localhost", "client_id": "-", "client_secret": "-"}
+
+
+def _connection_errors(config: Mapping[str, t.Any]) -> Iterator[str]:
+    """Yield the errors of connection settings that are strings, as the schema requires."""
+    for name in (*REQUIRED_SETTINGS, "user_agent"):
+        if isinstance(config.get(name), str):
+            try:
+                ConnectionSettings.from_config({**_VALID, name: config[name]})
+            except SettingsError as error:
+                yield str(error)
 
 
 def with_whole_numbers(

@@ -53,6 +53,16 @@ class TestSettingErrors:
             "Setting 'client_secret' is missing.",
         ]
 
+    def test_each_empty_setting_is_reported_with_other_errors(self):
+        empty = dict.fromkeys(GOOD, "") | {"endpoint": "nonsense", "max_concurrent_calls": 0}
+        out_of_range, of_endpoint, *missing = setting_errors(empty, SCHEMA)
+        assert "must be at least 1 (got 0)" in out_of_range
+        assert "not a URL" in of_endpoint
+        assert missing == [
+            "Setting 'client_id' is missing or empty.",
+            "Setting 'client_secret' is missing or empty.",
+        ]
+
     def test_an_empty_setting_and_an_invalid_endpoint_are_errors(self):
         assert setting_errors(GOOD | {"client_id": " "}, SCHEMA) == [
             "Setting 'client_id' is missing or empty."
