@@ -130,6 +130,11 @@ _WHAT_TO_DO_IF_EMPTY = {
     "--state": "restore the previous state, or omit the option in a first run",
     "--catalog": "create it again with --discover",
 }
+_WHAT_TO_DO_IF_DAMAGED = {
+    "--config": "correct it",
+    "--state": "restore the previous state",
+    "--catalog": "create it again with --discover",
+}
 
 
 def read_json_object(option: str, path: str, text: str) -> dict[str, t.Any]:
@@ -154,19 +159,23 @@ def read_json_object(option: str, path: str, text: str) -> dict[str, t.Any]:
             ) from None
         raise SettingsError(
             f"{option}: {path} is not valid JSON: {error.msg} in line {error.lineno}, column "
-            f"{error.colno}."
+            f"{error.colno}; {_WHAT_TO_DO_IF_DAMAGED[option]}."
         ) from None
     except (ValueError, RecursionError):
         raise _too_large(option, path) from None
     if not isinstance(value, dict):
-        raise SettingsError(f"{option}: {path} is not a JSON object.")
+        todo = _WHAT_TO_DO_IF_DAMAGED[option]
+        raise SettingsError(f"{option}: {path} is not a JSON object: {todo}.")
     if _is_nested_deeper(value, _DEEPEST_NESTING):
         raise _too_large(option, path)
     return value
 
 
 def _too_large(option: str, path: str) -> SettingsError:
-    return SettingsError(f"{option}: {path} contains a number or nesting that is too large.")
+    todo = _WHAT_TO_DO_IF_DAMAGED[option]
+    return SettingsError(
+        f"{option}: {path} contains a number or nesting that is too large: {todo}."
+    )
 
 
 def _is_nested_deeper(value: t.Any, levels: int) -> bool:

@@ -74,7 +74,8 @@ def own_bookmark(output: StreamOutput, instance: str) -> Bookmark:
         bookmark = Bookmark.from_state(output.state, output.replication_key)
     except ValueError as error:
         raise SettingsError(
-            f"The state of {output.name} cannot be read: {error}. Correct it, or run without."
+            f"The state of {output.name} cannot be read: {error}. Restore the last good state; "
+            "without one, find_by: activities begins at start_date."
         ) from None
     if bookmark.instance not in {None, instance}:
         raise SettingsError(

@@ -114,7 +114,7 @@ def test_invalid_settings_are_all_reported_and_the_exit_is_1(tap):
     done = tap({**SETTINGS, "endpoint": "123-ABC-456", "batch_size": 301, "find_by": "magic"})
     assert done.returncode == 1
     errors = "".join(_errors(done))
-    assert all(name in errors for name in ("'batch_size'", "'find_by'"))
+    assert all(name in errors for name in ("'batch_size'", "'endpoint'", "'find_by'"))
     assert SETTINGS["client_secret"] not in done.stdout + done.stderr
 
 
@@ -122,8 +122,8 @@ def test_invalid_settings_are_all_reported_and_the_exit_is_1(tap):
     ("options", "told"),
     [
         (["--config=/no/such/file.json"], "--config: cannot read /no/such/file.json"),
-        (["--state={broken}"], "is not valid JSON: Expecting value in line 2, column 3"),
-        (["--catalog={broken}"], "is not valid JSON: Expecting value in line 2, column 3"),
+        (["--state={broken}"], "in line 2, column 3; restore the previous state."),
+        (["--catalog={broken}"], "in line 2, column 3; create it again with --discover."),
         (["--catalog={list}"], "is not a JSON object"),
         (["--catalog={empty}"], "is not a Singer catalog: it must have an array 'streams'"),
         (
