@@ -7,6 +7,7 @@ import json
 import math
 import re
 import subprocess
+import sys
 
 import jsonschema
 import pytest
@@ -225,10 +226,10 @@ def the_report_of_each_run(reader):
     assert reader.does("cat > alert.py").stdout == ""
 
     bad = shown | {"exit": 1, "retries": 90, "streams": {"a": {"rejected": 2, "misfits": 3}}}
-    (reader.directory / "bad.jsonl").write_text(json.dumps(bad) + "\n")
+    (reader.directory / "bad.jsonl").write_text(f'{{"cut\n{json.dumps(bad)}\n')
     command = ["python3", "alert.py", "bad.jsonl"]
     told = subprocess.run(command, cwd=reader.directory, capture_output=True, check=True).stdout
-    assert len(told.splitlines()) == 4
+    assert len(told.splitlines()) == 5
 
 
 def the_run_that_is_stopped(reader, source):
@@ -243,6 +244,18 @@ def test_the_cron_line_runs_the_tested_command():
     command = cron.split("meltano --log-format json ")[1].partition(" 2>>")[0]
 
     assert f"\nmeltano {command}\n" in "".join(f"\n{block}" for block in blocks("sh", PAGE))
+
+
+def test_the_log_script_prints_lines_that_are_not_json(tmp_path):
+    (block,) = [each for each in blocks("sh", PAGE) if "python3 - run.jsonl" in each]
+    script = block.partition("<<'PY'\n")[2].removesuffix("PY\n")
+    logged = tmp_path / "run.jsonl"
+    logged.write_text('meltano: not found\n{"level": "error", "event": "Failed"}\n')
+    command = [sys.executable, "-", logged]
+
+    done = subprocess.run(command, input=script, capture_output=True, text=True, check=True)
+
+    assert done.stdout == "meltano: not found\nerror meltano Failed\n"
 
 
 def test_settings_on_the_page_are_valid():
