@@ -6,13 +6,14 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from marketo_opps import SettingsError
+from tap_marketo_opps.finding.activity_log import LOG_STREAMS
 from tap_marketo_opps.finding.lead_ranges import is_list_label, lead_range
 from tap_marketo_opps.finding.newness import emit_since
 from tap_marketo_opps.sync.state import share_resume_point
 from tap_marketo_opps.timestamps import max_or_none, minus_seconds
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tap_marketo_opps.finding.resume_point import ResumePoint
     from tap_marketo_opps.sync.state import Bookmark
@@ -66,12 +67,20 @@ def log_start(
     begun = (_refresh_of_log_from(bookmark) for bookmark in bookmarks.values())
     start_date = start_date or min(filter(None, begun), default=None)
     if start_date is None:
+        unread = [name for name, bookmark in bookmarks.items() if not _cursor(bookmark)]
         raise SettingsError(
-            "start_date is required to read the activity log for the first time (Marketo keeps "
-            "only some months of it). To read all opportunities, run a backfill first (find_by: "
-            "lead_ids)."
+            "start_date is required to read the activity log for the first time for "
+            f"{' and '.join(unread)} (Marketo keeps only some months of it). "
+            f"{_how_to_begin(unread)}"
         )
     return start_date, None
+
+
+def _how_to_begin(streams: Sequence[str]) -> str:
+    """Return the advice about streams for which neither a bookmark nor `start_date` is given."""
+    if {*LOG_STREAMS}.issuperset(streams):
+        return "Set it for one run: later runs continue from the state, also without it."
+    return "To read all opportunities, run a backfill first (find_by: lead_ids)."
 
 
 def _cursor(bookmark: Bookmark) -> tuple[str, bool] | None:

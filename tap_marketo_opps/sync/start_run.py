@@ -192,7 +192,7 @@ def _plan(
     log_from = cursor = None
     if isinstance(finder, ActivityFinder):
         # A full table ignores what earlier runs have read of the log.
-        known = bookmarks if all(incremental.values()) else {"": Bookmark()}
+        known = bookmarks if all(incremental.values()) else dict.fromkeys(bookmarks, Bookmark())
         log_from, cursor = log_start(known, start_date(config), config["activity_overlap_seconds"])
     return plan_run(
         bookmarks,

@@ -98,6 +98,22 @@ def test_without_a_cursor_the_log_is_read_from_start_date():
         log_start(bookmarks, None, 600)
 
 
+@pytest.mark.parametrize(
+    ("missing", "advice"),
+    [
+        (["opportunity_changes"], "Set it for one run"),
+        (["opportunity_changes", "opportunity_role_changes"], "Set it for one run"),
+        (["opportunity_roles", "opportunity_changes"], "run a backfill first"),
+    ],
+)
+def test_streams_without_a_start_are_named_with_advice(missing, advice):
+    bookmarks = {"opportunities": Bookmark(log_until=LATE)} | dict.fromkeys(missing, Bookmark())
+    with pytest.raises(SettingsError) as caught:
+        log_start(bookmarks, None, 600)
+    assert f"for the first time for {' and '.join(missing)} (" in str(caught.value)
+    assert advice in str(caught.value)
+
+
 def test_what_is_written_by_hand_goes_before_start_date():
     by_hand = Bookmark(value=EARLY)
     assert log_start({"a": by_hand}, LATE, 600) == ("2025-12-31T23:50:00Z", EARLY)
