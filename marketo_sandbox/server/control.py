@@ -5,61 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from marketo_sandbox.instance.clock import DAY_SECONDS
 from marketo_sandbox.instance.describe import OPPORTUNITY, ROLE
-from marketo_sandbox.options import DIALECTS
+from marketo_sandbox.server.control_parameters import CHANGEABLE, LIMITS
 from marketo_sandbox.server.curl_line import curl_line
 from marketo_sandbox.server.faults import FaultRule
-from marketo_sandbox.server.validation import (
-    FLAG,
-    OBJECT,
-    TEXT,
-    integer,
-    list_of,
-    number,
-    one_of,
-    optional,
-    validate,
-)
+from marketo_sandbox.server.validation import validate
 
 if TYPE_CHECKING:
     from marketo_sandbox.server.api import Api
 
-CHANGEABLE = {
-    "latency_ms": number(0, DAY_SECONDS * 1000),
-    "crm_sync": optional(one_of("read-only", "disabled")),
-    "permissions": list_of(TEXT),
-    "sales_persons": optional(list_of(TEXT)),
-    "activity_delay_seconds": number(0, DAY_SECONDS * 365),
-    "activity_scan": integer(1),
-    "log_unchanged": FLAG,
-    "log_deletions": FLAG,
-    "short_pages": number(0, 1),
-    "refuse_delete_in_use": FLAG,
-    "dialects": list_of(one_of(*DIALECTS)),
-}
-LIMITS = {
-    "enforced": FLAG,
-    "calls_per_window": integer(0),
-    "window_seconds": number(0, DAY_SECONDS),
-    "concurrent_calls": integer(0),
-    "daily_calls": integer(0),
-    "max_body_bytes": integer(0),
-    "max_uri_bytes": integer(0),
-}
-SEED = {
-    "opportunities": integer(0),
-    "leads": optional(integer(0)),
-    "roles": FLAG,
-    "comma_ids": integer(0),
-    "duplicates": integer(0),
-    "history_days": integer(1, 36_500),
-}
-LEADS = {"ids": list_of(integer(1))}
-NEW_LEADS = {**LEADS, "records": list_of(OBJECT)}
-MERGE = {"kept": integer(1), "merged": list_of(integer(1)), "anew": FLAG}
-LIST = {"list": integer(1), "leads": list_of(integer(1))}
-USAGE = {"calls": integer(0), "user": TEXT, "today": integer(0)}
 ANY_ID = "OPP-0000001"
 OTHER_USER = "others@sandbox.example"
 BULKY = frozenset({"keys", "parameters"})
@@ -68,7 +22,8 @@ BULKY = frozenset({"keys", "parameters"})
 class Control:
     """Handlers of the control calls: one method for each control call.
 
-    A handler takes the query parameters or the JSON body of a call, and returns the JSON response.
+    A handler takes the query parameters or the JSON body of a call, already checked against
+    ``control_parameters``, and returns the JSON response.
 
     Args:
         api: the API application of the sandbox to control.
@@ -111,10 +66,11 @@ class Control:
     def journal(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Return journal entries of calls with numbers above ``since``, at most the last ``limit``.
 
-        With ``brief``, the entries have no parameters and record keys.
+        With ``operation``, only calls of that operation are returned. With ``brief``, the entries
+        have no parameters and record keys.
         """
-        entries = self._api.journal.entries(int(parameters.get("since", 0)))
-        limit = int(parameters.get("limit", len(entries)))
+        entries = self._api.journal.entries(parameters.get("since", 0), parameters.get("operation"))
+        limit = parameters.get("limit", len(entries))
         calls = [entry.to_dict() for entry in entries[max(0, len(entries) - limit) :]]
         if "brief" in parameters:
             calls = [{name: each[name] for name in each.keys() - BULKY} for each in calls]
@@ -122,7 +78,7 @@ class Control:
 
     def exchange(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Return request and response of the call numbered ``call``, with secrets masked."""
-        return self._api.exchanges.get(int(parameters["call"]))
+        return self._api.exchanges.get(parameters["call"])
 
     def credentials(self, endpoint: str) -> dict[str, Any]:
         """Return endpoint, client id and client secret, and a curl command to try them.
@@ -146,7 +102,6 @@ class Control:
 
     def seed(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Add generated records (parameters: see ``Seeder.run``), and return the record counts."""
-        validate(SEED, parameters)
         self._instance.seed(parameters.pop("opportunities", 0), **parameters)
         return self._instance.counts()
 
@@ -155,7 +110,6 @@ class Control:
 
         The parameter ``calls`` adds calls of the API user ``user``; ``today`` sets a new total.
         """
-        validate(USAGE, parameters)
         usage, user = self._instance.daily_usage, parameters.get("user", OTHER_USER)
         if "today" in parameters and "calls" in parameters:
             raise ValueError("give calls (to add) or today (the new total), not both")
@@ -167,7 +121,6 @@ class Control:
 
     def leads(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Add leads with the given ``ids`` or field values (``records``); return record counts."""
-        validate(NEW_LEADS, parameters)
         if "records" in parameters:
             self._instance.add_lead_records(parameters["records"])
         else:
@@ -176,20 +129,17 @@ class Control:
 
     def merge_leads(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Merge the leads ``merged`` into the lead ``kept``; return the record counts."""
-        validate(MERGE, parameters)
         anew = parameters.get("anew", False)
         self._instance.merge_leads(parameters["kept"], parameters["merged"], anew=anew)
         return self._instance.counts()
 
     def delete_leads(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Delete the leads with the given ``ids`` and their roles; return the record counts."""
-        validate(LEADS, parameters)
         self._instance.delete_leads(parameters["ids"])
         return self._instance.counts()
 
     def lists(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Add the leads with the ids ``leads`` to the static list with the id ``list``."""
-        validate(LIST, parameters)
         self._instance.add_to_list(parameters["list"], parameters["leads"])
         return {}
 
@@ -227,9 +177,7 @@ class Control:
         """
         options = self._instance.options
         limits = parameters.pop("limits", {})
-        validate({"limits": OBJECT}, {"limits": limits})
         validate(LIMITS, limits)
-        validate(CHANGEABLE, parameters)
         for name, value in limits.items():
             setattr(options.limits, name, value)
         for name, value in parameters.items():
@@ -241,7 +189,7 @@ class Control:
 
         The first ``offset`` ids are skipped. Also return the total number of opportunities.
         """
-        offset, limit = int(parameters.get("offset", 0)), int(parameters.get("limit", -1))
+        offset, limit = parameters.get("offset", 0), parameters.get("limit", -1)
         ids = self._instance.opportunity_ids(offset, limit)
         return {"ids": ids, "total": self._instance.counts()["opportunities"]}
 
@@ -261,11 +209,11 @@ class Control:
 
     def stored_leads(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Return stored leads with ids above ``after``, at most ``limit``."""
-        after, limit = int(parameters.get("after", 0)), int(parameters.get("limit", -1))
+        after, limit = parameters.get("after", 0), parameters.get("limit", -1)
         return {"records": self._instance.leads(after, limit)}
 
     def _records(self, obj: Any, parameters: dict[str, Any]) -> dict[str, Any]:
-        after, limit = int(parameters.get("after", 0)), int(parameters.get("limit", -1))
+        after, limit = parameters.get("after", 0), parameters.get("limit", -1)
         return {"records": self._instance.records(obj, after, limit)}
 
     def change(self, parameters: dict[str, Any]) -> dict[str, Any]:

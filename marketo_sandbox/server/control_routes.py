@@ -10,18 +10,22 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from marketo_sandbox.instance.errors import RecordRefusedError
+from marketo_sandbox.server import control_parameters as types
 from marketo_sandbox.server.control import Control
 from marketo_sandbox.server.start_page import start_page
+from marketo_sandbox.server.validation import validate
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
     from marketo_sandbox.server.api import Api
+    from marketo_sandbox.server.validation import ValueType
 
     Handler = Callable[[dict[str, Any]], Any]
+    Types = Mapping[str, ValueType]
 
 BAD_REQUEST = 400
 # Raised for invalid bodies; ArithmeticError and RecursionError while they are decoded.
@@ -51,40 +55,43 @@ def control_routes(api: Api) -> list[Route]:
         Route("/", _page, methods=["GET"]),
         Route("/sandbox/credentials", credentials, methods=["GET"]),
         *(
-            Route(f"/sandbox/{path}", _endpoint(handler, lists=path == "faults"), methods=[method])
-            for method, path, handler in _handlers(control)
+            Route(f"/sandbox/{path}", _endpoint(handler, parameters), methods=[method])
+            for method, path, handler, parameters in _handlers(control)
         ),
     ]
 
 
-def _handlers(control: Control) -> list[tuple[str, str, Handler]]:
-    """Return all control calls as tuples: HTTP method, path below ``/sandbox``, handler."""
+def _handlers(control: Control) -> list[tuple[str, str, Handler, Types | None]]:
+    """Return all control calls as tuples: HTTP method, path below ``/sandbox``, handler, types.
+
+    The types are those of the call's parameters; None for fault rules, which check themselves.
+    """
     return [
-        ("GET", "status", control.status),
-        ("GET", "journal", control.journal),
-        ("GET", "exchange", control.exchange),
-        ("POST", "reset", control.reset),
-        ("POST", "seed", control.seed),
-        ("GET", "leads", control.stored_leads),
-        ("POST", "leads", control.leads),
-        ("POST", "leads/merge", control.merge_leads),
-        ("POST", "leads/delete", control.delete_leads),
-        ("POST", "lists", control.lists),
-        ("POST", "usage", control.usage),
-        ("GET", "clock", control.clock),
-        ("POST", "clock", control.clock),
-        ("GET", "faults", control.faults),
-        ("POST", "faults", control.faults),
-        ("DELETE", "faults", control.clear_faults),
-        ("POST", "options", control.options),
-        ("GET", "opportunities/ids", control.ids),
-        ("GET", "opportunities", control.opportunities),
-        ("GET", "roles", control.roles),
-        ("POST", "change", control.change),
-        ("POST", "expire_tokens", control.expire_tokens),
-        ("POST", "expire_page_tokens", control.expire_page_tokens),
-        ("GET", "problems", control.problems),
-        ("DELETE", "problems", control.acknowledge),
+        ("GET", "status", control.status, types.NOTHING),
+        ("GET", "journal", control.journal, types.JOURNAL),
+        ("GET", "exchange", control.exchange, types.EXCHANGE),
+        ("POST", "reset", control.reset, types.NOTHING),
+        ("POST", "seed", control.seed, types.SEED),
+        ("GET", "leads", control.stored_leads, types.RECORDS),
+        ("POST", "leads", control.leads, types.NEW_LEADS),
+        ("POST", "leads/merge", control.merge_leads, types.MERGE),
+        ("POST", "leads/delete", control.delete_leads, types.LEADS),
+        ("POST", "lists", control.lists, types.LIST),
+        ("POST", "usage", control.usage, types.USAGE),
+        ("GET", "clock", control.clock, types.NOTHING),
+        ("POST", "clock", control.clock, types.CLOCK),
+        ("GET", "faults", control.faults, types.NOTHING),
+        ("POST", "faults", control.faults, None),
+        ("DELETE", "faults", control.clear_faults, types.NOTHING),
+        ("POST", "options", control.options, types.OPTIONS),
+        ("GET", "opportunities/ids", control.ids, types.IDS),
+        ("GET", "opportunities", control.opportunities, types.RECORDS),
+        ("GET", "roles", control.roles, types.RECORDS),
+        ("POST", "change", control.change, types.CHANGE),
+        ("POST", "expire_tokens", control.expire_tokens, types.NOTHING),
+        ("POST", "expire_page_tokens", control.expire_page_tokens, types.NOTHING),
+        ("GET", "problems", control.problems, types.NOTHING),
+        ("DELETE", "problems", control.acknowledge, types.NOTHING),
     ]
 
 
@@ -134,11 +141,11 @@ async def _page(_request: Request) -> Response:
     return HTMLResponse(start_page())
 
 
-def _endpoint(handler: Handler, *, lists: bool) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(handler: Handler, allowed: Types | None) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         body = await request.body()
         try:
-            result = handler(_read(body, lists=lists) if body else dict(request.query_params))
+            result = handler(_parameters(request, body, allowed))
         except BAD_INPUT_ERRORS as error:
             return PlainTextResponse(f"{_error_text(error)}\n", BAD_REQUEST)
         return _json(result)
@@ -154,7 +161,20 @@ def _error_text(error: Exception) -> str:
     return f"missing parameter {error}" if isinstance(error, KeyError) else str(error)
 
 
-def _read(body: bytes, *, lists: bool) -> Any:
+def _parameters(request: Request, body: bytes, allowed: Types | None) -> Any:
+    """Return the parameters of a control call, from its body or else from its query string.
+
+    Raises:
+        ValueError: for a parameter that is unknown or has the wrong type.
+    """
+    if allowed is None:
+        return _read(body, lists=True) if body else dict(request.query_params)
+    read = _read(body) if body else types.from_query(allowed, request.query_params)
+    validate(allowed, read)
+    return read
+
+
+def _read(body: bytes, *, lists: bool = False) -> Any:
     parameters = msgspec.json.decode(body)
     if not isinstance(parameters, dict) and not (lists and isinstance(parameters, list)):
         raise ValueError("the body must be a JSON object")

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from marketo_sandbox.instance.clock import DAY_SECONDS
+from marketo_sandbox.server.routes import OPERATIONS
 from marketo_sandbox.server.validation import (
     ANYTHING,
     FLAG,
@@ -44,10 +45,11 @@ OTHER_FAULTS = CUTS | frozenset(
 # These faults apply after the call has been processed.
 AFTER_ALWAYS = frozenset({"cut_after_write", "truncated_body", PATCH, WIRE})
 DEFAULT_PATH = "/rest/*"
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 _TYPES = {
     "path": optional(TEXT),
-    "method": optional(TEXT),
-    "operation": optional(TEXT),
+    "method": optional(one_of(*METHODS)),
+    "operation": optional(one_of(*OPERATIONS)),
     "probability": number(0, 1),
     "times": optional(integer(0)),
     "skip": integer(0),

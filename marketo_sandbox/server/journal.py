@@ -145,10 +145,16 @@ class Journal:
         self.outcomes[entry.outcome] += 1
         self.operations[entry.operation or entry.path] += 1
 
-    def entries(self, since: int = 0) -> list[Entry]:
-        """Return the entries of calls with numbers above ``since``, oldest first."""
+    def entries(self, since: int = 0, operation: str | None = None) -> list[Entry]:
+        """Return the entries of calls with numbers above ``since``, oldest first.
+
+        Args:
+            since: number of a call; only later calls are returned.
+            operation: name of the operation whose calls are returned; None for all calls.
+        """
         # Copied first in one step, as calls keep arriving while another thread reads.
-        return [entry for entry in list(self._entries) if entry.seq > since]
+        later = [entry for entry in list(self._entries) if entry.seq > since]
+        return [entry for entry in later if operation in {None, entry.operation}]
 
     def clear(self) -> None:
         """Remove all journal entries and counts; the numbering of calls continues."""

@@ -172,8 +172,10 @@ ROUTES: tuple[Route, ...] = (
     ),
 )
 
+IDENTITY = "identity"
 IDENTITY_PATH = "/identity/oauth/token"
 IDENTITY_METHODS = frozenset({"GET", "POST"})
+OPERATIONS = tuple(dict.fromkeys((IDENTITY, *(route.name for route in ROUTES))))
 _PATTERNS = [
     (re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+?)", re.escape(route.path))), route)
     for route in ROUTES
@@ -204,6 +206,6 @@ def find_route(method: str, path: str) -> tuple[Route | None, dict[str, str], bo
 def operation_name(method: str, path: str) -> str | None:
     """Return the name of the operation at a method and path, or None for an unknown route."""
     if path == IDENTITY_PATH:
-        return "identity"
+        return IDENTITY
     route, _, _ = find_route(method, path)
     return route.name if route else None

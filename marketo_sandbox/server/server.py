@@ -17,8 +17,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from marketo_sandbox.instance.instance import Instance
 from marketo_sandbox.server.api import Api
 from marketo_sandbox.server.control import OTHER_USER
+from marketo_sandbox.server.control_parameters import JOURNAL
 from marketo_sandbox.server.control_routes import control_routes, fallback_routes
 from marketo_sandbox.server.http_call import TRANSPORT
+from marketo_sandbox.server.validation import validate
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -169,9 +171,13 @@ class SandboxServer:
         Args:
             since: number of a call; only later calls are returned.
             operation: name of the operation whose calls are returned; None for all operations.
+
+        Raises:
+            ValueError: if there is no operation of that name.
         """
-        calls = [entry.to_dict() for entry in self.api.journal.entries(since)]
-        return [each for each in calls if operation in (None, each["operation"])]
+        if operation is not None:
+            validate(JOURNAL, {"operation": operation})
+        return [entry.to_dict() for entry in self.api.journal.entries(since, operation)]
 
     def fault(self, fault: str | int, **rule: Any) -> FaultRule:
         """Add a rule for injecting a fault, and return it.

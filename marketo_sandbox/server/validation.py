@@ -63,6 +63,7 @@ def list_of(value_type: ValueType) -> ValueType:
     )
 
 
+NUMBER = ValueType("a number", lambda value: type(value) in {int, float})
 TEXT = ValueType("a string", lambda value: type(value) is str)
 OBJECT = ValueType("an object", lambda value: type(value) is dict)
 FLAG = ValueType("true or false", lambda value: type(value) is bool)
@@ -89,6 +90,7 @@ def validate(types: Mapping[str, ValueType], values: Mapping[str, Any]) -> None:
     """
     for name, value in values.items():
         if name not in types:
-            raise ValueError(f"unknown member '{name}': must be one of {', '.join(sorted(types))}")
+            known = f"must be one of {', '.join(sorted(types))}" if types else "there are none here"
+            raise ValueError(f"unknown member '{name}': {known}")
         if not types[name].accepts(value):
             raise ValueError(f"{name} must be {types[name].description} (got {value!r})")

@@ -179,6 +179,9 @@ def test_problems_are_listed_and_acknowledged(api, control, sandbox):
         ("clock", {"advance": 1e18}),
         ("clock", {"advance": -1e10}),
         ("clock", {"advance": "abc"}),
+        ("clock", {"advnace": 60}),
+        ("change", {"ids": ["OPP-0000001"], "fields": {}, "stage": "x"}),
+        ("reset", {"opportunities": 5}),
         ("clock", {"now": "2031-02-03T04:05:06+00:00", "advance": 1e18}),
         ("seed", {"opportunities": 1, "nonsense": 2}),
         ("seed", {"opportunities": 1, "history_days": 0}),
@@ -198,6 +201,8 @@ def test_problems_are_listed_and_acknowledged(api, control, sandbox):
         ("faults", {"fault": "606", "path": 5}),
         ("faults", {"fault": "606", "method": ["GET"]}),
         ("faults", {"fault": "606", "operation": 5}),
+        ("faults", {"fault": "606", "operation": "sync_opportunity"}),
+        ("faults", {"fault": "606", "method": "post"}),
         ("faults", {"fault": "606", "probability": "often"}),
         ("faults", {"fault": "606", "times": "twice"}),
         ("faults", {"fault": "606", "skip": None}),
@@ -265,6 +270,21 @@ def test_an_invalid_control_call_changes_nothing(api, control, path, body):
 )
 def test_an_invalid_control_call_is_refused_with_a_reason(control, path, body, reason):
     assert control("POST", path, body).text.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "reason"),
+    [
+        ("opportunities", {"ids": "D-1"}, "unknown member 'ids': must be one of after, limit"),
+        ("roles", {"limit": "few"}, "limit must be an integer of at least 0 (got 'few')"),
+        ("journal", {"operation": "sync"}, "operation must be one of identity, describe opp"),
+        ("status", {"brief": 1}, "unknown member 'brief': there are none here"),
+        ("clock", {"advance": 60}, "unknown member 'advance': there are none here"),
+    ],
+)
+def test_an_unknown_query_parameter_is_refused(control, path, query, reason):
+    refused = control("GET", path, **query)
+    assert (refused.status_code, refused.text.startswith(reason)) == (400, True), refused.text
 
 
 @pytest.mark.parametrize("body", ["{", "[" * 50_000, '{"ids": [1e400]}', b"\xff"])

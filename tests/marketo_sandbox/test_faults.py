@@ -180,6 +180,8 @@ def test_the_first_matching_fault_rule_is_applied():
         {"path": "/rest/*"},
         {"fault": "606", "often": 1},
         {"fault": "606", "probability": 2},
+        {"fault": "606", "operation": "sync opportunities"},
+        {"fault": "606", "method": "get"},
     ],
 )
 def test_an_invalid_fault_rule_is_refused(rule):

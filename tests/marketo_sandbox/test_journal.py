@@ -28,6 +28,14 @@ def test_the_journal_has_every_call_with_its_outcome(api, control, sandbox):
     assert control("GET", "journal", limit=1).json()["calls"] == calls[1:]
 
 
+def test_the_journal_is_filtered_by_the_name_of_an_operation(api, control, sandbox):
+    api.get("/rest/v1/stats/usage.json")
+    (called,) = control("GET", "journal", operation="usage").json()["calls"]
+    assert sandbox.journal(operation="usage") == [called]
+    with pytest.raises(ValueError, match="operation must be one of identity, describe opp"):
+        sandbox.journal(operation="usages")
+
+
 def test_the_journal_drops_old_calls_but_counts_all(start, caller_of):
     sandbox = start(journal_size=3)
     caller = caller_of(sandbox)
