@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import typing as t
 from collections import Counter
 
 from marketo_opps.keys import comparable_name
-from marketo_opps.near_names import near_names, or_near
+from marketo_opps.near_names import example_setting, listed, near_names, or_near, quoted
 from target_marketo_opps.errors import UnwritableStreamError
 
 if t.TYPE_CHECKING:
@@ -58,14 +57,14 @@ class FieldMap:
         counts = Counter(map(self.renamed, properties))
         for field in dict.fromkeys(self._names.values()):
             if counts[field] > 1:
-                rivals = [f"'{name}'" for name in properties if self.renamed(name) == field]
+                rivals = [quoted(name) for name in properties if self.renamed(name) == field]
                 yield f"{' and '.join(rivals)} both map to field '{field}'"
 
 
 def key_advice(stream: str, missing: Iterable[str], properties: Collection[str]) -> str:
     """Return advice to map missing key fields in `field_map`, with the stream's properties."""
-    example = json.dumps({stream: {_likely(field, properties): field for field in missing}})
-    has = ", ".join(f"'{name}'" for name in [*properties][:_MOST_LISTED]) or "none"
+    example = example_setting({stream: {_likely(field, properties): field for field in missing}})
+    has = listed([*properties][:_MOST_LISTED]) or "none"
     if len(properties) > _MOST_LISTED:
         has += f" and {len(properties) - _MOST_LISTED:,} more"
     return f"Map the key in field_map, as in {example} (properties of the stream: {has})."

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import typing as t
 
 from marketo_opps import FieldDescription, Reason
 from marketo_opps.field_writers import writer
 from marketo_opps.fields import CREATED_AT, EXTERNAL_ID, MARKETO_GUID, UPDATED_AT
 from marketo_opps.keys import comparable_name
-from marketo_opps.near_names import listed
+from marketo_opps.near_names import example_setting, listed
 from target_marketo_opps.errors import UnwritableStreamError
 from target_marketo_opps.mapping.field_map import FieldMap, key_advice
 from target_marketo_opps.mapping.keys import key_fields, trimming
@@ -199,7 +198,7 @@ class FieldPlan:
 
     def _check_ambiguous(self) -> None:
         for name, fields in self._ambiguous.items():
-            example = json.dumps({self._stream: {name: fields[0]}})
+            example = example_setting({self._stream: {name: fields[0]}})
             raise UnwritableStreamError(
                 f"Stream '{self._stream}': property '{name}' matches Marketo's fields "
                 f"{listed(fields)}. Choose one in field_map, as in {example}.",

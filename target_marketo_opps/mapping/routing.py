@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import typing as t
 
 from marketo_opps import MarketoObject
 from marketo_opps.keys import comparable_name
+from marketo_opps.near_names import example_setting
 from target_marketo_opps.errors import UnwritableStreamError
 from target_marketo_opps.mapping.field_map import FieldMap, key_advice
 
@@ -65,7 +65,7 @@ def destination(
     renamed = map(FieldMap(stream, field_map).renamed, properties)
     if {*map(comparable_name, keys)} <= {*map(comparable_name, renamed)}:
         return MarketoObject.OPPORTUNITIES
-    example = json.dumps({stream: MarketoObject.OPPORTUNITIES.value})
+    example = example_setting({stream: MarketoObject.OPPORTUNITIES.value})
     raise UnwritableStreamError(
         f"Stream '{stream}' is not named 'opportunities' and has no property for "
         f"{' and '.join(keys)}: set it to {_CHOICES} in stream_objects, as in {example}. "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from marketo_opps.near_names import listed, or_near
+from marketo_opps.near_names import example_setting, listed, or_near
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -62,11 +62,11 @@ class StreamNotes:
         updated, and count the values that were NaN or infinite.
         """
         if self._unknown:
+            example = example_setting({self._stream: {next(iter(self._unknown)): "..."}})
             yield (
                 f"Stream '{self._stream}': the instance has no field for "
                 f"{', '.join(self._unknown.values())}; not written. Name Marketo's field in "
-                f'field_map, as in {{"{self._stream}": {{"{next(iter(self._unknown))}": "..."}}}}, '
-                "or see the setting unknown_fields."
+                f"field_map, as in {example}, or see the setting unknown_fields."
             )
         if self._unwritable:
             yield (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 import pytest
 
@@ -147,6 +149,15 @@ def test_invalid_field_map_is_refused_with_near_names(make, names, what):
     with pytest.raises(UnwritableStreamError) as caught:
         make("deal", "sum", field_map={"deals": names})
     assert str(caught.value) == f"Stream 'deals': invalid field_map: {what}"
+
+
+def test_a_byte_order_mark_in_a_property_is_shown_in_messages(make, told):
+    with pytest.raises(UnwritableStreamError, match=re.escape(r"'Deal ID' (near: '\ufeffDeal ID'")):
+        make("\ufeffDeal ID", field_map={"deals": {"Deal ID": "name"}})
+    make("\ufeffDeal ID", "Größe")
+    (line,) = told()
+    assert r"no field for '\ufeffDeal ID' (near: 'dealSize'), 'Größe'; not written" in line
+    assert r'as in {"deals": {"\ufeffDeal ID": "..."}}' in line
 
 
 def test_new_property_of_a_mapped_field_rejects_its_record(make):
