@@ -72,6 +72,10 @@ def test_the_sql_on_the_page_loads_and_shows_receipts(receipts, database):
     assert (bad["code"], bad["marketo_guid"]) == ("1002", None)
     latest = database.rows(LATEST.strip().rstrip(";"))
     assert len(latest) == 3
+    assert [each["status"] for each in latest if each["object"] == "opportunities"] == [
+        "updated",
+        "rejected",
+    ]
 
 
 def test_the_lines_on_the_page_have_the_receipts_members(receipts):
