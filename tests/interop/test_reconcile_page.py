@@ -16,9 +16,9 @@ from tests.pipeline.compare import KEY
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("postgres")]
 
 PAGE = page("reconcile.md")
-EXPORT, RUN = blocks("sh", PAGE)
+EXPORT, RUN, HEAD = blocks("sh", PAGE)
 LIVING, DELETE = blocks("sql", PAGE)
-(SHOWN,) = blocks("text", PAGE)
+SHOWN, CRON = blocks("text", PAGE)
 SCHEMA = "marketo"
 MARK = "_sdc_deleted_at"
 
@@ -47,7 +47,10 @@ def reconcile(loaded, database, tmp_path):
     }
 
     def run():
-        subprocess.run(["bash", "-ec", EXPORT], cwd=tmp_path, env=environment, check=True)
+        script = tmp_path / "reconcile.sh"
+        script.write_text(HEAD + EXPORT)
+        assert f"{script.name} " in CRON
+        subprocess.run(["bash", script], cwd="/", env=environment, check=True)
         paths = {
             "reconcile_opportunities_path": str(tmp_path / "opportunities.csv"),
             "reconcile_roles_path": str(tmp_path / "roles.csv"),
