@@ -225,6 +225,13 @@ class TapMarketoOpps(MarketoPlugin, Tap):
         return connection_test.checked_kind(value)
 
     @classmethod
+    def cb_discover(cls, ctx: click.Context, param: click.Option, value: bool) -> None:  # noqa: FBT001 - the SDK's
+        """Discover the streams. Only a failure is reported: Meltano does this before each run."""
+        if value and (given := ctx.params.get("config")):
+            cls.begin_report(given, is_only_failure=True)
+        super().cb_discover(ctx, param, value)
+
+    @classmethod
     def invoke(
         cls,
         *,

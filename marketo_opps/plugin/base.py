@@ -103,11 +103,12 @@ class MarketoPlugin(PluginBase):
         super().invoke(**options)
 
     @classmethod
-    def begin_report(cls, given: t.Any) -> None:
+    def begin_report(cls, given: t.Any, *, is_only_failure: bool = False) -> None:
         """Open the file at `report_path`, before anything that can end the run with an error.
 
         Args:
             given: the SDK's value of `--config`: settings of files, and whether to read variables.
+            is_only_failure: True to report only a failure.
 
         Raises:
             OutputFileError: the file cannot be opened.
@@ -116,7 +117,12 @@ class MarketoPlugin(PluginBase):
         if given.parse_env:
             path = cls._variable("report_path") or path
         if isinstance(path, str) and path:
-            RUN_REPORT.begin(path, plugin=cls.name, version=cls.plugin_version)
+            RUN_REPORT.begin(
+                path,
+                plugin=cls.name,
+                version=cls.plugin_version,
+                is_only_failure=is_only_failure,
+            )
 
     def measure(self) -> tuple[StreamCounts, CallCounts]:
         """Return the counters of this run so far: records by stream, and API calls."""

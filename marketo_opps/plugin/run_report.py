@@ -39,19 +39,27 @@ class RunReport:
         self._now = now
         self._began_at = clock()
         self._file: AppendedFile | None = None
+        self._is_only_failure = False
         self._plugin: tuple[str, str] = ("", "")
         self._measure: Callable[[], tuple[StreamCounts, CallCounts]] = lambda: ({}, CallCounts())
 
-    def begin(self, path: str, *, plugin: str, version: str) -> None:
+    def begin(self, path: str, *, plugin: str, version: str, is_only_failure: bool = False) -> None:
         """Open the file at `report_path` at the start of a run, so that a wrong path fails at once.
 
         Later calls have no effect.
+
+        Args:
+            path: path of the file.
+            plugin: name of the plugin.
+            version: its version.
+            is_only_failure: True to append no line if the exit code is 0.
 
         Raises:
             OutputFileError: the file cannot be opened.
         """
         if self._file is None:
             self._plugin = plugin, version
+            self._is_only_failure = is_only_failure
             self._file = AppendedFile(
                 "report_path", path, consequence="The line of this run is missing from it."
             )
@@ -62,7 +70,7 @@ class RunReport:
 
     def write(self, exit_code: int) -> None:
         """Append the run's report to the file that `begin` opened, if any; log a failure."""
-        if self._file is None:
+        if self._file is None or (self._is_only_failure and exit_code == 0):
             return
         try:
             self._file.write(json.dumps(self._content(exit_code)).encode() + b"\n")

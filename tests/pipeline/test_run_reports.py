@@ -48,6 +48,13 @@ def test_a_run_with_an_unreadable_file_is_reported(pair, reports, tmp_path, opti
     assert {line["plugin"]: line["exit"] for line in reports()}["tap-marketo-opps"] == 1
 
 
+def test_a_failed_discovery_is_reported(pair, reports):
+    pair.tap["client_secret"] = "wrong-secret"
+    pair.tap_arguments = ("--discover",)
+    pair.run()
+    assert {line["plugin"]: line["exit"] for line in reports()}["tap-marketo-opps"] == 1
+
+
 def test_a_report_named_by_a_variable_has_its_errors(pair, tmp_path):
     path = tmp_path / "runs.jsonl"
     pair.environment = {"TAP_MARKETO_OPPS_REPORT_PATH": str(path)}
