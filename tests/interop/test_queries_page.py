@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections import defaultdict
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("postgres")]
 BY_STAGE, IN_STAGE, WON, ALONE = blocks("sql", page("queries.md"))
 NUMBERS, HISTORY, *_ = blocks("sql", page("history.md"))
 (DRAWING,) = blocks("python", page("queries.md"))
+(DRAW,) = blocks("sh", page("queries.md"))
 KEY = "externalOpportunityId"
 PNG = b"\x89PNG"
 
@@ -72,13 +75,16 @@ def test_open_deals_are_counted_by_stage(loaded, source):
 
 
 def test_the_chart_is_drawn_from_the_stages_query(loaded, tmp_path):
-    lines = ["stage,deals,amount"]
-    lines += [f'"{row["stage"]}",{row["deals"]},{row["amount"]}' for row in _rows(loaded, BY_STAGE)]
-    script, drawn = tmp_path / "draw.py", tmp_path / "stages.png"
-    script.write_text(DRAWING)
-    text = "\n".join(lines)
-    subprocess.run([sys.executable, script, drawn], input=text, text=True, check=True)
-    assert drawn.read_bytes().startswith(PNG)
+    where = {name: loaded.settings[name] for name in ("host", "port", "user", "database")}
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{loaded.bin}:{os.environ['PATH']}",
+        "WAREHOUSE": "host={host} port={port} user={user} dbname={database}".format(**where),
+    }
+    (tmp_path / "draw.py").write_text(DRAWING)
+    (tmp_path / "stages.sql").write_text(f"set search_path = public;\n{BY_STAGE}")
+    subprocess.run(["bash", "-ec", DRAW], cwd=tmp_path, env=environment, check=True)
+    assert (tmp_path / "stages.png").read_bytes().startswith(PNG)
     assert (ROOT / "docs" / "images" / "stages.png").read_bytes().startswith(PNG)
 
 
