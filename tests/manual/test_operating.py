@@ -226,10 +226,18 @@ def the_report_of_each_run(reader):
     assert reader.does("cat > alert.py").stdout == ""
 
     bad = shown | {"exit": 1, "retries": 90, "streams": {"a": {"rejected": 2, "misfits": 3}}}
-    (reader.directory / "bad.jsonl").write_text(f'{{"cut\n{json.dumps(bad)}\n')
+    assert len(alerts(reader, f'{{"cut\n{json.dumps(bad | {"at": run["at"]})}\n')) == 5
+    # The tap was killed: its last run that wrote a line succeeded, but long ago.
+    old = json.dumps(shown | {"at": "2026-01-01T00:00:00+00:00", "exit": 0})
+    (told,) = alerts(reader, f"{old}\n{json.dumps(run | {'plugin': 'target-marketo-opps'})}\n")
+    assert told.startswith("no run of tap-marketo-opps has ended with 0 since ")
+
+
+def alerts(reader, lines) -> list[str]:
+    (reader.directory / "bad.jsonl").write_text(lines)
     command = ["python3", "alert.py", "bad.jsonl"]
-    told = subprocess.run(command, cwd=reader.directory, capture_output=True, check=True).stdout
-    assert len(told.splitlines()) == 5
+    done = subprocess.run(command, cwd=reader.directory, capture_output=True, check=True, text=True)
+    return done.stdout.splitlines()
 
 
 def the_run_that_is_stopped(reader, source):
