@@ -133,7 +133,8 @@ def _add_behaviour(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="CODE=PROBABILITY",
         help="inject a fault: a Marketo error code or a fault's name, such as 606=0.1,"
-        " http_503=0.1 (the HTTP status) or cut_before=0.02, or a fault rule as a JSON object; may be repeated",
+        " http_503=0.1 (the HTTP status) or cut_before=0.02, or a fault rule as a JSON object;"
+        " may be repeated",
     )
     add(
         "--dialect",

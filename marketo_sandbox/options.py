@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 ALL_PERMISSIONS = frozenset(
     {
@@ -117,8 +117,13 @@ class SandboxOptions:
         if isinstance(self.limits, dict):
             self.limits = LimitOptions(**self.limits)
         self.dialects = frozenset(self.dialects)
-        unknown = sorted(self.dialects - DIALECTS.keys())
-        if unknown:
-            raise ValueError(
-                f"unknown dialect '{unknown[0]}': must be one of {', '.join(DIALECTS)}"
-            )
+        self.permissions = frozenset(self.permissions)
+        _check_known("dialect", self.dialects, DIALECTS)
+        _check_known("permission", self.permissions, sorted(ALL_PERMISSIONS))
+        _check_known("crm_sync", {self.crm_sync} - {None}, get_args(CrmSync))
+
+
+def _check_known(what: str, given: Iterable[str | None], known: Collection[str]) -> None:
+    unknown = sorted(str(each) for each in given if each not in known)
+    if unknown:
+        raise ValueError(f"unknown {what} '{unknown[0]}': must be one of {', '.join(known)}")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from marketo_sandbox.instance.clock import DAY_SECONDS
-from marketo_sandbox.options import DIALECTS
+from marketo_sandbox.options import ALL_PERMISSIONS, DIALECTS, CrmSync
 from marketo_sandbox.server.routes import OPERATIONS
 from marketo_sandbox.server.validation import (
     ANYTHING,
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 CHANGEABLE = {
     "latency_ms": number(0, DAY_SECONDS * 1000),
-    "crm_sync": optional(one_of("read-only", "disabled")),
-    "permissions": list_of(TEXT),
+    "crm_sync": optional(one_of(*get_args(CrmSync))),
+    "permissions": list_of(one_of(*sorted(ALL_PERMISSIONS))),
     "sales_persons": optional(list_of(TEXT)),
     "activity_delay_seconds": number(0, DAY_SECONDS * 365),
     "activity_scan": integer(1),

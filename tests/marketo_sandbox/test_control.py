@@ -216,6 +216,7 @@ def test_problems_are_listed_and_acknowledged(api, control, sandbox):
         ("options", {"latency_ms": True}),
         ("options", {"crm_sync": "half"}),
         ("options", {"permissions": "Read-Only Activity"}),
+        ("options", {"permissions": ["Read Only Activity"]}),
         ("options", {"sales_persons": [5]}),
         ("options", {"activity_delay_seconds": None}),
         ("options", {"activity_scan": 0}),

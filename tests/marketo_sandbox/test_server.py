@@ -25,6 +25,19 @@ def test_a_server_can_be_stopped_and_started_again(start, caller_of):
     assert len(caller.find(["OPP-0000001"])["result"]) == 1
 
 
+@pytest.mark.parametrize(
+    ("options", "refusal"),
+    [
+        ({"dialects": {"tokens"}}, "unknown dialect 'tokens': must be one of tokens-only, "),
+        ({"permissions": {"Read Only"}}, "unknown permission 'Read Only': must be one of Read-"),
+        ({"crm_sync": "readonly"}, "unknown crm_sync 'readonly': must be one of read-only, dis"),
+    ],
+)
+def test_an_unknown_value_of_an_option_is_refused(options, refusal):
+    with pytest.raises(ValueError, match=refusal):
+        SandboxOptions(**options)
+
+
 def is_listening(port):
     with socket.socket() as connection:
         return connection.connect_ex(("127.0.0.1", port)) == 0
