@@ -149,6 +149,8 @@ class Control:
         With ``frozen``, a clock that is set to ``now`` stands still.
         """
         clock, advance = self._instance.clock, parameters.get("advance", 0)
+        if "frozen" in parameters and "now" not in parameters:
+            raise ValueError("give frozen together with now, the time at which the clock stands")
         if "now" in parameters:
             moment = datetime.fromisoformat(parameters["now"]) + timedelta(seconds=advance)
             clock.set(moment, frozen=parameters.get("frozen", False))

@@ -180,6 +180,7 @@ def test_problems_are_listed_and_acknowledged(api, control, sandbox):
         ("clock", {"advance": -1e10}),
         ("clock", {"advance": "abc"}),
         ("clock", {"advnace": 60}),
+        ("clock", {"frozen": True}),
         ("change", {"ids": ["OPP-0000001"], "fields": {}, "stage": "x"}),
         ("reset", {"opportunities": 5}),
         ("clock", {"now": "2031-02-03T04:05:06+00:00", "advance": 1e18}),
