@@ -28,7 +28,9 @@ _QUICK_TYPES: dict[str, t.Any] = {
 }
 
 
-_TIME_LENGTH = len("2015-02-03T22:36:23Z")
+# Marketo sends both; up to them, a time is like 2015-02-03T22:36:23.
+_UTC_SUFFIXES = frozenset({"Z", "+0000"})
+_SUFFIX_START = len("2015-02-03T22:36:23")
 
 
 class PageConverter:
@@ -94,13 +96,15 @@ class PageConverter:
         if self._guid and (guid := getattr(quick, self._guid)):
             setattr(quick, self._guid, guid.rstrip())
         if self._is_key_checked:
-            return record.get(self._key), quick
+            time = record.get(self._key)
+            return time and f"{time[:_SUFFIX_START]}Z", quick
         return self._read_replication_key(record), quick
 
     def _is_usual(self, record: Record, quick: TypedRecord) -> bool:
         """Return True if msgspec has converted a record correctly, so that its result can be used.
 
-        That is so if all numbers are readable JSON, and all times are like 2015-02-03T22:36:23Z.
+        That is so if all numbers are readable JSON, and all times are like 2015-02-03T22:36:23Z
+        or 2015-02-03T22:36:23+0000.
         Otherwise the record is converted again by the slower `record_reader`.
         """
         for attribute in self._numbers:
@@ -113,7 +117,9 @@ class PageConverter:
             time = record.get(name)
             # msgspec has read it, but reads other forms, too, such as a number of seconds.
             if time is not None and not (
-                time.__class__ is str and len(time) == _TIME_LENGTH and time[10::9] == "TZ"
+                time.__class__ is str
+                and time[10:11] == "T"
+                and time[_SUFFIX_START:] in _UTC_SUFFIXES
             ):
                 return False
         return True

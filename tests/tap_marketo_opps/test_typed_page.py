@@ -129,3 +129,17 @@ def test_lines_are_singer_messages():
 def test_a_number_that_json_or_its_readers_do_not_know_is_null(number):
     quick = PageConverter(DESCRIPTION, ["amount"], "updatedAt", lambda *_: None)
     assert _as_json([typed for _, typed in quick([{"amount": number}])]) == [{"amount": None}]
+
+
+@pytest.mark.parametrize("updated_at", ["2026-01-01T05:30:00Z", "2026-01-01T05:30:00+0000"])
+def test_records_in_marketos_usual_forms_are_converted_fast(monkeypatch, updated_at):
+    slow = []
+    module = "tap_marketo_opps.typed_page.record_reader"
+    monkeypatch.setattr(module, lambda *_: lambda record: slow.append(record) or {})
+    convert = PageConverter(DESCRIPTION, list(KINDS), "updatedAt", lambda *_: None)
+    usual = {"marketoGUID": "g ", "updatedAt": updated_at, "amount": "1604.47", "touched": None}
+    ((value, typed),) = convert([{**usual, "touched": updated_at}])
+    assert slow == []
+    assert value == "2026-01-01T05:30:00Z"
+    expected = {"updatedAt": value, "touched": value, "marketoGUID": "g"}
+    assert json.loads(msgspec.json.encode(typed)).items() >= expected.items()
