@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import typing as t
+from collections import Counter
+from pathlib import Path
 
 from marketo_opps import errors
 from tap_marketo_opps.field_metadata import FIELDS
@@ -11,6 +13,8 @@ from tap_marketo_opps.finding.stage_plan import OPPORTUNITIES, ROLES
 from tap_marketo_opps.tap import TapMarketoOpps
 from target_marketo_opps.target import TargetMarketoOpps
 
+TESTS = Path(__file__).parents[1] / "tests"
+COUNTED = ("seconds", "runs", "kills", "faults", "records", "lost")
 PLUGINS: dict[str, t.Any] = {"tap": TapMarketoOpps, "target": TargetMarketoOpps}
 _LABELS = {
     "tap": (
@@ -53,6 +57,21 @@ def settings_table(kind: str) -> str:
         for name, schema in settings(kind).items()
     ]
     return "\n".join(["| setting | type | default | meaning |", "| --- | --- | --- | --- |", *rows])
+
+
+def random_tests_table() -> str:
+    """Return a Markdown table of the counts that long runs of the random tests have appended."""
+    lines = [
+        "| | hours | runs of tap and target | killed | injected faults | records compared | lost |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, program in (("random cases", "fuzz"), ("soak test", "soak")):
+        total: Counter[str] = Counter()
+        for line in (TESTS / program / "counts.jsonl").read_text("utf-8").splitlines():
+            total.update({key: n for key, n in json.loads(line).items() if key in COUNTED})
+        counts = " | ".join(f"{total[each]:,}" for each in COUNTED[1:])
+        lines.append(f"| {name} (`make {program}`) | {total['seconds'] / 3600:.1f} | {counts} |")
+    return "\n".join(lines)
 
 
 def errors_table() -> str:
