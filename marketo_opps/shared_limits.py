@@ -160,7 +160,7 @@ class SharedLimits:
             self.disconnect()
 
     def disconnect(self) -> None:
-        """Close the shared file without a change to it, because it cannot be used any more."""
+        """Close the shared file without a change to it, which may have become impossible."""
         self._file.close()
 
     def _join(self) -> None:

@@ -104,8 +104,8 @@ class PageConverter:
         """Return True if msgspec has converted a record correctly, so that its result can be used.
 
         That is so if all numbers are readable JSON, and all times are like 2015-02-03T22:36:23Z
-        or 2015-02-03T22:36:23+0000.
-        Otherwise the record is converted again by the slower `record_reader`.
+        or 2015-02-03T22:36:23+0000. Otherwise the record is converted again by the slower
+        `record_reader`.
         """
         for attribute in self._numbers:
             number = getattr(quick, attribute)

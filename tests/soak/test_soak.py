@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,10 @@ ROOT = Path(__file__).parents[2]
 SEED = "94621"
 
 
-def test_disturbed_runs_lose_no_record():
+def test_disturbed_runs_lose_no_record(tmp_path):
+    command = [sys.executable, "-m", "tests.soak", "--seconds", "0", "--runs", "4", "--seed", SEED]
     soak = subprocess.run(
-        [sys.executable, "-m", "tests.soak", "--seconds", "0", "--runs", "4", "--seed", SEED],
+        [*command, "--counts", str(tmp_path / "counts.jsonl")],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -25,3 +27,6 @@ def test_disturbed_runs_lose_no_record():
 
     assert soak.returncode == 0, soak.stdout
     assert soak.stdout.endswith("passed: no record lost, no problem unreported\n"), soak.stdout
+    counts = json.loads((tmp_path / "counts.jsonl").read_text())
+    assert counts["lost"] == 0
+    assert min(counts[each] for each in ("runs", "kills", "faults", "records")) > 0, counts
