@@ -113,8 +113,7 @@ class Reason:
 _ACCEPTED = frozenset({"created", "updated", "deleted"})
 
 
-@dataclass(frozen=True, slots=True)
-class RecordResult:
+class RecordResult(t.NamedTuple):
     """The outcome of one input record in a sync or delete call.
 
     `seq` is the index of the input record; `status` is created, updated, deleted or skipped. A

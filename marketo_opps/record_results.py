@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import replace
 from operator import attrgetter
 
 from marketo_opps.envelope import read_reasons
@@ -65,7 +64,7 @@ def _record_result(index: int, item: Mapping[str, t.Any]) -> RecordResult:
     )
     if result.reasons or result.accepted:
         return result
-    return replace(result, reasons=(Reason(NO_CODE, f"{result.status}, and no reason was given"),))
+    return result._replace(reasons=(Reason(NO_CODE, f"{result.status}, and no reason was given"),))
 
 
 def _parse_seq(seq: t.Any) -> int:

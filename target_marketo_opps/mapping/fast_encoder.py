@@ -9,6 +9,7 @@ values and returns the reasons for a rejection.
 from __future__ import annotations
 
 import typing as t
+from datetime import date
 from decimal import Decimal
 
 import msgspec
@@ -25,13 +26,13 @@ if t.TYPE_CHECKING:
 # Long text is limited to a number of bytes; a character has at most four bytes.
 _SAFE_TEXT_CHARACTERS = 7_500
 _SAFE_INTEGER = 2**53
-# 29 February and all other forms of a date are left to the mapping by field.
-_DATE = (
-    r"[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
+# All other forms of a time are left to the mapping by field.
+_TIME = (
+    r"\A(?!0000)[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
     r"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+    r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z\Z"
 )
-_TIME = r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z"
-_FORMATS = {"date": rf"\A(?!0000){_DATE}\Z", "date-time": rf"\A(?!0000){_DATE}{_TIME}\Z"}
+_FORMATS: dict[str, t.Any] = {"date": date, "date-time": t.Annotated[str, Meta(pattern=_TIME)]}
 _Integer = t.Annotated[int, Meta(ge=-_SAFE_INTEGER, le=_SAFE_INTEGER)]
 _TYPES: dict[str, t.Any] = {
     "integer": _Integer,
@@ -93,6 +94,6 @@ def _type(field: FieldDescription) -> t.Any:
     if kind is not None:
         return kind
     if "format" in schema:
-        return t.Annotated[str, Meta(pattern=_FORMATS[schema["format"]])]
+        return _FORMATS[schema["format"]]
     length = field.length or _SAFE_TEXT_CHARACTERS
     return t.Annotated[str, Meta(min_length=1, max_length=length)]
