@@ -133,10 +133,8 @@ class LogPaging:
         return page
 
     def _check_new(self, page: Page) -> None:
-        token = str(page.next_page_token)
-        if token in self._seen:
+        if str(page.next_page_token) in self._seen:
             raise _unexpected(page, "a page token of the activity log that it sent before")
-        self._seen.add(token)
 
     def _count(self, page: Page) -> None:
         if page.records:

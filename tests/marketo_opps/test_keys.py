@@ -1,4 +1,4 @@
-"""Which values of a key count as equal."""
+"""Which values of a key count as equal, and with which text a value is looked up."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketo_opps.keys import comparable_key
+from marketo_opps.keys import comparable_key, comparable_name, keys_not_among, lookup_text
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,40 @@ def test_a_number_is_the_same_key_in_any_notation(digits, scale, zeros):
     assert Decimal(key) == number
     assert "e" not in key
     assert key == "0" or "." not in key or not key.endswith("0")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (" OPP-1\n", "OPP-1"),
+        (7, "7"),
+        (1e16, "10000000000000000"),
+        (Decimal("1.50E+2"), "150"),
+        (10**40, str(10**40)),
+    ],
+)
+def test_a_value_is_looked_up_by_its_plain_text(value, text):
+    assert lookup_text(value) == text
+
+
+@pytest.mark.parametrize("value", [None, True, False, float("nan"), Decimal("NaN"), "  ", [7], {}])
+def test_what_is_not_a_key_is_not_looked_up(value):
+    assert lookup_text(value) == ""
+
+
+def test_a_number_too_large_for_plain_notation_is_a_key_nonetheless():
+    number = Decimal("1e999999")
+    assert comparable_key(number) == comparable_key("1E+999999") == "1e+999999"
+
+
+@pytest.mark.parametrize(
+    "name", ["EXTERNAL_Opportunity_id", "externalOpportunityId", "_externalopportunityid"]
+)
+def test_names_are_compared_without_case_and_underscores(name):
+    assert comparable_name(name) == "externalopportunityid"
+
+
+def test_keys_without_a_record_are_those_that_no_spelling_of_a_found_key_equals():
+    assert keys_not_among({"A", "b ", None}, ["A", "B", "c", "a", "C"]) == ["c", "C"]
+    assert keys_not_among({"A"}, ["A"]) == []
+    assert keys_not_among(set(), ["A"]) == ["A"]

@@ -247,3 +247,29 @@ def test_an_interrupted_sweep_keeps_what_it_emits():
 def test_a_bookmark_of_other_keys_holds_nothing_back(before, now, since):
     bookmark = Bookmark(value=EARLY, found_by=before)
     assert _plan({"a": bookmark}, found_by=now).resume.since == since
+
+
+def test_the_bookmark_of_a_static_list_holds_nothing_back():
+    bookmark = Bookmark(value=EARLY, found_by="lead_list 5")
+    plan = _plan({"a": bookmark}, found_by="lead_list 5", start_date=None)
+    assert plan.resume.since is None
+    assert plan.notes == [
+        "The list may have other leads than in the last sweep: emitting every record found."
+    ]
+
+
+def test_streams_with_a_bookmark_of_other_keys_are_named():
+    other = Bookmark(value=EARLY, found_by="filter b")
+    bookmarks = {"a": other, "b": Bookmark(value=EARLY, found_by="filter a"), "c": other}
+    assert _plan(bookmarks, found_by="filter a").notes == [
+        "The bookmark of a and c belongs to other lookup values: emitting every record found."
+    ]
+
+
+@pytest.mark.parametrize(("cursor", "since"), [(None, None), (MIDDLE, LATE)])
+def test_only_a_refresh_by_the_log_is_one_again_with_other_keys(cursor, since):
+    by_log = make_resume_point(fingerprint="old", log_from=EARLY, cursor=cursor)
+    bookmark = Bookmark(value=LATE, found_by="filter x", resume=by_log)
+    plan = _plan({"a": bookmark})
+    assert plan.resume.since == since
+    assert any("was a full refresh" in note for note in plan.notes) == (since is None)
