@@ -12,7 +12,6 @@ from marketo_sandbox.instance.lead_editing import LeadEditor
 from marketo_sandbox.instance.parameters import WriteRequest
 from marketo_sandbox.instance.records import decode, to_stored_record
 from marketo_sandbox.instance.seed import Seeder
-from marketo_sandbox.instance.storage import StaticList
 from marketo_sandbox.instance.subscription import Subscription
 from marketo_sandbox.instance.writing import RecordWriter
 
@@ -94,11 +93,9 @@ class Instance(Subscription):
             LeadEditor(self.context).delete(ids)
 
     def add_to_list(self, list_id: int, leads: Iterable[int]) -> None:
-        """Add leads to the static list ``list_id``; create the list if it does not exist."""
+        """Add leads to the static list ``list_id``; see ``LeadEditor.add_to_list``."""
         with self.lock, self.storage.transaction():
-            now = int(self.clock.seconds())
-            self.storage.add_static_list(StaticList(list_id, f"List {list_id}", now))
-            self.storage.add_list_members(list_id, leads)
+            LeadEditor(self.context).add_to_list(list_id, [*leads])
 
     def lead_ids(self) -> list[int]:
         """Return the ids of all leads."""

@@ -1,4 +1,4 @@
-"""Changes that a Marketo user can make to leads in the UI: adding, merging and deleting them."""
+"""Changes that a Marketo user can make in the UI: add, merge, delete and list leads."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from marketo_sandbox.instance.records import (
     new_guid,
 )
 from marketo_sandbox.instance.role_events import role_event
+from marketo_sandbox.instance.storage import StaticList
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -31,20 +32,24 @@ if TYPE_CHECKING:
     from marketo_sandbox.instance.context import InstanceContext
     from marketo_sandbox.instance.storage import Row
 
+_MAX_NAMED = 5
+"""Number of leads that an error message names."""
+
 
 class UnknownLeadError(ValueError):
-    """Raised if leads that do not exist are to be merged or deleted.
+    """Raised if leads that do not exist are to be merged, deleted or added to a static list.
 
     Args:
         ids: ids of the leads that do not exist.
     """
 
     def __init__(self, ids: Sequence[int]) -> None:
-        super().__init__(f"leads not found: {', '.join(map(str, ids))}")
+        more = f" and {len(ids) - _MAX_NAMED:,} more" if len(ids) > _MAX_NAMED else ""
+        super().__init__(f"leads not found: {', '.join(map(str, ids[:_MAX_NAMED]))}{more}")
 
 
 class LeadEditor:
-    """Add, merge and delete leads; also change their roles and write the activities of the change.
+    """Add, merge, delete and list leads; also change their roles, and log the change.
 
     Args:
         context: the parts of the instance, with the storage and activity log to write to.
@@ -132,6 +137,17 @@ class LeadEditor:
         self._storage.delete("role", [role.id for role in self._roles_of(ids)])
         self._storage.remove_leads(ids)
         self._log.write(Event(DELETED, each, each, str(each), {}) for each in ids)
+
+    def add_to_list(self, list_id: int, ids: Sequence[int]) -> None:
+        """Add leads to the static list ``list_id``; create the list if it does not exist.
+
+        Raises:
+            UnknownLeadError: if one of the leads does not exist.
+        """
+        self._require_existing(ids)
+        now = int(self._clock.seconds())
+        self._storage.add_static_list(StaticList(list_id, f"List {list_id}", now))
+        self._storage.add_list_members(list_id, ids)
 
     def _require_existing(self, ids: Sequence[int]) -> None:
         known = self._storage.existing_leads(ids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -219,10 +220,9 @@ class Storage:
         return (Row._make(row) for row in self._db.execute(sql, (after, limit, offset)))
 
     def existing_leads(self, ids: Sequence[int]) -> set[int]:
-        """Return those of the given ids that are ids of stored leads."""
-        marks = ",".join("?" * len(ids))
-        sql = f"SELECT id FROM lead WHERE id IN ({marks})"  # noqa: S608 - question marks
-        return {int(row[0]) for row in self._db.execute(sql, list(ids))}
+        """Return those of the given ids, however many, that are ids of stored leads."""
+        sql = "SELECT id FROM lead WHERE id IN (SELECT value FROM json_each(?))"
+        return {int(row[0]) for row in self._db.execute(sql, [json.dumps(list(ids))])}
 
     def remove_leads(self, ids: Iterable[int]) -> None:
         """Delete leads, and remove them from all static lists."""

@@ -77,7 +77,7 @@ def test_what_is_not_a_key_is_not_looked_up(value):
     assert lookup_text(value) == ""
 
 
-def test_a_number_too_large_for_plain_notation_is_a_key_nonetheless():
+def test_a_number_too_large_for_plain_notation_is_a_key():
     number = Decimal("1e999999")
     assert comparable_key(number) == comparable_key("1E+999999") == "1e+999999"
 
@@ -89,7 +89,7 @@ def test_names_are_compared_without_case_and_underscores(name):
     assert comparable_name(name) == "externalopportunityid"
 
 
-def test_keys_without_a_record_are_those_that_no_spelling_of_a_found_key_equals():
+def test_keys_without_a_record_equal_no_spelling_of_a_found_key():
     assert keys_not_among({"A", "b ", None}, ["A", "B", "c", "a", "C"]) == ["c", "C"]
     assert keys_not_among({"A"}, ["A"]) == []
     assert keys_not_among(set(), ["A"]) == ["A"]

@@ -109,6 +109,11 @@ def test_leads_are_merged_deleted_and_listed(api, control, sandbox):
     refused = control("POST", "leads/merge", {"kept": 1, "merged": [9]})
     assert (refused.status_code, refused.text) == (400, "leads not found: 9\n")
     assert sandbox.instance.lead_ids() == [1]
+    # More leads than SQLite accepts as parameters.
+    refused = control("POST", "lists", {"list": 6, "leads": [1, *range(20, 300_020)]})
+    assert refused.status_code == 400
+    assert refused.text == "leads not found: 20, 21, 22, 23, 24 and 299,995 more\n"
+    assert [each["id"] for each in api.get("/rest/v1/lists.json")["result"]] == [5]
 
 
 def test_change_updates_opportunities_as_a_marketo_user_would(api, control, sandbox):
