@@ -47,7 +47,8 @@ def decode_response(body: bytes) -> t.Any:
         return _decode_tolerantly(body)
     except json.JSONDecodeError:
         raise
-    except (ValueError, RecursionError):
+    except (ValueError, ArithmeticError, RecursionError):
+        # `Decimal` raises an ArithmeticError for an exponent beyond its range.
         raise JsonTooLargeError("a number or nesting that is too large") from None
 
 

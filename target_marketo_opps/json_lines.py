@@ -17,7 +17,8 @@ if t.TYPE_CHECKING:
 decode_fast = msgspec.json.Decoder(float_hook=Decimal).decode
 """Decodes nearly every line; if it raises one of `NOT_FAST`, `decode` may still succeed."""
 
-NOT_FAST = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+# An ArithmeticError is raised for an exponent beyond the range of `Decimal`.
+NOT_FAST = (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError, RecursionError)
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
 
@@ -120,7 +121,7 @@ def _decode_leniently(line: bytes) -> t.Any:
     except json.JSONDecodeError as error:
         where = f"it is not valid JSON at column {error.colno} ({error.msg})"
         raise ValueError(_utf_16(line) or where + _hint(line)) from None
-    except (ValueError, RecursionError):
+    except (ValueError, ArithmeticError, RecursionError):
         raise ValueError("it contains a number or nesting that is too large") from None
 
 

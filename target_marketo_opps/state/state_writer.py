@@ -51,9 +51,9 @@ class StateWriter:
             # Part of the line may have been written, so a further line would not be valid JSON.
             self._is_broken = True
             raise OutputError(
-                f"STATE cannot be written to standard output: {error.strerror}. Fix the cause (free "
-                "disk space, or start the reader again), and run again with the last STATE: what "
-                "was delivered since will be delivered again.",
+                f"STATE cannot be written to standard output: {error.strerror}. Fix the cause "
+                "(free disk space, or start the reader again), and run again with the last STATE: "
+                "what was delivered since will be delivered again.",
             ) from None
 
     def _write(self, line: bytes) -> None:

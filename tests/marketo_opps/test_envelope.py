@@ -230,7 +230,15 @@ def test_code_702_with_records_is_unexpected():
         read_response("GET /x", answer(members))
 
 
-@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"success":' + b"9" * 5000 + b"}"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 100_000,
+        b'{"success":' + b"9" * 5000 + b"}",
+        b'{"success":1e' + b"9" * 20 + b"}",
+        b'{"success":1e' + b"9" * 20 + b',"cut":"\\ud83d"}',
+    ],
+)
 def test_json_that_is_too_large_is_unexpected(body):
     with pytest.raises(UnexpectedResponseError, match="a number or nesting that is too large"):
         read_response("GET /x", answer(body))

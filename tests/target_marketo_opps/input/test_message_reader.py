@@ -49,6 +49,10 @@ def test_a_byte_order_mark_is_no_part_of_a_line():
     assert decode(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
 
 
+HUGE = b"9" * 20
+"""An exponent beyond the range of `Decimal`."""
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
 def test_utf_16_is_named_as_such(encoding):
     with pytest.raises(ValueError, match="it is UTF-16"):
@@ -65,6 +69,8 @@ def test_utf_16_is_named_as_such(encoding):
         (b'{"type":"RECORD","rec', "it is cut short, as when the tap died"),
         (b'{"type":}', "it is not valid JSON at column 9"),
         (b"1" * 5000 + b"." + HALF, "it is not valid JSON|that is too large"),
+        (b'{"type":"RECORD","a":1e%b}' % HUGE, "that is too large"),
+        (b'{"type":"RECORD","a":-1E-%b,"b":"\\ud83d"}' % HUGE, "that is too large"),
     ],
 )
 def test_the_error_of_an_unusable_line_names_its_number(line, said):

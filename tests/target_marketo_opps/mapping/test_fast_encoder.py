@@ -110,6 +110,23 @@ def test_value_at_the_limit_is_mapped_fast_and_unchanged(make, field, value):
     assert read(mapped.body) == record(field, value)
 
 
+@pytest.mark.parametrize("field", [name for name in KINDS if name != "name"])
+def test_a_null_is_sent_or_skipped_when_mapped_fast(make, field):
+    null = record(field, None)
+    assert msgspec.json.decode(make().map_fast(null).body) == null
+    assert msgspec.json.decode(make(nulls="skip").map_fast(null).body) == {
+        "externalOpportunityId": "K"
+    }
+
+
+def test_a_name_is_not_cleared_when_mapped_fast(make):
+    null = record("name", None)
+    assert make().map_fast(null) is None
+    assert msgspec.json.decode(make(nulls="skip").map_fast(null).body) == {
+        "externalOpportunityId": "K"
+    }
+
+
 def test_integer_too_large_to_map_fast_is_unchanged(make):
     mapped = make().map(record("amount", 2**60))
     assert msgspec.json.decode(mapped.body) == record("amount", 2**60)
