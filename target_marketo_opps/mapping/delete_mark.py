@@ -14,7 +14,6 @@ DELETED_AT = "_sdc_deleted_at"
 
 # Python parses "20260101" as a date too, but it may be any number.
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_DAY_LENGTH = len("2026-01-01")
 _LIVING = frozenset({"", "0", "false"})
 
 
@@ -45,7 +44,7 @@ def _is_moment(text: str) -> bool:
     if not _DAY.match(text):
         return False
     try:
-        (date if len(text) == _DAY_LENGTH else datetime).fromisoformat(text)
+        datetime.fromisoformat(text)
     except ValueError:
         return False
     return True

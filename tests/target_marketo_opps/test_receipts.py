@@ -62,7 +62,21 @@ def test_each_record_has_one_line_with_its_guid_and_request(marketo_sandbox, sin
         assert (lines[key]["stream"], lines[key]["object"]) == ("opportunities", "opportunities")
     assert lines["bad"]["reasons"][0]["code"] == "1002"
     assert (lines["bad"]["marketoGUID"], lines["bad"]["request_id"]) == (None, None)
-    assert lines["left"]["reasons"] == []
+    assert lines["old"]["reasons"] == lines["left"]["reasons"] == []
+    assert (lines["left"]["stream"], lines["left"]["object"]) == ("opportunities", "opportunities")
+
+
+def test_record_created_by_a_lost_call_has_its_guid(marketo_sandbox, singer, receipts):
+    marketo_sandbox.fault("cut_after_write", operation="sync opportunity", times=1)
+    singer.run(
+        marketo_sandbox,
+        [singer.schema(), singer.opportunity("a")],
+        action="createOnly",
+        receipts_path=receipts.path,
+    ).succeeded()
+    (line,) = receipts()
+    assert line["status"] == "created"
+    assert line["marketoGUID"] == stored(marketo_sandbox)["a"]["marketoGUID"]
 
 
 def test_merged_versions_have_a_line_each_and_one_guid(marketo_sandbox, singer, receipts):
@@ -132,6 +146,11 @@ def test_receipt_has_input_stream_name_and_complete_key(marketo_sandbox_factory,
         ("people", "opportunity_roles", role, "created"),
         ("people", "opportunity_roles", orphan, "rejected"),
     ]
+    _, rejected = receipts()
+    (reason,) = rejected["reasons"]
+    assert reason["code"] == "1004"
+    assert "no opportunity with this id was accepted in this run" in reason["message"]
+    assert "#" in rejected["request_id"]
 
 
 def test_a_dry_run_leaves_no_receipts(marketo_sandbox, singer, receipts, tmp_path):

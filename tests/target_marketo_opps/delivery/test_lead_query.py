@@ -72,6 +72,28 @@ def test_lookup_fails_if_each_single_value_is_refused():
     with pytest.raises(DataError):
         found(client, values(300))
     assert len(client.asked) <= 20
+    assert sum(len(asked) == 1 for asked in client.asked) == 6
+
+
+def test_refused_values_are_no_failure_once_a_lookup_was_answered():
+    client = Client(lambda asked, _: TOO_MANY if set(asked) & set(values(20)) else None)
+    query = LeadQuery(client, "email")
+    assert [each.lead_id for each in query.find(["100"]).leads] == [100]
+    answer = query.find(values(20))
+    assert (answer.values, answer.too_many) == (values(20), set(values(20)))
+
+
+def test_leads_without_an_id_or_a_value_are_counted():
+    class Careless(Client):
+        def leads(self, **asked):
+            page = super().leads(**asked)
+            cut = [{"id": None, "email": "x"}, {"id": 7}]
+            return Page([*page.records, *cut], page.next_page_token, page.more, "r")
+
+    client = Careless(lambda asked, _: TOO_LONG if len(asked) > 5 else None)
+    leads, answer = found(client, values(10))
+    assert leads == list(range(1, 11))
+    assert (answer.unusable, answer.calls) == (4, 3)
 
 
 def test_lookup_that_is_too_large_is_halved():

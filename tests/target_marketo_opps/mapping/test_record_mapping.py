@@ -205,6 +205,13 @@ def test_a_delete_holds_the_key_alone(make):
     assert mapped.body == b'{"externalOpportunityId":"K"}'
 
 
+def test_a_delete_by_an_invalid_key_is_rejected_with_the_reason(make):
+    with pytest.raises(RecordError) as caught:
+        make().map_key({"externalOpportunityId": "K" * 51})
+    (reason,) = caught.value.reasons
+    assert reason.code == "1003"
+
+
 def test_record_that_is_too_large_for_a_call_is_rejected(make):
     fields = tuple(FieldDescription(f"t{n}", "", "text") for n in range(40))
     description = ObjectDescription(
