@@ -7,7 +7,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tap_marketo_opps.timestamps import max_or_none, minus_seconds, normalize_iso, to_iso_utc
+from tap_marketo_opps.timestamps import (
+    is_timestamp,
+    max_or_none,
+    minus_seconds,
+    normalize_iso,
+    to_iso_utc,
+)
 
 EARLY, LATE = "2026-01-01T00:00:00Z", "2026-03-01T00:00:00Z"
 
@@ -59,3 +65,12 @@ def test_timestamps_of_any_form_are_read_as_utc():
 def test_max_or_none_passes_over_what_is_not_given():
     assert max_or_none(None, EARLY, LATE, None) == LATE
     assert max_or_none(None, None) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["never", "", "2026-01-31", "2026-01-31T12:00:00", "2026-01-31T12:00:00+00:00", 5, None],
+)
+def test_only_one_form_of_text_is_a_timestamp(value):
+    assert is_timestamp(EARLY)
+    assert not is_timestamp(value)

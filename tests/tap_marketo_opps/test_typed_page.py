@@ -93,9 +93,17 @@ def test_what_is_written_is_the_same_in_any_case(records):
 def test_a_usual_page_takes_the_fast_path_with_any_field_names():
     quick = PageConverter(DESCRIPTION, list(KINDS), "updatedAt", lambda *_: None)
     usual = {"marketoGUID": "g ", "class": "c", "amount": "1.50", "closeDate": "2026-01-31"}
-    ((moment, typed),) = quick([usual])
+    loose = {"probability": "55", "isWon": "true"}
+    odd = {"closeDate": "31.01.2026"}
+    page = [typed for _, typed in quick([usual, loose])]
+    assert all(isinstance(typed, msgspec.Struct) for typed in page)
+    assert to_dict(page[1]) == dict.fromkeys(KINDS) | {"probability": 55, "isWon": True}
+    ((moment, typed), (_, other), (_, slow)) = quick([usual, loose, odd])
     assert moment is None
+    # One unusual record does not slow the others of its page down.
     assert isinstance(typed, msgspec.Struct)
+    assert isinstance(other, msgspec.Struct)
+    assert isinstance(slow, dict)
     assert to_dict(typed) == dict.fromkeys(KINDS) | {
         "marketoGUID": "g",
         "class": "c",

@@ -132,6 +132,17 @@ def test_an_interrupted_refresh_by_the_log_is_one_again(start_date, begins):
     assert any("was a full refresh" in note for note in plan.notes)
 
 
+@pytest.mark.parametrize(("value", "found_by"), [(None, "activities"), (LATE, "filter x")])
+def test_a_refresh_by_the_log_is_known_by_its_cursor(value, found_by):
+    refresh = make_resume_point(fingerprint="old", log_from=EARLY, cursor=None)
+    known = Bookmark(value=value, found_by=found_by, log_until=LATE, resume=refresh)
+    notes = _plan({"a": known}, found_by="activities", log_from=EARLY).notes
+    assert "The interrupted run was a full refresh, and so is this one." in notes
+    swept = Bookmark(value=value, found_by=found_by, resume=refresh)
+    notes = _plan({"a": swept}, found_by="activities", log_from=EARLY).notes
+    assert not any("was a full refresh" in note for note in notes)
+
+
 def test_an_interrupted_daily_run_by_the_log_is_no_refresh():
     daily = make_resume_point(fingerprint="old", log_from=EARLY, cursor=MIDDLE)
     known = Bookmark(found_by="activities", log_until=MIDDLE, resume=daily)
