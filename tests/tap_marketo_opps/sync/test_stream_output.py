@@ -75,7 +75,9 @@ def test_records_before_start_date_are_counted_unless_emitted():
     emitter = _emitter(MIDDLE, start_date=MIDDLE)
     for _ in range(2):
         emitted = _emit(
-            emitter, EARLY, MIDDLE, None, EARLY, emit_anyway=lambda record: "3" in str(record)
+            emitter,
+            *(EARLY, MIDDLE, None, EARLY),
+            emit_anyway=lambda record: record["marketoGUID"] == "3",
         )
         assert emitted == ["1", "2", "3"]
     assert emitter.output.counts.too_old == 2
