@@ -17,7 +17,7 @@ Records wait until they can be sent:
     waiting              all records whose outcome is not known yet
     open_batches         batches that are being filled
     key_queues           queues of records that must be sent in order of arrival
-    parked_roles         roles that wait until their opportunity is accepted
+    parked_roles         roles that wait until Marketo has their opportunity
     parked_role_store    keeps these roles in memory, then in a temporary file
     overdue_roles        looks up the opportunities of roles that wait for too long
     opportunity_history  opportunities that were accepted or deleted in this run

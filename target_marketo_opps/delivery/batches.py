@@ -44,7 +44,7 @@ class BatchTarget:
         key_fields: fields that identify a record of the object.
         merges: whether waiting records with the same key are merged into one.
         parks_orphans: whether roles that Marketo skips because their opportunity is missing are
-            kept until the opportunity is accepted, instead of being rejected.
+            kept until Marketo has it, instead of being rejected.
 
     Attributes:
         open_batches: batches of this target that records can be added to.

@@ -157,7 +157,7 @@ class KeyQueues(dict["Hashable", KeyQueue]):
     def is_readmitted(self, record: OutboundRecord) -> bool:
         """Return whether a record is a role that was parked before it was queued again.
 
-        Parked roles are kept apart from the queues until their missing opportunity is accepted.
+        Parked roles are kept apart from the queues until Marketo has their opportunity.
 
         Args:
             record: a record at the head of its queues.

@@ -1,4 +1,4 @@
-"""Remember which opportunities were accepted or deleted in this run, to explain rejected roles."""
+"""Remember which opportunities exist or were deleted in this run, to explain rejected roles."""
 
 from __future__ import annotations
 
@@ -11,53 +11,61 @@ from target_marketo_opps.delivery.batches import Operation
 if t.TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from target_marketo_opps.delivery.batches import OutboundRecord
     from target_marketo_opps.delivery.outcomes import BatchResult
 
-_ACCEPTED = "the opportunity was accepted in this run, so the lead does not exist"
+LEAD_IS_MISSING = "the opportunity exists, so the lead is missing"
+"""Explains why a role was skipped although Marketo has its opportunity."""
+
 _DELETED = "the opportunity was deleted in this run"
 
 
 class OpportunityHistory:
-    """The ids of the opportunities that were accepted in this run, and of those deleted since."""
+    """The ids of opportunities that Marketo is known to have, and of those deleted since.
+
+    Marketo has an opportunity that it has accepted in this run, or rejected as one that exists. An
+    id in another spelling is another id here: Adobe does not document whether Marketo treats two
+    spellings as equal, and a role must not be rejected because another opportunity exists.
+    """
 
     def __init__(self) -> None:
-        self._accepted = KeyHashSet()
+        self._existing = KeyHashSet()
         self._deleted = KeyHashSet()
 
     def add(self, result: BatchResult) -> list[Hashable]:
-        """Remember the opportunities that Marketo has accepted or deleted in a batch.
+        """Remember the opportunities that Marketo has, or has deleted, after a batch was sent.
 
         Returns:
-            The ids (ordering keys) of the accepted opportunities; none for a delete or for roles.
+            The ordering keys of the opportunities that it has; none for a delete or for roles.
         """
         target = result.batch.target
         if target.obj is not MarketoObject.OPPORTUNITIES:
             return []
         records = enumerate(result.batch.records)
-        keys = [record.ordering_keys[0] for index, record in records if result.is_accepted(index)]
         if target.operation is Operation.DELETE:
-            self._delete(keys)
+            for index, record in records:
+                if result.is_accepted(index):
+                    self._deleted.add(_sent_id(record))
             return []
-        self._accept(keys)
-        return keys
+        existing = [record for index, record in records if result.is_existing(index)]
+        for record in existing:
+            self._existing.add(_sent_id(record))
+            self._deleted.discard(_sent_id(record))
+        return [record.ordering_keys[0] for record in existing]
 
-    def why_missing(self, opportunity: Hashable) -> str | None:
-        """Explain why a role was skipped for a missing opportunity that this run has written.
+    def why_missing(self, role: OutboundRecord) -> str | None:
+        """Explain why a role was skipped for a missing opportunity that Marketo has had.
 
         Returns:
             A text for the role's rejection, since it cannot succeed later in the run; None if
-            Marketo has not accepted the opportunity in this run, so that it may still arrive.
+            Marketo is not known to have had the opportunity, so that it may still arrive.
         """
-        name = str(opportunity)
-        if name not in self._accepted:
+        opportunity = _sent_id(role)
+        if opportunity not in self._existing:
             return None
-        return _DELETED if name in self._deleted else _ACCEPTED
+        return _DELETED if opportunity in self._deleted else LEAD_IS_MISSING
 
-    def _accept(self, keys: list[Hashable]) -> None:
-        for key in keys:
-            self._accepted.add(str(key))
-            self._deleted.discard(str(key))
 
-    def _delete(self, keys: list[Hashable]) -> None:
-        for key in keys:
-            self._deleted.add(str(key))
+def _sent_id(record: OutboundRecord) -> str:
+    """Return the id of a record's opportunity as it is sent."""
+    return str(record.sent_key[record.target.key_fields[0]])

@@ -17,6 +17,13 @@ if t.TYPE_CHECKING:
     from target_marketo_opps.delivery.batches import Batch, OutboundRecord
 
 
+_EXISTS_CODES = frozenset({"1005", "1017"})
+"""Codes of a record that was not created because Marketo has one with its key."""
+
+_ORPHAN_CODES = frozenset({"1004", "1013"})
+"""Codes of a role whose opportunity is missing; Adobe does not document which one it gets."""
+
+
 class Outcome(enum.Enum):
     """What happened to a record, such as created; the values are words of the closing log line."""
 
@@ -56,6 +63,11 @@ class RecordOutcome:
         """Return whether the record was rejected."""
         return self.kind is Outcome.REJECTED
 
+    @property
+    def is_refused_as_existing(self) -> bool:
+        """Return whether the record was rejected because Marketo has one with its key."""
+        return any(why.code in _EXISTS_CODES for why in self.reasons)
+
     def explained(self, why: str) -> RecordOutcome:
         """Return a copy of this outcome with an explanation appended to Marketo's first reason."""
         first, *others = self.reasons
@@ -67,10 +79,6 @@ CREATED = RecordOutcome(Outcome.CREATED)
 UPDATED = RecordOutcome(Outcome.UPDATED)
 DELETED = RecordOutcome(Outcome.DELETED)
 UNCHANGED = RecordOutcome(Outcome.UNCHANGED)
-
-
-_ORPHAN_CODES = frozenset({"1004", "1013"})
-"""Codes of a role whose opportunity is missing; Adobe does not document which one it gets."""
 
 
 def spread(outcome: RecordOutcome | None, count: int) -> list[RecordOutcome | None]:
@@ -161,6 +169,11 @@ class BatchResult:
         """Return whether a record was accepted: all of it, or a version that was merged into it."""
         each = self.of_versions.get(index) or [self.outcomes[index]]
         return any(outcome is not None and not outcome.is_rejected for outcome in each)
+
+    def is_existing(self, index: int) -> bool:
+        """Return whether Marketo has a record: it was accepted, or rejected as one that exists."""
+        outcome = self.outcomes[index]
+        return self.is_accepted(index) or (outcome is not None and outcome.is_refused_as_existing)
 
     def is_created(self, index: int) -> bool:
         """Return whether Marketo created a record.

@@ -28,7 +28,7 @@ class OverdueRoles:
     """Looks up opportunities that parked roles wait for, 300 per call, at intervals.
 
     Args:
-        parked: roles that wait until their missing opportunity is accepted.
+        parked: roles that wait until Marketo has their opportunity.
         calls: calls in flight.
         states: tells which STATEs were held back for too long.
         client: makes the calls.

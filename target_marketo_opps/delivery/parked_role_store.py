@@ -23,6 +23,7 @@ CREATE TABLE roles (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     opportunity BLOB NOT NULL,
     key BLOB NOT NULL,
+    sent_key BLOB NOT NULL,
     checkpoint INTEGER NOT NULL,
     looked_up_at REAL NOT NULL,
     streams BLOB NOT NULL,
@@ -58,7 +59,7 @@ class ParkedRole:
 class ParkedRoleStore:
     """Stores parked roles in order of arrival, and finds them by key or opportunity.
 
-    A parked role waits until its missing opportunity is accepted. A dismissed role was parked when
+    A parked role waits until Marketo has its missing opportunity. A dismissed role was parked when
     it or its opportunity was deleted; it is stored until it is rejected.
 
     Args:
@@ -80,11 +81,12 @@ class ParkedRoleStore:
         self._target = record.target
         self._count += 1
         self._database.execute(
-            f"INSERT INTO roles (opportunity, looked_up_at, {_COLUMNS})"  # noqa: S608 - constants alone
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO roles (opportunity, looked_up_at, sent_key, {_COLUMNS})"  # noqa: S608 - constants alone
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 _opportunity(record),
                 0.0,
+                _sent_key(record),
                 encode(record.key),
                 role.checkpoint,
                 encode([record.stream, record.source_stream]),
@@ -95,9 +97,13 @@ class ParkedRoleStore:
             ),
         )
 
-    def first_of_key(self, key: Hashable) -> ParkedRole | None:
-        """Return the first role that was parked with a key; None if no parked role has the key."""
-        row = next(self._rows("roles", "key = ?", encode(key)), None)
+    def first_with_key_of(self, record: OutboundRecord) -> ParkedRole | None:
+        """Return the first role that was parked with the key of a role; None if there is none.
+
+        A key in another spelling is another key here.
+        """
+        keys = encode(record.key), _sent_key(record)
+        row = next(self._rows("roles", "key = ? AND sent_key = ?", *keys), None)
         return None if row is None else self._role(row[1:])
 
     def waits_for(self, opportunity: Hashable) -> bool:
@@ -212,3 +218,8 @@ class ParkedRoleStore:
 def _opportunity(record: OutboundRecord) -> bytes:
     """Return the id of a role's opportunity as the database stores it."""
     return encode(record.ordering_keys[0])
+
+
+def _sent_key(record: OutboundRecord) -> bytes:
+    """Return a role's key as it is sent, in the form in which the database stores it."""
+    return encode(list(record.sent_key.values()))

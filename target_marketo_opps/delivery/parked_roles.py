@@ -1,4 +1,4 @@
-"""Keep roles whose opportunity is missing, and release them when the opportunity is accepted."""
+"""Keep roles whose opportunity is missing, and release them when the opportunity exists."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ if t.TYPE_CHECKING:
 class ParkedRoles:
     """Roles that Marketo skipped because their opportunity is missing.
 
-    A parked role waits until its opportunity is accepted; it blocks only later upserts of its key.
+    A parked role waits until Marketo has its opportunity. It blocks only later upserts of its key
+    in the same spelling: one in another spelling may be a role of another opportunity, which exists
+    and is never written again.
 
     Args:
         ledger: counts the parked roles, so that no STATE after them is written while they wait.
@@ -55,7 +57,7 @@ class ParkedRoles:
             self._roles.add(ParkedRole(version, number, *why))
 
     def park_behind(self, record: OutboundRecord, *, is_queued: bool) -> bool:
-        """Store a role instead of sending it, if an earlier role with the same key is parked.
+        """Store a role instead of sending it, if an earlier role with its very key is parked.
 
         Args:
             record: a role that could be sent otherwise.
@@ -66,7 +68,7 @@ class ParkedRoles:
         """
         if not self._roles or not record.target.parks_orphans:
             return False
-        first = self._roles.first_of_key(record.key)
+        first = self._roles.first_with_key_of(record)
         if first is None:
             return False
         for version in record.all_versions:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from marketo_opps import Reason
+from target_marketo_opps.delivery.opportunity_history import LEAD_IS_MISSING
 from target_marketo_opps.delivery.rejects import Reject
 from target_marketo_opps.mapping.keys import display_key
 
@@ -25,7 +26,6 @@ if t.TYPE_CHECKING:
     from target_marketo_opps.delivery.waiting import WaitingRecords
     from target_marketo_opps.state.state_release import StateRelease
 
-_FOUND = "the opportunity exists, so the lead is missing"
 _DELETED = "the role or its opportunity was deleted while the role waited"
 _NEVER_CAME = (
     "no opportunity with this id was accepted in this run, so the opportunity or the lead is "
@@ -117,7 +117,7 @@ class Settlement:
             if waiting is None or self._waiting.is_busy(opportunity):
                 continue
             while roles := waiting.take_of_opportunity(opportunity):
-                self._reject(roles, _FOUND)
+                self._reject(roles, LEAD_IS_MISSING)
 
     def reject_parked(self) -> None:
         """Reject all roles whose opportunity is still missing at the end of the input.
@@ -132,7 +132,7 @@ class Settlement:
         batch = result.batch
         for index in result.orphans:
             record, outcome = batch.records[index], t.cast("RecordOutcome", result.outcomes[index])
-            why = self._history.why_missing(record.ordering_keys[0]) if self._history else None
+            why = self._history.why_missing(record) if self._history else None
             if why is not None:
                 result.outcomes[index] = outcome.explained(why)
             else:

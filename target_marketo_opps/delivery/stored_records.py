@@ -20,8 +20,6 @@ if t.TYPE_CHECKING:
     from target_marketo_opps.delivery.outcomes import BatchResult
     from target_marketo_opps.settings import TargetSettings
 
-_EXISTS_CODES = frozenset({"1005", "1017"})
-
 
 class StoredRecords:
     """Looks up the records of a batch, to skip unchanged ones and to resolve "already exists".
@@ -112,7 +110,7 @@ class StoredRecords:
 
 def _is_refused_as_existing(result: BatchResult, index: int) -> bool:
     outcome = result.outcomes[index]
-    return outcome is not None and any(why.code in _EXISTS_CODES for why in outcome.reasons)
+    return outcome is not None and outcome.is_refused_as_existing
 
 
 def _decoded(result: BatchResult, index: int) -> Record:

@@ -94,7 +94,7 @@ class WaitingRecords:
             record.target.parks_orphans
             and self.parked_roles.waiting
             and record.ordering_keys[0] not in self._queues
-            and self.parked_roles.park_behind(record, is_queued=False)
+            and self._park_behind(record, is_queued=False)
         ):
             return
         self.held_bytes += record.own_bytes
@@ -158,6 +158,13 @@ class WaitingRecords:
                 self._advance(key)
         if self._to_readmit:
             self._readmit_while_room()
+
+    def _park_behind(self, record: OutboundRecord, *, is_queued: bool) -> bool:
+        """Park a record if it is a role whose key is parked; return whether it was parked."""
+        batch = self._holders.get(record.ordering_keys[0])
+        # A batch has the key only in another spelling, whose role may be parked next.
+        is_in_batch = batch is not None and record.key in batch.by_key
+        return not is_in_batch and self.parked_roles.park_behind(record, is_queued=is_queued)
 
     def _note_delete(self, record: OutboundRecord) -> None:
         if record.target.obj is MarketoObject.OPPORTUNITIES:
@@ -268,9 +275,7 @@ class WaitingRecords:
         """
         if record.awaits_lead or not self._queues.is_first(record):
             return False
-        if not self._queues.is_readmitted(record) and self.parked_roles.park_behind(
-            record, is_queued=True
-        ):
+        if not self._queues.is_readmitted(record) and self._park_behind(record, is_queued=True):
             self._take_out(record)
             self.held_bytes -= record.held_bytes
             return True

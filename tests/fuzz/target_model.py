@@ -90,7 +90,7 @@ class Model:
     outcomes: dict[int, str] = field(default_factory=dict)
     unsure: set[Key] = field(default_factory=set)
     _refused: dict[str, set[Key]] = field(default_factory=dict)
-    _accepted: set[str] = field(default_factory=set)
+    _existing: set[str] = field(default_factory=set)
     _waiting: dict[Key, list[int]] = field(default_factory=dict)
     _messages: Sequence[Message] = ()
 
@@ -114,13 +114,12 @@ class Model:
         elif deletes:
             self.outcomes[number] = self._deleted(stream, key)
         elif stream == ROLES and self._must_wait(key):
-            self._waiting.setdefault(loose_key(key), []).append(number)
+            self._waiting.setdefault(key, []).append(number)
         else:
             self._write(number, stream, key, record)
 
     def _must_wait(self, key: Key) -> bool:
-        is_known = loose(key[0]) in self._accepted
-        return loose_key(key) in self._waiting or (self._is_orphan(key) and not is_known)
+        return key in self._waiting or (self._is_orphan(key) and key[0] not in self._existing)
 
     def _write(self, number: int, stream: str, key: Key, record: Record) -> None:
         self.outcomes[number] = outcome = self._written(stream, key, record)
@@ -128,18 +127,24 @@ class Model:
         if stream == ROLES and outcome == REJECTED and deal in self._refused:
             self._refused[deal].add(key)
         elif stream == DEALS and outcome == REJECTED:
-            if self.rules.settings.get("merge_versions") and key not in self.content[DEALS]:
+            if key in self.content[DEALS] and self._creates_only:
+                self._release(key[0])
+            elif self.rules.settings.get("merge_versions") and key not in self.content[DEALS]:
                 self._refused.setdefault(deal, set())
         elif stream == DEALS:
             self.unsure |= self._refused.pop(deal, set())
-            self._release(deal)
+            self._release(key[0])
 
     def _release(self, deal: str) -> None:
         """Send the roles that wait for an opportunity."""
-        self._accepted.add(deal)
+        self._existing.add(deal)
         for other in [each for each in self._waiting if each[0] == deal]:
             for each in self._waiting.pop(other):
                 self._send(each)
+
+    @property
+    def _creates_only(self) -> bool:
+        return self.rules.settings.get("action") == "createOnly"
 
     def _written(self, stream: str, key: Key, record: Record) -> str:
         held = self.content[stream].get(key)
@@ -175,10 +180,10 @@ class Model:
         return {**kept, **normal(told)}
 
     def _deleted(self, stream: str, key: Key) -> str:
-        loose = loose_key(key)
-        self._reject([each for each in self._waiting if each[: len(key)] == loose])
+        alike = [each for each in self._waiting if loose_key(each[: len(key)]) == loose_key(key)]
+        self._reject(alike)
         if stream == DEALS:
-            self._refused.pop(loose[0], None)
+            self._refused.pop(loose(key[0]), None)
         roles = [each for each in self.content[ROLES] if each[0] == key[0]]
         if stream == DEALS and roles and self.rules.keeps_used:
             return REJECTED

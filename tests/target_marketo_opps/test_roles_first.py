@@ -108,7 +108,7 @@ def test_role_of_an_accepted_opportunity_lacks_its_lead(sandbox, singer, tmp_pat
     messages = [singer.opportunity("a"), role(singer, "a", lead=9), singer.state(1)]
     ended = run(singer, sandbox, *messages, max_rejects=1, rejects_path=str(path)).succeeded()
     (reject,) = rejects(path)
-    assert "accepted in this run, so the lead does not exist" in reject["reasons"][0]["message"]
+    assert "the opportunity exists, so the lead is missing" in reject["reasons"][0]["message"]
     assert ended.states == [1]
     assert len(calls(sandbox, "sync role")) == 1
 
@@ -121,7 +121,7 @@ def test_role_of_a_deleted_opportunity_is_rejected_with_reason(sandbox, singer, 
     ended = run(singer, sandbox, *messages, max_rejects=2, rejects_path=str(path)).succeeded()
     gone, no_lead = (reject["reasons"][0]["message"] for reject in rejects(path))
     assert "the opportunity was deleted in this run" in gone
-    assert "so the lead does not exist" in no_lead
+    assert "so the lead is missing" in no_lead
     assert "1 deleted" in ended.closing
 
 

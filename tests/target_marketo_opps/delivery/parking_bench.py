@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from marketo_opps import MarketoObject, Reason
+from marketo_opps.keys import comparable_key
 from target_marketo_opps.delivery.batches import Operation, OutboundRecord
 from target_marketo_opps.delivery.outcomes import Outcome, RecordOutcome
 from target_marketo_opps.delivery.waiting import WaitingRecords
@@ -29,11 +30,13 @@ class ParkingBench:
     def role(self, opportunity, lead, note=0, *, operation=Operation.SYNC):
         body = b'{"externalOpportunityId":"%b","leadId":%d,"n":%d}'
         target = self.target(MarketoObject.OPPORTUNITY_ROLES, operation)
-        return self.record(target, (opportunity, lead), body % (opportunity.encode(), lead, note))
+        key = comparable_key(opportunity), lead
+        return self.record(target, key, body % (opportunity.encode(), lead, note))
 
     def opportunity(self, key, operation=Operation.SYNC):
         target = self.target(MarketoObject.OPPORTUNITIES, operation)
-        return self.record(target, (key,), b'{"externalOpportunityId":"%b"}' % key.encode())
+        body = b'{"externalOpportunityId":"%b"}' % key.encode()
+        return self.record(target, (comparable_key(key),), body)
 
     def target(self, obj, operation):
         return self.waiting.batches.target(obj, operation, KEYS[obj])

@@ -10,7 +10,10 @@ from marketo_opps import MarketoObject, Reason, decode_record
 from target_marketo_opps.delivery.batches import BatchTarget, Operation, OutboundRecord
 from target_marketo_opps.delivery.parked_role_store import ParkedRole, ParkedRoleStore
 
-TARGET = BatchTarget(MarketoObject.OPPORTUNITY_ROLES, Operation.SYNC, ("k",), parks_orphans=True)
+KEY_FIELDS = ("externalOpportunityId", "leadId", "role")
+TARGET = BatchTarget(
+    MarketoObject.OPPORTUNITY_ROLES, Operation.SYNC, KEY_FIELDS, parks_orphans=True
+)
 WHY = (Reason("1004", "Opportunity not found"),)
 
 
@@ -54,10 +57,18 @@ def test_roles_are_taken_in_the_order_of_their_arrival(roles):
     assert not roles
 
 
+def test_first_role_with_a_key_is_found_by_its_spelling(roles):
+    for number, opportunity in enumerate(("D", "d", "D", "d")):
+        roles.add(role(opportunity, 1, checkpoint=number))
+    found = [roles.first_with_key_of(role(name, 1).record) for name in ("d", "D")]
+    assert [each.checkpoint for each in found] == [1, 0]
+    assert roles.first_with_key_of(role("D ", 1).record) is None
+
+
 def test_roles_are_taken_up_to_a_size(roles):
     for number in range(5):
         roles.add(role("a", number))
-    each = roles.first_of_key(("a", "0", "buyer")).record.own_bytes
+    each = roles.first_with_key_of(role("a", 0).record).record.own_bytes
     assert told(roles.take_any(most_bytes=1)) == [("a", 0)]
     assert told(roles.take_of_opportunity("a", most_bytes=2 * each)) == [("a", 1), ("a", 2)]
     assert roles.waits_for("a")
@@ -72,7 +83,7 @@ def test_dismissed_roles_are_taken_in_portions(roles):
     roles.dismiss_key(("b", "2", "buyer"))
     roles.dismiss_opportunity("a")
     assert not roles.waits_for("a")
-    assert roles.first_of_key(("b", "2", "buyer")) is None
+    assert roles.first_with_key_of(role("b", 2).record) is None
     assert len(roles) == 3
     # Roles that arrive later are not dismissed.
     roles.add(role("a", 9))

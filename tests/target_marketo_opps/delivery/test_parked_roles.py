@@ -98,6 +98,26 @@ def test_a_queued_version_of_a_parked_role_is_parked_unsent(bench):
     assert bench.waiting.held_bytes == 0
 
 
+def test_a_role_in_another_spelling_is_sent_though_one_is_parked(bench):
+    bench.park(bench.role("d-2", 1))
+    bench.waiting.add(bench.role("D-2", 1))
+    bench.send_all()
+    assert bench.sent_keys == [("d-2", 1)]
+    assert len(bench.waiting.parked_roles.waiting) == 1
+
+
+def test_roles_parked_in_two_spellings_keep_their_order(bench):
+    bench.park(bench.role("d-2", 1, 0))
+    bench.waiting.add(bench.role("D-2", 1, 1))
+    bench.waiting.add(bench.role("d-2", 1, 2))
+    bench.waiting.await_lead(leadless := bench.role("D-2", 2))
+    bench.waiting.drop(leadless)
+    assert len(bench.waiting.parked_roles.waiting) == 1
+    bench.park_sent()
+    parked = bench.waiting.parked_roles.waiting.take_any()
+    assert [decode_record(role.record.body)["n"] for role in parked] == [0, 1, 2]
+
+
 def test_a_delete_of_an_opportunity_dismisses_its_parked_roles(bench):
     bench.park(bench.role("a", 1), bench.role("b", 1), bench.role("a", 2))
     parked = bench.waiting.parked_roles

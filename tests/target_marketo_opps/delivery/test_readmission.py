@@ -16,10 +16,10 @@ def bench():
 
 @pytest.mark.parametrize("opportunities", [1, 7, 50, 1000])
 def test_readmitted_roles_stay_within_the_memory_limit(bench, opportunities):
-    roles = [bench.role(f"K{n % opportunities}", n) for n in range(1000)]
+    roles = [bench.role(f"k{n % opportunities}", n) for n in range(1000)]
     bench.park(*roles)
     bench.ledger.state("behind", now=0)
-    accepted = {f"K{number}" for number in range(opportunities)}
+    accepted = {f"k{number}" for number in range(opportunities)}
     for key in accepted:
         bench.waiting.add(bench.opportunity(key))
         while bench.waiting.is_crowded:

@@ -95,10 +95,10 @@ def test_versions_are_told_apart_and_parked_roles_left_out():
     result.of_versions[2] = [UPDATED, BAD]
     told = [(record.key[0], outcome.kind) for record, outcome in result.by_version()]
     assert told == [
-        ("K1", Outcome.CREATED),
-        ("K1", Outcome.UPDATED),
-        ("K2", Outcome.UPDATED),
-        ("K2", Outcome.REJECTED),
+        ("k1", Outcome.CREATED),
+        ("k1", Outcome.UPDATED),
+        ("k2", Outcome.UPDATED),
+        ("k2", Outcome.REJECTED),
     ]
 
 

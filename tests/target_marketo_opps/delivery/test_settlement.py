@@ -11,7 +11,13 @@ from target_marketo_opps.delivery.batches import Operation
 from target_marketo_opps.delivery.counters import RunCounters
 from target_marketo_opps.delivery.opportunity_history import OpportunityHistory
 from target_marketo_opps.delivery.outcome_recorder import OutcomeRecorder
-from target_marketo_opps.delivery.outcomes import CREATED, DELETED, BatchResult
+from target_marketo_opps.delivery.outcomes import (
+    CREATED,
+    DELETED,
+    BatchResult,
+    Outcome,
+    RecordOutcome,
+)
 from target_marketo_opps.delivery.overdue_roles import OverdueRoles
 from target_marketo_opps.delivery.reject_policy import RejectPolicy
 from target_marketo_opps.delivery.rejects import RejectsFile
@@ -19,6 +25,8 @@ from target_marketo_opps.delivery.settlement import Settlement
 from target_marketo_opps.settings import TargetSettings
 from target_marketo_opps.state.state_release import StateRelease
 from tests.target_marketo_opps.delivery.parking_bench import MISSING, ParkingBench
+
+DUPLICATE = RecordOutcome(Outcome.REJECTED, (Reason("1005", "Exists"),))
 
 
 class SettlingBench(ParkingBench):
@@ -88,16 +96,18 @@ def test_role_of_an_opportunity_not_seen_yet_is_parked(bench):
     assert bench.counters.settled == 3
 
 
-ACCEPTED = "the opportunity was accepted in this run, so the lead does not exist"
+EXISTS = "the opportunity exists, so the lead is missing"
 GONE = "the opportunity was deleted in this run"
 
 
 @pytest.mark.parametrize(
     ("steps", "why"),
     [
-        ([CREATED], ACCEPTED),
+        ([CREATED], EXISTS),
+        ([DUPLICATE], EXISTS),
         ([CREATED, DELETED], GONE),
-        ([CREATED, DELETED, CREATED], ACCEPTED),
+        ([DUPLICATE, DELETED], GONE),
+        ([CREATED, DELETED, CREATED], EXISTS),
     ],
 )
 def test_role_of_an_opportunity_seen_before_is_rejected(bench, steps, why):
@@ -108,7 +118,7 @@ def test_role_of_an_opportunity_seen_before_is_rejected(bench, steps, why):
     bench.add(bench.role("a", 1))
     bench.ledger.state("behind", now=0)
     assert bench.answer(MISSING).parked == set()
-    assert bench.told == [("a", 1, f"1004 Not found ({why})", "r#1")]
+    assert bench.told[-1] == ("a", 1, f"1004 Not found ({why})", "r#1")
     assert bench.states == ["behind"]
 
 
@@ -124,6 +134,28 @@ def test_role_waits_if_its_opportunity_was_never_accepted(bench, operation, outc
     assert bench.answer(MISSING).parked == {0}
 
 
+def test_role_waits_though_another_spelling_of_its_opportunity_exists(bench):
+    bench.add(bench.opportunity("D-2"))
+    bench.answer(CREATED)
+    bench.add(bench.role("d-2", 1))
+    assert bench.answer(MISSING).parked == {0}
+    bench.add(bench.opportunity("d-2"))
+    bench.answer(CREATED)
+    bench.answer(CREATED)
+    assert bench.told == []
+    assert bench.counters.settled == 3
+
+
+def test_role_is_sent_again_after_its_opportunity_exists_already(bench):
+    bench.park(bench.role("a", 1))
+    bench.ledger.state("behind", now=0)
+    bench.add(bench.opportunity("a"))
+    bench.answer(DUPLICATE)
+    bench.answer(CREATED)
+    assert [told[0] for told in bench.told] == ["a"]
+    assert bench.states == ["behind"]
+
+
 def test_roles_of_an_opportunity_that_marketo_has_are_rejected(bench):
     bench.add(bench.role("a", 1), bench.role("b", 2), bench.role("c", 3), bench.role("b", 4))
     bench.ledger.state("behind", now=0)
@@ -131,8 +163,7 @@ def test_roles_of_an_opportunity_that_marketo_has_are_rejected(bench):
     # A batch has the opportunity, so that its roles may be accepted.
     bench.add(bench.opportunity("a"))
     bench.find("a", "b")
-    why = "(the opportunity exists, so the lead is missing)"
-    assert bench.told == [("b", lead, f"1004 Not found {why}", "r#1") for lead in (2, 4)]
+    assert bench.told == [("b", lead, f"1004 Not found ({EXISTS})", "r#1") for lead in (2, 4)]
     assert bench.waiting.parked_roles.waits_for("a")
     assert bench.waiting.parked_roles.waits_for("c")
     bench.find("c")
