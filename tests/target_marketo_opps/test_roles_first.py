@@ -232,3 +232,18 @@ def test_invalid_input_rejects_no_parked_role(sandbox, singer, tmp_path):
     assert ended.states == [0]
     assert "1 not delivered" in ended.closing
     assert len(syncs(sandbox)) == 1
+
+
+def test_role_of_an_existing_deal_is_created_though_its_twin_waits(marketo_sandbox_factory, singer):
+    # To this instance "d-2" and "D-2" are two deals, and of "d-2" only a role arrives.
+    sandbox = marketo_sandbox_factory(exact_keys=True)
+    sandbox.instance.add_leads([1])
+    run(singer, sandbox, singer.opportunity("D-2")).succeeded()
+    messages = [role(singer, "d-2"), singer.opportunity("D-2"), role(singer, "D-2")]
+    options = {"limits": RunLimits(max_batch_records=1)}
+    chosen = {"action": "createOnly", "max_rejects": 2}
+    ended = run(singer, sandbox, *messages, options=options, **chosen).succeeded()
+    assert set(roles(sandbox)) == {("D-2", 1)}
+    assert "roles: 1 created, 0 updated, 0 deleted, 0 unchanged, 0 left alone, 1 rejected" in (
+        ended.closing
+    )
