@@ -29,6 +29,7 @@ TIME_BOX_ODDS = 0.25
 PACES = (3.0, 8.0, 30.0)
 SLOW_ODDS = 0.1
 PAUSED = "max_run_seconds (1) reached: paused"
+RESTARTS = " of opportunity_fields, which starts over"
 
 
 class TapRuns:
@@ -156,7 +157,8 @@ def _check_pause(ended: Ended, state: t.Any) -> None:
     """Raise an error if a paused run has not come further, or has not ended well."""
     states = [each["value"] for each in read_messages(ended.stdout) if each["type"] == "STATE"]
     # The streams that a run has finished may leave the STATE as it was, except in a reconcile.
-    is_between = f"{PAUSED}. Not started" in ended.stderr and " with Marketo." not in ended.stderr
+    was_paused_after_them = f"{PAUSED}. Not" in ended.stderr or RESTARTS in ended.stderr
+    is_between = was_paused_after_them and " with Marketo." not in ended.stderr
     if not is_between and (not states or states[-1] == state):
         raise FoundError(f"a paused run has not come further: {ended.stderr[-1500:]}")
     if ended.is_undisturbed and ended.code:
