@@ -113,13 +113,15 @@ class Model:
             self.outcomes[number] = REJECTED
         elif deletes:
             self.outcomes[number] = self._deleted(stream, key)
-        elif stream == ROLES and self._must_wait(key):
+        elif stream == ROLES and self._must_wait(key, record[KEY]):
             self._waiting.setdefault(key, []).append(number)
         else:
             self._write(number, stream, key, record)
 
-    def _must_wait(self, key: Key) -> bool:
-        return key in self._waiting or (self._is_orphan(key) and key[0] not in self._existing)
+    def _must_wait(self, key: Key, sent_id: str) -> bool:
+        # The target does not know whether another spelling of an id is the same to the instance.
+        is_orphan = self._is_orphan(key) and sent_id not in self._existing
+        return key in self._waiting or is_orphan
 
     def _write(self, number: int, stream: str, key: Key, record: Record) -> None:
         self.outcomes[number] = outcome = self._written(stream, key, record)
@@ -128,16 +130,16 @@ class Model:
             self._refused[deal].add(key)
         elif stream == DEALS and outcome == REJECTED:
             if key in self.content[DEALS] and self._creates_only:
-                self._release(key[0])
+                self._release(key[0], record[KEY])
             elif self.rules.settings.get("merge_versions") and key not in self.content[DEALS]:
                 self._refused.setdefault(deal, set())
         elif stream == DEALS:
             self.unsure |= self._refused.pop(deal, set())
-            self._release(key[0])
+            self._release(key[0], record[KEY])
 
-    def _release(self, deal: str) -> None:
+    def _release(self, deal: str, sent_id: str) -> None:
         """Send the roles that wait for an opportunity."""
-        self._existing.add(deal)
+        self._existing.add(sent_id)
         for other in [each for each in self._waiting if each[0] == deal]:
             for each in self._waiting.pop(other):
                 self._send(each)
