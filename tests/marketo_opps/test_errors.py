@@ -7,7 +7,7 @@ import typing as t
 
 import pytest
 
-from marketo_opps import MarketoClient, MarketoObject, Recovery, errors
+from marketo_opps import MarketoClient, MarketoObject, Reason, Recovery, errors
 from marketo_opps.errors import (
     AccessDeniedError,
     ConcurrencyLimitError,
@@ -258,6 +258,12 @@ def test_all_errors_are_kept_and_the_first_decides_the_class(instance, client, r
     with pytest.raises(DataError, match="1003 bad value; 607 quota") as caught:
         client.sync(OPPORTUNITIES, [b"{}"], action="createOrUpdate")
     assert caught.value.code == "1003"
+
+
+def test_a_refusal_without_request_id_names_none():
+    error = CrmManagedError("POST /x", [Reason("1018", "CRM")], None)
+    assert error.summary == "Marketo refused POST /x: 1018 CRM."
+    assert "cannot be written" in str(error)
 
 
 def test_the_drawn_hierarchy_is_that_of_the_classes():

@@ -62,7 +62,11 @@ class TestInstanceAddress:
 
     @pytest.mark.parametrize(
         "endpoint",
-        ["https://123-ABC-456.mktoapi.com/soap/mktows/2_9", "https://a.example/soap/mktows/3_1"],
+        [
+            "https://123-ABC-456.mktoapi.com/soap/mktows/2_9",
+            "https://123-ABC-456.mktoapi.com",
+            "https://a.example/soap/mktows/3_1",
+        ],
     )
     def test_the_soap_endpoint_is_an_error(self, endpoint):
         with pytest.raises(SettingsError, match="this is the SOAP endpoint"):
@@ -102,6 +106,17 @@ class TestConnectionSettings:
             max_retry_seconds=300,
             user_agent=default_user_agent(),
         )
+
+    @pytest.mark.parametrize(
+        ("endpoint", "host", "is_loopback"),
+        [
+            ("https://123-ABC-456.mktorest.com/rest", "123-abc-456.mktorest.com", False),
+            ("http://LOCALHOST:8080", "localhost:8080", True),
+        ],
+    )
+    def test_host_is_in_lower_case_with_its_port(self, endpoint, host, is_loopback):
+        settings = ConnectionSettings.from_config(GOOD | {"endpoint": endpoint})
+        assert (settings.host, settings.is_loopback) == (host, is_loopback)
 
     def test_other_settings_of_a_configuration_are_ignored(self):
         given = {
