@@ -66,6 +66,10 @@ def test_missing_dedupe_fields_are_the_documented_ones(obj, keys):
     assert read.searchable_fields == ()
 
 
+def test_describe_tells_the_id_field():
+    assert described(idField="guid").id_field == "guid"
+
+
 @pytest.mark.parametrize("searchable", [["a", "b"], [["a"], ["b"]], [["a"], "b", [], None, [None]]])
 def test_searchable_fields_may_be_a_flat_list(searchable):
     assert described(searchableFields=searchable).searchable_fields == (("a",), ("b",))
@@ -115,6 +119,7 @@ def test_a_display_name_may_be_a_number_or_missing(told, read):
     ("told", "read"),
     [
         *((each, 255) for each in (255, "255", " 255 ", Decimal("255.0"))),
+        (1, 1),
         *((each, None) for each in (None, "", "long", "2_5", "\u0662", 0, True, [], "9" * 5000)),
     ],
 )

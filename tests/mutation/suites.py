@@ -58,6 +58,7 @@ SUITES = {
             "plugin/test_settings.py",
             "plugin/test_workers.py",
             "test_auth.py",
+            "test_call.py",
             "test_client.py",
             "test_describe.py",
             "test_envelope.py",
