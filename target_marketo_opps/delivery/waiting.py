@@ -105,9 +105,8 @@ class WaitingRecords:
             and self._merge(record)
         ):
             return
-        batch = (
-            None if self._queues and self._queues.must_wait(record) else self._find_batch(record)
-        )
+        must_wait = self._queues and self._queues.must_wait(record)
+        batch = None if must_wait else self._find_batch(record)
         if batch is None:
             self._enqueue(record)
             return
@@ -175,11 +174,8 @@ class WaitingRecords:
 
         It may not if it is a role whose opportunity this run deletes.
         """
-        return not (
-            self._deleted
-            and record.target.parks_orphans
-            and str(record.ordering_keys[0]) in self._deleted
-        )
+        is_role = record.target.parks_orphans
+        return not (is_role and self._deleted and str(record.ordering_keys[0]) in self._deleted)
 
     def _merge(self, record: OutboundRecord) -> bool:
         """Try to merge an upsert into the last waiting one with its key; return True on success."""
