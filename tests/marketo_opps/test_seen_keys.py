@@ -75,13 +75,15 @@ def test_discarding_a_key_keeps_all_others():
 
 
 def test_flags_are_added_to_those_of_the_same_key_only():
+    # More keys than there are slots at first.
+    values = [f"OPP-{number}" for number in range(3_000)]
     seen = KeyFlags()
-    for value in VALUES:
+    for value in values:
         seen.add(value, 1)
-    for value in VALUES[:100]:
+    for value in values[:100]:
         seen.add(value, 6)
         seen.add(value, 2)
-    assert seen.counts() == {1: 600, 7: 100}
+    assert seen.counts() == {1: 2_900, 7: 100}
 
 
 def test_flags_of_keys_with_the_same_slot_are_distinguished():
