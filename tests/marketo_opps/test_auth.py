@@ -339,7 +339,8 @@ class TestReadToken:
     def test_an_envelope_from_identity_is_read_by_its_code(self, status):
         errors = [{"code": "608", "message": "unavailable"}]
         members = {"requestId": "r#1", "success": False, "errors": errors}
-        with pytest.raises(TransientError, match=r"608 unavailable \(requestId r#1\)"):
+        told = r"refused POST /identity/oauth/token: 608 unavailable \(requestId r#1\)"
+        with pytest.raises(TransientError, match=told):
             read_token(answer(members, status), now=0)
 
     @pytest.mark.parametrize(

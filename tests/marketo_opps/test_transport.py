@@ -416,7 +416,8 @@ def test_unreadable_certificates_do_not_matter_without_tls(server, connect, monk
 def test_an_incompatible_tls_is_a_settings_error(reason):
     failure = connection_error(tls_error(reason), "https://marketo.invalid")
     assert isinstance(failure, SettingsError)
-    assert "TLS handshake with" in str(failure)
+    why = f"[SSL: {reason}] in words (_ssl.c:1006)"
+    assert f"TLS handshake with https://marketo.invalid failed ({why}): check" in str(failure)
 
 
 @pytest.mark.parametrize(
