@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import typing as t
 
+import msgspec
+
 from marketo_opps import MarketoObject
+from marketo_opps.fields import EXTERNAL_ID
 from marketo_opps.seen_keys import KeyHashSet
 from target_marketo_opps.delivery.batches import Operation
 
@@ -48,9 +51,9 @@ class OpportunityHistory:
                     self._deleted.add(_sent_id(record))
             return []
         existing = [record for index, record in records if result.is_existing(index)]
-        for record in existing:
-            self._existing.add(_sent_id(record))
-            self._deleted.discard(_sent_id(record))
+        for sent_id in map(_sent_id, existing):
+            self._existing.add(sent_id)
+            self._deleted.discard(sent_id)
         return [record.ordering_keys[0] for record in existing]
 
     def why_missing(self, role: OutboundRecord) -> str | None:
@@ -66,6 +69,15 @@ class OpportunityHistory:
         return _DELETED if opportunity in self._deleted else LEAD_IS_MISSING
 
 
+class _Sent(msgspec.Struct):
+    """The only field of an opportunity or role that matters here; others are not decoded."""
+
+    opportunity: t.Any = msgspec.field(default=None, name=EXTERNAL_ID)
+
+
+_sent = msgspec.json.Decoder(_Sent).decode
+
+
 def _sent_id(record: OutboundRecord) -> str:
     """Return the id of a record's opportunity as it is sent."""
-    return str(record.sent_key[record.target.key_fields[0]])
+    return str(_sent(record.body).opportunity)
