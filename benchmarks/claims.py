@@ -15,13 +15,14 @@ if t.TYPE_CHECKING:
 Results = dict[str, t.Any]
 
 _WALL_OF_BOUND = 1.10
+# Of a shorter run, start-up and the calls of the last window are too large a part.
+_BOUND_TO_COMPARE_SECONDS = 60
 # With start-up, and with so many windows that it hardly counts.
 _LONG_WALL_OF_BOUND = 1.05
 _TAP_OF_PLAIN = 0.5
 _TARGET_OF_PLAIN = 1 / 3
 _PAIR_OF_PLAIN = 0.17
 _PAIR_OF_BEFORE = 1.05
-_PAIR_SECONDS = 70
 # Ten times the rate that Marketo allows: 100 calls of 300 records in 20 s.
 _RECORDS_A_CPU_SECOND = 15_000
 _GROWTH = 1.2
@@ -105,7 +106,6 @@ def _cpu(results: Results) -> Iterator[Claim]:
     for ours in (cpu.TAP, cpu.TARGET):
         name = f"CPU seconds per million, {ours}"
         yield Claim(name, seconds[ours], _MILLION / _RECORDS_A_CPU_SECOND)
-    yield Claim(f"CPU seconds per million, {cpu.PAIR}", seconds[cpu.PAIR], _PAIR_SECONDS)
 
 
 def _memory(results: Results) -> Iterator[Claim]:
@@ -139,7 +139,7 @@ def _lookups(results: Results) -> Iterator[Claim]:
         yield Claim(f"lookups for {name}", figures["lookups"], most)
         yield Claim(f"writes for {name}", figures["writes"], figures["fewest_writes"])
         yield Claim(f"{name}: refused with 606", figures["refused_606"], 0)
-        if figures["bound_seconds"]:
+        if figures["bound_seconds"] >= _BOUND_TO_COMPARE_SECONDS:
             ratio = figures["wall_seconds"] / figures["bound_seconds"]
             yield Claim(f"{name}: wall to bound", ratio, _WALL_OF_BOUND)
 
