@@ -13,22 +13,22 @@ from marketo_opps.field_types import whole_number
 from marketo_opps.fields import MARKETO_GUID, reader
 from marketo_opps.seen_keys import KeyHashSet
 from tap_marketo_opps.finding.activity_types import followed_types
-from tap_marketo_opps.finding.page_result import PageResult, has_guid
-from tap_marketo_opps.finding.pending_keys import decode_keys, encode_keys
+from tap_marketo_opps.finding.page_reader import PageReader
+from tap_marketo_opps.finding.page_result import has_guid
+from tap_marketo_opps.finding.pending_keys import encode_keys
 from tap_marketo_opps.finding.positions import PositionError, is_place_in_log
-from tap_marketo_opps.finding.stages import ChunkCursor
 from tap_marketo_opps.timestamps import from_iso_utc, max_or_none, minus_seconds
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from marketo_opps import MarketoClient, Page, Record
     from tap_marketo_opps.finding.activity_types import FollowedTypes
     from tap_marketo_opps.finding.late_entries import LateEntries
-    from tap_marketo_opps.finding.page_result import Key
+    from tap_marketo_opps.finding.page_result import Key, PageResult
     from tap_marketo_opps.finding.pending_keys import PendingKeys
-    from tap_marketo_opps.finding.prefetch import Calls
     from tap_marketo_opps.finding.resume_point import Position
+    from tap_marketo_opps.finding.stages import ChunkCursor
 
 _LOGGER = logging.getLogger("tap-marketo-opps")
 
@@ -114,7 +114,7 @@ def _required(activity: Record, name: str, read: Callable[[t.Any], t.Any]) -> t.
     return value
 
 
-class ActivityLogReader:
+class ActivityLogReader(PageReader):
     """Reads the activity log of a period page by page; the first stage of a pipeline.
 
     Pages may be short or empty although more follow. An interrupted run resumes with its page token
@@ -142,11 +142,7 @@ class ActivityLogReader:
         late: The argument `late`.
     """
 
-    keeps_place = False
     keys_done = 0
-    unmatched = 0
-    echoes = 0
-    total = None
     noun = "activity"
 
     def __init__(
@@ -166,6 +162,7 @@ class ActivityLogReader:
         at = at or {"token": None, "reached": since, "keys": encode_keys({})}
         if not is_place_in_log(at, max(since, until)):
             raise PositionError
+        super().__init__(ACTIVITIES, pending, at)
         self._client = client
         self._type_ids = tuple(type_ids)
         self._merges = frozenset(merges)
@@ -173,40 +170,9 @@ class ActivityLogReader:
         self._until = until
         self._batch_size = batch_size
         self._keys_of = keys_of
-        self._pending = pending
         self.late = late
-        # Keys that the interrupted run had not looked up come first.
-        self._left = decode_keys(at["keys"])
         self.reached: str = at["reached"]
-        self._cursor: ChunkCursor | None = ChunkCursor(0, {}, token=at["token"])
-        self._is_done = False
         self._paging = LogPaging(KeyHashSet())
-
-    @property
-    def is_idle(self) -> bool:
-        """Return True if the log has been read to the end of the period."""
-        return self._is_done
-
-    def next_cursor(self) -> ChunkCursor | None:
-        """Return a cursor to read all pages of the period with; None if it was returned before.
-
-        The cursor stores the page token of the page to read next.
-        """
-        cursor, self._cursor = self._cursor, None
-        return cursor
-
-    def calls(self, cursor: ChunkCursor) -> Calls:
-        """Return a function that returns the API call for one page of the log, then None.
-
-        Its argument is the page before, or None for the first call. After each page the pipeline
-        calls this method again, with the cursor of the next page.
-
-        Args:
-            cursor: has the token of the page to read; without one, the log is read from its
-                beginning.
-        """
-        call = functools.partial(self._page, self._paging, cursor.token, self.reached)
-        return lambda before: call if before is None else None
 
     def restart(self, cursor: ChunkCursor, error: PageTokenError) -> None:
         """Prepare to read the log from the date of the last activity read, without a page token.
@@ -237,7 +203,8 @@ class ActivityLogReader:
         self.reached = min(max_or_none(self.reached, *dates) or self.reached, self._until)
         emitted = [each for each in wanted if activity_type_id(each) not in self._merges]
         position = {"token": cursor.token, "reached": self.reached, **self._count(emitted)}
-        return list(self._results(wanted, [*map(with_key, emitted)], position))
+        records = [*map(with_key, emitted)]
+        return list(self._results(records, self._keys_of(wanted), position))
 
     def _count(self, emitted: Sequence[Record]) -> Position:
         if self.late is None:
@@ -245,16 +212,8 @@ class ActivityLogReader:
         self.late.take(map(activity_date, emitted))
         return self.late.position()
 
-    def _results(
-        self, activities: Sequence[Record], emitted: Sequence[Record], position: Position
-    ) -> Iterator[PageResult]:
-        page = self._pending.track(position, [*self._left.items(), *self._keys_of(activities)])
-        self._left = {}
-        yield PageResult(ACTIVITIES, emitted, position=page.mark_written, is_tracked=True)
-        if page.keys:
-            keys = tuple(page.keys.items())
-            position_after = page.mark_looked_up
-            yield PageResult(ACTIVITIES, (), position=position_after, keys=keys, is_tracked=True)
+    def _page_call(self, cursor: ChunkCursor) -> Callable[[], Page]:
+        return functools.partial(self._page, self._paging, cursor.token, self.reached)
 
     def _page(self, paging: LogPaging, token: str | None, reached: str) -> Page:
         if token is None:

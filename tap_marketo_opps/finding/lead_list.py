@@ -10,19 +10,18 @@ from marketo_opps import PageTokenError, QueryPaging
 from marketo_opps.errors import unexpected_response
 from marketo_opps.seen_keys import KeyHashSet
 from tap_marketo_opps.finding.activity_log import read_lead_id
-from tap_marketo_opps.finding.page_result import PageResult
-from tap_marketo_opps.finding.pending_keys import decode_keys, encode_keys
+from tap_marketo_opps.finding.page_reader import PageReader
+from tap_marketo_opps.finding.pending_keys import encode_keys
 from tap_marketo_opps.finding.positions import PositionError, is_place_in_list
-from tap_marketo_opps.finding.stages import ChunkCursor
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from marketo_opps import Page
-    from tap_marketo_opps.finding.page_result import Key
+    from tap_marketo_opps.finding.page_result import PageResult
     from tap_marketo_opps.finding.pending_keys import PendingKeys
-    from tap_marketo_opps.finding.prefetch import Calls
     from tap_marketo_opps.finding.resume_point import Position
+    from tap_marketo_opps.finding.stages import ChunkCursor
 
 _LOGGER = logging.getLogger("tap-marketo-opps")
 
@@ -30,7 +29,7 @@ LEADS = "leads"
 ID = "id"
 
 
-class LeadListReader:
+class LeadListReader(PageReader):
     """Reads the members of a static list page by page; the first stage of a pipeline.
 
     Marketo does not document how long page tokens stay valid. If a token is refused, the list is
@@ -48,9 +47,7 @@ class LeadListReader:
         keys_done: Number of members read.
     """
 
-    keeps_place = False
-    reached = late = total = None
-    unmatched = echoes = 0
+    reached = late = None
     noun = "lead"
 
     def __init__(
@@ -59,41 +56,11 @@ class LeadListReader:
         at = at or {"token": None, "done": 0, "keys": encode_keys({})}
         if not is_place_in_list(at):
             raise PositionError
+        super().__init__(LEADS, pending, at)
         self._members = members
-        self._pending = pending
         # After a restart there is no progress until the earlier position is passed.
         self.keys_done = self._most_done = at["done"]
-        # Keys that the interrupted run had not looked up come first.
-        self._left = decode_keys(at["keys"])
-        self._cursor: ChunkCursor | None = ChunkCursor(0, {}, token=at["token"])
-        self._is_done = False
         self._paging = QueryPaging((), ID, KeyHashSet())
-
-    @property
-    def is_idle(self) -> bool:
-        """Return True if the list has been read to the end."""
-        return self._is_done
-
-    def next_cursor(self) -> ChunkCursor | None:
-        """Return a cursor to read all pages of the list with; None if it was returned before.
-
-        The cursor stores the page token of the page to read next.
-        """
-        cursor, self._cursor = self._cursor, None
-        return cursor
-
-    def calls(self, cursor: ChunkCursor) -> Calls:
-        """Return a function that returns the API call for one page of the list, then None.
-
-        Its argument is the page before, or None for the first call. After each page the pipeline
-        calls this method again, with the cursor of the next page.
-
-        Args:
-            cursor: has the token of the page to read; without one, the list is read from its
-                beginning.
-        """
-        call = functools.partial(self._page, self._paging, cursor.token)
-        return lambda before: call if before is None else None
 
     def restart(self, cursor: ChunkCursor, error: PageTokenError) -> None:
         """Prepare to read the list again from its beginning, after Marketo refused a page token."""
@@ -118,15 +85,10 @@ class LeadListReader:
         if page.more:
             cursor.token, done_before = page.next_page_token, self.keys_done
         position = {"token": cursor.token, "done": done_before}
-        return [*self._results([*self._left.items(), *((each, False) for each in ids)], position)]
+        return list(self._results((), ((each, False) for each in ids), position))
 
-    def _results(self, keys: list[Key], position: Position) -> Iterator[PageResult]:
-        page = self._pending.track(position, keys)
-        self._left = {}
-        yield PageResult(LEADS, (), position=page.mark_written, is_tracked=True)
-        if page.keys:
-            named, position_after = tuple(page.keys.items()), page.mark_looked_up
-            yield PageResult(LEADS, (), position=position_after, keys=named, is_tracked=True)
+    def _page_call(self, cursor: ChunkCursor) -> Callable[[], Page]:
+        return functools.partial(self._page, self._paging, cursor.token)
 
     def _page(self, paging: QueryPaging, token: str | None) -> Page:
         return paging.resolved(self._members(next_page_token=token))
