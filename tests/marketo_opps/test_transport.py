@@ -137,6 +137,17 @@ def test_a_request_is_sent_unchanged(server, connect):
     assert body == b'{"a":"\xc3\xa9"}'
 
 
+def test_on_sent_is_called_before_the_response_arrives(server, connect):
+    sent, was_sent = threading.Event(), []
+
+    def respond(connection):
+        was_sent.append(sent.wait(timeout=5))
+        connection.sendall(whole(b"here"))
+
+    assert get(connect(server.start(respond)), on_sent=sent.set).body == b"here"
+    assert was_sent == [True]
+
+
 def test_a_gzip_response_is_decompressed(server, connect):
     body = b'{"a":"' + b"x" * 100_000 + b'"}'
     address = server.start(whole(gzip.compress(body), b"Content-Encoding: gzip"))
