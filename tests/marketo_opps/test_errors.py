@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+from datetime import UTC, datetime
 
 import pytest
 
@@ -25,6 +26,7 @@ from marketo_opps.errors import (
 )
 
 OPPORTUNITIES = MarketoObject.OPPORTUNITIES
+READ_LEAD = "Read-Only Lead' or 'Read-Write Lead"
 READ_ACTIVITY = "Read-Only Activity' or 'Read-Write Activity"
 RETRY, REAUTHENTICATE = Recovery.RETRY, Recovery.REAUTHENTICATE
 RESHAPE, FATAL = Recovery.RESHAPE, Recovery.FATAL
@@ -232,7 +234,33 @@ def test_an_exhausted_quota_shows_when_it_is_reset(instance, client, refusal):
             "opportunities/schema/fields/name.json",
             "Read-Write Schema Standard Field' or 'Read-Write Schema Custom Field",
         ),
+        (
+            lambda client: client.query_by_keys(OPPORTUNITIES, keys=[{"a": 1}], fields=[]),
+            "opportunities.json",
+            "Read-Only Opportunity' or 'Read-Write Opportunity",
+        ),
+        (lambda client: client.describe_leads(), "leads/describe.json", READ_LEAD),
+        (
+            lambda client: client.leads(filter_type="id", values=["1"], fields=[]),
+            "leads.json",
+            READ_LEAD,
+        ),
+        (
+            lambda client: client.list_members(7, fields=[]),
+            "lists/7/leads.json",
+            READ_LEAD,
+        ),
         (lambda client: client.activity_types(), "activities/types.json", READ_ACTIVITY),
+        (
+            lambda client: client.paging_token(datetime(2026, 1, 1, tzinfo=UTC)),
+            "activities/pagingtoken.json",
+            READ_ACTIVITY,
+        ),
+        (
+            lambda client: client.activities(next_page_token="t", activity_type_ids=[1]),
+            "activities.json",
+            READ_ACTIVITY,
+        ),
     ],
 )
 def test_denied_access_names_the_permission_and_the_allowlist(
