@@ -43,19 +43,25 @@ class Model:
             if record["leadId"] is None:
                 self.outcomes[number] = "rejected"
                 return
-        key = FakeMarketo.key(OBJECTS[stream], record)
+        key, sent_id = FakeMarketo.key(OBJECTS[stream], record), record["externalOpportunityId"]
         if DELETED.items() <= record.items():
             self.reject([one for one in self.aside if one[: len(key)] == key])
             self.stored[stream].pop(key, None)
             self.outcomes[number] = "deleted"
-        elif key in self.aside or (self.is_orphan(stream, key) and key[0] not in self.came):
+        elif key in self.aside or (self.is_orphan(stream, key) and sent_id not in self.came):
             self.aside.setdefault(key, []).append(number)
         else:
             self.outcomes[number] = self.written(stream, key, record)
-            if stream == DEALS and self.outcomes[number] != "rejected":
-                self.came.add(key[0])
+            if stream == DEALS and key in self.stored[DEALS] and self.tells_that_it_exists(number):
+                # The target does not know that another spelling of the id is the same to Marketo.
+                self.came.add(sent_id)
                 for other in [one for one in self.aside if one[:1] == key]:
                     list(map(self.send, self.aside.pop(other)))
+
+    def tells_that_it_exists(self, number):
+        is_refused = self.messages[number][1].get("description", "fine") != "fine"
+        is_there = self.action == "createOnly" and not is_refused
+        return self.outcomes[number] != "rejected" or is_there
 
     def written(self, stream, key, record):
         present, refused = key in self.stored[stream], record.get("description", "fine") != "fine"
