@@ -187,8 +187,9 @@ def test_nothing_is_passed_over_where_the_old_file_comes_back(
     catalog = catalog_of(sandbox, "opportunities")
     nothing = _text(f"ELSE-{number:06}" for number in range(len(values)))
     with monkeypatch.context() as meanwhile:
-        # All of it is read while another file is in its place.
-        _changing(sandbox, meanwhile, 1, lambda: path.write_text(nothing))
+        # All of it is read while another file is in its place. That one comes at once: a file that
+        # is still being written could come after the old one is back.
+        _changing(sandbox, meanwhile, 1, lambda: _replace(path, nothing.encode()))
         with pytest.raises(SettingsError):
             sync(config, catalog=catalog)
     part = sync.written
