@@ -185,11 +185,11 @@ def test_nothing_is_passed_over_where_the_old_file_comes_back(
     values = values[::-1]
     path.write_text(_text(values))
     catalog = catalog_of(sandbox, "opportunities")
-    nothing = _text(f"ELSE-{number:06}" for number in range(len(values)))
-    with monkeypatch.context() as meanwhile:
-        # All of it is read while another file is in its place. That one comes at once: a file that
-        # is still being written could come after the old one is back.
-        _changing(sandbox, meanwhile, 1, lambda: _replace(path, nothing.encode()))
+    nothing = _text("~" + value[1:] for value in values)
+    with monkeypatch.context() as meanwhile, path.open("r+b") as file:
+        # All of it is read while it has another content, which is written at once: what is still
+        # being written could come after the old content is back.
+        _changing(sandbox, meanwhile, 1, lambda: os.pwrite(file.fileno(), nothing.encode(), 0))
         with pytest.raises(SettingsError):
             sync(config, catalog=catalog)
     part = sync.written
