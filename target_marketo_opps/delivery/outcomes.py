@@ -63,11 +63,6 @@ class RecordOutcome:
         """Return whether the record was rejected."""
         return self.kind is Outcome.REJECTED
 
-    @property
-    def is_refused_as_existing(self) -> bool:
-        """Return whether the record was rejected because Marketo has one with its key."""
-        return any(why.code in _EXISTS_CODES for why in self.reasons)
-
     def explained(self, why: str) -> RecordOutcome:
         """Return a copy of this outcome with an explanation appended to Marketo's first reason."""
         first, *others = self.reasons
@@ -170,10 +165,16 @@ class BatchResult:
         each = self.of_versions.get(index) or [self.outcomes[index]]
         return any(outcome is not None and not outcome.is_rejected for outcome in each)
 
+    def is_refused_as_existing(self, index: int) -> bool:
+        """Return whether a record was rejected because Marketo has one with its key."""
+        outcome = self.outcomes[index]
+        return outcome is not None and not _EXISTS_CODES.isdisjoint(
+            why.code for why in outcome.reasons
+        )
+
     def is_existing(self, index: int) -> bool:
         """Return whether Marketo has a record: it was accepted, or rejected as one that exists."""
-        outcome = self.outcomes[index]
-        return self.is_accepted(index) or (outcome is not None and outcome.is_refused_as_existing)
+        return self.is_accepted(index) or self.is_refused_as_existing(index)
 
     def is_created(self, index: int) -> bool:
         """Return whether Marketo created a record.

@@ -95,7 +95,7 @@ class StoredRecords:
         return [
             index
             for index in indices
-            if index in result.possibly_applied_since and _is_refused_as_existing(result, index)
+            if index in result.possibly_applied_since and result.is_refused_as_existing(index)
         ]
 
     def _lookup(self, result: BatchResult) -> KeyLookup:
@@ -106,11 +106,6 @@ class StoredRecords:
     def _comparison(self, result: BatchResult) -> Comparison:
         target = result.batch.target
         return Comparison(self._describe(target.obj), target.key_fields)
-
-
-def _is_refused_as_existing(result: BatchResult, index: int) -> bool:
-    outcome = result.outcomes[index]
-    return outcome is not None and outcome.is_refused_as_existing
 
 
 def _decoded(result: BatchResult, index: int) -> Record:
