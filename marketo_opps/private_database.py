@@ -8,14 +8,14 @@ CACHE_BYTES = 64_000_000
 
 
 class _PrivateDatabase(sqlite3.Connection):
-    """A connection that is closed with its last reference, like the database behind it."""
+    """A connection that closes itself, and so deletes its database, when it is collected."""
 
     def __del__(self) -> None:
         self.close()
 
 
 def private_database(schema: str, *, cache_bytes: int = CACHE_BYTES) -> sqlite3.Connection:
-    """Return a new SQLite database, which is deleted with the last reference to it.
+    """Return a new SQLite database, which is deleted when nothing refers to it any more.
 
     A database without a name is private to its connection, and stays in memory up to the size of
     its cache.
