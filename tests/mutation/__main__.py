@@ -51,7 +51,7 @@ def _judge(directory: Path, suite: Suite, modules: list[str], children: int) -> 
         before = results.outcomes(thorough, modules)
         _mutmut(thorough, [n for n in passed if before.get(n, "not run") == "not run"], children)
         again = results.outcomes(thorough, modules)
-        outcomes |= {name: again[name] for name in passed if again[name] not in results.PASSED}
+        outcomes |= {name: again[name] for name in passed if again[name] != "untested"}
     return outcomes
 
 

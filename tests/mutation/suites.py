@@ -194,6 +194,7 @@ SUITES = {
             "test_bad_input.py",
             "test_delivery.py",
             "test_diff.py",
+            "test_dry_run.py",
             "test_lead_lookup.py",
             "test_merge_versions.py",
             "test_model.py",

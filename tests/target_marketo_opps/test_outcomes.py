@@ -1,4 +1,4 @@
-"""Test refused calls, lost responses, deletes, unchanged records, dry runs and replays."""
+"""Test refused calls, lost responses, deletes, unchanged records and replays."""
 
 from __future__ import annotations
 
@@ -397,111 +397,6 @@ class TestSkipUnchanged:
             stream_objects={"opportunity_roles": "opportunity_roles"},
         ).succeeded()
         assert f"1 updated, 0 deleted, {len(roles) - 1} unchanged" in run.closing
-
-
-class TestDryRun:
-    def test_nothing_is_written_and_outcomes_are_logged(self, marketo_sandbox, singer):
-        marketo_sandbox.seed(350)
-        ids = marketo_sandbox.instance.opportunity_ids(0, 350)
-        before = marketo_sandbox.instance.opportunities()
-        messages = [
-            singer.schema(),
-            *(singer.opportunity(key) for key in [*ids, "new", "newer"]),
-            singer.record(externalOpportunityId=ids[0], _sdc_deleted_at="2026-01-01"),
-            singer.opportunity(ids[0]),
-            singer.opportunity("bad", amount="much"),
-            singer.state("end"),
-        ]
-        run = singer.run(
-            marketo_sandbox,
-            messages,
-            dry_run=True,
-            hard_delete=True,
-            max_rejects=1,
-            daily_call_limit=1000,
-        ).succeeded()
-        assert marketo_sandbox.instance.opportunities() == before
-        assert syncs(marketo_sandbox) == calls(marketo_sandbox, "delete opportunity") == []
-        assert run.states == []
-        assert run.closing.startswith(
-            "Dry run, if Marketo accepts every record: opportunities: 3 created, 350 updated, "
-            "1 deleted, 0 unchanged, 0 left alone, 1 rejected; "
-        )
-        used = len(
-            [call for call in marketo_sandbox.journal() if call["path"] != "/identity/oauth/token"]
-        )
-        cost = run.log[-3] if "rejected with" in run.log[-2] else run.log[-2]
-        assert "would make about 5 calls" in cost or "would make about 5 calls" in "".join(run.log)
-        assert any("daily_call_limit allows" in line for line in run.log)
-        assert used >= 4
-
-    def test_all_rejects_are_found_before_the_run_fails(self, marketo_sandbox, singer):
-        messages = [singer.schema(), *(singer.opportunity(f"K{n}", amount="x") for n in range(7))]
-        run = singer.run(marketo_sandbox, messages, dry_run=True)
-        assert "max_rejects" in str(run.error)
-        assert "7 rejected" in run.closing
-
-    @pytest.mark.parametrize(
-        ("action", "summary"),
-        [
-            (
-                "createOnly",
-                "1 created, 0 updated, 0 deleted, 0 unchanged, 0 left alone, 1 rejected",
-            ),
-            (
-                "updateOnly",
-                "0 created, 1 updated, 0 deleted, 0 unchanged, 0 left alone, 1 rejected",
-            ),
-        ],
-    )
-    def test_prediction_depends_on_the_action(self, marketo_sandbox, singer, action, summary):
-        singer.run(marketo_sandbox, [singer.schema(), singer.opportunity("old")]).succeeded()
-        messages = [singer.schema(), singer.opportunity("old"), singer.opportunity("new")]
-        run = singer.run(
-            marketo_sandbox, messages, dry_run=True, action=action, max_rejects=1
-        ).succeeded()
-        assert summary in run.closing
-
-    @pytest.mark.parametrize("action", ["createOrUpdate", "updateOnly"])
-    @pytest.mark.parametrize("dry_run", [True, False])
-    def test_record_changed_by_the_run_is_not_unchanged(
-        self, marketo_sandbox, singer, action, dry_run
-    ):
-        olds = [singer.opportunity("old", amount=1), singer.opportunity("same", amount=1)]
-        singer.run(marketo_sandbox, [singer.schema(), *olds]).succeeded()
-        changed = singer.opportunity("old", amount=2)
-        messages = [singer.schema(), *olds, changed, *olds]
-        run = singer.run(
-            marketo_sandbox,
-            messages,
-            dry_run=dry_run,
-            action=action,
-            skip_unchanged=True,
-            merge_versions=False,
-        ).succeeded()
-        assert "0 created, 2 updated, 0 deleted, 3 unchanged" in run.closing
-
-    def test_record_deleted_by_the_run_is_not_unchanged(self, marketo_sandbox, singer):
-        old = singer.opportunity("old", amount=1)
-        singer.run(marketo_sandbox, [singer.schema(), old]).succeeded()
-        gone = singer.opportunity("old", _sdc_deleted_at="2026-01-01")
-        run = singer.run(
-            marketo_sandbox,
-            [singer.schema(), gone, old],
-            dry_run=True,
-            hard_delete=True,
-            skip_unchanged=True,
-        ).succeeded()
-        assert "1 created, 0 updated, 1 deleted, 0 unchanged" in run.closing
-
-    def test_rejected_record_keeps_its_values_in_marketo(self, marketo_sandbox, singer):
-        old = singer.opportunity("old", amount=1)
-        singer.run(marketo_sandbox, [singer.schema(), old]).succeeded()
-        messages = [singer.schema(), singer.opportunity("old", amount=2), old]
-        settings = {"action": "createOnly", "skip_unchanged": True, "max_rejects": 1}
-        for dry_run in (True, False):
-            run = singer.run(marketo_sandbox, messages, dry_run=dry_run, **settings).succeeded()
-            assert "0 created, 0 updated, 0 deleted, 1 unchanged" in run.closing
 
 
 class TestReplay:
