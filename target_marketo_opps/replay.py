@@ -32,21 +32,24 @@ def messages(lines: Iterable[bytes]) -> Iterator[bytes]:
     """Yield Singer messages, one per line, for the lines of a rejects file.
 
     An incomplete line is skipped with a warning: no STATE was written after its record, so the tap
-    will send the record again. A SCHEMA precedes the first record of a stream, and each record with
-    properties that earlier records of the stream did not have.
+    will send the record again. Blank lines are skipped. A SCHEMA precedes the first record of a
+    stream, and each record with properties that earlier records of the stream did not have.
 
     Raises:
         RejectsLineError: a line is not a reject.
     """
     known: dict[str, dict[str, t.Any]] = {}
     for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
         if _is_incomplete(line):
             _LOGGER.warning("Line %d is incomplete; skipped.", number)
             continue
         stream, record = _reject(number, line)
+        is_first = stream not in known
         properties = known.setdefault(stream, {})
         new = [name for name in record if name not in properties]
-        if new or not properties:
+        if is_first or new:
             properties.update({name: {} for name in new})
             yield encode({"type": "SCHEMA", "stream": stream, **_schema(properties)}) + b"\n"
         yield encode({"type": "RECORD", "stream": stream, "record": record}) + b"\n"
@@ -64,13 +67,15 @@ def _is_incomplete(line: bytes) -> bool:
 def _reject(number: int, line: bytes) -> tuple[str, dict[str, t.Any]]:
     try:
         reject = decode(line)
-        stream, record = reject["stream"], reject["record"]
-    except (ValueError, KeyError, TypeError):
-        raise RejectsLineError(
-            f"Line {number} is not a reject written by target-marketo-opps: correct the line, or "
-            "remove it.",
-        ) from None
-    return stream, record
+    except ValueError:
+        reject = None
+    match reject:
+        case {"stream": str(stream), "record": dict(record)}:
+            return stream, record
+    raise RejectsLineError(
+        f"Line {number} is not a reject written by target-marketo-opps: correct the line, or "
+        "remove it.",
+    )
 
 
 def _schema(properties: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -201,6 +201,7 @@ SUITES = {
             "test_outcomes.py",
             "test_paging.py",
             "test_receipts.py",
+            "test_replay.py",
             "test_roles_first.py",
             "test_sample.py",
         ),

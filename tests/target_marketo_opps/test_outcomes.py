@@ -1,10 +1,8 @@
-"""Test refused calls, lost responses, deletes, unchanged records and replays."""
+"""Test refused calls, lost responses, deletes and unchanged records."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -397,74 +395,3 @@ class TestSkipUnchanged:
             stream_objects={"opportunity_roles": "opportunity_roles"},
         ).succeeded()
         assert f"1 updated, 0 deleted, {len(roles) - 1} unchanged" in run.closing
-
-
-class TestReplay:
-    def test_replayed_rejects_are_delivered(self, marketo_sandbox, singer, tmp_path):
-        path = tmp_path / "rejects.jsonl"
-        rows = [
-            {"id": n, "title": f"Größe {n} \ud83d" if n == 2 else f"Größe {n}", "amount": 1.10}
-            for n in range(3)
-        ]
-        messages = [
-            singer.schema("crm", ("id", "title", "amount")),
-            *(singer.record("crm", **row) for row in rows),
-        ]
-        settings = {
-            "stream_maps": {
-                "crm": {
-                    "__alias__": "opportunities",
-                    "externalOpportunityId": "str(id)",
-                    "name": "title",
-                },
-            },
-        }
-        broken = {"stream_maps": {"crm": {**settings["stream_maps"]["crm"], "amount": "'much'"}}}
-        singer.run(
-            marketo_sandbox, messages, max_rejects=-1, rejects_path=str(path), **broken
-        ).succeeded()
-        assert len(path.read_bytes().splitlines()) == 3
-        replayed = subprocess.run(
-            [sys.executable, "-m", "target_marketo_opps.replay", str(path)],
-            capture_output=True,
-            check=True,
-        )
-        again = tmp_path / "again.jsonl"
-        run = singer.run(
-            marketo_sandbox, replayed.stdout, max_rejects=1, rejects_path=str(again), **settings
-        ).succeeded()
-        assert "2 created" in run.closing
-        assert stored(marketo_sandbox)["1"]["name"] == "Größe 1"
-        (reject,) = map(json.loads, again.read_text().splitlines())
-        assert reject["record"] == rows[2]
-
-    def test_file_without_rejects_is_an_error(self, tmp_path):
-        path = tmp_path / "other.jsonl"
-        path.write_text('{"a": 1}\n')
-        replayed = subprocess.run(
-            [sys.executable, "-m", "target_marketo_opps.replay", str(path)],
-            capture_output=True,
-            check=False,
-        )
-        assert replayed.returncode == 1
-        assert b"Line 1 is not a reject" in replayed.stderr
-        assert b"Traceback" not in replayed.stderr
-
-    def test_full_disk_for_messages_does_not_name_the_rejects_file(self, tmp_path):
-        path = tmp_path / "rejects.jsonl"
-        path.write_bytes(b'{"stream":"deals","record":{"id":"a"}}\n' * 10_000)
-        with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
-            ended = subprocess.run(
-                [sys.executable, "-m", "target_marketo_opps.replay", str(path)],
-                stdout=full,
-                stderr=subprocess.PIPE,
-                check=False,
-            )
-        assert ended.returncode == 1
-        assert b"No space left on device" in ended.stderr
-        assert str(path).encode() not in ended.stderr
-
-    def test_help_names_the_input(self):
-        command = [sys.executable, "-m", "target_marketo_opps.replay", "--help"]
-        told = subprocess.run(command, capture_output=True, check=True, text=True).stdout
-        assert "default: standard input" in " ".join(told.split())

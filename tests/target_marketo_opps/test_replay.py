@@ -1,0 +1,165 @@
+"""Rejects are turned into Singer messages again."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+
+import pytest
+
+from target_marketo_opps.replay import RejectsLineError, messages
+from tests.target_marketo_opps.helpers import stored
+
+
+def reject(stream="deals", **record):
+    return json.dumps({"stream": stream, "record": record}, separators=(",", ":")).encode() + b"\n"
+
+
+def replayed(*lines):
+    return [json.loads(line) for line in messages(lines)]
+
+
+def schema(*names, stream="deals"):
+    return {
+        "type": "SCHEMA",
+        "stream": stream,
+        "schema": {"type": "object", "properties": {name: {} for name in names}},
+        "key_properties": [],
+    }
+
+
+def record(stream="deals", **values):
+    return {"type": "RECORD", "stream": stream, "record": values}
+
+
+def test_a_schema_precedes_records_with_new_properties():
+    assert replayed(reject(a=1), reject(a=2), reject(b=3), reject(a=4, b=5)) == [
+        schema("a"),
+        record(a=1),
+        record(a=2),
+        schema("a", "b"),
+        record(b=3),
+        record(a=4, b=5),
+    ]
+
+
+def test_each_stream_has_a_schema_of_its_own_even_without_properties():
+    assert replayed(reject(), reject("roles", a=1), reject("roles"), reject()) == [
+        schema(),
+        record(),
+        schema("a", stream="roles"),
+        record("roles", a=1),
+        record("roles"),
+        record(),
+    ]
+
+
+def test_messages_are_lines():
+    assert list(messages([reject(a=1)]))[1] == (
+        b'{"type":"RECORD","stream":"deals","record":{"a":1}}\n'
+    )
+
+
+def test_an_incomplete_line_and_blank_lines_are_skipped(caplog):
+    caplog.set_level(logging.WARNING)
+    lines = [reject(a=1), reject(a="long")[:-8], b"\n", b" \r\n", reject(a=2)]
+    assert replayed(*lines) == [schema("a"), record(a=1), record(a=2)]
+    assert [each.getMessage() for each in caplog.records] == ["Line 2 is incomplete; skipped."]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"{}",
+        b"[]",
+        b"7",
+        b"x",
+        b'{"stream":"deals"}',
+        b'{"record":{}}',
+        b'{"stream":"deals","record":null}',
+        b'{"stream":"deals","record":["a"]}',
+        b'{"stream":["deals"],"record":{}}',
+    ],
+)
+def test_a_line_that_is_no_reject_is_named(line):
+    with pytest.raises(RejectsLineError, match=r"^Line 3 is not a reject written by target"):
+        replayed(reject(a=1), b"\n", line)
+
+
+@pytest.mark.slow
+def test_replayed_rejects_are_delivered(marketo_sandbox, singer, tmp_path):
+    path = tmp_path / "rejects.jsonl"
+    rows = [
+        {"id": n, "title": f"Größe {n} \ud83d" if n == 2 else f"Größe {n}", "amount": 1.10}
+        for n in range(3)
+    ]
+    messages = [
+        singer.schema("crm", ("id", "title", "amount")),
+        *(singer.record("crm", **row) for row in rows),
+    ]
+    settings = {
+        "stream_maps": {
+            "crm": {
+                "__alias__": "opportunities",
+                "externalOpportunityId": "str(id)",
+                "name": "title",
+            },
+        },
+    }
+    broken = {"stream_maps": {"crm": {**settings["stream_maps"]["crm"], "amount": "'much'"}}}
+    singer.run(
+        marketo_sandbox, messages, max_rejects=-1, rejects_path=str(path), **broken
+    ).succeeded()
+    assert len(path.read_bytes().splitlines()) == 3
+    replayed = subprocess.run(
+        [sys.executable, "-m", "target_marketo_opps.replay", str(path)],
+        capture_output=True,
+        check=True,
+    )
+    again = tmp_path / "again.jsonl"
+    run = singer.run(
+        marketo_sandbox, replayed.stdout, max_rejects=1, rejects_path=str(again), **settings
+    ).succeeded()
+    assert "2 created" in run.closing
+    assert stored(marketo_sandbox)["1"]["name"] == "Größe 1"
+    (reject,) = map(json.loads, again.read_text().splitlines())
+    assert reject["record"] == rows[2]
+
+
+@pytest.mark.slow
+def test_file_without_rejects_is_an_error(tmp_path):
+    path = tmp_path / "other.jsonl"
+    path.write_text('{"a": 1}\n')
+    replayed = subprocess.run(
+        [sys.executable, "-m", "target_marketo_opps.replay", str(path)],
+        capture_output=True,
+        check=False,
+    )
+    assert replayed.returncode == 1
+    assert b"Line 1 is not a reject" in replayed.stderr
+    assert b"Traceback" not in replayed.stderr
+
+
+@pytest.mark.slow
+def test_full_disk_for_messages_does_not_name_the_rejects_file(tmp_path):
+    path = tmp_path / "rejects.jsonl"
+    path.write_bytes(b'{"stream":"deals","record":{"id":"a"}}\n' * 10_000)
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
+        ended = subprocess.run(
+            [sys.executable, "-m", "target_marketo_opps.replay", str(path)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert b"No space left on device" in ended.stderr
+    assert str(path).encode() not in ended.stderr
+
+
+@pytest.mark.slow
+def test_help_names_the_input():
+    command = [sys.executable, "-m", "target_marketo_opps.replay", "--help"]
+    told = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+    assert "default: standard input" in " ".join(told.split())
