@@ -337,10 +337,77 @@ class TestStop:
             pacer.sleep(3600)
 
 
-def test_a_sleep_lasts_as_long_as_requested():
+@pytest.mark.parametrize("seconds", [0, 0.1, 1, 1.5])
+def test_a_sleep_lasts_as_long_as_requested(seconds):
     clock = Clock()
-    Pacer(50, 5, clock=clock, nap=clock.nap).sleep(1.5)
-    assert clock.now == pytest.approx(1.5)
+    Pacer(50, 5, clock=clock, nap=clock.nap).sleep(seconds)
+    assert clock.now == pytest.approx(seconds)
+
+
+def test_the_time_spent_waiting_is_added_up():
+    clock = Clock()
+    pacer = Pacer(2, 5, clock=clock, nap=clock.nap)
+    for _ in range(2):
+        with pacer.slot():
+            clock.now += 3
+    assert pacer.seconds_waited == 0
+    for _ in range(2):
+        with pacer.slot():
+            pass
+    # The calls were answered after 3 and 6 seconds, and it is 6: 17 seconds, and 3 more.
+    assert pacer.seconds_waited == pytest.approx(17 + 3 + MARGIN_SECONDS)
+
+
+class Told:
+    """Shared limits that allow every call and note what they are told."""
+
+    def __init__(self):
+        self.notes = []
+
+    def take(self, call):
+        self.notes.append(("take", call))
+        return 0.0
+
+    def give_back(self, call, arrived_at):
+        self.notes.append(("give back", call, arrived_at))
+
+    def pause(self, seconds):
+        self.notes.append(("pause", seconds))
+
+    def report_outcome(self, call):
+        self.notes.append(("outcome", call))
+
+    def close(self):
+        self.notes.append(("close",))
+
+
+def test_shared_limits_are_told_of_calls_pauses_and_outcomes():
+    clock, told = Clock(), Told()
+    pacer = Pacer(50, 5, clock=clock, nap=clock.nap, shared=told)
+    with pacer.slot() as turn:
+        clock.now = 4.0
+    pacer.pause(6)
+    pacer.report_outcome(turn)
+    pacer.close()
+    call = turn.shared
+    assert told.notes == [
+        ("take", call),
+        ("give back", call, 4.0),
+        ("pause", 6),
+        ("outcome", call),
+        ("close",),
+    ]
+
+
+def test_after_the_close_the_own_limits_remain():
+    clock, told = Clock(), Told()
+    pacer = Pacer(1, 5, clock=clock, nap=clock.nap, shared=told)
+    pacer.close()
+    for _ in range(2):
+        with pacer.slot():
+            pass
+    assert told.notes == [("close",)]
+    assert clock.now == pytest.approx(WINDOW_SECONDS + MARGIN_SECONDS)
 
 
 def test_a_released_slot_wakes_a_waiting_thread():
