@@ -161,6 +161,7 @@ SUITES = {
             "delivery/test_dispatcher.py",
             "delivery/test_key_lookup.py",
             "delivery/test_lead_choice.py",
+            "delivery/test_lead_counts.py",
             "delivery/test_lead_lookup_roles.py",
             "delivery/test_lead_query.py",
             "delivery/test_merging.py",
@@ -179,6 +180,7 @@ SUITES = {
             "input/test_message_reader.py",
             "mapping/test_delete_mark.py",
             "mapping/test_fast_encoder.py",
+            "mapping/test_field_map.py",
             "mapping/test_field_plan.py",
             "mapping/test_lookup_role_mapping.py",
             "mapping/test_record_mapping.py",
@@ -186,6 +188,7 @@ SUITES = {
             "state/test_ledger.py",
             "state/test_state_release.py",
             "state/test_state_writer.py",
+            "test_json_lines.py",
             "test_settings.py",
         ),
         thorough=(

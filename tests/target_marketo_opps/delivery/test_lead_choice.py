@@ -194,3 +194,17 @@ def test_lookup_has_at_least_one_value():
     size = LookupSize()
     size.learn([1_000_000])
     assert size.values == 1
+
+
+@pytest.mark.parametrize("matches", [[0] * 300, [2] + [0] * 299, [1] * 300])
+def test_lookup_has_at_most_300_values(matches):
+    size = LookupSize()
+    size.learn(matches)
+    assert size.values == 300
+
+
+@pytest.mark.parametrize(("leads", "values"), [(2, 150), (3, 100), (4, 75)])
+def test_values_with_equally_many_leads_fill_a_page(leads, values):
+    size = LookupSize()
+    size.learn([leads] * 300)
+    assert size.values == values

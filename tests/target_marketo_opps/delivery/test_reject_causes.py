@@ -8,8 +8,10 @@ from target_marketo_opps.delivery.reject_causes import RejectCauses
 
 def test_five_keys_of_each_cause_are_named():
     causes = RejectCauses()
-    for number in range(6):
+    for number in range(5):
         causes.add(f"K{number}", [Reason("1003", "Bad"), Reason("1001", "Worse")])
+    assert list(causes.lines()) == ["5 rejected with 1003 (Bad): K0, K1, K2, K3, K4"]
+    causes.add("K5", [Reason("1003", "Bad")])
     assert list(causes.lines()) == ["6 rejected with 1003 (Bad): K0, K1, K2, K3, K4, ..."]
 
 
