@@ -23,8 +23,8 @@ def test_near_names_are_those_spelt_alike(name, near):
 
 
 def test_the_three_most_similar_come_first():
-    names = ["field12", "field1", "field123", "fiel", "field1234567"]
-    assert near_names("field1", names) == ["field1", "field12", "field123"]
+    names = ["field12", "field1", "field123", "fields1", "field1234567"]
+    assert near_names("field1", names) == ["field1", "fields1", "field12"]
 
 
 def test_a_misspelt_name_is_followed_by_similar_ones():

@@ -359,14 +359,18 @@ def test_the_time_spent_waiting_is_added_up():
 
 
 class Told:
-    """Shared limits that allow every call and note what they are told."""
+    """Shared limits that let a call wait `waits` seconds, and note what they are told."""
 
-    def __init__(self):
+    def __init__(self, *waits):
         self.notes = []
+        self._waits = [*waits]
 
     def take(self, call):
         self.notes.append(("take", call))
-        return 0.0
+        return self._waits.pop(0) if self._waits else 0.0
+
+    def leave_queue(self, call):
+        self.notes.append(("leave queue", call))
 
     def give_back(self, call, arrived_at):
         self.notes.append(("give back", call, arrived_at))
@@ -397,6 +401,22 @@ def test_shared_limits_are_told_of_calls_pauses_and_outcomes():
         ("outcome", call),
         ("close",),
     ]
+
+
+def test_a_call_waits_for_the_shared_limits():
+    clock, told = Clock(), Told(0.1, 0.05)
+    with Pacer(50, 5, clock=clock, nap=clock.nap, shared=told).slot() as turn:
+        assert told.notes == [("take", turn.shared)] * 3
+        assert clock.now == pytest.approx(0.15)
+
+
+def test_a_stopped_call_leaves_the_queue_of_the_shared_limits():
+    told = Told(5.0)
+    pacer = Pacer(50, 5, nap=lambda _condition, _seconds: pacer.stop(), shared=told)
+    with pytest.raises(StoppedError), pacer.slot():
+        pytest.fail("a call was started")
+    (_, call), left = told.notes
+    assert left == ("leave queue", call)
 
 
 def test_after_the_close_the_own_limits_remain():
