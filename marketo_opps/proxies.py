@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote
 from marketo_opps.errors import SettingsError
 from marketo_opps.redaction import REDACTOR
 
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _ADDRESS = re.compile(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?/?")
 _HIGHEST_PORT = 65_535
 
@@ -23,11 +24,11 @@ def usable_proxy(proxy: str, base: str) -> str:
         SettingsError: it is not the address of an HTTP proxy, or its credentials are not Latin-1.
     """
     text = proxy.strip()
-    scheme, rest = text.split("://", 1) if "://" in text else ("http", text)
+    given = _SCHEME.match(text)
+    scheme, rest = (given[1].lower(), text[given.end() :]) if given else ("http", text)
     # Everything before the last @ is user name and password, whatever characters it has.
     credentials, at, address = rest.rpartition("@")
     _protect(credentials)
-    scheme = scheme.lower()
     if scheme not in {"http", "https"} or not _is_address(address):
         raise _unusable(base, "it is not the address of an HTTP proxy")
     if not _is_latin_1(unquote(credentials)):

@@ -368,6 +368,7 @@ def test_unreadable_certificates_are_a_settings_error(name, said, connect, monke
     "password",
     [
         *("p@ss", "pa#ss", "pa/ss", "pa?ss", "pa ss", "pa:ss", "pa[ss", "pa\\ss", "p%zz", "p%40ss"),
+        "p://ss",
         "p\N{LATIN SMALL LETTER E WITH ACUTE}ss",
     ],
 )
