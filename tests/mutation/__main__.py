@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.mutation import results
+from tests.mutation import chosen_tests, results
 from tests.mutation.suites import SUITES, Suite
 from tests.mutation.undecorated import undecorate
 
@@ -28,7 +28,10 @@ def main() -> int:
     for package in sorted({name.partition(".")[0] for name in modules}):
         chosen = [name for name in modules if name.partition(".")[0] == package]
         try:
-            outcomes = _judge(directory / package, SUITES[package], chosen, asked.children)
+            if asked.tests:
+                outcomes = _judge_by(directory / package, SUITES[package], chosen, asked.tests)
+            else:
+                outcomes = _judge(directory / package, SUITES[package], chosen, asked.children)
         except subprocess.CalledProcessError as error:
             sys.stderr.write(f"mutmut failed with exit status {error.returncode}; see above\n")
             return 1
@@ -53,6 +56,20 @@ def _judge(directory: Path, suite: Suite, modules: list[str], children: int) -> 
         again = results.outcomes(thorough, modules)
         outcomes |= {name: again[name] for name in passed if again[name] != "untested"}
     return outcomes
+
+
+def _judge_by(
+    directory: Path, suite: Suite, modules: list[str], tests: list[str]
+) -> results.Outcomes:
+    """Return the outcome of each mutant by chosen tests only."""
+    paths = [_path(name) for name in modules]
+    copy = directory / "fast"
+    _copy(copy, paths, suite.configuration(paths, suite.fast))
+    if not results.outcomes(copy, modules):
+        _run(copy, "generate")
+    for module in modules:
+        chosen_tests.judge(copy / "mutants", module, tests)
+    return results.outcomes(copy, modules)
 
 
 def _not_run(copy: Path, module: str) -> list[str]:
@@ -95,12 +112,15 @@ def _path(module: str) -> str:
 
 
 def _mutmut(copy: Path, mutants: list[str], children: int) -> None:
-    """Run mutmut if any mutant is named; CI=1 keeps hypothesis from deadlines and new examples."""
-    if not mutants:
-        return
+    if mutants:
+        _run(copy, "run", f"--max-children={children}", *mutants)
+
+
+def _run(copy: Path, *arguments: str) -> None:
+    """Run mutmut; CI=1 keeps hypothesis from deadlines and new examples."""
     mutmut = Path(__file__).with_name("plain_mutmut.py")
     subprocess.run(
-        [sys.executable, str(mutmut), "run", f"--max-children={children}", *mutants],
+        [sys.executable, str(mutmut), *arguments],
         cwd=copy,
         env={**os.environ, "CI": "1", "PYTHONDONTWRITEBYTECODE": "1"},
         check=True,
@@ -112,6 +132,8 @@ def _arguments() -> argparse.Namespace:
     modules = "modules to mutate, such as target_marketo_opps.state.ledger"
     parser.add_argument("modules", nargs="+", help=modules)
     children = "number of parallel processes (default: %(default)s)"
+    tests = "test files to judge by, one process per mutant (default: the tests of the package)"
+    parser.add_argument("--tests", nargs="+", metavar="FILE", help=tests)
     parser.add_argument("--children", type=int, default=os.cpu_count() or 2, help=children)
     directory = "working directory; an existing one is continued (default: a temporary one)"
     parser.add_argument("--directory", type=Path, help=directory)

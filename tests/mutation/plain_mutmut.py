@@ -1,14 +1,16 @@
 """mutmut without mutants of message texts, which no test could reasonably detect.
 
 It runs the fastest tests of a mutant first, so that most mutants are detected within a second.
+`plain_mutmut.py generate` writes the mutants and runs no tests.
 """
 
 from __future__ import annotations
 
+import sys
 import typing as t
 
 import libcst as cst
-from mutmut.__main__ import cli
+from mutmut import __main__ as mutmut
 from mutmut.mutation import mutators
 from mutmut.runners.harness import PytestRunner
 from mutmut.state import state
@@ -41,8 +43,17 @@ def _fastest_first(runner: PytestRunner, tests: Iterable[str]) -> list[str]:
 
 _in_given_order = PytestRunner._pytest_args_regular_run
 
+
+def _no_runner(_children: int) -> t.NoReturn:
+    """Stand in for the function that mutmut calls once it has written all mutants."""
+    raise SystemExit(0)
+
+
 if __name__ == "__main__":
     operators = t.cast("list[t.Any]", mutators.mutation_operators)
     operators[:] = [(kind, _INSTEAD.get(operator, operator)) for kind, operator in operators]
     setattr(PytestRunner, _in_given_order.__name__, _fastest_first)
-    cli()
+    if sys.argv[1:] == ["generate"]:
+        sys.argv[1:] = ["run"]
+        mutmut.get_mutant_runner = _no_runner
+    mutmut.cli()
