@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import subprocess
@@ -9,7 +10,7 @@ import sys
 
 import pytest
 
-from target_marketo_opps.replay import RejectsLineError, messages
+from target_marketo_opps.replay import RejectsLineError, messages, replay
 from tests.target_marketo_opps.helpers import stored
 
 
@@ -86,6 +87,41 @@ def test_an_incomplete_line_and_blank_lines_are_skipped(caplog):
 def test_a_line_that_is_no_reject_is_named(line):
     with pytest.raises(RejectsLineError, match=r"^Line 3 is not a reject written by target"):
         replayed(reject(a=1), b"\n", line)
+
+
+# The program
+
+
+@pytest.fixture
+def printed(monkeypatch, capsysbinary):
+    """Return a function that replays files, or standard input, and returns what is printed."""
+
+    def run(*paths, stdin=b""):
+        monkeypatch.setattr(sys, "argv", ["replay", *map(str, paths)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        replay()
+        return [json.loads(line) for line in capsysbinary.readouterr().out.splitlines()]
+
+    return run
+
+
+def test_files_are_replayed_one_after_the_other(printed, tmp_path):
+    paths = [tmp_path / "a b.jsonl", tmp_path / "c.jsonl"]
+    for number, path in enumerate(paths):
+        path.write_bytes(reject(number=number))
+    each = [[schema("number"), record(number=number)] for number in range(2)]
+    assert printed(*paths) == each[0] + each[1]
+
+
+def test_without_a_file_standard_input_is_replayed(printed):
+    assert printed(stdin=reject(a="\u00fc")) == [schema("a"), record(a="\u00fc")]
+
+
+def test_a_file_that_cannot_be_read_is_named(printed, tmp_path):
+    path = tmp_path / "none.jsonl"
+    with pytest.raises(RejectsLineError) as caught:
+        printed(path)
+    assert str(caught.value) == f"'{path}' cannot be read: No such file or directory."
 
 
 @pytest.mark.slow
