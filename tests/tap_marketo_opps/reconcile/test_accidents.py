@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from marketo_opps import AccessDeniedError
-from tap_marketo_opps.errors import TooManyGoneError
+from tap_marketo_opps.errors import TooManyGoneError, UnknownFieldError
 from tests.tap_marketo_opps.helpers import UnpacedTap
 from tests.tap_marketo_opps.reconcile.warehouse import OPPORTUNITIES, ROLES, Warehouse, write
 
@@ -64,6 +64,16 @@ def test_a_permission_that_is_taken_away_ends_the_run_resumable(scene_of):
     again = {each["marketoGUID"] for each in scene.reconcile(warehouse, path).records()}
     assert before | again == {*warehouse.rows}
     assert len(before & again) <= 300
+
+
+@pytest.mark.parametrize("stream", [OPPORTUNITIES, ROLES])
+def test_a_field_that_is_gone_from_marketo_is_named_with_a_remedy(scene, catalog_of, stream):
+    deals, roles = scene.both()
+    catalog = catalog_of(scene.sandbox, stream)
+    (entry,) = (each for each in catalog["streams"] if each["tap_stream_id"] == stream)
+    entry["schema"]["properties"]["mood"] = {"type": ["string", "null"]}
+    with pytest.raises(UnknownFieldError, match="The catalog selects field 'mood', which"):
+        scene.reconcile(deals if stream == OPPORTUNITIES else roles, catalog=catalog)
 
 
 def _blind_after(calls):

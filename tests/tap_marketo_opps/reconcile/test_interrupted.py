@@ -19,11 +19,16 @@ def _place(state, stream=OPPORTUNITIES):
     return state["bookmarks"][stream].get("reconcile")
 
 
+def _of_guids(guids):
+    warehouse = Warehouse()
+    warehouse.rows = dict.fromkeys(guids)
+    return warehouse
+
+
 def test_a_killed_run_resumes_where_it_stopped(scene_of):
     scene = scene_of(opportunities=6000, leads=10)
     guids = scene.guids()
-    warehouse = Warehouse()
-    warehouse.rows = dict.fromkeys(guids)
+    warehouse = _of_guids(guids)
     scene.delete(guids[::30])
     path = warehouse.export_guids(scene.file())
 
@@ -144,11 +149,25 @@ def test_a_daily_run_and_a_reconcile_may_interrupt_each_other(world):
     assert len(places) > 1
 
 
+def test_a_kill_within_a_chunk_keeps_the_place(scene_of):
+    scene = scene_of(opportunities=1500, leads=10)
+    warehouse = _of_guids(scene.guids())
+    path = warehouse.export_guids(scene.file())
+    scene.reconcile(warehouse, path, most_bytes=500_000, batch_size=50)
+    before, place = scene.state, _place(scene.state)
+    seen = set()
+    for most_bytes in range(20_000, 200_000, 10_000):
+        scene.state = json.loads(json.dumps(before))
+        scene.reconcile(warehouse, path, most_bytes=most_bytes, batch_size=50)
+        seen.add(_place(scene.state))
+    assert place in seen
+    assert None not in seen
+
+
 def test_another_file_begins_again_and_says_so(scene_of):
     scene = scene_of(opportunities=6000, leads=10)
     guids = scene.guids()
-    warehouse = Warehouse()
-    warehouse.rows = dict.fromkeys(guids)
+    warehouse = _of_guids(guids)
     path = warehouse.export_guids(scene.file())
     scene.reconcile(warehouse, path, most_bytes=1_500_000)
     assert _place(scene.state)
