@@ -158,6 +158,7 @@ SUITES = {
         fast=(
             "delivery/test_batch_writer.py",
             "delivery/test_bisection.py",
+            "delivery/test_comparison.py",
             "delivery/test_dispatcher.py",
             "delivery/test_key_lookup.py",
             "delivery/test_lead_choice.py",

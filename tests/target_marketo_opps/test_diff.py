@@ -91,6 +91,35 @@ def test_dry_run_predicts_what_the_run_does(
     assert foretold == done
 
 
+def test_a_record_that_is_not_written_has_a_line_without_changes(marketo_sandbox, singer, tmp_path):
+    messages = [
+        singer.schema("deals", ("externalOpportunityId", "amount", "_sdc_deleted_at")),
+        singer.record("deals", externalOpportunityId="stays", _sdc_deleted_at=DELETED),
+        singer.record("deals", externalOpportunityId="bad", amount="much"),
+    ]
+    path = tmp_path / "diff.jsonl"
+    settings = {"stream_objects": {"deals": "opportunities"}, "max_rejects": 1}
+    singer.run(marketo_sandbox, messages, dry_run=True, diff_path=str(path), **settings).succeeded()
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert sorted(lines, key=lambda line: line["action"]) == [
+        {
+            "stream": "deals",
+            "object": "opportunities",
+            "key": {"externalOpportunityId": key},
+            "action": action,
+            "changes": {},
+        }
+        for key, action in (("stays", "leave_alone"), ("bad", "reject"))
+    ]
+
+
+def test_a_full_disk_names_the_setting(marketo_sandbox, singer):
+    messages = [singer.schema(), singer.opportunity("a")]
+    run = singer.run(marketo_sandbox, messages, dry_run=True, diff_path="/dev/full")
+    assert "diff_path" in str(run.error)
+    assert "Free disk space and run again." in str(run.error)
+
+
 def test_roles_of_opportunities_in_the_same_input_are_created(
     marketo_sandbox_factory, singer, tmp_path
 ):
