@@ -191,6 +191,7 @@ SUITES = {
             "state/test_state_writer.py",
             "test_json_lines.py",
             "test_settings.py",
+            "test_stream_maps.py",
         ),
         thorough=(
             "state/test_ledger_property.py",
