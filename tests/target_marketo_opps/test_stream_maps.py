@@ -40,6 +40,7 @@ def mapper_of(maps, *streams):
         ({"deals": {"__source__": "crm"}}, "crm"),
         ({"deals": {"__source__": "crm"}, "crm": None}, "crm"),
         ({"deals": {"__source__": "other"}, "crm": None}, None),
+        ({"crm": {"__source__": "other", "__alias__": "copy"}}, "crm"),
     ],
 )
 def test_the_name_of_a_stream_after_the_maps(maps, name):
@@ -86,6 +87,14 @@ def test_an_expression_may_use_its_property_as_self():
     ]
     assert reasons_of({"crm": {"name": "1 / self"}}, {"name": 0}) == [
         Reason("1003", "stream_maps fails on 'name' (1 / self) with ZeroDivisionError")
+    ]
+
+
+def test_each_expression_has_a_self_of_its_own():
+    maps = {"crm": {"name": "1 / self", "id": "int(self)"}}
+    assert [each.message for each in reasons_of(maps, {"name": 0, "id": "x"})] == [
+        "stream_maps fails on 'name' (1 / self) with ZeroDivisionError",
+        "stream_maps fails on 'id' (int(self)) with ValueError",
     ]
 
 
