@@ -120,6 +120,7 @@ SUITES = {
             "sync/test_time_box.py",
             "test_connection_test_results.py",
             "test_log_changes.py",
+            "test_needs.py",
             "test_settings.py",
             "test_singer_writer.py",
             "test_timestamps.py",
