@@ -193,6 +193,7 @@ SUITES = {
             "test_json_lines.py",
             "test_settings.py",
             "test_stream_maps.py",
+            "test_stream_routes.py",
         ),
         thorough=(
             "state/test_ledger_property.py",
