@@ -184,6 +184,8 @@ SUITES = {
             "mapping/test_fast_encoder.py",
             "mapping/test_field_map.py",
             "mapping/test_field_plan.py",
+            "mapping/test_keys.py",
+            "mapping/test_lead_properties.py",
             "mapping/test_lookup_role_mapping.py",
             "mapping/test_record_mapping.py",
             "mapping/test_routing.py",
