@@ -60,7 +60,9 @@ def test_the_file_is_not_named_without_rejects_or_if_it_cannot_be_written(logged
     def fail():
         raise OutputFileError("full")
 
-    assert not any("bad.jsonl" in line for _, line in logged(None, None, rejects_path="bad.jsonl"))
+    for counters in (None, with_reject()):
+        lines = logged(counters, None, rejects_path="bad.jsonl")
+        assert not any("bad.jsonl" in line for _, line in lines)
     file = SimpleNamespace(flush=fail)
     lines = logged(with_reject(), file, rejects_path="bad.jsonl")
     assert not any("bad.jsonl" in line for _, line in lines)
