@@ -7,14 +7,7 @@ from dataclasses import replace
 
 from marketo_opps import FieldDescription, ObjectDescription
 from marketo_opps.fields import CREATED_AT, MARKETO_GUID, UPDATED_AT, object_schema
-from tap_marketo_opps.field_metadata import FIELDS
-from tap_marketo_opps.finding.activity_log import (
-    ACTIVITIES,
-    ACTIVITY_DATE,
-    CHANGES,
-    LEAD_ID,
-    ROLE_CHANGES,
-)
+from tap_marketo_opps.finding.activity_log import ACTIVITY_DATE, LEAD_ID
 from tap_marketo_opps.reconcile.row_types import DELETED_AT
 
 ATTRIBUTES = "attributes"
@@ -76,7 +69,7 @@ def with_deletion_mark(schema: dict[str, t.Any]) -> dict[str, t.Any]:
 
 def activities_schema() -> dict[str, t.Any]:
     """Return the JSON schema of the stream opportunity_activities, as Marketo documents it."""
-    schema = object_schema(_description(ACTIVITIES, MARKETO_GUID, _ACTIVITY_FIELDS))
+    schema = object_schema(_description(MARKETO_GUID, _ACTIVITY_FIELDS))
     schema["properties"][ATTRIBUTES] = {"type": ["object", "null"], "additionalProperties": True}
     return schema
 
@@ -86,7 +79,7 @@ def changes_schema() -> dict[str, t.Any]:
 
     A record says that one field of an opportunity was changed.
     """
-    schema = object_schema(_description(CHANGES, MARKETO_GUID, _CHANGE_FIELDS))
+    schema = object_schema(_description(MARKETO_GUID, _CHANGE_FIELDS))
     schema["properties"][CHANGED_FIELD]["type"] = "string"
     return schema
 
@@ -96,22 +89,23 @@ def role_changes_schema() -> dict[str, t.Any]:
 
     A record says that a lead was added to an opportunity, or removed from it.
     """
-    return object_schema(_description(ROLE_CHANGES, MARKETO_GUID, _ROLE_CHANGE_FIELDS))
+    return object_schema(_description(MARKETO_GUID, _ROLE_CHANGE_FIELDS))
 
 
 def fields_schema() -> dict[str, t.Any]:
     """Return the JSON schema of the stream opportunity_fields, as Marketo documents it."""
-    return object_schema(_description(FIELDS, "name", _FIELD_FIELDS))
+    return object_schema(_description("name", _FIELD_FIELDS))
 
 
-def keys_schema(stream: str) -> dict[str, t.Any]:
-    """Return a stream's schema that has only its key and its replication key.
+def keys_schema() -> dict[str, t.Any]:
+    """Return the schema of opportunities or roles with only the key and the replication key.
 
     It is used for a stream that is missing in the catalog: the stream is not selected, and no
     describe call is made for it.
     """
-    fields = {MARKETO_GUID: "string", UPDATED_AT: "datetime"}
-    return object_schema(_description(stream, MARKETO_GUID, fields))
+    return object_schema(
+        _description(MARKETO_GUID, {MARKETO_GUID: "string", UPDATED_AT: "datetime"})
+    )
 
 
 def with_timestamps(description: ObjectDescription) -> ObjectDescription:
@@ -127,12 +121,13 @@ def with_timestamps(description: ObjectDescription) -> ObjectDescription:
 def description_from_properties(properties: dict[str, t.Any]) -> ObjectDescription:
     """Return the description of an object, rebuilt from the properties of a catalog's schema."""
     data_types = {name: _data_type(schema) for name, schema in properties.items()}
-    return _description("", MARKETO_GUID, data_types)
+    return _description(MARKETO_GUID, data_types)
 
 
-def _description(name: str, key: str, data_types: dict[str, str]) -> ObjectDescription:
+def _description(key: str, data_types: dict[str, str]) -> ObjectDescription:
+    """Return a description of fields only: its object has no name and cannot be searched."""
     fields = tuple(FieldDescription(field, "", kind) for field, kind in data_types.items())
-    return ObjectDescription(name, key, (key,), ((key,),), fields)
+    return ObjectDescription("", key, (key,), (), fields)
 
 
 def _data_type(schema: dict[str, t.Any]) -> str:

@@ -174,7 +174,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
             description = described.roles_if_any() if is_roles else described.opportunities
             return object_schema(description) if description else None
         entry = self.input_catalog.get_stream(name)
-        return entry.schema.to_dict() if entry else keys_schema(name)
+        return entry.schema.to_dict() if entry else keys_schema()
 
     # Runs
 

@@ -121,6 +121,7 @@ SUITES = {
             "test_connection_test_results.py",
             "test_log_changes.py",
             "test_needs.py",
+            "test_schemas.py",
             "test_settings.py",
             "test_singer_writer.py",
             "test_timestamps.py",
