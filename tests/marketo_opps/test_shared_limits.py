@@ -6,7 +6,6 @@ import functools
 import heapq
 import itertools
 import logging
-import os
 import random
 import sqlite3
 import subprocess
@@ -17,7 +16,7 @@ from contextlib import closing
 
 import pytest
 
-from marketo_opps import limits_database, process_identity
+from marketo_opps import limits_database
 from marketo_opps.errors import SettingsError
 from marketo_opps.limits_file import Limits, LimitsFile
 from marketo_opps.pacing import Pacer
@@ -628,45 +627,3 @@ limits.give_back(call, time.monotonic())
     assert [process.wait(timeout=60) for process in starting] == [0] * 8
     with closing(sqlite3.connect(path)) as file, file:
         assert file.execute("SELECT count(*) FROM calls").fetchone() == (8,)
-
-
-class TestIdentity:
-    def test_a_process_is_known_until_it_is_gone(self):
-        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-        code = f"from marketo_opps.process_identity import start_of; print(start_of({child.pid}))"
-        started = subprocess.check_output([sys.executable, "-c", code], text=True).strip()
-        identity = ProcessIdentity(child.pid, started)
-        assert identity.is_running()
-        assert not ProcessIdentity(child.pid, f"{started}0").is_running()
-        child.kill()
-        # Dead, though its parent has not asked for its exit status yet.
-        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-        assert not identity.is_running()
-        child.wait()
-        child.stdin.close()
-        assert not identity.is_running()
-
-    def test_the_running_process_is_running(self):
-        assert ProcessIdentity.current().pid == os.getpid()
-        assert ProcessIdentity.current().is_running()
-
-    def test_without_proc_ps_tells_when_a_process_started(self, monkeypatch, tmp_path):
-        monkeypatch.setattr("marketo_opps.process_identity.BOOT_ID", tmp_path / "none")
-        mine = ProcessIdentity.current()
-        assert mine.started.count(":") == 2
-        assert mine.is_running()
-        assert not ProcessIdentity(mine.pid, "Thu Jan  1 00:00:00 1970").is_running()
-        assert not ProcessIdentity(2**22 + 1, mine.started).is_running()
-
-    def test_without_proc_sysctl_tells_the_boot(self, monkeypatch, tmp_path):
-        monkeypatch.setattr("marketo_opps.process_identity.BOOT_ID", tmp_path / "none")
-        program = tmp_path / "sysctl"
-        program.write_text('#!/bin/sh\necho "of $2"\n')
-        program.chmod(0o755)
-        monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-        assert process_identity.boot_id() == "of kern.bootsessionuuid"
-        program.unlink()
-        program.write_text("#!/bin/sh\nexit 1\n")
-        program.chmod(0o755)
-        with pytest.raises(OSError, match="sysctl printed nothing"):
-            process_identity.boot_id()

@@ -72,6 +72,8 @@ SUITES = {
             "test_pacing.py",
             "test_paging.py",
             "test_private_database.py",
+            "test_process_identity.py",
+            "test_proxies.py",
             "test_quota.py",
             "test_record_results.py",
             "test_redaction.py",
