@@ -52,8 +52,13 @@ def test_a_state_is_a_line_of_compact_json(pipe, self_pipe):
 def test_no_line_is_written_after_an_incomplete_one(pipe, self_pipe):
     self_pipe.set()
     writer = StateWriter(self_pipe, lambda: True)
-    with pytest.raises(OutputError):
+    with pytest.raises(OutputError) as caught:
         pipe.write(writer, "x" * 1_000_000)
+    assert str(caught.value) == (
+        "STATE cannot be written to standard output: its reader has stopped reading. Fix the cause "
+        "(free disk space, or start the reader again), and run again with the last STATE: what was "
+        "delivered since will be delivered again."
+    )
     assert pipe.read().startswith(b'"xxx')
     pipe.write(writer, "next")
     assert pipe.read() == b""
@@ -69,3 +74,9 @@ def test_a_slow_reader_gets_the_line_whole(pipe, self_pipe):
     self_pipe.set()
     pipe.write(StateWriter(self_pipe, read_on), "x" * 200_000)
     assert b"".join([*read, pipe.read()]) == b'"' + b"x" * 200_000 + b'"\n'
+
+
+def test_a_reader_that_has_gone_is_named_as_the_cause(pipe, self_pipe):
+    pipe.source.close()
+    with pytest.raises(OutputError, match=r"to standard output: Broken pipe\. Fix the cause"):
+        pipe.write(StateWriter(self_pipe, lambda: False), 1)
