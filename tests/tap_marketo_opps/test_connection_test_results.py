@@ -254,3 +254,109 @@ def test_where_the_log_is_denied_the_configuration_is_not_judged(make, checked):
     assert not is_well
     assert line_with("FAILED  reading the activity log", lines)
     assert line_with("configuration: could not be checked", lines).startswith("note ")
+
+
+# Refusals, each of which names what needs the call
+
+
+def failed(lines):
+    """Return the checks that failed, with what needs them."""
+    return [line.split("FAILED  ")[1].split(":")[0] for line in lines if line.startswith("FAILED")]
+
+
+ALL_OF_LOG = {"find_by": "activities", **BY_LOG}
+
+
+def test_with_wrong_credentials_nothing_else_is_tried(make, checked):
+    sandbox = make()
+    lines, is_well = checked(sandbox, **ALL_OF_LOG, client_secret="wrong")
+    assert not is_well
+    assert failed(lines) == ["credentials (for everything)"]
+    assert len(lines) == 1
+    assert calls_of(sandbox) == []
+
+
+@pytest.mark.parametrize(
+    ("operation", "config", "checks"),
+    [
+        (
+            "describe opportunity",
+            {"filter_values": ["a"]},
+            ["reading opportunities (for opportunities and opportunity_roles)"],
+        ),
+        (
+            "describe role",
+            {"filter_values": ["a"]},
+            ["reading roles (for opportunity_roles)"],
+        ),
+        ("describe role", ALL_OF_LOG, ["reading roles (for opportunity_roles)"]),
+        (
+            "query role",
+            ALL_OF_LOG,
+            ["paged responses (for reading in pages)"],
+        ),
+        (
+            "activities",
+            ALL_OF_LOG,
+            [
+                "entries of Add to Opportunity (for the activity log)",
+                "entries of Remove from Opportunity (for the activity log)",
+                "entries of Update Opportunity (for the activity log)",
+            ],
+        ),
+    ],
+)
+def test_a_refused_call_names_what_needs_it(make, checked, operation, config, checks):
+    sandbox = make()
+    sandbox.fault("603", operation=operation)
+    lines, is_well = checked(sandbox, **config)
+    assert not is_well
+    assert sorted(failed(lines)) == checks
+    assert all("603" in line for line in lines if line.startswith("FAILED"))
+
+
+def test_roles_that_only_find_opportunities_say_so(make, checked, catalog_of):
+    sandbox = make()
+    catalog = catalog_of(sandbox, "opportunities")
+    sandbox.fault("603", operation="describe role")
+    lines, _ = checked(sandbox, catalog=catalog, **ALL_OF_LOG)
+    assert failed(lines) == ["reading roles (for finding opportunities by leads)"]
+
+
+@pytest.mark.parametrize(
+    ("streams", "needed_by"),
+    [
+        (["opportunities"], "find_by activities"),
+        (
+            ["opportunities", "opportunity_changes", "opportunity_role_changes"],
+            "opportunity_changes and opportunity_role_changes",
+        ),
+    ],
+)
+def test_the_log_names_what_needs_it(make, checked, catalog_of, streams, needed_by):
+    sandbox = make()
+    catalog = catalog_of(sandbox, *streams)
+    sandbox.fault("603", operation="activity_types")
+    lines, _ = checked(sandbox, catalog=catalog, **ALL_OF_LOG)
+    assert failed(lines) == [f"reading the activity log (for {needed_by})"]
+
+
+def test_a_list_that_cannot_be_read_is_needed_by_its_setting(make, checked):
+    lines, is_well = checked(make(), find_by="lead_list", lead_list_id=1)
+    assert not is_well
+    assert "reading the static list 1 (for find_by lead_list)" in failed(lines)
+
+
+@pytest.mark.parametrize(
+    ("config", "is_well"),
+    [({"filter_values": ["a"]}, True), (ALL_OF_LOG, False)],
+)
+def test_an_instance_without_roles_fails_only_where_leads_are_needed(
+    make, checked, config, is_well
+):
+    sandbox = make()
+    sandbox.fault("610", operation="describe role")
+    lines, was_well = checked(sandbox, **config)
+    assert was_well is is_well
+    without = "ok      reading roles: this instance has none, so a run skips them"
+    assert (without in lines) is is_well
