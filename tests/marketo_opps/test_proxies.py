@@ -23,6 +23,7 @@ BASE = "https://marketo.invalid"
         ("http://me@proxy", "http://me@proxy"),
         ("http://me:@proxy", "http://me:@proxy"),
         ("http://m e:p@ss@proxy:1", "http://m%20e:p%40ss@proxy:1"),
+        ("http://m/e:p@proxy", "http://m%2Fe:p@proxy"),
         ("me:p://s/s@proxy:1", "http://me:p%3A%2F%2Fs%2Fs@proxy:1"),
         ("http://me:p://s@proxy", "http://me:p%3A%2F%2Fs@proxy"),
         ("http://me:a:b@proxy", "http://me:a%3Ab@proxy"),
