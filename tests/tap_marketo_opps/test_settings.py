@@ -1,9 +1,10 @@
-"""Tests of the report of settings without effect."""
+"""Settings of the tap: those without effect, and conflicts among them."""
 
 from __future__ import annotations
 
 import pytest
 
+from tap_marketo_opps.settings import idle_settings, setting_conflicts
 from tap_marketo_opps.tap import TapMarketoOpps
 
 
@@ -30,3 +31,72 @@ def test_a_setting_that_is_misspelt_is_told_once(caplog):
     (line,) = [line for line in caplog.messages if "no effect" in line]
     assert "did you mean 'max_concurrent_calls'?" in line
     assert "hush" not in line
+
+
+def test_all_settings_that_find_by_would_need_are_named():
+    names = [
+        *("lead_id_from", "lead_id_to", "lead_ids_path", "lead_list_id"),
+        *("reconcile_opportunities_path", "reconcile_roles_path"),
+    ]
+    assert idle_settings(dict.fromkeys(names, 1)) == names
+    assert idle_settings({**dict.fromkeys(names, 1), "find_by": "filter"}) == []
+
+
+NO_VALUES = "find_by: filter requires filter_values or filter_values_path"
+NO_LEADS = "find_by: lead_ids requires lead_id_from and lead_id_to, or lead_ids_path."
+TWO_WAYS = "lead_ids_path cannot be combined with lead_id_from or lead_id_to."
+
+
+@pytest.mark.parametrize(
+    ("find_by", "config", "conflicts"),
+    [
+        (None, {}, []),
+        ("activities", {}, []),
+        ("filter", {}, [f"{NO_VALUES}."]),
+        ("filter", {"filter_values_path": ""}, [f"{NO_VALUES}."]),
+        ("filter", {"filter_values": []}, []),
+        ("filter", {"filter_values_path": "x"}, []),
+        (
+            "filter",
+            {"filter_values": ["a"], "filter_values_path": "x"},
+            [f"{NO_VALUES}, not both."],
+        ),
+        ("lead_ids", {}, [NO_LEADS]),
+        ("lead_ids", {"lead_id_from": 1}, [NO_LEADS]),
+        ("lead_ids", {"lead_id_to": 1}, [NO_LEADS]),
+        ("lead_ids", {"lead_id_from": 7, "lead_id_to": 7}, []),
+        (
+            "lead_ids",
+            {"lead_id_from": 8, "lead_id_to": 7},
+            ["lead_id_from must not be greater than lead_id_to."],
+        ),
+        ("lead_ids", {"lead_ids_path": "x"}, []),
+        ("lead_ids", {"lead_ids_path": "x", "lead_id_from": 1}, [TWO_WAYS]),
+        ("lead_ids", {"lead_ids_path": "x", "lead_id_to": 1}, [TWO_WAYS]),
+        ("lead_list", {}, ["find_by: lead_list requires lead_list_id."]),
+        ("lead_list", {"lead_list_id": 1}, []),
+        (
+            "reconcile",
+            {},
+            [("find_by: reconcile requires reconcile_opportunities_path or reconcile_roles_path.")],
+        ),
+        ("reconcile", {"reconcile_roles_path": "x"}, []),
+        (
+            "activities",
+            {"start_date": "soon"},
+            [
+                (
+                    "Invalid value for setting 'start_date': must be a date-time such as "
+                    "2026-01-31T00:00:00Z (got 'soon')."
+                )
+            ],
+        ),
+        (
+            "activities",
+            {"lead_fields": ["email", "ID"]},
+            ["lead_fields must not include id: opportunity_roles have it as leadId."],
+        ),
+    ],
+)
+def test_conflicts_are_told_in_a_sentence(find_by, config, conflicts):
+    assert setting_conflicts({"find_by": find_by, **config}) == conflicts

@@ -101,6 +101,15 @@ def test_an_invalid_setting_is_an_error(settings, sentence):
     assert "hush" not in " ".join(caught.value.errors)
 
 
+def test_records_may_be_updated_by_their_guid():
+    config = {
+        "endpoint": "https://123-ABC-456.mktorest.com/rest",
+        "client_id": "i",
+        "client_secret": "s",
+    }
+    TargetMarketoOpps(config={**config, "dedupe_by": "idField", "action": "updateOnly"})
+
+
 def test_wrong_credentials_end_the_run_with_one_sentence(marketo_sandbox, singer, start_target):
     process = start_target(marketo_sandbox, client_secret="no-such-secret")
     process.send([singer.schema(), singer.opportunity("a")])
