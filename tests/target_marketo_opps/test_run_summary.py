@@ -45,7 +45,7 @@ def test_a_dry_run_says_so(logged):
     assert logged(dry_run=True)[-1] == ("INFO", line)
 
 
-def test_rejects_are_warnings_and_their_file_is_named_once_it_is_written(logged):
+def test_rejects_are_warnings_and_their_file_is_named_if_written(logged):
     flushed = []
     file = SimpleNamespace(flush=lambda: flushed.append(True))
     lines = logged(with_reject(), file, rejects_path="bad.jsonl")
@@ -56,7 +56,7 @@ def test_rejects_are_warnings_and_their_file_is_named_once_it_is_written(logged)
     assert flushed == [True]
 
 
-def test_the_file_is_not_named_without_rejects_or_if_it_cannot_be_written(logged):
+def test_the_file_is_not_named_without_rejects_or_if_it_fails(logged):
     def fail():
         raise OutputFileError("full")
 

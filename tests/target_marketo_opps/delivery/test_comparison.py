@@ -60,5 +60,5 @@ def test_fields_that_are_not_written_are_not_compared(comparison):
     assert comparison.is_unchanged({"amount": 1}, {"amount": 1, "name": "A"})
 
 
-def test_a_field_that_marketo_does_not_have_changes_unless_it_is_empty(comparison):
+def test_a_value_that_marketo_lacks_changes_unless_it_is_empty(comparison):
     assert comparison.changes({"amount": 1, "name": ""}, {}) == {"amount": (None, 1)}

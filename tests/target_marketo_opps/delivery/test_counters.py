@@ -43,7 +43,7 @@ def test_the_closing_line_has_all_outcomes_of_each_stream(counters):
     )
 
 
-def test_the_closing_line_tells_merged_and_undelivered_records_and_leads(counters):
+def test_the_closing_line_tells_merged_and_lost_records_and_leads(counters):
     counters.read = 7
     counters.count("deals", Outcome.UPDATED, 3)
     counters.count_merged("deals")

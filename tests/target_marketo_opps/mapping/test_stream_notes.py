@@ -12,7 +12,7 @@ def test_without_anything_to_tell_there_is_no_line():
     assert [*notes.warnings(), *notes.remarks()] == []
 
 
-def test_properties_without_a_field_are_named_once_with_similar_fields():
+def test_properties_without_a_field_are_named_with_similar_ones():
     notes = StreamNotes("deals")
     for name in ("amuont", "mood", "amuont"):
         notes.note_unknown(name, FIELDS)
