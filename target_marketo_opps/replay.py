@@ -23,6 +23,9 @@ if t.TYPE_CHECKING:
 
 _LOGGER = logging.getLogger("target-marketo-opps")
 
+_BEGINNING = b'{"stream":'
+"""Beginning of every reject; a full disk or a killed run may leave little more of the last one."""
+
 
 class RejectsLineError(MarketoError):
     """A line of the input is not a reject that this target wrote."""
@@ -42,10 +45,11 @@ def messages(lines: Iterable[bytes]) -> Iterator[bytes]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        if _is_incomplete(line):
+        value = _decoded(line)
+        if value is None and line.startswith(_BEGINNING):
             _LOGGER.warning("Line %d is incomplete; skipped.", number)
             continue
-        stream, record = _reject(number, line)
+        stream, record = _reject(number, value)
         is_first = stream not in known
         properties = known.setdefault(stream, {})
         new = [name for name in record if name not in properties]
@@ -55,21 +59,16 @@ def messages(lines: Iterable[bytes]) -> Iterator[bytes]:
         yield encode({"type": "RECORD", "stream": stream, "record": record}) + b"\n"
 
 
-def _is_incomplete(line: bytes) -> bool:
-    """Return whether a line is the beginning of a reject, left by a full disk or a killed run."""
+def _decoded(line: bytes) -> t.Any:
+    """Return the value on a line; None if the line is not JSON."""
     try:
-        decode(line)
+        return decode(line)
     except ValueError:
-        return line.startswith(b'{"stream":')
-    return False
+        return None
 
 
-def _reject(number: int, line: bytes) -> tuple[str, dict[str, t.Any]]:
-    try:
-        reject = decode(line)
-    except ValueError:
-        reject = None
-    match reject:
+def _reject(number: int, value: t.Any) -> tuple[str, dict[str, t.Any]]:
+    match value:
         case {"stream": str(stream), "record": dict(record)}:
             return stream, record
     raise RejectsLineError(

@@ -33,7 +33,8 @@ def main() -> int:
             else:
                 outcomes = _judge(directory / package, SUITES[package], chosen, asked.children)
         except subprocess.CalledProcessError as error:
-            sys.stderr.write(f"mutmut failed with exit status {error.returncode}; see above\n")
+            status = error.returncode
+            sys.stderr.write(f"mutmut or the tests failed with exit status {status}; see above\n")
             return 1
         sys.stdout.write(results.report(directory / package / "fast", chosen, outcomes))
     sys.stdout.write(f"All results are in {directory}\n")
@@ -131,9 +132,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests.mutation", description=__doc__)
     modules = "modules to mutate, such as target_marketo_opps.state.ledger"
     parser.add_argument("modules", nargs="+", help=modules)
-    children = "number of parallel processes (default: %(default)s)"
     tests = "test files to judge by, one process per mutant (default: the tests of the package)"
     parser.add_argument("--tests", nargs="+", metavar="FILE", help=tests)
+    children = "number of parallel processes (default: %(default)s)"
     parser.add_argument("--children", type=int, default=os.cpu_count() or 2, help=children)
     directory = "working directory; an existing one is continued (default: a temporary one)"
     parser.add_argument("--directory", type=Path, help=directory)

@@ -1,7 +1,7 @@
 """Judges mutants by a few chosen tests, with a process for each mutant.
 
-It needs no statistics of which test runs which function. So it can judge modules of which mutmut
-cannot collect them, and tests of modules that few tests concern take less time.
+No record of which test runs which function is needed. So modules for which mutmut cannot make that
+record can be judged too, and a module that a single test file is about is judged in minutes.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def _exit_status(mutants: Path, name: str, tests: list[str], *, seconds: float) 
         [sys.executable, "-m", "pytest", *_OPTIONS, *tests],
         cwd=mutants,
         env={**os.environ, "CI": "1", "MUTANT_UNDER_TEST": name},
-        stdout=subprocess.DEVNULL,
+        # If the tests fail without a mutation, the reason has to be seen.
+        stdout=subprocess.DEVNULL if name else None,
         start_new_session=True,
     )
     try:
