@@ -48,8 +48,7 @@ class TargetMarketoOpps(MarketoPlugin, Target):
     """Singer target for the opportunities of Adobe Marketo Engage.
 
     Args:
-        args: see `singer_sdk.Target`.
-        kwargs: see `singer_sdk.Target`.
+        options: see `MarketoPlugin`.
     """
 
     name = "target-marketo-opps"
@@ -69,8 +68,8 @@ class TargetMarketoOpps(MarketoPlugin, Target):
     shutdown = SHUTDOWN
     message_reader: MessageReader
 
-    def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, **options: t.Any) -> None:
+        super().__init__(**options)
         self.settings = TargetSettings.from_config(self.config)
         self._report = InputReport(self.mapper, self.settings)
         self._sample = Sample(self.settings.max_records)

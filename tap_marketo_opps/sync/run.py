@@ -123,7 +123,7 @@ class Run:
             if position != self.plan.resume.at:
                 self.context.time_box.note_advance()
             yield from ((output.name, records) for output, records in pages)
-        self._save_finished(emitters, position)
+        self._save_finished(emitters)
         self.context.write_page(b"")
         self.context.time_box.note_advance()
 
@@ -133,11 +133,9 @@ class Run:
         for name, emitter in emitters.items():
             emitter.output.save(self.bookmarks[name].paused(emitter.resume_at(position)))
 
-    def _save_finished(
-        self, emitters: Mapping[str, StreamEmitter], position: Position | None
-    ) -> None:
+    def _save_finished(self, emitters: Mapping[str, StreamEmitter]) -> None:
         for name, emitter in emitters.items():
-            emitter.output.save(self._finished(name, emitter.resume_at(position)))
+            emitter.output.save(self._finished(name, emitter.resume_at(None)))
 
     def _finished(self, name: str, resume: ResumePoint) -> Bookmark:
         label = self.finder.fingerprint_label

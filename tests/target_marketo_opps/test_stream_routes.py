@@ -104,6 +104,21 @@ def test_key_properties_are_those_after_the_maps():
     assert routes.sinks[0].keys == ["key"]
 
 
+def test_records_are_flattened_if_the_settings_ask_for_it():
+    routes = Routes(flattening_enabled=True, flattening_max_depth=1)
+    name = {"type": "object", "properties": {"first": {"type": "string"}}}
+    routes.use(schema(properties={"id": {}, "name": name}))
+    routes.take({"id": "1", "name": {"first": "Ann"}})
+    assert [taken for taken, *_ in routes.sinks[0].taken] == [{"id": "1", "name__first": "Ann"}]
+
+
+def test_a_stream_that_is_copied_goes_to_both_sinks():
+    routes = Routes(stream_maps={"copy": {"__source__": "crm"}})
+    assert routes.use(schema()) == 2
+    routes.take({"id": "1"})
+    assert {sink.stream_name: len(sink.taken) for sink in routes.sinks} == {"crm": 1, "copy": 1}
+
+
 def test_a_schema_that_comes_again_uses_its_sinks_again():
     routes = Routes()
     assert [

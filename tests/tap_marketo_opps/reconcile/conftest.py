@@ -9,6 +9,7 @@ import pytest
 from marketo_opps import ConnectionSettings, MarketoClient, MarketoObject
 from marketo_opps.wire import encode_record
 from tests.tap_marketo_opps.helpers import by_lead_ids
+from tests.tap_marketo_opps.reconcile.preparation import ROWS, Prepared
 from tests.tap_marketo_opps.reconcile.warehouse import OPPORTUNITIES, ROLES, Warehouse
 
 
@@ -126,3 +127,11 @@ def scene_of(marketo_sandbox_factory, sync, tmp_path):
 @pytest.fixture
 def scene(scene_of):
     return scene_of()
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    """Return a function that prepares a reconcile of a file with three opportunities."""
+    prepared = Prepared(tmp_path)
+    prepared.write(ROWS)
+    return prepared
