@@ -6,7 +6,8 @@ import logging
 
 import pytest
 
-from marketo_opps import Page
+from marketo_opps import DataError, ObjectDescription, Page, Reason, SettingsError
+from tap_marketo_opps.errors import NoSuchListError, UnknownFieldError
 from tap_marketo_opps.finding.late_entries import LogTail
 from tap_marketo_opps.finding.resume_point import ResumePoint
 from tests.tap_marketo_opps.sync.runs import (
@@ -196,3 +197,55 @@ def test_a_time_limit_can_stop_a_run_only_after_its_first_new_position(monkeypat
     monkeypatch.setattr(box, "note_advance", lambda: advances.append(len(writer.states)))
     assert len(_emitted(run)) == 3
     assert advances == [1, 2, 3, 4]
+
+
+class Refusing(EmptyInstance):
+    """An instance that refuses every call with the same error, and can be described."""
+
+    def __init__(self, error):
+        super().__init__()
+        self._error = error
+
+    def query(self, *_, **__):
+        raise self._error
+
+    list_members = query
+
+    def describe(self, _):
+        searchable = (("externalOpportunityId",), ("stage",))
+        return ObjectDescription("", "marketoGUID", (), searchable, ())
+
+
+@pytest.mark.parametrize(
+    ("settings", "path", "reason", "advised", "words"),
+    [
+        (LIST, "/v1/lists/7/leads.json", ("610", "Not found"), NoSuchListError, "7"),
+        (
+            FILTER | {"filter_type": "mood"},
+            "/v1/opportunities.json",
+            ("1003", "Invalid filterType"),
+            SettingsError,
+            "filter_type",
+        ),
+        (
+            LEADS,
+            "/v1/opportunities/roles.json",
+            ("1006", "Field 'marketoGUID' not found"),
+            UnknownFieldError,
+            "marketoGUID",
+        ),
+    ],
+)
+def test_an_error_that_settings_cause_comes_with_advice(settings, path, reason, advised, words):
+    error = DataError(f"GET {path}", [Reason(*reason)], "r1")
+    run = started(settings, {OPPORTUNITIES: {}, ROLES: {}}, client=Refusing(error))
+    with pytest.raises(advised, match=words):
+        [*run.pages()]
+
+
+def test_any_other_error_is_the_one_that_ends_the_run():
+    error = DataError("GET /x", [Reason("1003", "Invalid request")], "r1")
+    run = started(FILTER, {OPPORTUNITIES: {}}, client=Refusing(error))
+    with pytest.raises(DataError) as caught:
+        [*run.pages()]
+    assert caught.value is error
