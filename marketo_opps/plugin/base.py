@@ -23,6 +23,7 @@ from marketo_opps.plugin.command_line import (
 from marketo_opps.plugin.log_lines import LOG_FORMAT, apply_log_format
 from marketo_opps.plugin.process import run
 from marketo_opps.plugin.run_report import RUN_REPORT
+from marketo_opps.plugin.sdk_schema import corrected_maps
 from marketo_opps.plugin.settings import (
     setting_errors,
     warn_unknown_settings,
@@ -185,6 +186,8 @@ class MarketoPlugin(PluginBase):
         PluginBase.append_builtin_config(config_jsonschema)
         # Stream maps can use `fake` only with an extra of the SDK, which is not installed.
         config_jsonschema["properties"].pop("faker_config", None)
+        maps = config_jsonschema["properties"]["stream_maps"]
+        config_jsonschema["properties"]["stream_maps"] = corrected_maps(maps)
 
     # Process
 

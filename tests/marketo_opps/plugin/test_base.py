@@ -95,6 +95,15 @@ def test_settings_of_the_sdk_without_effect_are_not_offered():
     assert "faker_config" not in schema["properties"]
 
 
+@pytest.mark.parametrize("of_stream", [{"__else__": 5}, {"__source__": None}])
+def test_stream_maps_on_which_the_sdk_fails_are_refused(of_stream):
+    with pytest.raises(ConfigValidationError) as caught:
+        Plugin(config=GOOD | {"stream_maps": {"deals": of_stream}})
+
+    (error,) = caught.value.errors
+    assert error.startswith("Invalid value for setting 'stream_maps'['deals']: ")
+
+
 @pytest.mark.usefixtures("dotenv")
 def test_environment_variables_take_precedence(monkeypatch):
     monkeypatch.setenv("TAP_OF_TESTS_BATCH_SIZE", "5")
