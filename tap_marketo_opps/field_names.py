@@ -42,17 +42,21 @@ def _by_api_name(fields: Iterable[str]) -> dict[str, str]:
 
 
 def _by_display_name(fields: Mapping[str, Mapping[str, t.Any]]) -> dict[str, str]:
-    shown = {name: _display_name(schema) for name, schema in fields.items()}
+    shown = {
+        name: _display_name(str(description))
+        for name, schema in fields.items()
+        if (description := schema.get("description"))
+    }
     counts = Counter(shown.values())
     return {display: name for name, display in shown.items() if display and counts[display] == 1}
 
 
-def _display_name(schema: Mapping[str, t.Any]) -> str:
+def _display_name(description: str) -> str:
     """Return a field's display name, with which the description in its JSON schema begins.
 
     It is returned in lower case and without the length that the description may contain.
     """
-    return _comparable(_LENGTH.sub("", str(schema.get("description") or "")))
+    return _comparable(_LENGTH.sub("", description))
 
 
 def _comparable(name: str) -> str:

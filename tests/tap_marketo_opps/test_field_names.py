@@ -14,6 +14,8 @@ OPPORTUNITIES = {
     "tier": {"description": "Level"},
     "level_c": {"description": "Level"},
     "bare": {},
+    "null": {"description": None},
+    "blank": {"description": " (up to 100 characters)"},
 }
 ROLES = {
     "isPrimary": {"description": "Is Primary"},
@@ -40,7 +42,7 @@ def test_an_api_name_goes_before_another_fields_display_name():
     assert FieldNames([OPPORTUNITIES]).api_name("Kind") == "kind"
 
 
-@pytest.mark.parametrize("logged", ["Level", "Nobody's", ""])
+@pytest.mark.parametrize("logged", ["Level", "Nobody's", "", "None"])
 def test_a_name_of_no_field_or_of_several_stays_as_it_is(logged):
     assert FieldNames([OPPORTUNITIES, ROLES]).api_name(logged) == logged
 
