@@ -53,6 +53,26 @@ def test_what_nobody_knows_is_left_out():
     assert told == "3,000 of 9,000 values, 2,990 records, 10 calls, 0.5 calls/s"
 
 
+def test_before_any_time_has_passed_no_speed_is_logged():
+    assert _progress(seconds=0.0).summary().endswith("10 calls, 40 s left")
+    assert "20.0 calls/s" in _progress(seconds=0.5).summary()
+
+
+@pytest.mark.parametrize(("left", "text"), [(0.0, "1 s left"), (1.0, "1 s left"), (2, "2 s left")])
+def test_a_run_that_goes_on_takes_a_second_or_more(left, text):
+    assert _progress(seconds_left=left).summary().endswith(text)
+
+
+def test_the_time_left_compares_times_whole_windows_apart():
+    pace = Pace(0.0, window_seconds=10)
+    assert pace.seconds_left(3, 0.1) is None
+    assert pace.seconds_left(9, 0.4) is None
+    assert pace.seconds_left(14, 0.5) == pytest.approx((14 - 3) / (0.5 - 0.1) * 0.5)
+    assert pace.seconds_left(28, 0.6) == pytest.approx((28 - 9) / (0.6 - 0.4) * 0.4)
+    assert pace.seconds_left(39, 0.4) is None
+    assert pace.seconds_left(40, 0.6) == pytest.approx(40 / 0.6 * 0.4)
+
+
 def test_what_an_earlier_attempt_has_done_does_not_count_as_speed():
     assert Pace(0.5).seconds_left(20, 0.6) == pytest.approx(20 / 0.1 * 0.4)
 
@@ -79,11 +99,23 @@ def test_of_the_log_it_is_told_how_much_of_the_time_is_read():
     since, until = "2026-01-01T00:00:00Z", "2026-01-05T00:00:00Z"
     assert log_share("2026-01-02T00:00:00Z", since, until) == 0.25
     assert log_share("2025-12-31T23:00:00Z", since, until) == 0.0
+    assert log_share("2026-01-05T00:00:01Z", since, until) == 1.0
     assert log_share(until, until, until) == 1.0
+    assert log_share(since, until, since) == 1.0
+    assert log_share(since, since, "2026-01-01T00:00:01Z") == 0.0
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(5, "5 s"), (119, "119 s"), (600, "10 min"), (9000, "2.5 h")]
+    ("seconds", "text"),
+    [
+        (5, "5 s"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (600, "10 min"),
+        (7_199, "120 min"),
+        (7_200, "2.0 h"),
+        (9_000, "2.5 h"),
+    ],
 )
 def test_durations_have_the_unit_that_fits(seconds, text):
     assert format_duration(seconds) == text
