@@ -72,7 +72,8 @@ def _emitted(run):
 
 def _positions(writer):
     resumes = [state["bookmarks"][OPPORTUNITIES]["resume"] for state in writer.states]
-    return [ResumePoint.decode(each).at["next"] if each else None for each in resumes]
+    points = [ResumePoint.decode(each) for each in resumes]
+    return [point.at["next"] if point and point.at else None for point in points]
 
 
 class TestPages:
@@ -107,6 +108,17 @@ class TestPages:
             (ROLES, ["g3"]),
         ]
         assert len(writer.states) == 4
+
+    def test_a_resumed_run_keeps_its_position_until_there_is_a_new_one(self):
+        pages = {ROLES: [[_role(1)]], OPPORTUNITIES: [[_deal(1)]]}
+        run, writer = _run(LEADS, **pages)
+        assert _emitted(run)
+        before = writer.states[1]["bookmarks"][OPPORTUNITIES]
+        assert _positions(writer)[:2] == [None, 300]
+        run, writer = _run(LEADS, bookmark=before, **pages)
+        # Its first page has opportunities of roles whose page is not written yet.
+        assert _emitted(run)[0] == (OPPORTUNITIES, ["g1"])
+        assert _positions(writer)[0] == 300
 
 
 class TestBeginning:
