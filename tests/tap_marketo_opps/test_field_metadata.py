@@ -66,7 +66,7 @@ def test_a_second_refused_token_ends_the_reading(reader_of):
     assert [token for _, token in client.asked] == [None, "2", None, "2"]
 
 
-def test_a_last_page_that_is_not_marked_as_last_is_followed_by_an_empty_one(reader_of):
+def test_a_last_page_not_marked_as_last_is_followed_by_an_empty_one(reader_of):
     def page(records, token):
         return Page(records, token, more=None, request_id=None)
 

@@ -53,7 +53,7 @@ def test_the_other_settings_of_the_mapper_are_kept():
     assert stream_map.map_config == {"prefix": "x"}
 
 
-def test_before_the_first_message_nothing_is_counted_and_no_run_begins():
+def test_before_the_first_message_there_are_no_counts_and_no_run():
     target = _target()
     assert target.measure() == ({}, CallCounts())
     assert "run" not in vars(target)

@@ -54,7 +54,7 @@ def _results(stages):
         yield result.stream, [each.get("marketoGUID") for each in result.records], position
 
 
-def test_the_members_are_read_then_their_roles_and_their_opportunities():
+def test_the_members_are_read_then_their_roles_and_opportunities():
     client = Client()
     assert [*_results(_stages(client=client))]
     members = {"fields": ("id",), "batch_size": 200}

@@ -55,7 +55,7 @@ def test_a_page_within_a_call_keeps_the_place_before_it(prepared):
 
 
 @pytest.mark.parametrize("saved", [None, 7, {"next": 1}])
-def test_without_a_place_that_can_be_read_a_page_within_a_call_has_none(prepared, saved):
+def test_without_a_readable_place_a_page_within_a_call_has_none(prepared, saved):
     assert _emitted(prepared(state={"reconcile": saved}, client=TwoPages()))
     assert _places(prepared)[0] is None
 

@@ -199,7 +199,7 @@ def test_tombstones_warn_of_selected_fields_without_a_column(prepared):
         (None, "a\nb\n", "the file has no updatedAt"),
     ],
 )
-def test_a_row_that_differs_tells_of_the_log_only_if_its_file_is_later(
+def test_a_changed_row_tells_of_the_log_only_if_its_file_is_later(
     prepared, log_until, rows, reason
 ):
     prepared.write(rows)

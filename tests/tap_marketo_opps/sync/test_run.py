@@ -77,7 +77,7 @@ def _positions(writer):
 
 
 class TestPages:
-    def test_each_page_has_a_state_with_its_position_and_the_last_has_none(self):
+    def test_each_page_has_a_state_with_its_position_the_last_has_none(self):
         run, writer = _run(FILTER, opportunities=[[_deal(1)], [], [_deal(2)]])
         names = [(OPPORTUNITIES, guids) for guids in (["g1"], [], ["g2"])]
         assert _emitted(run) == names
@@ -143,7 +143,7 @@ class TestBeginning:
         bookmark = {"replication_key_value": EARLY, "found_by": "lead_ids 1-900"}
         assert "start_date" not in self._first_line(LEADS, caplog, **bookmark)
 
-    def test_it_does_not_speak_of_a_start_date_of_which_nothing_is_skipped(self, caplog):
+    def test_it_does_not_name_a_start_date_of_which_nothing_is_skipped(self, caplog):
         settings = FILTER | {"start_date": MIDDLE}
         assert "start_date" not in self._first_line(settings, caplog)
 
@@ -168,7 +168,7 @@ class TestBookmarksOfFinishedRuns:
         assert left["found_by"].startswith("filter ")
         assert not {"sweep_began", "sweep_leads", "log_until", "log_tail"} & {*left}
 
-    def test_a_reading_of_the_log_leaves_its_end_and_the_counts_of_its_last_part(self):
+    def test_a_run_by_the_log_leaves_its_end_and_its_last_counts(self):
         left = self._left(LOG)
         assert left["log_until"] == NOW
         tail = LogTail.decode(left["log_tail"])
@@ -202,7 +202,7 @@ class TestBookmarksOfFinishedRuns:
         assert left["sweep_leads"] == "lead_ids 1-900"
 
 
-def test_a_time_limit_can_stop_a_run_only_after_its_first_new_position(monkeypatch):
+def test_a_time_limit_stops_a_run_only_after_a_new_position(monkeypatch):
     advances = []
     run, writer = _run(FILTER, opportunities=[[_deal(1)], [_deal(2)], [_deal(3)]])
     box = run.context.time_box
