@@ -59,6 +59,13 @@ def test_without_a_stream_in_the_catalog_its_names_are_kept(sandbox, catalog_of,
     assert api_name(kept[1]) != kept[1]
 
 
+def test_an_instance_without_roles_has_names_of_opportunities_only(sandbox):
+    sandbox.fault("answer", operation="describe role", status=404, body="<html>not here")
+    api_name = _names(sandbox, None)
+    assert api_name("Is Won") == "isWon"
+    assert api_name("Role") == "Role"
+
+
 @pytest.mark.parametrize("is_selected", [True, False])
 def test_attributes_are_emitted_only_if_selected(sandbox, catalog_of, sync, is_selected):
     fields = {"leadId", "attributes"} if is_selected else {"leadId"}
