@@ -213,7 +213,7 @@ class MarketoStream(Stream):
         self.counts.emitted += len(records)
         if self.is_mapped:
             return b"".join(map(encode_message, self._mapped(records)))
-        return encode_records(self.message_name, records, datetime.now(UTC)) if records else b""
+        return encode_records(self.message_name, records, datetime.now(UTC))
 
     @functools.cached_property
     def is_mapped(self) -> bool:
