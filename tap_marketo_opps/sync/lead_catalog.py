@@ -31,11 +31,13 @@ def catalog_warnings(roles: StreamOutput, columns: Mapping[str, str]) -> list[st
         names = listed(name.removeprefix(LEAD_PREFIX) for name in unnamed)
         raise SettingsError(
             f"The catalog selects {listed(unnamed)} of {roles.name}, but lead_fields does not "
-            f"include {names}: add it to lead_fields, deselect it, or {_AGAIN}."
+            f"include {names}: add each to lead_fields, deselect it, or {_AGAIN}."
         )
     missing = [name for column, name in columns.items() if column not in roles.known_fields]
     if not missing:
         return []
     names = listed(missing)
-    without = f"lead_fields includes {names}, but the catalog does not have it for {roles.name}"
-    return [f"{without}, so it is not read: {_AGAIN}."]
+    return [
+        f"lead_fields includes {names}, which the catalog does not have for {roles.name} and the "
+        f"run does not read: {_AGAIN}."
+    ]

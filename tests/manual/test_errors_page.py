@@ -620,7 +620,9 @@ CASES: dict[str, Case] = {
     "lead_fields includes fields": lambda world: tap(
         world.sandbox(), lead_fields=["emial"], **VALUES
     ),
-    "lead_fields includes ..., but": with_catalog(lambda _: None, lead_fields=["email"]),
+    "lead_fields includes ..., which the catalog": with_catalog(
+        lambda _: None, lead_fields=["email"]
+    ),
     "The catalog selects ... of": with_a_lead_field_that_nobody_names,
     "filter_type '...' is not": lambda world: tap(world.sandbox(), filter_type="stage", **VALUES),
     "Marketo refused ...: 1006": with_a_field_that_is_gone,

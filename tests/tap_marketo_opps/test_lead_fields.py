@@ -220,7 +220,7 @@ def test_a_field_that_the_catalog_lacks_is_warned_of(sandbox, sync, caplog):
     catalog = _catalog(by_filter(sandbox, lead_fields=["email"]), {"lead_email"})
     output = sync(by_filter(sandbox, lead_fields=["email", "company"]), catalog=catalog)
     assert carried(output) == addresses(sandbox)
-    assert "lead_fields includes 'company', but the catalog does not have" in caplog.text
+    assert "lead_fields includes 'company', which the catalog does not have" in caplog.text
 
 
 def test_a_catalog_that_selects_what_lead_fields_lacks_is_refused(sandbox, sync):

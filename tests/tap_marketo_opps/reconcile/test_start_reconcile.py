@@ -88,7 +88,7 @@ class TestLeadFields:
 
     def test_a_field_that_the_catalog_lacks_is_warned_of(self, prepared):
         (warning,) = prepared(ROLES, **self.SETTINGS).catalog_warnings
-        assert warning.startswith("lead_fields includes 'phone', but the catalog does not have it")
+        assert warning.startswith("lead_fields includes 'phone', which the catalog does not have")
 
     def test_a_column_of_the_catalog_that_is_not_asked_for_is_an_error(self, prepared):
         with pytest.raises(SettingsError, match="lead_email"):

@@ -36,8 +36,8 @@ def test_a_catalog_with_all_columns_is_fine(catalog):
 def test_columns_that_the_catalog_lacks_are_told_by_their_fields():
     (told,) = warnings(["email", "phone", "title"], known=["lead_phone"])
     assert told == (
-        "lead_fields includes 'email', 'title', but the catalog does not have it for "
-        "opportunity_roles, so it is not read: create the catalog again with --discover."
+        "lead_fields includes 'email', 'title', which the catalog does not have for "
+        "opportunity_roles and the run does not read: create the catalog again with --discover."
     )
 
 
@@ -53,5 +53,6 @@ def test_columns_that_are_selected_but_not_set_are_refused(columns, selected, na
         warnings(columns, ["lead_phone", "lead_lead_x"])
     assert str(caught.value) == (
         f"The catalog selects {selected} of opportunity_roles, but lead_fields does not include "
-        f"{names}: add it to lead_fields, deselect it, or create the catalog again with --discover."
+        f"{names}: add each to lead_fields, deselect it, or create the catalog again with "
+        "--discover."
     )
