@@ -67,7 +67,8 @@ class LimitsFile:
         self._process = ProcessIdentity.current()
         try:
             self._database = limits_database.open_limits_database(path)
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, ValueError) as error:
+            # ValueError: the path contains a NUL or an unpaired surrogate.
             raise LimitsFileError(str(error)) from None
 
     def close(self) -> None:

@@ -31,10 +31,10 @@ class AppendedFile:
         try:
             self._file = open(path, "ab", opener=_open_private)  # noqa: SIM115 - stays open
         except OSError as error:
-            raise OutputFileError(
-                f"{self._named} cannot be opened: {error.strerror}. Name a file in a directory "
-                "that exists and that this user may write to.",
-            ) from None
+            raise self._not_opened(error.strerror) from None
+        except ValueError:
+            # The path contains a NUL or an unpaired surrogate.
+            raise self._not_opened("it is not a valid path") from None
         if _lacks_final_newline(path):
             # A full disk or a killed run has left half a line, to which nothing must be appended.
             self._attempt(lambda: self._file.write(b"\n"))
@@ -72,6 +72,12 @@ class AppendedFile:
             raise OutputFileError(
                 f"{self._named} cannot be written: {error.strerror}. {self._consequence}",
             ) from None
+
+    def _not_opened(self, reason: str | None) -> OutputFileError:
+        return OutputFileError(
+            f"{self._named} cannot be opened: {reason}. Name a file in a directory that exists and "
+            "that this user may write to."
+        )
 
     def _refuse_streams(self, path: str) -> None:
         """Raise an error if the path is standard output, or a pipe, whose opening would block."""

@@ -521,6 +521,8 @@ class TestUnusableFile:
         path = tmp_path / "limits.db"
         if what == "no folder":
             return tmp_path / "none" / "limits.db"
+        if what == "no path":
+            return tmp_path / "a\0b"
         if what == "a folder":
             path.mkdir()
         elif what == "other text":
@@ -534,6 +536,7 @@ class TestUnusableFile:
         ("what", "reason"),
         [
             ("no folder", "unable to open database file"),
+            ("no path", "embedded null byte"),
             ("a folder", "unable to open database file"),
             ("other text", "file is not a database"),
             ("another program's", "it is another program's database"),
