@@ -190,7 +190,7 @@ def warn_unknown_settings(
     known = list(schema["properties"])
     for name in config:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1, cutoff=_SIMILARITY_CUTOFF)
+            close = difflib.get_close_matches(name, known, cutoff=_SIMILARITY_CUTOFF)
             question = f"; did you mean {close[0]!r}?" if close else "."
             logger.warning("Setting %r is unknown and has no effect%s", name, question)
 
@@ -210,7 +210,7 @@ def _sentences(
         yield f"Invalid configuration: it violates '{error.validator}' of the settings schema."
         return
     name = str(error.absolute_path[0])
-    if schema["properties"][name].get("secret", False):
+    if schema["properties"][name].get("secret"):
         yield f"Invalid value for setting '{name}': must be a non-empty string."
         return
     where = "".join(f"[{step!r}]" for step in list(error.absolute_path)[1:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import typing as t
 from dataclasses import fields
 
 import pytest
@@ -14,6 +15,7 @@ from marketo_opps.plugin.settings import (
     SHARED_SETTINGS,
     setting_errors,
     warn_unknown_settings,
+    with_whole_numbers,
 )
 
 GOOD = {
@@ -107,6 +109,24 @@ class TestSettingErrors:
             f"Invalid value for setting 'one': {told}."
         ]
 
+    def test_the_position_within_an_object_is_reported(self):
+        maps = {"type": "object", "additionalProperties": {"type": "array", "maxItems": 1}}
+        schema = SCHEMA | {"properties": {**SCHEMA["properties"], "maps": maps}}
+        maps["additionalProperties"]["items"] = {"type": "string"}
+        assert setting_errors(GOOD | {"maps": {"a": [{}]}}, schema) == [
+            "Invalid value for setting 'maps'['a'][0]: must be a string."
+        ]
+
+    def test_errors_are_in_the_order_of_the_names(self):
+        wrong = ["max_concurrent_calls", "daily_call_limit", "user_agent"]
+        told = setting_errors(GOOD | dict.fromkeys(wrong, True), SCHEMA)
+        assert [each.split("'")[1] for each in told] == sorted(wrong)
+
+    def test_a_user_agent_that_http_forbids_is_an_error(self):
+        (told,) = setting_errors(GOOD | {"user_agent": "a\nb"}, SCHEMA)
+        assert told.startswith("Invalid value for setting 'user_agent': ")
+        assert setting_errors(GOOD | {"user_agent": None}, SCHEMA) == []
+
     def test_every_invalid_setting_is_reported(self):
         config = GOOD | {"calls_per_20_seconds": 0, "max_concurrent_calls": 0}
         assert len(setting_errors(config, SCHEMA)) == 2
@@ -122,11 +142,47 @@ class TestSettingErrors:
         ]
 
 
+class TestWholeNumbers:
+    PROPERTIES: t.ClassVar = {
+        "number": {"type": "integer"},
+        "perhaps": {"type": ["integer", "null"]},
+        "ratio": {"type": "number"},
+        "numbers": {"type": "array", "items": {"type": "integer"}},
+        "ratios": {"type": "array", "items": {"type": "number"}},
+        "bare": {"type": "array"},
+        "choice": {"enum": [5.0]},
+    }
+
+    @pytest.mark.parametrize(
+        ("name", "given", "read"),
+        [
+            ("number", 50.0, 50),
+            ("number", 50.5, 50.5),
+            ("number", 1, 1),
+            ("number", "50.0", "50.0"),
+            ("number", True, True),
+            ("number", float("inf"), float("inf")),
+            ("perhaps", 2e1, 20),
+            ("perhaps", None, None),
+            ("ratio", 50.0, 50.0),
+            ("numbers", [1.0, 2, 3.5, "x"], [1, 2, 3.5, "x"]),
+            ("ratios", [1.0], [1.0]),
+            ("bare", [1.0], [1.0]),
+            ("choice", 5.0, 5.0),
+            ("unknown", 5.0, 5.0),
+        ],
+    )
+    def test_only_whole_numbers_for_integers_are_converted(self, name, given, read):
+        converted = with_whole_numbers({name: given}, {"properties": self.PROPERTIES})
+        assert repr(converted) == repr({name: read})
+
+
 class TestUnknownSettings:
     LOGGER = logging.getLogger("a-plugin")
+    SCHEMA = SCHEMA | {"properties": {**SCHEMA["properties"], "batch_size": {}}}
 
     def told(self, caplog, **config):
-        warn_unknown_settings(GOOD | config, SCHEMA, self.LOGGER)
+        warn_unknown_settings(GOOD | config, self.SCHEMA, self.LOGGER)
         assert {record.levelname for record in caplog.records} <= {"WARNING"}
         return caplog.messages
 
