@@ -215,7 +215,7 @@ def environment_settings(
 
 
 def _read(variable: str, text: str, schema: Mapping[str, t.Any]) -> t.Any:
-    kinds = schema.get("type", "string")
+    kinds = schema.get("type")
     kind = next(
         (each for each in _READERS if each == kinds or (isinstance(kinds, list) and each in kinds)),
         None,

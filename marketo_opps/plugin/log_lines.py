@@ -41,7 +41,7 @@ class JsonLines(logging.Formatter):
     """
 
     def __init__(self, plugin: str) -> None:
-        super().__init__("%(message)s")
+        super().__init__()
         self.plugin = plugin
 
     def format(self, record: logging.LogRecord) -> str:

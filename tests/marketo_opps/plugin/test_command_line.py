@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
 from marketo_opps import SettingsError
-from marketo_opps.plugin.command_line import environment_settings, read_config_files, run_command
+from marketo_opps.plugin.command_line import (
+    environment_settings,
+    read_config_files,
+    read_text,
+    run_command,
+)
 
 PROPERTIES = {
     "text": {"type": "string"},
@@ -80,6 +87,7 @@ def test_a_list_is_read_from_json_or_comma_separated_values(text, values):
         ({"values": "ab]"}, "TAP_VALUES: must be of type array (not valid JSON"),
         ({"values": '["a" 5]'}, "(not valid JSON: Expecting ',' delimiter at character 6)."),
         ({"values": "{"}, "TAP_VALUES: must be of type array (not valid JSON"),
+        ({"maps": '{"a":' * 100_000}, "TAP_MAPS: must be of type object (nested too deeply)."),
         ({"maps": "deals"}, "TAP_MAPS: must be of type object (not valid JSON"),
     ],
 )
@@ -109,6 +117,8 @@ def test_invalid_json_is_not_quoted():
         (b"", "is empty: write the settings into it."),
         (b" \n", "is empty: write the settings into it."),
         (b'{"a": 1}\n{"a": 2}\n', "contains several JSON values: keep only the last line."),
+        (b"{}\0", "contains several JSON values: keep only the last line."),
+        (b'{"a": [' + b"[" * 100 + b"5" + b"]" * 101 + b"}", "nesting that is too large"),
         (b"[" * 100_000, "nesting that is too large: correct it."),
         (b'{"a":' * 101 + b"5" + b"}" * 101, "nesting that is too large: correct it."),
         (b'{"a": ' + b"1" * 5000 + b"}", "nesting that is too large: correct it."),
@@ -125,6 +135,27 @@ def test_a_file_that_is_not_a_configuration_is_an_error(content, told, tmp_path)
     assert str(caught.value).startswith("--config: ")
     assert str(path) in str(caught.value)
     assert told in str(caught.value)
+
+
+def test_a_path_that_is_none_is_an_error():
+    with pytest.raises(SettingsError) as caught:
+        read_config_files(["a\0b"])
+    assert str(caught.value) == "--config: cannot read a\0b: it is not a valid path."
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="this system has no /proc")
+def test_an_open_file_that_cannot_be_read_is_an_error():
+    """Read memory at an address that is never mapped, as a disk may fail."""
+    path = "/proc/self/mem"
+    with Path(path).open(encoding="utf-8") as file, pytest.raises(SettingsError) as caught:
+        read_text("--state", path, file)
+    assert str(caught.value) == f"--state: cannot read {path}: Input/output error."
+
+
+def test_settings_may_be_nested_in_a_hundred_levels(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text('{"a":' * 50 + "[" * 50 + "5" + "]" * 50 + "}" * 50)
+    assert read_config_files([str(path)])
 
 
 def test_later_config_files_override_earlier_ones(tmp_path):
@@ -198,6 +229,17 @@ def test_a_valid_log_level_is_accepted(environment):
     plugin = Plugin()
     run_command(plugin, environment)
     assert plugin.runs == 1
+
+
+def test_log_lines_of_a_run_have_the_plugins_name():
+    root = logging.getLogger()
+    others, root.handlers = root.handlers, [logging.StreamHandler()]
+    try:
+        run_command(Plugin(), {})
+        line = root.handlers[0].format(logging.makeLogRecord({"msg": "said"}))
+    finally:
+        root.handlers = others
+    assert line.endswith("| tap-of-tests | said")
 
 
 def test_an_invalid_logging_configuration_is_an_error():

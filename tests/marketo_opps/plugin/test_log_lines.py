@@ -36,6 +36,7 @@ def test_a_json_log_line_is_one_object_for_any_message(handler):
     assert told.pop("at")[-6:] == "+00:00"
     assert told == {"level": "WARNING", "plugin": "tap-x", "message": 'a "b"\nc \u2028'}
     assert "\n" not in line(handler, message="a\nb")
+    assert "caf\u00e9" in line(handler, message="caf\u00e9")
 
 
 def test_the_time_in_a_json_log_line_has_a_utc_offset(handler):

@@ -24,6 +24,10 @@ def workers():
         thread.join(timeout=5)
 
 
+def test_each_thread_has_a_name_of_its_own(workers):
+    assert {thread.name for thread in threads()} == {"test-0", "test-1"}
+
+
 def test_a_future_returns_the_result_of_its_function(workers):
     assert workers.submit(lambda a, *, b: a + b, 1, b=2).result(timeout=5) == 3
 
