@@ -89,7 +89,7 @@ class MarketoPlugin(PluginBase):
             settings |= self.read_environment()
         errors = self.complete_settings(settings)
         if errors and validate_config:
-            raise ConfigValidationError("Config validation failed", errors=errors, schema={})
+            raise ConfigValidationError("Config validation failed", errors=errors)
         self.logger.addFilter(_is_not_about_environment)
         RUN_REPORT.measure_by(self.measure)
         super().__init__(config=settings, validate_config=validate_config, **options)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
+import subprocess
+import sys
 import typing as t
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from singer_sdk import Tap
 from singer_sdk.exceptions import ConfigValidationError
 
-from marketo_opps import SettingsError
+from marketo_opps import CallCounts, SettingsError
+from marketo_opps.plugin import base
 from marketo_opps.plugin.base import MarketoPlugin
+from marketo_opps.plugin.log_lines import PluginLines
+from marketo_opps.plugin.run_report import RunReport
 from marketo_opps.plugin.settings import REQUIRED_SETTINGS, SHARED_SETTINGS
 
 GOOD = {
@@ -36,6 +44,9 @@ class Plugin(MarketoPlugin, Tap):
 
     def discover_streams(self):
         return []
+
+    def measure(self):
+        return {"deals": {"read": 2}}, CallCounts(3)
 
 
 @pytest.fixture
@@ -71,6 +82,12 @@ def test_invalid_settings_raise_one_error_each():
         "Invalid value for setting 'batch_size': must be an integer (got 'x').",
         "Invalid value for setting 'client_secret': must be a non-empty string.",
     ]
+    assert str(caught.value) == "Config validation failed"
+
+
+def test_other_arguments_are_passed_to_the_sdk():
+    assert Plugin(config=GOOD).input_catalog is None
+    assert Plugin(config=GOOD, catalog={"streams": []}).input_catalog == {}
 
 
 def test_invalid_settings_are_accepted_without_validation():
@@ -141,6 +158,16 @@ def test_a_dotenv_file_that_is_not_utf_8_is_an_error(dotenv):
         Plugin.read_environment()
 
 
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="this system has no /proc")
+@pytest.mark.usefixtures("dotenv")
+def test_a_dotenv_file_that_cannot_be_read_is_an_error(tmp_path):
+    """Read memory at an address that is never mapped, as a disk may fail."""
+    (tmp_path / ".env").symlink_to("/proc/self/mem")
+
+    with pytest.raises(SettingsError, match=r"cannot read .*/.env: Input/output error\.$"):
+        Plugin.read_environment()
+
+
 def test_a_dotenv_file_in_another_directory_is_ignored(dotenv, tmp_path, monkeypatch):
     dotenv("TAP_OF_TESTS_BATCH_SIZE=6")
     (tmp_path / "below").mkdir()
@@ -163,6 +190,14 @@ def test_names_of_variables_are_logged_without_values(monkeypatch, dotenv, caplo
         Plugin.read_environment()
 
     assert caplog.messages == ["Settings from environment variables: client_secret."]
+
+
+@pytest.mark.usefixtures("dotenv")
+def test_it_is_logged_that_no_variable_is_set(caplog):
+    with caplog.at_level(logging.INFO, logger="tap-of-tests"):
+        assert Plugin.read_environment() == {}
+
+    assert caplog.messages == ["Settings from environment variables: none."]
 
 
 @pytest.mark.usefixtures("dotenv")
@@ -194,3 +229,146 @@ def test_the_sdks_line_about_a_skipped_environment_is_dropped(parse_env_config, 
     assert [line for line in caplog.messages if "parse of" in line] == [
         "Skipping parse of something else"
     ]
+
+
+@pytest.fixture
+def call(dotenv, monkeypatch, tmp_path):
+    """Return a function that runs the command with a file of settings; it returns the status."""
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+
+    def run(settings, *options):
+        (tmp_path / "c.json").write_text(json.dumps(GOOD | settings))
+        given = [f"--config={tmp_path / 'c.json'}", *options]
+        with pytest.raises(SystemExit) as caught:
+            Plugin.get_singer_command().main(given)
+        return caught.value.code
+
+    yield run
+    logging.captureWarnings(capture=False)
+
+
+class TestLogFormat:
+    @pytest.fixture
+    def line(self):
+        """Return a function that returns the form of a log line."""
+        root, mine = logging.getLogger(), logging.StreamHandler()
+        others, root.handlers = root.handlers, [mine]
+        mine.setFormatter(PluginLines("tap-of-tests"))
+        yield lambda: mine.format(logging.makeLogRecord({"msg": "said"}))
+        root.handlers = others
+
+    @pytest.mark.parametrize(
+        ("in_file", "variable", "options", "is_json"),
+        [
+            ({}, None, [], False),
+            ({"log_format": "json"}, None, [], True),
+            ({"log_format": "json"}, None, ["--config=ENV"], True),
+            ({}, "json", [], False),
+            ({}, "json", ["--config=ENV"], True),
+            ({"log_format": "text"}, "json", ["--config=ENV"], True),
+            ({"log_format": "json"}, "text", ["--config=ENV"], False),
+            ({"log_format": "json"}, "", ["--config=ENV"], True),
+        ],
+    )
+    def test_it_is_taken_from_files_and_variables(
+        self, call, monkeypatch, line, *, in_file, variable, options, is_json
+    ):
+        if variable is not None:
+            monkeypatch.setenv("TAP_OF_TESTS_LOG_FORMAT", variable)
+        assert call(in_file, "--about", *options) == 0
+        assert line().startswith("{") == is_json
+
+
+class TestReport:
+    @pytest.fixture
+    def report(self, monkeypatch, tmp_path):
+        """Replace the report of this process; return a function that ends the run."""
+        report = RunReport()
+        monkeypatch.setattr(base, "RUN_REPORT", report)
+
+        def end(exit_code=0, name="runs.jsonl"):
+            report.write(exit_code)
+            path = tmp_path / name
+            return json.loads(path.read_text() or "null") if path.exists() else None
+
+        return end
+
+    def test_a_run_is_reported_with_its_counts(self, call, report, tmp_path):
+        assert call({"report_path": str(tmp_path / "runs.jsonl")}) == 0
+        told = report()
+        assert (told["plugin"], told["version"]) == ("tap-of-tests", Plugin.plugin_version)
+        assert (told["exit"], told["streams"], told["calls"]) == (0, {"deals": {"read": 2}}, 3)
+
+    @pytest.mark.parametrize(
+        ("variable", "options", "name"),
+        [
+            ("others.jsonl", ["--config=ENV"], "others.jsonl"),
+            ("others.jsonl", [], "runs.jsonl"),
+            ("", ["--config=ENV"], "runs.jsonl"),
+        ],
+    )
+    def test_its_variable_takes_precedence_if_variables_are_read(
+        self, call, report, tmp_path, dotenv, *, variable, options, name
+    ):
+        dotenv(f"TAP_OF_TESTS_REPORT_PATH={variable and tmp_path / variable}")
+        # An empty variable is an invalid setting.
+        assert call({"report_path": str(tmp_path / "runs.jsonl")}, *options) == (not variable)
+        assert report(name=name)["exit"] == 0
+        assert len(list(tmp_path.glob("*.jsonl"))) == 1
+
+    def test_a_description_is_not_reported(self, call, report, tmp_path):
+        assert call({"report_path": str(tmp_path / "runs.jsonl")}, "--about") == 0
+        assert report() is None
+
+    @pytest.mark.parametrize("path", ["", 5, ["a"]])
+    def test_a_path_that_is_none_is_an_invalid_setting(self, call, report, path, caplog):
+        assert call({"report_path": path}) == 1
+        assert "Invalid value for setting 'report_path': " in caplog.text
+
+    def test_only_a_failure_may_be_asked_for(self, report, tmp_path):
+        given = SimpleNamespace(
+            config={"report_path": str(tmp_path / "runs.jsonl")}, parse_env=False
+        )
+        Plugin.begin_report(given, is_only_failure=True)
+        assert report(0) is None
+        assert report(1)["exit"] == 1
+
+
+MAIN = """
+import sys
+from singer_sdk import Tap
+from marketo_opps.plugin.base import MarketoPlugin
+from marketo_opps.plugin.settings import REQUIRED_SETTINGS, SHARED_SETTINGS
+
+class Plugin(MarketoPlugin, Tap):
+    name, purpose, examples = "tap-of-tests", "Read nothing.", "None"
+    config_jsonschema = {"properties": {**SHARED_SETTINGS}, "required": [*REQUIRED_SETTINGS]}
+
+Plugin.run_console_script()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("level", "told", "reports"),
+    [
+        ("INFO", "| ERROR    | tap-of-tests | Config validation failed", [1]),
+        ("loud", "Invalid value for environment variable LOGLEVEL: must be one of", []),
+    ],
+)
+def test_a_failed_run_ends_with_its_sentence_and_report(level, told, reports, tmp_path):
+    path = tmp_path / "runs.jsonl"
+    (tmp_path / "c.json").write_text(json.dumps({"report_path": str(path)}))
+    done = subprocess.run(
+        [sys.executable, "-c", MAIN, f"--config={tmp_path / 'c.json'}"],
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "LOGLEVEL": level},
+    )
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    lines = path.read_text().splitlines() if path.exists() else []
+    assert [json.loads(line)["exit"] for line in lines] == reports

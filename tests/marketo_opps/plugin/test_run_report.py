@@ -19,8 +19,12 @@ def report():
     return RunReport(clock=iter([100.0, 107.5]).__next__, now=lambda: NOW)
 
 
-def begin(report, path):
-    report.begin(str(path), plugin="tap-x", version="1.2")
+def begin(report, path, **options):
+    report.begin(str(path), plugin="tap-x", version="1.2", **options)
+
+
+def exits(path):
+    return [json.loads(line)["exit"] for line in path.read_text().splitlines()]
 
 
 def test_a_run_appends_one_line_with_all_its_counts(report, tmp_path):
@@ -64,4 +68,37 @@ def test_a_path_that_cannot_be_opened_ends_the_run_at_its_start(report, tmp_path
 def test_a_full_disk_at_the_end_is_only_logged(report, caplog):
     begin(report, "/dev/full")
     report.write(0)
-    assert "report_path '/dev/full' cannot be written: No space left on device." in caplog.text
+    (told,) = caplog.messages
+    assert told == (
+        "report_path '/dev/full' cannot be written: No space left on device. The line of this run "
+        "is missing from it."
+    )
+
+
+def test_a_run_without_a_path_appends_nothing(report):
+    report.write(1)
+
+
+def test_times_are_reported_to_the_millisecond(tmp_path):
+    report = RunReport(clock=iter([0.0, 1.23456]).__next__, now=lambda: NOW)
+    begin(report, tmp_path / "runs.jsonl")
+    report.measure_by(lambda: ({}, CallCounts(9, 2, 1.23456, 2.34567)))
+    report.write(0)
+    told = json.loads((tmp_path / "runs.jsonl").read_text())
+    assert (told["seconds"], told["waited"]) == (1.235, {"rate": 1.235, "retry": 2.346})
+
+
+@pytest.mark.parametrize("exit_code", [0, 1, 143])
+def test_a_discovery_is_reported_only_if_it_fails(exit_code, report, tmp_path):
+    begin(report, tmp_path / "runs.jsonl", is_only_failure=True)
+    report.write(exit_code)
+    report._file.close()
+    assert exits(tmp_path / "runs.jsonl") == [exit_code] * (exit_code > 0)
+
+
+def test_only_the_first_beginning_counts(report, tmp_path):
+    begin(report, tmp_path / "runs.jsonl")
+    begin(report, tmp_path / "others.jsonl", is_only_failure=True)
+    report.write(0)
+    assert exits(tmp_path / "runs.jsonl") == [0]
+    assert not (tmp_path / "others.jsonl").exists()
