@@ -1,17 +1,15 @@
-"""The environment of a plugin process: early signals, file descriptors, memory limits."""
+"""The environment of a plugin process: file descriptors, memory limits."""
 
 from __future__ import annotations
 
 import json
 import os
 import resource
-import signal
 import subprocess
 import sys
 
 import pytest
 
-from tests.pipeline.meltano_project import ROOT
 from tests.pipeline.processes import BIN
 
 PLUGINS = ["tap-marketo-opps", "target-marketo-opps"]
@@ -56,47 +54,6 @@ def limited(plugin, which, limit, *options, **environment):
     )
     assert "Traceback" not in done.stderr, done.stderr
     return done
-
-
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("plugin", PLUGINS)
-def test_a_signal_during_imports_ends_the_plugin_cleanly(plugin, signum, tmp_path):
-    (tmp_path / "requests.py").write_text(
-        "import sys, threading\nsys.stderr.write('importing\\n')\nsys.stderr.flush()\n"
-        "threading.Event().wait()\n"
-    )
-    with subprocess.Popen(
-        [BIN / plugin, "--version"],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-    ) as process:
-        assert process.stderr.readline() == "importing\n"
-        process.send_signal(signum)
-        said = process.stderr.read()
-    assert said == f"{plugin}: stopped on request, before anything was done.\n"
-    assert process.returncode == 128 + signum
-
-
-# The beginning of an installed console script.
-IMPORTED_FIRST = """
-import os, re, sys
-before = {*sys.modules}
-import %s.console
-print(*sorted({*sys.modules} - before))
-"""
-
-
-@pytest.mark.parametrize("package", ["tap_marketo_opps", "target_marketo_opps"])
-def test_few_modules_are_imported_before_signal_handlers(package):
-    done = subprocess.run(
-        [sys.executable, "-S", "-c", IMPORTED_FIRST % package],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    assert done.stdout.split() == ["__future__", "signal", package, f"{package}.console"]
 
 
 def test_a_target_with_many_inherited_descriptors_delivers(config, marketo_sandbox):
