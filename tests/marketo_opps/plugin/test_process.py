@@ -124,6 +124,42 @@ class TestWithoutASignal:
         """
         assert ended(main) == (1, "", "It is [redacted]\n")
 
+    AGAIN = "Correct that, then run again with the last STATE."
+    NO_MEMORY = (
+        "Out of memory: allow this process at least 256 MiB (container limit or ulimit), then run "
+        "again with the last STATE."
+    )
+
+    @pytest.mark.parametrize(
+        ("error", "told"),
+        [
+            ("OSError('odd')", f"Reading or writing failed: odd. {AGAIN}"),
+            ("OSError()", f"Reading or writing failed: OSError. {AGAIN}"),
+            ("OSError(5, 'bad', '')", f"Reading or writing of '' failed: bad. {AGAIN}"),
+            ("MemoryError()", NO_MEMORY),
+            ('RuntimeError("can\'t start new thread")', NO_MEMORY),
+        ],
+    )
+    def test_an_error_of_the_system_is_one_sentence(self, error, told):
+        main = f"""
+            def main():
+                raise {error}
+            run(main)
+        """
+        assert ended(main) == (1, "", told + "\n")
+
+    @pytest.mark.parametrize(
+        ("end", "code"), [("pass", 0), ("sys.exit(3)", 3), ("1 / 0", 1), ("signal_self()", 143)]
+    )
+    def test_the_exit_code_is_told_after_the_output(self, end, code):
+        main = f"""
+            def main():
+                print("line")
+                {end}
+            run(main, at_end=lambda code: os.write(1, b"%d" % code))
+        """
+        assert ended(main)[:2] == (code, f"line\n{code}")
+
     def test_a_waiting_thread_does_not_delay_the_exit(self):
         main = """
             def main():
@@ -224,8 +260,55 @@ class TestSignals:
         process.stdout.close()
         process.stderr.close()
 
+    @pytest.mark.parametrize("reader", ["has stopped reading", "has ended"])
+    def test_a_lost_stderr_does_not_prevent_the_hard_exit(self, reader):
+        main = """
+            def main():
+                ready()
+                while True:
+                    try:
+                        sys.stderr.write("x" * 65536)
+                    except OSError:
+                        pass
+            run(main, shutdown=ShutdownSignal(grace_seconds=0.3, seconds_after_grace=0.0))
+        """
+        process = Running(main).process
+        if reader == "has ended":
+            process.stderr.close()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 143
+        process.stdout.close()
+        process.stderr.close()
+
 
 class TestBrokenPipe:
+    @pytest.mark.parametrize("stdout", ["/dev/full", "closed"])
+    def test_an_earlier_exit_code_is_kept_without_a_second_error(self, stdout):
+        if stdout == "/dev/full" and not os.path.exists(stdout):  # noqa: PTH110 - a device
+            pytest.skip("this system has no /dev/full")
+        close = "sys.stdout.close()" if stdout == "closed" else "pass"
+        main = f"""
+            def main():
+                print("x")
+                {close}
+                sys.exit(3)
+            sys.stdout = open({"os.devnull" if stdout == "closed" else repr(stdout)}, "w")
+            run(main)
+        """
+        assert ended(main) == (3, "", "")
+
+    def test_a_stdout_that_the_parent_has_closed_is_one_sentence(self):
+        done = subprocess.run(
+            ["sh", "-c", 'exec "$@" >&-', "sh", *script("run(lambda: print('x'))")],
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        again = "Correct that, then run again with the last STATE."
+        told = f"Flushing standard output failed: Bad file descriptor. {again}\n"
+        assert (done.returncode, done.stderr) == (1, told)
+
     @pytest.mark.parametrize(
         "write",
         [
