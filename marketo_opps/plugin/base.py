@@ -184,10 +184,10 @@ class MarketoPlugin(PluginBase):
         themselves.
         """
         PluginBase.append_builtin_config(config_jsonschema)
+        properties = config_jsonschema["properties"]
         # Stream maps can use `fake` only with an extra of the SDK, which is not installed.
-        config_jsonschema["properties"].pop("faker_config", None)
-        maps = config_jsonschema["properties"]["stream_maps"]
-        config_jsonschema["properties"]["stream_maps"] = corrected_maps(maps)
+        properties.pop("faker_config", None)
+        properties["stream_maps"] = corrected_maps(properties["stream_maps"])
 
     # Process
 

@@ -12,7 +12,7 @@ from marketo_opps.settings import ConnectionSettings
 
 if t.TYPE_CHECKING:
     import logging
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 # Accepts a typing error, but does not suggest batch_size for batch_config.
 _SIMILARITY_CUTOFF = 0.75
@@ -133,14 +133,15 @@ def setting_errors(config: Mapping[str, t.Any], schema: Mapping[str, t.Any]) -> 
     Returns:
         Sentences; an empty list if no error can be found without calling Marketo.
     """
-    errors = sorted(
-        jsonschema.Draft7Validator(schema).iter_errors(config),
-        key=lambda error: [str(step) for step in error.absolute_path],
-    )
+    errors = _in_order(jsonschema.Draft7Validator(schema).iter_errors(config))
     sentences = dict.fromkeys(
         sentence for error in errors for sentence in _sentences(error, schema, config)
     )
     return [*sentences, *_connection_errors(config)]
+
+
+def _in_order(errors: Iterable[jsonschema.ValidationError]) -> list[jsonschema.ValidationError]:
+    return sorted(errors, key=lambda error: [str(step) for step in error.absolute_path])
 
 
 # Valid settings, to check another one on its own.
@@ -209,6 +210,11 @@ def _sentences(
         # The validator's own message quotes the whole configuration, with its secrets.
         yield f"Invalid configuration: it violates '{error.validator}' of the settings schema."
         return
+    # Of alternatives, the one that describes a part of the value tells more than all together.
+    if inner := [each for each in error.context or () if each.path]:
+        for each in _in_order(inner):
+            yield from _sentences(each, schema, config)
+        return
     name = str(error.absolute_path[0])
     if schema["properties"][name].get("secret"):
         yield f"Invalid value for setting '{name}': must be a non-empty string."
@@ -237,11 +243,23 @@ def _fault(error: jsonschema.ValidationError) -> str:
         return f"must be one of {choices}{_quoted_value(error)}"
     if error.validator == "type":
         types = [expected] if isinstance(expected, str) else expected
-        names = " or ".join(_NAMES_OF_TYPES[each] for each in types if each != "null")
-        return f"must be {names}{'' if _CONTAINERS.intersection(types) else _quoted_value(error)}"
+        value = "" if _CONTAINERS.intersection(types) else _quoted_value(error)
+        return f"must be {_form(error.schema)}{value}"
+    if error.validator == "anyOf":
+        # The value is not quoted: stream maps may hold secrets.
+        return f"must be {' or '.join(filter(None, map(_form, expected)))}"
     if bound := _BOUNDS.get(str(error.validator)):
         return f"must be {bound} {expected}{_quoted_value(error)}"
     return error.message
+
+
+def _form(schema: t.Any) -> str:
+    """Return what a JSON schema requires, such as "a string or an integer"; empty for null."""
+    if "const" in schema:
+        return str(schema["const"])
+    types = schema.get("type", ())
+    types = [types] if isinstance(types, str) else types
+    return " or ".join(_NAMES_OF_TYPES[each] for each in types if each != "null")
 
 
 def _quoted_value(error: jsonschema.ValidationError) -> str:

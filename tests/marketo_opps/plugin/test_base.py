@@ -85,6 +85,16 @@ def test_invalid_settings_raise_one_error_each():
     assert str(caught.value) == "Config validation failed"
 
 
+@pytest.mark.parametrize("maps", [{"__else__": "hush"}, {"deals": {"__else__": "hush"}}])
+def test_another_value_than_null_for_the_rest_is_an_error(maps):
+    with pytest.raises(ConfigValidationError) as caught:
+        Plugin(config=GOOD | {"stream_maps": maps})
+
+    (told,) = caught.value.errors
+    assert told.startswith("Invalid value for setting 'stream_maps'[")
+    assert told.endswith("['__else__']: must be __NULL__.")
+
+
 def test_other_arguments_are_passed_to_the_sdk():
     assert Plugin(config=GOOD).input_catalog is None
     assert Plugin(config=GOOD, catalog={"streams": []}).input_catalog == {}
@@ -337,6 +347,7 @@ class TestReport:
 MAIN = """
 import sys
 from singer_sdk import Tap
+from marketo_opps import CallCounts
 from marketo_opps.plugin.base import MarketoPlugin
 from marketo_opps.plugin.settings import REQUIRED_SETTINGS, SHARED_SETTINGS
 
@@ -344,21 +355,28 @@ class Plugin(MarketoPlugin, Tap):
     name, purpose, examples = "tap-of-tests", "Read nothing.", "None"
     config_jsonschema = {"properties": {**SHARED_SETTINGS}, "required": [*REQUIRED_SETTINGS]}
 
+    def discover_streams(self):
+        return []
+
+    def measure(self):
+        return {}, CallCounts()
+
 Plugin.run_console_script()
 """
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("level", "told", "reports"),
+    ("config", "level", "told", "reports"),
     [
-        ("INFO", "| ERROR    | tap-of-tests | Config validation failed", [1]),
-        ("loud", "Invalid value for environment variable LOGLEVEL: must be one of", []),
+        ({}, "INFO", "| ERROR    | tap-of-tests | Config validation failed", [1]),
+        ({}, "loud", "Invalid value for environment variable LOGLEVEL: must be one of", []),
+        (GOOD | {"stream_maps": {"__a__": {}}}, "INFO", "Option '__a__:{}' is not expected.", [1]),
     ],
 )
-def test_a_failed_run_ends_with_its_sentence_and_report(level, told, reports, tmp_path):
+def test_a_failed_run_ends_with_its_sentence_and_report(config, level, told, reports, tmp_path):
     path = tmp_path / "runs.jsonl"
-    (tmp_path / "c.json").write_text(json.dumps({"report_path": str(path)}))
+    (tmp_path / "c.json").write_text(json.dumps(config | {"report_path": str(path)}))
     done = subprocess.run(
         [sys.executable, "-c", MAIN, f"--config={tmp_path / 'c.json'}"],
         stderr=subprocess.PIPE,

@@ -15,6 +15,7 @@ from marketo_opps.plugin.settings import (
     SHARED_SETTINGS,
     setting_errors,
     warn_unknown_settings,
+    with_valid_alternatives,
     with_whole_numbers,
 )
 
@@ -117,6 +118,35 @@ class TestSettingErrors:
             "Invalid value for setting 'maps'['a'][0]: must be a string."
         ]
 
+    MAPS: t.ClassVar = {
+        "additionalProperties": {
+            "anyOf": [
+                {"const": "__NULL__"},
+                {"type": ["null"]},
+                {"type": "object", "additionalProperties": {"type": "string"}},
+                {"type": ["array", "integer"]},
+            ]
+        }
+    }
+
+    @pytest.mark.parametrize(
+        ("maps", "told"),
+        [
+            ({"a": {"b": "c"}, "d": "__NULL__", "e": None, "f": 5}, []),
+            ({"a": "hush"}, ["['a']: must be __NULL__ or an object or a list or an integer."]),
+            ({"a": {"b": 5}}, ["['a']['b']: must be a string."]),
+            (
+                {"a": {"b": 5, "c": "d", "e": []}},
+                ["['a']['b']: must be a string.", "['a']['e']: must be a string."],
+            ),
+        ],
+    )
+    def test_of_alternatives_what_is_wrong_inside_is_reported(self, maps, told):
+        schema = SCHEMA | {"properties": {**SCHEMA["properties"], "maps": self.MAPS}}
+        assert setting_errors(GOOD | {"maps": maps}, schema) == [
+            f"Invalid value for setting 'maps'{each}" for each in told
+        ]
+
     def test_errors_are_in_the_order_of_the_names(self):
         wrong = ["max_concurrent_calls", "daily_call_limit", "user_agent"]
         told = setting_errors(GOOD | dict.fromkeys(wrong, True), SCHEMA)
@@ -140,6 +170,16 @@ class TestSettingErrors:
         assert setting_errors(GOOD, SCHEMA | {"maxProperties": 1}) == [
             "Invalid configuration: it violates 'maxProperties' of the settings schema."
         ]
+
+
+def test_a_text_among_the_alternatives_of_a_schema_is_left_out():
+    sound = {"anyOf": [{"const": "a"}, {"enum": ["b"]}], "type": ["string", "null"]}
+    broken = {**sound, "anyOf": [*sound["anyOf"], "null"]}
+    assert with_valid_alternatives({"items": [{"x": broken}], "anyOf": [broken]}) == {
+        "items": [{"x": sound}],
+        "anyOf": [sound],
+    }
+    assert broken["anyOf"][-1] == "null"
 
 
 class TestWholeNumbers:
