@@ -125,6 +125,7 @@ class TestSettingErrors:
                 {"type": ["null"]},
                 {"type": "object", "additionalProperties": {"type": "string"}},
                 {"type": ["array", "integer"]},
+                {"not": {}},
             ]
         }
     }
