@@ -67,8 +67,7 @@ class LimitsFile:
         self._process = ProcessIdentity.current()
         try:
             self._database = limits_database.open_limits_database(path)
-        except (sqlite3.Error, OSError, ValueError) as error:
-            # ValueError: the path contains a NUL or an unpaired surrogate.
+        except (sqlite3.Error, OSError, ValueError) as error:  # the last for a NUL in the path
             raise LimitsFileError(str(error)) from None
 
     def close(self) -> None:
