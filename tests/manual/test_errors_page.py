@@ -821,7 +821,7 @@ ELSEWHERE = {
     ),
     "Stopped on request while writing": ("marketo_opps/plugin/test_process.py", "was blocked"),
     "...: stopped on request, before": (
-        "pipeline/test_environment.py",
+        "pipeline/test_consoles.py",
         "before anything was done",
     ),
     "Flushing standard output": ("marketo_opps/plugin/test_process.py", "Flushing standard output"),

@@ -2,7 +2,7 @@
 
 The server imports both plugins once and forks for each command. A command is a line of JSON on
 standard input with `program`, `arguments`, `directory`, `environment` and the paths `stdin`,
-`stdout` and `stderr`; the response is a line with the exit status. `test_environment.py` tests the
+`stdout` and `stderr`; the response is a line with the exit status. `test_consoles.py` tests the
 start of a real process, before its imports.
 """
 
