@@ -270,13 +270,15 @@ class TestSignals:
                         sys.stderr.write("x" * 65536)
                     except OSError:
                         pass
-            run(main, shutdown=ShutdownSignal(grace_seconds=0.3, seconds_after_grace=0.0))
+            shutdown = ShutdownSignal(grace_seconds=0.3, seconds_after_grace=0.0)
+            run(main, shutdown=shutdown, at_end=lambda code: os.write(1, b"no hard exit"))
         """
         process = Running(main).process
         if reader == "has ended":
             process.stderr.close()
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == 143
+        assert process.stdout.read() == ""
         process.stdout.close()
         process.stderr.close()
 
