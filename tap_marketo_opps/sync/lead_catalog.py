@@ -36,8 +36,5 @@ def catalog_warnings(roles: StreamOutput, columns: Mapping[str, str]) -> list[st
     missing = [name for column, name in columns.items() if column not in roles.known_fields]
     if not missing:
         return []
-    names = listed(missing)
-    return [
-        f"lead_fields includes {names}, which the catalog does not have for {roles.name} and the "
-        f"run does not read: {_AGAIN}."
-    ]
+    without = f"lead_fields includes {listed(missing)}, which the catalog does not have"
+    return [f"{without} for {roles.name} and the run does not read: {_AGAIN}."]

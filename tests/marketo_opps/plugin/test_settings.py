@@ -15,7 +15,6 @@ from marketo_opps.plugin.settings import (
     SHARED_SETTINGS,
     setting_errors,
     warn_unknown_settings,
-    with_valid_alternatives,
     with_whole_numbers,
 )
 
@@ -171,16 +170,6 @@ class TestSettingErrors:
         assert setting_errors(GOOD, SCHEMA | {"maxProperties": 1}) == [
             "Invalid configuration: it violates 'maxProperties' of the settings schema."
         ]
-
-
-def test_a_text_among_the_alternatives_of_a_schema_is_left_out():
-    sound = {"anyOf": [{"const": "a"}, {"enum": ["b"]}], "type": ["string", "null"]}
-    broken = {**sound, "anyOf": [*sound["anyOf"], "null"]}
-    assert with_valid_alternatives({"items": [{"x": broken}], "anyOf": [broken]}) == {
-        "items": [{"x": sound}],
-        "anyOf": [sound],
-    }
-    assert broken["anyOf"][-1] == "null"
 
 
 class TestWholeNumbers:
