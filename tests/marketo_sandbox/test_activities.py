@@ -17,6 +17,20 @@ def test_activity_types_have_their_standard_names(api):
     assert NAMES.items() <= types.items()
 
 
+def test_activity_types_name_their_attributes_and_data_types(api):
+    types = {each["id"]: each for each in api.get("/rest/v1/activities/types.json")["result"]}
+    update = types[36]
+    assert update["primaryAttribute"] == {"name": "Opp ID", "dataType": "integer"}
+    assert update["attributes"] == [
+        {"name": "Role", "dataType": "string"},
+        {"name": "Is Primary", "dataType": "boolean"},
+        {"name": "Data Value Changes", "dataType": "string"},
+    ]
+    assert types[34]["attributes"] == types[35]["attributes"] == update["attributes"][:2]
+    assert types[32]["primaryAttribute"] == {"name": "Lead ID", "dataType": "integer"}
+    assert types[32]["attributes"] == [{"name": "Merge IDs", "dataType": "string"}]
+
+
 def test_a_new_role_is_logged_for_its_lead(api):
     api.sync_roles([role(1), role(2)])
     assert told(api.log()) == [
@@ -161,6 +175,27 @@ def test_an_update_lists_the_changed_values(api):
         {"attributeName": "Is Primary", "oldValue": None, "newValue": True}
     ]
     assert primary["Is Primary"] is True
+
+
+def test_an_update_lists_old_values_and_cleared_fields(api):
+    api.sync_roles([role(1)])
+    for fields in ({"stage": "New", "amount": "5"}, {"stage": "Won", "amount": None}):
+        api.sync([{"externalOpportunityId": "a", **fields}])
+    changes = attributes(api.log(types="36")[-1])["Data Value Changes"]
+    assert json.loads(changes) == [
+        {"attributeName": "Stage", "oldValue": "New", "newValue": "Won"},
+        {"attributeName": "Amount", "oldValue": "5", "newValue": None},
+    ]
+
+
+def test_a_new_lead_is_logged_with_its_address_or_number(api):
+    path = "/rest/v1/leads.json"
+    api.sync([{"email": "a@b.example"}, {"firstName": "A"}], path, action="createDuplicate")
+    first, second = api.log(types="12")
+    assert first["primaryAttributeValueId"] == first["leadId"]
+    assert first["primaryAttributeValue"] == "a@b.example"
+    assert second["primaryAttributeValue"] == str(second["leadId"])
+    assert attributes(first) == {"Source Type": "Web service API"}
 
 
 def test_an_update_is_logged_once_for_a_lead_with_several_roles(api):

@@ -74,6 +74,14 @@ def test_nameless_inserts_accepts_a_missing_name_but_no_null(speak):
     assert skipped["reasons"][0]["code"] == "1002"
 
 
+def test_roles_of_a_nameless_opportunity_are_logged_without_its_name(speak):
+    api = speak("nameless-inserts")
+    api.sync([{"externalOpportunityId": "c"}])
+    api.sync_roles([{"externalOpportunityId": "c", "leadId": 1, "role": "r"}])
+    (activity,) = api.log()
+    assert activity["primaryAttributeValue"] == ""
+
+
 @pytest.mark.parametrize(("dialects", "end"), [((), "Z"), (("offsets",), "+0000")])
 def test_offsets_changes_the_end_of_activity_dates(speak, dialects, end):
     api = speak(*dialects)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
+
+from marketo_sandbox.instance.errors import RecordRefusedError
 
 DELETE_ROLES = "/rest/v1/opportunities/roles/delete.json"
 TYPES = "32,34,35,36,37"
@@ -110,3 +114,77 @@ def test_an_invalid_merge_changes_nothing(api, sandbox, kept, merged, message):
         sandbox.instance.merge_leads(kept, merged)
     assert roles(sandbox) == before
     assert sandbox.instance.lead_ids() == [1, 2, 3, 4]
+
+
+def test_added_leads_do_not_replace_leads_with_their_ids(sandbox):
+    sandbox.instance.add_lead_records([{"id": 7, "email": "ada@acme.example"}])
+    before = sandbox.instance.leads()
+    sandbox.advance(60)
+    sandbox.instance.add_leads([7, 8])
+    assert sandbox.instance.leads()[:-1] == before
+    assert sandbox.instance.lead_ids() == [7, 8]
+
+
+def test_added_records_are_dated_by_the_instance_clock(sandbox):
+    sandbox.set_clock(datetime(2031, 1, 1, tzinfo=UTC), frozen=True)
+    assert sandbox.instance.add_lead_records([{"id": 7}, {"email": "a@b.example"}]) == [7, 8]
+    dates = {(each["createdAt"], each["updatedAt"]) for each in sandbox.instance.leads()}
+    assert dates == {(int(sandbox.instance.clock.seconds()),) * 2}
+
+
+@pytest.mark.parametrize(
+    ("record", "code"), [({"id": 7, "leadScore": "much"}, "1001"), ({"nonsense": 1}, "1006")]
+)
+def test_an_invalid_record_adds_no_lead(sandbox, record, code):
+    with pytest.raises(RecordRefusedError) as caught:
+        sandbox.instance.add_lead_records([{"id": 5}, record])
+    assert caught.value.code == code
+    assert sandbox.instance.lead_ids() == []
+
+
+def test_a_list_keeps_the_date_of_its_first_lead(api, sandbox):
+    sandbox.set_clock(datetime(2031, 1, 1, tzinfo=UTC), frozen=True)
+    sandbox.instance.add_to_list(5, [1])
+    sandbox.advance(60)
+    sandbox.instance.add_to_list(5, [2])
+    api.authenticate()
+    (found,) = api.get("/rest/v1/lists.json")["result"]
+    assert found["createdAt"] == found["updatedAt"] == "2031-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(("count", "named"), [(5, "50, 51, 52, 53, 54$"), (6, "54 and 1 more$")])
+def test_an_error_names_five_unknown_leads(api, sandbox, count, named):
+    with pytest.raises(ValueError, match=named):
+        sandbox.instance.delete_leads(range(50, 50 + count))
+
+
+def test_a_merge_fills_empty_fields_with_the_first_value(sandbox):
+    sandbox.instance.add_lead_records(
+        [
+            {"id": 1, "firstName": "Ada"},
+            {"id": 2, "firstName": "Eve", "company": "Acme", "lastName": "L"},
+            {"id": 3, "company": "Other", "customerCode": "C-3"},
+        ]
+    )
+    sandbox.instance.merge_leads(1, [3, 2])
+    (lead,) = sandbox.instance.leads()
+    names = ("firstName", "lastName", "company", "customerCode")
+    assert [lead[name] for name in names] == ["Ada", "L", "Acme", "C-3"]
+
+
+def test_activities_of_leads_have_the_lead_as_primary_attribute(api, sandbox):
+    sandbox.instance.merge_leads(1, [2])
+    sandbox.instance.delete_leads([3])
+    members = ("leadId", "primaryAttributeValueId", "primaryAttributeValue")
+    told = [tuple(each[name] for name in members) for each in api.log(types="32,37")]
+    assert told == [(1, 1, "1"), (3, 3, "3")]
+
+
+def test_a_role_of_a_merge_with_anew_is_logged_for_its_opportunity(api, sandbox):
+    api.sync_roles([role(2, "b") | {"isPrimary": True}])
+    (added,) = api.log(types="34")
+    sandbox.instance.merge_leads(1, [2], anew=True)
+    removed, anew = api.log(types="34,35")[1:]
+    same = ("primaryAttributeValueId", "primaryAttributeValue", "attributes")
+    for name in same:
+        assert removed[name] == anew[name] == added[name]

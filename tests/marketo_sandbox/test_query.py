@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import UTC, datetime
 
 import pytest
 
@@ -183,12 +185,39 @@ def test_short_pages_return_all_records(start, caller_of):
     assert pages > 3
 
 
+@pytest.mark.parametrize("size", ["1", "2"])
+def test_a_short_page_has_at_least_one_record(start, caller_of, size):
+    api = caller_of(start(opportunities=3, short_pages=1.0))
+    answer = api.find(["OPP-0000001", "OPP-0000002", "OPP-0000003"], batchSize=size)
+    assert [each["externalOpportunityId"] for each in answer["result"]] == ["OPP-0000001"]
+
+
+def test_guids_are_lower_case_and_ascend(seeded):
+    guids = [each["marketoGUID"] for each in seeded.instance.opportunities()]
+    assert guids == sorted(set(guids))
+    assert all(re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", each) for each in guids)
+
+
+def test_the_seed_determines_the_guids(start):
+    def guids(seed):
+        instance = start(opportunities=3, leads=2, seed=seed).instance
+        return [each["marketoGUID"] for each in instance.opportunities() + instance.roles()]
+
+    assert guids(1) == guids(1)
+    assert not set(guids(1)) & set(guids(2))
+
+
 @pytest.mark.parametrize("sent", ["opp-0000005", "OPP-0000005  ", "Opp-0000005"])
 def test_keys_ignore_case_and_trailing_blanks(api, sent):
     answer = api.send(
         "POST", f"{PATH}?_method=GET", data={"filterType": "dedupeFields", "filterValues": sent}
     ).json()
     assert [each["externalOpportunityId"] for each in answer["result"]] == ["OPP-0000005"]
+
+
+def test_a_blank_before_a_key_counts(api):
+    record = {"externalOpportunityId": " OPP-0000005", "name": "n"}
+    assert api.sync([record])["result"][0]["status"] == "created"
 
 
 def test_exact_keys_compares_every_character(start, caller_of):
@@ -213,6 +242,21 @@ def test_field_values_have_varying_types(api, seeded):
     assert {type(record["amount"]) for record in records} == {str, float}
     assert {type(record["probability"]) for record in records} == {str, int}
     assert {record["createdAt"][19:] for record in records} == {"Z", "+0000"}
+
+
+def test_dates_are_those_of_creation_and_last_update(sandbox, caller_of):
+    sandbox.set_clock(datetime(2031, 1, 1, tzinfo=UTC), frozen=True)
+    api = caller_of(sandbox)
+    deals = [{"externalOpportunityId": each, "name": "n"} for each in "abcd"]
+    for _ in range(2):
+        api.sync(deals)
+        sandbox.advance(60)
+    found = api.find("abcd", fields="createdAt,updatedAt")["result"]
+    dates = [(each["createdAt"], each["updatedAt"]) for each in found]
+    assert dates == [
+        *[("2031-01-01T00:00:00Z", "2031-01-01T00:01:00Z")] * 3,
+        ("2031-01-01T00:00:00+0000", "2031-01-01T00:01:00+0000"),
+    ]
 
 
 def test_a_posted_query_in_json_accepts_simple_filters(api):

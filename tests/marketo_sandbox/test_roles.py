@@ -49,6 +49,17 @@ def test_an_invalid_role_is_skipped(api, record, code):
     assert outcome(api.sync_roles([record])) == [code]
 
 
+def test_a_role_with_a_sales_person_is_skipped_not_the_call(api, sandbox):
+    sandbox.instance.options.sales_persons = frozenset({"sam"})
+    assert outcome(api.sync_roles([role(externalSalesPersonId="kim")])) == ["1006"]
+
+
+def test_roles_and_opportunities_have_different_guids(api, sandbox):
+    api.sync_roles([role(1), role(2)])
+    records = sandbox.instance.opportunities() + sandbox.instance.roles()
+    assert len({each["marketoGUID"] for each in records}) == 4
+
+
 def test_actions_apply_to_roles_as_to_opportunities(api):
     guid = api.sync_roles([role()])["result"][0]["marketoGUID"]
     assert outcome(api.sync_roles([role(), role(2)], action="createOnly")) == ["1005", "created"]
@@ -67,6 +78,7 @@ def test_actions_apply_to_roles_as_to_opportunities(api):
         ("leadId", "2,3", ["a"]),
         ("externalOpportunityId", "a", ["a", "a"]),
         ("leadId", "x", []),
+        ("leadId", "0,-1,9223372036854775807,9223372036854775808", []),
     ],
 )
 def test_roles_are_found_by_lead_or_opportunity(api, filter_type, value, found):

@@ -113,6 +113,7 @@ def test_a_guid_is_no_key_without_update_only(api):
         by_guid = {"action": action, "dedupeBy": "idField"}
         assert outcome(api.sync([{"marketoGUID": guid, "name": "n"}], **by_guid)) == ["1002"]
         assert outcome(api.sync([deal("b", marketoGUID=guid)], **by_guid)) == ["1011"]
+    assert outcome(api.sync([deal(marketoGUID=guid)])) == ["1011"]
 
 
 @pytest.mark.parametrize(
