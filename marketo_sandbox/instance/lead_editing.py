@@ -87,10 +87,10 @@ class LeadEditor:
         self._storage.insert("lead", [lead_row(number, body, int(self._clock.seconds()))])
         return number
 
-    def merge(self, kept: int, merged: Sequence[int], *, anew: bool = False) -> None:
+    def merge(self, kept: int, merged: Sequence[int], *, anew: bool) -> None:
         """Merge leads into the lead ``kept``, and move their roles to that lead.
 
-        Adobe does not document what clients see of a merge. By default they see as little as
+        Adobe does not document what clients see of a merge. Without ``anew`` they see as little as
         possible: the only activity is "Merge Leads", and moved roles keep their GUIDs and dates.
 
         Args:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from tests.marketo_sandbox.helpers import codes, outcome
@@ -115,7 +117,9 @@ def test_a_lead_is_read_by_its_id(api, people):
     (found,) = api.get(path.format(13), fields="sfdcContactId")["result"]
     assert found == {"id": 13, "sfdcContactId": "003A"}
     assert codes(api.get(path.format(99))) == ["1004"]
-    assert codes(api.get(path.format("x"))) == ["1001"]
+    assert codes(api.get(path.format(2**63 - 1))) == ["1004"]
+    for invalid in ("x", "0", "-1", 2**63):
+        assert codes(api.get(path.format(invalid))) == ["1001"]
 
 
 def test_describe_leads_names_each_field_for_rest_and_soap(api):
@@ -163,6 +167,38 @@ def test_leads_are_created_and_updated_by_email(api, sandbox):
 )
 def test_a_lead_is_written_or_skipped_with_a_reason(api, people, record, more, became):
     assert outcome(api.sync([record], LEADS, **more)) == ["updated" if became == "ok" else became]
+
+
+@pytest.mark.parametrize(
+    ("record", "more", "code", "named"),
+    [
+        ({"email": ""}, {}, "1002", "'email'"),
+        ({"email": None}, {}, "1002", "'email'"),
+        ({"firstName": "A"}, {"lookupField": "memberNumber"}, "1002", "'memberNumber'"),
+        ({"email": "ada@acme.example"}, {}, "1007", "lead"),
+        ({"email": "zoe@acme.example"}, {"action": "createOnly"}, "1005", "Lead "),
+        ({"email": "new@acme.example"}, {"action": "updateOnly"}, "1004", "Lead "),
+        ({"email": "a@b.example", "nonsense": 1}, {}, "1006", "'nonsense'"),
+    ],
+)
+def test_a_reason_of_a_lead_names_the_field(api, people, record, more, code, named):  # noqa: PLR0917
+    ((reason,),) = (each["reasons"] for each in api.sync([record], LEADS, **more)["result"])
+    assert reason["code"] == code
+    assert named in reason["message"]
+
+
+def test_a_lead_is_created_with_numbers_and_dated_anew_by_updates(sandbox, caller_of):
+    sandbox.set_clock(datetime(2031, 1, 1, tzinfo=UTC), frozen=True)
+    api = caller_of(sandbox)
+    for score in (5, 6):
+        api.sync([{"email": "a@b.example", "leadScore": score}], LEADS)
+        sandbox.advance(60)
+    fields = "leadScore,createdAt,updatedAt"
+    query = {"filterType": "email", "filterValues": "a@b.example", "fields": fields}
+    (found,) = api.get(LEADS, **query)["result"]
+    assert int(found["leadScore"]) == 6
+    assert found["createdAt"] == "2031-01-01T00:00:00Z"
+    assert found["updatedAt"] == "2031-01-01T00:01:00Z"
 
 
 @pytest.mark.parametrize(

@@ -188,3 +188,24 @@ def test_a_role_of_a_merge_with_anew_is_logged_for_its_opportunity(api, sandbox)
     same = ("primaryAttributeValueId", "primaryAttributeValue", "attributes")
     for name in same:
         assert removed[name] == anew[name] == added[name]
+
+
+def test_a_role_of_a_merge_with_anew_is_a_new_record(api, sandbox):
+    api.sync_roles([role(2)])
+    sandbox.advance(60)
+    sandbox.instance.merge_leads(1, [2], anew=True)
+    (new,) = sandbox.instance.roles()
+    assert new["createdAt"] == new["updatedAt"]
+    deals = sandbox.instance.opportunities()
+    assert new["createdAt"] > deals[0]["createdAt"]
+    assert new["marketoGUID"] not in {each["marketoGUID"] for each in deals}
+
+
+def test_a_moved_role_has_an_exact_key_with_exact_keys(start, caller_of):
+    sandbox = start(exact_keys=True)
+    api = caller_of(sandbox)
+    sandbox.instance.add_leads([1, 2])
+    api.sync([{"externalOpportunityId": "A", "name": "n"}])
+    api.sync_roles([role(2, "A")])
+    sandbox.instance.merge_leads(1, [2])
+    assert api.sync_roles([role(1, "A")])["result"][0]["status"] == "updated"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 from datetime import UTC, datetime
 
 import pytest
 
+from marketo_sandbox.instance.page_tokens import PageTokens
+from marketo_sandbox.instance.paging import Pager
+from marketo_sandbox.options import SandboxOptions
 from tests.marketo_sandbox.helpers import codes
 
 PATH = "/rest/v1/opportunities.json"
@@ -192,6 +196,15 @@ def test_a_short_page_has_at_least_one_record(start, caller_of, size):
     assert [each["externalOpportunityId"] for each in answer["result"]] == ["OPP-0000001"]
 
 
+@pytest.mark.parametrize(
+    ("probability", "sizes"), [(0.0, {4}), (0.5, {1, 2, 3, 4}), (1.0, {1, 2, 3})]
+)
+def test_short_pages_have_any_smaller_size(probability, sizes):
+    pager = Pager(PageTokens(b""), SandboxOptions(short_pages=probability), random.Random(1))
+    assert {pager.size(4) for _ in range(300)} == sizes
+    assert pager.size(1) == 1
+
+
 def test_guids_are_lower_case_and_ascend(seeded):
     guids = [each["marketoGUID"] for each in seeded.instance.opportunities()]
     assert guids == sorted(set(guids))
@@ -228,7 +241,9 @@ def test_exact_keys_compares_every_character(start, caller_of):
         ]["status"]
         == "created"
     )
-    assert len(api.find(["a"])["result"]) == 1
+    for key in ("a", "A"):
+        (found,) = api.find([key])["result"]
+        assert found["externalOpportunityId"] == key
 
 
 def test_field_values_have_varying_types(api, seeded):

@@ -45,7 +45,7 @@ def api(sandbox, caller_of):
         ({"externalOpportunityId": "a", "region": "x" * 101}, {}, "1003", "100 char"),
         ({"externalOpportunityId": "a", "notes": "x" * 30_001}, {}, "1003", "'notes'"),
         ({"externalOpportunityId": "a", "notes": "x" * 30_001}, {}, "1003", "30000 bytes"),
-        ({"externalOpportunityId": "a", "notes": 5}, {}, "1001", "type 'text'"),
+        ({"externalOpportunityId": "a", "notes": 5}, {}, "1001", "'5'. Required of type 'text'"),
         ({"externalOpportunityId": "a", "stage": 5}, {}, "1001", "'5'"),
         ({"externalOpportunityId": "a", "probability": 2**63}, {}, "1003", "'probability'"),
         ({"externalOpportunityId": "a", "amount": "1e39"}, {}, "1003", "'amount'"),

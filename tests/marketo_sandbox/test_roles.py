@@ -139,7 +139,9 @@ def test_an_incomplete_or_invalid_compound_key_is_refused(api):
     body = {"filterType": "dedupeFields", "input": [{"externalOpportunityId": "a", "leadId": 1}]}
     assert api.post(f"{PATH}?_method=GET", body)["errors"][0]["code"] == "1002"
     body["input"] = [role("one")]
-    assert api.post(f"{PATH}?_method=GET", body)["errors"][0]["code"] == "1001"
+    (error,) = api.post(f"{PATH}?_method=GET", body)["errors"]
+    assert error["code"] == "1001"
+    assert "'one'" in error["message"]
     assert api.get(PATH, filterType="dedupeFields", filterValues="a")["errors"][0]["code"] == "1002"
 
 

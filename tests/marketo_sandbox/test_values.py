@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
-from marketo_sandbox.instance.values import parse_datetime, parse_integer
+from marketo_sandbox.instance.values import format_moment, parse_datetime, parse_integer
 from tests.marketo_sandbox.helpers import outcome
 
 PATH = "/rest/v1/opportunities.json"
@@ -82,6 +83,33 @@ def test_integers_are_returned_as_numbers_or_text(api):
     values = read(api, "probability", 10)
     assert {int(each) for each in values} == {75}
     assert {type(each) for each in values} == {int, str}
+
+
+def test_numbers_with_exponents_are_returned_without(api):
+    assert set(write(api, "amount", *["1.5e3", '"15E2"'] * 3)) == {"created"}
+    assert {str(each) for each in read(api, "amount", 6)} == {"1500", "1500.0"}
+
+
+def test_datetimes_are_returned_with_either_end(api):
+    assert set(write(api, "lastTouchedAt", *['"2010-05-07"'] * 8)) == {"created"}
+    values = read(api, "lastTouchedAt", 8)
+    assert set(values) == {"2010-05-07T00:00:00Z", "2010-05-07T00:00:00+0000"}
+
+
+@pytest.mark.parametrize("literal", ["20100507", '"20100507"', '"2010-W18-5"', '"2010-05-07 "'])
+def test_a_date_has_only_one_form(api, literal):
+    assert write(api, "closeDate", literal) == ["1001"]
+
+
+def test_times_are_in_utc_on_a_machine_elsewhere(monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    try:
+        assert parse_datetime("2010-05-07T15:41").isoformat() == "2010-05-07T15:41:00+00:00"
+        assert format_moment(0, with_offset=False) == "1970-01-01T00:00:00Z"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize(
