@@ -27,6 +27,7 @@ def test_activity_types_name_their_attributes_and_data_types(api):
         {"name": "Data Value Changes", "dataType": "string"},
     ]
     assert types[34]["attributes"] == types[35]["attributes"] == update["attributes"][:2]
+    assert types[1]["primaryAttribute"] == {"name": "Webpage ID", "dataType": "string"}
     assert types[32]["primaryAttribute"] == {"name": "Lead ID", "dataType": "integer"}
     assert types[32]["attributes"] == [{"name": "Merge IDs", "dataType": "string"}]
 
@@ -141,6 +142,14 @@ def test_batch_size_limits_log_pages_without_losing_activities(api):
         assert len(found) <= 3
         leads += [each["leadId"] for each in found]
     assert leads == list(range(1, 9))
+
+
+@pytest.mark.parametrize(("size", "more"), [("2", True), ("3", False), ("4", False)])
+def test_more_result_is_false_once_all_is_read(api, size, more):
+    api.sync_roles([role(lead) for lead in (1, 2, 3)])
+    answer = api.get(PATH, nextPageToken=token(api), activityTypeIds="34", batchSize=size)
+    assert len(answer["result"]) == min(3, int(size))
+    assert answer["moreResult"] is more
 
 
 def test_the_last_page_token_leads_to_later_activities(api):

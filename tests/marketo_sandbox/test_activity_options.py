@@ -26,7 +26,8 @@ def test_a_delayed_activity_appears_behind_the_read_position(api, sandbox):
 
 
 @pytest.mark.parametrize(
-    ("days", "left"), [(13, [34, 36, 37]), (15, [34, 36]), (91, [34]), (759, [34]), (761, [])]
+    ("days", "left"),
+    [(14, [34, 36, 37]), (15, [34, 36]), (90, [34, 36]), (91, [34]), (760, [34]), (761, [])],
 )
 def test_each_activity_type_has_its_own_retention(api, sandbox, days, left):
     api.sync_roles([role(1)])

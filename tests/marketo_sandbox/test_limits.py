@@ -51,6 +51,28 @@ def test_the_rate_limit_window_slides():
     assert counted.call() == "ok"
 
 
+def test_a_call_leaves_the_window_after_exactly_20_seconds():
+    counted = Counted(calls_per_window=1)
+    counted.call()
+    counted.now += 20
+    assert counted.limits.in_window() == 0
+    assert counted.call() == "ok"
+
+
+def test_maxima_begin_at_zero_and_anew_after_a_reset():
+    counted = Counted()
+    limits = counted.limits
+    assert (limits.most_in_flight, limits.most_in_window) == (0, 0)
+    for _ in range(3):
+        counted.call()
+        limits.enter()
+    limits.leave()
+    assert (limits.in_flight, limits.most_in_flight, limits.most_in_window) == (2, 3, 3)
+    limits.reset()
+    assert (limits.in_flight, limits.most_in_flight, limits.most_in_window) == (2, 2, 0)
+    assert limits.in_window() == 0
+
+
 def test_a_refused_call_counts_in_the_window():
     counted = Counted(calls_per_window=1)
     counted.call()
