@@ -251,6 +251,34 @@ def test_missing_or_excessive_log_parameters_are_refused(api, changed, code):
 
 
 @pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"activityTypeIds": "all"}, "'all'"),
+        ({"activityTypeIds": "1,2,3,4,5,6,7,8,9,10,11"}, "10 activityTypeIds"),
+        ({"leadIds": ",".join(map(str, range(1, 32)))}, "30 leadIds"),
+        ({"assetIds": ",".join(map(str, range(1, 302)))}, "300 assetIds"),
+        ({"nextPageToken": None}, "'nextPageToken'"),
+    ],
+)
+def test_an_error_of_the_log_names_the_parameter(api, changed, named):
+    parameters = {"nextPageToken": token(api), "activityTypeIds": "34"} | changed
+    assert named in api.get(PATH, **parameters)["errors"][0]["message"]
+
+
+def test_ten_types_and_thirty_leads_are_accepted(api):
+    api.sync_roles([role(1)])
+    answer = api.get(
+        PATH,
+        nextPageToken=token(api),
+        activityTypeIds=",".join(map(str, range(30, 40))),
+        leadIds=",".join(map(str, range(1, 31))),
+        assetIds=",".join(map(str, range(1, 301))),
+        listId="",
+    )
+    assert [each["leadId"] for each in answer["result"]] == [1]
+
+
+@pytest.mark.parametrize(
     "moment",
     [
         "2014-10-06T13:22:17-08:00",

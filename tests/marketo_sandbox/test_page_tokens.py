@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 PATH = "/rest/v1/opportunities.json"
@@ -50,6 +52,13 @@ def test_a_page_token_of_another_object_is_refused(api):
 @pytest.mark.parametrize("token", ["nonsense", "GIYDAOBNGEYS2MBW", "A" * 48, "é"])
 def test_an_unknown_page_token_is_refused(api, token):
     assert refusal(api.find(IDS, batchSize="1", nextPageToken=token)) == REFUSED
+
+
+def test_a_page_token_with_another_position_is_refused(api):
+    token = base64.b32decode(first_page(api))
+    assert token.endswith(b"[1]]")
+    altered = base64.b32encode(token[:-4] + b"[2]]").decode()
+    assert refusal(api.find(IDS, batchSize="1", nextPageToken=altered)) == REFUSED
 
 
 @pytest.mark.parametrize("token", [5, ["GIYDAOBNGEYS2MBW"], {"a": 1}, True])

@@ -141,6 +141,15 @@ def test_a_batch_size_out_of_range_is_refused(api, batch_size, code):
     assert codes(api.find(["a"], batchSize=batch_size)) == [code]
 
 
+@pytest.mark.parametrize("batch_size", ["", None, "300", " 300 "])
+def test_a_page_has_300_records_at_most_and_by_default(api, batch_size):
+    form = {"filterType": "dedupeFields", "batchSize": batch_size}
+    form["filterValues"] = ",".join(f"OPP-{number:07d}" for number in range(1, 301))
+    answer = api.send("POST", f"{PATH}?_method=GET", data=form).json()
+    assert len(answer["result"]) > 290
+    assert "moreResult" not in answer
+
+
 @pytest.mark.parametrize("batch_size", ["many", "1e999999999999999999", "1.5", "[1]", "true"])
 def test_a_batch_size_that_is_no_integer_is_1001_in_json_too(api, batch_size):
     body = '{"filterType":"dedupeFields","filterValues":"a","batchSize":%s}'

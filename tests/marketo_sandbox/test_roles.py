@@ -138,6 +138,11 @@ def test_compound_key_pages_need_all_inputs_repeated(api):
 def test_an_incomplete_or_invalid_compound_key_is_refused(api):
     body = {"filterType": "dedupeFields", "input": [{"externalOpportunityId": "a", "leadId": 1}]}
     assert api.post(f"{PATH}?_method=GET", body)["errors"][0]["code"] == "1002"
+    for name in ("externalOpportunityId", "leadId", "role"):
+        for nothing in (None, ""):
+            body["input"] = [role(1), role(2) | {name: nothing}]
+            (error,) = api.post(f"{PATH}?_method=GET", body)["errors"]
+            assert (error["code"], name in error["message"]) == ("1002", True)
     body["input"] = [role("one")]
     (error,) = api.post(f"{PATH}?_method=GET", body)["errors"]
     assert error["code"] == "1001"
