@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
+
+from marketo_sandbox.instance.access import AccessTokens
+from marketo_sandbox.instance.clock import Clock
+from marketo_sandbox.instance.errors import CallRefusedError
+from marketo_sandbox.instance.storage import SCRATCH, Storage
 
 
 def test_identity_returns_the_same_token_until_it_expires(api, sandbox):
@@ -90,3 +97,62 @@ def test_the_journal_contains_no_credentials(api, sandbox):
     assert sandbox.client_secret not in told
     assert api.token()["access_token"] not in told
     assert "seen" not in told
+
+
+class TestAccessTokens:
+    """Access tokens without a server."""
+
+    def setup_method(self):
+        self.now = 1_000.0
+        self.storage = Storage(SCRATCH)
+        self.tokens = self.restarted()
+
+    def teardown_method(self):
+        self.storage.close()
+
+    def restarted(self):
+        source = random.Random(self.now)
+        return AccessTokens(self.storage, Clock(lambda: self.now), 3600, source)
+
+    def code(self, token, tokens=None):
+        try:
+            (tokens or self.tokens).check(token)
+        except CallRefusedError as refusal:
+            return refusal.code
+        return "ok"
+
+    def test_before_the_first_grant_every_token_is_unknown(self):
+        assert self.tokens.seconds_left() <= 0
+        assert {self.code(each) for each in (None, "", "any")} == {"601"}
+
+    def test_a_token_is_valid_until_exactly_its_end(self):
+        token, left = self.tokens.grant()
+        assert left == 3600
+        self.now += 3599
+        assert self.tokens.grant() == (token, 1)
+        assert self.code(token) == "ok"
+        self.now += 1
+        assert self.code(token) == "602"
+        other, left = self.tokens.grant()
+        assert left == 3600
+        assert (self.code(other), self.code(token)) == ("ok", "602")
+
+    def test_tokens_survive_a_restart(self):
+        old, _ = self.tokens.grant()
+        self.now += 4000
+        new, _ = self.tokens.grant()
+        self.now += 600
+        again = self.restarted()
+        assert again.grant() == (new, 3000)
+        assert (self.code(old, again), self.code(new, again)) == ("602", "ok")
+        self.tokens.expire()
+        again = self.restarted()
+        assert again.seconds_left() == 0
+        assert self.code(new, again) == "602"
+
+    def test_a_token_that_has_ended_does_not_live_again_when_expired(self):
+        token, _ = self.tokens.grant()
+        self.now += 4000
+        self.tokens.expire()
+        self.now -= 200
+        assert self.code(token) == "602"
