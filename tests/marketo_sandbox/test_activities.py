@@ -171,6 +171,13 @@ def test_activities_at_since_datetime_itself_are_excluded(api):
     assert len(before["result"]) == 1
 
 
+def test_all_activities_of_the_excluded_second_are_excluded(api, sandbox):
+    sandbox.instance.add_leads(range(10, 160))
+    api.sync_roles([role(lead) for lead in range(10, 160)])
+    at = api.get(PATH, nextPageToken=token(api, NOON), activityTypeIds="34", batchSize="300")
+    assert "result" not in at
+
+
 def test_an_update_lists_the_changed_values(api):
     api.sync_roles([role(1)])
     api.sync([{"externalOpportunityId": "a", "stage": "Won", "name": "deal a", "amount": "5.10"}])
@@ -295,4 +302,6 @@ def test_every_datetime_form_that_adobe_prints_gets_a_paging_token(api, moment):
     ("moment", "code"), [("yesterday", "704"), ("2016-13-15", "704"), (None, "1002"), ("", "701")]
 )
 def test_an_invalid_datetime_gets_no_paging_token(api, moment, code):
-    assert api.get(TOKEN, sinceDatetime=moment)["errors"][0]["code"] == code
+    (error,) = api.get(TOKEN, sinceDatetime=moment)["errors"]
+    assert error["code"] == code
+    assert (moment or "sinceDatetime") in error["message"]

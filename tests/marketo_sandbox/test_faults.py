@@ -174,6 +174,22 @@ def test_the_first_matching_fault_rule_is_applied():
 
 
 @pytest.mark.parametrize(
+    ("rule", "named"),
+    [
+        ({"fault": "explode"}, "'explode'.* answer, cut_after_write, .* http_500, .* wire$"),
+        ({"times": 1}, "'fault'"),
+        ({"fault": "606", "offen": 1, "lng": 2}, "lng, offen"),
+        ({"fault": "patch", "at": "result", "drop": True}, "at must .* 'result'"),
+        ({"fault": "patch"}, "'patch'.* merge, each, drop, add, status, headers$"),
+        ({"fault": "wire"}, "'wire'.* raw, drip, cut_at$"),
+    ],
+)
+def test_the_refusal_of_a_fault_rule_names_its_error(rule, named):
+    with pytest.raises(ValueError, match=named):
+        FaultRule.from_mapping(rule)
+
+
+@pytest.mark.parametrize(
     "rule",
     [
         {"fault": "explode"},

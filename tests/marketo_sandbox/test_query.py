@@ -214,6 +214,16 @@ def test_short_pages_have_any_smaller_size(probability, sizes):
     assert pager.size(1) == 1
 
 
+def test_the_seed_determines_which_pages_are_short(start, caller_of):
+    ids = [f"OPP-{number:07d}" for number in range(1, 91)]
+
+    def sizes(seed):
+        api = caller_of(start(opportunities=90, short_pages=1.0, seed=seed))
+        return [len(api.find(ids, batchSize="40")["result"]) for _ in range(8)]
+
+    assert sizes(1) == sizes(1) != sizes(2)
+
+
 def test_guids_are_lower_case_and_ascend(seeded):
     guids = [each["marketoGUID"] for each in seeded.instance.opportunities()]
     assert guids == sorted(set(guids))

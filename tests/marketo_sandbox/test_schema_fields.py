@@ -21,6 +21,18 @@ def test_fields_are_browsed_page_by_page(api):
     assert [field for page in pages for field in page] == whole
 
 
+def test_a_page_of_all_fields_has_no_token(api):
+    (whole,) = browse(api, 300)
+    assert len(browse(api, len(whole))) == 1
+    assert [len(page) for page in browse(api, len(whole) - 1)] == [len(whole) - 1, 1]
+
+
+def test_a_page_token_of_fields_is_valid_for_its_size(api):
+    token = api.get(f"{PATH}.json", batchSize="7")["nextPageToken"]
+    refused = api.get(f"{PATH}.json", batchSize="8", nextPageToken=token)
+    assert refused["errors"][0]["code"] == "1003"
+
+
 def test_every_updateable_field_of_describe_can_be_browsed(api):
     (described,) = api.get("/rest/v1/opportunities/describe.json")["result"]
     (whole,) = browse(api, 300)
@@ -41,7 +53,8 @@ def test_custom_fields_are_marked_as_custom(api):
 def test_a_field_is_found_only_by_its_api_name(api):
     assert api.get(f"{PATH}/region.json")["result"][0]["displayName"] == "Region"
     for unknown in ("Region", "nonsense", "updatedAt"):
-        assert api.get(f"{PATH}/{unknown}.json")["errors"][0]["code"] == "1006"
+        (error,) = api.get(f"{PATH}/{unknown}.json")["errors"]
+        assert (error["code"], f"'{unknown}'" in error["message"]) == ("1006", True)
 
 
 def test_empty_and_seeded_instances_have_the_same_fields(start, caller_of):
