@@ -7,6 +7,7 @@ import socket
 import pytest
 import requests
 
+from marketo_sandbox.server.alterations import apply_merge_patch
 from tests.marketo_sandbox.helpers import codes
 from tests.pipeline.processes import await_that
 
@@ -108,7 +109,39 @@ def test_at_selects_another_list_by_json_pointer(api, sandbox):
     assert names.count("amount") == 2
 
 
-@pytest.mark.parametrize("at", ["/result/5", "/result/x/y", "/nothing", "/success/0"])
+@pytest.mark.parametrize(
+    ("value", "patch", "patched"),
+    [
+        ({"a": {"b": 1, "c": 2}}, {"a": {"b": 3}}, {"a": {"b": 3, "c": 2}}),
+        ({"a": "text"}, {"a": {"b": None, "c": {"d": 1}}}, {"a": {"c": {"d": 1}}}),
+        ({"a": 1}, {"b": None}, {"a": 1}),
+        ({"a": [1]}, {"a": [2, None]}, {"a": [2, None]}),
+        ([1], {"a": 1}, {"a": 1}),
+        ({"a": 1}, "text", "text"),
+        ({"a": 1}, {"a": {"$value": None}}, {"a": None}),
+    ],
+)
+def test_a_merge_patch_is_that_of_rfc_7396(value, patch, patched):
+    assert apply_merge_patch(value, patch) == patched
+
+
+def test_parameters_fill_changed_and_added_records(deals, sandbox):
+    asked = {"$parameter": "filterValues"}
+    sandbox.fault("patch", each={"asked": asked}, add=[{"added": [asked]}], **QUERY)
+    first, second, added = deals.find(["a", "b"])["result"]
+    assert (first["asked"], second["asked"], added) == ("a,b", "a,b", {"added": ["a,b"]})
+
+
+def test_answer_without_a_body_is_empty(api, sandbox):
+    sandbox.fault("answer")
+    answer = api.send("GET", USAGE)
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+@pytest.mark.parametrize(
+    "at",
+    ["/result/0", "/result/2", "/result/5", "/result/x/y", "/nothing", "/success", "/success/0"],
+)
 def test_at_with_an_unknown_pointer_changes_nothing(deals, sandbox, at):
     sandbox.fault("patch", at=at, drop=True, **QUERY)
     assert len(deals.find(["a", "b"])["result"]) == 2
