@@ -130,8 +130,9 @@ class SecondPass(RowLookup):
 
     Args:
         context: Objects that both passes use.
-        check_gone: Called with the counts so far and the number of rows that this pass did not find
-            either; raises an error if too many rows are missing in Marketo.
+        check_gone: Called with the counts so far and the number of further rows that are missing in
+            Marketo: those that this pass did not find either, and as large a share of those that
+            it has still to look up; raises an error if they are too many.
         left_over: Rows that an interrupted run had still to look up again, which come first.
     """
 
@@ -188,8 +189,10 @@ class SecondPass(RowLookup):
         gone = rows_missing(cursor)
         progress = self._progress
         progress.counts.add(cursor.counts)
-        self._check_gone(progress.counts, len(gone))
-        progress.counts.gone += len(gone)
         for number in cursor.numbers:
             del progress.pending[number]
+        # The first pass is ahead: of the rows that it missed since, as large a share may be gone.
+        expected = len(progress.pending) * len(gone) // len(cursor.numbers)
+        self._check_gone(progress.counts, len(gone) + expected)
+        progress.counts.gone += len(gone)
         return replace(result, gone=gone, encoded_position=self._position())

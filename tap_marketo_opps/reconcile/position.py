@@ -27,6 +27,7 @@ class Counts:
         gone: Rows for which a tombstone was written, because Marketo no longer has the record.
         known_gone: Rows not found in Marketo that were already marked as deleted.
         living: Rows looked up that were not marked as deleted.
+        undated: Changed rows whose `updatedAt` in the file is not a date-time.
     """
 
     alike: int = 0
@@ -35,6 +36,7 @@ class Counts:
     gone: int = 0
     known_gone: int = 0
     living: int = 0
+    undated: int = 0
 
     def add(self, other: Counts) -> None:
         """Add each of the counts in `other` to the count of the same name in this object."""

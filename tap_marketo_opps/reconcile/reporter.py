@@ -47,9 +47,10 @@ class ReconcileReporter(ProgressReporter):
         self._why_unknown = why_unknown
 
     def log_result(self) -> None:
-        """Log one line with the result of the run, and a warning about records without a key."""
+        """Log one line with the result of the run, and warnings about what it could not compare."""
         _LOGGER.info("%s", "; ".join([self.leaders_line(), *self._notes()]))
         self.warn_of_records_without_key()
+        self._warn_of_unreadable_dates()
 
     def _notes(self) -> list[str]:
         (output,), counts = self._outputs, self._stages.counts
@@ -67,6 +68,16 @@ class ReconcileReporter(ProgressReporter):
                 f"{counted(unrequested, 'record')} returned for an id that was not requested"
             )
         return notes
+
+    def _warn_of_unreadable_dates(self) -> None:
+        if undated := self._stages.counts.undated:
+            _LOGGER.warning(
+                "%s: updatedAt of %s in %s is not a date-time, so the records were emitted without "
+                "a comparison. Export it in the form 2026-05-07 10:11:12; spreadsheets rewrite it.",
+                self._file.setting,
+                counted(undated, "row"),
+                self._file.path,
+            )
 
     def _missed_by_log(self) -> str:
         if self._why_unknown:

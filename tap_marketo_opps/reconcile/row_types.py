@@ -17,6 +17,8 @@ if t.TYPE_CHECKING:
 DELETED_AT = "_sdc_deleted_at"
 
 _BOOLEANS = {"t": "true", "f": "false"}
+# What databases write for null in place of an empty cell.
+_NULLS = frozenset({"NULL", r"\N"})
 # Some warehouses write a space before the offset, or the name of the time zone.
 _ZONE = re.compile(r"\s+(?:UTC|(?=Z$|[+-][0-9:]+$))", re.IGNORECASE)
 
@@ -65,8 +67,20 @@ class RowReader:
         return read_timestamp(_cell_at(cells, self._updated_at))
 
     def is_marked(self, cells: Sequence[str]) -> bool:
-        """Return True if a warehouse row is already marked as deleted, by `_sdc_deleted_at`."""
-        return bool(_cell_at(cells, self._deleted_at).strip())
+        """Return True if a warehouse row is already marked as deleted, by `_sdc_deleted_at`.
+
+        Raises:
+            ValueError: The mark is not a date-time.
+        """
+        mark = _cell_at(cells, self._deleted_at).strip()
+        if mark and read_timestamp(mark) is None:
+            raise ValueError("not a date-time")
+        return bool(mark)
+
+    def has_unreadable_date(self, cells: Sequence[str]) -> bool:
+        """Return True if a warehouse row has an `updatedAt` that is not a date-time."""
+        cell = _cell_at(cells, self._updated_at).strip()
+        return bool(cell) and read_timestamp(cell) is None
 
     def tombstone(self, cells: Sequence[str], deleted_at: str) -> Record:
         """Return a warehouse row as a record that is marked as deleted, by `_sdc_deleted_at`.
@@ -137,8 +151,9 @@ def _place(places: Mapping[str, int], name: str) -> int | None:
 
 
 def _cell_at(cells: Sequence[str], place: int | None) -> str:
-    """Return the cell of a row at an index; an empty string if the row has no such cell.
+    """Return the cell of a row at an index; an empty string if it is null.
 
-    The index is None for a field that has no column.
+    It also is if the row is too short; the index is None for a field that has no column.
     """
-    return cells[place] if place is not None and place < len(cells) else ""
+    cell = cells[place] if place is not None and place < len(cells) else ""
+    return "" if cell in _NULLS else cell

@@ -39,6 +39,9 @@ if t.TYPE_CHECKING:
 _FEW = 100
 """Rows that may be gone regardless of `max_gone_percent`, which is too strict for small tables."""
 
+_FEW_OF_FEW = 10
+"""The same if no other row was found, as with the file of another stream or instance."""
+
 
 def start_reconcile(
     output: StreamOutput, outputs: list[StreamOutput], context: RunContext
@@ -143,7 +146,7 @@ class _Setup:
         passes = PassContext(
             self._query(),
             self._output.name,
-            Comparison(self._reader, self._log_until),
+            Comparison(self._reader, self._log_until, f"{self.file.setting}: {self.file.path}"),
             progress,
             self._fingerprint,
         )
@@ -208,7 +211,7 @@ class _Setup:
 def _check_gone(file: WarehouseFile, max_gone_percent: int, counts: Counts, more: int) -> None:
     """Raise TooManyGoneError if more rows are missing in Marketo than `max_gone_percent` allows.
 
-    Up to 100 missing rows are always allowed.
+    Up to 100 missing rows are always allowed, but only up to 10 if all rows are missing.
 
     Args:
         file: The warehouse's rows.
@@ -217,7 +220,8 @@ def _check_gone(file: WarehouseFile, max_gone_percent: int, counts: Counts, more
         more: Number of rows missing in Marketo that `counts` does not include yet.
     """
     gone = counts.gone + more
-    if gone > _FEW and gone * 100 > max_gone_percent * counts.living:
+    few = _FEW if gone < counts.living else _FEW_OF_FEW
+    if gone > few and gone * 100 > max_gone_percent * counts.living:
         raise TooManyGoneError(
             f"{file.setting} ({file.path})",
             gone=gone,

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from collections import deque
 from dataclasses import dataclass
 
-from marketo_opps import is_valid_filter_value
 from marketo_opps.fields import MARKETO_GUID
 from marketo_opps.keys import comparable_key
 from tap_marketo_opps.finding.key_lines import KeyFile
 from tap_marketo_opps.finding.key_sources import KEYS_PER_CALL
-from tap_marketo_opps.finding.key_survey import VALUE_RULE, ChunkMarks, KeySummary, modified_at
+from tap_marketo_opps.finding.key_survey import ChunkMarks, KeySummary, modified_at
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+_GUID = re.compile(r"[^\s\x00-\x1f\x7f,;|<>()\"']+")
+_GUID_RULE = f"not a {MARKETO_GUID}, which has no blanks, commas, quotation marks or brackets"
 
 
 class Row(t.NamedTuple):
@@ -67,9 +70,9 @@ class WarehouseFile:
         self.made_at = modified_at(path)
         self._file = KeyFile(setting, path, MARKETO_GUID)
         self.columns = self._file.columns()
-        summary = KeySummary(is_valid_filter_value)
+        summary = KeySummary(lambda guid: _GUID.fullmatch(guid) is not None)
         self._marks = ChunkMarks.of(_summed(_chunks(self._file.rows()), summary))
-        summary.raise_if_invalid(f"{setting}: {path}", VALUE_RULE, "row")
+        summary.raise_if_invalid(f"{setting}: {path}", _GUID_RULE, "row")
         self.total = self._marks.ends[-1]
         self.repeated = self.total - summary.count
         self.digest = f"{summary.digest}-{self.total}"

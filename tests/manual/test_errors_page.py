@@ -153,10 +153,14 @@ def changed_file(world: World) -> None:
     next(source.chunks())
 
 
-def reconciling(rows_gone: int) -> Case:
+def reconciling(*lines: str) -> Case:
+    """Reconcile a file with these lines, in which `{guid}` is that of a record in Marketo."""
+
     def run(world: World) -> None:
-        path = world.file("".join(f"gone-{number}\n" for number in range(rows_gone)))
-        tap(world.sandbox(), find_by="reconcile", reconcile_opportunities_path=path)
+        sandbox = world.sandbox()
+        guid = next(iter(sandbox.instance.opportunities()))["marketoGUID"]
+        path = world.file("".join(f"{line.format(guid=guid)}\n" for line in lines))
+        tap(sandbox, find_by="reconcile", reconcile_opportunities_path=path)
 
     return run
 
@@ -525,8 +529,11 @@ CASES: dict[str, Case] = {
     ),
     "...: ... is not valid UTF-8": values_file(b"one\n\xe9\n"),
     "...: ... was changed or removed": changed_file,
-    "...: ... has no column for": reconciling(rows_gone=1),
-    "... of ... rows looked up": reconciling(rows_gone=101),
+    "...: ... has no column for": reconciling("gone"),
+    "... of ... rows looked up": reconciling(*(f"gone-{number}" for number in range(101))),
+    "...: not a marketoGUID": reconciling("gone", "(1 row)"),
+    "...: _sdc_deleted_at of row": reconciling("marketoGUID,_sdc_deleted_at", "{guid},true"),
+    "...: updatedAt of": reconciling("marketoGUID,updatedAt", "{guid},5/7/2026 10:11"),
     "... contains no values.": values_file(b"\n"),
     "...: values with a comma": values_file(b"one\na,b\n"),
     "...: value ... contains": lambda world: tap(world.sandbox(), filter_values=["\ud800"]),

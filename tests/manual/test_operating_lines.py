@@ -169,9 +169,11 @@ def a_run_that_is_stopped(operator, sandbox, by_id):
 
 
 def reconciles(operator, sandbox):
-    """Reconcile a file with one deleted record, and then the file of another instance."""
+    """Reconcile a file with a deleted record, rewritten dates, and that of another instance."""
     guids = [each["marketoGUID"] for each in sandbox.instance.opportunities()]
-    for rows, code in (([*guids, "gone"], 0), ([f"gone-{number}" for number in range(101)], 1)):
+    rewritten = ["marketoGUID,updatedAt", f"{guids[0]},5/7/2026 10:11"]
+    other = [f"gone-{number}" for number in range(101)]
+    for rows, code in (([*guids, "gone"], 0), (rewritten, 0), (other, 1)):
         path = operator.file(rows)
         path.write_text("\n".join(rows))
         settings = {"find_by": "reconcile", "reconcile_opportunities_path": str(path)}

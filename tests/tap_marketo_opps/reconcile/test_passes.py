@@ -30,7 +30,7 @@ def passes(tmp_path):
     file = WarehouseFile("reconcile_opportunities_path", str(path))
     reader = RowReader(file.columns, ["marketoGUID"], TYPES, lambda *_: None)
     progress = Progress()
-    comparison = Comparison(reader, log_until=None)
+    comparison = Comparison(reader, log_until=None, where="rows.csv")
     context = PassContext(lambda **_: None, "opportunities", comparison, progress, "f")
     first = FirstPass(context, file, 300)
     return first, SecondPass(context, lambda *_: None, first.left_over), progress
@@ -54,7 +54,7 @@ def context_of(tmp_path):
         path = write(tmp_path / "rows.csv", "marketoGUID,updatedAt,_sdc_deleted_at\n" + rows)
         file = WarehouseFile("reconcile_opportunities_path", str(path))
         reader = RowReader(file.columns, ["marketoGUID"], TYPES, lambda *_: None)
-        comparison = Comparison(reader, **({"log_until": None} | more))
+        comparison = Comparison(reader, **({"log_until": None, "where": "rows.csv"} | more))
         return file, PassContext(_asked, "opportunities", comparison, progress or Progress(), "f")
 
     return make
@@ -209,10 +209,24 @@ def test_rows_not_found_twice_are_counted_and_checked(context_of):
         assert not second.is_idle
         (result,) = second.process(cursor, _page())
         ended.append((len(result.gone), len(Progress.decode(result.encoded_position, "f").pending)))
-    assert checked == [(700, 0, 300), (700, 300, 300), (700, 600, 100)]
+    # All that was missed once is expected to be gone.
+    assert checked == [(700, 0, 700), (700, 300, 400), (700, 600, 100)]
     assert ended == [(300, 400), (300, 100), (100, 0)]
     assert second.is_idle
     assert context.progress.counts.gone == 700
+
+
+def test_of_rows_missed_once_as_many_are_expected_gone_as_so_far(context_of):
+    file, context = context_of(_rows(900))
+    first, checked = FirstPass(context, file, 300), []
+    second = SecondPass(context, lambda _, more: checked.append(more), ())
+    while cursor := first.next_cursor():
+        (result,) = first.process(cursor, _page())
+        list(second.accept(result))
+    for gone in (0, 100, 300):
+        cursor = second.next_cursor()
+        list(second.process(cursor, _all_but(cursor, *[*cursor.keys][:gone])))
+    assert checked == [0, 100 + 300 * 100 // 300, 300]
 
 
 def test_a_record_without_a_guid_is_passed_on(passes):

@@ -34,7 +34,7 @@ def reporter():
             ReconcileStages(first, second, leads, counts or Counts()),
             SimpleNamespace(name="opportunity_roles", counts=StreamCounts(**output)),
             LogThrottle(lambda: 0.0, seconds=0),
-            file=SimpleNamespace(repeated=repeated),
+            file=SimpleNamespace(repeated=repeated, setting="rows_path", path="r.csv"),
             why_unknown=why_unknown,
         )
 
@@ -92,6 +92,11 @@ def test_one_record_that_was_not_requested_is_told(told):
 def test_records_without_a_key_are_warned_of(told):
     _, (warning,) = told(keyless=2)
     assert warning.startswith("2 records of opportunity_roles skipped: Marketo sent no marketoGUID")
+
+
+def test_rows_whose_date_cannot_be_read_are_warned_of(told):
+    _, (warning,) = told(Counts(undated=1_000))
+    assert warning.startswith("rows_path: updatedAt of 1,000 rows in r.csv is not a date-time")
 
 
 def test_the_progress_is_that_of_the_first_pass(reporter, caplog):

@@ -220,7 +220,11 @@ def test_changes_older_than_the_log_read_are_counted(prepared):
 @pytest.mark.parametrize(
     ("gone", "living", "percent", "is_refused"),
     [
-        (100, 100, 5, False),
+        (10, 10, 5, False),
+        (11, 11, 5, True),
+        (11, 11, 100, False),
+        (11, 12, 5, False),
+        (100, 101, 5, False),
         (101, 100, 5, True),
         (101, 2020, 5, False),
         (101, 2019, 5, True),
@@ -241,6 +245,45 @@ def test_more_rows_gone_than_allowed_end_the_run(prepared, gone, living, percent
     assert f"{PATHS[OPPORTUNITIES]} (" in str(caught.value)
     assert f"{gone:,}" in str(caught.value)
     assert f"{living:,}" in str(caught.value)
+
+
+@pytest.mark.parametrize("percent", [0, 10, 99])
+def test_if_no_row_is_found_there_is_no_tombstone(prepared, percent):
+    prepared.write(rows_of(5000))
+    run = prepared(client=Client(*(f"g{n}" for n in range(5000))), max_gone_percent=percent)
+    with pytest.raises(TooManyGoneError, match="No tombstone was written"):
+        assert not [row for result in results_of(run) for row in result.gone]
+
+
+MARKED = f"marketoGUID,updatedAt,_sdc_deleted_at\na,{LATE},{{0}}\n"
+
+
+@pytest.mark.parametrize("null", ["", " ", "NULL", r"\N"])
+def test_a_mark_that_is_null_is_none(prepared, null):
+    prepared.write(MARKED.format(null))
+    run = prepared()
+    assert not [record for result in results_of(run) for record in result.records]
+    assert run.stages.counts.alike == 1
+
+
+@pytest.mark.parametrize("mark", ["true", "0", "NaT", "None", "4/5/2026"])
+def test_a_mark_that_is_no_date_time_is_an_error(prepared, mark):
+    prepared.write(MARKED.format(mark))
+    with pytest.raises(SettingsError) as caught:
+        [*results_of(prepared(client=Client("a")))]
+    assert str(caught.value).startswith(f"{PATHS[OPPORTUNITIES]}: ")
+    assert "rows.csv: _sdc_deleted_at of row 1 is not a date-time." in str(caught.value)
+    with pytest.raises(SettingsError):
+        [*results_of(prepared())]
+
+
+def test_rows_whose_date_cannot_be_read_are_counted(prepared):
+    dates = [LATE, "", "NULL", "9/24/2026 15:34", "24.09.2026"]
+    rows = "".join(f"g{n},x,{date}\n" for n, date in enumerate(dates))
+    prepared.write(f"marketoGUID,name,updatedAt\n{rows}")
+    run = prepared()
+    assert [len(result.records) for result in results_of(run)] == [4]
+    assert (run.stages.counts.changed, run.stages.counts.undated) == (4, 2)
 
 
 @pytest.mark.parametrize(

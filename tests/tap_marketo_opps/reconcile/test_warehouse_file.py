@@ -101,8 +101,30 @@ def test_guids_that_cannot_be_looked_up_are_named_by_their_rows(file_of, tmp_pat
     with pytest.raises(SettingsError) as caught:
         file_of("marketoGUID,name", *rows)
     where = f"{SETTING}: {tmp_path / 'rows.csv'}"
-    rule = "values with a comma cannot be looked up"
+    rule = "not a marketoGUID, which has no blanks, commas, quotation marks or brackets"
     assert str(caught.value) == f"{where}: {rule}: row 2, row 302."
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "<html><body>login</body></html>",
+        '{"marketoGUID":"g1"}',
+        "(1 row)",
+        "g1|Ann|ann@b.example",
+        "g1;Ann",
+        "PK\x03\x04",
+        "'g1'",
+    ],
+)
+def test_lines_that_are_no_guids_are_an_error(file_of, line):
+    with pytest.raises(SettingsError, match=r"not a marketoGUID, which has .*: row 2\."):
+        file_of("g0", line)
+
+
+def test_guids_of_any_other_form_are_taken(file_of):
+    file = file_of("{dff23271-f996-47d7-984f-f2676861b5fb}", "dff23271_F996", "12")
+    assert file.total == 3
 
 
 @pytest.mark.parametrize("lines", [[], ["marketoGUID,name"], ["marketoGUID,name", ",x"]])
