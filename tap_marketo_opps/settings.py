@@ -115,7 +115,8 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
         "title": "Max Gone Percent",
         "description": (
             "Safety limit (find_by: reconcile): the run ends with an error if more than 100 rows, "
-            "and more than this percentage of the rows looked up, no longer exist in Marketo"
+            "or all of more than 10, and more than this percentage of the rows looked up, no "
+            "longer exist in Marketo"
         ),
     },
     "start_date": {
