@@ -9,6 +9,7 @@ from tap_marketo_opps.errors import TooManyGoneError
 from tests.tap_marketo_opps.reconcile.preparation import (
     DEALS,
     EARLY,
+    HOST,
     LATE,
     ROWS,
     Client,
@@ -161,6 +162,10 @@ class TestInterrupted:
         assert [len(result.records) for result in results_of(run)] == [3]
         (warning,) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
         assert "interrupted run of opportunities" in warning
+
+
+def test_a_state_of_the_same_instance_is_taken(prepared):
+    assert [*results_of(prepared(state={"instance": HOST}))]
 
 
 def test_a_state_of_another_instance_is_an_error(prepared):
