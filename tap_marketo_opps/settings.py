@@ -24,6 +24,9 @@ RECONCILE_PATHS = {
 }
 """Stream names to the settings that name the warehouse's export of the stream."""
 
+FILES_TO_READ = ("filter_values_path", "lead_ids_path", *RECONCILE_PATHS.values())
+"""Settings with the path of a file that a run reads."""
+
 FILTER_ALIASES = {"dedupeFields": EXTERNAL_ID, "idField": MARKETO_GUID}
 """Values of `filter_type` that are not field names, and the fields that they stand for."""
 

@@ -31,6 +31,7 @@ from tap_marketo_opps.runs import run_of
 from tap_marketo_opps.schemas import keys_schema, with_deletion_mark
 from tap_marketo_opps.settings import (
     CONFIG_SCHEMA,
+    FILES_TO_READ,
     find_by,
     idle_settings,
     lead_columns,
@@ -69,6 +70,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
     purpose = command_line.PURPOSE
     examples = command_line.EXAMPLES
     config_jsonschema: t.ClassVar[dict[str, t.Any]] = CONFIG_SCHEMA
+    input_files = FILES_TO_READ
     dynamic_catalog = True
     message_writer_class = MessageWriter
     capabilities: t.ClassVar[list[t.Any]] = [

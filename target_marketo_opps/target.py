@@ -56,6 +56,7 @@ class TargetMarketoOpps(MarketoPlugin, Target):
     examples = EXAMPLES
     config_jsonschema = CONFIG_SCHEMA
     default_sink_class = ObjectSink
+    output_files = (*MarketoPlugin.output_files, "rejects_path", "receipts_path", "diff_path")
     message_reader_class = MessageReader
     capabilities: t.ClassVar[list[CapabilitiesEnum]] = [
         PluginCapabilities.ABOUT,
@@ -117,6 +118,13 @@ class TargetMarketoOpps(MarketoPlugin, Target):
         self.mapper = PluginMapper({**self.config, "stream_maps": keeping}, self.logger)
 
     # How a run begins and ends
+
+    @classmethod
+    def invoke(cls, *, file_input: t.IO[str] | None = None, **options: t.Any) -> None:
+        """Run the target, unless a setting names the file of `--input` as one to write to."""
+        if file_input is not None:
+            cls.refuse_to_write_to("--input", file_input.name, options["config"])
+        super().invoke(file_input=file_input, **options)
 
     def measure(self) -> tuple[StreamCounts, CallCounts]:
         """Return the numbers of records by stream and outcome, and of calls, in the run so far."""

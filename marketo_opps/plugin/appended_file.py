@@ -80,7 +80,7 @@ class AppendedFile:
         )
 
     def _refuse_streams(self, path: str) -> None:
-        """Raise an error if the path is standard output, or a pipe, whose opening would block."""
+        """Raise an error if the path is standard output or input, or a pipe, which would block."""
         try:
             found = Path(path).stat()
         except (OSError, ValueError):
@@ -89,18 +89,28 @@ class AppendedFile:
             raise OutputFileError(
                 f"{self._named} is standard output, which is for Singer messages. Name a file."
             )
+        if stat.S_ISREG(found.st_mode) and _is_stream(found, 0):
+            # A target would read what it writes, without an end.
+            raise OutputFileError(
+                f"{self._named} is the file of standard input, which a run must not change. Name "
+                "another file."
+            )
         if stat.S_ISFIFO(found.st_mode) or stat.S_ISSOCK(found.st_mode):
             raise OutputFileError(f"{self._named} is a pipe, which stores nothing. Name a file.")
 
 
 def _is_stdout(found: os.stat_result) -> bool:
     """Return whether the status of a file is that of standard output, and not the null device."""
+    is_null = found.st_rdev and found.st_rdev == Path(os.devnull).stat().st_rdev
+    return _is_stream(found, 1) and not is_null
+
+
+def _is_stream(found: os.stat_result, descriptor: int) -> bool:
+    """Return whether the status of a file is that of an open descriptor."""
     try:
-        stdout = os.fstat(1)
+        return os.path.samestat(found, os.fstat(descriptor))
     except OSError:
         return False
-    is_null = found.st_rdev and found.st_rdev == Path(os.devnull).stat().st_rdev
-    return os.path.samestat(found, stdout) and not is_null
 
 
 def _open_private(path: str, flags: int) -> int:

@@ -29,10 +29,12 @@ from marketo_opps.plugin.settings import (
     warn_unknown_settings,
     with_whole_numbers,
 )
+from marketo_opps.plugin.shared_files import errors_of_sharing, shared_file_errors
 from marketo_opps.settings import PACKAGE_NAME
 
 if t.TYPE_CHECKING:
     import logging
+    from collections.abc import Sequence
 
     import click
 
@@ -75,6 +77,10 @@ class MarketoPlugin(PluginBase):
     """First sentence of `--help`."""
     examples: t.ClassVar[str]
     """Command lines that `--help` shows."""
+    output_files: t.ClassVar[Sequence[str]] = ("report_path", "limits_path")
+    """Settings with the path of a file to which a run writes."""
+    input_files: t.ClassVar[Sequence[str]] = ()
+    """Settings with the path of a file that a run reads."""
 
     def __init__(
         self,
@@ -107,6 +113,9 @@ class MarketoPlugin(PluginBase):
     def begin_report(cls, given: t.Any, *, is_only_failure: bool = False) -> None:
         """Open the file at `report_path`, before anything that can end the run with an error.
 
+        It is not opened if it is also the file of another setting, which is an error in the
+        settings.
+
         Args:
             given: the SDK's value of `--config`: settings of files, and whether to read variables.
             is_only_failure: True to report only a failure.
@@ -114,16 +123,41 @@ class MarketoPlugin(PluginBase):
         Raises:
             OutputFileError: the file cannot be opened.
         """
-        path = given.config.get("report_path")
-        if given.parse_env:
-            path = cls._variable("report_path") or path
-        if isinstance(path, str) and path:
+        files = cls._files_of(given)
+        path = files["report_path"]
+        if isinstance(path, str) and path and not errors_of_sharing("report_path", path, files):
             RUN_REPORT.begin(
                 path,
                 plugin=cls.name,
                 version=cls.plugin_version,
                 is_only_failure=is_only_failure,
             )
+
+    @classmethod
+    def refuse_to_write_to(cls, option: str, path: str, given: t.Any) -> None:
+        """Raise an error if a file that the command line names is one to which a run writes.
+
+        Args:
+            option: the option that names the file.
+            path: its path.
+            given: the SDK's value of `--config`.
+
+        Raises:
+            SettingsError: a setting names the file too.
+        """
+        files = cls._files_of(given)
+        outputs = {name: files[name] for name in cls.output_files}
+        if errors := errors_of_sharing(option, path, outputs):
+            raise SettingsError(errors[0])
+
+    @classmethod
+    def _files_of(cls, given: t.Any) -> dict[str, t.Any]:
+        """Return the settings that name files, with their values before validation."""
+        names = (*cls.output_files, *cls.input_files)
+        files = {name: given.config.get(name) for name in names}
+        if given.parse_env:
+            files |= {name: value for name in names if (value := cls._variable(name))}
+        return files
 
     def measure(self) -> tuple[StreamCounts, CallCounts]:
         """Return the counters of this run so far: records by stream, and API calls."""
@@ -173,7 +207,10 @@ class MarketoPlugin(PluginBase):
     @classmethod
     def settings_errors(cls, settings: dict[str, t.Any]) -> list[str]:
         """Return the errors in the settings, one sentence each, which never quote a secret."""
-        return setting_errors(settings, cls.config_jsonschema)
+        return [
+            *setting_errors(settings, cls.config_jsonschema),
+            *shared_file_errors(settings, cls.output_files, cls.input_files),
+        ]
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, t.Any]) -> None:
@@ -215,6 +252,8 @@ class MarketoPlugin(PluginBase):
         given = super().cb_config(ctx, param, tuple(path for path in value if path not in files))
         # The SDK does not read these files, because it fails on a byte order mark.
         given.config.update(settings)
+        for path in files:
+            cls.refuse_to_write_to("--config", path, given)
         return given
 
     @classmethod

@@ -336,6 +336,18 @@ def checked(world: World) -> None:
     raise AssertionError(world.heard().splitlines()[-1])
 
 
+def rejects_in_the_input(world: World) -> None:
+    kept, path = os.dup(0), world.file(b"")
+    opened = os.open(path, os.O_RDONLY)
+    os.dup2(opened, 0)
+    try:
+        target(world.sandbox(), schema(), rejects_path=path)
+    finally:
+        os.dup2(kept, 0)
+        os.close(kept)
+        os.close(opened)
+
+
 def rejects_in_a_pipe(world: World) -> None:
     path = world.path / "pipe"
     os.mkfifo(path)
@@ -504,6 +516,7 @@ CASES: dict[str, Case] = {
     "Marketo refused ... lead_list_id is": lambda world: tap(
         world.sandbox(), find_by="lead_list", lead_list_id=4711
     ),
+    "... and ... name the same file": settings(lead_ids_path="x", report_path="x"),
     "find_by: filter requires": settings(find_by="filter", filter_values=None),
     "find_by: lead_ids requires": settings(find_by="lead_ids"),
     "lead_ids_path cannot be": settings(find_by="lead_ids", lead_id_from=1, lead_ids_path="x"),
@@ -705,6 +718,7 @@ CASES: dict[str, Case] = {
     "Setting '...' has entries": of_target(schema(), stream_objects={"deals": "ignore"}),
     f"{LINE}it is UTF-16": of_target("{}".encode("utf-16")),
     "rejects_path '...' is standard output": of_target(schema(), rejects_path="/dev/fd/1"),
+    "rejects_path '...' is the file of standard input": rejects_in_the_input,
     "rejects_path '...' is a pipe": rejects_in_a_pipe,
     "Stream '...': the instance has no field": of_target(schema("externalOpportunityId", "mood")),
     "Stream 'opportunity_roles' is ignored": of_target(schema("a", stream="opportunity_roles")),

@@ -59,6 +59,7 @@ SUITES = {
             "plugin/test_run_report.py",
             "plugin/test_sdk_schema.py",
             "plugin/test_settings.py",
+            "plugin/test_shared_files.py",
             "plugin/test_standard_streams.py",
             "plugin/test_workers.py",
             "test_auth.py",

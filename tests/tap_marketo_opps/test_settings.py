@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from singer_sdk.exceptions import ConfigValidationError
 
 from tap_marketo_opps.settings import idle_settings, setting_conflicts
 from tap_marketo_opps.tap import TapMarketoOpps
@@ -40,6 +41,31 @@ def test_all_settings_that_find_by_would_need_are_named():
     ]
     assert idle_settings(dict.fromkeys(names, 1)) == names
     assert idle_settings({**dict.fromkeys(names, 1), "find_by": "filter"}) == []
+
+
+OUTPUTS = {"report_path", "limits_path"}
+INPUTS = {
+    *("filter_values_path", "lead_ids_path"),
+    *("reconcile_opportunities_path", "reconcile_roles_path"),
+}
+
+
+def test_every_setting_that_names_a_file_is_read_or_written():
+    settings = TapMarketoOpps.config_jsonschema["properties"]
+    assert {name for name in settings if name.endswith("_path")} == OUTPUTS | INPUTS
+    assert set(TapMarketoOpps.output_files) == OUTPUTS
+    assert set(TapMarketoOpps.input_files) == INPUTS
+
+
+@pytest.mark.parametrize("other", ["limits_path", *sorted(INPUTS)])
+def test_a_file_to_write_to_is_of_no_other_setting(other):
+    settings = {"endpoint": "http://127.0.0.1:9", "client_id": "a", "client_secret": "b"}
+    config = {**settings, "report_path": "x", other: "./x"}
+    with pytest.raises(ConfigValidationError) as caught:
+        TapMarketoOpps(config=config, setup_mapper=False)
+    assert caught.value.errors[0] == (
+        f"report_path and {other} name the same file (x): give each of them a file of its own."
+    )
 
 
 NO_VALUES = "find_by: filter requires filter_values or filter_values_path"

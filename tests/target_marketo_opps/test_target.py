@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import itertools
+import json
 
-from marketo_opps import CallCounts, MarketoError, MarketoObject
+import pytest
+from singer_sdk.exceptions import ConfigValidationError
+
+from marketo_opps import CallCounts, MarketoError, MarketoObject, SettingsError
 from marketo_opps.plugin.process import ShutdownSignal
 from target_marketo_opps.delivery.outcomes import Outcome
 from target_marketo_opps.errors import InputError, RejectLimitError, UnwritableStreamError
@@ -51,6 +55,37 @@ def test_the_other_settings_of_the_mapper_are_kept():
     target.mapper.register_raw_stream_schema("crm", SCHEMA, [])
     (stream_map,) = target.mapper.stream_maps["crm"]
     assert stream_map.map_config == {"prefix": "x"}
+
+
+OUTPUTS = {"rejects_path", "receipts_path", "diff_path", "report_path", "limits_path"}
+
+
+def test_every_file_that_a_setting_names_is_written_to():
+    settings = TargetMarketoOpps.config_jsonschema["properties"]
+    assert {name for name in settings if name.endswith("_path")} == OUTPUTS
+    assert set(TargetMarketoOpps.output_files) == OUTPUTS
+
+
+@pytest.mark.parametrize("names", [*itertools.combinations(sorted(OUTPUTS), 2)], ids=" ".join)
+def test_settings_with_one_file_are_refused_before_it_exists(names, tmp_path):
+    path = tmp_path / "file"
+    with pytest.raises(ConfigValidationError) as caught:
+        _target(dry_run=True, **dict.fromkeys(names, str(path)))
+    (error,) = caught.value.errors
+    assert error.endswith(f" name the same file ({path}): give each of them a file of its own.")
+    assert {*error.partition(" name ")[0].split(" and ")} == {*names}
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("name", sorted(OUTPUTS))
+def test_the_file_of_input_is_not_written_to(name, tmp_path):
+    path, config = tmp_path / "in.jsonl", tmp_path / "c.json"
+    path.write_text("{}")
+    config.write_text(json.dumps({**CONFIG, name: str(path)}))
+    command = TargetMarketoOpps.get_singer_command()
+    with pytest.raises(SettingsError, match=f"^--input and {name} name the same file "):
+        command.main([f"--config={config}", f"--input={path}"], standalone_mode=False)
+    assert path.read_text() == "{}"
 
 
 def test_before_the_first_message_there_are_no_counts_and_no_run():

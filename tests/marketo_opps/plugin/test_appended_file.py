@@ -68,6 +68,39 @@ def test_the_null_device_is_taken_even_if_it_is_stdout():
         file.close()
 
 
+@pytest.fixture
+def stdin_of():
+    """Return a function that lets descriptor 0 refer to a file until the end of the test."""
+    kept = os.dup(0)
+
+    def replace(path):
+        opened = os.open(path, os.O_RDONLY)
+        os.dup2(opened, 0)
+        os.close(opened)
+
+    yield replace
+    os.dup2(kept, 0)
+    os.close(kept)
+
+
+@pytest.mark.parametrize("name", ["in.jsonl", "link.jsonl", "/dev/stdin"])
+def test_the_file_of_standard_input_is_refused(name, stdin_of, tmp_path):
+    (tmp_path / "in.jsonl").write_bytes(b"{}")
+    (tmp_path / "link.jsonl").symlink_to("in.jsonl")
+    stdin_of(tmp_path / "in.jsonl")
+    path = tmp_path / name
+    assert refusal(path) == (
+        f"some_path '{path}' is the file of standard input, which a run must not change. Name "
+        "another file."
+    )
+    assert (tmp_path / "in.jsonl").read_bytes() == b"{}"
+
+
+def test_the_null_device_is_taken_even_if_it_is_stdin(stdin_of):
+    stdin_of(os.devnull)
+    opened(os.devnull).close()
+
+
 @pytest.mark.parametrize("kind", ["pipe", "socket"])
 def test_a_path_whose_opening_could_block_is_refused(kind, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

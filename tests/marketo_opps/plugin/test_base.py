@@ -332,6 +332,31 @@ class TestReport:
         assert call({"report_path": path}) == 1
         assert "Invalid value for setting 'report_path': " in caplog.text
 
+    @pytest.mark.parametrize("variables", [False, True])
+    def test_nothing_is_written_to_a_file_of_two_settings(
+        self, call, report, tmp_path, dotenv, caplog, *, variables
+    ):
+        path = tmp_path / "runs.jsonl"
+        path.write_text('"as it was"')
+        dotenv(f"TAP_OF_TESTS_LIMITS_PATH={path}")
+        given = {"report_path": str(path)} | ({} if variables else {"limits_path": str(path)})
+        assert call(given, *(["--config=ENV"] if variables else [])) == 1
+        assert "report_path and limits_path name the same file (" in caplog.text
+        assert report(1) == "as it was"
+
+    @pytest.mark.parametrize("name", ["report_path", "limits_path"])
+    def test_a_file_of_config_is_not_written_to(self, call, report, tmp_path, monkeypatch, name):
+        monkeypatch.chdir(tmp_path)
+        path = tmp_path / "own.json"
+        path.write_text(json.dumps({name: "own.json"}))
+        with pytest.raises(SettingsError) as caught:
+            call({}, f"--config={path}")
+        assert str(caught.value) == (
+            f"--config and {name} name the same file ({path}): give each of them a file of its own."
+        )
+        assert report(1) is None
+        assert json.loads(path.read_text()) == {name: "own.json"}
+
     def test_only_a_failure_may_be_asked_for(self, report, tmp_path):
         given = SimpleNamespace(
             config={"report_path": str(tmp_path / "runs.jsonl")}, parse_env=False
