@@ -1,15 +1,19 @@
 """Turn rejected records into Singer messages again.
 
-    python -m target_marketo_opps.replay rejects.jsonl | target-marketo-opps --config config.json
+    mv rejects.jsonl corrected.jsonl
+    python -m target_marketo_opps.replay corrected.jsonl | target-marketo-opps --config config.json
 
 Records are written as they arrived, with the stream names of the input, so the same settings
-(`stream_maps`, `stream_objects`) apply to them again.
+(`stream_maps`, `stream_objects`) apply to them again. Of each file, only what it holds at the start
+is read.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import os
+import stat
 import sys
 import typing as t
 from pathlib import Path
@@ -99,17 +103,57 @@ def replay() -> None:
     parser.add_argument(
         "paths", nargs="*", metavar="FILE", help="rejects files; default: standard input"
     )
-    paths = parser.parse_args().paths
-    for lines in map(_lines, paths) if paths else [sys.stdin.buffer]:
+    for lines in _inputs(parser.parse_args().paths):
         sys.stdout.buffer.writelines(messages(lines))
 
 
-def _lines(path: str) -> Iterator[bytes]:
+def _inputs(paths: list[str]) -> list[Iterator[bytes]]:
+    """Return the lines of each file, or of standard input if no file is named.
+
+    Raises:
+        RejectsLineError: a file does not exist.
+    """
+    if not paths:
+        stdin = sys.stdin.buffer
+        return [_first_lines(stdin, _size(os.fstat(stdin.fileno())))]
+    # All sizes are taken before the first message is printed: the target that reads the messages
+    # may append its own rejects to one of these files, and to replay those would never end.
+    return [_lines(path, _size_at(path)) for path in paths]
+
+
+def _size_at(path: str) -> int | None:
     try:
-        with Path(path).open("rb") as lines:
-            yield from lines
+        return _size(Path(path).stat())
     except OSError as error:
-        raise RejectsLineError(f"'{path}' cannot be read: {error.strerror}.") from None
+        raise _unreadable(path, error) from None
+
+
+def _size(found: os.stat_result) -> int | None:
+    """Return the size of a file in bytes; None for a pipe or device, which is read to its end."""
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def _lines(path: str, size: int | None) -> Iterator[bytes]:
+    try:
+        with Path(path).open("rb") as file:
+            yield from _first_lines(file, size)
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _first_lines(file: t.IO[bytes], size: int | None) -> Iterator[bytes]:
+    """Yield the lines of a file up to a position in bytes; None to read to its end."""
+    if size is None:
+        yield from file
+        return
+    rest = size - file.tell()
+    while rest > 0 and (line := file.readline(rest)):
+        rest -= len(line)
+        yield line
+
+
+def _unreadable(path: str, error: OSError) -> RejectsLineError:
+    return RejectsLineError(f"'{path}' cannot be read: {error.strerror}.")
 
 
 if __name__ == "__main__":

@@ -49,7 +49,17 @@ GENERATED_PAGES = ("docs/architecture.md", "docs/benchmarks.md", "docs/errors.md
 GENERATED = ("README.md", *GENERATED_PAGES, "meltano.yml", *DEFINITIONS)
 INCLUDES = ("-I", "docs", "-I", "benchmarks")
 # What README's examples use besides this project's own programs.
-OTHER_COMMANDS = {"cat", "cd", "tail", "target-jsonl", "tap-of-your-crm", "meltano", "pipx", "uv"}
+OTHER_COMMANDS = {
+    "cat",
+    "cd",
+    "mv",
+    "tail",
+    "target-jsonl",
+    "tap-of-your-crm",
+    "meltano",
+    "pipx",
+    "uv",
+}
 
 
 def commands() -> list[list[str]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
+import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -93,13 +94,15 @@ def test_a_line_that_is_no_reject_is_named(line):
 
 
 @pytest.fixture
-def printed(monkeypatch, capsysbinary):
+def printed(monkeypatch, capsysbinary, tmp_path):
     """Return a function that replays files, or standard input, and returns what is printed."""
 
     def run(*paths, stdin=b""):
         monkeypatch.setattr(sys, "argv", ["replay", *map(str, paths)])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        replay()
+        (tmp_path / "stdin").write_bytes(stdin)
+        with (tmp_path / "stdin").open() as opened:
+            monkeypatch.setattr(sys, "stdin", opened)
+            replay()
         return [json.loads(line) for line in capsysbinary.readouterr().out.splitlines()]
 
     return run
@@ -115,6 +118,64 @@ def test_files_are_replayed_one_after_the_other(printed, tmp_path):
 
 def test_without_a_file_standard_input_is_replayed(printed):
     assert printed(stdin=reject(a="\u00fc")) == [schema("a"), record(a="\u00fc")]
+
+
+@pytest.fixture
+def rejecting(monkeypatch, tmp_path):
+    """Return a function that replays into a target that rejects everything, and counts records.
+
+    The target appends each record to the file `rejects` as soon as it is printed.
+    """
+    rejects = tmp_path / "rejects"
+    counts = []
+
+    def writelines(lines):
+        for line in lines:
+            counts.append(json.loads(line)["type"])
+            assert counts.count("RECORD") < 10
+            with rejects.open("ab", buffering=0) as file:
+                file.write(reject(a=9))
+
+    def run(*paths, stdin=None):
+        target = SimpleNamespace(buffer=SimpleNamespace(writelines=writelines))
+        monkeypatch.setattr(sys, "argv", ["replay", *map(str, paths)])
+        monkeypatch.setattr(sys, "stdout", target)
+        monkeypatch.setattr(sys, "stdin", stdin)
+        replay()
+        return counts.count("RECORD")
+
+    return run
+
+
+@pytest.mark.parametrize("last", [b"", reject(a=3)[:-8]])
+def test_what_is_appended_during_a_replay_is_not_read(rejecting, last, tmp_path, caplog):
+    path = tmp_path / "rejects"
+    path.write_bytes(reject(a=1) + reject(a=2) + last)
+    assert rejecting(path) == 2
+    assert len(caplog.records) == bool(last)
+
+
+def test_what_is_appended_before_its_turn_is_not_read(rejecting, tmp_path):
+    first, rejects = tmp_path / "first", tmp_path / "rejects"
+    first.write_bytes(reject(a=1))
+    rejects.write_bytes(reject(a=2))
+    assert rejecting(first, rejects) == 2
+
+
+def test_what_is_appended_to_standard_input_is_not_read(rejecting, tmp_path):
+    path = tmp_path / "rejects"
+    path.write_bytes(reject(a=1) + reject(a=2) + reject(a=3))
+    with path.open() as stdin:
+        stdin.buffer.readline()
+        assert rejecting(stdin=stdin) == 2
+
+
+def test_a_pipe_is_read_to_its_end(printed):
+    mine, theirs = os.pipe()
+    os.write(theirs, reject(a=1))
+    os.close(theirs)
+    assert printed(f"/dev/fd/{mine}") == [schema("a"), record(a=1)]
+    os.close(mine)
 
 
 def test_a_file_that_cannot_be_read_is_named(printed, tmp_path):
