@@ -35,12 +35,16 @@ class RejectsLineError(MarketoError):
     """A line of the input is not a reject that this target wrote."""
 
 
-def messages(lines: Iterable[bytes]) -> Iterator[bytes]:
+def messages(lines: Iterable[bytes], name: str) -> Iterator[bytes]:
     """Yield Singer messages, one per line, for the lines of a rejects file.
 
     An incomplete line is skipped with a warning: no STATE was written after its record, so the tap
     will send the record again. Blank lines are skipped. A SCHEMA precedes the first record of a
     stream, and each record with properties that earlier records of the stream did not have.
+
+    Args:
+        lines: the lines of the file.
+        name: what messages about a line call the file.
 
     Raises:
         RejectsLineError: a line is not a reject.
@@ -51,9 +55,9 @@ def messages(lines: Iterable[bytes]) -> Iterator[bytes]:
             continue
         value = _decoded(line)
         if value is None and line.startswith(_BEGINNING):
-            _LOGGER.warning("Line %d is incomplete; skipped.", number)
+            _LOGGER.warning("Line %d of %s is incomplete; skipped.", number, name)
             continue
-        stream, record = _reject(number, value)
+        stream, record = _reject(value, f"Line {number} of {name}")
         is_first = stream not in known
         properties = known.setdefault(stream, {})
         new = [name for name in record if name not in properties]
@@ -71,13 +75,12 @@ def _decoded(line: bytes) -> t.Any:
         return None
 
 
-def _reject(number: int, value: t.Any) -> tuple[str, dict[str, t.Any]]:
+def _reject(value: t.Any, place: str) -> tuple[str, dict[str, t.Any]]:
     match value:
         case {"stream": str(stream), "record": dict(record)}:
             return stream, record
     raise RejectsLineError(
-        f"Line {number} is not a reject written by target-marketo-opps: correct the line, or "
-        "remove it.",
+        f"{place} is not a reject written by target-marketo-opps: correct the line, or remove it."
     )
 
 
@@ -103,22 +106,25 @@ def replay() -> None:
     parser.add_argument(
         "paths", nargs="*", metavar="FILE", help="rejects files; default: standard input"
     )
-    for lines in _inputs(parser.parse_args().paths):
-        sys.stdout.buffer.writelines(messages(lines))
+    paths = parser.parse_args().paths
+    if not paths and sys.stdin.isatty():
+        parser.error("name a rejects file: standard input is a terminal.")
+    for name, lines in _inputs(paths):
+        sys.stdout.buffer.writelines(messages(lines, name))
 
 
-def _inputs(paths: list[str]) -> list[Iterator[bytes]]:
-    """Return the lines of each file, or of standard input if no file is named.
+def _inputs(paths: list[str]) -> list[tuple[str, Iterator[bytes]]]:
+    """Return name and lines of each file, or of standard input if no file is named.
 
     Raises:
         RejectsLineError: a file does not exist.
     """
     if not paths:
         stdin = sys.stdin.buffer
-        return [_first_lines(stdin, _size(os.fstat(stdin.fileno())))]
+        return [("standard input", _first_lines(stdin, _size(os.fstat(stdin.fileno()))))]
     # All sizes are taken before the first message is printed: the target that reads the messages
     # may append its own rejects to one of these files, and to replay those would never end.
-    return [_lines(path, _size_at(path)) for path in paths]
+    return [(f"'{path}'", _lines(path, _size_at(path))) for path in paths]
 
 
 def _size_at(path: str) -> int | None:

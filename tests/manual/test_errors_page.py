@@ -378,7 +378,7 @@ def output_full(world: World) -> None:
 
 def torn(world: World) -> None:
     with Path(world.file(b'{"stream": "s", "rec')).open("rb") as lines:
-        list(replayed(line.replace(b'": "', b'":"') for line in lines))
+        list(replayed((line.replace(b'": "', b'":"') for line in lines), lines.name))
 
 
 def sandbox_command(*arguments: str) -> Case:
@@ -727,8 +727,8 @@ CASES: dict[str, Case] = {
     "Too many rejected records: ...": of_target(schema(), record(name="x")),
     "rejects_path '...' cannot be opened": of_target(schema(), rejects_path="no/such/file"),
     "rejects_path '...' cannot be written": rejects_file_full,
-    "Line ... is not a reject": lambda _: list(replayed([b"{}"])),
-    "Line ... is incomplete": torn,
+    "Line ... of ... is not a reject": lambda _: list(replayed([b"{}"], "'a'")),
+    "Line ... of ... is incomplete": torn,
     "'...' cannot be read: ...": replay_of_nothing,
     "flattening_max_depth is required": settings(flattening_enabled=True),
     "This instance has none of the activity types": without_activity_types,
@@ -848,6 +848,10 @@ ELSEWHERE = {
     "Flushing standard output": ("marketo_opps/plugin/test_process.py", "Flushing standard output"),
     "This run delivered a sample": ("target_marketo_opps/test_sample.py", "skipped 3 records"),
     "max_run_seconds (...) reached": ("tap_marketo_opps/test_time_box.py", "reached: paused"),
+    "...: error: name a rejects file": (
+        "target_marketo_opps/test_replay.py",
+        "standard input is a terminal",
+    ),
     "STATE cannot be written": ("target_marketo_opps/test_signals.py", "STATE cannot be written"),
 }
 # Messages that never stand alone, or never reach a user.

@@ -20,7 +20,7 @@ def reject(stream="deals", **record):
 
 
 def replayed(*lines):
-    return [json.loads(line) for line in messages(lines)]
+    return [json.loads(line) for line in messages(lines, "'a'")]
 
 
 def schema(*names, stream="deals"):
@@ -59,7 +59,7 @@ def test_each_stream_has_a_schema_of_its_own_even_without_properties():
 
 
 def test_messages_are_lines():
-    assert list(messages([reject(a=1)]))[1] == (
+    assert list(messages([reject(a=1)], "'a'"))[1] == (
         b'{"type":"RECORD","stream":"deals","record":{"a":1}}\n'
     )
 
@@ -68,7 +68,9 @@ def test_an_incomplete_line_and_blank_lines_are_skipped(caplog):
     caplog.set_level(logging.WARNING)
     lines = [reject(a=1), reject(a="long")[:-8], b"\n", b" \r\n", reject(a=2)]
     assert replayed(*lines) == [schema("a"), record(a=1), record(a=2)]
-    assert [each.getMessage() for each in caplog.records] == ["Line 2 is incomplete; skipped."]
+    assert [each.getMessage() for each in caplog.records] == [
+        "Line 2 of 'a' is incomplete; skipped."
+    ]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,7 @@ def test_an_incomplete_line_and_blank_lines_are_skipped(caplog):
     ],
 )
 def test_a_line_that_is_no_reject_is_named(line):
-    with pytest.raises(RejectsLineError, match=r"^Line 3 is not a reject written by target"):
+    with pytest.raises(RejectsLineError, match=r"^Line 3 of 'a' is not a reject written by target"):
         replayed(reject(a=1), b"\n", line)
 
 
@@ -118,6 +120,30 @@ def test_files_are_replayed_one_after_the_other(printed, tmp_path):
 
 def test_without_a_file_standard_input_is_replayed(printed):
     assert printed(stdin=reject(a="\u00fc")) == [schema("a"), record(a="\u00fc")]
+
+
+def test_the_file_of_a_wrong_line_is_named(printed, tmp_path):
+    paths = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    paths[0].write_bytes(reject(a=1))
+    paths[1].write_bytes(b"{}\n")
+    with pytest.raises(RejectsLineError, match=f"^Line 1 of '{paths[1]}' is not a reject "):
+        printed(*paths)
+    with pytest.raises(RejectsLineError, match=r"^Line 2 of standard input is not a reject "):
+        printed(stdin=reject(a=1) + b"{}")
+
+
+def test_a_terminal_is_not_waited_for(monkeypatch, capsys):
+    mine, terminal = os.openpty()
+    monkeypatch.setattr(sys, "argv", ["replay"])
+    with open(terminal) as stdin:  # noqa: PTH123 - a descriptor
+        monkeypatch.setattr(sys, "stdin", stdin)
+        with pytest.raises(SystemExit) as ended:
+            replay()
+    os.close(mine)
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith("usage: python -m target_marketo_opps.replay [-h] [FILE ...]\n")
+    assert told.endswith("error: name a rejects file: standard input is a terminal.\n")
 
 
 @pytest.fixture
@@ -235,7 +261,7 @@ def test_file_without_rejects_is_an_error(tmp_path):
         check=False,
     )
     assert replayed.returncode == 1
-    assert b"Line 1 is not a reject" in replayed.stderr
+    assert f"Line 1 of '{path}' is not a reject" in replayed.stderr.decode()
     assert b"Traceback" not in replayed.stderr
 
 

@@ -107,9 +107,9 @@ def test_incomplete_line_is_ended_before_the_next_reject(tmp_path, caplog):
         if number == 2:
             path.write_bytes(path.read_bytes()[:-30])
     with path.open("rb") as lines:
-        replayed = [json.loads(line) for line in messages(lines)]
+        replayed = [json.loads(line) for line in messages(lines, "the file")]
     assert [one["record"]["a"] for one in replayed if one["type"] == "RECORD"] == [1, 3]
-    assert "Line 2 is incomplete; skipped." in caplog.messages
+    assert "Line 2 of the file is incomplete; skipped." in caplog.messages
     assert len(path.read_bytes().splitlines()) == 3
 
 
