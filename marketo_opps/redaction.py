@@ -17,8 +17,11 @@ from urllib.parse import quote, quote_plus
 
 REDACTED = "[redacted]"
 
+# Messages about a setting go on with "must be" after its quoted name: unlike a secret after such a
+# name, these words are not in quotes.
 _SECRET_PARAMETER = re.compile(
-    r"(?i)\b(client_secret|access_token)([\"'\\]*\s*(?:=|:|%3D)\s*[\"'\\]*)[^\s&\"',;)}\\]+"
+    r"(?i)\b(client_secret|access_token)([\"'\\]*\s*(?:=|:|%3D)\s*[\"'\\]*)"
+    r"(?!(?<=': )must be )[^\s&\"',;)}\\]+"
 )
 _BEARER = re.compile(r"(?i)\b(bearer)\s+[\w.~+/:-]{8,}=*")
 # Query strings hold customers' keys, and that of a token request holds the client secret.

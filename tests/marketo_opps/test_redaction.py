@@ -136,6 +136,10 @@ class TestRedactor:
             ("{'access_token': 'abc'}", "{'access_token': '[redacted]'}"),
             (r'"{\"access_token\":\"abc\"}"', r'"{\"access_token\":\"[redacted]\"}"'),
             ("client_secret%3Dabc", "client_secret%3D[redacted]"),
+            ("client_secret=must be", "client_secret=[redacted] be"),
+            ("client_secret: must be x", "client_secret: [redacted] be x"),
+            ("{'client_secret': 'must be x'}", "{'client_secret': '[redacted] be x'}"),
+            ("'client_secret': must_be x", "'client_secret': [redacted] x"),
             ("Authorization: Bearer abc-def:lon=", "Authorization: Bearer [redacted]"),
             ("{'Authorization': 'Bearer abcdefgh12'}", "{'Authorization': 'Bearer [redacted]'}"),
             (
@@ -155,6 +159,7 @@ class TestRedactor:
         "text",
         [
             "Setting 'client_secret' is missing or empty.",
+            "Invalid value for setting 'client_secret': must be a non-empty string.",
             "check client_id and client_secret against Admin > LaunchPoint",
             "client_secret, access_token and the bearer",
             "GET /v1/opportunities.json: HTTP 200 in 31 ms",
