@@ -73,23 +73,24 @@ REDACTOR = Redactor()
 """The redactor of this process: a secret of one client must not be logged by another one."""
 
 
-def install() -> None:
-    """Redact every log record of this process from now on; installing twice is harmless."""
-    if not isinstance(logging.getLogRecordFactory(), _RedactingFactory):
-        logging.setLogRecordFactory(_RedactingFactory(logging.getLogRecordFactory()))
-
-
-class _RedactingFactory:
+class RedactingFactory:
     """Factory of log records: calls the factory that it replaces, then removes secrets."""
 
     def __init__(self, make: t.Callable[..., logging.LogRecord]) -> None:
         self._make = make
 
     def __call__(self, *args: t.Any, **kwargs: t.Any) -> logging.LogRecord:
+        """Return a log record whose message and traceback contain no secret."""
         record = self._make(*args, **kwargs)
         _redact_message(record)
         _redact_traceback(record)
         return record
+
+
+def install(factory: type[RedactingFactory] = RedactingFactory) -> None:
+    """Redact every log record of this process from now on; installing twice is harmless."""
+    if not isinstance(logging.getLogRecordFactory(), factory):
+        logging.setLogRecordFactory(factory(logging.getLogRecordFactory()))
 
 
 def _redact_message(record: logging.LogRecord) -> None:
@@ -103,12 +104,19 @@ def _redact_message(record: logging.LogRecord) -> None:
         record.msg, record.args = redacted, ()
 
 
+class RedactedError(Exception):
+    """Takes the place of a logged exception in whose traceback is a secret; has the text of both.
+
+    Formatters that read `exc_info` themselves would print the secret.
+    """
+
+
 def _redact_traceback(record: logging.LogRecord) -> None:
     if not record.exc_info or record.exc_info[0] is None:
         return
     text = "".join(traceback.format_exception(*record.exc_info))
     redacted = REDACTOR.redact(text)
     if redacted != text:
-        # Formatters that read exc_info themselves would print the secret, so only text is left.
-        record.msg, record.args = f"{record.getMessage()}\n{redacted}", ()
-        record.exc_info = record.exc_text = None
+        record.exc_info = (RedactedError, RedactedError(redacted), None)
+        # What `logging.Formatter` writes instead of formatting the exception.
+        record.exc_text = redacted.rstrip("\n")

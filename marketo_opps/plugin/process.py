@@ -9,12 +9,12 @@ import select
 import signal
 import sys
 import time
-import traceback
 import typing as t
 from concurrent.futures import wait
 
 from marketo_opps import redaction
 from marketo_opps.errors import MarketoError, StoppedError
+from marketo_opps.plugin.log_lines import OneLineFactory
 from marketo_opps.plugin.standard_streams import reopen_closed_streams
 
 if t.TYPE_CHECKING:
@@ -165,7 +165,7 @@ def run(
         at_end: called with the exit code before the process ends.
     """
     reopen_closed_streams()
-    redaction.install()
+    redaction.install(OneLineFactory)
     shutdown.install()
     code = _exit_code(main, (MarketoError, *expected_errors))
     if shutdown.requested:
@@ -187,13 +187,13 @@ def _exit_code(
         return _system_exit_code(end)
     except BrokenPipeError:
         return 1
-    except Exception as error:  # noqa: BLE001 - last handler of the process
+    except Exception as error:
+        # The last handler of the process.
         if sentence := _sentence(error, expected_errors):
             _LOGGER.error("%s", sentence)
         else:
             _LOGGER.critical(
-                "Internal error; please report it with the traceback below:\n%s",
-                traceback.format_exc(),
+                "Internal error; please report it with the traceback below:", exc_info=True
             )
         return 1
     return 0

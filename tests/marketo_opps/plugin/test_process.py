@@ -99,6 +99,14 @@ class TestWithoutASignal:
         """
         assert ended(main) == (1, "", "It is not there.\n")
 
+    def test_control_characters_of_an_error_are_escaped(self):
+        main = r"""
+            def main():
+                raise SettingsError("a\nb\x1b[0m\u2028.")
+            run(main)
+        """
+        assert ended(main) == (1, "", "a\\nb\\x1b[0m\\u2028.\n")
+
     def test_a_defect_is_logged_with_a_redacted_traceback(self):
         main = f"""
             from marketo_opps.redaction import REDACTOR
@@ -110,8 +118,8 @@ class TestWithoutASignal:
         code, out, err = ended(main)
         assert (code, out) == (1, "")
         assert "please report it" in err
-        assert "Traceback" in err
-        assert "ZeroDivisionError: with [redacted]" in err
+        assert "\nTraceback (most recent call last):\n" in err
+        assert "\nZeroDivisionError: with [redacted]\n" in err
         assert SECRET not in err
 
     def test_a_secret_in_an_expected_error_is_redacted(self):
