@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from marketo_opps.errors import SettingsError
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 PACKAGE_NAME = "marketo-opps"
 
@@ -59,6 +59,8 @@ class ConnectionSettings:
                 raise SettingsError(f"Setting '{name}' is missing or empty.")
         names = [each.name for each in fields(cls)]
         given = {name: config[name] for name in names if config.get(name) is not None}
+        for sentence in unencodable_settings(given).values():
+            raise SettingsError(sentence)
         given["endpoint"] = instance_address(given["endpoint"])
         given["client_id"] = given["client_id"].strip()
         given["client_secret"] = given["client_secret"].strip()
@@ -77,6 +79,54 @@ class ConnectionSettings:
     def is_loopback(self) -> bool:
         """Return whether the instance runs on this machine."""
         return _is_loopback(urlsplit(self.endpoint).hostname or "")
+
+
+def unencodable_settings(config: Mapping[str, t.Any]) -> dict[str, str]:
+    """Return an error sentence, by setting name, for each value with text that is not Unicode.
+
+    JSON may contain half a surrogate pair, and Python reads bytes of an environment variable that
+    are not UTF-8 as such halves. They can neither be sent nor written.
+
+    Args:
+        config: setting names to values, which are JSON values.
+    """
+    places = ((name, _unencodable_place(value)) for name, value in config.items())
+    return {
+        name: f"Invalid value for setting '{name}'{place}: must be text in UTF-8, without half a "
+        "surrogate pair."
+        for name, place in places
+        if place is not None
+    }
+
+
+def _unencodable_place(value: t.Any) -> str | None:
+    """Return the place, such as `[1]` or `['a']`, of the first text in a JSON value with a half.
+
+    It is empty for the value itself, and for an object with a half in a name; None without a half.
+    """
+    if isinstance(value, str):
+        return None if _is_encodable(value) else ""
+    if isinstance(value, dict) and not all(map(_is_encodable, value)):
+        return ""
+    for step, member in _members(value):
+        place = _unencodable_place(member)
+        if place is not None:
+            return f"[{step!r}]{place}"
+    return None
+
+
+def _members(value: t.Any) -> Iterable[tuple[t.Any, t.Any]]:
+    if isinstance(value, dict):
+        return value.items()
+    return enumerate(value) if isinstance(value, list) else ()
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def instance_address(endpoint: str) -> str:

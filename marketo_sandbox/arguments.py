@@ -159,8 +159,10 @@ def _add_behaviour(parser: argparse.ArgumentParser) -> None:
 def _add_access(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("access").add_argument
     kept = "(default: a random one, kept in the database)"
-    add("--client-id", metavar="ID", help=f"client ID of the custom service {kept}")
-    add("--client-secret", metavar="SECRET", help=f"client secret of the custom service {kept}")
+    id_help = f"client ID of the custom service {kept}"
+    add("--client-id", type=_text, metavar="ID", help=id_help)
+    secret_help = f"client secret of the custom service {kept}"
+    add("--client-secret", type=_text, metavar="SECRET", help=secret_help)
     add(
         "--token-seconds",
         type=_count,
@@ -218,6 +220,15 @@ def sandbox_options(parsed: argparse.Namespace) -> SandboxOptions:
             daily_calls=parsed.daily_calls,
         ),
     )
+
+
+def _text(text: str) -> str:
+    """Return an argument; it is refused if its bytes are not UTF-8, and not quoted then."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise argparse.ArgumentTypeError("must be text in UTF-8") from error
+    return text
 
 
 def _count(text: str) -> int:

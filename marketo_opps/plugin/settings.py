@@ -8,7 +8,7 @@ import typing as t
 import jsonschema
 
 from marketo_opps.errors import SettingsError
-from marketo_opps.settings import ConnectionSettings
+from marketo_opps.settings import ConnectionSettings, unencodable_settings
 
 if t.TYPE_CHECKING:
     import logging
@@ -133,11 +133,18 @@ def setting_errors(config: Mapping[str, t.Any], schema: Mapping[str, t.Any]) -> 
     Returns:
         Sentences; an empty list if no error can be found without calling Marketo.
     """
+    unencodable = unencodable_settings(
+        {name: value for name, value in config.items() if name in schema["properties"]}
+    )
     errors = _in_order(jsonschema.Draft7Validator(schema).iter_errors(config))
     sentences = dict.fromkeys(
-        sentence for error in errors for sentence in _sentences(error, schema, config)
+        sentence
+        for error in errors
+        if not unencodable.keys() & {*list(error.absolute_path)[:1]}
+        for sentence in _sentences(error, schema, config)
     )
-    return [*sentences, *_connection_errors(config)]
+    encodable = {name: value for name, value in config.items() if name not in unencodable}
+    return [*unencodable.values(), *sentences, *_connection_errors(encodable)]
 
 
 def _in_order(errors: Iterable[jsonschema.ValidationError]) -> list[jsonschema.ValidationError]:

@@ -7,7 +7,7 @@ import typing as t
 from collections import deque
 from dataclasses import dataclass
 
-from marketo_opps import MAX_BATCH_RECORDS, SettingsError, is_valid_filter_value
+from marketo_opps import MAX_BATCH_RECORDS, is_valid_filter_value
 from tap_marketo_opps.finding.key_lines import KeyFile
 from tap_marketo_opps.finding.key_survey import VALUE_RULE, ChunkMarks, KeySummary, modified_at
 from tap_marketo_opps.finding.lead_ranges import range_digest
@@ -67,7 +67,6 @@ class ListedKeys:
 
     def __init__(self, setting: str, values: Iterable[t.Any]) -> None:
         self._keys = [str(value).strip() for value in values]
-        _check_characters(setting, self._keys)
         summary = KeySummary(is_valid_filter_value)
         deque(summary.add_each(self._keys), maxlen=0)
         summary.raise_if_invalid(setting, VALUE_RULE, "value")
@@ -160,17 +159,6 @@ class LeadRange:
             end = min(offset + self._keys_per_chunk, self.total)
             ids = range(self._first + offset, self._first + end)
             yield Chunk(offset, end, tuple(map(str, ids)))
-
-
-def _check_characters(setting: str, values: Iterable[str]) -> None:
-    for number, value in enumerate(values, 1):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise SettingsError(
-                f"{setting}: value {number} contains an unpaired surrogate, which is not valid "
-                "Unicode."
-            ) from None
 
 
 def _chunks(given: Iterable[str], start: int) -> Iterator[Chunk]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 
 import pytest
@@ -150,6 +151,19 @@ class TestConnectionSettings:
     def test_a_user_agent_invalid_in_http_is_an_error(self, agent):
         with pytest.raises(SettingsError, match="'user_agent': must be printable ASCII"):
             ConnectionSettings.from_config(GOOD | {"user_agent": agent})
+
+    @pytest.mark.parametrize("name", ["client_id", "client_secret", "limits_path", "user_agent"])
+    def test_half_a_surrogate_pair_is_an_error_and_not_quoted(self, name):
+        with pytest.raises(SettingsError) as caught:
+            ConnectionSettings.from_config(GOOD | {name: "p\udce4ss"})
+        assert str(caught.value) == (
+            f"Invalid value for setting '{name}': must be text in UTF-8, without half a surrogate "
+            "pair."
+        )
+
+    def test_a_whole_surrogate_pair_is_accepted(self):
+        given = GOOD | {"client_secret": json.loads(r'"\ud83d\ude00"')}
+        assert ConnectionSettings.from_config(given).client_secret == "\U0001f600"
 
     def test_secrets_are_not_in_the_repr(self):
         shown = repr(ConnectionSettings.from_config(GOOD))

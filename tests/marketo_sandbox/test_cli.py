@@ -218,6 +218,8 @@ FORM = "is neither CODE=PROBABILITY, such as 606=0.1, nor a fault rule as a JSON
         ("--port", "x", "'x' is not a port number from 0 to 65535"),
         ("--crm-sync", "half", "invalid choice: 'half'"),
         ("--deny", "Everything", "invalid choice: 'Everything'"),
+        ("--client-id", "\udcff", "must be text in UTF-8\n"),
+        ("--client-secret", "p\udce4ss", "must be text in UTF-8\n"),
         ("--clock", "foo", "'foo' is not an ISO 8601 date-time such as 2026-01-31T00:00:00Z"),
         ("--clock", "0001-01-01T00:00:00Z", "'0001-01-01T00:00:00Z' is out of range: the clock "),
         ("--clock", "9999-12-31", "'9999-12-31' is out of range: the clock "),

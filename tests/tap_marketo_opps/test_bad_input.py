@@ -59,6 +59,11 @@ SETTINGS = {
     [
         ({"client_id": None}, "client_id"),
         ({"client_secret": ""}, "Setting 'client_secret' is missing or empty"),
+        (
+            {"filter_values": ["a", "\ud800"]},
+            "Invalid value for setting 'filter_values'[1]: must be text in UTF-8",
+        ),
+        ({"client_secret": "\ud800"}, "Invalid value for setting 'client_secret': must be text"),
         ({"endpoint": "123-ABC-456"}, "Invalid value for setting 'endpoint': not a URL"),
         ({"endpoint": "http://example.com"}, "plain http to example.com"),
         (
@@ -295,7 +300,6 @@ def test_a_values_path_that_is_a_directory(sync, marketo_sandbox_factory, tmp_pa
         ([], "contains no values"),
         (["a,b"], "value 1[.]"),
         ([" "], "contains no values"),
-        (["a", "\ud800"], "value 2 contains an unpaired surrogate"),
     ],
 )
 def test_filter_values_that_cannot_be_used(sync, marketo_sandbox_factory, values, told):

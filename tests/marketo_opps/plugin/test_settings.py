@@ -86,6 +86,30 @@ class TestSettingErrors:
             f"Invalid value for setting '{name}': {told}."
         ]
 
+    @pytest.mark.parametrize(
+        ("name", "value", "place"),
+        [
+            *[(name, "\ud800", "") for name in SCHEMA["properties"]],
+            ("filter_values", ["a", "b\udfff"], "[1]"),
+            ("filter_values", [{"\ud800": 1}], "[0]"),
+            ("filter_values", [1, {"a": None, "b": ["\ud800"]}], "[1]['b'][0]"),
+        ],
+    )
+    def test_half_a_surrogate_pair_is_the_only_error_of_a_setting(self, name, value, place):
+        (told,) = setting_errors(GOOD | {name: value}, SCHEMA)
+        assert told == (
+            f"Invalid value for setting '{name}'{place}: must be text in UTF-8, without half a "
+            "surrogate pair."
+        )
+
+    def test_errors_of_other_settings_follow_half_a_surrogate_pair(self):
+        halves = {"client_id": "\ud800", "unknown": "\ud800"}
+        of_id, *others = setting_errors(halves | {"endpoint": "nonsense"}, SCHEMA)
+        assert "'client_id': must be text in UTF-8" in of_id
+        assert others[0] == "Setting 'client_secret' is missing."
+        assert "not a URL" in others[1]
+        assert len(others) == 2
+
     def test_the_position_within_a_list_is_reported(self):
         assert setting_errors(GOOD | {"filter_values": ["a", 2]}, SCHEMA) == [
             "Invalid value for setting 'filter_values'[1]: must be a string."
