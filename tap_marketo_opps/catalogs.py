@@ -6,12 +6,15 @@ import copy
 import typing as t
 
 from marketo_opps import SettingsError
+from marketo_opps.near_names import listed, or_near
 from tap_marketo_opps.field_metadata import FIELDS
 from tap_marketo_opps.finding.activity_log import LOG_STREAMS
 from tap_marketo_opps.finding.stage_plan import OPPORTUNITIES, ROLES
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from singer_sdk.singerlib import Catalog
 
 Json = dict[str, t.Any]
 
@@ -48,6 +51,21 @@ def _is_stream(stream: t.Any) -> bool:
         and all(isinstance(_member(each, "metadata"), dict) for each in metadata)
         and all(isinstance(_member(each, "breadcrumb"), list) for each in metadata)
     )
+
+
+def ignored_streams(catalog: Catalog) -> list[str]:
+    """Return a warning for each selected stream of a catalog that this tap does not have.
+
+    Args:
+        catalog: The catalog in today's form. Its `opportunity_roles` are known to the tap, even
+            if the instance has no roles.
+    """
+    return [
+        f"The catalog selects the stream {or_near(str(name), STREAMS)}, which this tap does not "
+        f"have: it is ignored. Correct its 'tap_stream_id'; it must be one of {listed(STREAMS)}."
+        for name, entry in catalog.items()
+        if name not in STREAMS and entry.metadata.resolve_selection()[()]
+    ]
 
 
 def _member(value: t.Any, name: str) -> t.Any:

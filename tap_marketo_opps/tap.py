@@ -20,7 +20,7 @@ from marketo_opps.fields import object_schema
 from marketo_opps.plugin.base import MarketoPlugin
 from marketo_opps.plugin.process import SHUTDOWN
 from tap_marketo_opps import command_line, connection_test
-from tap_marketo_opps.catalogs import STREAMS, in_todays_form
+from tap_marketo_opps.catalogs import STREAMS, ignored_streams, in_todays_form
 from tap_marketo_opps.descriptions import Descriptions
 from tap_marketo_opps.field_metadata import FIELDS
 from tap_marketo_opps.finding import activity_log
@@ -152,6 +152,8 @@ class TapMarketoOpps(MarketoPlugin, Tap):
 
     def setup_mapper(self) -> None:
         """Compile the user's stream maps, after streams have added missing keys to the catalog."""
+        for warning in ignored_streams(self.input_catalog or Catalog()):
+            self.logger.warning("%s", warning)
         self.mapper = new_mapper(self.config, self.logger)
         register(self.mapper, [self.catalog[name] for name in self._selected()], self.logger)
 

@@ -501,6 +501,9 @@ CASES: dict[str, Case] = {
         lambda entry: entry.update(stream="opportunity_roles")
     ),
     "The catalog sets ...": with_catalog(lambda entry: entry.update(replication_key="createdAt")),
+    "The catalog selects the stream": with_catalog(
+        lambda entry: entry.update(tap_stream_id="opportunitys")
+    ),
     "The catalog selects no stream": deselecting,
     "stream_maps: '...' has no effect": mapped_to("leads"),
     "... cannot be loaded": not_loaded,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 
 import pytest
+from singer_sdk.singerlib import Catalog
 
 from marketo_opps import SettingsError
-from tap_marketo_opps.catalogs import catalog_fault, in_todays_form
+from tap_marketo_opps.catalogs import catalog_fault, ignored_streams, in_todays_form
 
 
 def stream(name="opportunities", *metadata, **more):
@@ -176,3 +177,38 @@ def test_two_streams_of_one_name_are_an_error():
     with pytest.raises(SettingsError, match=r"has two streams named 'opportunities': give each"):
         converted(stream(), roles)
     assert len(converted(stream(stream="a"), roles)) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "quoted"),
+    [
+        (
+            "opportunitys",
+            "'opportunitys' (near: 'opportunities', 'opportunity_roles', 'opportunity_fields')",
+        ),
+        ("leads", "'leads'"),
+    ],
+)
+def test_a_selected_stream_that_is_unknown_is_told(name, quoted):
+    catalog = Catalog.from_dict({"streams": [stream(), stream(name, entry(selected=True))]})
+
+    (warning,) = ignored_streams(catalog)
+    assert warning == (
+        f"The catalog selects the stream {quoted}, which this tap does not have: it is ignored. "
+        "Correct its 'tap_stream_id'; it must be one of 'opportunities', 'opportunity_roles', "
+        "'opportunity_fields', 'opportunity_activities', 'opportunity_changes', "
+        "'opportunity_role_changes'."
+    )
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        stream("leads", entry(selected=False)),
+        stream("leads", entry()),
+        stream("opportunity_roles", entry(selected=True)),
+        stream("opportunities", entry(selected=True), stream="leads"),
+    ],
+)
+def test_other_streams_of_a_catalog_are_not_told(other):
+    assert ignored_streams(Catalog.from_dict({"streams": [other]})) == []

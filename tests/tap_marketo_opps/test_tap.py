@@ -125,6 +125,12 @@ class TestCatalogs:
         assert {*tap.mapper.stream_maps} == {DEALS}
         assert "stream_maps: 'opportunity_roles' has no effect" in caplog.text
 
+    def test_a_selected_stream_that_is_unknown_is_warned_of(self, caplog):
+        offline_tap(entry(), entry("opportunitys"))
+        (line,) = (each for each in caplog.records if "'opportunitys'" in each.getMessage())
+        assert line.levelname == "WARNING"
+        assert "near: 'opportunities'" in line.getMessage()
+
 
 class TestState:
     """States that the tap is given."""
