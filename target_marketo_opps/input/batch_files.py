@@ -106,18 +106,18 @@ def _record(line: bytes, number: int, name: str) -> Record:
     try:
         record = decode(line)
     except ValueError as error:
-        raise InputError(f"Line {number} of the BATCH file '{name}': {error}.") from None
+        raise _error(number, name, str(error)) from None
+    if not isinstance(record, dict):
+        raise _error(number, name, "it is JSON, but not an object")
     if _is_message(record):
-        raise InputError(
-            f"Line {number} of the BATCH file '{name}': it is a Singer message, but a BATCH file "
-            "must contain only records."
-        )
-    return t.cast("Record", record)
+        what = "it is a Singer message, but a BATCH file must contain only records"
+        raise _error(number, name, what)
+    return record
 
 
-def _is_message(record: t.Any) -> bool:
-    return (
-        isinstance(record, dict)
-        and record.get("type") == "RECORD"
-        and isinstance(record.get("record"), dict)
-    )
+def _error(number: int, name: str, what: str) -> InputError:
+    return InputError(f"Line {number} of the BATCH file '{name}': {what}.")
+
+
+def _is_message(record: Record) -> bool:
+    return record.get("type") == "RECORD" and isinstance(record.get("record"), dict)

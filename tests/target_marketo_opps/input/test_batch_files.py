@@ -178,6 +178,8 @@ def test_scheme_of_a_local_file_is_read_in_any_case(tmp_path, scheme):
     [
         (b'{"type":"RECORD","record":{}}', "it is a Singer message, but a BATCH file must contain"),
         (b'{"a":}', "it is not valid JSON at column 6"),
+        (b"[1]", "it is JSON, but not an object.$"),
+        (b"null", "it is JSON, but not an object.$"),
     ],
 )
 def test_unusable_line_of_a_file_is_named(tmp_path, line, words):
