@@ -15,6 +15,11 @@ from decimal import Decimal, InvalidOperation
 if t.TYPE_CHECKING:
     from marketo_opps.models import FieldDescription
 
+
+class NumberTooLargeError(ValueError):
+    """A value is a finite number, and too large to be read or written."""
+
+
 Reader = t.Callable[[t.Any], t.Any]
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,40}")
@@ -100,6 +105,7 @@ def exact_number(value: t.Any) -> int | Decimal:
     """Convert a number or a text in any notation to a finite number, keeping all its digits.
 
     Raises:
+        NumberTooLargeError: it has over 308 digits before the decimal point.
         ValueError: it is not a finite number; digits other than ASCII, and underscores, are not
             accepted.
     """
@@ -109,7 +115,7 @@ def exact_number(value: t.Any) -> int | Decimal:
         raise ValueError("it is not a number")  # noqa: TRY004 - callers catch ValueError
     if isinstance(value, int):
         if abs(value) >= _TOO_LARGE:
-            raise ValueError("it is not a finite number")
+            raise NumberTooLargeError("it is a number that is too large")
         return value
     if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
         raise ValueError("it is not a number")
@@ -117,8 +123,10 @@ def exact_number(value: t.Any) -> int | Decimal:
 
 
 def _finite(number: Decimal) -> Decimal:
-    if not number.is_finite() or number.adjusted() > LARGEST_EXPONENT:
+    if not number.is_finite():
         raise ValueError("it is not a finite number")
+    if number.adjusted() > LARGEST_EXPONENT:
+        raise NumberTooLargeError("it is a number that is too large")
     return number
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 from decimal import Decimal
 
-from marketo_opps.field_types import field_type
+from marketo_opps.field_types import NumberTooLargeError, field_type
 from marketo_opps.models import Reason
 from marketo_opps.numbers import plain_number
 
@@ -50,6 +50,8 @@ def writer(field: FieldDescription, *, truncate_strings: bool = False) -> Writer
     def write(value: t.Any) -> t.Any:
         try:
             written = read(value)
+        except NumberTooLargeError:
+            raise _too_large_for(field, kind) from None
         except (ValueError, TypeError):
             raise _wrong_type(field, kind) from None
         if kind.json_type == "integer" and written is not None:
@@ -61,7 +63,22 @@ def writer(field: FieldDescription, *, truncate_strings: bool = False) -> Writer
 
 def _check_integer_range(field: FieldDescription, value: int) -> None:
     if not -_INTEGER_LIMIT <= value < _INTEGER_LIMIT:
-        raise FieldValueError(_INVALID_DATA, f"Field '{field.name}' is an integer beyond 64 bits")
+        raise _over_64_bits(field)
+
+
+def _too_large_for(field: FieldDescription, kind: FieldType) -> FieldValueError:
+    if kind.json_type == "integer":
+        return _over_64_bits(field)
+    # Of the other types, only numbers have a largest value.
+    return _too_large(field) if kind.json_type == "number" else _wrong_type(field, kind)
+
+
+def _over_64_bits(field: FieldDescription) -> FieldValueError:
+    return FieldValueError(_INVALID_DATA, f"Field '{field.name}' is an integer beyond 64 bits")
+
+
+def _too_large(field: FieldDescription) -> FieldValueError:
+    return FieldValueError(_INVALID_DATA, f"Field '{field.name}' is a number that is too large")
 
 
 def _wrong_type(field: FieldDescription, kind: FieldType) -> FieldValueError:
@@ -104,9 +121,7 @@ def _unquoted_text(field: FieldDescription, value: t.Any) -> str:
     try:
         return plain_number(value) if isinstance(value, float | Decimal) else str(value)
     except ValueError:
-        raise FieldValueError(
-            _INVALID_DATA, f"Field '{field.name}' is a number that is too large"
-        ) from None
+        raise _too_large(field) from None
 
 
 def _check_encodable(field: FieldDescription, text: str) -> None:

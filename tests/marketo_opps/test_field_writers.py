@@ -77,13 +77,13 @@ class TestWriting:
         [
             ("integer", "12.5", "is not a whole number"),
             ("integer", True, "is not a whole number"),
-            ("score", "1e400", "is not a whole number"),
-            ("percent", Decimal("1E+400"), "is not a whole number"),
             ("currency", "much", "is not a number"),
             ("currency", Decimal("NaN"), "is not a number"),
             ("float", ["1"], "is not a number"),
             ("boolean", "maybe", "is not a boolean"),
+            ("boolean", Decimal("1E+400"), "is not a boolean"),
             ("date", "soon", "is not a date"),
+            ("date", Decimal("1E+400"), "is not a date"),
             ("datetime", 12, "is not a date and time"),
             ("string", ["a"], "is not a string"),
             ("text", {"a": 1}, "is not a string"),
@@ -95,11 +95,19 @@ class TestWriting:
         assert str(caught.value.reason) == f"1001 Field 'x' {message}"
         assert str(caught.value) == f"Field 'x' {message}"
 
-    @pytest.mark.parametrize("value", [2**63, -(2**63) - 1, "1e30"])
+    @pytest.mark.parametrize(
+        "value", [2**63, -(2**63) - 1, "1e30", "-1e400", Decimal("1E+400"), -(10**309)]
+    )
     def test_an_integer_over_64_bits_is_an_error(self, value):
         with pytest.raises(FieldValueError, match="beyond 64 bits") as caught:
             write("integer", value)
         assert caught.value.reason.code == "1003"
+
+    @pytest.mark.parametrize("value", [Decimal("1E+400"), Decimal("-1E+400"), "1e400", 10**309])
+    def test_a_number_that_is_too_large_is_an_error(self, value):
+        with pytest.raises(FieldValueError) as caught:
+            write("currency", value)
+        assert str(caught.value.reason) == "1003 Field 'x' is a number that is too large"
 
     def test_a_string_longer_than_its_field_is_an_error(self):
         assert write("string", "é" * 50, length=50) == "é" * 50
