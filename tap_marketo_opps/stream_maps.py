@@ -8,6 +8,8 @@ import typing as t
 from singer_sdk.mapper import MAPPER_SOURCE_OPTION, PluginMapper
 from singer_sdk.singerlib import Catalog
 
+from marketo_opps.plugin.map_expressions import check_expressions
+
 if t.TYPE_CHECKING:
     import logging
     from collections.abc import Iterable, Mapping
@@ -33,18 +35,25 @@ def register(mapper: PluginMapper, entries: Iterable[CatalogEntry], logger: logg
         mapper: The SDK's mapper, which stores the maps.
         entries: Catalog entries of the selected streams.
         logger: Logger for a warning about each entry of `stream_maps` without effect.
+
+    Raises:
+        SettingsError: An expression for a selected stream is empty or not valid Python.
+        MappingError: A map is invalid for another reason.
     """
     selected = Catalog((entry.tap_stream_id, entry) for entry in entries)
     names = sorted(entry.stream or entry.tap_stream_id for entry in selected.streams)
     if not names:
         logger.warning("The catalog selects no stream: nothing to do.")
-    for name in idle_maps(mapper.stream_maps_dict, names):
+    maps = mapper.stream_maps_dict
+    idle = idle_maps(maps, names)
+    for name in idle:
         logger.warning(
             "stream_maps: %r has no effect, because no stream of that name is selected (selected: "
             "%s).",
             name,
             ", ".join(names) or "none",
         )
+    check_expressions({name: each for name, each in maps.items() if name not in idle})
     mapper.register_raw_streams_from_catalog(selected)
 
 

@@ -55,6 +55,12 @@ def unmatched(mapper: PluginMapper, streams: Iterable[str]) -> list[str]:
     ]
 
 
+def applied(mapper: PluginMapper, stream: str) -> dict[str, t.Any]:
+    """Return the entries of `stream_maps` that apply to a stream of the input, or to a copy."""
+    idle = unmatched(mapper, [stream])
+    return {key: each for key, each in mapper.stream_maps_dict.items() if key not in idle}
+
+
 def failures(
     mapper: PluginMapper, stream: str, stream_map: StreamMap, record: Record, error: Exception
 ) -> list[Reason]:

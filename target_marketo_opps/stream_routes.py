@@ -9,9 +9,10 @@ from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 
 from marketo_opps import MarketoError
 from marketo_opps.plugin.base import EXPECTED_ERRORS
+from marketo_opps.plugin.map_expressions import check_expressions
 from target_marketo_opps.json_lines import encode
 from target_marketo_opps.mapping.delete_mark import DELETED_AT
-from target_marketo_opps.stream_maps import failures, plain_record
+from target_marketo_opps.stream_maps import applied, failures, plain_record
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -89,6 +90,7 @@ class StreamRoutes:
         """Pass later records of a stream to sinks that are made for the SCHEMA in a message.
 
         Raises:
+            SettingsError: an expression of `stream_maps` for the stream is invalid.
             InputError: `stream_maps` or flattening fails on the schema.
             UnwritableStreamError: the stream cannot be written.
         """
@@ -147,6 +149,7 @@ class StreamRoutes:
 
     def _register(self, message: _Message) -> list[ObjectSink]:
         stream, schema, keys = message["stream"], message["schema"], message.get("key_properties")
+        check_expressions(applied(self._mapper, stream))
         self._mapper.register_raw_stream_schema(stream, schema, keys)
         return [
             self._make_sink(

@@ -23,7 +23,7 @@ from marketo_opps.plugin.command_line import (
 from marketo_opps.plugin.log_lines import LOG_FORMAT, apply_log_format
 from marketo_opps.plugin.process import run
 from marketo_opps.plugin.run_report import RUN_REPORT
-from marketo_opps.plugin.sdk_schema import corrected_maps
+from marketo_opps.plugin.sdk_schema import corrected_maps, with_least_depth
 from marketo_opps.plugin.settings import (
     setting_errors,
     warn_unknown_settings,
@@ -43,6 +43,8 @@ if t.TYPE_CHECKING:
 
 _ENVIRONMENT = "ENV"
 """Value of `--config` for environment variables instead of a file."""
+
+_DEPTH = "flattening_max_depth"
 
 EXPECTED_ERRORS = (ConfigValidationError, MappingError)
 """Exceptions of the SDK with texts for users."""
@@ -225,6 +227,7 @@ class MarketoPlugin(PluginBase):
         # Stream maps can use `fake` only with an extra of the SDK, which is not installed.
         properties.pop("faker_config", None)
         properties["stream_maps"] = corrected_maps(properties["stream_maps"])
+        properties[_DEPTH] = with_least_depth(properties[_DEPTH])
 
     # Process
 

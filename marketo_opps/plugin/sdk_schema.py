@@ -1,4 +1,4 @@
-"""Corrections of the SDK's JSON schema of the setting `stream_maps`; pure."""
+"""Corrections of the SDK's JSON schemas of settings; pure."""
 
 from __future__ import annotations
 
@@ -25,3 +25,11 @@ def corrected_maps(schema: t.Any) -> t.Any:
     for name in _NAMES & copy.keys():
         copy[name]["type"] = "string"
     return copy
+
+
+def with_least_depth(schema: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return the SDK's schema of `flattening_max_depth`, restricted to depths from 0.
+
+    The SDK takes -1 for a missing value, and reports that the setting is required.
+    """
+    return {**schema, "minimum": 0}

@@ -56,6 +56,7 @@ SUITES = {
             "plugin/test_command_help.py",
             "plugin/test_command_line.py",
             "plugin/test_log_lines.py",
+            "plugin/test_map_expressions.py",
             "plugin/test_run_report.py",
             "plugin/test_sdk_schema.py",
             "plugin/test_settings.py",

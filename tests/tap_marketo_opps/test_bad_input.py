@@ -348,7 +348,7 @@ def test_a_bookmark_found_by_something_that_is_no_text(tap, marketo_sandbox_fact
     ("of_stream", "told"),
     [
         ({"marketoGUID": None}, "Removing key property 'marketoGUID' is not permitted"),
-        ({"deal": "1 +"}, "Failed to parse expression 1 +"),
+        ({"deal": "1 +"}, "setting 'stream_maps'['opportunities']['deal']: must be"),
     ],
 )
 def test_a_stream_map_that_cannot_be_right(tap, marketo_sandbox_factory, of_stream, told):

@@ -201,7 +201,7 @@ def refused_settings(tmp_path):
         ({"filter_values": ["a,b"]}, "values with a comma"),
         (
             {"filter_values": ["x"], "stream_maps": {"opportunities": {"a": "1 +"}}},
-            "Failed to parse expression",
+            "Invalid value for setting 'stream_maps'['opportunities']['a']",
         ),
     ]
 

@@ -9,6 +9,7 @@ from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
 from singer_sdk.singerlib import Metadata, MetadataMapping, Schema
 from singer_sdk.singerlib.catalog import CatalogEntry
 
+from marketo_opps import SettingsError
 from tap_marketo_opps.stream_maps import idle_maps, new_mapper, register
 
 LOGGER = logging.getLogger("tap-marketo-opps")
@@ -79,8 +80,14 @@ def test_each_selected_stream_is_compiled_by_its_name(registered):
 
 
 def test_a_map_that_is_refused_by_the_sdk_says_why(registered):
-    with pytest.raises(MapExpressionError, match="Failed to parse expression"):
-        registered({"deals": {"name": "1 +"}}, entry("deals"))
+    with pytest.raises(MapExpressionError, match="Failed to evaluate"):
+        registered({"deals": {"__alias__": "name()"}}, entry("deals"))
+
+
+def test_an_invalid_expression_of_a_selected_stream_is_named(registered):
+    maps = {"roles": {"name": "("}, "d*": {"name": ""}}
+    with pytest.raises(SettingsError, match=r"'stream_maps'\['d\*'\]\['name'\]: must be"):
+        registered(maps, entry("deals"))
 
 
 def test_an_entry_without_effect_is_warned_of(registered):

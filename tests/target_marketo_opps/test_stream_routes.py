@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from singer_sdk.mapper import PluginMapper
 
+from marketo_opps import SettingsError
 from target_marketo_opps.errors import InputError
 from target_marketo_opps.sample import Sample
 from target_marketo_opps.stream_routes import StreamRoutes
@@ -205,6 +206,17 @@ def test_a_schema_that_the_sdk_cannot_read_is_an_input_error():
     routes = Routes(stream_maps={"crm": {"key": "id"}})
     with pytest.raises(InputError, match=r"failed on the schema of stream 'crm' \(\w+Error\)"):
         routes.use(schema(properties=5))
+
+
+@pytest.mark.parametrize("maps", [{"crm": {"name": ""}}, {"x": {"__source__": "c*", "name": ""}}])
+def test_an_invalid_expression_is_an_error_of_the_setting(maps):
+    (key,) = maps
+    with pytest.raises(SettingsError, match=rf"'stream_maps'\['{key}'\]\['name'\]: must be a"):
+        Routes(stream_maps=maps).use(schema())
+
+
+def test_an_invalid_expression_for_another_stream_is_ignored():
+    assert Routes(stream_maps={"other": {"name": ""}}).use(schema()) == 1
 
 
 def test_a_dropped_stream_takes_nothing():

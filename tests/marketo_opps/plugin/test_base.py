@@ -101,6 +101,23 @@ def test_stream_maps_on_which_the_sdk_fails_are_refused(maps, where, rule):
     assert told == f"Invalid value for setting 'stream_maps'{where}: must be {rule}."
 
 
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_negative_depth_is_refused(enabled):
+    flattening = {"flattening_enabled": enabled, "flattening_max_depth": -1}
+    with pytest.raises(ConfigValidationError) as caught:
+        Plugin(config=GOOD | flattening)
+
+    (told,) = caught.value.errors
+    assert told == (
+        "Invalid value for setting 'flattening_max_depth': must be at least 0 (got -1)."
+    )
+
+
+def test_a_depth_of_zero_is_accepted():
+    flattening = {"flattening_enabled": True, "flattening_max_depth": 0}
+    assert Plugin(config=GOOD | flattening).config["flattening_max_depth"] == 0
+
+
 def test_other_arguments_are_passed_to_the_sdk():
     assert Plugin(config=GOOD).input_catalog is None
     assert Plugin(config=GOOD, catalog={"streams": []}).input_catalog == {}

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 from singer_sdk.helpers.capabilities import STREAM_MAPS_CONFIG
 
-from marketo_opps.plugin.sdk_schema import corrected_maps
+from marketo_opps.plugin.sdk_schema import corrected_maps, with_least_depth
 
 OF_SDK = STREAM_MAPS_CONFIG["properties"]["stream_maps"]
 
@@ -63,3 +63,9 @@ def test_a_corrected_schema_is_valid_and_stays_as_it_is():
     schema = corrected_maps(OF_SDK)
     jsonschema.Draft7Validator.check_schema(schema)
     assert corrected_maps(schema) == schema
+
+
+def test_the_least_depth_is_added_to_a_copy_of_the_schema():
+    schema = {"type": ["integer", "null"]}
+    assert with_least_depth(schema) == {"type": ["integer", "null"], "minimum": 0}
+    assert "minimum" not in schema
