@@ -32,6 +32,9 @@ FILTER_ALIASES = {"dedupeFields": EXTERNAL_ID, "idField": MARKETO_GUID}
 
 LEAD_PREFIX = "lead_"
 
+LARGEST_LEAD_ID = 2**63 - 1
+"""Marketo's IDs are integers of 64 bits."""
+
 TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
     "find_by": {
         "type": ["string", "null"],
@@ -70,12 +73,14 @@ TAP_SETTINGS: dict[str, dict[str, t.Any]] = {
     "lead_id_from": {
         "type": ["integer", "null"],
         "minimum": 1,
+        "maximum": LARGEST_LEAD_ID,
         "title": "First Lead ID",
         "description": "First lead ID to read, inclusive (find_by: lead_ids)",
     },
     "lead_id_to": {
         "type": ["integer", "null"],
         "minimum": 1,
+        "maximum": LARGEST_LEAD_ID,
         "title": "Last Lead ID",
         "description": "Last lead ID to read, inclusive (find_by: lead_ids)",
     },

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 from marketo_opps.field_types import whole_number
+from tap_marketo_opps.settings import LARGEST_LEAD_ID
 
 LABEL_SEPARATOR = ", "
 _LIST = "lead_list "
+_LARGEST = str(LARGEST_LEAD_ID)
 _LABEL = re.compile(r"lead_ids ([0-9]{1,18})-([0-9]{1,18})")
 
 
@@ -85,5 +87,9 @@ def plain_lead_id(key: str) -> str:
 
 
 def is_valid_lead_id(key: str) -> bool:
-    """Return True if a string can be a lead ID, because it consists of digits only."""
-    return key.isascii() and key.isdigit()
+    """Return True if a string can be a lead ID: digits only, and not over the largest ID."""
+    if not (key.isascii() and key.isdigit()):
+        return False
+    digits = key.lstrip("0")
+    # Not by int, which refuses thousands of digits. Of equal length, digits compare as numbers do.
+    return (len(digits), digits) <= (len(_LARGEST), _LARGEST)

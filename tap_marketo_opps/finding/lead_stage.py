@@ -15,6 +15,7 @@ from tap_marketo_opps.finding.newness import changed_since
 from tap_marketo_opps.finding.page_result import has_guid
 from tap_marketo_opps.finding.stage_plan import ROLES, StagePlan
 from tap_marketo_opps.finding.waiting_stage import MAX_PAGES_WAITING, WaitingStage
+from tap_marketo_opps.settings import LARGEST_LEAD_ID
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,7 +27,6 @@ if t.TYPE_CHECKING:
 
 LEADS = "leads"
 _ID = "id"
-_LARGEST_ID = 2**63 - 1
 
 
 def with_leads(
@@ -178,4 +178,4 @@ def _lead_number(value: t.Any) -> int | None:
         number = value if value.__class__ is int else read_lead_id(value)
     except ValueError:
         return None
-    return number if number and 0 < number <= _LARGEST_ID else None
+    return number if number and 0 < number <= LARGEST_LEAD_ID else None

@@ -21,6 +21,7 @@ from tap_marketo_opps.settings import (
     BY_ACTIVITIES,
     BY_FILTER,
     BY_LEAD_LIST,
+    LARGEST_LEAD_ID,
     find_by,
     key_field,
     lead_columns,
@@ -170,7 +171,10 @@ def _lead_source(config: Config) -> KeySource:
             column="Id",
             read_key=plain_lead_id,
             is_valid=is_valid_lead_id,
-            rule="lead ids must be integers (with a header, in the column Id)",
+            rule=(
+                f"lead ids must be integers up to {LARGEST_LEAD_ID} (with a header, in the "
+                "column Id)"
+            ),
         )
     return LeadRange(config["lead_id_from"], config["lead_id_to"])
 

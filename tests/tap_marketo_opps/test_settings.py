@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from singer_sdk.exceptions import ConfigValidationError
 
-from tap_marketo_opps.settings import idle_settings, setting_conflicts
+from tap_marketo_opps.settings import LARGEST_LEAD_ID, idle_settings, setting_conflicts
 from tap_marketo_opps.tap import TapMarketoOpps
 
 
@@ -65,6 +65,18 @@ def test_a_file_to_write_to_is_of_no_other_setting(other):
         TapMarketoOpps(config=config, setup_mapper=False)
     assert caught.value.errors[0] == (
         f"report_path and {other} name the same file (x): give each of them a file of its own."
+    )
+
+
+@pytest.mark.parametrize("setting", ["lead_id_from", "lead_id_to"])
+def test_a_lead_id_that_no_lead_can_have_is_refused(setting):
+    settings = {"endpoint": "http://127.0.0.1:9", "client_id": "a", "client_secret": "b"}
+    leads = {"find_by": "lead_ids", "lead_id_from": 1, "lead_id_to": LARGEST_LEAD_ID}
+    assert TapMarketoOpps.settings_errors({**settings, **leads}) == []
+    (told,) = TapMarketoOpps.settings_errors({**settings, **leads, setting: 2**63})
+    assert told == (
+        f"Invalid value for setting '{setting}': must be at most 9223372036854775807 (got "
+        "9223372036854775808)."
     )
 
 

@@ -153,10 +153,16 @@ def test_the_digest_stays_equal_to_that_in_earlier_bookmarks():
     assert LeadRange(1, 9).digest == "1-9"
 
 
-@pytest.mark.parametrize("line", ["12a", "-1", "1.5", "٣", "1 2"])
+@pytest.mark.parametrize(
+    "line", ["12a", "-1", "1.5", "٣", "1 2", "9223372036854775808", 5_000 * "1"]
+)
 def test_what_is_no_lead_id(line):
     assert not is_valid_lead_id(line)
-    assert is_valid_lead_id("12")
+
+
+@pytest.mark.parametrize("line", ["12", "9223372036854775807", "000000000000000000000012"])
+def test_what_is_a_lead_id(line):
+    assert is_valid_lead_id(line)
 
 
 @pytest.mark.parametrize("spelt", ["12", "12.0", "+12", "1.2e1"])
