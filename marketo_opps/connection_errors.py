@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import ssl
 import typing as t
@@ -14,6 +15,11 @@ from marketo_opps.redaction import REDACTOR
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
+
+_NETWORK_ADVICE = "check 'endpoint' and the network"
+_FILES_ADVICE = "raise the limit on open files (ulimit -n), or end programs that have many open"
+# The limit of the process, and that of the machine.
+_OUT_OF_FILES = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 def connection_error(error: Exception, base: str, *, connected: bool | None = None) -> MarketoError:
@@ -41,6 +47,8 @@ def connection_error(error: Exception, base: str, *, connected: bool | None = No
         or str(cause).startswith(_NO_TUNNEL)
         or any(isinstance(each, _NEVER_SENT) for each in causes)
     )
+    if never_sent and any(map(_is_out_of_files, causes)):
+        return unreachable_error(base, reason, _FILES_ADVICE)
     if never_sent and any(isinstance(each, requests.exceptions.ProxyError) for each in causes):
         return UnreachableError(
             f"{base} cannot be reached through the proxy ({reason}): check HTTPS_PROXY in the "
@@ -72,16 +80,19 @@ def _tls_error(cause: ssl.SSLError, base: str, reason: str) -> SettingsError | N
     return None
 
 
-def unreachable_error(base: str, reason: str) -> UnreachableError:
+def unreachable_error(base: str, reason: str, advice: str = _NETWORK_ADVICE) -> UnreachableError:
     """Return the error to raise if no connection to the instance could be made.
 
     Args:
         base: the instance's address.
         reason: the operating system's or the library's description of the failure.
+        advice: what to do.
     """
-    return UnreachableError(
-        f"{base} cannot be reached ({reason}): check 'endpoint' and the network."
-    )
+    return UnreachableError(f"{base} cannot be reached ({reason}): {advice}.")
+
+
+def _is_out_of_files(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno in _OUT_OF_FILES
 
 
 # OpenSSL's words for failures that a retry cannot cure: versions, ciphers, keys, certificates.

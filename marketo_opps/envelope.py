@@ -23,6 +23,7 @@ from marketo_opps.errors import (
 )
 from marketo_opps.models import NO_CODE, Page, Reason
 from marketo_opps.wire import JsonTooLargeError, decode_response
+from marketo_opps.wording import request_note
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -207,8 +208,7 @@ def _phrase(status: int) -> str:
 
 def _phrase_of(status: int, reasons: Sequence[Reason], request_id: str | None) -> str:
     joined = "; ".join(map(str, reasons))
-    quoted = ", ".join(filter(None, [joined, f"requestId {request_id}" if request_id else ""]))
-    return f"{status} {_phrase(status)}{f' ({quoted})' if quoted else ''}"
+    return f"{status} {_phrase(status)}{request_note(request_id, joined)}"
 
 
 def _not_json_error(call: str, response: HttpResponse, error: ValueError) -> MarketoError:

@@ -36,6 +36,8 @@ from __future__ import annotations
 import enum
 import typing as t
 
+from marketo_opps.wording import request_note
+
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
@@ -108,8 +110,8 @@ def unexpected_response(call: str, request_id: str | None, what: str) -> Unexpec
         what: what is unexpected in the response.
     """
     return UnexpectedResponseError(
-        f"Marketo sent an unexpected response to {call}: {what} (requestId {request_id}). Run "
-        "again later; if the error persists, quote the requestId to Marketo's support."
+        f"Marketo sent an unexpected response to {call}: {what}{request_note(request_id)}. "
+        "Run again later; if the error persists, quote the requestId to Marketo's support."
     )
 
 
@@ -175,8 +177,7 @@ class ResponseError(MarketoError):
     def summary(self) -> str:
         """Return which call Marketo refused and why, without advice."""
         reasons = "; ".join(str(reason) for reason in self.reasons)
-        quoted = f" (requestId {self.request_id})" if self.request_id else ""
-        return f"Marketo refused {self.call}: {reasons}{quoted}."
+        return f"Marketo refused {self.call}: {reasons}{request_note(self.request_id)}."
 
     @property
     def code(self) -> str:

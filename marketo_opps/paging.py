@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from marketo_opps.errors import unexpected_response
 from marketo_opps.fields import MARKETO_GUID
+from marketo_opps.wording import request_note
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -145,9 +146,9 @@ class LogPaging:
             self._next_warning_at *= 10
             _LOGGER.warning(
                 "Marketo sent %s empty pages of the activity log in a row and says that there are "
-                "more (requestId %s). Reading continues.",
+                "more%s. Reading continues.",
                 f"{self._empty_pages:,}",
-                page.request_id,
+                request_note(page.request_id),
             )
 
 

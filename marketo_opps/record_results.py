@@ -9,6 +9,7 @@ from marketo_opps.envelope import read_reasons
 from marketo_opps.errors import UnexpectedResponseError
 from marketo_opps.field_types import whole_number
 from marketo_opps.models import NO_CODE, Reason, RecordResult
+from marketo_opps.wording import request_note
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,7 +42,7 @@ def read_record_results(call: str, envelope: Envelope, sent: int) -> Sequence[Re
     if [result.seq for result in results] != expected:
         raise UnexpectedResponseError(
             f"Marketo returned {len(results)} results for the {sent} records of {call}, which do "
-            f"not match one to one (requestId {envelope.request_id}): it is unknown which records "
+            f"not match one to one{request_note(envelope.request_id)}: it is unknown which records "
             "were delivered. Run again; repeating an upsert does no harm."
         )
     return results

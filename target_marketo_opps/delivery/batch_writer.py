@@ -15,6 +15,7 @@ from marketo_opps import (
     decode_record,
 )
 from marketo_opps.errors import UnexpectedResponseError
+from marketo_opps.wording import request_note
 from target_marketo_opps.delivery import outcomes
 from target_marketo_opps.delivery.batches import Batch, Operation
 from target_marketo_opps.delivery.bisection import BAD_SALES_PERSON, BadDataError, Refused, bisect
@@ -286,8 +287,8 @@ def accepted_outcome(status: str, request_id: str | None) -> RecordOutcome:
         return _STATUS_OUTCOMES[status]
     except KeyError:
         raise UnexpectedResponseError(
-            f"Marketo answered with the unknown status '{status}' (requestId {request_id}), so "
-            "the outcome of a record is unknown: quote the requestId to Marketo's support."
+            f"Marketo answered with the unknown status '{status}'{request_note(request_id)}, "
+            "so the outcome of a record is unknown: quote the requestId to Marketo's support."
         ) from None
 
 

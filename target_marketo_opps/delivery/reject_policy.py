@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
+from marketo_opps.wording import request_note
 from target_marketo_opps.errors import RejectLimitError
 
 if t.TYPE_CHECKING:
@@ -72,10 +73,10 @@ class RejectPolicy:
 
     def _limit_message(self, reject: Reject) -> str:
         last = reject.reasons[0] if reject.reasons else "no reason given"
-        quoted = f", requestId {reject.request_id}" if reject.request_id else ""
         keep = "" if self._rejects_file else " and set rejects_path to keep rejected records"
         return (
             f"Too many rejected records: {self._counters.rejected:,} (max_rejects is "
-            f"{self._settings.max_rejects:,}); last reason: {last}{quoted}. Correct the records, "
+            f"{self._settings.max_rejects:,}); last reason: {last}"
+            f"{request_note(reject.request_id)}. Correct the records, "
             f"or raise max_rejects (-1: no limit){keep}."
         )

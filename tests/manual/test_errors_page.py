@@ -768,6 +768,7 @@ ELSEWHERE = {
         "of the settings schema",
     ),
     "Marketo refused the access token, and": ("marketo_opps/test_auth.py", "returned the same"),
+    "... cannot be reached (...): raise": ("marketo_opps/test_transport.py", "limit on open"),
     "The server at ... does not use TLS": ("marketo_opps/test_transport.py", "without_tls"),
     "The certificate of ... cannot": ("marketo_opps/test_transport.py", "unverifiable_certificate"),
     "The response of Marketo's identity": ("marketo_opps/test_auth.py", "ends after"),

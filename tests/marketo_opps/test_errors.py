@@ -23,6 +23,7 @@ from marketo_opps.errors import (
     TokenRefusedError,
     TooLargeError,
     TransientError,
+    unexpected_response,
 )
 
 OPPORTUNITIES = MarketoObject.OPPORTUNITIES
@@ -318,3 +319,8 @@ def is_of_a_record(code):
 def test_no_code_belongs_to_two_classes():
     codes = [code for each in ResponseError.__subclasses__() for code in each.codes]
     assert len(codes) == len(set(codes))
+
+
+def test_no_message_has_a_request_id_that_is_none():
+    assert "None" not in str(unexpected_response("GET /x", None, "no fields"))
+    assert "None" not in str(ResponseError("GET /x", [Reason("610", "Gone")], None))

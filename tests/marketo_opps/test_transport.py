@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
 import gzip
 import http.client
 import itertools
+import os
 import re
 import socket
 import ssl
@@ -319,6 +321,24 @@ def test_an_unknown_host_means_that_nothing_was_sent(connect, monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", fail)
     with pytest.raises(UnreachableError, match=r"\(Name or service not known\)") as caught:
         get(connect("https://nowhere.invalid"))
+    assert not caught.value.ambiguous
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+@pytest.mark.parametrize("proxies", [{}, {"http": "http://127.0.0.1:9"}])
+def test_too_many_open_files_are_no_fault_of_the_network(number, proxies, connect, monkeypatch):
+    def fail(*_args, **_keywords):
+        raise OSError(number, os.strerror(number))
+
+    session = requests.Session()
+    session.proxies.update(proxies)
+    monkeypatch.setattr(socket, "socket", fail)
+    with pytest.raises(UnreachableError) as caught:
+        get(connect("http://127.0.0.1:9", session=session))
+    assert str(caught.value) == (
+        f"http://127.0.0.1:9 cannot be reached ({os.strerror(number)}): raise the limit on open "
+        "files (ulimit -n), or end programs that have many open."
+    )
     assert not caught.value.ambiguous
 
 

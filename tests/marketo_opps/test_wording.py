@@ -1,10 +1,17 @@
-"""Numbers with nouns."""
+"""Numbers with nouns, and request IDs."""
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
-from marketo_opps.wording import counted
+from marketo_opps.wording import counted, request_note
+
+ROOT = Path(__file__).parents[2]
+
+PACKAGES = ("marketo_opps", "tap_marketo_opps", "target_marketo_opps")
 
 
 @pytest.mark.parametrize(
@@ -22,3 +29,24 @@ from marketo_opps.wording import counted
 )
 def test_a_noun_is_in_the_plural_unless_the_number_is_1(number, noun, told):
     assert counted(number, noun) == told
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        (["r#1"], " (requestId r#1)"),
+        (["r#1", "610 Gone"], " (610 Gone, requestId r#1)"),
+        (["r#1", ""], " (requestId r#1)"),
+        ([None, "610 Gone"], " (610 Gone)"),
+        ([None], ""),
+        (["", ""], ""),
+    ],
+)
+def test_a_request_id_is_left_out_if_there_is_none(parts, told):
+    assert request_note(*parts) == told
+
+
+def test_request_ids_are_put_into_messages_by_one_function():
+    paths = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    written = [path.name for path in paths if re.search(r"requestId (\{|%s)", path.read_text())]
+    assert written == ["wording.py"]
