@@ -207,16 +207,6 @@ def lead_columns(config: Mapping[str, t.Any]) -> dict[str, str]:
     return {f"{LEAD_PREFIX}{name}": name for name in config.get("lead_fields") or ()}
 
 
-def idle_settings(config: Mapping[str, t.Any]) -> list[str]:
-    """Return the settings that have no effect because `find_by` is not set.
-
-    Settings of another `find_by` than the one that is set are not reported: users may keep them.
-    """
-    of_leads = ("lead_id_from", "lead_id_to", "lead_ids_path", "lead_list_id")
-    names = (*of_leads, *RECONCILE_PATHS.values())
-    return [] if config.get("find_by") else [name for name in names if config.get(name)]
-
-
 def start_date(config: Mapping[str, t.Any]) -> str | None:
     """Return `start_date` as a UTC timestamp, or None if it is not set.
 

@@ -25,6 +25,7 @@ from tap_marketo_opps.descriptions import Descriptions
 from tap_marketo_opps.field_metadata import FIELDS
 from tap_marketo_opps.finding import activity_log
 from tap_marketo_opps.finding.stage_plan import OPPORTUNITIES, ROLES
+from tap_marketo_opps.idle_settings import log_idle_settings
 from tap_marketo_opps.log_streams import log_streams
 from tap_marketo_opps.needs import needs_of
 from tap_marketo_opps.runs import run_of
@@ -32,8 +33,6 @@ from tap_marketo_opps.schemas import keys_schema, with_deletion_mark
 from tap_marketo_opps.settings import (
     CONFIG_SCHEMA,
     FILES_TO_READ,
-    find_by,
-    idle_settings,
     lead_columns,
     setting_conflicts,
     skip_reason,
@@ -97,12 +96,7 @@ class TapMarketoOpps(MarketoPlugin, Tap):
     @classmethod
     def settings_errors(cls, settings: dict[str, t.Any]) -> list[str]:
         """Return a sentence for each error in the settings; log settings without effect."""
-        if idle := idle_settings(settings):
-            cls.logger.warning(
-                "%s: no effect while find_by is not set; opportunities are found by %s.",
-                ", ".join(idle),
-                find_by(settings),
-            )
+        log_idle_settings(settings, cls.logger)
         return super().settings_errors(settings) or setting_conflicts(settings)
 
     @functools.cached_property

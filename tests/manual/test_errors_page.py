@@ -532,6 +532,7 @@ CASES: dict[str, Case] = {
     "lead_lookup_field cannot be": of_target(lead_lookup_field="email", dedupe_by="idField"),
     "Setting '...' is unknown": of_target(dryrun=True),
     "...: no effect while find_by": settings(filter_values=None, lead_ids_path="x"),
+    "...: no effect with find_by": settings(find_by="activities", start_date=IN_FUTURE),
     "--config: cannot read ...": lambda _: read_config_files(("no/such.json",)),
     "--config: ... is not valid JSON": config_file(b"{"),
     "--config: ... is empty": config_file(b""),

@@ -185,6 +185,7 @@ SUITES = {
             "test_field_metadata.py",
             "test_fields_stream.py",
             "test_list_probe.py",
+            "test_idle_settings.py",
             "test_log_changes.py",
             "test_log_probe.py",
             "test_log_streams.py",

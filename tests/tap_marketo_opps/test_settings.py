@@ -1,29 +1,12 @@
-"""Settings of the tap: those without effect, and conflicts among them."""
+"""Settings of the tap that are refused, and conflicts among them."""
 
 from __future__ import annotations
 
 import pytest
 from singer_sdk.exceptions import ConfigValidationError
 
-from tap_marketo_opps.settings import LARGEST_LEAD_ID, idle_settings, setting_conflicts
+from tap_marketo_opps.settings import LARGEST_LEAD_ID, setting_conflicts
 from tap_marketo_opps.tap import TapMarketoOpps
-
-
-@pytest.mark.parametrize("setting", ["lead_ids_path", "lead_id_from", "reconcile_roles_path"])
-def test_settings_without_effect_for_lack_of_find_by_are_named(setting, caplog):
-    settings = {"endpoint": "http://127.0.0.1:9", "client_id": "a", "client_secret": "b"}
-    for find_by, told in ((None, 1), ("activities", 0), ("filter", 0)):
-        caplog.clear()
-        config = {**settings, setting: 7 if setting == "lead_id_from" else "x", "find_by": find_by}
-        TapMarketoOpps(config={**config, "filter_values": ["x"]}, setup_mapper=False)
-        lines = [line for line in caplog.messages if "no effect" in line]
-        assert (
-            lines
-            == [
-                f"{setting}: no effect while find_by is not set; opportunities are found by filter."
-            ]
-            * told
-        )
 
 
 def test_a_setting_that_is_misspelt_is_told_once(caplog):
@@ -32,15 +15,6 @@ def test_a_setting_that_is_misspelt_is_told_once(caplog):
     (line,) = [line for line in caplog.messages if "no effect" in line]
     assert "did you mean 'max_concurrent_calls'?" in line
     assert "hush" not in line
-
-
-def test_all_settings_that_find_by_would_need_are_named():
-    names = [
-        *("lead_id_from", "lead_id_to", "lead_ids_path", "lead_list_id"),
-        *("reconcile_opportunities_path", "reconcile_roles_path"),
-    ]
-    assert idle_settings(dict.fromkeys(names, 1)) == names
-    assert idle_settings({**dict.fromkeys(names, 1), "find_by": "filter"}) == []
 
 
 OUTPUTS = {"report_path", "limits_path"}
