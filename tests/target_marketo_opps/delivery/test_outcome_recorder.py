@@ -93,7 +93,7 @@ def test_reject_without_reason_or_request_id_ends_the_run(make_bench):
 
 def test_the_request_id_of_the_last_reject_is_in_the_error(make_bench):
     bench = make_bench(at_once=False)
-    with pytest.raises(RejectLimitError, match=r"1003 Bad, requestId r#7\. C"):
+    with pytest.raises(RejectLimitError, match=r"1003 Bad \(requestId r#7\)\. C"):
         deliver_rejected(bench, "k")
 
 
