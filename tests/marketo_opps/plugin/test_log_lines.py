@@ -18,12 +18,17 @@ from marketo_opps.plugin.log_lines import (
 
 
 @pytest.fixture
-def handler():
+def handler(request):
     """Install a handler as the only one of the root logger, for the duration of a test."""
     root, mine = logging.getLogger(), logging.StreamHandler()
     others, root.handlers = root.handlers, [mine]
+    # pytest adds its own handlers, the same for all tests, when the test begins.
+    plugin = request.config.pluginmanager.get_plugin("logging-plugin")
+    formats = {each: each.formatter for each in (plugin.caplog_handler, plugin.report_handler)}
     yield mine
     root.handlers = others
+    for each, formatter in formats.items():
+        each.setFormatter(formatter)
 
 
 def line(handler, name="urllib3", message="said"):
