@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
 import pytest
 
 from marketo_opps.wording import counted, request_note
-
-ROOT = Path(__file__).parents[2]
 
 PACKAGES = ("marketo_opps", "tap_marketo_opps", "target_marketo_opps")
 
@@ -47,6 +46,7 @@ def test_a_request_id_is_left_out_if_there_is_none(parts, told):
 
 
 def test_request_ids_are_put_into_messages_by_one_function():
-    paths = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    places = [Path(importlib.import_module(name).__file__).parent for name in PACKAGES]
+    paths = [path for place in places for path in place.rglob("*.py")]
     written = [path.name for path in paths if re.search(r"requestId (\{|%s)", path.read_text())]
     assert written == ["wording.py"]

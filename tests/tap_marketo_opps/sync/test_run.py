@@ -29,15 +29,17 @@ LIST = {"find_by": "lead_list", "lead_list_id": 7}
 
 
 class Instance(EmptyInstance):
-    """An instance of which each page has the records given for its stream, of 300 keys each."""
+    """An instance with pages of records by stream, the first of which is for the first 300 keys."""
 
     def __init__(self, **pages):
         super().__init__()
-        self._pages = {name: iter(each) for name, each in pages.items()}
+        self._pages = pages
 
-    def query(self, obj, **_):
-        records = next(self._pages.get(str(obj), iter(())), [])
-        return Page(records, None, more=False, request_id=None)
+    def query(self, obj, *, filter_values, **_):
+        # By the number in the first key, since calls are made at the same time.
+        number = int(filter_values[0].lstrip("ko")) // 300
+        records = self._pages.get(str(obj), [])[number : number + 1]
+        return Page(records[0] if records else [], None, more=False, request_id=None)
 
     def list_members(self, *_, **__):
         return Page([{"id": 1}], None, more=False, request_id=None)
@@ -110,7 +112,7 @@ class TestPages:
         assert len(writer.states) == 4
 
     def test_a_resumed_run_keeps_its_position_until_there_is_a_new_one(self):
-        pages = {ROLES: [[_role(1)]], OPPORTUNITIES: [[_deal(1)]]}
+        pages = {ROLES: [[_role(1)], [_role(2)]], OPPORTUNITIES: [[_deal(1)]]}
         run, writer = _run(LEADS, **pages)
         assert _emitted(run)
         before = writer.states[1]["bookmarks"][OPPORTUNITIES]
