@@ -252,6 +252,13 @@ def test_more_rows_gone_than_allowed_end_the_run(prepared, gone, living, percent
     assert f"{living:,}" in str(caught.value)
 
 
+def test_tombstones_written_before_the_error_are_told(prepared):
+    run = prepared(client=Client("a", "b", "c"))
+    run.stages.counts.gone = run.stages.counts.living = 100
+    with pytest.raises(TooManyGoneError, match="Already written: 100 tombstones"):
+        [*results_of(run)]
+
+
 @pytest.mark.parametrize("percent", [0, 10, 99])
 def test_if_no_row_is_found_there_is_no_tombstone(prepared, percent):
     prepared.write(rows_of(5000))
@@ -283,12 +290,12 @@ def test_a_mark_that_is_no_date_time_is_an_error(prepared, mark):
 
 
 def test_rows_whose_date_cannot_be_read_are_counted(prepared):
-    dates = [LATE, "", "NULL", "9/24/2026 15:34", "24.09.2026"]
+    dates = [LATE, EARLY, "", "NULL", "9/24/2026 15:34", "24.09.2026"]
     rows = "".join(f"g{n},x,{date}\n" for n, date in enumerate(dates))
     prepared.write(f"marketoGUID,name,updatedAt\n{rows}")
     run = prepared()
-    assert [len(result.records) for result in results_of(run)] == [4]
-    assert (run.stages.counts.changed, run.stages.counts.undated) == (4, 2)
+    assert [len(result.records) for result in results_of(run)] == [5]
+    assert (run.stages.counts.changed, run.stages.counts.undated) == (5, 2)
 
 
 @pytest.mark.parametrize(
