@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 from marketo_opps import MAX_BATCH_RECORDS, is_valid_filter_value
 from tap_marketo_opps.finding.key_lines import KeyFile
-from tap_marketo_opps.finding.key_survey import VALUE_RULE, ChunkMarks, KeySummary, modified_at
+from tap_marketo_opps.finding.key_survey import ChunkMarks, KeySummary, modified_at
 from tap_marketo_opps.finding.lead_ranges import range_digest
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 KEYS_PER_CALL = MAX_BATCH_RECORDS
+_VALUE_RULE = "values with a comma cannot be looked up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class ListedKeys:
         self._keys = [str(value).strip() for value in values]
         summary = KeySummary(is_valid_filter_value)
         deque(summary.add_each(self._keys), maxlen=0)
-        summary.raise_if_invalid(setting, VALUE_RULE, "value")
+        summary.raise_if_invalid(setting, _VALUE_RULE, "value")
         self.total = summary.count
         self.digest = summary.digest
         self.end = len(self._keys)
@@ -106,7 +107,7 @@ class FileKeys:
         column: str,
         read_key: Callable[[str], str] | None = None,
         is_valid: Callable[[str], bool] = is_valid_filter_value,
-        rule: str = VALUE_RULE,
+        rule: str = _VALUE_RULE,
     ) -> None:
         self._setting = setting
         self._path = path

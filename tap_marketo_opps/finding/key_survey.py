@@ -18,7 +18,6 @@ from tap_marketo_opps.timestamps import to_iso_utc
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-VALUE_RULE = "values with a comma cannot be looked up"
 _SAMPLE_SIZE = 5
 
 

@@ -14,16 +14,8 @@ from types import SimpleNamespace
 import pytest
 
 from target_marketo_opps.state import self_pipe as module
-from target_marketo_opps.state.self_pipe import SelfPipe
 
 pytestmark = pytest.mark.timeout(10)
-
-
-@pytest.fixture
-def self_pipe():
-    self_pipe = SelfPipe()
-    yield self_pipe
-    self_pipe.close()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import os
 import pytest
 
 from marketo_opps.plugin.errors import OutputError
-from target_marketo_opps.state.self_pipe import SelfPipe
 from target_marketo_opps.state.state_writer import StateWriter
 
 pytestmark = pytest.mark.waits
@@ -28,13 +27,6 @@ class Pipe:
     def write(self, writer, value):
         with contextlib.redirect_stdout(self._out):
             writer.write(value)
-
-
-@pytest.fixture
-def self_pipe():
-    self_pipe = SelfPipe()
-    yield self_pipe
-    self_pipe.close()
 
 
 @pytest.fixture
